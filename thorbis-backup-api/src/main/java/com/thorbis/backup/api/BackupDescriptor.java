@@ -1,0 +1,68 @@
+package com.thorbis.backup.api;
+
+import java.time.Instant;
+import java.util.List;
+import java.util.Optional;
+
+/** What the catalogue says of a backup. Methods may be added; the SDK implements it. */
+public interface BackupDescriptor {
+  /** Its name for ever. */
+  BackupId id();
+
+  /** The source's name. */
+  String source();
+
+  /** The life of the source it was taken of. */
+  String incarnation();
+
+  /** Which cluster it was taken of. */
+  ClusterIdentity cluster();
+
+  /** What it read and referenced. */
+  BackupType type();
+
+  /** The backup it was compared with; empty for a full one. */
+  Optional<BackupId> base();
+
+  /** How far it has come. */
+  BackupStatus status();
+
+  /** The operator's words for it. */
+  Optional<String> label();
+
+  /** When the server began it. */
+  Instant startedAt();
+
+  /** When the server ended it. */
+  Instant stoppedAt();
+
+  /** Where replay begins. */
+  Lsn startLsn();
+
+  /** Where the cluster is consistent. */
+  Lsn stopLsn();
+
+  /** The timeline of both. */
+  Timeline timeline();
+
+  /** How many files. */
+  long files();
+
+  /** Plain bytes read from the source. */
+  long bytesRead();
+
+  /** Plain bytes that are stored by this backup and not referenced. */
+  long bytesChanged();
+
+  /** Sealed bytes that this backup added to the repository. */
+  long bytesStored();
+
+  /** How long it took, in milliseconds. */
+  long durationMillis();
+
+  /** Where it is stored, described. */
+  List<String> copies();
+
+  /** What needs a look. */
+  List<String> warnings();
+}

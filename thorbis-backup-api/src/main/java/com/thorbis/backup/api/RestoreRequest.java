@@ -1,0 +1,158 @@
+package com.thorbis.backup.api;
+
+import java.nio.file.Path;
+import java.util.LinkedHashMap;
+import java.util.Map;
+import java.util.Objects;
+import java.util.Optional;
+import org.jspecify.annotations.Nullable;
+
+/** What to bring back, to which moment, and where. */
+public final class RestoreRequest {
+  private final String source;
+  private final Path targetDirectory;
+  private final RecoveryTarget target;
+  private final @Nullable Timeline timeline;
+  private final @Nullable BackupId backup;
+  private final @Nullable Action action;
+  private final Map<String, Path> tablespaces;
+  private final boolean start;
+
+  private RestoreRequest(Builder builder) {
+    this.source = builder.source;
+    this.targetDirectory = builder.targetDirectory;
+    this.target = builder.target;
+    this.timeline = builder.timeline;
+    this.backup = builder.backup;
+    this.action = builder.action;
+    this.tablespaces = Map.copyOf(builder.tablespaces);
+    this.start = builder.start;
+  }
+
+  /** Starts one. The folder must be new or empty. */
+  public static Builder builder(String source, Path targetDirectory) {
+    return new Builder(source, targetDirectory);
+  }
+
+  /** The source's name. */
+  public String source() {
+    return source;
+  }
+
+  /** The data directory to write. */
+  public Path targetDirectory() {
+    return targetDirectory;
+  }
+
+  /** The moment. */
+  public RecoveryTarget target() {
+    return target;
+  }
+
+  /** The timeline to follow; empty for the latest. */
+  public Optional<Timeline> timeline() {
+    return Optional.ofNullable(timeline);
+  }
+
+  /** The backup to start from; empty to let the planner choose. */
+  public Optional<BackupId> backup() {
+    return Optional.ofNullable(backup);
+  }
+
+  /** What the server does at the target: promotes at {@code Latest}, pauses at others unless told otherwise. */
+  public Action action() {
+    if (action != null) {
+      return action;
+    }
+    return target instanceof RecoveryTarget.Latest ? Action.PROMOTE : Action.PAUSE;
+  }
+
+  /** New places of tablespaces, by the old one's path, name or object id. */
+  public Map<String, Path> tablespaces() {
+    return tablespaces;
+  }
+
+  /** Whether to start the server on the restored files and prove the position reached. */
+  public boolean start() {
+    return start;
+  }
+
+  /** What the server does when it reaches the target (PostgreSQL 20.5.5, recovery_target_action). */
+  public enum Action {
+    /** Ends recovery and accepts writes. */
+    PROMOTE("promote"),
+    /** Stays readable, to be looked at first. */
+    PAUSE("pause"),
+    /** Stops. */
+    SHUTDOWN("shutdown");
+
+    private final String label;
+
+    Action(String label) {
+      this.label = label;
+    }
+
+    /** The name PostgreSQL and the command line use. */
+    public String label() {
+      return label;
+    }
+  }
+
+  /** Collects a request. */
+  public static final class Builder {
+    private final String source;
+    private final Path targetDirectory;
+    private final Map<String, Path> tablespaces = new LinkedHashMap<>();
+    private RecoveryTarget target = new RecoveryTarget.Latest();
+    private @Nullable Timeline timeline;
+    private @Nullable BackupId backup;
+    private @Nullable Action action;
+    private boolean start;
+
+    private Builder(String source, Path targetDirectory) {
+      this.source = Objects.requireNonNull(source, "source");
+      this.targetDirectory = Objects.requireNonNull(targetDirectory, "targetDirectory");
+    }
+
+    /** Chooses the moment; the latest if not called. */
+    public Builder target(RecoveryTarget target) {
+      this.target = target;
+      return this;
+    }
+
+    /** Follows this timeline instead of the latest. */
+    public Builder timeline(Timeline timeline) {
+      this.timeline = timeline;
+      return this;
+    }
+
+    /** Starts from this backup instead of the best. */
+    public Builder backup(BackupId backup) {
+      this.backup = backup;
+      return this;
+    }
+
+    /** Chooses what happens at the target. */
+    public Builder action(Action action) {
+      this.action = action;
+      return this;
+    }
+
+    /** Lays a tablespace elsewhere. */
+    public Builder tablespace(String old, Path place) {
+      tablespaces.put(old, place);
+      return this;
+    }
+
+    /** Starts the server and proves the position reached. */
+    public Builder start(boolean start) {
+      this.start = start;
+      return this;
+    }
+
+    /** The request. */
+    public RestoreRequest build() {
+      return new RestoreRequest(this);
+    }
+  }
+}

@@ -1,0 +1,44 @@
+package com.thorbis.backup.api;
+
+import java.time.Duration;
+import java.time.Instant;
+import java.util.List;
+import java.util.Optional;
+
+/**
+ * What is recoverable now.
+ *
+ * @param name the source's name
+ * @param windows stretches of history that a restore can reach, oldest first
+ * @param gaps WAL that is missing between what is stored
+ * @param lastBackup the newest restorable backup
+ * @param awaitingWal backups that are not restorable yet
+ * @param lag how far the newest stored WAL is behind now, where it is known
+ * @param fenced whether a restored cluster waits to be adopted
+ */
+public record SourceStatus(
+    String name,
+    List<Window> windows,
+    List<WalRange> gaps,
+    Optional<BackupDescriptor> lastBackup,
+    List<BackupId> awaitingWal,
+    Optional<Duration> lag,
+    boolean fenced) {
+  /** Copies the lists. */
+  public SourceStatus {
+    windows = List.copyOf(windows);
+    gaps = List.copyOf(gaps);
+    awaitingWal = List.copyOf(awaitingWal);
+  }
+
+  /**
+   * A stretch of history.
+   *
+   * @param fromTime the first moment
+   * @param toTime the last moment, where it is known
+   * @param fromLsn the first position
+   * @param toLsn the last position
+   * @param timeline the timeline it lies on
+   */
+  public record Window(Instant fromTime, Optional<Instant> toTime, Lsn fromLsn, Lsn toLsn, Timeline timeline) {}
+}

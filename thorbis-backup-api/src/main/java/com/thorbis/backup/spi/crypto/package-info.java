@@ -1,0 +1,5 @@
+/** Key providers: who may open a repository. */
+@NullMarked
+package com.thorbis.backup.spi.crypto;
+
+import org.jspecify.annotations.NullMarked;

@@ -1,0 +1,59 @@
+package com.thorbis.backup.spi.repository;
+
+import com.thorbis.backup.api.BackupDescriptor;
+import java.io.IOException;
+import java.nio.ByteBuffer;
+import java.util.Optional;
+import java.util.function.Predicate;
+
+/** A committed backup being read. Safe for several threads. Bytes that fail a check never come out. */
+public interface BackupReader extends AutoCloseable {
+  /** What the catalogue says. */
+  BackupDescriptor descriptor();
+
+  /** What the engine said. */
+  BackupFacts facts();
+
+  /** Visits every entry in stored order, with bounded memory. */
+  void entries(EntryVisitor visitor) throws IOException;
+
+  /** The whole content of one small file, such as a label; empty if the backup has none of this name. */
+  Optional<byte[]> read(StoredFile.Area area, String path) throws IOException;
+
+  /**
+   * Reads the files of {@code wanted} in an order that suits the store, with several threads; each file is written by
+   * one thread from its first byte to its last.
+   *
+   * @return sealed bytes fetched
+   */
+  long extract(Predicate<StoredFile> wanted, FileTarget target, RunControl control) throws IOException;
+
+  @Override
+  void close() throws IOException;
+
+  /** Told about entries. */
+  @FunctionalInterface
+  interface EntryVisitor {
+    /** One entry. */
+    void visit(StoredFile entry) throws IOException;
+  }
+
+  /** Where extracted files go. Called from several threads. */
+  interface FileTarget {
+    /** Starts a file. */
+    FileOutput begin(StoredFile file) throws IOException;
+  }
+
+  /** One file being laid down by one thread. */
+  interface FileOutput extends AutoCloseable {
+    /** The next bytes, in order; not kept after return. */
+    void write(ByteBuffer plain) throws IOException;
+
+    /** All bytes have come and were proven. */
+    void finish() throws IOException;
+
+    /** Without {@link #finish} before, the file is not whole. */
+    @Override
+    void close() throws IOException;
+  }
+}

@@ -1,0 +1,56 @@
+package com.thorbis.backup.spi.repository;
+
+import com.thorbis.backup.api.BackupDescriptor;
+import com.thorbis.backup.api.BackupId;
+import com.thorbis.backup.api.BackupStatus;
+import java.io.IOException;
+
+/**
+ * A backup being written. Used by one thread, one file at a time; the work behind it runs in parallel. A failure of that
+ * work is thrown by the next call. Nothing is visible before {@link #commit}.
+ */
+public interface BackupWriter extends AutoCloseable {
+  /** The id it will have. */
+  BackupId id();
+
+  /** Adds a folder. */
+  void directory(StoredFile directory) throws IOException;
+
+  /**
+   * Starts a file; the one before it must be finished. Its length in {@code file} is what is expected; what is written
+   * counts.
+   *
+   * @param check sees every plain byte
+   */
+  FileWriter file(StoredFile file, PieceCheck check) throws IOException;
+
+  /** Plain bytes taken so far. */
+  long bytesRead();
+
+  /** Sealed bytes stored so far. */
+  long bytesStored();
+
+  /**
+   * Makes the backup exist, durably: data, maps, manifest, then the commit.
+   *
+   * @throws RepositoryException of kind OUTCOME_UNKNOWN if it may exist
+   */
+  BackupDescriptor commit(BackupFacts facts, BackupStatus status) throws IOException;
+
+  /** Discards what was not committed, as far as the store allows. May be called twice. */
+  @Override
+  void close() throws IOException;
+
+  /** One file's content, first byte to last. */
+  interface FileWriter extends AutoCloseable {
+    /** Takes bytes; copies them before it returns. Blocks while the work behind is busy. */
+    void write(byte[] bytes, int offset, int length) throws IOException;
+
+    /** The file is whole. */
+    void finish() throws IOException;
+
+    /** Without {@link #finish} before, drops the file. */
+    @Override
+    void close() throws IOException;
+  }
+}

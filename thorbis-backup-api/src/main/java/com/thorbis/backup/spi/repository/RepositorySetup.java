@@ -1,0 +1,134 @@
+package com.thorbis.backup.spi.repository;
+
+import com.thorbis.backup.spi.crypto.KeyProvider;
+import com.thorbis.backup.spi.storage.ObjectStore;
+import java.nio.file.Path;
+import java.time.Clock;
+import java.util.ArrayList;
+import java.util.List;
+import java.util.Objects;
+import org.jspecify.annotations.Nullable;
+
+/** What a repository is opened with. The stores and recipients stay the caller's, who closes them after it. */
+public final class RepositorySetup {
+  private final List<ObjectStore> copies;
+  private final List<KeyProvider> recipients;
+  private final boolean singleKeyRiskAccepted;
+  private final Compression compression;
+  private final int parallelism;
+  private final Path stateDirectory;
+  private final Clock clock;
+
+  private RepositorySetup(Builder builder) {
+    this.copies = List.copyOf(builder.copies);
+    this.recipients = List.copyOf(builder.recipients);
+    this.singleKeyRiskAccepted = builder.singleKeyRiskAccepted;
+    this.compression = builder.compression;
+    this.parallelism = builder.parallelism;
+    this.stateDirectory = Objects.requireNonNull(builder.stateDirectory, "stateDirectory");
+    this.clock = builder.clock;
+  }
+
+  /** Starts one. */
+  public static Builder builder() {
+    return new Builder();
+  }
+
+  /** The places that hold the same objects. */
+  public List<ObjectStore> copies() {
+    return copies;
+  }
+
+  /** Who can open it. */
+  public List<KeyProvider> recipients() {
+    return recipients;
+  }
+
+  /** Whether the host accepts that losing one key loses everything. */
+  public boolean singleKeyRiskAccepted() {
+    return singleKeyRiskAccepted;
+  }
+
+  /** How new pieces are compressed. */
+  public Compression compression() {
+    return compression;
+  }
+
+  /** How many threads compress and seal; 1 or more. */
+  public int parallelism() {
+    return parallelism;
+  }
+
+  /** A folder for state that may be lost, such as the remembered head. */
+  public Path stateDirectory() {
+    return stateDirectory;
+  }
+
+  /** The time. */
+  public Clock clock() {
+    return clock;
+  }
+
+  /** Collects a setup. */
+  public static final class Builder {
+    private final List<ObjectStore> copies = new ArrayList<>();
+    private final List<KeyProvider> recipients = new ArrayList<>();
+    private boolean singleKeyRiskAccepted;
+    private Compression compression = Compression.DEFAULT;
+    private int parallelism = Math.max(1, Runtime.getRuntime().availableProcessors());
+    private @Nullable Path stateDirectory;
+    private Clock clock = Clock.systemUTC();
+
+    private Builder() {}
+
+    /** Adds a copy. */
+    public Builder copy(ObjectStore store) {
+      copies.add(store);
+      return this;
+    }
+
+    /** Adds a recipient. */
+    public Builder recipient(KeyProvider recipient) {
+      recipients.add(recipient);
+      return this;
+    }
+
+    /** Accepts a single recipient. */
+    public Builder acceptSingleKeyRisk(boolean accepted) {
+      this.singleKeyRiskAccepted = accepted;
+      return this;
+    }
+
+    /** Chooses how new pieces are compressed. */
+    public Builder compression(Compression compression) {
+      this.compression = compression;
+      return this;
+    }
+
+    /** Chooses how many threads compress and seal. */
+    public Builder parallelism(int threads) {
+      if (threads < 1 || threads > 256) {
+        throw new IllegalArgumentException("parallelism: " + threads + " (1 to 256)");
+      }
+      this.parallelism = threads;
+      return this;
+    }
+
+    /** Chooses the folder for local state. */
+    public Builder stateDirectory(Path directory) {
+      this.stateDirectory = directory;
+      return this;
+    }
+
+    /** Replaces the system's clock. */
+    public Builder clock(Clock clock) {
+      this.clock = clock;
+      return this;
+    }
+
+    /** The setup. */
+    public RepositorySetup build() {
+      return new RepositorySetup(this);
+    }
+  }
+}

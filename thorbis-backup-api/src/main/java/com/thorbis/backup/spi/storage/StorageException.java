@@ -1,0 +1,103 @@
+package com.thorbis.backup.spi.storage;
+
+import com.thorbis.backup.api.ClassifiedFailure;
+import com.thorbis.backup.api.FailureKind;
+import java.io.IOException;
+import java.util.Map;
+import org.jspecify.annotations.Nullable;
+
+/** A store did not do what it was asked. */
+public class StorageException extends IOException implements ClassifiedFailure {
+  private static final long serialVersionUID = 1L;
+
+  private final String code;
+  private final FailureKind kind;
+  private final String object;
+  private final String remedy;
+
+  /**
+   * Any failure.
+   *
+   * @param object the key or place concerned
+   */
+  public StorageException(
+      String code, FailureKind kind, String message, String object, String remedy, @Nullable Throwable cause) {
+    super(message, cause);
+    this.code = code;
+    this.kind = kind;
+    this.object = object;
+    this.remedy = remedy;
+  }
+
+  @Override
+  public String code() {
+    return code;
+  }
+
+  @Override
+  public FailureKind kind() {
+    return kind;
+  }
+
+  @Override
+  public Map<String, String> details() {
+    return Map.of("object", object);
+  }
+
+  @Override
+  public String remedy() {
+    return remedy;
+  }
+
+  /** The store positively has no such object. */
+  public static final class NotFound extends StorageException {
+    private static final long serialVersionUID = 1L;
+
+    /** Names the object. */
+    public NotFound(ObjectKey key, @Nullable Throwable cause) {
+      super("storage.not-found", FailureKind.NOT_FOUND, "No such object: " + key, key.value(), "", cause);
+    }
+  }
+
+  /** The key is taken. Nothing was written. */
+  public static final class AlreadyExists extends StorageException {
+    private static final long serialVersionUID = 1L;
+
+    /** Names the object. */
+    public AlreadyExists(ObjectKey key, @Nullable Throwable cause) {
+      super("storage.exists", FailureKind.REFUSED, "Object exists: " + key, key.value(), "", cause);
+    }
+  }
+
+  /** The write may or may not have happened. */
+  public static final class OutcomeUnknown extends StorageException {
+    private static final long serialVersionUID = 1L;
+
+    /** Names the object. */
+    public OutcomeUnknown(ObjectKey key, @Nullable Throwable cause) {
+      super(
+          "storage.outcome-unknown",
+          FailureKind.OUTCOME_UNKNOWN,
+          "The store did not say whether it wrote " + key,
+          key.value(),
+          "",
+          cause);
+    }
+  }
+
+  /** The store could not be asked, or could not answer. Nothing is known about the object. */
+  public static final class Unavailable extends StorageException {
+    private static final long serialVersionUID = 1L;
+
+    /** Names what was attempted and the object or place. */
+    public Unavailable(String action, String object, @Nullable Throwable cause) {
+      super(
+          "storage.unavailable",
+          FailureKind.TRANSIENT,
+          action + " " + object + ": " + (cause == null ? "no answer" : cause),
+          object,
+          "Check that the place exists and can be reached.",
+          cause);
+    }
+  }
+}
