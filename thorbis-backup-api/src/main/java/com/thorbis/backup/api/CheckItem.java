@@ -3,7 +3,8 @@ package com.thorbis.backup.api;
 /**
  * One precondition that was looked at.
  *
- * @param subject what was looked at, a stable dotted name such as {@code postgres.privilege.replication}
+ * @param subject what was looked at, a stable dotted name such as {@code
+ *     postgres.privilege.replication}
  * @param outcome what was found
  * @param message for people
  * @param remedy what to do about it; empty if nothing

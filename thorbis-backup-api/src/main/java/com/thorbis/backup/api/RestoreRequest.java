@@ -59,7 +59,10 @@ public final class RestoreRequest {
     return Optional.ofNullable(backup);
   }
 
-  /** What the server does at the target: promotes at {@code Latest}, pauses at others unless told otherwise. */
+  /**
+   * What the server does at the target: promotes at {@code Latest}, pauses at others unless told
+   * otherwise.
+   */
   public Action action() {
     if (action != null) {
       return action;
@@ -77,7 +80,9 @@ public final class RestoreRequest {
     return start;
   }
 
-  /** What the server does when it reaches the target (PostgreSQL 20.5.5, recovery_target_action). */
+  /**
+   * What the server does when it reaches the target (PostgreSQL 20.5.5, recovery_target_action).
+   */
   public enum Action {
     /** Ends recovery and accepts writes. */
     PROMOTE("promote"),

@@ -40,5 +40,6 @@ public record SourceStatus(
    * @param toLsn the last position
    * @param timeline the timeline it lies on
    */
-  public record Window(Instant fromTime, Optional<Instant> toTime, Lsn fromLsn, Lsn toLsn, Timeline timeline) {}
+  public record Window(
+      Instant fromTime, Optional<Instant> toTime, Lsn fromLsn, Lsn toLsn, Timeline timeline) {}
 }

@@ -3,7 +3,8 @@ package com.thorbis.backup.api;
 import java.util.regex.Pattern;
 
 /**
- * A branch of a cluster's history. A promotion or a recovery to an earlier moment starts the next one.
+ * A branch of a cluster's history. A promotion or a recovery to an earlier moment starts the next
+ * one.
  *
  * @param number 1 or more, unsigned 32 bits
  */

@@ -25,7 +25,8 @@ public record VerifyReport(long checked, List<Damage> damaged, long durationMill
    * @param referenced whether a backup or a recovery needs it
    * @param backups which backups need it
    * @param file a file of a backup that needs it, where known
-   * @param range the damaged stretch of that file or object, such as {@code 8192+1048576}, where known
+   * @param range the damaged stretch of that file or object, such as {@code 8192+1048576}, where
+   *     known
    * @param healable whether another copy has it whole
    */
   public record Damage(

@@ -4,7 +4,8 @@ import java.util.regex.Matcher;
 import java.util.regex.Pattern;
 
 /**
- * One segment file of a timeline's log. Its name is {@code TTTTTTTTLLLLLLLLSSSSSSSS}, all hexadecimal.
+ * One segment file of a timeline's log. Its name is {@code TTTTTTTTLLLLLLLLSSSSSSSS}, all
+ * hexadecimal.
  *
  * @param timeline the branch it belongs to
  * @param number the position of its first byte divided by the segment size

@@ -1,7 +1,8 @@
 package com.thorbis.backup.api;
 
 /**
- * How long the segments of a cluster's log are: set by {@code initdb --wal-segsize} (PostgreSQL 30.5).
+ * How long the segments of a cluster's log are: set by {@code initdb --wal-segsize} (PostgreSQL
+ * 30.5).
  *
  * @param bytes a power of two from 1 MiB to 1 GiB
  */

@@ -37,7 +37,8 @@ final class MapSettings implements Settings {
   @Override
   public String require(String key) {
     return find(key)
-        .orElseThrow(() -> configuration(describe(key) + " is missing", "Set " + describe(key) + "."));
+        .orElseThrow(
+            () -> configuration(describe(key) + " is missing", "Set " + describe(key) + "."));
   }
 
   @Override
@@ -55,7 +56,8 @@ final class MapSettings implements Settings {
     if (value == null) {
       return Optional.empty();
     }
-    return Optional.of(value instanceof SecretValue secret ? secret : SecretValue.ofText(value.toString()));
+    return Optional.of(
+        value instanceof SecretValue secret ? secret : SecretValue.ofText(value.toString()));
   }
 
   @Override

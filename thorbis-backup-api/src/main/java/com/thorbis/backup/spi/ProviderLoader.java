@@ -28,7 +28,10 @@ public interface ProviderLoader {
     };
   }
 
-  /** Finds what the class path or module path declares. One broken provider does not hide the others. */
+  /**
+   * Finds what the class path or module path declares. One broken provider does not hide the
+   * others.
+   */
   static ProviderLoader serviceLoader(ClassLoader classLoader) {
     return new ProviderLoader() {
       @Override

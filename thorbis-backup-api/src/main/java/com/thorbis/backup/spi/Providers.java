@@ -30,14 +30,21 @@ public final class Providers<T> {
       Class<T> type, String what, Function<? super T, String> name, ProviderLoader loader) {
     List<String> problems = new ArrayList<>();
     Map<String, T> byName = new LinkedHashMap<>();
-    for (T provider : loader.load(type, problem -> problems.add(String.valueOf(problem.getMessage())))) {
+    for (T provider :
+        loader.load(type, problem -> problems.add(String.valueOf(problem.getMessage())))) {
       T other = byName.putIfAbsent(name.apply(provider), provider);
       if (other != null && other.getClass() != provider.getClass()) {
         throw BackupException.of(
                 "configuration.provider-twice",
                 FailureKind.CONFIGURATION,
-                "Two providers serve the " + what + " \"" + name.apply(provider) + "\": "
-                    + other.getClass().getName() + " and " + provider.getClass().getName())
+                "Two providers serve the "
+                    + what
+                    + " \""
+                    + name.apply(provider)
+                    + "\": "
+                    + other.getClass().getName()
+                    + " and "
+                    + provider.getClass().getName())
             .remedy("Keep one of them on the class path.")
             .build();
       }
@@ -45,14 +52,22 @@ public final class Providers<T> {
     return new Providers<>(what, byName, problems);
   }
 
-  /** The provider of this name, or a failure that says which there are and which could not be loaded. */
+  /**
+   * The provider of this name, or a failure that says which there are and which could not be
+   * loaded.
+   */
   public T require(String name) {
     T provider = byName.get(name);
     if (provider == null) {
       throw BackupException.of(
               "configuration.provider-missing",
               FailureKind.CONFIGURATION,
-              "No " + what + " \"" + name + "\"; there are: " + String.join(", ", byName.keySet())
+              "No "
+                  + what
+                  + " \""
+                  + name
+                  + "\"; there are: "
+                  + String.join(", ", byName.keySet())
                   + (problems.isEmpty() ? "" : "; could not load: " + String.join("; ", problems)))
           .remedy("Add the artifact that provides it to the class path, or correct the name.")
           .build();
@@ -66,7 +81,10 @@ public final class Providers<T> {
       throw BackupException.of(
               "configuration.provider-missing",
               FailureKind.CONFIGURATION,
-              "Expected one " + what + " on the class path, found " + byName.size()
+              "Expected one "
+                  + what
+                  + " on the class path, found "
+                  + byName.size()
                   + (problems.isEmpty() ? "" : "; could not load: " + String.join("; ", problems)))
           .remedy("Add the artifact that provides it to the class path.")
           .build();

@@ -5,8 +5,9 @@ import java.util.List;
 import java.util.Optional;
 
 /**
- * The settings of one provider under dotted kebab-case keys, such as {@code wal.ship-interval}. Remembers which keys
- * were read: one that nobody reads is a mistake of the host's, reported by {@link #requireAllRead}.
+ * The settings of one provider under dotted kebab-case keys, such as {@code wal.ship-interval}.
+ * Remembers which keys were read: one that nobody reads is a mistake of the host's, reported by
+ * {@link #requireAllRead}.
  */
 public interface Settings {
   /** Settings that are all absent. */
@@ -50,6 +51,9 @@ public interface Settings {
   /** How messages name a key: with the prefix of its place in the configuration. */
   String describe(String key);
 
-  /** Throws a {@code BackupException} of kind CONFIGURATION if a given key was never read; suggests the nearest known. */
+  /**
+   * Throws a {@code BackupException} of kind CONFIGURATION if a given key was never read; suggests
+   * the nearest known.
+   */
   void requireAllRead();
 }

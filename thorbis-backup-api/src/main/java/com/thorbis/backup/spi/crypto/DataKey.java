@@ -4,7 +4,9 @@ import java.security.SecureRandom;
 import java.util.Arrays;
 import java.util.function.Function;
 
-/** Key material that is lent, never printed, and erased on {@link #close}. Safe for several threads. */
+/**
+ * Key material that is lent, never printed, and erased on {@link #close}. Safe for several threads.
+ */
 public final class DataKey implements AutoCloseable {
   private final byte[] bytes;
   private boolean closed;

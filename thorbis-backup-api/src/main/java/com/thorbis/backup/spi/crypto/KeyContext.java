@@ -8,7 +8,8 @@ import java.util.TreeMap;
 /**
  * What a wrap is bound to; it opens only under the same facts.
  *
- * @param facts such as {@code repository}, {@code tree}, {@code epoch}; no secrets, as services log them
+ * @param facts such as {@code repository}, {@code tree}, {@code epoch}; no secrets, as services log
+ *     them
  */
 public record KeyContext(SortedMap<String, String> facts) {
   /** Copies the facts. */

@@ -21,7 +21,12 @@ public final class KeyException extends IOException implements ClassifiedFailure
    * @param recipient names the recipient, without secrets
    */
   public KeyException(
-      String code, FailureKind kind, String message, String recipient, String remedy, @Nullable Throwable cause) {
+      String code,
+      FailureKind kind,
+      String message,
+      String recipient,
+      String remedy,
+      @Nullable Throwable cause) {
     super(message, cause);
     this.code = code;
     this.kind = kind;

@@ -3,8 +3,9 @@ package com.thorbis.backup.spi.crypto;
 import java.io.IOException;
 
 /**
- * One recipient: somebody or something that can open what was wrapped for it. Safe for several threads. Every failure is
- * a {@link KeyException}: refused, lost and unreachable are different answers.
+ * One recipient: somebody or something that can open what was wrapped for it. Safe for several
+ * threads. Every failure is a {@link KeyException}: refused, lost and unreachable are different
+ * answers.
  */
 public interface KeyProvider extends AutoCloseable {
   /** The URI scheme it serves; persisted with every wrap. */
@@ -25,7 +26,8 @@ public interface KeyProvider extends AutoCloseable {
   /**
    * Opens a wrap. The caller closes the key.
    *
-   * @throws KeyException if the key, the wrap or the context is another, or the provider cannot be asked
+   * @throws KeyException if the key, the wrap or the context is another, or the provider cannot be
+   *     asked
    */
   DataKey unwrap(WrappedKey wrapped, KeyContext context) throws IOException;
 

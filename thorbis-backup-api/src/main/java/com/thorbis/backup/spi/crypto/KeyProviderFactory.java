@@ -4,7 +4,10 @@ import com.thorbis.backup.spi.ProviderContext;
 import java.io.IOException;
 import java.net.URI;
 
-/** Opens recipients of one URI scheme. The service type: needs a public constructor without arguments. */
+/**
+ * Opens recipients of one URI scheme. The service type: needs a public constructor without
+ * arguments.
+ */
 public interface KeyProviderFactory {
   /** The scheme, such as {@code keystore}. */
   String scheme();

@@ -18,27 +18,37 @@ import java.nio.file.Path;
 import java.util.List;
 
 /**
- * Protects one source. Writes to the repository it is given and never sees a store, a key or the format. Failures are
- * {@link com.thorbis.backup.api.BackupException}s, or {@code IOException}s of the repository passed on as they are.
+ * Protects one source. Writes to the repository it is given and never sees a store, a key or the
+ * format. Failures are {@link com.thorbis.backup.api.BackupException}s, or {@code IOException}s of
+ * the repository passed on as they are.
  */
 public interface SourceEngine extends AutoCloseable {
-  /** Every precondition, privilege and setting, each with its remedy. Contacts the source and changes nothing. */
+  /**
+   * Every precondition, privilege and setting, each with its remedy. Contacts the source and
+   * changes nothing.
+   */
   List<CheckItem> check(Repository repository) throws IOException;
 
   /** The statements that give the configured role what it needs and nothing more. */
   String grants() throws IOException;
 
   /** Takes a backup. */
-  BackupDescriptor backup(BackupRequest request, Repository repository, RunControl control) throws IOException;
+  BackupDescriptor backup(BackupRequest request, Repository repository, RunControl control)
+      throws IOException;
 
   /** Captures WAL until cancelled; reconnects by itself. */
-  void receiveWal(ReceiveRequest request, Repository repository, RunControl control) throws IOException;
+  void receiveWal(ReceiveRequest request, Repository repository, RunControl control)
+      throws IOException;
 
-  /** Proves that a moment can be reached and how, or throws code {@code restore.unreachable} with {@code nearest}. */
+  /**
+   * Proves that a moment can be reached and how, or throws code {@code restore.unreachable} with
+   * {@code nearest}.
+   */
   RestorePlan plan(RestoreRequest request, Repository repository) throws IOException;
 
   /** Brings the source back. */
-  RestoreReport restore(RestoreRequest request, Repository repository, RunControl control) throws IOException;
+  RestoreReport restore(RestoreRequest request, Repository repository, RunControl control)
+      throws IOException;
 
   /** What is recoverable. Does not contact the source. */
   SourceStatus status(Repository repository) throws IOException;
@@ -56,13 +66,17 @@ public interface SourceEngine extends AutoCloseable {
    */
   boolean getWal(String fileName, Path destination, Repository repository) throws IOException;
 
-  /** Serves {@code archive_command} and {@code restore_command} on local sockets until cancelled. */
+  /**
+   * Serves {@code archive_command} and {@code restore_command} on local sockets until cancelled.
+   */
   void serveWal(RepositoryAccess repository, RunControl control) throws IOException;
 
   /** The exact setting for the server's configuration. */
   String walHook(Hook hook);
 
-  /** Lifts the fence of a restored cluster: new incarnation from the proven position, and a slot. */
+  /**
+   * Lifts the fence of a restored cluster: new incarnation from the proven position, and a slot.
+   */
   SourceInfo adopt(Repository repository, RunControl control) throws IOException;
 
   @Override

@@ -17,7 +17,8 @@ import java.util.Map;
  * @param startedAt when the server began it, by the server's clock
  * @param stoppedAt when the server ended it, by the server's clock
  * @param tablespaces every tablespace besides the two built in
- * @param attributes further facts under stable dotted names, such as {@code postgres.max-connections}
+ * @param attributes further facts under stable dotted names, such as {@code
+ *     postgres.max-connections}
  * @param warnings what needs a look
  */
 public record BackupFacts(

@@ -6,7 +6,9 @@ import java.nio.ByteBuffer;
 import java.util.Optional;
 import java.util.function.Predicate;
 
-/** A committed backup being read. Safe for several threads. Bytes that fail a check never come out. */
+/**
+ * A committed backup being read. Safe for several threads. Bytes that fail a check never come out.
+ */
 public interface BackupReader extends AutoCloseable {
   /** What the catalogue says. */
   BackupDescriptor descriptor();
@@ -17,16 +19,20 @@ public interface BackupReader extends AutoCloseable {
   /** Visits every entry in stored order, with bounded memory. */
   void entries(EntryVisitor visitor) throws IOException;
 
-  /** The whole content of one small file, such as a label; empty if the backup has none of this name. */
+  /**
+   * The whole content of one small file, such as a label; empty if the backup has none of this
+   * name.
+   */
   Optional<byte[]> read(StoredFile.Area area, String path) throws IOException;
 
   /**
-   * Reads the files of {@code wanted} in an order that suits the store, with several threads; each file is written by
-   * one thread from its first byte to its last.
+   * Reads the files of {@code wanted} in an order that suits the store, with several threads; each
+   * file is written by one thread from its first byte to its last.
    *
    * @return sealed bytes fetched
    */
-  long extract(Predicate<StoredFile> wanted, FileTarget target, RunControl control) throws IOException;
+  long extract(Predicate<StoredFile> wanted, FileTarget target, RunControl control)
+      throws IOException;
 
   @Override
   void close() throws IOException;

@@ -12,4 +12,5 @@ import java.util.Optional;
  * @param label the operator's words for it
  * @param startedAt when it began
  */
-public record BackupStart(String source, BackupType type, Optional<String> label, Instant startedAt) {}
+public record BackupStart(
+    String source, BackupType type, Optional<String> label, Instant startedAt) {}

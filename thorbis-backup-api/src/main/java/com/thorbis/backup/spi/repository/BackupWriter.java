@@ -6,8 +6,9 @@ import com.thorbis.backup.api.BackupStatus;
 import java.io.IOException;
 
 /**
- * A backup being written. Used by one thread, one file at a time; the work behind it runs in parallel. A failure of that
- * work is thrown by the next call. Nothing is visible before {@link #commit}.
+ * A backup being written. Used by one thread, one file at a time; the work behind it runs in
+ * parallel. A failure of that work is thrown by the next call. Nothing is visible before {@link
+ * #commit}.
  */
 public interface BackupWriter extends AutoCloseable {
   /** The id it will have. */
@@ -17,8 +18,8 @@ public interface BackupWriter extends AutoCloseable {
   void directory(StoredFile directory) throws IOException;
 
   /**
-   * Starts a file; the one before it must be finished. Its length in {@code file} is what is expected; what is written
-   * counts.
+   * Starts a file; the one before it must be finished. Its length in {@code file} is what is
+   * expected; what is written counts.
    *
    * @param check sees every plain byte
    */

@@ -1,7 +1,8 @@
 package com.thorbis.backup.spi.repository;
 
 /**
- * How new pieces are compressed. Stored pieces carry their own codec, so this may change at any time.
+ * How new pieces are compressed. Stored pieces carry their own codec, so this may change at any
+ * time.
  *
  * @param codec {@code zstd}, {@code lz4} or {@code none}
  * @param level the codec's own scale; ignored where it has none

@@ -2,7 +2,10 @@ package com.thorbis.backup.spi.repository;
 
 import java.nio.ByteBuffer;
 
-/** Looks at plain bytes on their way into the repository, on a worker's thread, while they are in its cache. */
+/**
+ * Looks at plain bytes on their way into the repository, on a worker's thread, while they are in
+ * its cache.
+ */
 @FunctionalInterface
 public interface PieceCheck {
   /** Looks at nothing. */

@@ -10,8 +10,9 @@ import java.util.List;
 import java.util.Optional;
 
 /**
- * Backups and WAL of any number of sources. Safe for several threads; several processes may write to one repository.
- * Failures are {@link RepositoryException}s, {@code StorageException}s and {@code KeyException}s.
+ * Backups and WAL of any number of sources. Safe for several threads; several processes may write
+ * to one repository. Failures are {@link RepositoryException}s, {@code StorageException}s and
+ * {@code KeyException}s.
  */
 public interface Repository extends AutoCloseable {
   /** Its id, 32 hexadecimal digits. */
@@ -27,9 +28,11 @@ public interface Repository extends AutoCloseable {
   Optional<SourceInfo> source(String name);
 
   /**
-   * Registers a source with its own key tree and first incarnation; again with the same cluster: no change.
+   * Registers a source with its own key tree and first incarnation; again with the same cluster: no
+   * change.
    *
-   * @throws RepositoryException code {@code source.identity-mismatch} if the name belongs to another cluster
+   * @throws RepositoryException code {@code source.identity-mismatch} if the name belongs to
+   *     another cluster
    */
   SourceInfo register(String name, String type, ClusterIdentity cluster) throws IOException;
 
@@ -42,7 +45,10 @@ public interface Repository extends AutoCloseable {
   /** A committed backup. */
   Optional<BackupDescriptor> backup(BackupId id);
 
-  /** Starts a backup of the source's current incarnation. Nothing of it is visible before its commit. */
+  /**
+   * Starts a backup of the source's current incarnation. Nothing of it is visible before its
+   * commit.
+   */
   BackupWriter begin(BackupStart start) throws IOException;
 
   /** Opens a committed backup for reading. */

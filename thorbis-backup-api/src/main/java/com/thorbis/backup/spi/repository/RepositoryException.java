@@ -31,7 +31,8 @@ public final class RepositoryException extends IOException implements Classified
   }
 
   /** An object whose bytes are not what was stored. */
-  public static RepositoryException damaged(String object, String problem, @Nullable Throwable cause) {
+  public static RepositoryException damaged(
+      String object, String problem, @Nullable Throwable cause) {
     return new RepositoryException(
         "repository.damaged",
         FailureKind.DAMAGED,

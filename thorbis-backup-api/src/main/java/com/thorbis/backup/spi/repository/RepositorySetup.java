@@ -9,7 +9,10 @@ import java.util.List;
 import java.util.Objects;
 import org.jspecify.annotations.Nullable;
 
-/** What a repository is opened with. The stores and recipients stay the caller's, who closes them after it. */
+/**
+ * What a repository is opened with. The stores and recipients stay the caller's, who closes them
+ * after it.
+ */
 public final class RepositorySetup {
   private final List<ObjectStore> copies;
   private final List<KeyProvider> recipients;

@@ -10,8 +10,9 @@ import java.util.List;
 import java.util.Optional;
 
 /**
- * The WAL of one incarnation. Each timeline is an append-only sequence. What {@code store…} returned for is durable. Safe
- * for several threads; two writers of the same stretch are told apart by content.
+ * The WAL of one incarnation. Each timeline is an append-only sequence. What {@code store…}
+ * returned for is durable. Safe for several threads; two writers of the same stretch are told apart
+ * by content.
  */
 public interface WalArchive {
   /** The incarnation's id. */
@@ -24,7 +25,8 @@ public interface WalArchive {
    * Stores a complete segment, which supersedes its parts.
    *
    * @param content exactly one segment's bytes; read from its position, which moves
-   * @throws RepositoryException code {@code wal.conflict} if other content is stored under the name, or parts of it differ
+   * @throws RepositoryException code {@code wal.conflict} if other content is stored under the
+   *     name, or parts of it differ
    */
   Stored storeSegment(WalSegment segment, ByteBuffer content, WalMarks marks) throws IOException;
 
@@ -35,7 +37,8 @@ public interface WalArchive {
    * @param content one byte or more; read from its position, which moves
    * @throws RepositoryException code {@code wal.conflict} if other content is stored at this offset
    */
-  Stored storePart(WalSegment segment, int offset, ByteBuffer content, WalMarks marks) throws IOException;
+  Stored storePart(WalSegment segment, int offset, ByteBuffer content, WalMarks marks)
+      throws IOException;
 
   /**
    * Stores a timeline's history file.
@@ -45,12 +48,14 @@ public interface WalArchive {
   Stored storeHistory(Timeline timeline, byte[] content) throws IOException;
 
   /**
-   * A segment, whole or as far as its parts reach. Empty only if it is positively absent, whole and in parts, in this
-   * incarnation and in the ancestors that share this stretch.
+   * A segment, whole or as far as its parts reach. Empty only if it is positively absent, whole and
+   * in parts, in this incarnation and in the ancestors that share this stretch.
    */
   Optional<WalContent> open(WalSegment segment) throws IOException;
 
-  /** What the marks of a segment's whole or parts add up to; empty only if it is positively absent. */
+  /**
+   * What the marks of a segment's whole or parts add up to; empty only if it is positively absent.
+   */
   Optional<WalMarks> marks(WalSegment segment) throws IOException;
 
   /** A timeline's history file; empty only if positively absent. */
@@ -59,7 +64,9 @@ public interface WalArchive {
   /** Every timeline that has WAL or a history file here, ancestors included. */
   List<Timeline> timelines() throws IOException;
 
-  /** What is stored of a timeline, in order, joined where it touches. A hole between two is a gap. */
+  /**
+   * What is stored of a timeline, in order, joined where it touches. A hole between two is a gap.
+   */
   List<WalRange> ranges(Timeline timeline) throws IOException;
 
   /** Whether a write was needed. */

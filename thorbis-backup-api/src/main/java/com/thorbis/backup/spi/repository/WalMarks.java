@@ -7,8 +7,8 @@ import java.util.Optional;
 import java.util.OptionalLong;
 
 /**
- * What a stretch of WAL says about recovery targets; read from its records by the engine that captured it, stored sealed
- * beside it.
+ * What a stretch of WAL says about recovery targets; read from its records by the engine that
+ * captured it, stored sealed beside it.
  *
  * @param firstEnd the earliest commit or abort time in it
  * @param lastEnd the latest commit or abort time in it
@@ -16,7 +16,8 @@ import java.util.OptionalLong;
  * @param mostXid the greatest id of a transaction that ends in it
  * @param restorePoints the named restore points in it
  * @param lastRecord where its last whole record starts
- * @param asOf a moment by the server's clock at which the log reached no further than the end of this stretch
+ * @param asOf a moment by the server's clock at which the log reached no further than the end of
+ *     this stretch
  */
 public record WalMarks(
     Optional<Instant> firstEnd,

@@ -3,8 +3,8 @@ package com.thorbis.backup.spi.storage;
 import java.util.regex.Pattern;
 
 /**
- * The name of an object: segments of {@code [A-Za-z0-9._=-]} divided by slashes, so that it is legal, sorts alike and
- * cannot escape on every store. Sorts by its ASCII bytes.
+ * The name of an object: segments of {@code [A-Za-z0-9._=-]} divided by slashes, so that it is
+ * legal, sorts alike and cannot escape on every store. Sorts by its ASCII bytes.
  *
  * @param value 1 to 900 characters
  */

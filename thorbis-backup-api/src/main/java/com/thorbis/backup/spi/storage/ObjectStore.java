@@ -4,9 +4,9 @@ import java.io.IOException;
 import java.util.Optional;
 
 /**
- * Bytes under keys. Safe for several threads. An object appears whole or not at all, and is never overwritten. A write
- * that returned is durable as far as the store can promise. Every failure is a {@link StorageException}; "not there" and
- * "could not look" never mix.
+ * Bytes under keys. Safe for several threads. An object appears whole or not at all, and is never
+ * overwritten. A write that returned is durable as far as the store can promise. Every failure is a
+ * {@link StorageException}; "not there" and "could not look" never mix.
  */
 public interface ObjectStore extends AutoCloseable {
   /** A name for messages, without secrets. */
@@ -31,7 +31,8 @@ public interface ObjectStore extends AutoCloseable {
   ObjectRead get(ObjectKey key) throws IOException;
 
   /**
-   * Reads a part. A range that reaches beyond the end delivers what there is; one that starts there, nothing.
+   * Reads a part. A range that reaches beyond the end delivers what there is; one that starts
+   * there, nothing.
    *
    * @throws StorageException.NotFound if the store positively has no such object
    */
@@ -44,7 +45,8 @@ public interface ObjectStore extends AutoCloseable {
    * Lists keys that start with {@code prefix}, in key order, a page at a time.
    *
    * @param prefix may be empty, need not end at a slash
-   * @param after empty for the first page, then {@link ListPage#next}; any key is allowed and need not exist
+   * @param after empty for the first page, then {@link ListPage#next}; any key is allowed and need
+   *     not exist
    */
   ListPage list(String prefix, Optional<String> after) throws IOException;
 

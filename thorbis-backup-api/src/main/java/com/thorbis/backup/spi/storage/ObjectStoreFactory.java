@@ -4,7 +4,9 @@ import com.thorbis.backup.spi.ProviderContext;
 import java.io.IOException;
 import java.net.URI;
 
-/** Opens stores of one URI scheme. The service type: needs a public constructor without arguments. */
+/**
+ * Opens stores of one URI scheme. The service type: needs a public constructor without arguments.
+ */
 public interface ObjectStoreFactory {
   /** The scheme, such as {@code file}. */
   String scheme();
@@ -12,7 +14,8 @@ public interface ObjectStoreFactory {
   /**
    * Opens the place. Changes nothing there.
    *
-   * @throws StorageException if it cannot be reached or does not enforce what this interface promises
+   * @throws StorageException if it cannot be reached or does not enforce what this interface
+   *     promises
    */
   ObjectStore open(URI location, ProviderContext context) throws IOException;
 }

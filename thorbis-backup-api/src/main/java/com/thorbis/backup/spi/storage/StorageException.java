@@ -21,7 +21,12 @@ public class StorageException extends IOException implements ClassifiedFailure {
    * @param object the key or place concerned
    */
   public StorageException(
-      String code, FailureKind kind, String message, String object, String remedy, @Nullable Throwable cause) {
+      String code,
+      FailureKind kind,
+      String message,
+      String object,
+      String remedy,
+      @Nullable Throwable cause) {
     super(message, cause);
     this.code = code;
     this.kind = kind;
@@ -55,7 +60,13 @@ public class StorageException extends IOException implements ClassifiedFailure {
 
     /** Names the object. */
     public NotFound(ObjectKey key, @Nullable Throwable cause) {
-      super("storage.not-found", FailureKind.NOT_FOUND, "No such object: " + key, key.value(), "", cause);
+      super(
+          "storage.not-found",
+          FailureKind.NOT_FOUND,
+          "No such object: " + key,
+          key.value(),
+          "",
+          cause);
     }
   }
 
