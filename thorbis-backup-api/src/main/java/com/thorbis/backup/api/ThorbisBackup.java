@@ -1,0 +1,562 @@
+package com.thorbis.backup.api;
+
+import com.thorbis.backup.spi.Names;
+import com.thorbis.backup.spi.ProviderContext;
+import com.thorbis.backup.spi.ProviderLoader;
+import com.thorbis.backup.spi.Providers;
+import com.thorbis.backup.spi.Settings;
+import com.thorbis.backup.spi.crypto.KeyProvider;
+import com.thorbis.backup.spi.crypto.KeyProviderFactory;
+import com.thorbis.backup.spi.engine.SourceEngine;
+import com.thorbis.backup.spi.engine.SourceEngineFactory;
+import com.thorbis.backup.spi.repository.BackupReader;
+import com.thorbis.backup.spi.repository.Compression;
+import com.thorbis.backup.spi.repository.InitReport;
+import com.thorbis.backup.spi.repository.ObjectDescription;
+import com.thorbis.backup.spi.repository.Repository;
+import com.thorbis.backup.spi.repository.RepositoryFactory;
+import com.thorbis.backup.spi.repository.RepositorySetup;
+import com.thorbis.backup.spi.repository.RunControl;
+import com.thorbis.backup.spi.repository.SourceInfo;
+import com.thorbis.backup.spi.repository.WalArchive;
+import com.thorbis.backup.spi.storage.ObjectStore;
+import com.thorbis.backup.spi.storage.ObjectStoreFactory;
+import java.io.IOException;
+import java.io.InputStream;
+import java.net.URI;
+import java.nio.file.FileAlreadyExistsException;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.nio.file.attribute.PosixFilePermissions;
+import java.time.Clock;
+import java.util.ArrayList;
+import java.util.LinkedHashMap;
+import java.util.List;
+import java.util.Map;
+import java.util.Objects;
+import java.util.Optional;
+import java.util.function.Function;
+import org.jspecify.annotations.Nullable;
+
+/**
+ * The entry point: sources, and one repository that protects them. Built either from the host's own
+ * objects, which the host closes after this, or by name through providers, which are closed with
+ * it. Contacts nobody until it is used. Safe for several threads.
+ *
+ * <p>Failures are {@link BackupException}s.
+ */
+public final class ThorbisBackup implements AutoCloseable {
+  private final RepositoryFactory repositories;
+  private final RepositorySetup setup;
+  private final Map<String, SourceEngine> sources;
+  private final List<AutoCloseable> owned;
+  private @Nullable Repository repository;
+
+  private ThorbisBackup(
+      RepositoryFactory repositories,
+      RepositorySetup setup,
+      Map<String, SourceEngine> sources,
+      List<AutoCloseable> owned) {
+    this.repositories = repositories;
+    this.setup = setup;
+    this.sources = sources;
+    this.owned = owned;
+  }
+
+  /** Starts one. */
+  public static Builder builder() {
+    return new Builder();
+  }
+
+  /** The names of the configured sources, in the order they were given. */
+  public List<String> sources() {
+    return List.copyOf(sources.keySet());
+  }
+
+  /** Creates the repository where there is none; otherwise changes nothing. */
+  public InitReport init() {
+    return call(() -> repositories.init(setup));
+  }
+
+  /** Looks at every precondition of a source. Changes nothing. */
+  public List<CheckItem> check(String source) {
+    SourceEngine engine = engine(source);
+    return call(() -> engine.check(repository()));
+  }
+
+  /** The statements that give the source's role what it needs and nothing more. */
+  public String grants(String source) {
+    SourceEngine engine = engine(source);
+    return call(engine::grants);
+  }
+
+  /**
+   * Takes a backup and waits until the WAL it needs is stored.
+   *
+   * @throws BackupException code {@code backup.awaiting-wal} if that WAL did not come in time; the
+   *     backup is listed and becomes complete when it does
+   */
+  public BackupDescriptor backup(BackupRequest request, RunControl control) {
+    SourceEngine engine = engine(request.source());
+    return call(() -> engine.backup(request, repository(), control));
+  }
+
+  /** Committed backups, oldest first; of one source if given. */
+  public List<BackupDescriptor> backups(Optional<String> source) {
+    return call(() -> repository().backups(source));
+  }
+
+  /** One committed backup. */
+  public BackupDescriptor show(BackupId id) {
+    return call(() -> repository().backup(id)).orElseThrow(() -> noSuchBackup(id));
+  }
+
+  /** Visits every entry of a backup, in stored order, with bounded memory. */
+  public void entries(BackupId id, BackupReader.EntryVisitor visitor) {
+    show(id);
+    call(
+        () -> {
+          try (BackupReader reader = repository().open(id)) {
+            reader.entries(visitor);
+          }
+          return true;
+        });
+  }
+
+  /** What is recoverable of a source now. Does not contact it. */
+  public SourceStatus status(String source) {
+    SourceEngine engine = engine(source);
+    return call(() -> engine.status(repository()));
+  }
+
+  /**
+   * Proves that a moment can be reached, and says how.
+   *
+   * @throws BackupException code {@code restore.unreachable} with {@code nearest} in its details
+   */
+  public RestorePlan plan(RestoreRequest request) {
+    SourceEngine engine = engine(request.source());
+    return call(() -> engine.plan(request, repository()));
+  }
+
+  /**
+   * Plans and brings a source back; with {@link RestoreRequest#start} also proves the position
+   * reached.
+   */
+  public RestoreReport restore(RestoreRequest request, RunControl control) {
+    SourceEngine engine = engine(request.source());
+    return call(() -> engine.restore(request, repository(), control));
+  }
+
+  /** Checks what is stored. Damage is in the report. */
+  public VerifyReport verify(VerifyRequest request, RunControl control) {
+    request.backup().ifPresent(this::show);
+    return call(() -> repository().verify(request, control));
+  }
+
+  /** Captures WAL until cancelled. */
+  public void receiveWal(ReceiveRequest request, RunControl control) {
+    SourceEngine engine = engine(request.source());
+    call(
+        () -> {
+          engine.receiveWal(request, repository(), control);
+          return true;
+        });
+  }
+
+  /** Serves {@code archive_command} and {@code restore_command} of a source until cancelled. */
+  public void serveWal(String source, RunControl control) {
+    SourceEngine engine = engine(source);
+    call(
+        () -> {
+          engine.serveWal(this::repository, control);
+          return true;
+        });
+  }
+
+  /** Stores one segment or history file by hand. */
+  public WalArchive.Stored pushWal(String source, Path file) {
+    SourceEngine engine = engine(source);
+    return call(() -> engine.pushWal(file, repository()));
+  }
+
+  /**
+   * Delivers one segment or history file.
+   *
+   * @return false only if it is positively absent
+   */
+  public boolean getWal(String source, String fileName, Path destination) {
+    SourceEngine engine = engine(source);
+    return call(() -> engine.getWal(fileName, destination, repository()));
+  }
+
+  /** Stretches of stored WAL, in order. */
+  public List<WalRange> walRanges(String source) {
+    SourceEngine engine = engine(source);
+    return call(() -> engine.walRanges(repository()));
+  }
+
+  /** The exact setting for the server's configuration. */
+  public String walHook(String source, SourceEngine.Hook hook) {
+    return engine(source).walHook(hook);
+  }
+
+  /** Lifts the fence of a restored cluster. */
+  public SourceInfo adopt(String source, RunControl control) {
+    SourceEngine engine = engine(source);
+    return call(() -> engine.adopt(repository(), control));
+  }
+
+  /** Looks at one repository object without any key. */
+  public ObjectDescription decode(InputStream object) {
+    return call(() -> repositories.decode(object));
+  }
+
+  /** The open repository. It is closed with this. */
+  public synchronized Repository repository() throws IOException {
+    Repository open = repository;
+    if (open == null) {
+      open = repositories.open(setup);
+      repository = open;
+    } else {
+      open.refresh();
+    }
+    return open;
+  }
+
+  /** Closes the repository and what was opened by name. */
+  @Override
+  public synchronized void close() {
+    List<AutoCloseable> all = new ArrayList<>(owned);
+    Repository open = repository;
+    if (open != null) {
+      all.add(0, open);
+      repository = null;
+    }
+    closeAll(all);
+  }
+
+  private static void closeAll(List<AutoCloseable> all) {
+    BackupException failure = null;
+    for (AutoCloseable each : all) {
+      try {
+        each.close();
+      } catch (Exception e) {
+        if (failure == null) {
+          failure = BackupException.of("close", FailureKind.PERMANENT, "Could not close").build();
+        }
+        failure.addSuppressed(e);
+      }
+    }
+    if (failure != null) {
+      throw failure;
+    }
+  }
+
+  private SourceEngine engine(String source) {
+    SourceEngine engine = sources.get(source);
+    if (engine == null) {
+      throw BackupException.of(
+              "source.not-configured",
+              FailureKind.NOT_FOUND,
+              "No source \""
+                  + source
+                  + "\" is configured; there are: "
+                  + String.join(", ", sources.keySet()))
+          .remedy(
+              Names.nearest(source, sources.keySet())
+                  .map(near -> "Did you mean " + near + "?")
+                  .orElse("Add it under sources."))
+          .build();
+    }
+    return engine;
+  }
+
+  private static BackupException noSuchBackup(BackupId id) {
+    return BackupException.of(
+            "backup.not-found", FailureKind.NOT_FOUND, "No backup " + id + " in this repository")
+        .remedy("See the backups there are with list.")
+        .build();
+  }
+
+  private static <T> T call(Call<T> call) {
+    try {
+      return call.run();
+    } catch (IOException e) {
+      throw translate(e);
+    }
+  }
+
+  private static BackupException translate(IOException e) {
+    if (e instanceof ClassifiedFailure failure) {
+      BackupException.Builder builder =
+          BackupException.of(failure.code(), failure.kind(), String.valueOf(e.getMessage()))
+              .remedy(failure.remedy())
+              .cause(e);
+      failure.details().forEach(builder::detail);
+      return builder.build();
+    }
+    return BackupException.of("io", FailureKind.TRANSIENT, e.toString()).cause(e).build();
+  }
+
+  @FunctionalInterface
+  private interface Call<T> {
+    T run() throws IOException;
+  }
+
+  /** Collects what an instance is made of. Each slot takes an object of the host's, or a name. */
+  public static final class Builder {
+    private final List<Function<Opener, ObjectStore>> copies = new ArrayList<>();
+    private final List<Function<Opener, KeyProvider>> recipients = new ArrayList<>();
+    private final Map<String, Function<Opener, SourceEngine>> sources = new LinkedHashMap<>();
+    private ProviderLoader loader =
+        ProviderLoader.serviceLoader(ThorbisBackup.class.getClassLoader());
+    private @Nullable Path stateDirectory;
+    private @Nullable RepositoryFactory repositories;
+    private Compression compression = Compression.DEFAULT;
+    private int parallelism = Math.max(1, Runtime.getRuntime().availableProcessors());
+    private boolean singleKeyRiskAccepted;
+    private Clock clock = Clock.systemUTC();
+
+    private Builder() {}
+
+    /** A folder for local state that may be lost; created with mode 0700. */
+    public Builder stateDirectory(Path directory) {
+      this.stateDirectory = directory;
+      return this;
+    }
+
+    /** Adds a copy of the repository in the host's own store. */
+    public Builder copy(ObjectStore store) {
+      copies.add(opener -> store);
+      return this;
+    }
+
+    /**
+     * Adds a copy of the repository by name.
+     *
+     * @param settings the adapter's, without its scheme in front
+     */
+    public Builder copy(URI location, Map<String, ?> settings) {
+      copies.add(opener -> opener.store(location, settings));
+      return this;
+    }
+
+    /** Adds a recipient of the host's own. */
+    public Builder recipient(KeyProvider recipient) {
+      recipients.add(opener -> recipient);
+      return this;
+    }
+
+    /** Adds a recipient by name. */
+    public Builder recipient(URI recipient, Map<String, ?> settings) {
+      recipients.add(opener -> opener.recipient(recipient, settings));
+      return this;
+    }
+
+    /** Accepts that losing one key loses everything. */
+    public Builder acceptSingleKeyRisk(boolean accepted) {
+      this.singleKeyRiskAccepted = accepted;
+      return this;
+    }
+
+    /** Adds a source with the host's own engine. */
+    public Builder source(String name, SourceEngine engine) {
+      return addSource(name, opener -> engine);
+    }
+
+    /**
+     * Adds a source by name.
+     *
+     * @param type such as {@code postgres}
+     * @param settings dotted keys, such as {@code wal.slot}
+     */
+    public Builder source(String name, String type, Map<String, ?> settings) {
+      return addSource(name, opener -> opener.source(name, type, settings));
+    }
+
+    /** Chooses how new pieces are compressed. */
+    public Builder compression(Compression compression) {
+      this.compression = compression;
+      return this;
+    }
+
+    /** Chooses how many threads compress and seal. */
+    public Builder parallelism(int threads) {
+      this.parallelism = threads;
+      return this;
+    }
+
+    /** Replaces how providers are found. */
+    public Builder providers(ProviderLoader loader) {
+      this.loader = loader;
+      return this;
+    }
+
+    /** Uses this repository engine instead of the one that providers offer. */
+    public Builder repositories(RepositoryFactory factory) {
+      this.repositories = factory;
+      return this;
+    }
+
+    /** Replaces the system's clock. */
+    public Builder clock(Clock clock) {
+      this.clock = clock;
+      return this;
+    }
+
+    /**
+     * The instance.
+     *
+     * @throws BackupException of kind {@link FailureKind#CONFIGURATION} if something is missing or
+     *     wrong
+     */
+    public ThorbisBackup build() {
+      Path state = Objects.requireNonNull(stateDirectory, "stateDirectory");
+      if (copies.isEmpty()) {
+        throw BackupException.of(
+                "configuration.invalid", FailureKind.CONFIGURATION, "repository.copies is missing")
+            .remedy("Name at least one place for the repository.")
+            .build();
+      }
+      createPrivately(state);
+      List<AutoCloseable> owned = new ArrayList<>();
+      try {
+        Opener opener = new Opener(loader, clock, state, owned);
+        RepositorySetup.Builder setup =
+            RepositorySetup.builder()
+                .acceptSingleKeyRisk(singleKeyRiskAccepted)
+                .compression(compression)
+                .parallelism(parallelism)
+                .stateDirectory(state)
+                .clock(clock);
+        copies.forEach(copy -> setup.copy(copy.apply(opener)));
+        recipients.forEach(recipient -> setup.recipient(recipient.apply(opener)));
+        Map<String, SourceEngine> engines = new LinkedHashMap<>();
+        sources.forEach((name, source) -> engines.put(name, source.apply(opener)));
+        return new ThorbisBackup(
+            repositories != null ? repositories : opener.repositories(),
+            setup.build(),
+            engines,
+            owned);
+      } catch (RuntimeException e) {
+        try {
+          closeAll(owned);
+        } catch (BackupException closing) {
+          e.addSuppressed(closing);
+        }
+        throw e;
+      }
+    }
+
+    private Builder addSource(String name, Function<Opener, SourceEngine> source) {
+      if (sources.putIfAbsent(name, source) != null) {
+        throw BackupException.of(
+                "configuration.invalid",
+                FailureKind.CONFIGURATION,
+                "Two sources are named \"" + name + "\"")
+            .remedy("Rename one of them.")
+            .build();
+      }
+      return this;
+    }
+
+    private static void createPrivately(Path directory) {
+      try {
+        Path parent = directory.toAbsolutePath().getParent();
+        if (parent != null && !Files.isDirectory(parent)) {
+          createPrivately(parent);
+        }
+        Files.createDirectory(
+            directory,
+            PosixFilePermissions.asFileAttribute(PosixFilePermissions.fromString("rwx------")));
+      } catch (FileAlreadyExistsException e) {
+        if (!Files.isDirectory(directory)) {
+          throw stateUnusable(directory, e);
+        }
+      } catch (IOException e) {
+        throw stateUnusable(directory, e);
+      }
+    }
+
+    private static BackupException stateUnusable(Path directory, IOException e) {
+      return BackupException.of(
+              "configuration.invalid",
+              FailureKind.CONFIGURATION,
+              "state-directory: cannot use " + directory + ": " + e)
+          .remedy("Name a folder that this account can write to.")
+          .cause(e)
+          .build();
+    }
+  }
+
+  /** Opens providers by name and remembers them for closing. */
+  private record Opener(
+      ProviderLoader loader, Clock clock, Path stateDirectory, List<AutoCloseable> owned) {
+
+    ObjectStore store(URI location, Map<String, ?> values) {
+      String scheme = scheme(location);
+      Settings settings = Settings.of(scheme, values);
+      ObjectStoreFactory factory =
+          Providers.load(ObjectStoreFactory.class, "store", ObjectStoreFactory::scheme, loader)
+              .require(scheme);
+      ObjectStore store = call(() -> factory.open(location, context(settings)));
+      owned.add(store);
+      settings.requireAllRead();
+      return store;
+    }
+
+    KeyProvider recipient(URI recipient, Map<String, ?> values) {
+      String scheme = scheme(recipient);
+      Settings settings = Settings.of("recipient " + scheme, values);
+      KeyProviderFactory factory =
+          Providers.load(KeyProviderFactory.class, "recipient", KeyProviderFactory::scheme, loader)
+              .require(scheme);
+      KeyProvider provider = call(() -> factory.open(recipient, context(settings)));
+      owned.add(provider);
+      settings.requireAllRead();
+      return provider;
+    }
+
+    SourceEngine source(String name, String type, Map<String, ?> values) {
+      Settings settings = Settings.of("sources." + name, values);
+      SourceEngineFactory factory =
+          Providers.load(
+                  SourceEngineFactory.class, "source type", SourceEngineFactory::type, loader)
+              .require(type);
+      SourceEngine engine = factory.open(name, context(settings));
+      owned.add(engine);
+      settings.requireAllRead();
+      return engine;
+    }
+
+    RepositoryFactory repositories() {
+      return Providers.load(
+              RepositoryFactory.class,
+              "repository engine",
+              factory -> factory.getClass().getName(),
+              loader)
+          .only();
+    }
+
+    private ProviderContext context(Settings settings) {
+      return new Context(settings, clock, stateDirectory);
+    }
+
+    private static String scheme(URI uri) {
+      String scheme = uri.getScheme();
+      if (scheme == null) {
+        throw BackupException.of(
+                "configuration.invalid",
+                FailureKind.CONFIGURATION,
+                "uri: \"" + uri + "\" has no scheme")
+            .remedy("Write one in front, such as file:///var/lib/thorbis/repo.")
+            .build();
+      }
+      return scheme;
+    }
+  }
+
+  private record Context(Settings settings, Clock clock, Path stateDirectory)
+      implements ProviderContext {}
+}
