@@ -1,5 +1,6 @@
 package com.thorbis.backup.api;
 
+import java.io.IOException;
 import java.util.Collections;
 import java.util.LinkedHashMap;
 import java.util.Map;
@@ -27,14 +28,17 @@ public final class BackupException extends RuntimeException implements Classifie
     return new Builder(code, kind, message);
   }
 
-  /** Takes over code, kind, remedy and details of a checked failure. */
-  public static <E extends Exception & ClassifiedFailure> BackupException from(E failure) {
-    Builder builder =
-        of(failure.code(), failure.kind(), String.valueOf(failure.getMessage()))
-            .remedy(failure.remedy())
-            .cause(failure);
-    failure.details().forEach(builder::detail);
-    return builder.build();
+  /** What a host sees of a checked failure: its own classification where it has one. */
+  public static BackupException from(IOException failure) {
+    if (failure instanceof ClassifiedFailure classified) {
+      Builder builder =
+          of(classified.code(), classified.kind(), String.valueOf(failure.getMessage()))
+              .remedy(classified.remedy())
+              .cause(failure);
+      classified.details().forEach(builder::detail);
+      return builder.build();
+    }
+    return of("io", FailureKind.TRANSIENT, failure.toString()).cause(failure).build();
   }
 
   @Override

@@ -283,20 +283,8 @@ public final class ThorbisBackup implements AutoCloseable {
     try {
       return call.run();
     } catch (IOException e) {
-      throw translate(e);
+      throw BackupException.from(e);
     }
-  }
-
-  private static BackupException translate(IOException e) {
-    if (e instanceof ClassifiedFailure failure) {
-      BackupException.Builder builder =
-          BackupException.of(failure.code(), failure.kind(), String.valueOf(e.getMessage()))
-              .remedy(failure.remedy())
-              .cause(e);
-      failure.details().forEach(builder::detail);
-      return builder.build();
-    }
-    return BackupException.of("io", FailureKind.TRANSIENT, e.toString()).cause(e).build();
   }
 
   @FunctionalInterface
