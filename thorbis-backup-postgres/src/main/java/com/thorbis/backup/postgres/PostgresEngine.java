@@ -1,0 +1,113 @@
+package com.thorbis.backup.postgres;
+
+import com.thorbis.backup.api.BackupDescriptor;
+import com.thorbis.backup.api.BackupException;
+import com.thorbis.backup.api.BackupRequest;
+import com.thorbis.backup.api.CheckItem;
+import com.thorbis.backup.api.FailureKind;
+import com.thorbis.backup.api.ReceiveRequest;
+import com.thorbis.backup.api.RestorePlan;
+import com.thorbis.backup.api.RestoreReport;
+import com.thorbis.backup.api.RestoreRequest;
+import com.thorbis.backup.api.SourceStatus;
+import com.thorbis.backup.api.WalRange;
+import com.thorbis.backup.postgres.settings.PostgresSettings;
+import com.thorbis.backup.spi.engine.SourceEngine;
+import com.thorbis.backup.spi.repository.Repository;
+import com.thorbis.backup.spi.repository.RunControl;
+import com.thorbis.backup.spi.repository.SourceInfo;
+import com.thorbis.backup.spi.repository.WalArchive;
+import java.io.IOException;
+import java.nio.file.Path;
+import java.util.List;
+
+/** Protects one PostgreSQL cluster. Each job lives in a package of its own; this hands them out. */
+final class PostgresEngine implements SourceEngine {
+  static final String TYPE = "postgres";
+
+  private final PostgresSettings settings;
+
+  PostgresEngine(PostgresSettings settings) {
+    this.settings = settings;
+  }
+
+  @Override
+  public List<CheckItem> check(Repository repository) throws IOException {
+    throw missing("check");
+  }
+
+  @Override
+  public String grants() throws IOException {
+    throw missing("grants");
+  }
+
+  @Override
+  public BackupDescriptor backup(BackupRequest request, Repository repository, RunControl control)
+      throws IOException {
+    throw missing("backup");
+  }
+
+  @Override
+  public void receiveWal(ReceiveRequest request, Repository repository, RunControl control)
+      throws IOException {
+    throw missing("receive");
+  }
+
+  @Override
+  public RestorePlan plan(RestoreRequest request, Repository repository) throws IOException {
+    throw missing("plan");
+  }
+
+  @Override
+  public RestoreReport restore(RestoreRequest request, Repository repository, RunControl control)
+      throws IOException {
+    throw missing("restore");
+  }
+
+  @Override
+  public SourceStatus status(Repository repository) throws IOException {
+    throw missing("status");
+  }
+
+  @Override
+  public List<WalRange> walRanges(Repository repository) throws IOException {
+    throw missing("ranges");
+  }
+
+  @Override
+  public WalArchive.Stored pushWal(Path file, Repository repository) throws IOException {
+    throw missing("push");
+  }
+
+  @Override
+  public boolean getWal(String fileName, Path destination, Repository repository)
+      throws IOException {
+    throw missing("get");
+  }
+
+  @Override
+  public void serveWal(RepositoryAccess repository, RunControl control) throws IOException {
+    throw missing("serve");
+  }
+
+  @Override
+  public String walHook(Hook hook) {
+    throw missing("hook");
+  }
+
+  @Override
+  public SourceInfo adopt(Repository repository, RunControl control) throws IOException {
+    throw missing("adopt");
+  }
+
+  @Override
+  public void close() {
+    settings.close();
+  }
+
+  private static BackupException missing(String job) {
+    return BackupException.of(
+            "postgres.not-wired", FailureKind.PERMANENT, "This build has no " + job)
+        .build();
+  }
+}

@@ -1,0 +1,5 @@
+/** The engine that protects PostgreSQL clusters. */
+@NullMarked
+package com.thorbis.backup.postgres;
+
+import org.jspecify.annotations.NullMarked;
