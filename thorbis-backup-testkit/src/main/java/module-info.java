@@ -1,0 +1,12 @@
+/** What tests of Thorbis Backup, and of providers written for it, are built from. */
+module com.thorbis.backup.testkit {
+  requires static org.jspecify;
+  requires transitive com.thorbis.backup.api;
+  requires transitive java.sql;
+  requires transitive org.junit.jupiter.api;
+  requires org.apache.commons.compress;
+  requires org.assertj.core;
+
+  exports com.thorbis.backup.testkit;
+  exports com.thorbis.backup.testkit.postgres;
+}
