@@ -9,6 +9,9 @@ public final class Cancellation {
   private final AtomicBoolean requested = new AtomicBoolean();
   private final List<Runnable> listeners = new CopyOnWriteArrayList<>();
 
+  /** Nothing is asked yet. */
+  public Cancellation() {}
+
   /** Asks the work to stop. Returns at once; may be called again. */
   public void cancel() {
     if (requested.compareAndSet(false, true)) {
