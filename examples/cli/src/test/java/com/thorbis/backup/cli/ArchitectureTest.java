@@ -1,0 +1,172 @@
+package com.thorbis.backup.cli;
+
+import static com.tngtech.archunit.base.DescribedPredicate.not;
+import static com.tngtech.archunit.core.domain.JavaClass.Predicates.resideInAPackage;
+import static com.tngtech.archunit.core.domain.JavaClass.Predicates.resideInAnyPackage;
+import static com.tngtech.archunit.lang.syntax.ArchRuleDefinition.classes;
+import static com.tngtech.archunit.lang.syntax.ArchRuleDefinition.noClasses;
+
+import com.tngtech.archunit.base.DescribedPredicate;
+import com.tngtech.archunit.core.domain.JavaCall;
+import com.tngtech.archunit.core.domain.JavaClass;
+import com.tngtech.archunit.core.domain.properties.HasName;
+import com.tngtech.archunit.core.domain.properties.HasOwner;
+import com.tngtech.archunit.core.importer.ImportOption;
+import com.tngtech.archunit.junit.AnalyzeClasses;
+import com.tngtech.archunit.junit.ArchTest;
+import com.tngtech.archunit.lang.ArchRule;
+import com.tngtech.archunit.library.GeneralCodingRules;
+import java.io.ObjectInputStream;
+import java.io.ObjectOutputStream;
+
+/** Which way the arrows point. This module is the one that has all others on its class path. */
+@AnalyzeClasses(
+    packages = "com.thorbis.backup",
+    importOptions = ImportOption.DoNotIncludeTests.class)
+class ArchitectureTest {
+  private static final String[] API = {
+    "com.thorbis.backup.api..", "com.thorbis.backup.spi..", "java..", "javax..", "org.jspecify.."
+  };
+  private static final String FILESYSTEM = "com.thorbis.backup.storage.filesystem..";
+  private static final DescribedPredicate<JavaClass> STORAGE_CORE =
+      resideInAPackage("com.thorbis.backup.storage..")
+          .and(not(resideInAPackage(FILESYSTEM)))
+          .as("storage core");
+  private static final DescribedPredicate<JavaClass> LIBRARIES =
+      resideInAnyPackage(
+              "com.thorbis.backup.api..",
+              "com.thorbis.backup.spi..",
+              "com.thorbis.backup.crypto..",
+              "com.thorbis.backup.storage..",
+              "com.thorbis.backup.postgres..")
+          .as("libraries");
+
+  @ArchTest
+  static final ArchRule apiNeedsTheJdkAlone =
+      classes()
+          .that()
+          .resideInAnyPackage("com.thorbis.backup.api..", "com.thorbis.backup.spi..")
+          .should()
+          .onlyDependOnClassesThat()
+          .resideInAnyPackage(API);
+
+  @ArchTest
+  static final ArchRule storesKnowTheApiAlone =
+      classes()
+          .that()
+          .resideInAPackage(FILESYSTEM)
+          .should()
+          .onlyDependOnClassesThat(resideInAnyPackage(API).or(resideInAPackage(FILESYSTEM)));
+
+  @ArchTest
+  static final ArchRule cryptoKnowsTheApiAndItsProvider =
+      classes()
+          .that()
+          .resideInAPackage("com.thorbis.backup.crypto..")
+          .should()
+          .onlyDependOnClassesThat(
+              resideInAnyPackage(API)
+                  .or(
+                      resideInAnyPackage(
+                          "com.thorbis.backup.crypto..", "org.bouncycastle..", "org.slf4j..")));
+
+  @ArchTest
+  static final ArchRule storageCoreKnowsApiAndCrypto =
+      classes()
+          .that(STORAGE_CORE)
+          .should()
+          .onlyDependOnClassesThat(
+              resideInAnyPackage(API)
+                  .or(STORAGE_CORE)
+                  .or(
+                      resideInAnyPackage(
+                          "com.thorbis.backup.crypto..",
+                          "com.fasterxml.jackson.core..",
+                          "com.github.luben.zstd..",
+                          "net.jpountz..",
+                          "net.openhft.hashing..",
+                          "org.slf4j..")));
+
+  @ArchTest
+  static final ArchRule postgresNeverSeesAStoreAKeyOrTheFormat =
+      classes()
+          .that()
+          .resideInAPackage("com.thorbis.backup.postgres..")
+          .should()
+          .onlyDependOnClassesThat(
+              resideInAnyPackage(API)
+                  .or(
+                      resideInAnyPackage(
+                          "com.thorbis.backup.postgres..", "org.postgresql..", "org.slf4j..")));
+
+  @ArchTest
+  static final ArchRule theCommandKnowsTheApiAlone =
+      noClasses()
+          .that()
+          .resideInAPackage("com.thorbis.backup.cli..")
+          .should()
+          .dependOnClassesThat()
+          .resideInAnyPackage(
+              "com.thorbis.backup.crypto..",
+              "com.thorbis.backup.storage..",
+              "com.thorbis.backup.postgres..");
+
+  @ArchTest
+  static final ArchRule nobodyNeedsTheCommandOrTheTestkit =
+      noClasses()
+          .that(LIBRARIES)
+          .should()
+          .dependOnClassesThat()
+          .resideInAnyPackage("com.thorbis.backup.cli..", "com.thorbis.backup.testkit..");
+
+  @ArchTest
+  static final ArchRule internalOfStorageStaysThere =
+      noClasses()
+          .that(not(STORAGE_CORE))
+          .should()
+          .dependOnClassesThat()
+          .resideInAPackage("com.thorbis.backup.storage.internal..");
+
+  @ArchTest
+  static final ArchRule internalOfCryptoStaysThere =
+      noClasses()
+          .that()
+          .resideOutsideOfPackage("com.thorbis.backup.crypto..")
+          .should()
+          .dependOnClassesThat()
+          .resideInAPackage("com.thorbis.backup.crypto.internal..");
+
+  @ArchTest
+  static final ArchRule librariesDoNotPrint =
+      noClasses().that(LIBRARIES).should(GeneralCodingRules.ACCESS_STANDARD_STREAMS);
+
+  @ArchTest
+  static final ArchRule librariesLogThroughSlf4j =
+      noClasses()
+          .that(LIBRARIES)
+          .should()
+          .dependOnClassesThat()
+          .resideInAPackage("java.util.logging..");
+
+  @ArchTest
+  static final ArchRule nothingIsSerializedByJava =
+      noClasses()
+          .should()
+          .dependOnClassesThat()
+          .belongToAnyOf(ObjectInputStream.class, ObjectOutputStream.class);
+
+  @ArchTest
+  static final ArchRule onlyTheServerControlStartsProcesses =
+      noClasses()
+          .that(LIBRARIES)
+          .and()
+          .resideOutsideOfPackage("com.thorbis.backup.postgres.server..")
+          .should()
+          .dependOnClassesThat()
+          .belongToAnyOf(ProcessBuilder.class, Process.class)
+          .orShould()
+          .callMethodWhere(
+              JavaCall.Predicates.target(
+                  HasOwner.Predicates.With.owner(HasName.Predicates.name("java.lang.Runtime"))
+                      .and(HasName.Predicates.name("exec"))));
+}
