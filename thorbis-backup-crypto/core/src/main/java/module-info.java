@@ -1,3 +1,8 @@
+import com.thorbis.backup.crypto.internal.KeystoreKeyProviderFactory;
+import com.thorbis.backup.crypto.internal.PassphraseKeyProviderFactory;
+import com.thorbis.backup.crypto.internal.RecoveryKeyProviderFactory;
+import com.thorbis.backup.spi.crypto.KeyProviderFactory;
+
 /** Sealing, key trees, and the recipients that need no service. */
 module com.thorbis.backup.crypto {
   requires transitive com.thorbis.backup.api;
@@ -5,4 +10,9 @@ module com.thorbis.backup.crypto {
   requires static org.jspecify;
 
   exports com.thorbis.backup.crypto;
+
+  provides KeyProviderFactory with
+      KeystoreKeyProviderFactory,
+      PassphraseKeyProviderFactory,
+      RecoveryKeyProviderFactory;
 }

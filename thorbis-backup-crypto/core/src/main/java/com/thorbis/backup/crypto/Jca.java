@@ -6,7 +6,6 @@ import java.security.Provider;
 import java.security.Security;
 import javax.crypto.Cipher;
 import javax.crypto.Mac;
-import org.jspecify.annotations.Nullable;
 
 /** The platform's primitives. */
 final class Jca {
@@ -15,7 +14,7 @@ final class Jca {
   /** AES in Galois/Counter Mode. */
   static Cipher gcm() {
     // A host may have put another provider in front, some of which are fifty times slower.
-    @Nullable Provider fastest = Security.getProvider("SunJCE");
+    Provider fastest = Security.getProvider("SunJCE");
     try {
       return fastest == null
           ? Cipher.getInstance("AES/GCM/NoPadding")
