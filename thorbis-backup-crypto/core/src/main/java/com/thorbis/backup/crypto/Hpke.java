@@ -1,5 +1,6 @@
 package com.thorbis.backup.crypto;
 
+import java.util.Arrays;
 import org.bouncycastle.crypto.InvalidCipherTextException;
 import org.bouncycastle.crypto.hpke.HPKE;
 import org.bouncycastle.crypto.hpke.HPKEContextWithEncapsulation;
@@ -14,30 +15,33 @@ final class Hpke {
 
   private Hpke() {}
 
-  record Sealed(byte[] encapsulated, byte[] ciphertext) {}
-
   static byte[] publicKey(byte[] seed) {
     HPKE suite = suite();
     return suite.serializePublicKey(suite.deserializePrivateKey(seed, null).getPublic());
   }
 
-  static Sealed seal(byte[] publicKey, byte[] info, byte[] plain) {
+  /** The encapsulated key, followed by the ciphertext. */
+  static byte[] seal(byte[] publicKey, byte[] info, byte[] plain) {
     HPKE suite = suite();
     HPKEContextWithEncapsulation context =
         suite.setupBaseS(suite.deserializePublicKey(publicKey), info);
     try {
-      return new Sealed(context.getEncapsulation(), context.seal(NO_DATA, plain));
+      byte[] encapsulated = context.getEncapsulation();
+      byte[] ciphertext = context.seal(NO_DATA, plain);
+      byte[] sealed = Arrays.copyOf(encapsulated, encapsulated.length + ciphertext.length);
+      System.arraycopy(ciphertext, 0, sealed, encapsulated.length, ciphertext.length);
+      return sealed;
     } catch (InvalidCipherTextException e) {
       throw new IllegalStateException("A key could not be sealed", e);
     }
   }
 
-  static byte[] open(byte[] seed, byte[] encapsulated, byte[] info, byte[] ciphertext)
-      throws InvalidCipherTextException {
+  static byte[] open(byte[] seed, byte[] info, byte[] sealed) throws InvalidCipherTextException {
     HPKE suite = suite();
     return suite
-        .setupBaseR(encapsulated, suite.deserializePrivateKey(seed, null), info)
-        .open(NO_DATA, ciphertext);
+        .setupBaseR(
+            Arrays.copyOf(sealed, ENCAPSULATED), suite.deserializePrivateKey(seed, null), info)
+        .open(NO_DATA, Arrays.copyOfRange(sealed, ENCAPSULATED, sealed.length));
   }
 
   private static HPKE suite() {

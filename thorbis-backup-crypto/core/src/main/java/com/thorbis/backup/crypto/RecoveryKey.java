@@ -125,10 +125,10 @@ public final class RecoveryKey implements AutoCloseable {
     return new RecoveryKey(seed.use(DataKey::copyOf));
   }
 
-  byte[] open(byte[] encapsulated, byte[] info, byte[] sealed) throws InvalidCipherTextException {
+  byte[] open(byte[] info, byte[] sealed) throws InvalidCipherTextException {
     byte[] lent = seed.use(byte[]::clone);
     try {
-      return Hpke.open(lent, encapsulated, info, sealed);
+      return Hpke.open(lent, info, sealed);
     } finally {
       Arrays.fill(lent, (byte) 0);
     }

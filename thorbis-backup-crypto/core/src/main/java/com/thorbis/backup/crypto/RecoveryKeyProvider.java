@@ -6,7 +6,6 @@ import com.thorbis.backup.spi.crypto.KeyException;
 import com.thorbis.backup.spi.crypto.KeyProvider;
 import com.thorbis.backup.spi.crypto.WrappedKey;
 import java.io.IOException;
-import java.nio.ByteBuffer;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.Path;
 import java.util.Arrays;
@@ -202,16 +201,10 @@ public final class RecoveryKeyProvider implements KeyProvider {
     }
     byte[] encoded = recipient.encoded();
     byte[] info = Wraps.binding(SCHEME, fingerprint, context);
-    Hpke.Sealed sealed = key.use(plain -> Hpke.seal(encoded, info, plain));
-    return WrappedKey.of(
-        SCHEME,
-        fingerprint,
-        ByteBuffer.allocate(
-                encoded.length + sealed.encapsulated().length + sealed.ciphertext().length)
-            .put(encoded)
-            .put(sealed.encapsulated())
-            .put(sealed.ciphertext())
-            .array());
+    byte[] sealed = key.use(plain -> Hpke.seal(encoded, info, plain));
+    byte[] all = Arrays.copyOf(encoded, encoded.length + sealed.length);
+    System.arraycopy(sealed, 0, all, encoded.length, sealed.length);
+    return WrappedKey.of(SCHEME, fingerprint, all);
   }
 
   @Override
@@ -230,21 +223,25 @@ public final class RecoveryKeyProvider implements KeyProvider {
           "Use the recovery key of that fingerprint.");
     }
     byte[] all = wrapped.ciphertext();
-    int head = Hpke.PUBLIC_KEY + Hpke.ENCAPSULATED;
-    int length = all.length - head - Hpke.TAG;
+    int length = all.length - Hpke.PUBLIC_KEY - Hpke.ENCAPSULATED - Hpke.TAG;
     if (length < 1 || length > Wraps.MAX_KEY) {
       throw Wraps.refused(
           describe(),
           "the wrap has " + all.length + " bytes, which none of ours has",
           "Read it from another copy.");
     }
+    if (!Arrays.equals(key.publicKey().encoded(), Arrays.copyOf(all, Hpke.PUBLIC_KEY))) {
+      throw Wraps.refused(
+          describe(),
+          "the wrap carries another public key than its name says",
+          "Read it from another copy.");
+    }
     byte[] plain = new byte[0];
     try {
       plain =
           key.open(
-              Arrays.copyOfRange(all, Hpke.PUBLIC_KEY, head),
               Wraps.binding(SCHEME, fingerprint, context),
-              Arrays.copyOfRange(all, head, all.length));
+              Arrays.copyOfRange(all, Hpke.PUBLIC_KEY, all.length));
       return DataKey.copyOf(plain);
     } catch (InvalidCipherTextException | IllegalArgumentException e) {
       throw Wraps.refused(
