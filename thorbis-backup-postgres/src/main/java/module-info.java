@@ -1,5 +1,7 @@
 /** Protects PostgreSQL clusters. Found by {@code ServiceLoader} under the type {@code postgres}. */
 module com.thorbis.backup.postgres {
+  requires com.ongres.saslprep;
+  requires com.ongres.stringprep;
   requires com.thorbis.backup.api;
   requires java.sql;
   requires static org.jspecify;
@@ -7,6 +9,9 @@ module com.thorbis.backup.postgres {
   requires org.slf4j;
 
   exports com.thorbis.backup.postgres;
+  // The driver instantiates these by name.
+  exports com.thorbis.backup.postgres.wire.driver to
+      org.postgresql.jdbc;
 
   provides com.thorbis.backup.spi.engine.SourceEngineFactory with
       com.thorbis.backup.postgres.PostgresEngineFactory;
