@@ -97,7 +97,10 @@ class ArchitectureTest {
               resideInAnyPackage(API)
                   .or(
                       resideInAnyPackage(
-                          "com.thorbis.backup.postgres..", "org.postgresql..", "org.slf4j..")));
+                          "com.thorbis.backup.postgres..",
+                          "com.ongres..",
+                          "org.postgresql..",
+                          "org.slf4j..")));
 
   @ArchTest
   static final ArchRule theCommandKnowsTheApiAlone =
