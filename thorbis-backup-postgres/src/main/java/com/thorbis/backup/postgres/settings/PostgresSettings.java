@@ -40,6 +40,9 @@ public final class PostgresSettings implements AutoCloseable {
   private final int parallelism;
   private final Optional<Path> dataDirectory;
   private final Optional<Path> binDirectory;
+  private final Optional<String> serverUser;
+  private final Optional<Path> launcher;
+  private final Optional<Path> configFile;
   private final String slot;
   private final Duration shipInterval;
   private final Duration maxDelay;
@@ -87,6 +90,9 @@ public final class PostgresSettings implements AutoCloseable {
             "parallelism", Math.max(1, Runtime.getRuntime().availableProcessors()), 1, 256);
     this.dataDirectory = settings.find("data-directory").map(Path::of);
     this.binDirectory = settings.find("bin-directory").map(Path::of);
+    this.serverUser = settings.find("server-user");
+    this.launcher = settings.find("launcher").map(Path::of).map(Path::toAbsolutePath);
+    this.configFile = settings.find("config-file").map(Path::of).map(Path::toAbsolutePath);
 
     this.slot = slot(settings, source);
     this.shipInterval = settings.duration("wal.ship-interval", Duration.ofSeconds(10));
@@ -186,6 +192,24 @@ public final class PostgresSettings implements AutoCloseable {
   /** Where PostgreSQL's programs lie, if configured. */
   public Optional<Path> binDirectory() {
     return binDirectory;
+  }
+
+  /** The account that restored files belong to and a restored server runs as, if configured. */
+  public Optional<String> serverUser() {
+    return serverUser;
+  }
+
+  /**
+   * The {@code thorbis} command, for the settings that we write into a server's configuration. The
+   * command itself puts it into the settings; a host that embeds the library may leave it out.
+   */
+  public Optional<Path> launcher() {
+    return launcher;
+  }
+
+  /** The configuration file that {@link #launcher} is to read. */
+  public Optional<Path> configFile() {
+    return configFile;
   }
 
   /** The physical slot that keeps WAL for us. */
