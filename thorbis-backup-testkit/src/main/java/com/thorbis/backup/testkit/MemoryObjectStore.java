@@ -31,7 +31,15 @@ import java.util.function.UnaryOperator;
  * be copied at any moment. Safe for several threads.
  */
 public final class MemoryObjectStore implements ObjectStore {
-  private record Stored(byte[] content, Instant modifiedAt) {}
+  private static final class Stored {
+    final byte[] content;
+    final Instant modifiedAt;
+
+    Stored(byte[] content, Instant modifiedAt) {
+      this.content = content;
+      this.modifiedAt = modifiedAt;
+    }
+  }
 
   private final ConcurrentSkipListMap<String, Stored> objects = new ConcurrentSkipListMap<>();
   private final Clock clock;

@@ -21,6 +21,7 @@ import java.util.EnumSet;
 import java.util.HexFormat;
 import java.util.List;
 import java.util.Map;
+import java.util.Objects;
 import java.util.Optional;
 import java.util.Set;
 import java.util.TreeMap;
@@ -299,9 +300,10 @@ public final class PostgresBinaries {
           Files.createDirectories(path);
           continue;
         }
-        Files.createDirectories(path.getParent());
+        Path above = Objects.requireNonNull(path.getParent());
+        Files.createDirectories(above);
         if (entry.isSymbolicLink()) {
-          inside(directory, path.getParent(), entry.getLinkName());
+          inside(directory, above, entry.getLinkName());
           Files.createSymbolicLink(path, Path.of(entry.getLinkName()));
         } else if (entry.isLink()) {
           hardLinks.add(entry);

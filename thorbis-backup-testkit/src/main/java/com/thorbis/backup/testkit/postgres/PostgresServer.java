@@ -82,15 +82,19 @@ public final class PostgresServer implements AutoCloseable {
 
   /** A port of 127.0.0.1 that nobody listens on. */
   public static int freePort() {
+    int candidate = randomPort();
     while (true) {
-      int candidate = ThreadLocalRandom.current().nextInt(LOWEST_PORT, HIGHEST_PORT);
       try (ServerSocket probe = new ServerSocket()) {
         probe.bind(new InetSocketAddress(InetAddress.getLoopbackAddress(), candidate));
         return candidate;
       } catch (IOException e) {
-        continue; // taken
+        candidate = randomPort(); // that one is taken
       }
     }
+  }
+
+  private static int randomPort() {
+    return ThreadLocalRandom.current().nextInt(LOWEST_PORT, HIGHEST_PORT);
   }
 
   /** Starts and returns when the server accepts connections. */
@@ -156,7 +160,7 @@ public final class PostgresServer implements AutoCloseable {
             throw new IOException(this + " ended with " + running.exitValue() + ":\n" + logTail());
           }
           String status = lockFileStatus(running.pid());
-          return status.equals("ready") || closedStandby && status.equals("standby");
+          return status.equals("ready") || (closedStandby && status.equals("standby"));
         });
   }
 

@@ -17,15 +17,9 @@ import java.util.stream.Stream;
  * that is forbidden, as {@code postgres}.
  */
 enum ServerAccount {
-  SAME(List.of()),
-  NAMESPACE(List.of("unshare", "-U", "--")),
-  POSTGRES(List.of("setpriv", "--reuid=postgres", "--regid=postgres", "--init-groups", "--"));
-
-  private final List<String> prefix;
-
-  ServerAccount(List<String> prefix) {
-    this.prefix = prefix;
-  }
+  SAME,
+  NAMESPACE,
+  POSTGRES;
 
   static ServerAccount choose() {
     if (!"root".equals(System.getProperty("user.name"))) {
@@ -44,9 +38,18 @@ enum ServerAccount {
   }
 
   List<String> wrap(List<String> words) {
-    List<String> wrapped = new ArrayList<>(prefix);
+    List<String> wrapped = new ArrayList<>(prefix());
     wrapped.addAll(words);
     return wrapped;
+  }
+
+  private List<String> prefix() {
+    return switch (this) {
+      case SAME -> List.of();
+      case NAMESPACE -> List.of("unshare", "-U", "--");
+      case POSTGRES ->
+          List.of("setpriv", "--reuid=postgres", "--regid=postgres", "--init-groups", "--");
+    };
   }
 
   /** Makes a folder or file the server's, and lets the server pass through what lies above it. */

@@ -156,7 +156,7 @@ public final class FileSystemObjectStore implements ObjectStore {
     Path path = path(key);
     try {
       Files.deleteIfExists(path);
-      disk.forceDirectory(path.getParent());
+      disk.forceDirectory(above(path));
     } catch (NoSuchFileException e) {
       requireRoot();
     } catch (IOException e) {
@@ -201,8 +201,12 @@ public final class FileSystemObjectStore implements ObjectStore {
   }
 
   private boolean hasFolder(Path path) throws IOException {
-    Path parent = path.getParent();
-    return parent.equals(root) || hasFolder(parent) && attributes(parent).isDirectory();
+    Path parent = above(path);
+    return parent.equals(root) || (hasFolder(parent) && attributes(parent).isDirectory());
+  }
+
+  private static Path above(Path path) {
+    return Objects.requireNonNull(path.getParent(), "the root of the file system");
   }
 
   private static BasicFileAttributes attributes(Path path) throws IOException {
@@ -321,13 +325,13 @@ public final class FileSystemObjectStore implements ObjectStore {
 
   /** Makes the folders above an object, durably. Another writer may just be making them too. */
   private void createParents(Path target) throws IOException {
-    Path parent = target.getParent();
+    Path parent = above(target);
     if (durable.contains(parent) || parent.equals(root)) {
       return;
     }
     createParents(parent);
     createDirectory(parent);
-    disk.forceDirectory(parent.getParent());
+    disk.forceDirectory(above(parent));
     if (durable.size() > MANY_DIRECTORIES) {
       durable.clear();
     }
@@ -339,7 +343,7 @@ public final class FileSystemObjectStore implements ObjectStore {
     // From here on the object is visible. An interrupt must not break the last step.
     boolean interrupted = Thread.interrupted();
     try {
-      disk.forceDirectory(target.getParent());
+      disk.forceDirectory(above(target));
     } catch (IOException e) {
       throw new StorageException.OutcomeUnknown(key, e);
     } finally {

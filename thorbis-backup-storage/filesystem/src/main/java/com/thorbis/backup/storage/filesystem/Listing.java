@@ -15,6 +15,7 @@ import java.nio.file.attribute.BasicFileAttributes;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Optional;
+import java.util.SortedMap;
 import java.util.TreeMap;
 import java.util.regex.Pattern;
 import org.jspecify.annotations.Nullable;
@@ -50,7 +51,7 @@ final class Listing {
   private boolean walk(Path directory, String above) throws IOException {
     @Nullable String done = null;
     while (true) {
-      TreeMap<String, BasicFileAttributes> batch = next(directory, above, done);
+      SortedMap<String, BasicFileAttributes> batch = next(directory, above, done);
       for (var entry : batch.entrySet()) {
         String key = above + entry.getKey();
         if (entry.getValue().isDirectory()) {
@@ -73,7 +74,7 @@ final class Listing {
   }
 
   /** The first names of a folder that may contribute and come after {@code done}. */
-  private TreeMap<String, BasicFileAttributes> next(
+  private SortedMap<String, BasicFileAttributes> next(
       Path directory, String above, @Nullable String done) throws IOException {
     TreeMap<String, BasicFileAttributes> first = new TreeMap<>();
     try (DirectoryStream<Path> entries = Files.newDirectoryStream(directory)) {
