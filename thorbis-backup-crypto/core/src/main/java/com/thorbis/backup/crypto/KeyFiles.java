@@ -32,6 +32,10 @@ final class KeyFiles {
 
   /** Reads a file whole. */
   static byte[] read(Path file, String recipient) throws KeyException {
+    if (Files.isDirectory(file)) {
+      throw Wraps.configuration(
+          "key.file-unusable", recipient, file + " is a folder", "Name the file in it.");
+    }
     try (InputStream in = Files.newInputStream(file)) {
       byte[] content = in.readNBytes(MOST_BYTES + 1);
       if (content.length > MOST_BYTES) {
