@@ -10,6 +10,7 @@ import com.thorbis.backup.spi.crypto.WrappedKey;
 import java.security.SecureRandom;
 import java.util.Arrays;
 import java.util.HexFormat;
+import java.util.Iterator;
 import java.util.LinkedHashMap;
 import java.util.Map;
 import java.util.regex.Matcher;
@@ -185,8 +186,9 @@ public final class PassphraseKeyProvider implements KeyProvider {
     }
     DataKey key = argon2id(stored, HexFormat.of().parseHex(form.group(4)));
     if (derived.size() == MOST_CACHED) {
-      String oldest = derived.keySet().iterator().next();
-      derived.remove(oldest).close();
+      Iterator<DataKey> oldest = derived.values().iterator();
+      oldest.next().close();
+      oldest.remove();
     }
     derived.put(id, key);
     return key;

@@ -58,14 +58,14 @@ public final class RecoveryKey implements AutoCloseable {
       int held = 0;
       int at = 0;
       for (int i = 0; i < DIGITS; i++) {
-        bits = bits << 5 | digits[i];
+        bits = (bits << 5) | digits[i];
         held += 5;
         if (held >= 8 && at < bytes.length) {
           held -= 8;
           bytes[at++] = (byte) (bits >>> held);
         }
       }
-      boolean padded = (bits & (1L << held) - 1) == 0;
+      boolean padded = (bits & ((1L << held) - 1)) == 0;
       byte[] seed = Arrays.copyOf(bytes, SEED);
       check = check(seed);
       try {
@@ -175,8 +175,8 @@ public final class RecoveryKey implements AutoCloseable {
   private static int digit(byte[] bytes, int bit) {
     int digit = 0;
     for (int i = bit; i < bit + 5; i++) {
-      int one = i / 8 < bytes.length ? bytes[i / 8] >>> 7 - i % 8 & 1 : 0;
-      digit = digit << 1 | one;
+      int one = i / 8 < bytes.length ? (bytes[i / 8] >>> (7 - i % 8)) & 1 : 0;
+      digit = (digit << 1) | one;
     }
     return digit;
   }
