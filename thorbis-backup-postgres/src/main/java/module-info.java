@@ -2,8 +2,9 @@
 module com.thorbis.backup.postgres {
   requires com.ongres.saslprep;
   requires com.ongres.stringprep;
-  requires com.thorbis.backup.api;
+  requires transitive com.thorbis.backup.api;
   requires java.sql;
+  requires static org.checkerframework.checker.qual;
   requires static org.jspecify;
   requires org.postgresql.jdbc;
   requires org.slf4j;

@@ -170,6 +170,7 @@ class ArchitectureTest {
           .orShould()
           .callMethodWhere(
               JavaCall.Predicates.target(
-                  HasOwner.Predicates.With.owner(HasName.Predicates.name("java.lang.Runtime"))
-                      .and(HasName.Predicates.name("exec"))));
+                  DescribedPredicate.and(
+                      HasOwner.Predicates.With.owner(HasName.Predicates.name("java.lang.Runtime")),
+                      HasName.Predicates.name("exec"))));
 }
