@@ -1,0 +1,324 @@
+package com.thorbis.backup.cli;
+
+import com.thorbis.backup.api.BackupException;
+import com.thorbis.backup.api.FailureKind;
+import com.thorbis.backup.api.ThorbisBackup;
+import com.thorbis.backup.spi.repository.Compression;
+import java.io.IOException;
+import java.io.InputStream;
+import java.net.URI;
+import java.nio.ByteBuffer;
+import java.nio.charset.CharacterCodingException;
+import java.nio.charset.StandardCharsets;
+import java.nio.file.Files;
+import java.nio.file.NoSuchFileException;
+import java.nio.file.Path;
+import java.nio.file.attribute.PosixFilePermission;
+import java.util.ArrayList;
+import java.util.LinkedHashMap;
+import java.util.List;
+import java.util.Map;
+import java.util.Optional;
+import java.util.OptionalInt;
+import java.util.Set;
+import java.util.regex.Pattern;
+import org.jspecify.annotations.Nullable;
+
+/**
+ * What {@code thorbis.yaml} says, checked as far as it can be without contacting anybody.
+ *
+ * @param file where it was read
+ * @param stateDirectory for local state that may be lost
+ * @param copies where the repository lies
+ * @param compression how new pieces are compressed
+ * @param recipients who can open it
+ * @param acceptSingleKeyRisk whether one way to open it is enough
+ * @param sources what is protected, by name
+ * @param notes what is accepted and needs to be known
+ */
+record Config(
+    Path file,
+    Path stateDirectory,
+    List<Copy> copies,
+    Compression compression,
+    List<Recipient> recipients,
+    boolean acceptSingleKeyRisk,
+    Map<String, SourceConfig> sources,
+    List<Note> notes) {
+  /** Without a public key behind it: {@code init} makes the key, the repository remembers it. */
+  static final String RECOVERY = "recovery";
+
+  private static final int MAX_FILE = 1 << 20;
+  private static final Pattern SOURCE = Pattern.compile("[a-z0-9]([a-z0-9_-]{0,61}[a-z0-9])?");
+
+  /** One place of the repository. */
+  record Copy(URI uri, Map<String, Object> settings) {}
+
+  /**
+   * One that can open the repository.
+   *
+   * @param scheme its type
+   * @param uri empty for a recovery key that {@code init} makes
+   * @param settings its own
+   */
+  record Recipient(String scheme, Optional<URI> uri, Map<String, Object> settings) {}
+
+  /**
+   * One thing to protect.
+   *
+   * @param type its engine
+   * @param parallelism how many threads may work for it, if given
+   * @param settings its engine's
+   */
+  record SourceConfig(String type, OptionalInt parallelism, Map<String, Object> settings) {}
+
+  /** Something to know; shown by {@code check}, and at once if {@code urgent}. */
+  record Note(String subject, String message, String remedy, boolean urgent) {}
+
+  static Config load(Path file, Map<String, String> environment, String home) {
+    String text = read(file);
+    Path folder = folderOf(file);
+    List<String> clear = new ArrayList<>();
+    Section root =
+        Section.root(
+            new Section.Source(file.toString(), new Placeholders(environment, folder), clear::add),
+            Yaml.parse(file.toString(), text));
+    return read(root, file, folder, home, clear);
+  }
+
+  /** Gives a builder everything but the recipients. */
+  ThorbisBackup.Builder builder() {
+    ThorbisBackup.Builder builder =
+        ThorbisBackup.builder()
+            .stateDirectory(stateDirectory)
+            .compression(compression)
+            .acceptSingleKeyRisk(acceptSingleKeyRisk);
+    copies.forEach(copy -> builder.copy(copy.uri(), copy.settings()));
+    sources.forEach((name, source) -> builder.source(name, source.type(), source.settings()));
+    sources.values().stream()
+        .flatMapToInt(source -> source.parallelism().stream())
+        .max()
+        .ifPresent(builder::parallelism);
+    return builder;
+  }
+
+  private static Config read(
+      Section root, Path file, Path folder, String home, List<String> clear) {
+    List<Note> notes = new ArrayList<>();
+    Path state =
+        root.find("state-directory").map(folder::resolve).orElseGet(() -> stateBelow(home));
+    Section repository =
+        root.section("repository")
+            .orElseThrow(() -> root.wrong("repository", "is missing", "Set repository.copies."));
+    List<Copy> copies = new ArrayList<>();
+    for (Section copy : repository.sections("copies")) {
+      copies.add(copy(copy));
+    }
+    if (copies.isEmpty()) {
+      throw repository.wrong(
+          "copies", "names no place", "Add \"- uri: file:///var/lib/thorbis/repo\" below it.");
+    }
+    repository.choice("write-policy", "all", List.of("all", "quorum", "primary"));
+    Compression compression =
+        repository.section("compression").map(Config::compression).orElse(Compression.DEFAULT);
+
+    List<Recipient> recipients = new ArrayList<>();
+    boolean accepted = false;
+    Optional<Section> encryption = repository.section("encryption");
+    if (encryption.isPresent()) {
+      for (Section recipient : encryption.get().sections("recipients")) {
+        recipients.add(recipient(recipient));
+      }
+      accepted = encryption.get().flag("accept-single-key-risk", false);
+      encryption.get().finish();
+    }
+    if (recipients.isEmpty()) {
+      throw repository.wrong(
+          "encryption.recipients",
+          "names nobody who could open the repository",
+          "Name at least two, such as a keystore: and a recovery: recipient.");
+    }
+    repository.finish();
+
+    Optional<Section> retention = root.section("retention");
+    Set<String> policies = retention.map(section -> retention(section, notes)).orElse(Set.of());
+    Map<String, SourceConfig> sources = sources(root, policies, notes);
+    root.finish();
+    noteClearSecrets(file, clear, notes);
+    return new Config(
+        file,
+        state,
+        List.copyOf(copies),
+        compression,
+        List.copyOf(recipients),
+        accepted,
+        sources,
+        List.copyOf(notes));
+  }
+
+  private static Copy copy(Section section) {
+    URI uri = section.uri("uri");
+    section.find("medium");
+    section.find("domain");
+    section.flag("offsite", false);
+    Map<String, Object> settings =
+        section.section(uri.getScheme()).map(Section::rest).orElse(Map.of());
+    section.finish();
+    return new Copy(uri, settings);
+  }
+
+  private static Compression compression(Section section) {
+    String codec =
+        section.choice("codec", Compression.DEFAULT.codec(), List.of("zstd", "lz4", "none"));
+    int level = section.integer("level", Compression.DEFAULT.level(), -7, 22);
+    section.finish();
+    return new Compression(codec, level);
+  }
+
+  private static Recipient recipient(Section section) {
+    String text = section.require("uri");
+    boolean made = text.equals(RECOVERY) || text.equals(RECOVERY + ":");
+    Optional<URI> uri = made ? Optional.empty() : Optional.of(section.uri("uri"));
+    String scheme = uri.map(URI::getScheme).orElse(RECOVERY);
+    return new Recipient(scheme, uri, section.rest());
+  }
+
+  private static Set<String> retention(Section section, List<Note> notes) {
+    for (String name : section.keys()) {
+      Section policy = section.section(name).orElseThrow();
+      for (String span : List.of("hourly", "daily", "weekly", "monthly", "yearly", "minimum")) {
+        policy.integer(span, 0, 0, 100_000);
+      }
+      policy.duration("pitr");
+      policy.finish();
+    }
+    notes.add(
+        new Note(
+            "config.retention",
+            "retention is set, and nothing prunes yet: every backup is kept",
+            "Watch the space that the repository takes.",
+            false));
+    return section.keys();
+  }
+
+  private static Map<String, SourceConfig> sources(
+      Section root, Set<String> policies, List<Note> notes) {
+    Map<String, SourceConfig> sources = new LinkedHashMap<>();
+    Optional<Section> all = root.section("sources");
+    if (all.isEmpty()) {
+      return sources;
+    }
+    for (String name : all.get().keys()) {
+      if (!SOURCE.matcher(name).matches()) {
+        throw all.get()
+            .wrong(
+                name,
+                "not a name for a source",
+                "Take up to 63 of a-z, 0-9, \"-\" and \"_\", a letter or digit first and last.");
+      }
+      Section section = all.get().section(name).orElseThrow();
+      String type = section.require("type");
+      Optional<String> retention = section.find("retention");
+      if (retention.isPresent() && !policies.contains(retention.get())) {
+        throw section.wrong(
+            "retention",
+            "there is no policy \"" + retention.get() + "\"",
+            "Add it below retention.");
+      }
+      section.section("schedule").ifPresent(schedule -> schedule(schedule, notes));
+      OptionalInt parallelism = OptionalInt.empty();
+      Map<String, Object> settings = new LinkedHashMap<>();
+      if (section.has("parallelism")) {
+        int threads = section.integer("parallelism", 1, 1, 256);
+        parallelism = OptionalInt.of(threads);
+        settings.put("parallelism", Integer.toString(threads));
+      }
+      settings.putAll(section.rest());
+      sources.put(name, new SourceConfig(type, parallelism, settings));
+    }
+    return sources;
+  }
+
+  private static void schedule(Section section, List<Note> notes) {
+    for (String type : List.of("full", "differential", "incremental", "dump")) {
+      section.find(type);
+    }
+    section.duration("window");
+    section.finish();
+    notes.add(
+        new Note(
+            "config." + section.describe("schedule").replaceAll("\\.schedule$", ""),
+            "a schedule is set, and this version starts nothing by itself",
+            "Start backups from cron or a timer.",
+            false));
+  }
+
+  private static void noteClearSecrets(Path file, List<String> clear, List<Note> notes) {
+    if (clear.isEmpty()) {
+      return;
+    }
+    try {
+      Set<PosixFilePermission> open = Files.getPosixFilePermissions(file);
+      if (!open.contains(PosixFilePermission.OTHERS_READ)
+          && !open.contains(PosixFilePermission.GROUP_READ)) {
+        return;
+      }
+    } catch (IOException | UnsupportedOperationException e) {
+      // Who can read it cannot be told: that is worth the warning too.
+    }
+    notes.add(
+        new Note(
+            "config.secrets",
+            file + " holds " + String.join(", ", clear) + " in clear, and others can read it",
+            "Run chmod 600 " + file + ", or write ${file:PATH} there.",
+            true));
+  }
+
+  private static Path stateBelow(String home) {
+    Path folder = Path.of(home);
+    if (!folder.isAbsolute() || !Files.isDirectory(folder)) {
+      throw BackupException.of(
+              "configuration.invalid",
+              FailureKind.CONFIGURATION,
+              "state-directory: this account has no home (\"" + home + "\") to put it in")
+          .remedy("Set state-directory to a folder that this account can write to.")
+          .build();
+    }
+    return folder.resolve(".local").resolve("state").resolve("thorbis");
+  }
+
+  private static Path folderOf(Path file) {
+    Path parent = file.toAbsolutePath().getParent();
+    return parent == null ? file.toAbsolutePath() : parent;
+  }
+
+  private static String read(Path file) {
+    byte[] content;
+    try (InputStream in = Files.newInputStream(file)) {
+      content = in.readNBytes(MAX_FILE + 1);
+    } catch (NoSuchFileException e) {
+      throw unreadable(file, "there is no such file", e);
+    } catch (IOException e) {
+      throw unreadable(file, "cannot be read: " + e, e);
+    }
+    if (content.length > MAX_FILE) {
+      throw unreadable(file, "longer than " + MAX_FILE + " bytes", null);
+    }
+    try {
+      return StandardCharsets.UTF_8.newDecoder().decode(ByteBuffer.wrap(content)).toString();
+    } catch (CharacterCodingException e) {
+      throw unreadable(file, "not text in UTF-8", e);
+    }
+  }
+
+  private static BackupException unreadable(Path file, String problem, @Nullable Throwable cause) {
+    return BackupException.of(
+            "configuration.unreadable",
+            FailureKind.CONFIGURATION,
+            "configuration " + file + ": " + problem)
+        .remedy("Name another with -c FILE or $THORBIS_CONFIG.")
+        .detail("file", file.toString())
+        .cause(cause)
+        .build();
+  }
+}

@@ -1,0 +1,47 @@
+package com.thorbis.backup.cli;
+
+import java.io.FileDescriptor;
+import java.io.FileOutputStream;
+import java.io.InputStream;
+import java.io.PrintStream;
+import java.nio.charset.StandardCharsets;
+import java.nio.file.Path;
+import java.util.Map;
+
+/**
+ * What surrounds one run of the command.
+ *
+ * @param environment variables, read only where a file or an option says so
+ * @param folder where relative paths start
+ * @param home the account's, from the password database
+ * @param in what a person types
+ * @param out results, and nothing else
+ * @param err everything else
+ * @param asks whether a person reads {@code err} and can answer
+ * @param draws whether {@code err} is a terminal
+ */
+record Host(
+    Map<String, String> environment,
+    Path folder,
+    String home,
+    InputStream in,
+    PrintStream out,
+    PrintStream err,
+    boolean asks,
+    boolean draws) {
+
+  static Host system() {
+    // The launcher looks: Java cannot tell about each stream.
+    String terminals = System.getProperty("thorbis.terminals", "");
+    return new Host(
+        System.getenv(),
+        Path.of("").toAbsolutePath(),
+        // The virtual machine takes it from the password database and not from $HOME.
+        System.getProperty("user.home", ""),
+        System.in,
+        new PrintStream(new FileOutputStream(FileDescriptor.out), false, StandardCharsets.UTF_8),
+        new PrintStream(new FileOutputStream(FileDescriptor.err), true, StandardCharsets.UTF_8),
+        terminals.contains("i") && terminals.contains("e"),
+        terminals.contains("e"));
+  }
+}

@@ -1,0 +1,249 @@
+package com.thorbis.backup.cli;
+
+import com.thorbis.backup.api.RecoveryTarget;
+import com.thorbis.backup.api.RestorePlan;
+import com.thorbis.backup.api.RestoreReport;
+import com.thorbis.backup.api.RestoreRequest;
+import com.thorbis.backup.api.RestoreRequest.Action;
+import com.thorbis.backup.api.Timeline;
+import java.nio.file.Path;
+import java.time.Instant;
+import java.util.LinkedHashMap;
+import java.util.Map;
+import org.jspecify.annotations.Nullable;
+import picocli.CommandLine.ArgGroup;
+import picocli.CommandLine.Command;
+import picocli.CommandLine.Option;
+import picocli.CommandLine.Parameters;
+
+@Command(name = "restore", description = "Bring a source back, to any moment that is covered.")
+final class RestoreCommand extends Job {
+  @Parameters(paramLabel = "SOURCE", description = "The source's name in the configuration.")
+  @SuppressWarnings("NullAway.Init") // picocli sets it
+  String source;
+
+  @Option(
+      names = "--target-dir",
+      paramLabel = "DIR",
+      required = true,
+      description = "The data directory to write: new or empty.")
+  @SuppressWarnings("NullAway.Init") // picocli sets it
+  Path directory;
+
+  @ArgGroup(heading = "The moment (one of):%n")
+  @Nullable Target target;
+
+  static final class Target {
+    @Option(names = "--latest", description = "As far as the stored log reaches (default).")
+    boolean latest;
+
+    @Option(
+        names = "--to-time",
+        paramLabel = "TIME",
+        description = "With a zone, such as 2026-01-02T03:04:05Z.")
+    @Nullable String time;
+
+    @Option(names = "--to-lsn", paramLabel = "LSN", description = "Such as 16/3002D50.")
+    @Nullable String lsn;
+
+    @Option(names = "--to-xid", paramLabel = "XID", description = "The end of a transaction.")
+    @Nullable Long xid;
+
+    @Option(
+        names = "--to-name",
+        paramLabel = "NAME",
+        description = "A restore point made with pg_create_restore_point.")
+    @Nullable String name;
+
+    @Option(
+        names = "--immediate",
+        description = "The first moment at which the backup is consistent.")
+    boolean immediate;
+  }
+
+  @Option(
+      names = "--exclusive",
+      description = "Stop just before the time, position or transaction.")
+  boolean exclusive;
+
+  @Option(names = "--timeline", paramLabel = "N|latest", description = "Which branch to follow.")
+  String timeline = "latest";
+
+  @Option(names = "--backup", paramLabel = "ID", description = "Start from this backup.")
+  @Nullable String backup;
+
+  @Option(
+      names = "--action",
+      paramLabel = "promote|pause|shutdown",
+      description = "At the target; promote for the latest moment, otherwise pause.")
+  @Nullable String action;
+
+  @Option(
+      names = "--tablespace",
+      paramLabel = "OLD=NEW",
+      description = "Lay a tablespace (its path, name or OID) into NEW, which is empty or new.")
+  Map<String, Path> tablespaces = new LinkedHashMap<>();
+
+  @Option(names = "--plan", description = "Say what would be done, and do nothing.")
+  boolean plan;
+
+  @Option(
+      names = "--start",
+      description = "Start the server on the restored files and prove the position it reaches.")
+  boolean start;
+
+  @Option(names = "--yes", description = "Do not ask.")
+  boolean yes;
+
+  @Override
+  public Integer call() {
+    RestoreRequest request = request();
+    return plan ? plan(request) : restore(request);
+  }
+
+  private int plan(RestoreRequest request) {
+    RestorePlan found = thorbis().opened(opened -> opened.plan(request));
+    thorbis()
+        .print(
+            Facts.plan(found),
+            out -> {
+              out.println("Reachable: " + Words.target(found.target()));
+              out.println(
+                  "From backup "
+                      + found.backup().id()
+                      + " of "
+                      + Text.time(found.backup().stoppedAt())
+                      + ", following timeline "
+                      + found.timeline()
+                      + found.until().map(until -> ", up to " + until).orElse(""));
+              out.println(
+                  found.files()
+                      + " files, "
+                      + Text.bytes(found.bytes())
+                      + " to write to "
+                      + request.targetDirectory());
+              found
+                  .wal()
+                  .forEach(
+                      range ->
+                          out.println(
+                              "WAL "
+                                  + range.start()
+                                  + " to "
+                                  + range.end()
+                                  + " on timeline "
+                                  + range.timeline()));
+              found.notes().forEach(note -> out.println("note: " + note));
+            });
+    return Exit.DONE;
+  }
+
+  private int restore(RestoreRequest request) {
+    RestoreReport report =
+        thorbis().opened(opened -> thorbis().followed(control -> opened.restore(request, control)));
+    thorbis()
+        .print(
+            Facts.restore(report),
+            out -> {
+              out.println(
+                  source
+                      + " is restored from "
+                      + report.backup()
+                      + " in "
+                      + report.targetDirectory());
+              out.println(
+                  report.files()
+                      + " files, "
+                      + Text.bytes(report.bytesWritten())
+                      + " written, "
+                      + Text.bytes(report.bytesFetched())
+                      + " fetched, in "
+                      + Text.span(report.durationMillis()));
+              report
+                  .reached()
+                  .ifPresent(
+                      reached ->
+                          out.println(
+                              "The server is at "
+                                  + reached.lsn()
+                                  + reached.time().map(time -> ", " + time).orElse("")
+                                  + ", timeline "
+                                  + reached.timeline()));
+              report.port().ifPresent(port -> out.println("It listens on port " + port));
+              report.next().forEach(out::println);
+            });
+    return Exit.DONE;
+  }
+
+  private RestoreRequest request() {
+    RestoreRequest.Builder request =
+        RestoreRequest.builder(source, thorbis().host().folder().resolve(directory).normalize())
+            .target(target())
+            .start(start);
+    if (!timeline.equals("latest")) {
+      request.timeline(timeline());
+    }
+    if (backup != null) {
+      request.backup(Words.backupId(backup));
+    }
+    if (action != null) {
+      request.action(action(action));
+    }
+    tablespaces.forEach(
+        (old, place) -> request.tablespace(old, thorbis().host().folder().resolve(place)));
+    return request.build();
+  }
+
+  private RecoveryTarget target() {
+    Target given = target;
+    boolean inclusive = !exclusive;
+    if (given != null && given.time != null) {
+      Instant time = Times.parse("--to-time", given.time);
+      return new RecoveryTarget.AtTime(time, inclusive);
+    }
+    if (given != null && given.lsn != null) {
+      return new RecoveryTarget.AtLsn(Words.lsn("--to-lsn", given.lsn), inclusive);
+    }
+    if (given != null && given.xid != null) {
+      try {
+        return new RecoveryTarget.AtTransaction(given.xid, inclusive);
+      } catch (IllegalArgumentException e) {
+        throw Failure.usage("--to-xid: " + e.getMessage(), "Write one in that range.");
+      }
+    }
+    if (exclusive) {
+      throw Failure.usage(
+          "--exclusive says nothing without a time, position or transaction",
+          "Add --to-time, --to-lsn or --to-xid, or leave it out.");
+    }
+    if (given != null && given.name != null) {
+      try {
+        return new RecoveryTarget.AtName(given.name);
+      } catch (IllegalArgumentException e) {
+        throw Failure.usage("--to-name: " + e.getMessage(), "Write the name it was made with.");
+      }
+    }
+    return given != null && given.immediate
+        ? new RecoveryTarget.Immediate()
+        : new RecoveryTarget.Latest();
+  }
+
+  private Timeline timeline() {
+    try {
+      return new Timeline(Integer.parseUnsignedInt(timeline));
+    } catch (IllegalArgumentException e) {
+      throw Failure.usage(
+          "--timeline: \"" + timeline + "\" is neither a number from 1 nor latest", "Write one.");
+    }
+  }
+
+  private static Action action(String text) {
+    for (Action action : Action.values()) {
+      if (action.label().equals(text)) {
+        return action;
+      }
+    }
+    throw Failure.usage(
+        "--action: \"" + text + "\" is none of promote, pause, shutdown", "Write one.");
+  }
+}

@@ -1,0 +1,78 @@
+package com.thorbis.backup.cli;
+
+import com.thorbis.backup.api.SourceStatus;
+import com.thorbis.backup.api.ThorbisBackup;
+import java.io.PrintStream;
+import java.util.List;
+import java.util.Optional;
+import org.jspecify.annotations.Nullable;
+import picocli.CommandLine.Command;
+import picocli.CommandLine.Parameters;
+
+@Command(
+    name = "status",
+    description = "Show what can be recovered now. Does not contact the sources.")
+final class StatusCommand extends Job {
+  @Parameters(arity = "0..1", paramLabel = "SOURCE", description = "One source; else all.")
+  @Nullable String source;
+
+  @Override
+  public Integer call() {
+    return thorbis().opened(this::status);
+  }
+
+  private int status(ThorbisBackup opened) {
+    List<String> names = source == null ? opened.sources() : List.of(source);
+    List<SourceStatus> all = names.stream().map(opened::status).toList();
+    thorbis()
+        .print(
+            Json.object(
+                "sources", all.stream().map(each -> Facts.status(each, Optional.empty())).toList()),
+            out -> all.forEach(each -> people(each, out)));
+    return Exit.DONE;
+  }
+
+  private static void people(SourceStatus status, PrintStream out) {
+    out.println(status.name() + (status.fenced() ? ": FENCED: NOT PROTECTED" : ""));
+    if (status.windows().isEmpty()) {
+      out.println("  nothing can be recovered yet");
+    }
+    for (SourceStatus.Window window : status.windows()) {
+      out.println(
+          "  recoverable from "
+              + Text.time(window.fromTime())
+              + " to "
+              + window.toTime().map(Text::time).orElse("an unknown time")
+              + " ("
+              + window.fromLsn()
+              + " to "
+              + window.toLsn()
+              + ", timeline "
+              + window.timeline()
+              + ")");
+    }
+    status
+        .gaps()
+        .forEach(
+            gap ->
+                out.println(
+                    "  WAL missing from "
+                        + gap.start()
+                        + " to "
+                        + gap.end()
+                        + " on timeline "
+                        + gap.timeline()));
+    out.println(
+        "  last backup: "
+            + status
+                .lastBackup()
+                .map(backup -> backup.id() + " at " + Text.time(backup.stoppedAt()))
+                .orElse("none"));
+    if (!status.awaitingWal().isEmpty()) {
+      out.println("  awaiting WAL, not restorable: " + status.awaitingWal());
+    }
+    out.println(
+        "  newest stored WAL is behind by: "
+            + status.lag().map(lag -> Text.span(lag.toMillis())).orElse("unknown"));
+  }
+}

@@ -1,0 +1,171 @@
+package com.thorbis.backup.cli;
+
+import com.thorbis.backup.api.ReceiveRequest;
+import com.thorbis.backup.api.SourceStatus;
+import com.thorbis.backup.api.WalRange;
+import com.thorbis.backup.spi.engine.SourceEngine.Hook;
+import com.thorbis.backup.spi.repository.WalArchive;
+import java.nio.file.Path;
+import java.util.ArrayList;
+import java.util.List;
+import picocli.CommandLine.ArgGroup;
+import picocli.CommandLine.Command;
+import picocli.CommandLine.Option;
+import picocli.CommandLine.Parameters;
+
+@Command(
+    name = "wal",
+    description = "Capture, deliver and show write-ahead log.",
+    subcommands = {
+      WalCommand.Receive.class,
+      WalCommand.Serve.class,
+      WalCommand.PrintHook.class,
+      WalCommand.Push.class,
+      WalGetCommand.class,
+      WalCommand.Show.class
+    })
+final class WalCommand extends Group {
+  /** A command about the log of one source. */
+  abstract static class OfSource extends Job {
+    @Parameters(
+        index = "0",
+        paramLabel = "SOURCE",
+        description = "The source's name in the configuration.")
+    @SuppressWarnings("NullAway.Init") // picocli sets it
+    String source;
+
+    int ended(String what) {
+      thorbis()
+          .print(
+              Json.object("source", source, "stopped", thorbis().stopped()),
+              out -> out.println(what + " of " + source + " has ended"));
+      return Exit.DONE;
+    }
+  }
+
+  @Command(
+      name = "receive",
+      description = "Stream WAL into the repository until SIGTERM; creates the slot if absent.")
+  static final class Receive extends OfSource {
+    @Option(
+        names = "--synchronous",
+        description = "Be counted for synchronous_commit: answer only for what is durable.")
+    boolean synchronous;
+
+    @Override
+    public Integer call() {
+      ReceiveRequest request = new ReceiveRequest(source, synchronous);
+      return thorbis()
+          .writing(
+              opened ->
+                  thorbis()
+                      .followed(
+                          control -> {
+                            opened.receiveWal(request, control);
+                            return ended("Streaming");
+                          }));
+    }
+  }
+
+  @Command(
+      name = "serve",
+      description = "Answer archive_command and restore_command on local sockets until SIGTERM.")
+  static final class Serve extends OfSource {
+    @Override
+    public Integer call() {
+      return thorbis()
+          .opened(
+              opened ->
+                  thorbis()
+                      .followed(
+                          control -> {
+                            opened.serveWal(source, control);
+                            return ended("Service");
+                          }));
+    }
+  }
+
+  @Command(name = "hook", description = "Print the exact setting for postgresql.conf.")
+  static final class PrintHook extends OfSource {
+    @ArgGroup(multiplicity = "1")
+    @SuppressWarnings("NullAway.Init") // picocli sets it
+    Which which;
+
+    static final class Which {
+      @Option(names = "--archive", required = true, description = "archive_command.")
+      boolean archive;
+
+      @Option(names = "--restore", required = true, description = "restore_command.")
+      boolean restore;
+    }
+
+    @Override
+    public Integer call() {
+      String setting =
+          thorbis()
+              .opened(
+                  opened -> opened.walHook(source, which.archive ? Hook.ARCHIVE : Hook.RESTORE));
+      thorbis()
+          .print(Json.object("source", source, "setting", setting), out -> out.println(setting));
+      return Exit.DONE;
+    }
+  }
+
+  @Command(name = "push", description = "Store one segment or history file by hand.")
+  static final class Push extends OfSource {
+    @Parameters(index = "1", paramLabel = "PATH", description = "The file.")
+    @SuppressWarnings("NullAway.Init") // picocli sets it
+    Path file;
+
+    @Override
+    public Integer call() {
+      Path path = thorbis().host().folder().resolve(file);
+      WalArchive.Stored stored = thorbis().writing(opened -> opened.pushWal(source, path));
+      boolean written = stored == WalArchive.Stored.WRITTEN;
+      thorbis()
+          .print(
+              Json.object(
+                  "source", source,
+                  "name", String.valueOf(path.getFileName()),
+                  "written", written),
+              out ->
+                  out.println(
+                      path.getFileName() + (written ? " is stored" : " was stored already")));
+      return Exit.DONE;
+    }
+  }
+
+  @Command(name = "show", description = "Show the stretches of stored WAL, and what is missing.")
+  static final class Show extends OfSource {
+    @Override
+    public Integer call() {
+      return thorbis()
+          .opened(
+              opened -> {
+                List<WalRange> ranges = opened.walRanges(source);
+                SourceStatus status = opened.status(source);
+                thorbis()
+                    .print(
+                        Json.object(
+                            "source", source,
+                            "ranges", ranges.stream().map(Facts::range).toList(),
+                            "gaps", status.gaps().stream().map(Facts::range).toList()),
+                        out -> Text.table(rows(ranges, status.gaps())).forEach(out::println));
+                return Exit.DONE;
+              });
+    }
+
+    private static List<List<String>> rows(List<WalRange> ranges, List<WalRange> gaps) {
+      List<List<String>> rows = new ArrayList<>();
+      rows.add(List.of("", "TIMELINE", "FROM", "TO"));
+      ranges.forEach(range -> rows.add(row("stored", range)));
+      gaps.forEach(gap -> rows.add(row("missing", gap)));
+      return rows;
+    }
+
+    private static List<String> row(String what, WalRange range) {
+      return List.of(
+          what, range.timeline().toString(), range.start().toString(), range.end().toString());
+    }
+  }
+}
