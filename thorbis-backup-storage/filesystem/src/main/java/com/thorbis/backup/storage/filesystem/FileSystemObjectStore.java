@@ -338,8 +338,16 @@ public final class FileSystemObjectStore implements ObjectStore {
     durable.add(parent);
   }
 
-  private void publish(ObjectKey key, Path target, Path file) throws StorageException {
-    link(key, target, file);
+  private void publish(ObjectKey key, Path target, Path file) throws IOException {
+    try {
+      createParents(target);
+      link(key, target, file);
+    } catch (NoSuchFileException e) { // a folder that was made before is gone
+      requireRoot();
+      durable.clear();
+      createParents(target);
+      link(key, target, file);
+    }
     // From here on the object is visible. An interrupt must not break the last step.
     boolean interrupted = Thread.interrupted();
     try {
@@ -353,29 +361,21 @@ public final class FileSystemObjectStore implements ObjectStore {
     }
   }
 
-  private void link(ObjectKey key, Path target, Path file) throws StorageException {
+  private void link(ObjectKey key, Path target, Path file) throws IOException {
     try {
-      try {
-        createParents(target);
-        disk.link(target, file);
-      } catch (NoSuchFileException e) { // a folder that we made was removed
-        requireRoot();
-        durable.clear();
-        createParents(target);
-        disk.link(target, file);
-      }
+      disk.link(target, file);
     } catch (UnsupportedOperationException e) {
       throw failures.noHardLinks(key, e);
-    } catch (FileAlreadyExistsException e) {
-      if (!isLinked(key, target, file)) {
+    } catch (NoSuchFileException e) {
+      throw e;
+    } catch (IOException e) {
+      if (isLinked(key, target, file)) {
+        return;
+      }
+      if (e instanceof FileAlreadyExistsException) {
         throw new StorageException.AlreadyExists(key, e);
       }
-    } catch (IOException e) {
-      if (!isLinked(key, target, file)) {
-        throw refusesLinks(e)
-            ? failures.noHardLinks(key, e)
-            : failures.writing("Write", key.value(), e);
-      }
+      throw refusesLinks(e) ? failures.noHardLinks(key, e) : e;
     }
   }
 
@@ -450,6 +450,9 @@ public final class FileSystemObjectStore implements ObjectStore {
         BasicFileAttributes written = attributes(file);
         publish(key, target, file);
         return info(key, written);
+      } catch (NoSuchFileException e) {
+        requireRoot();
+        throw failures.writing("Write", key.value(), e);
       } catch (IOException e) {
         throw failures.writing("Write", key.value(), e);
       } finally {
