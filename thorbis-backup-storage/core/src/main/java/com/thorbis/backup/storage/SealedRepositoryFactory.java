@@ -1,0 +1,52 @@
+package com.thorbis.backup.storage;
+
+import com.thorbis.backup.crypto.CipherWarmup;
+import com.thorbis.backup.spi.repository.InitReport;
+import com.thorbis.backup.spi.repository.ObjectDescription;
+import com.thorbis.backup.spi.repository.Repository;
+import com.thorbis.backup.spi.repository.RepositoryFactory;
+import com.thorbis.backup.spi.repository.RepositorySetup;
+import com.thorbis.backup.storage.internal.SealedRepository;
+import com.thorbis.backup.storage.internal.Services;
+import com.thorbis.backup.storage.internal.catalog.Bootstrap;
+import com.thorbis.backup.storage.internal.catalog.Registrar;
+import com.thorbis.backup.storage.internal.pack.PieceCodec;
+import com.thorbis.backup.storage.internal.verify.ObjectDecoder;
+import java.io.IOException;
+import java.io.InputStream;
+import java.security.SecureRandom;
+
+/** Creates and opens sealed repositories in object stores. */
+public final class SealedRepositoryFactory implements RepositoryFactory {
+  private final SecureRandom random = new SecureRandom();
+
+  /** Keeps nothing between calls. */
+  public SealedRepositoryFactory() {}
+
+  @Override
+  public InitReport init(RepositorySetup setup) throws IOException {
+    return Bootstrap.init(setup, random);
+  }
+
+  @Override
+  public Repository open(RepositorySetup setup) throws IOException {
+    CipherWarmup.start();
+    Bootstrap.Opened opened = Bootstrap.open(setup, random);
+    Services services =
+        new Services(
+            opened.header().id(),
+            Bootstrap.store(setup),
+            opened.keys(),
+            opened.log(),
+            PieceCodec.of(setup.compression()),
+            setup.parallelism(),
+            setup.clock(),
+            random);
+    return new SealedRepository(services, new Registrar(opened, random));
+  }
+
+  @Override
+  public ObjectDescription decode(InputStream object) throws IOException {
+    return ObjectDecoder.describe(object);
+  }
+}

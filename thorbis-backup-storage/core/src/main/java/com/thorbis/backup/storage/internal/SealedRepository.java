@@ -1,0 +1,167 @@
+package com.thorbis.backup.storage.internal;
+
+import com.thorbis.backup.api.BackupDescriptor;
+import com.thorbis.backup.api.BackupId;
+import com.thorbis.backup.api.ClusterIdentity;
+import com.thorbis.backup.api.FailureKind;
+import com.thorbis.backup.api.VerifyReport;
+import com.thorbis.backup.api.VerifyRequest;
+import com.thorbis.backup.spi.repository.BackupReader;
+import com.thorbis.backup.spi.repository.BackupStart;
+import com.thorbis.backup.spi.repository.BackupWriter;
+import com.thorbis.backup.spi.repository.Repository;
+import com.thorbis.backup.spi.repository.RepositoryException;
+import com.thorbis.backup.spi.repository.RunControl;
+import com.thorbis.backup.spi.repository.SourceInfo;
+import com.thorbis.backup.spi.repository.WalArchive;
+import com.thorbis.backup.storage.internal.backup.SealedBackupReader;
+import com.thorbis.backup.storage.internal.backup.SealedBackupWriter;
+import com.thorbis.backup.storage.internal.catalog.Catalog;
+import com.thorbis.backup.storage.internal.catalog.Registrar;
+import com.thorbis.backup.storage.internal.verify.Verifier;
+import com.thorbis.backup.storage.internal.wal.SealedWalArchive;
+import java.io.IOException;
+import java.util.HashMap;
+import java.util.List;
+import java.util.Map;
+import java.util.Optional;
+
+/** An open repository. */
+public final class SealedRepository implements Repository {
+  private final Services services;
+  private final Registrar registrar;
+  private final Map<String, SealedWalArchive> archives = new HashMap<>();
+
+  /** Over an opened log; the keys are closed with this. */
+  public SealedRepository(Services services, Registrar registrar) {
+    this.services = services;
+    this.registrar = registrar;
+  }
+
+  @Override
+  public String id() {
+    return services.repository().toString();
+  }
+
+  @Override
+  public void refresh() throws IOException {
+    services.log().refresh();
+  }
+
+  @Override
+  public List<SourceInfo> sources() {
+    return services.log().catalog().sources().stream().map(Catalog.Source::info).toList();
+  }
+
+  @Override
+  public Optional<SourceInfo> source(String name) {
+    return services.log().catalog().source(name).map(Catalog.Source::info);
+  }
+
+  @Override
+  public SourceInfo register(String name, String type, ClusterIdentity cluster) throws IOException {
+    return registrar.register(name, type, cluster);
+  }
+
+  @Override
+  public SourceInfo adopt(String name, ClusterIdentity cluster, SourceInfo.Fork fork)
+      throws IOException {
+    return registrar.adopt(name, cluster, fork);
+  }
+
+  @Override
+  public List<BackupDescriptor> backups(Optional<String> source) {
+    return services.log().catalog().backups().stream()
+        .map(Catalog.Entry::backup)
+        .filter(backup -> source.isEmpty() || backup.source().equals(source.get()))
+        .map(BackupDescriptor.class::cast)
+        .toList();
+  }
+
+  @Override
+  public Optional<BackupDescriptor> backup(BackupId id) {
+    return services.log().catalog().backup(id).map(Catalog.Entry::backup);
+  }
+
+  @Override
+  public BackupWriter begin(BackupStart start) throws IOException {
+    return new SealedBackupWriter(services, requireSource(start.source()), start);
+  }
+
+  @Override
+  public BackupReader open(BackupId id) throws IOException {
+    Catalog.Entry entry = requireBackup(id);
+    return new SealedBackupReader(services, requireSource(entry.backup().source()), entry);
+  }
+
+  @Override
+  public BackupDescriptor complete(BackupId id) throws IOException {
+    registrar.complete(id);
+    return requireBackup(id).backup();
+  }
+
+  @Override
+  public WalArchive wal(String source) throws IOException {
+    return wal(source, requireSource(source).info().current().id());
+  }
+
+  @Override
+  public WalArchive wal(String source, String incarnation) throws IOException {
+    Catalog.Source found = requireSource(source);
+    if (found.incarnation(incarnation).isEmpty()) {
+      throw new RepositoryException(
+          "source.incarnation-unknown",
+          FailureKind.NOT_FOUND,
+          "Source " + source + " has no incarnation " + incarnation,
+          Map.of("source", source, "incarnation", incarnation),
+          "",
+          null);
+    }
+    synchronized (archives) {
+      return archives.computeIfAbsent(incarnation, id -> new SealedWalArchive(services, found, id));
+    }
+  }
+
+  @Override
+  public VerifyReport verify(VerifyRequest request, RunControl control) throws IOException {
+    services.log().refresh();
+    return new Verifier(services, control).verify(request);
+  }
+
+  @Override
+  public void close() {
+    services.keys().close();
+  }
+
+  private Catalog.Source requireSource(String name) throws RepositoryException {
+    return services
+        .log()
+        .catalog()
+        .source(name)
+        .orElseThrow(
+            () ->
+                new RepositoryException(
+                    "source.not-registered",
+                    FailureKind.NOT_FOUND,
+                    "The repository has no source " + name,
+                    Map.of("source", name),
+                    "Correct the name, or take a first backup, which registers it.",
+                    null));
+  }
+
+  private Catalog.Entry requireBackup(BackupId id) throws RepositoryException {
+    return services
+        .log()
+        .catalog()
+        .backup(id)
+        .orElseThrow(
+            () ->
+                new RepositoryException(
+                    "backup.not-found",
+                    FailureKind.NOT_FOUND,
+                    "The repository has no backup " + id,
+                    Map.of("backup", id.value()),
+                    "Look with list.",
+                    null));
+  }
+}

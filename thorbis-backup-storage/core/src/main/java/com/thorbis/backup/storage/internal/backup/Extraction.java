@@ -1,0 +1,490 @@
+package com.thorbis.backup.storage.internal.backup;
+
+import com.thorbis.backup.api.FailureKind;
+import com.thorbis.backup.spi.repository.BackupReader.FileOutput;
+import com.thorbis.backup.spi.repository.BackupReader.FileTarget;
+import com.thorbis.backup.spi.repository.RepositoryException;
+import com.thorbis.backup.spi.repository.RunControl;
+import com.thorbis.backup.spi.repository.StoredFile;
+import com.thorbis.backup.storage.internal.pack.PackReader;
+import com.thorbis.backup.storage.internal.pack.PackRef;
+import com.thorbis.backup.storage.internal.pack.PieceCodec;
+import com.thorbis.backup.storage.internal.pack.PieceRef;
+import java.io.IOException;
+import java.io.InterruptedIOException;
+import java.nio.ByteBuffer;
+import java.util.ArrayDeque;
+import java.util.ArrayList;
+import java.util.Deque;
+import java.util.List;
+import java.util.Map;
+import java.util.concurrent.ArrayBlockingQueue;
+import java.util.concurrent.BlockingQueue;
+import java.util.concurrent.ExecutionException;
+import java.util.concurrent.ExecutorService;
+import java.util.concurrent.Executors;
+import java.util.concurrent.Future;
+import java.util.concurrent.TimeUnit;
+import java.util.concurrent.atomic.AtomicLong;
+import java.util.concurrent.atomic.AtomicReference;
+import java.util.function.Supplier;
+import java.util.zip.CRC32C;
+import org.jspecify.annotations.Nullable;
+
+/**
+ * Lays files down with several threads. The unit of work is one large file, or a batch of small
+ * ones that lie together; within it, neighbouring pieces are fetched with one request, and the next
+ * stretch is fetched while the one before is written.
+ */
+final class Extraction implements AutoCloseable {
+  private static final int MOST_WORKERS = 8;
+  private static final long BATCH_BYTES = 4 << 20;
+  private static final int BATCH_FILES = 512;
+  private static final int MOST_GAP = 64 << 10;
+  private static final int MOST_STEPS = 4096;
+  private static final long LOOK_AROUND_MILLIS = 100;
+  private static final int ZEROS_AT_ONCE = 1 << 16;
+
+  private final SealedBackupReader backup;
+  private final PackReader packs;
+  private final FileTarget target;
+  private final RunControl control;
+  private final long expectedBytes;
+  private final int stretch;
+  private final BlockingQueue<List<FileEntry>> jobs;
+  private final List<Thread> workers = new ArrayList<>();
+  private final ExecutorService fetchers;
+  private final AtomicReference<@Nullable Throwable> failure = new AtomicReference<>();
+  private final AtomicLong written = new AtomicLong();
+  private List<FileEntry> batch = new ArrayList<>();
+  private long batchBytes;
+  private volatile boolean noMore;
+  private volatile boolean stop;
+
+  Extraction(
+      SealedBackupReader backup,
+      PackReader packs,
+      Supplier<PieceCodec> codecs,
+      int parallelism,
+      FileTarget target,
+      RunControl control,
+      long expectedBytes) {
+    this.backup = backup;
+    this.packs = packs;
+    this.target = target;
+    this.control = control;
+    this.expectedBytes = expectedBytes;
+    int threads = Math.min(parallelism, MOST_WORKERS);
+    this.stretch = threads <= 4 ? 4 << 20 : 2 << 20;
+    this.jobs = new ArrayBlockingQueue<>(2 * threads);
+    String name = "thorbis-extract-" + backup.descriptor().id();
+    this.fetchers = Executors.newFixedThreadPool(threads, work -> daemon(work, name + "-fetch"));
+    for (int i = 0; i < threads; i++) {
+      Worker worker = new Worker(codecs.get());
+      workers.add(daemon(worker, name + "-" + i));
+    }
+    workers.forEach(Thread::start);
+  }
+
+  /** Adds a file; waits while the workers are busy. */
+  void add(FileEntry file) throws IOException {
+    if (file.file().length() >= BATCH_BYTES) {
+      submit(List.of(file));
+      return;
+    }
+    batch.add(file);
+    batchBytes += file.file().length();
+    if (batchBytes >= BATCH_BYTES || batch.size() >= BATCH_FILES) {
+      flush();
+    }
+  }
+
+  /** Waits until all files are whole. */
+  void finish() throws IOException {
+    flush();
+    noMore = true;
+    try {
+      for (Thread worker : workers) {
+        worker.join();
+      }
+    } catch (InterruptedException e) {
+      throw interrupted();
+    }
+    requireHealthy();
+  }
+
+  /** Stops what is still running and waits for it. */
+  @Override
+  public void close() {
+    stop = true;
+    fetchers.shutdownNow();
+    boolean interrupted = false;
+    // Nobody may write into files, or ask the store, any more when this returns.
+    for (Thread worker : workers) {
+      while (worker.isAlive()) {
+        try {
+          worker.join();
+        } catch (InterruptedException e) {
+          interrupted = true;
+        }
+      }
+    }
+    while (!fetchers.isTerminated()) {
+      try {
+        fetchers.awaitTermination(1, TimeUnit.MINUTES);
+      } catch (InterruptedException e) {
+        interrupted = true;
+      }
+    }
+    if (interrupted) {
+      Thread.currentThread().interrupt();
+    }
+  }
+
+  private void flush() throws IOException {
+    if (!batch.isEmpty()) {
+      submit(batch);
+      batch = new ArrayList<>();
+      batchBytes = 0;
+    }
+  }
+
+  private void submit(List<FileEntry> job) throws IOException {
+    try {
+      do {
+        requireHealthy();
+      } while (!jobs.offer(job, LOOK_AROUND_MILLIS, TimeUnit.MILLISECONDS));
+    } catch (InterruptedException e) {
+      throw interrupted();
+    }
+  }
+
+  private void requireHealthy() throws IOException {
+    Throwable cause = failure.get();
+    if (cause instanceof IOException e) {
+      throw e;
+    }
+    if (cause instanceof RuntimeException e) {
+      throw e;
+    }
+    if (cause instanceof Error e) {
+      throw e;
+    }
+    control.cancellation().check();
+  }
+
+  private static InterruptedIOException interrupted() {
+    Thread.currentThread().interrupt();
+    return new InterruptedIOException("Interrupted while files were being extracted");
+  }
+
+  private static Thread daemon(Runnable work, String name) {
+    Thread thread = new Thread(work, name);
+    thread.setDaemon(true);
+    return thread;
+  }
+
+  /**
+   * A bit of work on one file.
+   *
+   * @param extent what to write; null where the file ends
+   * @param offset where it goes in the file
+   */
+  private record Step(FileEntry file, @Nullable Extent extent, long offset) {}
+
+  /** Steps whose pieces lie together in one pack. */
+  private static final class Stretch {
+    final List<Step> steps = new ArrayList<>();
+    @Nullable PieceRef first;
+    long end;
+
+    /** Whether the step's piece lies near enough to be fetched with the others. */
+    boolean takes(Step step, int most) {
+      if (steps.size() >= MOST_STEPS) {
+        return false;
+      }
+      PieceRef piece = step.extent() == null ? null : step.extent().piece();
+      PieceRef start = first;
+      return piece == null
+          || start == null
+          || piece.pack().equals(start.pack())
+              && piece.position() >= start.position()
+              && piece.position() <= end + MOST_GAP
+              && piece.end() - start.position() <= most;
+    }
+
+    void add(Step step) {
+      steps.add(step);
+      PieceRef piece = step.extent() == null ? null : step.extent().piece();
+      if (piece != null) {
+        if (first == null) {
+          first = piece;
+        }
+        end = Math.max(end, piece.end());
+      }
+    }
+  }
+
+  /** A stretch on its way. */
+  private record Fetch(Stretch stretch, byte[] buffer, @Nullable Future<Integer> offset) {}
+
+  private final class Worker implements Runnable {
+    private final PieceCodec codec;
+    private final byte[] plain = new byte[PieceCodec.MAX_PIECE];
+    private final byte[][] buffers = new byte[2][];
+    private int turn;
+    private @Nullable PieceRef decoded;
+    private @Nullable FileEntry writing;
+    private @Nullable FileOutput output;
+    private final CRC32C crc = new CRC32C();
+    private long length;
+
+    Worker(PieceCodec codec) {
+      this.codec = codec;
+    }
+
+    @Override
+    public void run() {
+      try (codec) {
+        while (!stop && failure.get() == null) {
+          boolean last = noMore;
+          List<FileEntry> job = jobs.poll(last ? 0 : LOOK_AROUND_MILLIS, TimeUnit.MILLISECONDS);
+          if (job != null) {
+            work(job);
+          } else if (last) {
+            return;
+          }
+        }
+      } catch (Throwable e) {
+        failure.compareAndSet(null, e);
+      } finally {
+        abandon();
+      }
+    }
+
+    private void work(List<FileEntry> job) throws IOException, InterruptedException {
+      Steps steps = new Steps(job);
+      Fetch now = fetch(steps.stretch());
+      while (now != null) {
+        if (stop || failure.get() != null) {
+          return;
+        }
+        control.cancellation().check();
+        Fetch next = fetch(steps.stretch());
+        write(now);
+        now = next;
+      }
+    }
+
+    private @Nullable Fetch fetch(@Nullable Stretch from) throws IOException {
+      if (from == null) {
+        return null;
+      }
+      PieceRef first = from.first;
+      if (first == null) {
+        return new Fetch(from, new byte[0], null);
+      }
+      PackRef pack = backup.pack(first);
+      turn ^= 1;
+      if (buffers[turn] == null) {
+        buffers[turn] = new byte[PackReader.bufferLength(stretch)];
+      }
+      byte[] buffer = buffers[turn];
+      int bytes = (int) (from.end - first.position());
+      return new Fetch(
+          from, buffer, fetchers.submit(() -> packs.fetch(pack, first.position(), bytes, buffer)));
+    }
+
+    private void write(Fetch fetch) throws IOException, InterruptedException {
+      int start = 0;
+      boolean whole = true;
+      if (fetch.offset() != null) {
+        try {
+          start = fetch.offset().get();
+        } catch (ExecutionException e) {
+          if (!(e.getCause() instanceof RepositoryException)) {
+            throw unwrap(e.getCause());
+          }
+          whole = false; // piece by piece shows which file is hit; what comes before it is sound
+        }
+      }
+      PieceRef first = fetch.stretch().first;
+      for (Step step : fetch.stretch().steps) {
+        Extent extent = step.extent();
+        if (extent == null) {
+          end(step.file());
+          continue;
+        }
+        FileOutput to = outputOf(step.file());
+        PieceRef piece = extent.piece();
+        if (piece == null) {
+          writeZeros(to, extent.length());
+          continue;
+        }
+        if (!piece.equals(decoded)) {
+          decoded = null;
+          try {
+            PackRef pack = backup.pack(piece);
+            if (whole && first != null) {
+              int at = start + (int) (piece.position() - first.position());
+              PackReader.decode(pack, piece, fetch.buffer(), at, codec, plain);
+            } else {
+              byte[] alone = packs.read(pack, piece, codec);
+              System.arraycopy(alone, 0, plain, 0, alone.length);
+            }
+          } catch (RepositoryException e) {
+            throw naming(step, e);
+          }
+          decoded = piece;
+        }
+        write(to, ByteBuffer.wrap(plain, extent.offset(), (int) extent.length()));
+      }
+    }
+
+    private FileOutput outputOf(FileEntry file) throws IOException {
+      FileOutput now = output;
+      if (now == null || writing != file) {
+        now = target.begin(file.file());
+        output = now;
+        writing = file;
+        crc.reset();
+        length = 0;
+      }
+      return now;
+    }
+
+    private void write(FileOutput to, ByteBuffer bytes) throws IOException {
+      int count = bytes.remaining();
+      crc.update(bytes.duplicate());
+      to.write(bytes);
+      length += count;
+      control.progress().advance(written.addAndGet(count), expectedBytes);
+    }
+
+    private void writeZeros(FileOutput to, long count) throws IOException {
+      byte[] zeros = new byte[(int) Math.min(count, ZEROS_AT_ONCE)];
+      for (long left = count; left > 0; ) {
+        int now = (int) Math.min(left, zeros.length);
+        write(to, ByteBuffer.wrap(zeros, 0, now));
+        left -= now;
+      }
+    }
+
+    private void end(FileEntry file) throws IOException {
+      FileOutput to = outputOf(file);
+      if (length != file.file().length() || (int) crc.getValue() != file.crc()) {
+        throw damaged(
+            file.file(),
+            "0+" + length,
+            "its map gives other content than was stored",
+            backup.manifestKey(),
+            null);
+      }
+      to.finish();
+      output = null;
+      writing = null;
+      to.close();
+    }
+
+    private void abandon() {
+      FileOutput unfinished = output;
+      output = null;
+      if (unfinished != null) {
+        try {
+          unfinished.close();
+        } catch (IOException | RuntimeException e) {
+          Throwable first = failure.get();
+          if (first != null) {
+            first.addSuppressed(e);
+          }
+        }
+      }
+    }
+
+    /** The steps of a job, in order. */
+    private final class Steps {
+      private final Deque<FileEntry> files;
+      private final Deque<Step> ahead = new ArrayDeque<>();
+      private SealedBackupReader.@Nullable ExtentCursor cursor;
+      private @Nullable FileEntry file;
+      private long offset;
+
+      Steps(List<FileEntry> job) {
+        this.files = new ArrayDeque<>(job);
+      }
+
+      @Nullable Stretch stretch() throws IOException {
+        Stretch found = new Stretch();
+        while (fill()) {
+          Step step = ahead.getFirst();
+          if (!found.takes(step, stretch)) {
+            break;
+          }
+          found.add(ahead.removeFirst());
+        }
+        return found.steps.isEmpty() ? null : found;
+      }
+
+      private boolean fill() throws IOException {
+        while (ahead.isEmpty()) {
+          SealedBackupReader.ExtentCursor extents = cursor;
+          FileEntry current = file;
+          if (extents == null || current == null) {
+            if (files.isEmpty()) {
+              return false;
+            }
+            file = files.removeFirst();
+            cursor = backup.extents(file, packs, codec);
+            offset = 0;
+            continue;
+          }
+          List<Extent> some = extents.next();
+          if (some == null) {
+            ahead.add(new Step(current, null, offset));
+            cursor = null;
+            continue;
+          }
+          for (Extent extent : some) {
+            ahead.add(new Step(current, extent, offset));
+            offset += extent.length();
+          }
+        }
+        return true;
+      }
+    }
+  }
+
+  private RepositoryException naming(Step step, RepositoryException cause) {
+    Extent extent = step.extent();
+    return damaged(
+        step.file().file(),
+        step.offset() + "+" + (extent == null ? 0 : extent.length()),
+        String.valueOf(cause.getMessage()),
+        cause.details().getOrDefault("object", ""),
+        cause);
+  }
+
+  private static RepositoryException damaged(
+      StoredFile file, String range, String problem, String object, @Nullable Throwable cause) {
+    return new RepositoryException(
+        "repository.damaged",
+        FailureKind.DAMAGED,
+        file.path() + ", bytes " + range + ": " + problem,
+        Map.of("object", object, "file", file.path(), "range", range),
+        "Run verify to see what else is damaged.",
+        cause);
+  }
+
+  private static IOException unwrap(@Nullable Throwable cause) {
+    if (cause instanceof IOException e) {
+      return e;
+    }
+    if (cause instanceof RuntimeException e) {
+      throw e;
+    }
+    if (cause instanceof Error e) {
+      throw e;
+    }
+    return new IOException(cause);
+  }
+}

@@ -1,0 +1,327 @@
+package com.thorbis.backup.storage.internal.backup;
+
+import com.thorbis.backup.crypto.Address;
+import com.thorbis.backup.crypto.ObjectId;
+import com.thorbis.backup.spi.repository.RepositoryException;
+import com.thorbis.backup.spi.repository.StoredFile;
+import com.thorbis.backup.storage.internal.format.BinaryInput;
+import com.thorbis.backup.storage.internal.format.BinaryOutput;
+import com.thorbis.backup.storage.internal.pack.Fingerprint;
+import com.thorbis.backup.storage.internal.pack.PieceCodec;
+import com.thorbis.backup.storage.internal.pack.PieceRef;
+import java.nio.ByteBuffer;
+import java.time.Instant;
+import java.util.ArrayList;
+import java.util.LinkedHashMap;
+import java.util.List;
+import java.util.Map;
+
+/**
+ * The content of a piece that describes others: a part of the file table, or of the map of one
+ * large file. It names the packs by their ids and so means the same in every manifest.
+ */
+final class MapBlock {
+  private static final int TABLE = 1;
+  private static final int MAP = 2;
+
+  private static final int FILE = 0;
+  private static final int DIRECTORY = 1;
+
+  private static final int EXTENTS = 0;
+  private static final int MAPS = 1;
+  private static final int WITH_FINGERPRINT = 2;
+
+  private static final int STORED = 0;
+  private static final int ZEROS = 1;
+
+  private static final int LEAST_PIECE = 1 + 1 + 1 + 1 + 1 + 4 + Address.LENGTH + 16;
+  private static final int MAX_PATH = 16 << 10;
+
+  private static final Map<StoredFile.Area, Integer> AREAS =
+      Map.of(StoredFile.Area.DATA, 0, StoredFile.Area.META, 1, StoredFile.Area.CONFIG, 2);
+
+  private MapBlock() {}
+
+  /** Collects a block; {@link #length} tells when it is time to end it. */
+  static final class Builder {
+    /** A block ends when it is about this long, which leaves room for one more entry. */
+    static final int FULL = PieceCodec.MAX_PIECE - (192 << 10);
+
+    private final int kind;
+    private final Map<ObjectId, Integer> packs = new LinkedHashMap<>();
+    private final Map<PieceRef, Integer> pieces = new LinkedHashMap<>();
+    private final BinaryOutput body = new BinaryOutput(1 << 12);
+    private int count;
+
+    private Builder(int kind) {
+      this.kind = kind;
+    }
+
+    static Builder table() {
+      return new Builder(TABLE);
+    }
+
+    static Builder map() {
+      return new Builder(MAP);
+    }
+
+    /** About how long the block is; never less than it is. */
+    int length() {
+      return 24
+          + packs.size() * ObjectId.LENGTH
+          + pieces.size() * (LEAST_PIECE + 16)
+          + body.length();
+    }
+
+    /** How many entries or extents. */
+    int count() {
+      return count;
+    }
+
+    void add(Extent extent) {
+      count++;
+      putExtent(extent);
+    }
+
+    void add(FileEntry entry) {
+      count++;
+      StoredFile file = entry.file();
+      body.put(file.kind() == StoredFile.Kind.DIRECTORY ? DIRECTORY : FILE);
+      Integer area = AREAS.get(file.area());
+      if (area == null) {
+        throw new IllegalArgumentException("No code for the area " + file.area());
+      }
+      body.put(area);
+      body.putText(file.path());
+      body.putVarint(file.mode());
+      body.putSigned(file.modifiedAt().getEpochSecond());
+      body.putVarint(file.modifiedAt().getNano());
+      if (file.kind() == StoredFile.Kind.DIRECTORY) {
+        return;
+      }
+      body.putVarint(file.length());
+      body.putInt(entry.crc());
+      boolean fingerprint = !entry.fingerprint().equals(Fingerprint.ZERO);
+      body.put((entry.maps().isEmpty() ? EXTENTS : MAPS) | (fingerprint ? WITH_FINGERPRINT : 0));
+      if (fingerprint) {
+        body.putLong(entry.fingerprint().high());
+        body.putLong(entry.fingerprint().low());
+      }
+      if (entry.maps().isEmpty()) {
+        body.putVarint(entry.extents().size());
+        entry.extents().forEach(this::putExtent);
+      } else {
+        body.putVarint(entry.maps().size());
+        entry.maps().forEach(map -> body.putVarint(indexOf(map)));
+      }
+    }
+
+    /** The block's bytes. */
+    BinaryOutput encode() {
+      BinaryOutput out = new BinaryOutput(length());
+      out.put(kind);
+      // Making the pieces' bytes first completes the list of packs.
+      BinaryOutput pieceBytes = new BinaryOutput(pieces.size() * (LEAST_PIECE + 16) + 16);
+      for (PieceRef piece : pieces.keySet()) {
+        pieceBytes.putVarint(packs.computeIfAbsent(piece.pack(), id -> packs.size()));
+        pieceBytes.putVarint(piece.position());
+        pieceBytes.putVarint(piece.storedLength());
+        pieceBytes.putVarint(piece.plainLength());
+        pieceBytes.put(piece.codec());
+        pieceBytes.putInt(piece.crc());
+        pieceBytes.putLong(piece.address().a());
+        pieceBytes.putLong(piece.address().b());
+        pieceBytes.putLong(piece.address().c());
+        pieceBytes.putLong(piece.address().d());
+        pieceBytes.putLong(piece.fingerprint().high());
+        pieceBytes.putLong(piece.fingerprint().low());
+      }
+      out.putVarint(packs.size());
+      packs.keySet().forEach(out::putId);
+      out.putVarint(pieces.size());
+      out.put(pieceBytes.array(), 0, pieceBytes.length());
+      out.putVarint(count);
+      out.put(body.array(), 0, body.length());
+      return out;
+    }
+
+    private void putExtent(Extent extent) {
+      PieceRef piece = extent.piece();
+      if (piece == null) {
+        body.put(ZEROS);
+        body.putVarint(extent.length());
+      } else {
+        body.put(STORED);
+        body.putVarint(extent.length());
+        body.putVarint(indexOf(piece));
+        body.putVarint(extent.offset());
+      }
+    }
+
+    private int indexOf(PieceRef piece) {
+      Integer known = pieces.get(piece);
+      if (known != null) {
+        return known;
+      }
+      packs.putIfAbsent(piece.pack(), packs.size());
+      int index = pieces.size();
+      pieces.put(piece, index);
+      return index;
+    }
+  }
+
+  /** Reads a part of the file table. */
+  static List<FileEntry> readTable(ByteBuffer block, String object) throws RepositoryException {
+    BinaryInput in = new BinaryInput(block, object);
+    requireKind(in, TABLE);
+    List<PieceRef> pieces = readPieces(in);
+    int count = in.getCount(5, "entries");
+    List<FileEntry> entries = new ArrayList<>(count);
+    for (int i = 0; i < count; i++) {
+      entries.add(readEntry(in, pieces));
+    }
+    in.requireEnd();
+    return entries;
+  }
+
+  /** Reads a part of a file's map. */
+  static List<Extent> readMap(ByteBuffer block, String object) throws RepositoryException {
+    BinaryInput in = new BinaryInput(block, object);
+    requireKind(in, MAP);
+    List<PieceRef> pieces = readPieces(in);
+    List<Extent> extents = readExtents(in, pieces);
+    in.requireEnd();
+    return extents;
+  }
+
+  private static void requireKind(BinaryInput in, int kind) throws RepositoryException {
+    int found = in.get();
+    if (found != kind) {
+      throw in.malformed("holds a block of kind " + found + " instead of " + kind);
+    }
+  }
+
+  private static List<PieceRef> readPieces(BinaryInput in) throws RepositoryException {
+    int packCount = in.getCount(ObjectId.LENGTH, "packs");
+    List<ObjectId> packs = new ArrayList<>(packCount);
+    for (int i = 0; i < packCount; i++) {
+      packs.add(in.getId());
+    }
+    int count = in.getCount(LEAST_PIECE, "pieces");
+    List<PieceRef> pieces = new ArrayList<>(count);
+    for (int i = 0; i < count; i++) {
+      ObjectId pack = packs.get(index(in, packs, "pack"));
+      long position = in.getVarint(1L << 40, "a position");
+      int stored = in.getVarint(PieceCodec.MAX_PIECE, "a stored length");
+      int plain = in.getVarint(PieceCodec.MAX_PIECE, "a plain length");
+      byte codec = (byte) in.get();
+      int crc = in.getInt();
+      ByteBuffer marks = in.buffer(Address.LENGTH + Fingerprint.LENGTH);
+      if (stored < 1 || stored > plain) {
+        throw in.malformed("has a piece of " + stored + " bytes for " + plain);
+      }
+      pieces.add(
+          new PieceRef(
+              pack,
+              position,
+              stored,
+              plain,
+              codec,
+              crc,
+              Address.read(marks),
+              Fingerprint.read(marks)));
+    }
+    return pieces;
+  }
+
+  private static FileEntry readEntry(BinaryInput in, List<PieceRef> pieces)
+      throws RepositoryException {
+    int kind = in.getVarint(DIRECTORY, "the kind of an entry");
+    StoredFile.Area area = area(in, in.get());
+    String path = in.getText(MAX_PATH);
+    int mode = in.getVarint(07777, "a mode");
+    long second = in.getSigned();
+    int nano = in.getVarint(999_999_999, "a fraction of a second");
+    if (second < Instant.MIN.getEpochSecond() || second > Instant.MAX.getEpochSecond()) {
+      throw in.malformed("has a time out of bounds");
+    }
+    Instant modifiedAt = Instant.ofEpochSecond(second, nano);
+    if (kind == DIRECTORY) {
+      return new FileEntry(
+          new StoredFile(area, path, StoredFile.Kind.DIRECTORY, 0, mode, modifiedAt),
+          0,
+          Fingerprint.ZERO,
+          List.of(),
+          List.of());
+    }
+    StoredFile file =
+        new StoredFile(area, path, StoredFile.Kind.FILE, in.getVarint(), mode, modifiedAt);
+    int crc = in.getInt();
+    int form = in.getVarint(MAPS | WITH_FINGERPRINT, "the form of a map");
+    Fingerprint fingerprint =
+        (form & WITH_FINGERPRINT) == 0
+            ? Fingerprint.ZERO
+            : Fingerprint.read(in.buffer(Fingerprint.LENGTH));
+    if ((form & MAPS) == 0) {
+      List<Extent> extents = readExtents(in, pieces);
+      long length = 0;
+      for (Extent extent : extents) {
+        length += extent.length();
+      }
+      if (length != file.length()) {
+        throw in.malformed("maps " + length + " of the " + file.length() + " bytes of " + path);
+      }
+      return new FileEntry(file, crc, fingerprint, extents, List.of());
+    }
+    int count = in.getCount(1, "map pieces");
+    List<PieceRef> maps = new ArrayList<>(count);
+    for (int i = 0; i < count; i++) {
+      maps.add(pieces.get(index(in, pieces, "piece")));
+    }
+    if (maps.isEmpty()) {
+      throw in.malformed("has a map of no pieces");
+    }
+    return new FileEntry(file, crc, fingerprint, List.of(), maps);
+  }
+
+  private static List<Extent> readExtents(BinaryInput in, List<PieceRef> pieces)
+      throws RepositoryException {
+    int count = in.getCount(2, "extents");
+    List<Extent> extents = new ArrayList<>(count);
+    for (int i = 0; i < count; i++) {
+      int kind = in.getVarint(ZEROS, "the kind of an extent");
+      long length = in.getVarint();
+      if (length < 1) {
+        throw in.malformed("has an empty extent");
+      }
+      if (kind == ZEROS) {
+        extents.add(new Extent(length, null, 0));
+        continue;
+      }
+      PieceRef piece = pieces.get(index(in, pieces, "piece"));
+      int offset = in.getVarint(piece.plainLength(), "the offset in a piece");
+      if (length > piece.plainLength() - offset) {
+        throw in.malformed("has an extent that reaches beyond its piece");
+      }
+      extents.add(new Extent(length, piece, offset));
+    }
+    return extents;
+  }
+
+  private static int index(BinaryInput in, List<?> of, String what) throws RepositoryException {
+    long index = in.getVarint();
+    if (index >= of.size()) {
+      throw in.malformed("refers to " + what + " " + index + " of " + of.size());
+    }
+    return (int) index;
+  }
+
+  private static StoredFile.Area area(BinaryInput in, int code) throws RepositoryException {
+    for (Map.Entry<StoredFile.Area, Integer> area : AREAS.entrySet()) {
+      if (area.getValue() == code) {
+        return area.getKey();
+      }
+    }
+    throw in.malformed("has an entry of the unknown area " + code);
+  }
+}

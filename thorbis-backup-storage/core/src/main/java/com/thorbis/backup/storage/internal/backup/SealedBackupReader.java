@@ -1,0 +1,241 @@
+package com.thorbis.backup.storage.internal.backup;
+
+import com.thorbis.backup.api.BackupDescriptor;
+import com.thorbis.backup.crypto.ObjectType;
+import com.thorbis.backup.spi.repository.BackupFacts;
+import com.thorbis.backup.spi.repository.BackupReader;
+import com.thorbis.backup.spi.repository.RepositoryException;
+import com.thorbis.backup.spi.repository.RunControl;
+import com.thorbis.backup.spi.repository.StoredFile;
+import com.thorbis.backup.spi.storage.ObjectKey;
+import com.thorbis.backup.spi.storage.StorageException;
+import com.thorbis.backup.storage.internal.Services;
+import com.thorbis.backup.storage.internal.catalog.Catalog;
+import com.thorbis.backup.storage.internal.format.Json;
+import com.thorbis.backup.storage.internal.format.SealedObjects;
+import com.thorbis.backup.storage.internal.pack.PackReader;
+import com.thorbis.backup.storage.internal.pack.PackRef;
+import com.thorbis.backup.storage.internal.pack.PieceCodec;
+import com.thorbis.backup.storage.internal.pack.PieceRef;
+import java.io.ByteArrayOutputStream;
+import java.io.IOException;
+import java.nio.ByteBuffer;
+import java.util.Iterator;
+import java.util.List;
+import java.util.Optional;
+import java.util.function.Predicate;
+import org.jspecify.annotations.Nullable;
+
+/** Reads one committed backup. */
+public final class SealedBackupReader implements BackupReader {
+  private static final long MOST_WHOLE_FILE = 64L << 20;
+
+  private final Services services;
+  private final Catalog.Entry entry;
+  private final Manifest manifest;
+
+  /** Opens its manifest. */
+  public SealedBackupReader(Services services, Catalog.Source source, Catalog.Entry entry)
+      throws IOException {
+    this.services = services;
+    this.entry = entry;
+    this.manifest = readManifest(services, source, entry);
+  }
+
+  static Manifest readManifest(Services services, Catalog.Source source, Catalog.Entry entry)
+      throws IOException {
+    ObjectKey key = entry.manifest().key();
+    byte[] sealed;
+    try {
+      sealed = SealedObjects.fetch(services.store(), key, SealedObjects.MOST_BYTES);
+    } catch (StorageException.NotFound e) {
+      throw RepositoryException.damaged(key.value(), "is missing", e);
+    }
+    if (!entry.manifest().matches(sealed)) {
+      throw RepositoryException.damaged(key.value(), "is not what its commit vouches for", null);
+    }
+    byte[] plain =
+        SealedObjects.open(
+            sealed,
+            ObjectType.MANIFEST,
+            key,
+            services.repository(),
+            source.tree(),
+            services.keys());
+    Manifest manifest =
+        Manifest.read(
+            Json.read(plain, key.value()), services.repository(), services.store().describe());
+    if (!manifest.backup().id().equals(entry.backup().id())) {
+      throw RepositoryException.damaged(key.value(), "is another backup's", null);
+    }
+    return manifest;
+  }
+
+  @Override
+  public BackupDescriptor descriptor() {
+    return entry.backup();
+  }
+
+  @Override
+  public BackupFacts facts() {
+    return manifest.facts();
+  }
+
+  @Override
+  public void entries(EntryVisitor visitor) throws IOException {
+    try (FileTable table = new FileTable()) {
+      for (FileEntry found = table.next(); found != null; found = table.next()) {
+        visitor.visit(found.file());
+      }
+    }
+  }
+
+  @Override
+  public Optional<byte[]> read(StoredFile.Area area, String path) throws IOException {
+    try (FileTable table = new FileTable()) {
+      for (FileEntry found = table.next(); found != null; found = table.next()) {
+        StoredFile file = found.file();
+        if (file.area() == area
+            && file.kind() == StoredFile.Kind.FILE
+            && file.path().equals(path)) {
+          return Optional.of(readWhole(found));
+        }
+      }
+    }
+    return Optional.empty();
+  }
+
+  @Override
+  public long extract(Predicate<StoredFile> wanted, FileTarget target, RunControl control)
+      throws IOException {
+    PackReader packs = new PackReader(services.store(), services.keys());
+    try (FileTable table = new FileTable(packs);
+        Extraction extraction =
+            new Extraction(
+                this,
+                packs,
+                services.codecs(),
+                services.parallelism(),
+                target,
+                control,
+                entry.backup().bytesRead())) {
+      for (FileEntry found = table.next(); found != null; found = table.next()) {
+        control.cancellation().check();
+        if (found.file().kind() == StoredFile.Kind.FILE && wanted.test(found.file())) {
+          extraction.add(found);
+        }
+      }
+      extraction.finish();
+    }
+    return packs.fetched();
+  }
+
+  @Override
+  public void close() {
+    // The repository's store and keys stay open.
+  }
+
+  /** The pack that a piece lies in. */
+  PackRef pack(PieceRef piece) throws RepositoryException {
+    PackRef pack = manifest.packs().get(piece.pack());
+    if (pack == null) {
+      throw RepositoryException.damaged(
+          entry.manifest().key().value(), "does not list the pack " + piece.pack(), null);
+    }
+    return pack;
+  }
+
+  /** Where the manifest lies. */
+  String manifestKey() {
+    return entry.manifest().key().value();
+  }
+
+  /** The extents of a file; a long map is read piece by piece. */
+  ExtentCursor extents(FileEntry file, PackReader packs, PieceCodec codec) {
+    if (file.maps().isEmpty()) {
+      Iterator<List<Extent>> once = List.of(file.extents()).iterator();
+      return () -> once.hasNext() ? once.next() : null;
+    }
+    Iterator<PieceRef> maps = file.maps().iterator();
+    return () -> {
+      if (!maps.hasNext()) {
+        return null;
+      }
+      PieceRef map = maps.next();
+      PackRef pack = pack(map);
+      return MapBlock.readMap(ByteBuffer.wrap(packs.read(pack, map, codec)), pack.key().value());
+    };
+  }
+
+  private byte[] readWhole(FileEntry found) throws IOException {
+    if (found.file().length() > MOST_WHOLE_FILE) {
+      throw new IllegalArgumentException(
+          found.file().path() + " has " + found.file().length() + " bytes: extract it");
+    }
+    ByteArrayOutputStream content = new ByteArrayOutputStream((int) found.file().length());
+    PackReader packs = new PackReader(services.store(), services.keys());
+    FileTarget target =
+        file ->
+            new FileOutput() {
+              @Override
+              public void write(ByteBuffer plain) {
+                byte[] bytes = new byte[plain.remaining()];
+                plain.get(bytes);
+                content.write(bytes, 0, bytes.length);
+              }
+
+              @Override
+              public void finish() {}
+
+              @Override
+              public void close() {}
+            };
+    try (Extraction extraction =
+        new Extraction(this, packs, services.codecs(), 1, target, RunControl.unattended(), 0)) {
+      extraction.add(found);
+      extraction.finish();
+    }
+    return content.toByteArray();
+  }
+
+  /** The entries in stored order; holds one part of the table at a time. */
+  final class FileTable implements AutoCloseable {
+    private final PackReader packs;
+    private final PieceCodec codec = services.codecs().get();
+    private final Iterator<PieceRef> pieces = manifest.tables().iterator();
+    private Iterator<FileEntry> part = List.<FileEntry>of().iterator();
+
+    FileTable() {
+      this(new PackReader(services.store(), services.keys()));
+    }
+
+    FileTable(PackReader packs) {
+      this.packs = packs;
+    }
+
+    @Nullable FileEntry next() throws IOException {
+      while (!part.hasNext()) {
+        if (!pieces.hasNext()) {
+          return null;
+        }
+        PieceRef piece = pieces.next();
+        PackRef pack = pack(piece);
+        part =
+            MapBlock.readTable(ByteBuffer.wrap(packs.read(pack, piece, codec)), pack.key().value())
+                .iterator();
+      }
+      return part.next();
+    }
+
+    @Override
+    public void close() {
+      codec.close();
+    }
+  }
+
+  /** Hands out the extents of one file, a part of its map at a time. */
+  interface ExtentCursor {
+    /** The next extents in order, or null after the last. */
+    @Nullable List<Extent> next() throws IOException;
+  }
+}

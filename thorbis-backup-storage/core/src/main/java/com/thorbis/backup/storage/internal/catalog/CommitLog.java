@@ -1,0 +1,247 @@
+package com.thorbis.backup.storage.internal.catalog;
+
+import com.thorbis.backup.api.FailureKind;
+import com.thorbis.backup.crypto.ObjectId;
+import com.thorbis.backup.crypto.ObjectType;
+import com.thorbis.backup.spi.repository.RepositoryException;
+import com.thorbis.backup.spi.storage.ListPage;
+import com.thorbis.backup.spi.storage.ObjectInfo;
+import com.thorbis.backup.spi.storage.ObjectKey;
+import com.thorbis.backup.spi.storage.ObjectSource;
+import com.thorbis.backup.spi.storage.ObjectStore;
+import com.thorbis.backup.spi.storage.StorageException;
+import com.thorbis.backup.storage.internal.format.Digests;
+import com.thorbis.backup.storage.internal.format.ObjectNames;
+import com.thorbis.backup.storage.internal.format.Outcomes;
+import com.thorbis.backup.storage.internal.format.SealedObjects;
+import java.io.IOException;
+import java.nio.file.Path;
+import java.security.SecureRandom;
+import java.time.Clock;
+import java.util.HexFormat;
+import java.util.List;
+import java.util.Map;
+import java.util.Optional;
+
+/**
+ * The hash-chained log whose objects are created only if absent: who creates the next sequence
+ * number has won, who does not reads on and decides again. Safe for several threads.
+ */
+public final class CommitLog {
+  private static final long MOST_COMMIT_BYTES = 4 << 20;
+  private static final int EPOCH = 1;
+
+  private final ObjectStore store;
+  private final RepositoryHeader header;
+  private final SlotRef headerRef;
+  private final KeyRing keys;
+  private final RememberedHead remembered;
+  private final Clock clock;
+  private final SecureRandom random;
+  private final String writer;
+  private final Catalog catalog = new Catalog();
+  private long sequence;
+  private String head = "";
+
+  /** Decides what to commit, given all commits so far; nothing if that is done already. */
+  @FunctionalInterface
+  public interface Decision {
+    /** The operations. */
+    List<Operation> decide(Catalog catalog) throws IOException;
+  }
+
+  CommitLog(
+      ObjectStore store,
+      RepositoryHeader header,
+      SlotRef headerRef,
+      KeyRing keys,
+      Path stateDirectory,
+      Clock clock,
+      SecureRandom random) {
+    this.store = store;
+    this.header = header;
+    this.headerRef = headerRef;
+    this.keys = keys;
+    this.remembered = new RememberedHead(stateDirectory, header.id());
+    this.clock = clock;
+    this.random = random;
+    this.writer = drawId();
+  }
+
+  /** What all commits read so far add up to. */
+  public Catalog catalog() {
+    return catalog;
+  }
+
+  /** The last commit read so far; 0 before the first. */
+  public synchronized long sequence() {
+    return sequence;
+  }
+
+  /**
+   * Reads every commit that was added since.
+   *
+   * @throws RepositoryException code {@code repository.rolled-back} if the log does not extend what
+   *     this machine has seen, {@code repository.damaged} if a commit is not what it was or missing
+   */
+  public synchronized void refresh() throws IOException {
+    Optional<RememberedHead.Head> seen = remembered.read();
+    long before = sequence;
+    while (true) {
+      while (readNext(seen)) {
+        // Reads on.
+      }
+      if (!laterExists()) {
+        break;
+      }
+    }
+    if (seen.isPresent() && seen.get().sequence() > sequence) {
+      throw rolledBack(
+          "this machine has seen commit "
+              + seen.get().sequence()
+              + ", the store ends at "
+              + sequence);
+    }
+    if (sequence > before) {
+      remembered.write(new RememberedHead.Head(sequence, head));
+    }
+  }
+
+  /**
+   * Commits what {@code decision} says. Decided again whenever another writer was faster.
+   *
+   * @throws RepositoryException of kind OUTCOME_UNKNOWN if it may have been committed
+   */
+  public synchronized void append(Decision decision) throws IOException {
+    while (true) {
+      refresh();
+      List<Operation> operations = decision.decide(catalog);
+      if (operations.isEmpty()) {
+        return;
+      }
+      Commit commit =
+          new Commit(
+              sequence + 1, head, clock.instant(), writer, drawId(), List.copyOf(operations));
+      ObjectKey key = ObjectNames.commit(commit.sequence());
+      byte[] sealed =
+          SealedObjects.seal(
+              ObjectType.COMMIT, key, commit.encode(), keys.key(header.tree(), EPOCH), random);
+      try {
+        Outcomes.settle(
+            () -> store.put(key, ObjectSource.of(sealed)), () -> isOurs(key, commit.run()));
+      } catch (StorageException.AlreadyExists e) {
+        continue;
+      } catch (StorageException.OutcomeUnknown e) {
+        throw new RepositoryException(
+            "repository.commit-unknown",
+            FailureKind.OUTCOME_UNKNOWN,
+            "The store did not say whether it took " + key + "; it may exist",
+            Map.of("object", key.value()),
+            "Look with list before anything is repeated.",
+            e);
+      }
+      apply(commit, key, Digests.sha256(sealed));
+      remembered.write(new RememberedHead.Head(sequence, head));
+      return;
+    }
+  }
+
+  /** Reads the commit after the last; false if there positively is none. */
+  private boolean readNext(Optional<RememberedHead.Head> seen) throws IOException {
+    ObjectKey key = ObjectNames.commit(sequence + 1);
+    byte[] sealed;
+    try {
+      sealed = SealedObjects.fetch(store, key, MOST_COMMIT_BYTES);
+    } catch (StorageException.NotFound e) {
+      return false;
+    }
+    String sha256 = Digests.sha256(sealed);
+    if (seen.isPresent()
+        && seen.get().sequence() == sequence + 1
+        && !seen.get().sha256().equals(sha256)) {
+      throw rolledBack("commit " + (sequence + 1) + " is another than this machine has seen");
+    }
+    Commit commit = open(key, sealed);
+    if (commit.sequence() != sequence + 1 || !commit.previous().equals(head)) {
+      throw RepositoryException.damaged(key.value(), "does not follow the commit before it", null);
+    }
+    apply(commit, key, sha256);
+    return true;
+  }
+
+  /** Whether any commit lies beyond the first missing one: then that one is lost. */
+  private boolean laterExists() throws IOException {
+    ObjectKey missing = ObjectNames.commit(sequence + 1);
+    Optional<String> after = Optional.of(ObjectNames.commit(sequence).value());
+    do {
+      ListPage page = store.list(ObjectNames.COMMITS, after);
+      for (ObjectInfo info : page.objects()) {
+        String name = info.key().name();
+        if (name.length() != 16 || !name.matches("[0-9a-f]+")) {
+          continue;
+        }
+        if (info.key().compareTo(missing) > 0 && store.head(missing).isEmpty()) {
+          throw RepositoryException.damaged(
+              missing.value(), "is missing, while " + info.key() + " exists", null);
+        }
+        return true;
+      }
+      after = page.next();
+    } while (after.isPresent());
+    return false;
+  }
+
+  private void apply(Commit commit, ObjectKey key, String sha256) throws IOException {
+    for (Operation operation : commit.operations()) {
+      if (operation instanceof Operation.Init init) {
+        if (!init.header().equals(headerRef) || !init.tree().equals(header.tree())) {
+          throw RepositoryException.damaged(
+              ObjectNames.HEADER.value(), "is not what the first commit vouches for", null);
+        }
+        keys.vouch(init.slots());
+      } else if (operation instanceof Operation.Register register) {
+        keys.vouch(register.slots());
+      }
+    }
+    catalog.apply(commit, key);
+    sequence = commit.sequence();
+    head = sha256;
+  }
+
+  private Optional<Boolean> isOurs(ObjectKey key, String run) throws IOException {
+    try {
+      byte[] there = SealedObjects.fetch(store, key, MOST_COMMIT_BYTES);
+      return Optional.of(open(key, there).run().equals(run));
+    } catch (StorageException.NotFound e) {
+      return Optional.empty();
+    }
+  }
+
+  private Commit open(ObjectKey key, byte[] sealed) throws IOException {
+    byte[] plain =
+        SealedObjects.open(sealed, ObjectType.COMMIT, key, header.id(), header.tree(), keys);
+    return Commit.read(plain, key.value(), store.describe());
+  }
+
+  private RepositoryException rolledBack(String problem) {
+    return new RepositoryException(
+        "repository.rolled-back",
+        FailureKind.DAMAGED,
+        "The repository in " + store.describe() + " was set back: " + problem,
+        Map.of("repository", header.id().toString()),
+        "Find out who restored, replaced or emptied the store. If it was you, remove this"
+            + " repository's file below heads in the state directory.",
+        null);
+  }
+
+  private String drawId() {
+    byte[] id = new byte[16];
+    random.nextBytes(id);
+    return HexFormat.of().formatHex(id);
+  }
+
+  /** The id of the repository, for those who open objects. */
+  public ObjectId repository() {
+    return header.id();
+  }
+}

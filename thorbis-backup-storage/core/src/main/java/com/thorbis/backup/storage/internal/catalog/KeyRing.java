@@ -1,0 +1,232 @@
+package com.thorbis.backup.storage.internal.catalog;
+
+import com.thorbis.backup.api.FailureKind;
+import com.thorbis.backup.crypto.EpochKey;
+import com.thorbis.backup.crypto.KeySlot;
+import com.thorbis.backup.crypto.KeySlots;
+import com.thorbis.backup.crypto.ObjectId;
+import com.thorbis.backup.crypto.PassphraseKeyProvider;
+import com.thorbis.backup.crypto.RecoveryKeyProvider;
+import com.thorbis.backup.spi.crypto.KeyProvider;
+import com.thorbis.backup.spi.crypto.WrappedKey;
+import com.thorbis.backup.spi.repository.RepositoryException;
+import com.thorbis.backup.spi.storage.ListPage;
+import com.thorbis.backup.spi.storage.ObjectInfo;
+import com.thorbis.backup.spi.storage.ObjectKey;
+import com.thorbis.backup.spi.storage.ObjectSource;
+import com.thorbis.backup.spi.storage.ObjectStore;
+import com.thorbis.backup.spi.storage.StorageException;
+import com.thorbis.backup.storage.internal.format.Json;
+import com.thorbis.backup.storage.internal.format.ObjectNames;
+import com.thorbis.backup.storage.internal.format.Outcomes;
+import com.thorbis.backup.storage.internal.format.SealedObjects;
+import java.io.IOException;
+import java.security.SecureRandom;
+import java.util.ArrayList;
+import java.util.HashMap;
+import java.util.HexFormat;
+import java.util.List;
+import java.util.Map;
+import java.util.Optional;
+import org.slf4j.Logger;
+import org.slf4j.LoggerFactory;
+
+/** The keys of a repository: opened when first needed, erased on {@link #close}. */
+public final class KeyRing implements SealedObjects.Keys, AutoCloseable {
+  private static final Logger LOG = LoggerFactory.getLogger(KeyRing.class);
+
+  private static final String FORMAT = "thorbis-key-slot";
+  private static final int VERSION = 1;
+  private static final int MOST_SLOT_BYTES = 64 << 10;
+
+  private final ObjectStore store;
+  private final ObjectId repository;
+  private final List<KeyProvider> recipients;
+  private final Map<KeySlot, EpochKey> open = new HashMap<>();
+  private final Map<KeySlot, List<SlotRef>> vouched = new HashMap<>();
+
+  KeyRing(ObjectStore store, ObjectId repository, List<KeyProvider> recipients) {
+    this.store = store;
+    this.repository = repository;
+    this.recipients = recipients;
+  }
+
+  @Override
+  public synchronized EpochKey key(ObjectId tree, int epoch) throws IOException {
+    KeySlot place = new KeySlot(repository, tree, epoch);
+    EpochKey known = open.get(place);
+    if (known == null) {
+      known = KeySlots.open(place, wraps(place), recipients);
+      open.put(place, known);
+    }
+    return known;
+  }
+
+  /** From now on, only these slots count for their keys. */
+  synchronized void vouch(List<SlotRef> slots) throws RepositoryException {
+    Map<KeySlot, List<SlotRef>> byPlace = new HashMap<>();
+    for (SlotRef slot : slots) {
+      byPlace
+          .computeIfAbsent(SlotRef.place(slot.key(), repository), place -> new ArrayList<>())
+          .add(slot);
+    }
+    vouched.putAll(byPlace);
+  }
+
+  /** Keeps a key that was just made. */
+  synchronized void keep(EpochKey key) {
+    open.put(key.slot(), key);
+  }
+
+  /** Wraps a new key to every recipient and stores the wraps, read back and compared. */
+  List<SlotRef> store(EpochKey key, List<? extends KeyProvider> to, SecureRandom random)
+      throws IOException {
+    List<SlotRef> slots = new ArrayList<>();
+    for (WrappedKey wrapped : KeySlots.wrap(key, to)) {
+      byte[] id = new byte[8];
+      random.nextBytes(id);
+      String name = HexFormat.of().formatHex(id);
+      ObjectKey place = ObjectNames.slot(key.slot(), name);
+      byte[] bytes = encode(key.slot(), name, wrapped);
+      SlotRef ref = SlotRef.of(place, bytes);
+      Outcomes.settle(store, place, bytes.length, () -> store.put(place, ObjectSource.of(bytes)));
+      if (!ref.matches(SealedObjects.fetch(store, place, MOST_SLOT_BYTES))) {
+        throw RepositoryException.damaged(place.value(), "was not stored as it was written", null);
+      }
+      slots.add(ref);
+    }
+    return slots;
+  }
+
+  /**
+   * The recipients that a new tree must have: all that the repository's own tree has, of which the
+   * recovery keys need not be configured, as their wraps carry the public half.
+   */
+  List<KeyProvider> recipientsLike(ObjectId tree) throws IOException {
+    List<KeyProvider> all = new ArrayList<>(recipients);
+    List<WrappedKey> wraps = wraps(new KeySlot(repository, tree, 1));
+    for (WrappedKey wrapped : wraps) {
+      if (recipients.stream().anyMatch(recipient -> serves(recipient, wrapped))) {
+        continue;
+      }
+      if (!wrapped.scheme().equals(RecoveryKeyProvider.SCHEME)) {
+        throw new RepositoryException(
+            "repository.recipient-missing",
+            FailureKind.REFUSED,
+            "The repository also opens with "
+                + wrapped.scheme()
+                + " "
+                + wrapped.keyId()
+                + ", which is not configured here: a new source would not open with it",
+            Map.of("scheme", wrapped.scheme(), "keyId", wrapped.keyId()),
+            "Configure every recipient of the repository, then run it again.",
+            null);
+      }
+      all.add(RecoveryKeyProvider.ofFingerprint(wrapped.keyId()));
+    }
+    // Opening lets each recovery recipient find its public half in its wrap.
+    KeySlots.open(new KeySlot(repository, tree, 1), wraps, all).close();
+    return all;
+  }
+
+  /** Who can open a tree, described from what is stored. */
+  List<String> describeRecipients(ObjectId tree) throws IOException {
+    return wraps(new KeySlot(repository, tree, 1)).stream()
+        .map(wrapped -> wrapped.scheme() + " " + wrapped.keyId())
+        .toList();
+  }
+
+  /** Every slot there is of an epoch of a tree. */
+  List<SlotRef> list(KeySlot place) throws IOException {
+    List<SlotRef> slots = new ArrayList<>();
+    Optional<String> after = Optional.empty();
+    do {
+      ListPage page = store.list(ObjectNames.slots(place), after);
+      for (ObjectInfo info : page.objects()) {
+        slots.add(SlotRef.of(info.key(), SealedObjects.fetch(store, info.key(), MOST_SLOT_BYTES)));
+        if (slots.size() > KeySlots.MOST_RECIPIENTS) {
+          throw RepositoryException.damaged(
+              ObjectNames.slots(place),
+              "has more than " + KeySlots.MOST_RECIPIENTS + " slots",
+              null);
+        }
+      }
+      after = page.next();
+    } while (after.isPresent());
+    return slots;
+  }
+
+  @Override
+  public synchronized void close() {
+    open.values().forEach(EpochKey::close);
+    open.clear();
+  }
+
+  private List<WrappedKey> wraps(KeySlot place) throws IOException {
+    List<SlotRef> expected;
+    synchronized (this) {
+      expected = vouched.get(place);
+    }
+    List<SlotRef> slots = expected == null ? list(place) : expected;
+    List<WrappedKey> wraps = new ArrayList<>();
+    IOException problem = null;
+    for (SlotRef slot : slots) {
+      try {
+        byte[] bytes = SealedObjects.fetch(store, slot.key(), MOST_SLOT_BYTES);
+        if (!slot.matches(bytes)) {
+          throw RepositoryException.damaged(
+              slot.key().value(), "is not what its commit vouches for", null);
+        }
+        wraps.add(decode(bytes, slot.key(), place));
+      } catch (RepositoryException | StorageException.NotFound e) {
+        // One recipient's slot may be lost while another still opens.
+        LOG.warn("A key slot is damaged: {}", e.getMessage());
+        problem = e;
+      }
+    }
+    if (wraps.isEmpty()) {
+      throw RepositoryException.damaged(
+          ObjectNames.slots(place), "no key slot can be read", problem);
+    }
+    return wraps;
+  }
+
+  private static boolean serves(KeyProvider recipient, WrappedKey wrapped) {
+    return recipient.scheme().equals(wrapped.scheme())
+        && (wrapped.scheme().equals(PassphraseKeyProvider.SCHEME)
+            || recipient.keyId().equals(wrapped.keyId()));
+  }
+
+  private static byte[] encode(KeySlot place, String slot, WrappedKey wrapped) {
+    Map<String, Object> document = Json.object();
+    document.put("format", FORMAT);
+    document.put("version", VERSION);
+    document.put("repository", place.repository());
+    document.put("tree", place.tree());
+    document.put("epoch", place.epoch());
+    document.put("slot", slot);
+    document.put("scheme", wrapped.scheme());
+    document.put("keyId", wrapped.keyId());
+    document.put("wrapped", wrapped.ciphertext());
+    return Json.write(document);
+  }
+
+  private static WrappedKey decode(byte[] bytes, ObjectKey key, KeySlot place)
+      throws RepositoryException {
+    Json.Node node = Json.read(bytes, key.value());
+    if (!node.text("format").equals(FORMAT)
+        || node.number("version") != VERSION
+        || !node.text("repository").equals(place.repository().toString())
+        || !node.text("tree").equals(place.tree().toString())
+        || node.number("epoch") != place.epoch()
+        || !node.text("slot").equals(key.name())) {
+      throw RepositoryException.damaged(key.value(), "is not the slot its name says", null);
+    }
+    String scheme = node.text("scheme");
+    String keyId = node.text("keyId");
+    if (scheme.length() > 64 || keyId.length() > 512) {
+      throw RepositoryException.damaged(key.value(), "has a recipient out of bounds", null);
+    }
+    return WrappedKey.of(scheme, keyId, node.base64("wrapped", 4096));
+  }
+}

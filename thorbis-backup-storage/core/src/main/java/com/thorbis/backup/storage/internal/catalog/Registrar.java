@@ -1,0 +1,175 @@
+package com.thorbis.backup.storage.internal.catalog;
+
+import com.thorbis.backup.api.BackupId;
+import com.thorbis.backup.api.BackupStatus;
+import com.thorbis.backup.api.ClusterIdentity;
+import com.thorbis.backup.api.FailureKind;
+import com.thorbis.backup.crypto.EpochKey;
+import com.thorbis.backup.crypto.KeySlot;
+import com.thorbis.backup.crypto.ObjectId;
+import com.thorbis.backup.spi.repository.RepositoryException;
+import com.thorbis.backup.spi.repository.SourceInfo;
+import java.io.IOException;
+import java.security.SecureRandom;
+import java.util.HexFormat;
+import java.util.List;
+import java.util.Map;
+import java.util.Optional;
+
+/** Changes of the catalogue that are not backups. */
+public final class Registrar {
+  private static final int MOST_NAME = 200;
+
+  private final RepositoryHeader header;
+  private final KeyRing keys;
+  private final CommitLog log;
+  private final SecureRandom random;
+
+  /** Over an opened repository. */
+  public Registrar(Bootstrap.Opened opened, SecureRandom random) {
+    this.header = opened.header();
+    this.keys = opened.keys();
+    this.log = opened.log();
+    this.random = random;
+  }
+
+  /** Registers a source, or finds it registered with the same cluster. */
+  public SourceInfo register(String name, String type, ClusterIdentity cluster) throws IOException {
+    if (name.isBlank() || name.length() > MOST_NAME) {
+      throw new RepositoryException(
+          "source.name-invalid",
+          FailureKind.CONFIGURATION,
+          "Not a name for a source: \"" + name + "\"",
+          Map.of(),
+          "Use 1 to " + MOST_NAME + " characters.",
+          null);
+    }
+    log.refresh();
+    Optional<Catalog.Source> known = log.catalog().source(name);
+    if (known.isPresent()) {
+      return requireSame(known.get(), type, cluster);
+    }
+    KeySlot place = new KeySlot(header.id(), ObjectId.random(random), 1);
+    List<SlotRef> slots;
+    try (EpochKey key = EpochKey.generate(place, random)) {
+      slots = keys.store(key, keys.recipientsLike(header.tree()), random);
+    }
+    SourceInfo.Incarnation first =
+        new SourceInfo.Incarnation(drawIncarnation(), cluster, Optional.empty());
+    log.append(
+        catalog -> {
+          Optional<Catalog.Source> meanwhile = catalog.source(name);
+          if (meanwhile.isPresent()) {
+            requireSame(meanwhile.get(), type, cluster);
+            return List.of();
+          }
+          return List.of(new Operation.Register(name, type, place.tree(), slots, first));
+        });
+    return require(name).info();
+  }
+
+  /** Starts a new incarnation. */
+  public SourceInfo adopt(String name, ClusterIdentity cluster, SourceInfo.Fork fork)
+      throws IOException {
+    SourceInfo.Incarnation next =
+        new SourceInfo.Incarnation(drawIncarnation(), cluster, Optional.of(fork));
+    log.append(
+        catalog -> {
+          Catalog.Source source = catalog.source(name).orElseThrow(() -> notRegistered(name));
+          SourceInfo.Incarnation parent =
+              source
+                  .incarnation(fork.parent())
+                  .orElseThrow(
+                      () ->
+                          new RepositoryException(
+                              "source.incarnation-unknown",
+                              FailureKind.NOT_FOUND,
+                              "Source " + name + " has no incarnation " + fork.parent(),
+                              Map.of("source", name, "incarnation", fork.parent()),
+                              "",
+                              null));
+          if (parent.cluster().systemId() != cluster.systemId()
+              || !parent.cluster().segmentSize().equals(cluster.segmentSize())) {
+            throw mismatch(name, parent.cluster(), cluster);
+          }
+          return List.of(new Operation.Adopt(name, next));
+        });
+    return require(name).info();
+  }
+
+  /** Records that a backup's WAL is stored. */
+  public void complete(BackupId id) throws IOException {
+    log.append(
+        catalog -> {
+          Catalog.Entry entry =
+              catalog
+                  .backup(id)
+                  .orElseThrow(
+                      () ->
+                          new RepositoryException(
+                              "backup.not-found",
+                              FailureKind.NOT_FOUND,
+                              "The repository has no backup " + id,
+                              Map.of("backup", id.value()),
+                              "Look with list.",
+                              null));
+          return entry.backup().status() == BackupStatus.AWAITING_WAL
+              ? List.of(new Operation.Complete(id))
+              : List.of();
+        });
+  }
+
+  private SourceInfo requireSame(Catalog.Source source, String type, ClusterIdentity cluster)
+      throws RepositoryException {
+    ClusterIdentity known = source.info().current().cluster();
+    if (!known.equals(cluster) || !source.info().type().equals(type)) {
+      throw mismatch(source.info().name(), known, cluster);
+    }
+    return source.info();
+  }
+
+  private static RepositoryException mismatch(
+      String name, ClusterIdentity known, ClusterIdentity found) {
+    return new RepositoryException(
+        "source.identity-mismatch",
+        FailureKind.REFUSED,
+        "Source "
+            + name
+            + " belongs to the cluster "
+            + describe(known)
+            + "; this one is "
+            + describe(found),
+        Map.of("known", known.systemIdText(), "found", found.systemIdText()),
+        "Give the other cluster a name of its own, or connect to the right server.",
+        null);
+  }
+
+  private static String describe(ClusterIdentity cluster) {
+    return cluster.systemIdText()
+        + " (version "
+        + cluster.majorVersion()
+        + ", WAL segments of "
+        + cluster.segmentSize().bytes()
+        + " bytes)";
+  }
+
+  private Catalog.Source require(String name) throws RepositoryException {
+    return log.catalog().source(name).orElseThrow(() -> notRegistered(name));
+  }
+
+  private static RepositoryException notRegistered(String name) {
+    return new RepositoryException(
+        "source.not-registered",
+        FailureKind.NOT_FOUND,
+        "The repository has no source " + name,
+        Map.of("source", name),
+        "Correct the name.",
+        null);
+  }
+
+  private String drawIncarnation() {
+    byte[] id = new byte[8];
+    random.nextBytes(id);
+    return HexFormat.of().formatHex(id);
+  }
+}

@@ -1,0 +1,95 @@
+package com.thorbis.backup.storage.internal.catalog;
+
+import com.thorbis.backup.crypto.ObjectId;
+import com.thorbis.backup.spi.repository.RepositoryException;
+import com.thorbis.backup.storage.internal.format.Json;
+import java.io.IOException;
+import java.nio.ByteBuffer;
+import java.nio.channels.SeekableByteChannel;
+import java.nio.file.Files;
+import java.nio.file.NoSuchFileException;
+import java.nio.file.Path;
+import java.nio.file.StandardCopyOption;
+import java.nio.file.StandardOpenOption;
+import java.nio.file.attribute.FileAttribute;
+import java.nio.file.attribute.PosixFilePermissions;
+import java.util.EnumSet;
+import java.util.Map;
+import java.util.Optional;
+import org.slf4j.Logger;
+import org.slf4j.LoggerFactory;
+
+/**
+ * The last commit this machine has seen, kept outside the repository: a store that was set back
+ * shows by it. May be lost; then nothing is compared.
+ */
+final class RememberedHead {
+  private static final Logger LOG = LoggerFactory.getLogger(RememberedHead.class);
+
+  private final Path file;
+
+  /**
+   * A commit.
+   *
+   * @param sequence its number
+   * @param sha256 of its bytes as stored
+   */
+  record Head(long sequence, String sha256) {}
+
+  RememberedHead(Path stateDirectory, ObjectId repository) {
+    this.file = stateDirectory.resolve("heads").resolve(repository + ".json");
+  }
+
+  Optional<Head> read() throws IOException {
+    byte[] bytes;
+    try {
+      bytes = Files.readAllBytes(file);
+    } catch (NoSuchFileException e) {
+      return Optional.empty();
+    }
+    try {
+      Json.Node node = Json.read(bytes, file.toString());
+      return Optional.of(new Head(node.number("sequence"), node.text("sha256")));
+    } catch (RepositoryException e) {
+      LOG.warn("The remembered head cannot be read and is forgotten: {}", e.getMessage());
+      return Optional.empty();
+    }
+  }
+
+  /** Remembers a commit, unless a later one is remembered. */
+  void write(Head head) throws IOException {
+    Optional<Head> known = read();
+    if (known.isPresent() && known.get().sequence() >= head.sequence()) {
+      return;
+    }
+    Map<String, Object> document = Json.object();
+    document.put("sequence", head.sequence());
+    document.put("sha256", head.sha256());
+    Path folder = file.getParent();
+    Files.createDirectories(folder, permissions(folder, "rwx------"));
+    Path fresh = folder.resolve(file.getFileName() + "." + Long.toHexString(System.nanoTime()));
+    try {
+      try (SeekableByteChannel out =
+          Files.newByteChannel(
+              fresh,
+              EnumSet.of(StandardOpenOption.CREATE_NEW, StandardOpenOption.WRITE),
+              permissions(folder, "rw-------"))) {
+        ByteBuffer bytes = ByteBuffer.wrap(Json.write(document));
+        while (bytes.hasRemaining()) {
+          out.write(bytes);
+        }
+      }
+      Files.move(fresh, file, StandardCopyOption.ATOMIC_MOVE, StandardCopyOption.REPLACE_EXISTING);
+    } finally {
+      Files.deleteIfExists(fresh);
+    }
+  }
+
+  private static FileAttribute<?>[] permissions(Path at, String text) {
+    return at.getFileSystem().supportedFileAttributeViews().contains("posix")
+        ? new FileAttribute<?>[] {
+          PosixFilePermissions.asFileAttribute(PosixFilePermissions.fromString(text))
+        }
+        : new FileAttribute<?>[0];
+  }
+}

@@ -1,0 +1,151 @@
+package com.thorbis.backup.storage.internal.catalog;
+
+import com.thorbis.backup.api.BackupDescriptor;
+import com.thorbis.backup.api.BackupId;
+import com.thorbis.backup.api.BackupStatus;
+import com.thorbis.backup.api.BackupType;
+import com.thorbis.backup.api.ClusterIdentity;
+import com.thorbis.backup.api.Lsn;
+import com.thorbis.backup.api.Timeline;
+import com.thorbis.backup.spi.repository.RepositoryException;
+import com.thorbis.backup.storage.internal.format.Json;
+import java.time.Instant;
+import java.util.Arrays;
+import java.util.List;
+import java.util.Map;
+import java.util.Optional;
+import java.util.function.Function;
+
+/** A backup in the catalogue. */
+public record StoredBackup(
+    BackupId id,
+    String source,
+    String incarnation,
+    ClusterIdentity cluster,
+    BackupType type,
+    Optional<BackupId> base,
+    BackupStatus status,
+    Optional<String> label,
+    Instant startedAt,
+    Instant stoppedAt,
+    Lsn startLsn,
+    Lsn stopLsn,
+    Timeline timeline,
+    long files,
+    long bytesRead,
+    long bytesChanged,
+    long bytesStored,
+    long durationMillis,
+    List<String> copies,
+    List<String> warnings)
+    implements BackupDescriptor {
+  /** Copies the lists. */
+  public StoredBackup {
+    copies = List.copyOf(copies);
+    warnings = List.copyOf(warnings);
+  }
+
+  /** The same backup, further on. */
+  public StoredBackup with(BackupStatus next) {
+    return new StoredBackup(
+        id,
+        source,
+        incarnation,
+        cluster,
+        type,
+        base,
+        next,
+        label,
+        startedAt,
+        stoppedAt,
+        startLsn,
+        stopLsn,
+        timeline,
+        files,
+        bytesRead,
+        bytesChanged,
+        bytesStored,
+        durationMillis,
+        copies,
+        warnings);
+  }
+
+  /** What is written of it; where it is stored is not. */
+  public Map<String, Object> document() {
+    Map<String, Object> document = Json.object();
+    document.put("id", id);
+    document.put("source", source);
+    document.put("incarnation", incarnation);
+    document.put("cluster", clusterDocument(cluster));
+    document.put("type", type.label());
+    base.ifPresent(value -> document.put("base", value));
+    document.put("status", status.label());
+    label.ifPresent(value -> document.put("label", value));
+    document.put("startedAt", startedAt);
+    document.put("stoppedAt", stoppedAt);
+    document.put("startLsn", startLsn);
+    document.put("stopLsn", stopLsn);
+    document.put("timeline", Integer.toUnsignedLong(timeline.number()));
+    document.put("files", files);
+    document.put("bytesRead", bytesRead);
+    document.put("bytesChanged", bytesChanged);
+    document.put("bytesStored", bytesStored);
+    document.put("durationMillis", durationMillis);
+    document.put("warnings", warnings);
+    return document;
+  }
+
+  /** Takes a document apart. */
+  public static StoredBackup read(Json.Node node, String copy) throws RepositoryException {
+    return new StoredBackup(
+        node.parse("id", BackupId::new),
+        node.text("source"),
+        node.text("incarnation"),
+        readCluster(node.node("cluster")),
+        node.parse("type", labelled(BackupType.values(), BackupType::label)),
+        node.optionalText("base").isEmpty()
+            ? Optional.empty()
+            : Optional.of(node.parse("base", BackupId::new)),
+        node.parse("status", labelled(BackupStatus.values(), BackupStatus::label)),
+        node.optionalText("label"),
+        node.instant("startedAt"),
+        node.instant("stoppedAt"),
+        node.parse("startLsn", Lsn::parse),
+        node.parse("stopLsn", Lsn::parse),
+        new Timeline((int) node.number("timeline", 1, 0xFFFFFFFFL)),
+        node.number("files", 0, Long.MAX_VALUE),
+        node.number("bytesRead", 0, Long.MAX_VALUE),
+        node.number("bytesChanged", 0, Long.MAX_VALUE),
+        node.number("bytesStored", 0, Long.MAX_VALUE),
+        node.number("durationMillis", 0, Long.MAX_VALUE),
+        List.of(copy),
+        node.texts("warnings"));
+  }
+
+  static Map<String, Object> clusterDocument(ClusterIdentity cluster) {
+    Map<String, Object> document = Json.object();
+    document.put("systemId", cluster.systemIdText());
+    document.put("majorVersion", cluster.majorVersion());
+    document.put("segmentSize", cluster.segmentSize().bytes());
+    return document;
+  }
+
+  static ClusterIdentity readCluster(Json.Node node) throws RepositoryException {
+    long size = node.number("segmentSize", 1 << 20, 1 << 30);
+    if (Long.bitCount(size) != 1) {
+      throw node.wrong("segmentSize", Long.toString(size));
+    }
+    return new ClusterIdentity(
+        node.parse("systemId", Long::parseUnsignedLong),
+        node.integer("majorVersion", 1, 10_000),
+        new com.thorbis.backup.api.WalSegmentSize((int) size));
+  }
+
+  private static <T> Function<String, T> labelled(T[] values, Function<T, String> label) {
+    return text ->
+        Arrays.stream(values)
+            .filter(value -> label.apply(value).equals(text))
+            .findFirst()
+            .orElseThrow(() -> new IllegalArgumentException(text));
+  }
+}

@@ -1,0 +1,89 @@
+package com.thorbis.backup.storage.internal.format;
+
+import com.thorbis.backup.api.BackupId;
+import com.thorbis.backup.api.Timeline;
+import com.thorbis.backup.api.WalSegment;
+import com.thorbis.backup.crypto.KeySlot;
+import com.thorbis.backup.crypto.ObjectId;
+import com.thorbis.backup.spi.storage.ObjectKey;
+import java.util.HexFormat;
+
+/** Where objects lie. A sealed object's key is also the logical name that it is bound to. */
+public final class ObjectNames {
+  /** The plain header of the repository. */
+  public static final ObjectKey HEADER = new ObjectKey("repository");
+
+  /** What the keys of commits begin with. */
+  public static final String COMMITS = "commits/";
+
+  /** What the keys of key slots begin with. */
+  public static final String KEYS = "keys/";
+
+  /** What the keys of packs begin with. */
+  public static final String PACKS = "packs/";
+
+  /** What the keys of manifests begin with. */
+  public static final String MANIFESTS = "manifests/";
+
+  /** What the keys of WAL begin with. */
+  public static final String WAL = "wal/";
+
+  /** What the keys of objects that only try out a store begin with. */
+  public static final String PROBE = "probe/";
+
+  private ObjectNames() {}
+
+  /** The slots of one epoch of a tree lie below. */
+  public static String slots(KeySlot place) {
+    return KEYS + place.tree() + "/" + HexFormat.of().toHexDigits(place.epoch()) + "/";
+  }
+
+  /** One recipient's wrap. */
+  public static ObjectKey slot(KeySlot place, String slot) {
+    return new ObjectKey(slots(place) + slot);
+  }
+
+  /** A pack. */
+  public static ObjectKey pack(ObjectId tree, ObjectId pack) {
+    return new ObjectKey(PACKS + tree + "/" + pack);
+  }
+
+  /** A backup's manifest. */
+  public static ObjectKey manifest(ObjectId tree, BackupId backup) {
+    return new ObjectKey(MANIFESTS + tree + "/" + backup);
+  }
+
+  /** A commit. */
+  public static ObjectKey commit(long sequence) {
+    return new ObjectKey(COMMITS + HexFormat.of().toHexDigits(sequence));
+  }
+
+  /** The WAL of an incarnation lies below. */
+  public static String wal(ObjectId tree, String incarnation) {
+    return WAL + tree + "/" + incarnation + "/";
+  }
+
+  /** The WAL of a timeline lies below. */
+  public static String wal(ObjectId tree, String incarnation, Timeline timeline) {
+    return wal(tree, incarnation) + timeline.hex() + "/";
+  }
+
+  /** A complete segment. */
+  public static ObjectKey segment(ObjectId tree, String incarnation, WalSegment segment) {
+    return new ObjectKey(wal(tree, incarnation, segment.timeline()) + segment.fileName());
+  }
+
+  /** A part of a segment. */
+  public static ObjectKey part(ObjectId tree, String incarnation, WalSegment segment, int offset) {
+    return new ObjectKey(
+        wal(tree, incarnation, segment.timeline())
+            + segment.fileName()
+            + "."
+            + HexFormat.of().toHexDigits(offset));
+  }
+
+  /** A timeline's history file. */
+  public static ObjectKey history(ObjectId tree, String incarnation, Timeline timeline) {
+    return new ObjectKey(wal(tree, incarnation, timeline) + timeline.historyFileName());
+  }
+}

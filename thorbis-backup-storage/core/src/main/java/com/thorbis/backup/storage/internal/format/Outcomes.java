@@ -1,0 +1,71 @@
+package com.thorbis.backup.storage.internal.format;
+
+import com.thorbis.backup.spi.storage.ObjectInfo;
+import com.thorbis.backup.spi.storage.ObjectKey;
+import com.thorbis.backup.spi.storage.ObjectStore;
+import com.thorbis.backup.spi.storage.StorageException;
+import java.io.IOException;
+import java.util.Optional;
+
+/** Settles writes that the store gave no clear answer to. */
+public final class Outcomes {
+  private Outcomes() {}
+
+  /** A write that may be unclear. */
+  @FunctionalInterface
+  public interface Write {
+    /** Writes. */
+    ObjectInfo run() throws IOException;
+  }
+
+  /** Looks whether what lies under a key is what this writer wrote. */
+  @FunctionalInterface
+  public interface Look {
+    /** True if it is ours, false if it is somebody else's; empty if nothing lies there. */
+    Optional<Boolean> ours() throws IOException;
+  }
+
+  /**
+   * Runs a write once. An unclear answer, or a taken key that may be taken by this very write, is
+   * settled by looking.
+   *
+   * @throws StorageException.AlreadyExists if another's object lies there
+   * @throws StorageException.OutcomeUnknown if looking did not settle it
+   */
+  public static void settle(Write write, Look look) throws IOException {
+    try {
+      write.run();
+    } catch (StorageException.AlreadyExists e) {
+      if (!looked(look, e).orElse(false)) {
+        throw e;
+      }
+    } catch (StorageException.OutcomeUnknown e) {
+      Optional<Boolean> ours = looked(look, e);
+      if (ours.isEmpty()) {
+        // Not there now, but the write may still be on its way.
+        throw e;
+      }
+      if (!ours.get()) {
+        throw new StorageException.AlreadyExists(new ObjectKey(e.details().get("object")), e);
+      }
+    }
+  }
+
+  /**
+   * Runs a write to a key that nobody else can have drawn: whatever whole object lies there is this
+   * one.
+   */
+  public static void settle(ObjectStore store, ObjectKey key, long length, Write write)
+      throws IOException {
+    settle(write, () -> store.head(key).map(info -> info.length() == length));
+  }
+
+  private static Optional<Boolean> looked(Look look, StorageException unclear) throws IOException {
+    try {
+      return look.ours();
+    } catch (IOException e) {
+      unclear.addSuppressed(e);
+      throw unclear;
+    }
+  }
+}

@@ -1,0 +1,750 @@
+package com.thorbis.backup.storage.internal.wal;
+
+import com.thorbis.backup.api.ClusterIdentity;
+import com.thorbis.backup.api.FailureKind;
+import com.thorbis.backup.api.Lsn;
+import com.thorbis.backup.api.Timeline;
+import com.thorbis.backup.api.WalRange;
+import com.thorbis.backup.api.WalSegment;
+import com.thorbis.backup.crypto.EpochKey;
+import com.thorbis.backup.crypto.ObjectId;
+import com.thorbis.backup.crypto.ObjectType;
+import com.thorbis.backup.spi.repository.RepositoryException;
+import com.thorbis.backup.spi.repository.SourceInfo;
+import com.thorbis.backup.spi.repository.WalArchive;
+import com.thorbis.backup.spi.repository.WalMarks;
+import com.thorbis.backup.spi.storage.ListPage;
+import com.thorbis.backup.spi.storage.ObjectInfo;
+import com.thorbis.backup.spi.storage.ObjectKey;
+import com.thorbis.backup.spi.storage.ObjectSource;
+import com.thorbis.backup.spi.storage.StorageException;
+import com.thorbis.backup.storage.internal.Services;
+import com.thorbis.backup.storage.internal.catalog.Catalog;
+import com.thorbis.backup.storage.internal.format.Digests;
+import com.thorbis.backup.storage.internal.format.ObjectNames;
+import com.thorbis.backup.storage.internal.format.Outcomes;
+import com.thorbis.backup.storage.internal.format.SealedObjects;
+import com.thorbis.backup.storage.internal.pack.Fingerprint;
+import java.io.IOException;
+import java.io.InterruptedIOException;
+import java.nio.ByteBuffer;
+import java.util.ArrayList;
+import java.util.Arrays;
+import java.util.LinkedHashMap;
+import java.util.List;
+import java.util.Map;
+import java.util.Optional;
+import java.util.TreeMap;
+import java.util.TreeSet;
+import java.util.concurrent.Semaphore;
+import java.util.zip.CRC32C;
+import org.jspecify.annotations.Nullable;
+
+/** The WAL of one incarnation, every object of it sealed under the source's tree. */
+public final class SealedWalArchive implements WalArchive {
+  private static final int EPOCH = 1;
+
+  /** Longer segments are stored in parts only, so that no object needs so much memory. */
+  private static final int MOST_WHOLE = 64 << 20;
+
+  private static final int PART_OF_LARGE = 16 << 20;
+  private static final int MOST_HISTORY = 1 << 20;
+  private static final int MOST_CHAINS = 64;
+
+  /** A segment in memory takes several times its length: only so many at once. */
+  private static final Semaphore SEALING = new Semaphore(2);
+
+  private final Services services;
+  private final ObjectId tree;
+  private final SourceInfo.Incarnation incarnation;
+  private final List<Ancestor> lineage;
+  private final Object storingParts = new Object();
+  private final Map<WalSegment, PartChain> chains =
+      new LinkedHashMap<>(16, 0.75f, true) {
+        private static final long serialVersionUID = 1L;
+
+        @Override
+        protected boolean removeEldestEntry(Map.Entry<WalSegment, PartChain> eldest) {
+          return size() > MOST_CHAINS;
+        }
+      };
+
+  /**
+   * An incarnation that shares its log with this one.
+   *
+   * @param incarnation its id; this one's first
+   * @param last the last timeline it shares; null where it shares all
+   */
+  private record Ancestor(String incarnation, @Nullable Timeline last) {
+    boolean shares(Timeline timeline) {
+      return last == null || timeline.compareTo(last) <= 0;
+    }
+  }
+
+  /** Opens nothing yet. */
+  public SealedWalArchive(Services services, Catalog.Source source, String incarnation) {
+    this.services = services;
+    this.tree = source.tree();
+    this.incarnation = source.incarnation(incarnation).orElseThrow();
+    this.lineage = lineage(source, this.incarnation);
+  }
+
+  private static List<Ancestor> lineage(Catalog.Source source, SourceInfo.Incarnation from) {
+    List<Ancestor> lineage = new ArrayList<>();
+    lineage.add(new Ancestor(from.id(), null));
+    Timeline last = null;
+    Optional<SourceInfo.Fork> fork = from.fork();
+    while (fork.isPresent() && lineage.size() <= source.info().incarnations().size()) {
+      Timeline left = fork.get().timeline();
+      last = last == null || left.compareTo(last) < 0 ? left : last;
+      lineage.add(new Ancestor(fork.get().parent(), last));
+      fork = source.incarnation(fork.get().parent()).flatMap(SourceInfo.Incarnation::fork);
+    }
+    return lineage;
+  }
+
+  @Override
+  public String incarnation() {
+    return incarnation.id();
+  }
+
+  @Override
+  public ClusterIdentity cluster() {
+    return incarnation.cluster();
+  }
+
+  @Override
+  public Stored storeSegment(WalSegment segment, ByteBuffer content, WalMarks marks)
+      throws IOException {
+    requireSize(segment);
+    int size = segment.size().bytes();
+    if (content.remaining() != size) {
+      throw new RepositoryException(
+          "wal.segment-incomplete",
+          FailureKind.REFUSED,
+          segment.fileName() + " has " + content.remaining() + " of " + size + " bytes: refused",
+          Map.of("segment", segment.fileName()),
+          "Push the whole segment.",
+          null);
+    }
+    PageHeader.require(cluster(), segment, content);
+    Optional<Stored> shared = inParent(segment, 0, content);
+    if (shared.isPresent()) {
+      return shared.get();
+    }
+    Stored stored =
+        size > MOST_WHOLE
+            ? storeLarge(segment, content, marks)
+            : storeWhole(segment, content, marks);
+    content.position(content.limit());
+    return stored;
+  }
+
+  @Override
+  public Stored storePart(WalSegment segment, int offset, ByteBuffer content, WalMarks marks)
+      throws IOException {
+    requireSize(segment);
+    if (offset < 0
+        || !content.hasRemaining()
+        || content.remaining() > segment.size().bytes() - offset) {
+      throw new IllegalArgumentException(
+          "Not a part of " + segment + ": " + offset + "+" + content.remaining());
+    }
+    if (offset == 0) {
+      PageHeader.require(cluster(), segment, content);
+    }
+    Optional<Stored> shared = inParent(segment, offset, content);
+    if (shared.isPresent()) {
+      return shared.get();
+    }
+    Stored stored;
+    synchronized (storingParts) {
+      stored = storeParts(segment, offset, content.slice(), marks);
+    }
+    content.position(content.limit());
+    return stored;
+  }
+
+  @Override
+  public Stored storeHistory(Timeline timeline, byte[] content) throws IOException {
+    if (content.length > MOST_HISTORY) {
+      throw new IllegalArgumentException(
+          timeline.historyFileName() + " has " + content.length + " bytes");
+    }
+    Optional<byte[]> known = history(timeline);
+    if (known.isPresent()) {
+      if (!Arrays.equals(known.get(), content)) {
+        throw conflict(timeline.historyFileName(), "another history file is stored");
+      }
+      return Stored.ALREADY_PRESENT;
+    }
+    ObjectKey key = ObjectNames.history(tree, incarnation.id(), timeline);
+    byte[] sealed = SealedObjects.seal(ObjectType.HISTORY, key, content, key(), services.random());
+    try {
+      Outcomes.settle(
+          () -> services.store().put(key, ObjectSource.of(sealed)),
+          () -> readHistory(key).map(there -> Arrays.equals(there, content)));
+    } catch (StorageException.AlreadyExists e) {
+      throw conflict(timeline.historyFileName(), "another history file is stored");
+    }
+    return Stored.WRITTEN;
+  }
+
+  @Override
+  public Optional<WalContent> open(WalSegment segment) throws IOException {
+    requireSize(segment);
+    for (Ancestor ancestor : lineage) {
+      if (ancestor.shares(segment.timeline())) {
+        Optional<WalContent> found = open(ancestor.incarnation(), segment);
+        if (found.isPresent()) {
+          return found;
+        }
+      }
+    }
+    return Optional.empty();
+  }
+
+  @Override
+  public Optional<WalMarks> marks(WalSegment segment) throws IOException {
+    requireSize(segment);
+    for (Ancestor ancestor : lineage) {
+      if (!ancestor.shares(segment.timeline())) {
+        continue;
+      }
+      ObjectKey whole = ObjectNames.segment(tree, ancestor.incarnation(), segment);
+      Optional<WalHeader> header = header(whole, segment, 0);
+      if (header.isEmpty()) {
+        PartChain chain = walk(ancestor.incarnation(), segment);
+        if (!chain.parts().isEmpty()) {
+          return Optional.of(
+              WalHeader.join(chain.parts().stream().map(part -> part.header().marks()).toList()));
+        }
+        header = header(whole, segment, 0); // it may have taken the place of its parts meanwhile
+      }
+      if (header.isPresent()) {
+        return Optional.of(header.get().marks());
+      }
+    }
+    return Optional.empty();
+  }
+
+  @Override
+  public Optional<byte[]> history(Timeline timeline) throws IOException {
+    for (Ancestor ancestor : lineage) {
+      if (ancestor.shares(timeline)) {
+        Optional<byte[]> found =
+            readHistory(ObjectNames.history(tree, ancestor.incarnation(), timeline));
+        if (found.isPresent()) {
+          return found;
+        }
+      }
+    }
+    return Optional.empty();
+  }
+
+  @Override
+  public List<Timeline> timelines() throws IOException {
+    TreeSet<Timeline> timelines = new TreeSet<>();
+    for (Ancestor ancestor : lineage) {
+      String prefix = ObjectNames.wal(tree, ancestor.incarnation());
+      Optional<String> after = Optional.empty();
+      do {
+        ListPage page = services.store().list(prefix, after);
+        after = page.next();
+        String folder = "";
+        for (ObjectInfo info : page.objects()) {
+          folder = info.key().value().substring(prefix.length());
+          folder = folder.substring(0, Math.max(0, folder.indexOf('/')));
+          if (isTimeline(folder)) {
+            Timeline timeline = Timeline.parseHex(folder);
+            if (ancestor.shares(timeline)) {
+              timelines.add(timeline);
+            }
+          }
+        }
+        if (after.isPresent() && !folder.isEmpty()) {
+          after = Optional.of(prefix + folder + "0"); // the character after the slash
+        }
+      } while (after.isPresent());
+    }
+    return List.copyOf(timelines);
+  }
+
+  @Override
+  public List<WalRange> ranges(Timeline timeline) throws IOException {
+    TreeMap<Long, Lsn> ends = new TreeMap<>(Long::compareUnsigned);
+    for (Ancestor ancestor : lineage) {
+      if (ancestor.shares(timeline)) {
+        collect(ancestor.incarnation(), timeline, ends);
+      }
+    }
+    List<WalRange> ranges = new ArrayList<>();
+    Lsn start = null;
+    Lsn end = null;
+    for (Map.Entry<Long, Lsn> stretch : ends.entrySet()) {
+      Lsn from = new Lsn(stretch.getKey());
+      if (start != null && end != null && from.compareTo(end) <= 0) {
+        end = end.compareTo(stretch.getValue()) < 0 ? stretch.getValue() : end;
+        continue;
+      }
+      if (start != null && end != null) {
+        ranges.add(new WalRange(timeline, start, end));
+      }
+      start = from;
+      end = stretch.getValue();
+    }
+    if (start != null && end != null) {
+      ranges.add(new WalRange(timeline, start, end));
+    }
+    return ranges;
+  }
+
+  private void collect(String life, Timeline timeline, TreeMap<Long, Lsn> ends) throws IOException {
+    WalSegment whole = null;
+    WalSegment inParts = null;
+    String prefix = ObjectNames.wal(tree, life, timeline);
+    Optional<String> after = Optional.empty();
+    do {
+      ListPage page = services.store().list(prefix, after);
+      after = page.next();
+      for (ObjectInfo info : page.objects()) {
+        String name = info.key().name();
+        boolean part = name.length() == 33 && name.charAt(24) == '.';
+        if (!(part || name.length() == 24) || !WalSegment.isName(name.substring(0, 24))) {
+          continue;
+        }
+        WalSegment segment;
+        try {
+          segment = WalSegment.parse(name.substring(0, 24), cluster().segmentSize());
+        } catch (IllegalArgumentException e) {
+          continue;
+        }
+        if (!segment.timeline().equals(timeline)) {
+          continue;
+        }
+        if (!part) {
+          whole = segment;
+          ends.put(segment.start().value(), segment.end());
+        } else if (!segment.equals(whole) && !segment.equals(inParts)) {
+          inParts = segment;
+          int length = walk(life, segment).end();
+          if (length > 0) {
+            ends.merge(
+                segment.start().value(),
+                segment.start().plus(length),
+                (one, other) -> one.compareTo(other) < 0 ? other : one);
+          }
+        }
+      }
+    } while (after.isPresent());
+  }
+
+  private Optional<WalContent> open(String life, WalSegment segment) throws IOException {
+    ObjectKey whole = ObjectNames.segment(tree, life, segment);
+    Optional<WalContent> found = readWhole(whole, segment);
+    if (found.isPresent()) {
+      return found;
+    }
+    byte[] bytes = new byte[0];
+    PartChain chain = new PartChain();
+    int end = 0;
+    while (end < segment.size().bytes()) {
+      ObjectKey key = ObjectNames.part(tree, life, segment, end);
+      WalObject.Whole part;
+      try {
+        part = WalObject.read(services, tree, key);
+      } catch (StorageException.NotFound e) {
+        break;
+      }
+      requireNamed(part.header(), segment, end, key);
+      chain.add(new PartChain.Part(part.header(), part.sha256()), key.value());
+      if (bytes.length < part.header().end()) {
+        int room = Math.max(part.header().end(), 2 * bytes.length);
+        bytes = Arrays.copyOf(bytes, Math.min(room, segment.size().bytes()));
+      }
+      System.arraycopy(part.content(), 0, bytes, end, part.content().length);
+      end = part.header().end();
+    }
+    if (end == segment.size().bytes()) {
+      return Optional.of(content(bytes, end, true));
+    }
+    found = readWhole(whole, segment); // it may have taken the place of its parts meanwhile
+    if (found.isPresent() || end == 0) {
+      return found;
+    }
+    return Optional.of(content(bytes, end, false));
+  }
+
+  private static WalContent content(byte[] bytes, int length, boolean complete) {
+    return new WalContent(ByteBuffer.wrap(bytes, 0, length).slice().asReadOnlyBuffer(), complete);
+  }
+
+  private Optional<WalContent> readWhole(ObjectKey key, WalSegment segment) throws IOException {
+    try {
+      WalObject.Whole whole = WalObject.read(services, tree, key);
+      requireNamed(whole.header(), segment, 0, key);
+      if (whole.header().end() != segment.size().bytes()) {
+        throw RepositoryException.damaged(key.value(), "is not a whole segment", null);
+      }
+      return Optional.of(content(whole.content(), whole.content().length, true));
+    } catch (StorageException.NotFound e) {
+      return Optional.empty();
+    }
+  }
+
+  private Stored storeWhole(WalSegment segment, ByteBuffer content, WalMarks marks)
+      throws IOException {
+    Marked marked = mark(content);
+    ObjectKey key = ObjectNames.segment(tree, incarnation.id(), segment);
+    PartChain chain = walk(incarnation.id(), segment);
+    for (PartChain.Part part : chain.parts()) {
+      WalHeader header = part.header();
+      requireSame(header, content.slice(header.start(), header.length()), segment);
+    }
+    WalHeader header =
+        WalHeader.of(
+            cluster(),
+            segment,
+            0,
+            content.remaining(),
+            marked.crc(),
+            marked.fingerprint(),
+            marks,
+            "");
+    return put(key, header, content, segment);
+  }
+
+  private Stored storeLarge(WalSegment segment, ByteBuffer content, WalMarks marks)
+      throws IOException {
+    Stored stored = Stored.ALREADY_PRESENT;
+    int size = content.remaining();
+    synchronized (storingParts) {
+      for (int offset = 0; offset < size; offset += PART_OF_LARGE) {
+        int length = Math.min(PART_OF_LARGE, size - offset);
+        boolean last = offset + length == size;
+        Stored part =
+            storeParts(
+                segment,
+                offset,
+                content.slice(content.position() + offset, length),
+                last ? marks : WalMarks.NONE);
+        stored = part == Stored.WRITTEN ? part : stored;
+      }
+    }
+    return stored;
+  }
+
+  private Stored storeParts(WalSegment segment, int from, ByteBuffer content, WalMarks marks)
+      throws IOException {
+    Optional<WalHeader> whole =
+        header(ObjectNames.segment(tree, incarnation.id(), segment), segment, 0);
+    if (whole.isPresent()) {
+      WalContent stored = open(segment).orElseThrow();
+      if (!stored.bytes().slice(from, content.remaining()).equals(content)) {
+        throw conflict(segment.fileName(), "the complete segment is stored with other content");
+      }
+      return Stored.ALREADY_PRESENT;
+    }
+    PartChain chain = known(segment);
+    int offset = from;
+    while (content.hasRemaining()) {
+      PartChain.Part covering = chain.covering(offset);
+      if (covering != null) {
+        offset = skip(segment, covering, offset, content);
+        continue;
+      }
+      if (offset != chain.end()) {
+        chain = walk(incarnation.id(), segment);
+        if (offset > chain.end()) {
+          throw new RepositoryException(
+              "wal.not-contiguous",
+              FailureKind.REFUSED,
+              segment.fileName() + ": a part at " + offset + " does not follow " + chain.end(),
+              Map.of("segment", segment.fileName(), "end", Integer.toString(chain.end())),
+              "Ship from " + chain.end() + " on.",
+              null);
+        }
+        if (offset < chain.end()) {
+          continue;
+        }
+      }
+      PartChain.Part written = tryPut(segment, chain, offset, content, marks);
+      if (written != null) {
+        chain.add(written, segment.fileName());
+        return Stored.WRITTEN;
+      }
+      chain = walk(incarnation.id(), segment);
+    }
+    return Stored.ALREADY_PRESENT;
+  }
+
+  /** Puts the next part; null if another is there already. */
+  private PartChain.@Nullable Part tryPut(
+      WalSegment segment, PartChain chain, int offset, ByteBuffer content, WalMarks marks)
+      throws IOException {
+    Marked marked = mark(content);
+    PartChain.Part last = chain.last();
+    WalHeader header =
+        WalHeader.of(
+            cluster(),
+            segment,
+            offset,
+            content.remaining(),
+            marked.crc(),
+            marked.fingerprint(),
+            marks,
+            last == null ? "" : last.sha256());
+    ObjectKey key = ObjectNames.part(tree, incarnation.id(), segment, offset);
+    byte[] sealed = seal(key, header, content);
+    String sha256 = Digests.sha256(sealed);
+    try {
+      Outcomes.settle(
+          () -> services.store().put(key, ObjectSource.of(sealed)),
+          () -> stored(key).map(there -> there.equals(sha256)));
+    } catch (StorageException.AlreadyExists e) {
+      return null;
+    }
+    return new PartChain.Part(header, sha256);
+  }
+
+  private Optional<String> stored(ObjectKey key) throws IOException {
+    try {
+      return Optional.of(
+          Digests.sha256(SealedObjects.fetch(services.store(), key, SealedObjects.MOST_BYTES)));
+    } catch (StorageException.NotFound e) {
+      return Optional.empty();
+    }
+  }
+
+  /** Compares with what is stored as far as both reach, and goes behind it. */
+  private int skip(WalSegment segment, PartChain.Part part, int offset, ByteBuffer content)
+      throws IOException {
+    WalHeader header = part.header();
+    int length = Math.min(header.end() - offset, content.remaining());
+    ByteBuffer stretch = content.slice(content.position(), length);
+    if (offset == header.start() && length == header.length()) {
+      requireSame(header, stretch, segment);
+    } else {
+      ObjectKey key = ObjectNames.part(tree, incarnation.id(), segment, header.start());
+      byte[] there = WalObject.read(services, tree, key).content();
+      if (!ByteBuffer.wrap(there, offset - header.start(), length).equals(stretch)) {
+        throw conflict(segment.fileName(), "other content is stored at offset " + offset);
+      }
+    }
+    content.position(content.position() + length);
+    return offset + length;
+  }
+
+  private Stored put(ObjectKey key, WalHeader header, ByteBuffer content, WalSegment segment)
+      throws IOException {
+    if (services.store().head(key).isPresent()) {
+      requireSame(WalObject.readHeader(services, tree, key), content, segment);
+      return Stored.ALREADY_PRESENT;
+    }
+    byte[] sealed = seal(key, header, content);
+    try {
+      Outcomes.settle(
+          () -> services.store().put(key, ObjectSource.of(sealed)),
+          () -> header(key, segment, 0).map(there -> same(there, header)));
+    } catch (StorageException.AlreadyExists e) {
+      throw conflict(segment.fileName(), "other content is stored under this name");
+    }
+    return Stored.WRITTEN;
+  }
+
+  private byte[] seal(ObjectKey key, WalHeader header, ByteBuffer content) throws IOException {
+    try {
+      SEALING.acquire();
+    } catch (InterruptedException e) {
+      Thread.currentThread().interrupt();
+      throw new InterruptedIOException("Interrupted before " + key + " was stored");
+    }
+    try {
+      return WalObject.seal(services, key(), key, header, content);
+    } finally {
+      SEALING.release();
+    }
+  }
+
+  /** A stretch that an ancestor holds already is compared with it and not stored twice. */
+  private Optional<Stored> inParent(WalSegment segment, int offset, ByteBuffer content)
+      throws IOException {
+    if (lineage.size() < 2 || !lineage.get(1).shares(segment.timeline())) {
+      return Optional.empty();
+    }
+    SourceInfo.Fork fork = incarnation.fork().orElseThrow();
+    for (Ancestor ancestor : lineage.subList(1, lineage.size())) {
+      Optional<WalContent> there =
+          ancestor.shares(segment.timeline())
+              ? open(ancestor.incarnation(), segment)
+              : Optional.empty();
+      if (there.isPresent() && there.get().bytes().remaining() >= offset + content.remaining()) {
+        if (!there.get().bytes().slice(offset, content.remaining()).equals(content)) {
+          throw conflict(
+              segment.fileName(), "incarnation " + ancestor.incarnation() + " has other content");
+        }
+        content.position(content.limit());
+        return Optional.of(Stored.ALREADY_PRESENT);
+      }
+    }
+    if (fork.position().compareTo(segment.start().plus(offset)) <= 0) {
+      throw new RepositoryException(
+          "wal.identity-mismatch",
+          FailureKind.REFUSED,
+          segment.fileName()
+              + " lies on timeline "
+              + segment.timeline()
+              + " behind "
+              + fork.position()
+              + ", where this incarnation left it: refused",
+          Map.of("segment", segment.fileName()),
+          "Check which server ships into this source.",
+          null);
+    }
+    return Optional.empty();
+  }
+
+  private PartChain known(WalSegment segment) throws IOException {
+    PartChain chain;
+    synchronized (chains) {
+      chain = chains.get(segment);
+    }
+    return chain == null ? walk(incarnation.id(), segment) : chain;
+  }
+
+  /** Reads the headers of all parts there are now; only what is new is fetched. */
+  private PartChain walk(String life, WalSegment segment) throws IOException {
+    boolean own = life.equals(incarnation.id());
+    PartChain chain = new PartChain();
+    if (own) {
+      synchronized (chains) {
+        PartChain known = chains.get(segment);
+        if (known != null) {
+          chain = known;
+        }
+      }
+    }
+    synchronized (chain) {
+      while (chain.end() < segment.size().bytes()) {
+        ObjectKey key = ObjectNames.part(tree, life, segment, chain.end());
+        Optional<PartChain.Part> part = part(key, segment, chain.end());
+        if (part.isEmpty()) {
+          break;
+        }
+        chain.add(part.get(), key.value());
+      }
+    }
+    if (own && !chain.parts().isEmpty()) {
+      synchronized (chains) {
+        chains.put(segment, chain);
+      }
+    }
+    return chain;
+  }
+
+  private Optional<PartChain.Part> part(ObjectKey key, WalSegment segment, int offset)
+      throws IOException {
+    try {
+      // Whole, because the hash of each part is needed to check the one that follows.
+      WalObject.Whole part = WalObject.read(services, tree, key);
+      requireNamed(part.header(), segment, offset, key);
+      return Optional.of(new PartChain.Part(part.header(), part.sha256()));
+    } catch (StorageException.NotFound e) {
+      return Optional.empty();
+    }
+  }
+
+  private Optional<WalHeader> header(ObjectKey key, WalSegment segment, int offset)
+      throws IOException {
+    try {
+      WalHeader header = WalObject.readHeader(services, tree, key);
+      requireNamed(header, segment, offset, key);
+      return Optional.of(header);
+    } catch (StorageException.NotFound e) {
+      return Optional.empty();
+    }
+  }
+
+  private void requireNamed(WalHeader header, WalSegment segment, int offset, ObjectKey key)
+      throws RepositoryException {
+    if (!header.segment().equals(segment)
+        || header.start() != offset
+        || header.systemId() != cluster().systemId()) {
+      throw RepositoryException.damaged(
+          key.value(), "holds " + header.segment() + " from " + header.start(), null);
+    }
+  }
+
+  private void requireSame(WalHeader header, ByteBuffer content, WalSegment segment)
+      throws IOException {
+    Marked marked = mark(content);
+    if (header.length() != content.remaining()
+        || header.crc() != marked.crc()
+        || !header.fingerprint().equals(marked.fingerprint())) {
+      throw conflict(segment.fileName(), "other content is stored at offset " + header.start());
+    }
+  }
+
+  private static boolean same(WalHeader one, WalHeader other) {
+    return one.start() == other.start()
+        && one.end() == other.end()
+        && one.crc() == other.crc()
+        && one.fingerprint().equals(other.fingerprint());
+  }
+
+  private record Marked(int crc, Fingerprint fingerprint) {}
+
+  private Marked mark(ByteBuffer content) throws IOException {
+    CRC32C crc = new CRC32C();
+    crc.update(content.duplicate());
+    return new Marked(
+        (int) crc.getValue(),
+        new Fingerprint.Function(key().fingerprintSeed()).of(content.duplicate()));
+  }
+
+  private Optional<byte[]> readHistory(ObjectKey key) throws IOException {
+    try {
+      byte[] sealed = SealedObjects.fetch(services.store(), key, 2L * MOST_HISTORY);
+      return Optional.of(
+          SealedObjects.open(
+              sealed, ObjectType.HISTORY, key, services.repository(), tree, services.keys()));
+    } catch (StorageException.NotFound e) {
+      return Optional.empty();
+    }
+  }
+
+  private void requireSize(WalSegment segment) throws RepositoryException {
+    if (!segment.size().equals(cluster().segmentSize())) {
+      throw new RepositoryException(
+          "wal.identity-mismatch",
+          FailureKind.REFUSED,
+          segment.fileName()
+              + " is of "
+              + segment.size().bytes()
+              + " bytes; the cluster's segments have "
+              + cluster().segmentSize().bytes(),
+          Map.of("segment", segment.fileName()),
+          "Check which server ships into this source.",
+          null);
+    }
+  }
+
+  private EpochKey key() throws IOException {
+    return services.keys().key(tree, EPOCH);
+  }
+
+  private static boolean isTimeline(String text) {
+    return text.matches("[0-9A-F]{8}") && !text.equals("00000000");
+  }
+
+  private static RepositoryException conflict(String name, String problem) {
+    return new RepositoryException(
+        "wal.conflict",
+        FailureKind.REFUSED,
+        name + ": " + problem + "; nothing was changed",
+        Map.of("segment", name),
+        "Two servers or two writers ship into one source, or the log was rewritten. Find out which"
+            + " before anything else.",
+        null);
+  }
+}
