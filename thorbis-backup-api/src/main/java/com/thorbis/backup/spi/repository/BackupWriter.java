@@ -25,6 +25,12 @@ public interface BackupWriter extends AutoCloseable {
    */
   FileWriter file(StoredFile file, PieceCheck check) throws IOException;
 
+  /**
+   * Returns when every byte taken so far has been through its {@link PieceCheck} and the work
+   * behind; what the checks found can be said in the facts of {@link #commit}.
+   */
+  void settle() throws IOException;
+
   /** Plain bytes taken so far. */
   long bytesRead();
 
