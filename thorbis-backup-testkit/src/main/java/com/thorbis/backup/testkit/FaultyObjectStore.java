@@ -158,6 +158,18 @@ public final class FaultyObjectStore implements ObjectStore {
   }
 
   @Override
+  public void createPlace() throws IOException {
+    Fault fault = next("create place", false);
+    look(
+        "create place",
+        fault,
+        () -> {
+          store.createPlace();
+          return "";
+        });
+  }
+
+  @Override
   public ObjectInfo put(ObjectKey key, ObjectSource content) throws IOException {
     Fault fault = next("put " + key, true);
     return change(key, "put", fault, () -> store.put(key, content));

@@ -13,6 +13,13 @@ public interface ObjectStore extends AutoCloseable {
   String describe();
 
   /**
+   * Makes the place itself, such as a folder, if it is missing and this store can. Only creating a
+   * repository calls it: a write to a place that is missing fails, because it may have been there
+   * before.
+   */
+  default void createPlace() throws IOException {}
+
+  /**
    * Writes an object if its key is free.
    *
    * @throws StorageException.AlreadyExists if the key is taken, whatever lies there

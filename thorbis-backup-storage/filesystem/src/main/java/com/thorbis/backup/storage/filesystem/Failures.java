@@ -124,13 +124,15 @@ final class Failures {
         null);
   }
 
-  StorageException placeMissing() {
+  StorageException placeMissing(Path missing) {
     return new StorageException(
         "storage.place-missing",
         FailureKind.PERMANENT,
-        "The folder " + root + " does not exist",
+        "The folder " + missing + " does not exist",
         root.toString(),
-        "Mount the file system it is on, correct the path, or initialise a repository there.",
+        missing.equals(root)
+            ? "Mount the file system it is on, correct the path, or create a repository there."
+            : "Mount the file system it is on, correct the path, or create that folder.",
         null);
   }
 

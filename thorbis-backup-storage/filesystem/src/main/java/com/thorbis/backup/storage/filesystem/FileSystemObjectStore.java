@@ -46,10 +46,10 @@ import org.jspecify.annotations.Nullable;
  * key is taken. So the file system must have hard links; the first write finds out. Files get mode
  * 0600, folders 0700.
  *
- * <p>A root that is missing is never "no such object": reads then fail with the code {@code
- * storage.place-missing}, and the first write creates it, if the folder above exists. One that was
- * there and is gone, or is another folder now because something was unmounted, fails with {@code
- * storage.place-changed}, reads and writes alike, until it is back.
+ * <p>A root that is missing is never "no such object": reads and writes then fail with the code
+ * {@code storage.place-missing}. {@link #createPlace} makes it, if the folder above exists. A root
+ * that was there and is gone, or is another folder now because something was unmounted, fails with
+ * {@code storage.place-changed} until it is back.
  *
  * <p>Symbolic links and files whose names are no keys are left alone and not seen. A key that is a
  * folder on the way to other keys is taken, but is no object.
@@ -106,6 +106,23 @@ public final class FileSystemObjectStore implements ObjectStore {
   @Override
   public String describe() {
     return "file:" + root;
+  }
+
+  @Override
+  public void createPlace() throws IOException {
+    Path above = root.getParent();
+    if (identity == null && above != null) {
+      try {
+        if (createDirectory(root)) {
+          disk.forceDirectory(above);
+        }
+      } catch (NoSuchFileException e) {
+        throw failures.placeMissing(above);
+      } catch (IOException e) {
+        throw failures.writing("Create", root.toString(), e);
+      }
+    }
+    requireRoot();
   }
 
   @Override
@@ -223,7 +240,7 @@ public final class FileSystemObjectStore implements ObjectStore {
       }
       identity = now; // mounted again under another number
     } catch (NoSuchFileException | NotDirectoryException e) {
-      throw known == null ? failures.placeMissing() : failures.placeChanged();
+      throw known == null ? failures.placeMissing(root) : failures.placeChanged();
     } catch (IOException e) {
       throw failures.reading("Look at", root.toString(), e);
     }
@@ -272,9 +289,6 @@ public final class FileSystemObjectStore implements ObjectStore {
   }
 
   private void prepare() throws IOException {
-    if (identity == null) {
-      createRoot();
-    }
     requireRoot();
     if (createDirectory(uploads)) {
       disk.forceDirectory(root);
@@ -282,16 +296,6 @@ public final class FileSystemObjectStore implements ObjectStore {
       discardStale();
     }
     durable.add(uploads);
-  }
-
-  private void createRoot() throws IOException {
-    Path above = root.getParent();
-    if (above == null || !Files.isDirectory(above)) {
-      throw failures.placeMissing();
-    }
-    if (createDirectory(root)) {
-      disk.forceDirectory(above);
-    }
   }
 
   private boolean createDirectory(Path directory) throws IOException {

@@ -133,6 +133,7 @@ class FileSystemCrashIT {
 
     public static void main(String[] arguments) throws IOException {
       try (ObjectStore store = open(Path.of(arguments[0]))) {
+        store.createPlace();
         for (int i = 0; ; i++) {
           ObjectKey key = new ObjectKey(arguments[1] + "/d" + i % 5 + "/o" + i);
           byte[] content = content(key);

@@ -46,31 +46,36 @@ class FileSystemObjectStoreTest {
 
   @Test
   void openingChangesNothing() throws IOException {
-    open();
+    FileSystemObjectStore.builder().root(root).build();
     assertThat(root).doesNotExist();
     Files.createDirectory(root);
-    open();
+    FileSystemObjectStore.builder().root(root).build();
     assertThat(root).isEmptyDirectory();
   }
 
   @Test
-  void firstWriteCreatesTheRoot() throws IOException {
-    FileSystemObjectStore store = open();
+  void rootIsMadeOnRequestOnly() throws IOException {
+    FileSystemObjectStore store = FileSystemObjectStore.builder().root(root).build();
+    assertFails(() -> store.put(KEY, CONTENT), "storage.place-missing", FailureKind.PERMANENT);
+    assertThat(root).doesNotExist();
+    store.createPlace();
+    store.createPlace();
+    assertThat(store.head(KEY)).isEmpty();
     assertThat(store.put(KEY, CONTENT).length()).isEqualTo(3);
-    assertThat(open().head(KEY)).isPresent();
+    assertModes();
   }
 
   @Test
   void rootIsNotCreatedWhereItsFolderIsMissing() throws IOException {
     FileSystemObjectStore store =
         FileSystemObjectStore.builder().root(root.resolve("deeper")).build();
-    assertFails(() -> store.put(KEY, CONTENT), "storage.place-missing", FailureKind.PERMANENT);
+    assertFails(store::createPlace, "storage.place-missing", FailureKind.PERMANENT);
     assertThat(root).doesNotExist();
   }
 
   @Test
   void missingRootIsNotAnAbsentObject() throws IOException {
-    FileSystemObjectStore store = open();
+    FileSystemObjectStore store = FileSystemObjectStore.builder().root(root).build();
     for (ThrowingCallable call : reads(store)) {
       assertFails(call, "storage.place-missing", FailureKind.PERMANENT);
     }
@@ -87,6 +92,7 @@ class FileSystemObjectStoreTest {
       assertFails(call, "storage.place-changed", FailureKind.TRANSIENT);
     }
     assertFails(() -> store.put(KEY, CONTENT), "storage.place-changed", FailureKind.TRANSIENT);
+    assertFails(store::createPlace, "storage.place-changed", FailureKind.TRANSIENT);
     assertThat(root).doesNotExist();
 
     Files.createDirectory(root); // the mount point below what was mounted
@@ -397,10 +403,13 @@ class FileSystemObjectStoreTest {
   }
 
   private FileSystemObjectStore open() throws IOException {
-    return FileSystemObjectStore.builder().root(root).build();
+    FileSystemObjectStore store = FileSystemObjectStore.builder().root(root).build();
+    store.createPlace();
+    return store;
   }
 
   private FileSystemObjectStore store(Disk disk) throws IOException {
+    Files.createDirectories(root);
     return new FileSystemObjectStore(root, Clock.systemUTC(), disk);
   }
 
