@@ -45,7 +45,7 @@ record Config(
     boolean acceptSingleKeyRisk,
     Map<String, SourceConfig> sources,
     List<Note> notes) {
-  /** Without a public key behind it: {@code init} makes the key, the repository remembers it. */
+  /** The scheme of recovery keys. */
   static final String RECOVERY = "recovery";
 
   private static final int MAX_FILE = 1 << 20;
@@ -84,6 +84,11 @@ record Config(
             new Section.Source(file.toString(), new Placeholders(environment, folder), clear::add),
             Yaml.parse(file.toString(), text));
     return read(root, file, folder, home, clear);
+  }
+
+  /** Whether a recovery key without a name is among the recipients: {@code init} makes it. */
+  boolean makesRecoveryKey() {
+    return recipients.stream().anyMatch(recipient -> recipient.uri().isEmpty());
   }
 
   /** Gives a builder everything but the recipients. */
@@ -132,6 +137,10 @@ record Config(
       accepted = encryption.get().flag("accept-single-key-risk", false);
       encryption.get().finish();
     }
+    if (recipients.stream().filter(recipient -> recipient.uri().isEmpty()).count() > 1) {
+      throw repository.wrong(
+          "encryption.recipients", "two recovery keys have no name", "Remove one of them.");
+    }
     if (recipients.isEmpty()) {
       throw repository.wrong(
           "encryption.recipients",
@@ -177,10 +186,18 @@ record Config(
 
   private static Recipient recipient(Section section) {
     String text = section.require("uri");
-    boolean made = text.equals(RECOVERY) || text.equals(RECOVERY + ":");
-    Optional<URI> uri = made ? Optional.empty() : Optional.of(section.uri("uri"));
-    String scheme = uri.map(URI::getScheme).orElse(RECOVERY);
-    return new Recipient(scheme, uri, section.rest());
+    boolean unnamed = text.equals(RECOVERY) || text.equals(RECOVERY + ":");
+    Map<String, Object> settings = new LinkedHashMap<>();
+    if (!unnamed) {
+      URI uri = section.uri("uri");
+      settings.putAll(section.rest());
+      return new Recipient(uri.getScheme(), Optional.of(uri), settings);
+    }
+    settings.putAll(section.rest());
+    // A file names the key as well as its text does.
+    Optional<URI> uri =
+        settings.isEmpty() ? Optional.empty() : Optional.of(URI.create(RECOVERY + ":file"));
+    return new Recipient(RECOVERY, uri, settings);
   }
 
   private static Set<String> retention(Section section, List<Note> notes) {

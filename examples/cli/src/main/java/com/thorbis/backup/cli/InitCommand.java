@@ -1,7 +1,14 @@
 package com.thorbis.backup.cli;
 
+import com.thorbis.backup.api.BackupException;
+import com.thorbis.backup.api.FailureKind;
 import com.thorbis.backup.api.ThorbisBackup;
+import com.thorbis.backup.crypto.RecoveryPublicKey;
 import com.thorbis.backup.spi.repository.InitReport;
+import java.io.IOException;
+import java.io.PrintStream;
+import java.nio.file.Path;
+import java.util.Optional;
 import picocli.CommandLine.Command;
 
 @Command(
@@ -9,20 +16,82 @@ import picocli.CommandLine.Command;
     description = "Create the repository and print its recovery kit; run again: no change.")
 final class InitCommand extends Job {
   @Override
-  public Integer call() {
+  public Integer call() throws IOException {
     Thorbis thorbis = thorbis();
-    InitReport report = thorbis.writing(ThorbisBackup::init);
+    Config config = thorbis.config();
+    Optional<Path> keyFile =
+        Optional.ofNullable(thorbis.recoveryKeyFile).map(thorbis.host().folder()::resolve);
+    if (keyFile.isPresent() && !config.makesRecoveryKey()) {
+      throw Failure.usage(
+          "--recovery-key-file: there is no recipient that a new recovery key could be for",
+          "Add \"- uri: recovery:\" to repository.encryption.recipients.");
+    }
+    if (config.makesRecoveryKey()) {
+      RecoveryMemory memory = new RecoveryMemory(config);
+      if (memory.recall().isEmpty()) {
+        refuseIfThere(config, memory);
+        RecoveryKeys keys = new RecoveryKeys(thorbis.host());
+        // Remembered first: a repository whose recovery key nobody can name would be worse than
+        // a remembered key without a repository.
+        memory.remember(keyFile.isPresent() ? keys.toFile(keyFile.get()) : keys.onTerminal());
+      }
+    }
+    InitReport report = thorbis.initialised();
+    Optional<String> fingerprint =
+        config.makesRecoveryKey()
+            ? new RecoveryMemory(config).recall().map(RecoveryPublicKey::fingerprint)
+            : Optional.empty();
     thorbis.print(
         Json.object(
             "repositoryId", report.repositoryId(),
             "created", report.created(),
-            "copies", thorbis.config().copies().stream().map(Config.Copy::uri).toList(),
-            "recipients", report.recipients()),
-        out ->
-            out.println(
-                "Repository "
-                    + report.repositoryId()
-                    + (report.created() ? " created" : " exists; nothing was changed")));
+            "copies", config.copies().stream().map(Config.Copy::uri).toList(),
+            "recipients", report.recipients(),
+            "recoveryKeyFingerprint", fingerprint,
+            "recoveryKeyFile", keyFile),
+        out -> kit(out, config, report, fingerprint, keyFile));
     return Exit.DONE;
+  }
+
+  /** A key made now would open nothing of a repository that exists. */
+  private static void refuseIfThere(Config config, RecoveryMemory memory) throws IOException {
+    try (ThorbisBackup others = Recipients.named(config).acceptSingleKeyRisk(true).build()) {
+      others.repository();
+    } catch (BackupException e) {
+      if (e.kind() == FailureKind.NOT_FOUND) {
+        return;
+      }
+      throw e;
+    } catch (IOException e) {
+      if (Failure.of(e).kind() == FailureKind.NOT_FOUND) {
+        return;
+      }
+      throw e;
+    }
+    throw memory.unknown();
+  }
+
+  private static void kit(
+      PrintStream out,
+      Config config,
+      InitReport report,
+      Optional<String> fingerprint,
+      Optional<Path> keyFile) {
+    out.println(
+        "Repository "
+            + report.repositoryId()
+            + (report.created() ? " created" : " exists; nothing was changed"));
+    out.println();
+    out.println("Recovery kit: keep this apart from this machine and from the repository");
+    out.println("  repository   " + report.repositoryId());
+    config.copies().forEach(copy -> out.println("  copy         " + copy.uri()));
+    report.recipients().forEach(recipient -> out.println("  opened by    " + recipient));
+    keyFile.ifPresent(file -> out.println("  recovery key in " + file + "; move it to a safe"));
+    fingerprint.ifPresent(
+        text -> {
+          out.println("  configuration, from now on: - uri: recovery:" + text);
+          out.println("On a blank machine, with this configuration and the recovery key in FILE:");
+          out.println("  thorbis --recovery-key-file FILE restore SOURCE --target-dir DIR --start");
+        });
   }
 }

@@ -1,6 +1,8 @@
 package com.thorbis.backup.cli;
 
 import com.thorbis.backup.api.ThorbisBackup;
+import com.thorbis.backup.crypto.RecoveryKeyProvider;
+import com.thorbis.backup.crypto.RecoveryPublicKey;
 import java.net.URI;
 import java.nio.file.Path;
 import java.util.Map;
@@ -16,17 +18,31 @@ final class Recipients {
    * @param recoveryKeyFile holds the recovery key that opens instead of the configured recipients
    */
   static ThorbisBackup.Builder addTo(Config config, Host host, @Nullable Path recoveryKeyFile) {
-    ThorbisBackup.Builder builder = config.builder();
     if (recoveryKeyFile != null) {
       Path file = host.folder().resolve(recoveryKeyFile);
-      return builder
+      return config
+          .builder()
           .acceptSingleKeyRisk(true)
           .recipient(URI.create("recovery:kit"), Map.of("key-file", file.toString()));
     }
-    for (Config.Recipient recipient : config.recipients()) {
-      builder.recipient(
-          recipient.uri().orElseThrow(() -> RecoveryMemory.unknown(config)), recipient.settings());
+    ThorbisBackup.Builder builder = named(config);
+    if (config.makesRecoveryKey()) {
+      RecoveryMemory memory = new RecoveryMemory(config);
+      builder.recipient(recovery(memory.recall().orElseThrow(memory::unknown)), Map.of());
     }
     return builder;
+  }
+
+  /** A builder with everything but the recovery key that {@code init} makes. */
+  static ThorbisBackup.Builder named(Config config) {
+    ThorbisBackup.Builder builder = config.builder();
+    for (Config.Recipient recipient : config.recipients()) {
+      recipient.uri().ifPresent(uri -> builder.recipient(uri, recipient.settings()));
+    }
+    return builder;
+  }
+
+  private static URI recovery(RecoveryPublicKey key) {
+    return URI.create(RecoveryKeyProvider.SCHEME + ":" + key.text());
   }
 }

@@ -1,6 +1,7 @@
 package com.thorbis.backup.cli;
 
 import com.thorbis.backup.api.ThorbisBackup;
+import com.thorbis.backup.spi.repository.InitReport;
 import com.thorbis.backup.spi.repository.RunControl;
 import java.io.PrintStream;
 import java.nio.file.Path;
@@ -131,6 +132,14 @@ final class Thorbis implements Runnable {
           "Bring the other recipients back, or start a new repository.");
     }
     return opened(work);
+  }
+
+  /** Creates the repository, or finds that there is one. */
+  InitReport initialised() {
+    Logging.start(host().err(), debug);
+    try (ThorbisBackup backup = Recipients.addTo(config(), host(), null).build()) {
+      return backup.init();
+    }
   }
 
   /** Opens everything that is configured. */
