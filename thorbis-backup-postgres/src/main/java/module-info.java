@@ -1,5 +1,6 @@
 /** Protects PostgreSQL clusters. Found by {@code ServiceLoader} under the type {@code postgres}. */
 module com.thorbis.backup.postgres {
+  requires com.fasterxml.jackson.core;
   requires com.ongres.saslprep;
   requires com.ongres.stringprep;
   requires transitive com.thorbis.backup.api;

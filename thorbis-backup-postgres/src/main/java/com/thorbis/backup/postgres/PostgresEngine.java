@@ -11,6 +11,8 @@ import com.thorbis.backup.api.RestoreReport;
 import com.thorbis.backup.api.RestoreRequest;
 import com.thorbis.backup.api.SourceStatus;
 import com.thorbis.backup.api.WalRange;
+import com.thorbis.backup.postgres.backup.FullBackup;
+import com.thorbis.backup.postgres.capture.WalReceiver;
 import com.thorbis.backup.postgres.settings.PostgresSettings;
 import com.thorbis.backup.spi.engine.SourceEngine;
 import com.thorbis.backup.spi.repository.Repository;
@@ -44,13 +46,13 @@ final class PostgresEngine implements SourceEngine {
   @Override
   public BackupDescriptor backup(BackupRequest request, Repository repository, RunControl control)
       throws IOException {
-    throw missing("backup");
+    return new FullBackup(settings, request, repository, control).run();
   }
 
   @Override
   public void receiveWal(ReceiveRequest request, Repository repository, RunControl control)
       throws IOException {
-    throw missing("receive");
+    new WalReceiver(settings, request, repository, control).run();
   }
 
   @Override

@@ -34,6 +34,7 @@ public final class ReplicationConnection implements AutoCloseable {
   private static final int MOST_ROWS = 100_000;
   private static final int MOST_NOTICES = 100;
   private static final long MOST_KIB = (1L << 50) - 1;
+  private static final String DATA_CORRUPTED = "XX001";
   private static final Pattern SLOT_NAME = Pattern.compile("[a-z0-9_]{1,63}");
   private static final Pattern PARAMETER = Pattern.compile("[a-z_.]{1,63}");
   private static final Pattern SIZE = Pattern.compile("([0-9]{1,9})(B|kB|MB|GB|TB)?");
@@ -220,9 +221,9 @@ public final class ReplicationConnection implements AutoCloseable {
   /**
    * Runs a base backup to its end.
    *
-   * @return where its WAL ends
+   * @return where its WAL ends, and whether the server saw damaged pages, which its notices name
    */
-  public WalPosition baseBackup(BaseBackupOptions options, BaseBackupListener listener)
+  public BaseBackupEnd baseBackup(BaseBackupOptions options, BaseBackupListener listener)
       throws IOException {
     boolean modern = majorVersion() >= 15;
     send(options.command(modern));
@@ -250,8 +251,16 @@ public final class ReplicationConnection implements AutoCloseable {
     }
     listener.endManifest();
     WalPosition stop = position(rows("BASE_BACKUP", Patience.LONG));
-    finish("BASE_BACKUP");
-    return stop;
+    try {
+      finish("BASE_BACKUP");
+      return new BaseBackupEnd(stop, false);
+    } catch (ServerException e) {
+      // All has been sent; this only says that pages failed their checksums.
+      if (e.sqlState().equals(DATA_CORRUPTED)) {
+        return new BaseBackupEnd(stop, true);
+      }
+      throw e;
+    }
   }
 
   private void copyTagged(List<BaseBackupListener.Archive> archives, BaseBackupListener listener)
@@ -725,6 +734,14 @@ public final class ReplicationConnection implements AutoCloseable {
    * @param timeline the branch
    */
   public record WalPosition(Lsn lsn, Timeline timeline) {}
+
+  /**
+   * The end of a base backup.
+   *
+   * @param stop where its WAL ends
+   * @param damagedPages whether pages failed the server's check of their checksums
+   */
+  public record BaseBackupEnd(WalPosition stop, boolean damagedPages) {}
 
   /**
    * A replication slot.

@@ -76,6 +76,11 @@ public final class WalStream {
     }
   }
 
+  /** Whether more has come already. */
+  public boolean holdsMore() {
+    return in.holdsMore();
+  }
+
   /** When bytes came last, by {@link System#nanoTime}. */
   public long lastReceived() {
     return in.lastReceived();
@@ -121,8 +126,9 @@ public final class WalStream {
    *
    * @param written what has reached us
    * @param durable what will survive us; the server may remove it
+   * @param answer whether it shall say at once that it lives
    */
-  public void report(Lsn written, Lsn durable) throws IOException {
+  public void report(Lsn written, Lsn durable, boolean answer) throws IOException {
     long micros = ChronoUnit.MICROS.between(EPOCH, Instant.now());
     connection
         .writer()
@@ -134,7 +140,7 @@ public final class WalStream {
                 .putLong(durable.value())
                 .putLong(0)
                 .putLong(micros)
-                .put((byte) 0)
+                .put((byte) (answer ? 1 : 0))
                 .array());
   }
 

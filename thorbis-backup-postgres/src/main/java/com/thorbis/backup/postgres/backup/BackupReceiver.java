@@ -1,0 +1,229 @@
+package com.thorbis.backup.postgres.backup;
+
+import com.thorbis.backup.api.Lsn;
+import com.thorbis.backup.api.Progress;
+import com.thorbis.backup.postgres.page.PageChecksums;
+import com.thorbis.backup.postgres.wire.BaseBackupListener;
+import com.thorbis.backup.postgres.wire.ProtocolException;
+import com.thorbis.backup.postgres.wire.ReplicationConnection.WalPosition;
+import com.thorbis.backup.spi.repository.BackupWriter;
+import com.thorbis.backup.spi.repository.PieceCheck;
+import com.thorbis.backup.spi.repository.StoredFile;
+import com.thorbis.backup.spi.repository.StoredFile.Area;
+import java.io.IOException;
+import java.time.Instant;
+import java.util.ArrayList;
+import java.util.List;
+import java.util.Optional;
+import java.util.function.Consumer;
+import java.util.zip.CRC32C;
+import org.jspecify.annotations.Nullable;
+
+/**
+ * Lays a base backup into a repository as it comes, and checks it against the server's manifest.
+ */
+final class BackupReceiver implements BaseBackupListener, TarReader.Target, AutoCloseable {
+  /** The names under which a restore finds them. */
+  static final String MANIFEST = "backup_manifest";
+
+  static final String TABLESPACE_MAP = "tablespace_map";
+
+  private static final int FILE_MODE = 0600;
+
+  private final BackupWriter writer;
+  private final Progress progress;
+  private final boolean checkPages;
+  private final Consumer<WalPosition> begun;
+  private final Instant now;
+  private final ReceivedFiles files = new ReceivedFiles();
+  private final ManifestCheck manifest;
+  private final CRC32C crc = new CRC32C();
+  private final List<Archive> tablespaces = new ArrayList<>();
+
+  private @Nullable PageChecksums pages;
+  private @Nullable WalPosition start;
+  private TarReader tar = new TarReader(this);
+  private String prefix = "";
+  private long expected;
+  private long received;
+
+  private BackupWriter.@Nullable FileWriter open;
+  private String openPath = "";
+  private long openLength;
+  private BackupWriter.@Nullable FileWriter manifestFile;
+
+  /**
+   * Receives one backup.
+   *
+   * @param systemId the cluster's
+   * @param checkPages whether the cluster's pages have checksums that are to be checked
+   * @param begun told where the backup begins, before its first file
+   * @param now what the manifest is dated with
+   */
+  BackupReceiver(
+      BackupWriter writer,
+      Progress progress,
+      long systemId,
+      boolean checkPages,
+      Consumer<WalPosition> begun,
+      Instant now)
+      throws IOException {
+    this.writer = writer;
+    this.progress = progress;
+    this.checkPages = checkPages;
+    this.begun = begun;
+    this.now = now;
+    this.manifest = new ManifestCheck(files, systemId);
+  }
+
+  @Override
+  public void begin(WalPosition position, List<Archive> archives, long expectedBytes) {
+    start = position;
+    expected = expectedBytes;
+    if (checkPages) {
+      pages = new PageChecksums(position.lsn());
+    }
+    begun.accept(position);
+    progress.begin("copy", expectedBytes);
+  }
+
+  @Override
+  public void archive(Archive archive) throws IOException {
+    tar = new TarReader(this);
+    if (archive.oid() == 0) {
+      prefix = "";
+    } else {
+      prefix = "pg_tblspc/" + archive.oid() + "/";
+      tablespaces.add(archive);
+      writer.directory(
+          new StoredFile(
+              Area.DATA,
+              prefix.substring(0, prefix.length() - 1),
+              StoredFile.Kind.DIRECTORY,
+              0,
+              0700,
+              now));
+    }
+  }
+
+  @Override
+  public void data(byte[] bytes, int offset, int length) throws IOException {
+    tar.feed(bytes, offset, length);
+    received += length;
+    progress.advance(received, Math.max(expected, received));
+  }
+
+  @Override
+  public void endArchive() throws IOException {
+    tar.end();
+  }
+
+  @Override
+  public void entry(TarReader.Entry entry) throws IOException {
+    String path = prefix + entry.path();
+    switch (entry.kind()) {
+      case DIRECTORY ->
+          writer.directory(
+              new StoredFile(
+                  Area.DATA, path, StoredFile.Kind.DIRECTORY, 0, entry.mode(), entry.modifiedAt()));
+      case LINK -> {
+        // Tablespaces are known from the list in front; where they lie is a fact, not a file.
+        if (!path.matches("pg_tblspc/[0-9]{1,10}")) {
+          throw new ProtocolException("a link named " + path);
+        }
+      }
+      case FILE -> {
+        boolean map = path.equals(TABLESPACE_MAP);
+        StoredFile file =
+            new StoredFile(
+                map ? Area.META : Area.DATA,
+                path,
+                StoredFile.Kind.FILE,
+                entry.length(),
+                entry.mode(),
+                entry.modifiedAt());
+        openPath = path;
+        openLength = entry.length();
+        crc.reset();
+        open = writer.file(file, pages == null ? PieceCheck.NONE : pages.forFile(path));
+      }
+    }
+  }
+
+  @Override
+  public void content(byte[] bytes, int offset, int length) throws IOException {
+    BackupWriter.FileWriter file = open;
+    if (file == null) {
+      throw new IllegalStateException("Content of no file");
+    }
+    crc.update(bytes, offset, length);
+    file.write(bytes, offset, length);
+  }
+
+  @Override
+  public void endFile() throws IOException {
+    BackupWriter.FileWriter file = open;
+    if (file == null) {
+      throw new IllegalStateException("The end of no file");
+    }
+    file.finish();
+    file.close();
+    open = null;
+    files.add(openPath, openLength, (int) crc.getValue());
+  }
+
+  @Override
+  public void manifest(byte[] bytes, int offset, int length) throws IOException {
+    if (manifestFile == null) {
+      progress.end("copy");
+      manifestFile =
+          writer.file(
+              new StoredFile(Area.META, MANIFEST, StoredFile.Kind.FILE, 0, FILE_MODE, now),
+              PieceCheck.NONE);
+    }
+    manifestFile.write(bytes, offset, length);
+    manifest.feed(bytes, offset, length);
+  }
+
+  @Override
+  public void endManifest() throws IOException {
+    if (manifestFile == null) {
+      throw new ProtocolException("a backup without a manifest");
+    }
+    manifestFile.finish();
+    manifestFile.close();
+    manifestFile = null;
+    manifest.finish();
+  }
+
+  /** Where it began. */
+  WalPosition start() throws ProtocolException {
+    if (start == null) {
+      throw new ProtocolException("a backup that did not begin");
+    }
+    return start;
+  }
+
+  /** The tablespaces that came. */
+  List<Archive> tablespaces() {
+    return tablespaces;
+  }
+
+  /** What the pages said; after the writer has taken everything. */
+  Optional<PageChecksums> pages(Lsn stop) {
+    if (pages != null) {
+      pages.finish(stop);
+    }
+    return Optional.ofNullable(pages);
+  }
+
+  @Override
+  public void close() throws IOException {
+    try (ManifestCheck check = manifest;
+        BackupWriter.FileWriter file = open;
+        BackupWriter.FileWriter last = manifestFile) {
+      open = null;
+      manifestFile = null;
+    }
+  }
+}

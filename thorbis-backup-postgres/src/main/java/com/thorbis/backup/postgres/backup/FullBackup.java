@@ -1,0 +1,402 @@
+package com.thorbis.backup.postgres.backup;
+
+import com.thorbis.backup.api.BackupDescriptor;
+import com.thorbis.backup.api.BackupException;
+import com.thorbis.backup.api.BackupRequest;
+import com.thorbis.backup.api.BackupStatus;
+import com.thorbis.backup.api.BackupType;
+import com.thorbis.backup.api.ClassifiedFailure;
+import com.thorbis.backup.api.ClusterIdentity;
+import com.thorbis.backup.api.FailureKind;
+import com.thorbis.backup.api.Lsn;
+import com.thorbis.backup.api.Progress;
+import com.thorbis.backup.api.WalSegment;
+import com.thorbis.backup.postgres.capture.AwaitingBackups;
+import com.thorbis.backup.postgres.capture.WalCompanion;
+import com.thorbis.backup.postgres.page.PageChecksums;
+import com.thorbis.backup.postgres.settings.PostgresSettings;
+import com.thorbis.backup.postgres.wire.BaseBackupListener;
+import com.thorbis.backup.postgres.wire.BaseBackupOptions;
+import com.thorbis.backup.postgres.wire.Failures;
+import com.thorbis.backup.postgres.wire.ReplicationConnection;
+import com.thorbis.backup.postgres.wire.ReplicationConnection.BaseBackupEnd;
+import com.thorbis.backup.postgres.wire.ReplicationConnection.SystemIdentity;
+import com.thorbis.backup.postgres.wire.ReplicationConnection.WalPosition;
+import com.thorbis.backup.postgres.wire.ServerMessage;
+import com.thorbis.backup.spi.repository.BackupFacts;
+import com.thorbis.backup.spi.repository.BackupStart;
+import com.thorbis.backup.spi.repository.BackupWriter;
+import com.thorbis.backup.spi.repository.PieceCheck;
+import com.thorbis.backup.spi.repository.Repository;
+import com.thorbis.backup.spi.repository.RunControl;
+import com.thorbis.backup.spi.repository.StoredFile;
+import com.thorbis.backup.spi.repository.WalArchive;
+import java.io.IOException;
+import java.sql.SQLException;
+import java.time.Duration;
+import java.time.Instant;
+import java.util.ArrayList;
+import java.util.LinkedHashMap;
+import java.util.List;
+import java.util.Map;
+import java.util.Optional;
+import org.slf4j.Logger;
+import org.slf4j.LoggerFactory;
+
+/** Takes one full backup over the replication protocol, and sees to it that its WAL is stored. */
+public final class FullBackup {
+  private static final Logger LOG = LoggerFactory.getLogger(FullBackup.class);
+
+  /** How long a backup that is all but whole waits before it is recorded as waiting. */
+  private static final Duration FIRST_WAIT = Duration.ofSeconds(5);
+
+  private static final Duration FIRST_LOOK = Duration.ofMillis(250);
+  private static final Duration LONGEST_PAUSE = Duration.ofSeconds(5);
+  private static final int MOST_WARNINGS = 20;
+  private static final int CONFIGURATION_MODE = 0600;
+
+  private final PostgresSettings settings;
+  private final BackupRequest request;
+  private final Repository repository;
+  private final RunControl control;
+  private final Progress progress;
+
+  private final Map<String, String> attributes = new LinkedHashMap<>();
+  private final List<String> warnings = new ArrayList<>();
+  private boolean checksums;
+
+  /** One run. */
+  public FullBackup(
+      PostgresSettings settings, BackupRequest request, Repository repository, RunControl control) {
+    this.settings = settings;
+    this.request = request;
+    this.repository = repository;
+    this.control = control;
+    this.progress = control.progress();
+  }
+
+  /** Takes it. */
+  public BackupDescriptor run() throws IOException {
+    try (ReplicationConnection connection =
+        ReplicationConnection.open(settings, control.cancellation())) {
+      SystemIdentity server = connection.identify();
+      ClusterIdentity cluster =
+          new ClusterIdentity(
+              server.systemId(), connection.majorVersion(), connection.segmentSize());
+      repository.register(settings.source(), "postgres", cluster);
+      AwaitingBackups.settle(repository, settings.source());
+      WalArchive archive = repository.wal(settings.source());
+      if (walIsCaptured(archive, cluster)) {
+        return take(connection, cluster, archive, Optional.empty());
+      }
+      progress.note("Nobody captures WAL: this backup streams its own over a second connection");
+      try (WalCompanion companion = WalCompanion.open(settings, cluster, archive)) {
+        return take(connection, cluster, archive, Optional.of(companion));
+      }
+    } catch (IOException e) {
+      if (e instanceof ClassifiedFailure) {
+        throw e;
+      }
+      throw Failures.of(settings, e);
+    }
+  }
+
+  /** Whether a receiver or an archiver brings WAL into this repository now. */
+  private boolean walIsCaptured(WalArchive archive, ClusterIdentity cluster) throws IOException {
+    try (ServerFacts facts = ServerFacts.open(settings)) {
+      if (facts.slotActive(settings.slot())) {
+        return true;
+      }
+      Optional<String> archived = facts.lastArchived().filter(WalSegment::isName);
+      if (archived.isEmpty()) {
+        return false;
+      }
+      WalSegment last = WalSegment.parse(archived.get(), cluster.segmentSize());
+      return AwaitingBackups.covers(archive, last.timeline(), last.start(), last.end());
+    } catch (SQLException e) {
+      LOG.debug("source={} cannot ask by SQL who captures WAL", settings.source(), e);
+      return false;
+    }
+  }
+
+  private BackupDescriptor take(
+      ReplicationConnection connection,
+      ClusterIdentity cluster,
+      WalArchive archive,
+      Optional<WalCompanion> companion)
+      throws IOException {
+    Instant startedAt = before(connection);
+    try (BackupWriter writer =
+        repository.begin(
+            new BackupStart(settings.source(), BackupType.FULL, request.label(), startedAt))) {
+      LOG.info("backup={} source={} begins", writer.id(), settings.source());
+      WalPosition start;
+      BaseBackupEnd end;
+      List<BaseBackupListener.Archive> archives;
+      try (BackupReceiver receiver =
+          new BackupReceiver(
+              writer,
+              progress,
+              cluster.systemId(),
+              checksums && settings.verifyChecksums(),
+              position ->
+                  companion.ifPresent(wal -> wal.start(position.timeline(), position.lsn())),
+              startedAt)) {
+        end =
+            connection.baseBackup(
+                new BaseBackupOptions(
+                    label(writer),
+                    settings.fastCheckpoint(),
+                    settings.rateLimit() == 0 ? 0 : Math.max(1, settings.rateLimit() >> 10),
+                    settings.verifyChecksums()),
+                receiver);
+        start = receiver.start();
+        archives = receiver.tablespaces();
+        if (!start.timeline().equals(end.stop().timeline())) {
+          throw BackupException.of(
+                  "backup.timeline-changed",
+                  FailureKind.TRANSIENT,
+                  "The server went from timeline "
+                      + start.timeline()
+                      + " to "
+                      + end.stop().timeline()
+                      + " during the backup")
+              .remedy("Run the backup again.")
+              .build();
+        }
+        configuration(writer);
+        writer.settle();
+        receiver.pages(end.stop().lsn()).ifPresent(this::judge);
+      }
+      notices(connection.takeNotices(), end.damagedPages());
+      BackupFacts facts = facts(start, end.stop(), startedAt, archives);
+      return commit(writer, facts, archive, companion);
+    }
+  }
+
+  /** What is to be known beforehand; says when the backup begins, by the server's clock. */
+  private Instant before(ReplicationConnection connection) throws IOException {
+    checksums = connection.show("data_checksums").equals("on");
+    put("server-version", connection.serverVersion());
+    try (ServerFacts facts = ServerFacts.open(settings)) {
+      facts.parameters().forEach((name, value) -> put(name.replace('_', '-'), value));
+      put("in-recovery", Boolean.toString(facts.inRecovery()));
+      return facts.clock();
+    } catch (SQLException e) {
+      sqlUnavailable(e);
+      for (String name : ServerFacts.recorded()) {
+        shown(connection, name).ifPresent(value -> put(name.replace('_', '-'), value));
+      }
+      return settings.clock().instant();
+    }
+  }
+
+  private static Optional<String> shown(ReplicationConnection connection, String name)
+      throws IOException {
+    try {
+      return Optional.of(connection.show(name));
+    } catch (com.thorbis.backup.postgres.wire.ServerException e) {
+      return Optional.empty();
+    }
+  }
+
+  private void put(String name, String value) {
+    attributes.put("postgres." + name, value);
+  }
+
+  private void sqlUnavailable(SQLException e) {
+    progress.note(
+        "Without SQL the backup's times are by this host's clock, and names of tablespaces and"
+            + " configuration outside the data directory are missing: "
+            + Failures.of(settings, e).getMessage());
+    LOG.debug("source={} SQL is not available", settings.source(), e);
+  }
+
+  private String label(BackupWriter writer) {
+    // The server keeps it in one line of backup_label, at most 1024 bytes with the path.
+    String words = request.label().map(text -> " " + text.replaceAll("\\p{Cntrl}", " ")).orElse("");
+    String label = "thorbis " + writer.id() + words;
+    return label.substring(0, Math.min(label.length(), 200));
+  }
+
+  /** Configuration that the data directory does not hold, as far as the role may read it. */
+  private void configuration(BackupWriter writer) throws IOException {
+    String dataDirectory = attributes.get("postgres.data-directory");
+    if (dataDirectory == null) {
+      return;
+    }
+    try (ServerFacts facts = ServerFacts.open(settings)) {
+      for (String file : facts.configurationFiles(facts.parameters())) {
+        if (file.startsWith(dataDirectory + "/")) {
+          continue;
+        }
+        ServerFacts.ConfigurationFile found = facts.read(file);
+        String path = file.replaceFirst("^/+", "");
+        try (BackupWriter.FileWriter out =
+            writer.file(
+                new StoredFile(
+                    StoredFile.Area.CONFIG,
+                    path,
+                    StoredFile.Kind.FILE,
+                    found.content().length,
+                    CONFIGURATION_MODE,
+                    found.modifiedAt()),
+                PieceCheck.NONE)) {
+          out.write(found.content(), 0, found.content().length);
+          out.finish();
+        }
+      }
+    } catch (SQLException e) {
+      progress.note(
+          "Configuration outside the data directory is not in this backup; to have it:"
+              + " GRANT pg_read_server_files TO \""
+              + settings.user()
+              + "\"");
+      LOG.debug("source={} cannot read configuration", settings.source(), e);
+    }
+  }
+
+  private void judge(PageChecksums pages) {
+    if (pages.failed() == 0) {
+      return;
+    }
+    for (PageChecksums.Failure failure :
+        pages.failures().subList(0, Math.min(MOST_WARNINGS, pages.failures().size()))) {
+      warn(
+          "damaged page: "
+              + failure.file()
+              + " block "
+              + failure.block()
+              + ": "
+              + failure.problem());
+    }
+    if (pages.failed() > MOST_WARNINGS) {
+      warn(pages.failed() + " damaged pages in all");
+    }
+  }
+
+  private void notices(List<ServerMessage> notices, boolean damagedPages) {
+    int said = 0;
+    for (ServerMessage notice : notices) {
+      if (notice.severity().equals("WARNING") && said++ < MOST_WARNINGS) {
+        warn("the server says: " + notice.message());
+      }
+    }
+    if (damagedPages) {
+      warn("the server found pages whose checksum is wrong");
+    }
+  }
+
+  private void warn(String text) {
+    warnings.add(text);
+    progress.warning(text);
+  }
+
+  private BackupFacts facts(
+      WalPosition start,
+      WalPosition stop,
+      Instant startedAt,
+      List<BaseBackupListener.Archive> archives) {
+    Map<Long, String> names = Map.of();
+    Instant stoppedAt;
+    try (ServerFacts facts = ServerFacts.open(settings)) {
+      names = facts.tablespaces();
+      stoppedAt = facts.clock();
+    } catch (SQLException e) {
+      LOG.debug("source={} SQL is not available", settings.source(), e);
+      stoppedAt = settings.clock().instant();
+    }
+    List<BackupFacts.Tablespace> tablespaces = new ArrayList<>();
+    for (BaseBackupListener.Archive archive : archives) {
+      tablespaces.add(
+          new BackupFacts.Tablespace(
+              archive.oid(),
+              names.getOrDefault(archive.oid(), Long.toString(archive.oid())),
+              archive.location()));
+    }
+    return new BackupFacts(
+        start.lsn(),
+        stop.lsn(),
+        start.timeline(),
+        startedAt,
+        stoppedAt,
+        tablespaces,
+        attributes,
+        warnings);
+  }
+
+  /** Commits it whole if its WAL is there soon; otherwise as waiting, and completes it later. */
+  private BackupDescriptor commit(
+      BackupWriter writer, BackupFacts facts, WalArchive archive, Optional<WalCompanion> companion)
+      throws IOException {
+    progress.begin("wal", -1);
+    Duration first = settings.walWait().compareTo(FIRST_WAIT) < 0 ? settings.walWait() : FIRST_WAIT;
+    if (awaitWal(facts, archive, companion, first)) {
+      progress.end("wal");
+      return writer.commit(
+          facts,
+          facts.warnings().isEmpty() ? BackupStatus.COMPLETE : BackupStatus.COMPLETED_WITH_WARNING);
+    }
+    // From here on the backup survives us: a later run completes it.
+    BackupDescriptor waiting = writer.commit(facts, BackupStatus.AWAITING_WAL);
+    if (awaitWal(facts, archive, companion, settings.walWait().minus(first))) {
+      progress.end("wal");
+      return repository.complete(waiting.id());
+    }
+    throw BackupException.of(
+            "backup.awaiting-wal",
+            FailureKind.TRANSIENT,
+            "Backup "
+                + waiting.id()
+                + " is stored, but not its WAL from "
+                + facts.startLsn()
+                + " to "
+                + facts.stopLsn()
+                + companion
+                    .flatMap(WalCompanion::failure)
+                    .map(problem -> ": " + problem.getMessage())
+                    .orElse(""))
+        .remedy(
+            "Let wal receive or the archiver bring it; the next backup or receiver completes this"
+                + " one.")
+        .detail("backup", waiting.id().toString())
+        .detail("startLsn", facts.startLsn().toString())
+        .detail("stopLsn", facts.stopLsn().toString())
+        .build();
+  }
+
+  private boolean awaitWal(
+      BackupFacts facts, WalArchive archive, Optional<WalCompanion> companion, Duration patience)
+      throws IOException {
+    long deadline = System.nanoTime() + Math.max(0, patience.toNanos());
+    Lsn stop = facts.stopLsn();
+    if (companion.isPresent()) {
+      companion.get().await(stop, patience, control.cancellation());
+    }
+    Duration pause = FIRST_LOOK;
+    while (!AwaitingBackups.covers(archive, facts.timeline(), facts.startLsn(), stop)) {
+      control.cancellation().check();
+      long left = deadline - System.nanoTime();
+      if (left <= 0) {
+        return false;
+      }
+      pause(Math.min(left / 1_000_000 + 1, pause.toMillis()));
+      pause =
+          pause.multipliedBy(2).compareTo(LONGEST_PAUSE) < 0
+              ? pause.multipliedBy(2)
+              : LONGEST_PAUSE;
+    }
+    return true;
+  }
+
+  private void pause(long millis) throws IOException {
+    java.util.concurrent.CountDownLatch cancelled = new java.util.concurrent.CountDownLatch(1);
+    try (com.thorbis.backup.api.Cancellation.Registration registration =
+        control.cancellation().onCancel(cancelled::countDown)) {
+      cancelled.await(millis, java.util.concurrent.TimeUnit.MILLISECONDS);
+    } catch (InterruptedException e) {
+      Thread.currentThread().interrupt();
+      throw new java.io.InterruptedIOException("Interrupted while waiting for WAL");
+    }
+  }
+}
