@@ -2,7 +2,6 @@
 module com.thorbis.backup.postgres {
   requires com.fasterxml.jackson.core;
   requires com.ongres.saslprep;
-  requires com.ongres.stringprep;
   requires transitive com.thorbis.backup.api;
   requires java.sql;
   requires static org.checkerframework.checker.qual;

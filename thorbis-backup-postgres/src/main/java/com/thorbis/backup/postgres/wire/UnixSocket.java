@@ -17,6 +17,7 @@ import java.nio.channels.SocketChannel;
 import java.nio.file.Path;
 
 /** A Unix-domain socket for code that wants a {@link Socket}, read timeouts included. */
+@SuppressWarnings("UnsynchronizedOverridesSynchronized") // closing must never wait for a lock
 public final class UnixSocket extends Socket {
   private final Path file;
   private final SocketChannel channel;
