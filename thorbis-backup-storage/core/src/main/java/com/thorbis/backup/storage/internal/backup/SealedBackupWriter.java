@@ -125,6 +125,13 @@ public final class SealedBackupWriter implements BackupWriter {
   }
 
   @Override
+  public void settle() throws IOException {
+    requireIdle();
+    submitCurrent();
+    pipeline.drain();
+  }
+
+  @Override
   public long bytesRead() {
     return bytesRead;
   }

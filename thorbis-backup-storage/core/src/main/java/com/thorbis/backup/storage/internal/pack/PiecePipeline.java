@@ -28,6 +28,7 @@ public final class PiecePipeline implements AutoCloseable {
   private final CountDownLatch ended = new CountDownLatch(1);
   private final AtomicReference<@Nullable Throwable> failure = new AtomicReference<>();
   private final Sink sink;
+  private final int pieces;
 
   /** Takes encoded pieces, all on one thread. */
   public interface Sink {
@@ -48,7 +49,7 @@ public final class PiecePipeline implements AutoCloseable {
    */
   public PiecePipeline(String name, int parallelism, Supplier<PieceEncoder> encoders, Sink sink) {
     int workers = Math.min(parallelism, MOST_WORKERS);
-    int pieces = 2 * workers + 4;
+    this.pieces = 2 * workers + 4;
     this.sink = sink;
     this.free = new ArrayBlockingQueue<>(pieces);
     this.toEncode = new ArrayBlockingQueue<>(pieces);
@@ -88,6 +89,15 @@ public final class PiecePipeline implements AutoCloseable {
     // The queues have room for every piece there is.
     inOrder.add(piece);
     toEncode.add(piece);
+  }
+
+  /** Waits until the sink has taken all that was submitted. Whoever calls holds no piece. */
+  public void drain() throws IOException {
+    List<Piece> all = new ArrayList<>();
+    while (all.size() < pieces) {
+      all.add(take());
+    }
+    free.addAll(all);
   }
 
   /** Waits until the sink has taken all and ended. */
