@@ -89,6 +89,7 @@ public final class Bootstrap {
   /** Creates a repository, or finishes what an earlier attempt left. */
   public static InitReport init(RepositorySetup setup, SecureRandom random) throws IOException {
     ObjectStore store = store(setup);
+    store.createPlace();
     byte[] headerBytes = readHeader(store);
     if (headerBytes == null) {
       if (!store.list(ObjectNames.COMMITS, Optional.empty()).objects().isEmpty()) {
