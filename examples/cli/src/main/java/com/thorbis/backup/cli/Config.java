@@ -75,15 +75,16 @@ record Config(
   /** Something to know; shown by {@code check}, and at once if {@code urgent}. */
   record Note(String subject, String message, String remedy, boolean urgent) {}
 
-  static Config load(Path file, Map<String, String> environment, String home) {
+  static Config load(Path file, Host host) {
     String text = read(file);
     Path folder = folderOf(file);
     List<String> clear = new ArrayList<>();
     Section root =
         Section.root(
-            new Section.Source(file.toString(), new Placeholders(environment, folder), clear::add),
+            new Section.Source(
+                file.toString(), new Placeholders(host.environment(), folder), clear::add),
             Yaml.parse(file.toString(), text));
-    return read(root, file, folder, home, clear);
+    return read(root, file, folder, host, clear);
   }
 
   /** Whether a recovery key without a name is among the recipients: {@code init} makes it. */
@@ -107,11 +108,10 @@ record Config(
     return builder;
   }
 
-  private static Config read(
-      Section root, Path file, Path folder, String home, List<String> clear) {
+  private static Config read(Section root, Path file, Path folder, Host host, List<String> clear) {
     List<Note> notes = new ArrayList<>();
     Path state =
-        root.find("state-directory").map(folder::resolve).orElseGet(() -> stateBelow(home));
+        root.find("state-directory").map(folder::resolve).orElseGet(() -> stateBelow(host.home()));
     Section repository =
         root.section("repository")
             .orElseThrow(() -> root.wrong("repository", "is missing", "Set repository.copies."));
@@ -151,7 +151,7 @@ record Config(
 
     Optional<Section> retention = root.section("retention");
     Set<String> policies = retention.map(section -> retention(section, notes)).orElse(Set.of());
-    Map<String, SourceConfig> sources = sources(root, policies, notes);
+    Map<String, SourceConfig> sources = sources(root, policies, notes, commands(file, host));
     root.finish();
     noteClearSecrets(file, clear, notes);
     return new Config(
@@ -219,7 +219,7 @@ record Config(
   }
 
   private static Map<String, SourceConfig> sources(
-      Section root, Set<String> policies, List<Note> notes) {
+      Section root, Set<String> policies, List<Note> notes, Map<String, String> commands) {
     Map<String, SourceConfig> sources = new LinkedHashMap<>();
     Optional<Section> all = root.section("sources");
     if (all.isEmpty()) {
@@ -251,9 +251,17 @@ record Config(
         settings.put("parallelism", Integer.toString(threads));
       }
       settings.putAll(section.rest());
+      commands.forEach(settings::putIfAbsent);
       sources.put(name, new SourceConfig(type, parallelism, settings));
     }
     return sources;
+  }
+
+  /** What a server that recovers runs to get its log, where nobody answers it otherwise. */
+  private static Map<String, String> commands(Path file, Host host) {
+    return host.launcher()
+        .map(launcher -> Map.of("launcher", launcher.toString(), "config-file", file.toString()))
+        .orElse(Map.of());
   }
 
   private static void schedule(Section section, List<Note> notes) {
@@ -264,7 +272,7 @@ record Config(
     section.finish();
     notes.add(
         new Note(
-            "config." + section.describe("schedule").replaceAll("\\.schedule$", ""),
+            "config." + section.path(),
             "a schedule is set, and this version starts nothing by itself",
             "Start backups from cron or a timer.",
             false));

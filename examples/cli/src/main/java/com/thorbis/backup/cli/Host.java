@@ -7,6 +7,7 @@ import java.io.PrintStream;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.Path;
 import java.util.Map;
+import java.util.Optional;
 
 /**
  * What surrounds one run of the command.
@@ -19,6 +20,7 @@ import java.util.Map;
  * @param err everything else
  * @param asks whether a person reads {@code err} and can answer
  * @param draws whether {@code err} is a terminal
+ * @param launcher the file that started this process, for commands that others are to run
  */
 record Host(
     Map<String, String> environment,
@@ -28,7 +30,8 @@ record Host(
     PrintStream out,
     PrintStream err,
     boolean asks,
-    boolean draws) {
+    boolean draws,
+    Optional<Path> launcher) {
 
   static Host system() {
     // The launcher looks: Java cannot tell about each stream.
@@ -42,6 +45,7 @@ record Host(
         new PrintStream(new FileOutputStream(FileDescriptor.out), false, StandardCharsets.UTF_8),
         new PrintStream(new FileOutputStream(FileDescriptor.err), true, StandardCharsets.UTF_8),
         terminals.contains("i") && terminals.contains("e"),
-        terminals.contains("e"));
+        terminals.contains("e"),
+        Optional.ofNullable(System.getProperty("thorbis.launcher")).map(Path::of));
   }
 }

@@ -64,6 +64,11 @@ final class Section {
     return fields.fields().keySet();
   }
 
+  /** Where it stands. */
+  String path() {
+    return path;
+  }
+
   /** How messages name a key. */
   String describe(String key) {
     return path.isEmpty() ? key : path + "." + key;

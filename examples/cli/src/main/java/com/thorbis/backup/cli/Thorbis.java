@@ -113,7 +113,7 @@ final class Thorbis implements Runnable {
   Config config() {
     Config loaded = config;
     if (loaded == null) {
-      loaded = Config.load(configPath(), host().environment(), host().home());
+      loaded = Config.load(configPath(), host());
       config = loaded;
       for (Config.Note note : loaded.notes()) {
         if (note.urgent()) {

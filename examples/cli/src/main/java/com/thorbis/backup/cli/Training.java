@@ -11,6 +11,7 @@ import java.nio.file.Path;
 import java.util.Comparator;
 import java.util.List;
 import java.util.Map;
+import java.util.Optional;
 import java.util.stream.Stream;
 
 /**
@@ -55,7 +56,8 @@ final class Training {
               nowhere,
               nowhere,
               false,
-              false);
+              false,
+              Optional.empty());
       for (String command :
           List.of(
               "--version",

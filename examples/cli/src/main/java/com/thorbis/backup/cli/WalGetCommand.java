@@ -35,8 +35,10 @@ final class WalGetCommand extends Job {
                 "delivered", delivered,
                 "destination", delivered ? to : null),
             out -> {
-              if (!delivered && !thorbis().quiet) {
-                thorbis().host().err().println(name + " is not in the repository");
+              // What a restore_command looks for beside the exit code: a runtime that cannot start
+              // ends with 1 as well, and does not say this.
+              if (!delivered) {
+                out.println("absent " + name);
               }
             });
     return delivered ? Exit.DONE : Exit.WAL_ABSENT;

@@ -1,0 +1,58 @@
+package com.thorbis.backup.cli;
+
+import static org.assertj.core.api.Assertions.assertThat;
+import static org.assertj.core.api.Assertions.catchThrowableOfType;
+
+import com.thorbis.backup.api.BackupException;
+import java.time.Instant;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.CsvSource;
+import org.junit.jupiter.params.provider.ValueSource;
+
+class TimesTest {
+  @ParameterizedTest
+  @CsvSource({
+    "2026-01-02T03:04:05Z,             2026-01-02T03:04:05Z",
+    "2026-01-02t03:04:05z,             2026-01-02T03:04:05Z",
+    "2026-01-02 03:04:05Z,             2026-01-02T03:04:05Z",
+    "2026-01-02 03:04Z,                2026-01-02T03:04:00Z",
+    "2026-01-02 03:04:05 UTC,          2026-01-02T03:04:05Z",
+    "2026-01-02 03:04:05.123456+01:00, 2026-01-02T02:04:05.123456Z",
+    "2026-01-02 03:04:05.5+01,         2026-01-02T02:04:05.5Z",
+    "2026-01-02T03:04:05-0230,         2026-01-02T05:34:05Z",
+    "2026-01-02 03:04:05 +05:30,       2026-01-01T21:34:05Z",
+  })
+  void readsMoments(String text, Instant moment) {
+    assertThat(Times.parse("--to-time", text)).isEqualTo(moment);
+  }
+
+  @ParameterizedTest
+  @ValueSource(
+      strings = {"2026-01-02", "2026-01-02 03:04", "2026-01-02T03:04:05", "2026-01-02 03:04:05.1"})
+  void refusesAMomentWithoutAZone(String text) {
+    BackupException failure = failure(text);
+
+    assertThat(failure).hasMessageContaining("does not say in which time zone");
+    assertThat(failure.remedy()).contains("2026-01-02T03:04:05Z");
+  }
+
+  @ParameterizedTest
+  @ValueSource(
+      strings = {
+        "",
+        "yesterday",
+        "2026-02-30T00:00:00Z",
+        "2026-01-02T25:00:00Z",
+        "2026-01-02Z",
+        "2026-01-02T03:04:05.1234567Z",
+        "2026-01-02T03:04:05 Europe/Berlin",
+        "1767323045"
+      })
+  void refusesWhatIsNoMoment(String text) {
+    assertThat(failure(text)).hasMessageContaining("is not a moment");
+  }
+
+  private static BackupException failure(String text) {
+    return catchThrowableOfType(BackupException.class, () -> Times.parse("--to-time", text));
+  }
+}
