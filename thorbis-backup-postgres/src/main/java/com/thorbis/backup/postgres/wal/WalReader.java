@@ -371,11 +371,12 @@ public final class WalReader {
   }
 
   private BackupException mismatch(String what, String ours, String theirs, String remedy) {
+    Lsn page = new Lsn(position & -PAGE);
     return BackupException.of(
             "wal.identity-mismatch",
             FailureKind.REFUSED,
             "WAL at "
-                + new Lsn(position)
+                + page
                 + " of timeline "
                 + timeline
                 + " is of another cluster: "
@@ -385,7 +386,7 @@ public final class WalReader {
                 + ", expected "
                 + ours)
         .remedy(remedy)
-        .detail("position", new Lsn(position).toString())
+        .detail("position", page.toString())
         .detail("expected", ours)
         .detail("found", theirs)
         .build();
