@@ -12,6 +12,7 @@ import com.thorbis.backup.api.WalRange;
 import com.thorbis.backup.postgres.wal.TimelineHistory;
 import com.thorbis.backup.spi.repository.SourceInfo;
 import com.thorbis.backup.spi.repository.WalArchive;
+import com.thorbis.backup.spi.repository.WalMarks;
 import java.io.IOException;
 import java.time.Duration;
 import java.time.Instant;
@@ -347,9 +348,15 @@ public final class RestorePlanner {
             ? "the restore point was made before it ended"
             : "no restore point of this name is in the WAL after it"
                 + wal.gap().map(gap -> "; " + missing(gap)).orElse(""));
-    wal.restorePoints().stream()
-        .filter(p -> p.position().compareTo(backup.stopLsn()) >= 0)
-        .forEach(p -> refusal.reachableName(p.name()));
+    List<String> names =
+        wal.restorePoints().stream().map(WalMarks.RestorePoint::name).distinct().toList();
+    for (int i = names.size() - 1; i >= 0; i--) {
+      Optional<WalStretch.Event> first = wal.restorePoint(names.get(i));
+      if (first.filter(p -> p.record().compareTo(backup.stopLsn()) >= 0).isPresent()) {
+        refusal.reachableName(names.get(i));
+        break;
+      }
+    }
     return Optional.empty();
   }
 
@@ -413,7 +420,9 @@ public final class RestorePlanner {
     }
 
     void reachableName(String name) {
-      nearest = Optional.of(name);
+      if (nearest.isEmpty()) {
+        nearest = Optional.of(name);
+      }
     }
 
     private void near(long away, String what) {

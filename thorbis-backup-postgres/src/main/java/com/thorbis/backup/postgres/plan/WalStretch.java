@@ -16,6 +16,7 @@ import java.util.Collections;
 import java.util.List;
 import java.util.Optional;
 import java.util.function.Predicate;
+import org.jspecify.annotations.Nullable;
 
 /**
  * A line of timelines from one position as far as the log is stored without a hole. Marks tell
@@ -90,14 +91,15 @@ final class WalStretch {
     return gap;
   }
 
-  /** The stretches up to the end of the segment that holds {@code position}. */
+  /** The stretches to the segment after the one that holds a position: a record may reach it. */
   List<WalRange> rangesTo(Lsn position) {
     List<WalRange> needed = new ArrayList<>();
     for (WalRange range : ranges) {
       if (range.start().compareTo(position) > 0) {
         break;
       }
-      Lsn end = WalSegment.containing(range.timeline(), position, ledger.segmentSize()).end();
+      Lsn end =
+          WalSegment.containing(range.timeline(), position, ledger.segmentSize()).next().end();
       needed.add(
           new WalRange(
               range.timeline(), range.start(), end.compareTo(range.end()) < 0 ? end : range.end()));
@@ -130,7 +132,9 @@ final class WalStretch {
   List<Long> outermostXids(Lsn after) throws IOException {
     List<Long> found = new ArrayList<>();
     for (Slice slice : slices) {
-      if (slice.from().compareTo(after) >= 0 && slice.toEnd()) {
+      if (slice.from().compareTo(after) >= 0
+          && slice.from().equals(slice.segment().start())
+          && slice.toEnd()) {
         WalMarks marks = ledger.marks(slice.segment());
         marks.leastXid().ifPresent(found::add);
         marks.mostXid().ifPresent(found::add);
@@ -170,22 +174,29 @@ final class WalStretch {
    */
   Optional<Instant> completeTo() throws IOException {
     Instant latest = null;
-    for (int i = slices.size() - 1; i >= 0; i--) {
-      Slice slice = slices.get(i);
-      if (!slice.toEnd()) {
-        continue;
-      }
-      WalMarks marks = ledger.marks(slice.segment());
-      for (Optional<Instant> moment : List.of(marks.asOf(), marks.lastEnd())) {
-        if (moment.isPresent() && (latest == null || moment.get().isAfter(latest))) {
-          latest = moment.get();
-        }
-      }
-      if (latest != null && marks.lastEnd().isPresent()) {
-        break;
+    int from = slices.size() - 1;
+    for (; from > 0 && ledger.marks(slices.get(from).segment()).lastEnd().isEmpty(); from--) {
+      latest = later(latest, asOf(slices.get(from)));
+    }
+    List<Event> events = new ArrayList<>();
+    if (from >= 0) {
+      latest = later(latest, asOf(slices.get(from)));
+      read(from, collect(events));
+    }
+    for (Event event : events) {
+      if (event.transaction() && event.record().compareTo(start) >= 0) {
+        latest = later(latest, Optional.of(event.time()));
       }
     }
     return Optional.ofNullable(latest);
+  }
+
+  private Optional<Instant> asOf(Slice slice) throws IOException {
+    return slice.toEnd() ? ledger.marks(slice.segment()).asOf() : Optional.empty();
+  }
+
+  private static @Nullable Instant later(@Nullable Instant known, Optional<Instant> other) {
+    return other.filter(time -> known == null || time.isAfter(known)).orElse(known);
   }
 
   /** The last whole record. */
@@ -194,10 +205,7 @@ final class WalStretch {
       if (i > 0 && ledger.marks(slices.get(i).segment()).lastRecord().isEmpty()) {
         continue;
       }
-      WalReader reader = reader(i, WalListener.NONE);
-      for (int k = before(i); k < slices.size(); k++) {
-        feed(reader, slices.get(k), k == before(i));
-      }
+      WalReader reader = read(i, WalListener.NONE);
       Optional<Lsn> record = reader.lastRecord();
       Optional<Lsn> end = reader.lastRecordEnd();
       if (record.isPresent() && end.isPresent() && record.get().compareTo(start) >= 0) {
@@ -236,6 +244,15 @@ final class WalStretch {
       events.clear();
     }
     return Optional.empty();
+  }
+
+  /** Reads from a segment, and the one before it, to the end. */
+  private WalReader read(int slice, WalListener listener) throws IOException {
+    WalReader reader = reader(slice, listener);
+    for (int i = before(slice); i < slices.size(); i++) {
+      feed(reader, slices.get(i), i == before(slice));
+    }
+    return reader;
   }
 
   /** A record that ends in a segment may begin in the one before. */

@@ -546,6 +546,7 @@ public final class WalReader {
     if (recordRm == RM_XLOG && (recordInfo & 0xF0) == XLOG_SWITCH) {
       // The rest of the segment is unused; records go on in the next one.
       mode = (position & (segmentSize - 1)) == 0 ? Mode.HEADER : Mode.SEARCH;
+      lastEnd = position + segmentSize - 1 & -(long) segmentSize;
     }
   }
 

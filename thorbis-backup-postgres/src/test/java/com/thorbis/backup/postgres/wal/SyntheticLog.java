@@ -121,7 +121,7 @@ public final class SyntheticLog {
 
   /** Leaves the rest of the segment unused. */
   public Rec switchSegment() {
-    Rec record = append(Kind.OTHER, 0, 0x40, 0, new byte[0], 0, EPOCH, "");
+    append(Kind.OTHER, 0, 0x40, 0, new byte[0], 0, EPOCH, "");
     int size = cluster.segmentSize().bytes();
     while (position % size != 0) {
       if (position % PAGE == 0) {
@@ -130,7 +130,10 @@ public final class SyntheticLog {
         put(new byte[(int) (PAGE - position % PAGE)]);
       }
     }
-    return record;
+    Rec written = records.remove(records.size() - 1);
+    Rec whole = new Rec(written.start(), end(), Kind.OTHER, 0, EPOCH, "");
+    records.add(whole);
+    return whole;
   }
 
   /** Crashes in the middle of a record of this length and goes on as recovery does. */
