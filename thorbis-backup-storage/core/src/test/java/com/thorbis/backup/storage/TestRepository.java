@@ -157,6 +157,15 @@ final class TestRepository {
     return files;
   }
 
+  /** Several shapes within three megabytes. */
+  static Map<String, byte[]> mediumFiles(long seed) {
+    Random random = new Random(seed);
+    Map<String, byte[]> files = fewFiles(seed);
+    files.put("base/1/large", text(random, (1 << 20) + 12_345));
+    files.put("base/1/random", bytes(random, 700_000));
+    return files;
+  }
+
   /** A few small ones. */
   static Map<String, byte[]> fewFiles(long seed) {
     Random random = new Random(seed);

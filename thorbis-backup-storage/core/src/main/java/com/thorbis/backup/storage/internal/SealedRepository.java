@@ -96,7 +96,9 @@ public final class SealedRepository implements Repository {
 
   @Override
   public BackupDescriptor complete(BackupId id) throws IOException {
-    registrar.complete(id);
+    Catalog.Entry entry = requireBackup(id);
+    Catalog.Source source = requireSource(entry.backup().source());
+    registrar.complete(id, SealedWalArchive.mark(services, source, entry.backup()));
     return requireBackup(id).backup();
   }
 

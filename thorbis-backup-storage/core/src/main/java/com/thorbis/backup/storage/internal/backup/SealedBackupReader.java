@@ -150,6 +150,22 @@ public final class SealedBackupReader implements BackupReader {
     return entry.manifest().key().value();
   }
 
+  Manifest manifest() {
+    return manifest;
+  }
+
+  /** A part of the file table. */
+  List<FileEntry> table(PieceRef piece, PackReader packs, PieceCodec codec) throws IOException {
+    PackRef pack = pack(piece);
+    return MapBlock.readTable(ByteBuffer.wrap(packs.read(pack, piece, codec)), pack.key().value());
+  }
+
+  /** A part of a file's map. */
+  List<Extent> map(PieceRef piece, PackReader packs, PieceCodec codec) throws IOException {
+    PackRef pack = pack(piece);
+    return MapBlock.readMap(ByteBuffer.wrap(packs.read(pack, piece, codec)), pack.key().value());
+  }
+
   /** The extents of a file; a long map is read piece by piece. */
   ExtentCursor extents(FileEntry file, PackReader packs, PieceCodec codec) {
     if (file.maps().isEmpty()) {
@@ -157,14 +173,7 @@ public final class SealedBackupReader implements BackupReader {
       return () -> once.hasNext() ? once.next() : null;
     }
     Iterator<PieceRef> maps = file.maps().iterator();
-    return () -> {
-      if (!maps.hasNext()) {
-        return null;
-      }
-      PieceRef map = maps.next();
-      PackRef pack = pack(map);
-      return MapBlock.readMap(ByteBuffer.wrap(packs.read(pack, map, codec)), pack.key().value());
-    };
+    return () -> maps.hasNext() ? map(maps.next(), packs, codec) : null;
   }
 
   private byte[] readWhole(FileEntry found) throws IOException {
@@ -218,11 +227,7 @@ public final class SealedBackupReader implements BackupReader {
         if (!pieces.hasNext()) {
           return null;
         }
-        PieceRef piece = pieces.next();
-        PackRef pack = pack(piece);
-        part =
-            MapBlock.readTable(ByteBuffer.wrap(packs.read(pack, piece, codec)), pack.key().value())
-                .iterator();
+        part = table(pieces.next(), packs, codec).iterator();
       }
       return part.next();
     }

@@ -34,6 +34,7 @@ import com.thorbis.backup.storage.internal.pack.PackSet;
 import com.thorbis.backup.storage.internal.pack.Piece;
 import com.thorbis.backup.storage.internal.pack.PieceEncoder;
 import com.thorbis.backup.storage.internal.pack.PiecePipeline;
+import com.thorbis.backup.storage.internal.wal.SealedWalArchive;
 import java.io.IOException;
 import java.io.OutputStream;
 import java.nio.charset.StandardCharsets;
@@ -42,6 +43,7 @@ import java.security.MessageDigest;
 import java.time.Instant;
 import java.time.ZoneOffset;
 import java.time.format.DateTimeFormatter;
+import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.LinkedHashMap;
 import java.util.List;
@@ -158,13 +160,12 @@ public final class SealedBackupWriter implements BackupWriter {
         new Manifest(backup, facts, id.value(), table, List.copyOf(assembler.tables()));
     SlotRef ref = store(manifest);
     manifestLength = ref.length();
-    services
-        .log()
-        .append(
-            catalog ->
-                catalog.backup(id).isPresent()
-                    ? List.of()
-                    : List.of(new Operation.Backup(backup, ref)));
+    List<Operation> operations = new ArrayList<>();
+    if (status != BackupStatus.AWAITING_WAL) {
+      operations.addAll(SealedWalArchive.mark(services, source, backup));
+    }
+    operations.add(new Operation.Backup(backup, ref));
+    services.log().append(catalog -> catalog.backup(id).isPresent() ? List.of() : operations);
     LOG.info(
         "Committed backup={} source={} files={} read={} stored={}",
         id,

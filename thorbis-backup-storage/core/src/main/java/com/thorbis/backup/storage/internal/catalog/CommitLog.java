@@ -18,6 +18,7 @@ import java.io.IOException;
 import java.nio.file.Path;
 import java.security.SecureRandom;
 import java.time.Clock;
+import java.util.ArrayList;
 import java.util.HexFormat;
 import java.util.List;
 import java.util.Map;
@@ -40,6 +41,7 @@ public final class CommitLog {
   private final SecureRandom random;
   private final String writer;
   private final Catalog catalog = new Catalog();
+  private final List<String> hashes = new ArrayList<>();
   private long sequence;
   private String head = "";
 
@@ -76,6 +78,11 @@ public final class CommitLog {
   /** The last commit read so far; 0 before the first. */
   public synchronized long sequence() {
     return sequence;
+  }
+
+  /** SHA-256 of a commit as stored when it was read. */
+  public synchronized String hash(long of) {
+    return hashes.get(Math.toIntExact(of - 1));
   }
 
   /**
@@ -206,6 +213,7 @@ public final class CommitLog {
     catalog.apply(commit, key);
     sequence = commit.sequence();
     head = sha256;
+    hashes.add(sha256);
   }
 
   private Optional<Boolean> isOurs(ObjectKey key, String run) throws IOException {

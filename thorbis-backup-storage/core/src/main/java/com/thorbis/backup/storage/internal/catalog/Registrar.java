@@ -11,6 +11,7 @@ import com.thorbis.backup.spi.repository.RepositoryException;
 import com.thorbis.backup.spi.repository.SourceInfo;
 import java.io.IOException;
 import java.security.SecureRandom;
+import java.util.ArrayList;
 import java.util.HexFormat;
 import java.util.List;
 import java.util.Map;
@@ -97,8 +98,12 @@ public final class Registrar {
     return require(name).info();
   }
 
-  /** Records that a backup's WAL is stored. */
-  public void complete(BackupId id) throws IOException {
+  /**
+   * Records that a backup's WAL is stored.
+   *
+   * @param alongside what else is recorded if that is news
+   */
+  public void complete(BackupId id, List<Operation> alongside) throws IOException {
     log.append(
         catalog -> {
           Catalog.Entry entry =
@@ -113,9 +118,12 @@ public final class Registrar {
                               Map.of("backup", id.value()),
                               "Look with list.",
                               null));
-          return entry.backup().status() == BackupStatus.AWAITING_WAL
-              ? List.of(new Operation.Complete(id))
-              : List.of();
+          if (entry.backup().status() != BackupStatus.AWAITING_WAL) {
+            return List.of();
+          }
+          List<Operation> operations = new ArrayList<>(alongside);
+          operations.add(new Operation.Complete(id));
+          return operations;
         });
   }
 

@@ -29,6 +29,11 @@ public final class PackRef {
     this.commitment = commitment;
   }
 
+  /** What a pack's own beginning tells of it. */
+  public static PackRef of(ObjectHeader header, long sealedLength, byte[] salt, byte[] commitment) {
+    return new PackRef(header.slot(), header.object(), sealedLength, salt, commitment);
+  }
+
   /** Reads one from a document. */
   public static PackRef read(Json.Node node, ObjectId repository) throws RepositoryException {
     long length = node.number("length", 1, Long.MAX_VALUE);

@@ -1,14 +1,420 @@
 package com.thorbis.backup.storage.internal.verify;
 
+import com.thorbis.backup.api.BackupId;
+import com.thorbis.backup.api.BackupStatus;
+import com.thorbis.backup.api.FailureKind;
 import com.thorbis.backup.api.VerifyReport;
 import com.thorbis.backup.api.VerifyRequest;
+import com.thorbis.backup.crypto.MalformedObjectException;
+import com.thorbis.backup.crypto.ObjectHeader;
+import com.thorbis.backup.crypto.ObjectId;
+import com.thorbis.backup.crypto.ObjectType;
+import com.thorbis.backup.spi.repository.RepositoryException;
 import com.thorbis.backup.spi.repository.RunControl;
+import com.thorbis.backup.spi.repository.StoredFile;
+import com.thorbis.backup.spi.storage.ByteRange;
+import com.thorbis.backup.spi.storage.ListPage;
+import com.thorbis.backup.spi.storage.ObjectInfo;
+import com.thorbis.backup.spi.storage.ObjectKey;
+import com.thorbis.backup.spi.storage.ObjectRead;
+import com.thorbis.backup.spi.storage.StorageException;
 import com.thorbis.backup.storage.internal.Services;
+import com.thorbis.backup.storage.internal.backup.BackupContents;
+import com.thorbis.backup.storage.internal.catalog.Catalog;
+import com.thorbis.backup.storage.internal.catalog.SlotRef;
+import com.thorbis.backup.storage.internal.format.Digests;
+import com.thorbis.backup.storage.internal.format.ObjectNames;
+import com.thorbis.backup.storage.internal.format.SealedObjects;
+import com.thorbis.backup.storage.internal.pack.PackReader;
+import com.thorbis.backup.storage.internal.pack.PackRef;
+import com.thorbis.backup.storage.internal.pack.PieceCodec;
+import com.thorbis.backup.storage.internal.pack.PieceRef;
+import java.io.IOException;
+import java.io.InputStream;
+import java.util.ArrayList;
+import java.util.HashMap;
+import java.util.HashSet;
+import java.util.LinkedHashMap;
+import java.util.LinkedHashSet;
+import java.util.List;
+import java.util.Map;
+import java.util.Optional;
+import java.util.Set;
+import java.util.concurrent.ConcurrentHashMap;
+import java.util.concurrent.atomic.AtomicLong;
+import org.jspecify.annotations.Nullable;
 
+/**
+ * Looks whether all is as it was stored. What is damaged goes into the report; what could not be
+ * looked at is an exception.
+ */
 public final class Verifier {
-  public Verifier(Services services, RunControl control) {}
+  private static final int MOST_PLAIN = 1 << 20;
 
-  public VerifyReport verify(VerifyRequest request) throws java.io.IOException {
-    throw new UnsupportedOperationException("verify is not there yet");
+  private final Services services;
+  private final RunControl control;
+  private final Findings findings;
+  private final Catalog catalog;
+  private final PackReader packs;
+  private final Map<ObjectId, Needed> needed = new LinkedHashMap<>();
+  private final Map<ObjectId, PackCheck.Result> results = new ConcurrentHashMap<>();
+  private final Map<BackupId, BackupContents> opened = new LinkedHashMap<>();
+  private final AtomicLong done = new AtomicLong();
+  private long expected;
+
+  /** A pack, and who needs it. */
+  private record Needed(PackRef pack, Set<BackupId> backups) {}
+
+  /** Looks at what the catalogue holds now. */
+  public Verifier(Services services, RunControl control) {
+    this.services = services;
+    this.control = control;
+    this.findings = new Findings(services.store().describe());
+    this.catalog = services.log().catalog();
+    this.packs = new PackReader(services.store(), services.keys());
+  }
+
+  /** Verifies. */
+  public VerifyReport verify(VerifyRequest request) throws IOException {
+    long started = System.nanoTime();
+    boolean everything = request.backup().isEmpty();
+    boolean data = request.level() == VerifyRequest.Level.DATA;
+    List<Catalog.Entry> entries = entries(request);
+    checkCommits();
+    checkPlainObjects();
+    for (Catalog.Entry entry : entries) {
+      openManifest(entry);
+    }
+    Map<ObjectKey, Long> listed = everything ? list() : Map.of();
+    expected = needed.values().stream().mapToLong(need -> need.pack().sealedLength()).sum();
+    control.progress().begin("verify", expected);
+    checkPacks(listed, data, request.samplePercent());
+    nameFiles(data);
+    new WalCheck(services, findings, control).check(entries, everything, data, listed);
+    if (everything) {
+      checkUnreferenced(listed, data);
+    }
+    control.progress().end("verify");
+    return findings.report((System.nanoTime() - started) / 1_000_000);
+  }
+
+  private List<Catalog.Entry> entries(VerifyRequest request) throws RepositoryException {
+    if (request.backup().isEmpty()) {
+      return catalog.backups();
+    }
+    BackupId id = request.backup().get();
+    return List.of(
+        catalog
+            .backup(id)
+            .orElseThrow(
+                () ->
+                    new RepositoryException(
+                        "backup.not-found",
+                        FailureKind.NOT_FOUND,
+                        "The repository has no backup " + id,
+                        Map.of("backup", id.value()),
+                        "Look with list.",
+                        null)));
+  }
+
+  private void checkCommits() throws IOException {
+    for (long sequence = 1; sequence <= services.log().sequence(); sequence++) {
+      control.cancellation().check();
+      findings.looked();
+      ObjectKey key = ObjectNames.commit(sequence);
+      String expectedHash = services.log().hash(sequence);
+      try {
+        byte[] bytes = SealedObjects.fetch(services.store(), key, SealedObjects.MOST_BYTES);
+        if (!Digests.sha256(bytes).equals(expectedHash)) {
+          needed(key, Findings.ALTERED);
+        }
+      } catch (StorageException.NotFound e) {
+        needed(key, Findings.MISSING);
+      } catch (RepositoryException e) {
+        needed(key, Findings.ALTERED);
+      }
+    }
+  }
+
+  private void checkPlainObjects() throws IOException {
+    for (SlotRef ref : catalog.plainObjects()) {
+      findings.looked();
+      try {
+        byte[] bytes = SealedObjects.fetch(services.store(), ref.key(), MOST_PLAIN);
+        if (!ref.matches(bytes)) {
+          needed(ref.key(), Findings.ALTERED);
+        }
+      } catch (StorageException.NotFound e) {
+        needed(ref.key(), Findings.MISSING);
+      } catch (RepositoryException e) {
+        needed(ref.key(), Findings.ALTERED);
+      }
+    }
+  }
+
+  private void openManifest(Catalog.Entry entry) throws IOException {
+    findings.looked();
+    BackupId id = entry.backup().id();
+    Catalog.Source source = catalog.source(entry.backup().source()).orElseThrow();
+    BackupContents contents;
+    try {
+      contents = new BackupContents(services, source, entry);
+    } catch (RepositoryException e) {
+      findings.add(
+          entry.manifest().key().value(),
+          e.getCause() instanceof StorageException.NotFound ? Findings.MISSING : Findings.ALTERED,
+          true,
+          Set.of(id),
+          Optional.empty(),
+          Optional.empty());
+      return;
+    }
+    opened.put(id, contents);
+    for (PackRef pack : contents.packs()) {
+      needed
+          .computeIfAbsent(pack.id(), key -> new Needed(pack, new LinkedHashSet<>()))
+          .backups()
+          .add(id);
+    }
+  }
+
+  private Map<ObjectKey, Long> list() throws IOException {
+    Map<ObjectKey, Long> lengths = new LinkedHashMap<>();
+    Optional<String> after = Optional.empty();
+    do {
+      control.cancellation().check();
+      ListPage page = services.store().list("", after);
+      for (ObjectInfo info : page.objects()) {
+        lengths.put(info.key(), info.length());
+      }
+      after = page.next();
+    } while (after.isPresent());
+    return lengths;
+  }
+
+  private void checkPacks(Map<ObjectKey, Long> listed, boolean data, int samplePercent)
+      throws IOException {
+    Parallel.forEach(
+        List.copyOf(needed.values()),
+        services.parallelism(),
+        () -> new PackCheck(services, packs, samplePercent),
+        (check, need) -> {
+          control.cancellation().check();
+          findings.looked();
+          Optional<Long> length = Optional.ofNullable(listed.get(need.pack().key()));
+          PackCheck.Result result =
+              data ? check.open(need.pack(), length) : check.presence(need.pack(), length);
+          results.put(need.pack().id(), result);
+          control.progress().advance(done.addAndGet(need.pack().sealedLength()), expected);
+        });
+  }
+
+  /** Says which files of which backups the damage of packs means. */
+  private void nameFiles(boolean data) throws IOException {
+    Set<ObjectId> named = new HashSet<>();
+    for (Map.Entry<BackupId, BackupContents> entry : opened.entrySet()) {
+      boolean sound =
+          entry.getValue().packs().stream().allMatch(pack -> results.get(pack.id()).sound());
+      if (!data && sound) {
+        continue;
+      }
+      try (PieceCodec codec = services.codecs().get()) {
+        entry.getValue().visit(packs, codec, new Naming(entry.getKey(), named));
+      } catch (RepositoryException e) {
+        findings.add(
+            entry.getValue().manifestKey().value(),
+            Findings.DANGLING,
+            true,
+            Set.of(entry.getKey()),
+            Optional.empty(),
+            Optional.empty());
+      }
+    }
+    for (Needed need : needed.values()) {
+      PackCheck.Result result = results.get(need.pack().id());
+      if (!result.sound() && !named.contains(need.pack().id())) {
+        add(need.pack(), result, need.backups(), Optional.empty(), range(result));
+      }
+    }
+  }
+
+  /** Finds the files that a damaged stretch belongs to. */
+  private final class Naming implements BackupContents.Visitor {
+    private final Set<BackupId> backup;
+    private final Set<ObjectId> named;
+
+    Naming(BackupId backup, Set<ObjectId> named) {
+      this.backup = Set.of(backup);
+      this.named = named;
+    }
+
+    @Override
+    public void table(PackRef pack, PieceRef piece) {
+      look(pack, piece, Optional.empty(), Optional.empty());
+    }
+
+    @Override
+    public void map(StoredFile file, PackRef pack, PieceRef piece) {
+      look(pack, piece, Optional.of(file.path()), Optional.of("0+" + file.length()));
+    }
+
+    @Override
+    public void content(StoredFile file, long offset, long length, PackRef pack, PieceRef piece) {
+      look(pack, piece, Optional.of(file.path()), Optional.of(offset + "+" + length));
+    }
+
+    @Override
+    public void unreadable(@Nullable StoredFile file, PackRef pack, RepositoryException problem) {
+      named.add(pack.id());
+      PackCheck.Result result = results.get(pack.id());
+      findings.add(
+          pack.key().value(),
+          result.kind.orElse(Findings.ALTERED),
+          true,
+          backup,
+          Optional.ofNullable(file).map(StoredFile::path),
+          Optional.empty());
+    }
+
+    private void look(PackRef pack, PieceRef piece, Optional<String> file, Optional<String> range) {
+      PackCheck.Result result = results.get(pack.id());
+      if (result.hits(piece.position(), piece.end())) {
+        named.add(pack.id());
+        add(pack, result, backup, file, range);
+      } else if (!result.holds(piece)) {
+        findings.add(pack.key().value(), Findings.DANGLING, true, backup, file, range);
+      }
+    }
+  }
+
+  private void add(
+      PackRef pack,
+      PackCheck.Result result,
+      Set<BackupId> backups,
+      Optional<String> file,
+      Optional<String> range) {
+    findings.add(
+        pack.key().value(), result.kind.orElse(Findings.ALTERED), true, backups, file, range);
+  }
+
+  private static Optional<String> range(PackCheck.Result result) {
+    return result.damaged.isEmpty()
+        ? Optional.empty()
+        : Optional.of(
+            result.damaged.get(0)[0] + "+" + (result.damaged.get(0)[1] - result.damaged.get(0)[0]));
+  }
+
+  /** Everything that the store holds and nothing refers to. */
+  private void checkUnreferenced(Map<ObjectKey, Long> listed, boolean data) throws IOException {
+    Set<ObjectKey> known = new HashSet<>();
+    catalog.plainObjects().forEach(ref -> known.add(ref.key()));
+    catalog.backups().forEach(entry -> known.add(entry.manifest().key()));
+    needed.values().forEach(need -> known.add(need.pack().key()));
+    for (long sequence = 1; sequence <= services.log().sequence(); sequence++) {
+      known.add(ObjectNames.commit(sequence));
+    }
+    Map<ObjectId, Catalog.Source> trees = new HashMap<>();
+    catalog.sources().forEach(source -> trees.put(source.tree(), source));
+    List<ObjectKey> rest = new ArrayList<>();
+    for (ObjectKey key : listed.keySet()) {
+      if (!known.contains(key) && !key.value().startsWith(ObjectNames.WAL)) {
+        rest.add(key);
+      }
+    }
+    Parallel.forEach(
+        rest,
+        services.parallelism(),
+        () -> new PackCheck(services, packs, 100),
+        (check, key) -> {
+          control.cancellation().check();
+          findings.looked();
+          Long length = listed.get(key);
+          checkUnreferenced(key, length == null ? 0 : length, trees, data, check);
+        });
+  }
+
+  private void checkUnreferenced(
+      ObjectKey key,
+      long length,
+      Map<ObjectId, Catalog.Source> trees,
+      boolean data,
+      PackCheck check)
+      throws IOException {
+    String[] parts = key.value().split("/", -1);
+    String kind = parts[0] + "/";
+    if (kind.equals(ObjectNames.PROBE)
+        || kind.equals(ObjectNames.KEYS) && parts.length == 4
+        || kind.equals(ObjectNames.COMMITS) && parts.length == 2 && isLater(parts[1])) {
+      return; // left by an init or a registration that another one overtook; or just committed
+    }
+    boolean pack = kind.equals(ObjectNames.PACKS);
+    boolean manifest = kind.equals(ObjectNames.MANIFESTS);
+    Optional<ObjectId> tree = parts.length == 3 ? id(parts[1]) : Optional.empty();
+    if (!(pack || manifest) || tree.isEmpty() || pack && id(parts[2]).isEmpty()) {
+      unreferenced(key, Findings.UNKNOWN, Optional.empty());
+      return;
+    }
+    if (!data || !trees.containsKey(tree.get())) {
+      return;
+    }
+    try {
+      if (manifest) {
+        byte[] sealed = SealedObjects.fetch(services.store(), key, SealedObjects.MOST_BYTES);
+        SealedObjects.open(
+            sealed, ObjectType.MANIFEST, key, services.repository(), tree.get(), services.keys());
+        return;
+      }
+      PackCheck.Result result = check.open(refer(key, length, tree.get()), Optional.of(length));
+      if (!result.sound()) {
+        unreferenced(key, result.kind.orElse(Findings.ALTERED), range(result));
+      }
+    } catch (RepositoryException | MalformedObjectException e) {
+      unreferenced(key, Findings.ALTERED, Optional.empty());
+    } catch (StorageException.NotFound e) {
+      // Somebody removed it since it was listed; nobody misses it.
+    }
+  }
+
+  private PackRef refer(ObjectKey key, long length, ObjectId tree) throws IOException {
+    try (ObjectRead read =
+        services.store().get(key, new ByteRange(0, ObjectHeader.LENGTH + 24 + 32))) {
+      InputStream body = read.body();
+      ObjectHeader header = ObjectHeader.read(body);
+      byte[] salt = body.readNBytes(24);
+      byte[] commitment = body.readNBytes(32);
+      if (header.type() != ObjectType.PACK
+          || !header.repository().equals(services.repository())
+          || !header.tree().equals(tree)
+          || !header.object().toString().equals(key.name())) {
+        throw RepositoryException.damaged(
+            key.value(), "is another object than its name says", null);
+      }
+      return PackRef.of(header, length, salt, commitment);
+    }
+  }
+
+  private boolean isLater(String name) {
+    return name.matches("[0-9a-f]{16}")
+        && Long.parseUnsignedLong(name, 16) > services.log().sequence();
+  }
+
+  private static Optional<ObjectId> id(String text) {
+    try {
+      return Optional.of(ObjectId.parse(text));
+    } catch (IllegalArgumentException e) {
+      return Optional.empty();
+    }
+  }
+
+  private void needed(ObjectKey key, String kind) {
+    Set<BackupId> all = new LinkedHashSet<>();
+    catalog.backups().stream()
+        .filter(entry -> entry.backup().status() != BackupStatus.AWAITING_WAL)
+        .forEach(entry -> all.add(entry.backup().id()));
+    findings.add(key.value(), kind, true, all, Optional.empty(), Optional.empty());
+  }
+
+  private void unreferenced(ObjectKey key, String kind, Optional<String> range) {
+    findings.add(key.value(), kind, false, Set.of(), Optional.empty(), range);
   }
 }

@@ -20,6 +20,8 @@ import com.thorbis.backup.spi.storage.ObjectSource;
 import com.thorbis.backup.spi.storage.StorageException;
 import com.thorbis.backup.storage.internal.Services;
 import com.thorbis.backup.storage.internal.catalog.Catalog;
+import com.thorbis.backup.storage.internal.catalog.Operation;
+import com.thorbis.backup.storage.internal.catalog.StoredBackup;
 import com.thorbis.backup.storage.internal.format.Digests;
 import com.thorbis.backup.storage.internal.format.ObjectNames;
 import com.thorbis.backup.storage.internal.format.Outcomes;
@@ -39,9 +41,12 @@ import java.util.TreeSet;
 import java.util.concurrent.Semaphore;
 import java.util.zip.CRC32C;
 import org.jspecify.annotations.Nullable;
+import org.slf4j.Logger;
+import org.slf4j.LoggerFactory;
 
 /** The WAL of one incarnation, every object of it sealed under the source's tree. */
 public final class SealedWalArchive implements WalArchive {
+  private static final Logger LOG = LoggerFactory.getLogger(SealedWalArchive.class);
   private static final int EPOCH = 1;
 
   /** Longer segments are stored in parts only, so that no object needs so much memory. */
@@ -299,6 +304,51 @@ public final class SealedWalArchive implements WalArchive {
     return ranges;
   }
 
+  /** How far the log that a backup begins is stored now, to be recorded in a commit. */
+  public static List<Operation> mark(Services services, Catalog.Source source, StoredBackup backup)
+      throws IOException {
+    SealedWalArchive archive = new SealedWalArchive(services, source, backup.incarnation());
+    for (WalRange range : archive.ranges(backup.timeline())) {
+      if (range.contains(backup.startLsn())) {
+        return List.of(
+            new Operation.WalMark(
+                backup.source(), backup.incarnation(), backup.timeline(), range.end()));
+      }
+    }
+    return List.of();
+  }
+
+  /**
+   * How far a segment is stored from its first byte on; empty if it is positively absent.
+   *
+   * @param open whether to open all of it; what is damaged then counts as absent
+   */
+  public Optional<Lsn> reach(WalSegment segment, boolean open) throws IOException {
+    if (open) {
+      try {
+        return open(segment).map(content -> segment.start().plus(content.bytes().remaining()));
+      } catch (RepositoryException e) {
+        return Optional.empty();
+      }
+    }
+    for (Ancestor ancestor : lineage) {
+      if (!ancestor.shares(segment.timeline())) {
+        continue;
+      }
+      if (services
+          .store()
+          .head(ObjectNames.segment(tree, ancestor.incarnation(), segment))
+          .isPresent()) {
+        return Optional.of(segment.end());
+      }
+      int end = soundEnd(ancestor.incarnation(), segment);
+      if (end > 0) {
+        return Optional.of(segment.start().plus(end));
+      }
+    }
+    return Optional.empty();
+  }
+
   private void collect(String life, Timeline timeline, TreeMap<Long, Lsn> ends) throws IOException {
     WalSegment whole = null;
     WalSegment inParts = null;
@@ -327,7 +377,7 @@ public final class SealedWalArchive implements WalArchive {
           ends.put(segment.start().value(), segment.end());
         } else if (!segment.equals(whole) && !segment.equals(inParts)) {
           inParts = segment;
-          int length = walk(life, segment).end();
+          int length = soundEnd(life, segment);
           if (length > 0) {
             ends.merge(
                 segment.start().value(),
@@ -612,16 +662,36 @@ public final class SealedWalArchive implements WalArchive {
     return chain == null ? walk(incarnation.id(), segment) : chain;
   }
 
-  /** Reads the headers of all parts there are now; only what is new is fetched. */
-  private PartChain walk(String life, WalSegment segment) throws IOException {
-    boolean own = life.equals(incarnation.id());
+  /** How far parts reach that are sound: the log behind a damaged one is of no use. */
+  private int soundEnd(String life, WalSegment segment) throws IOException {
     PartChain chain = new PartChain();
+    try {
+      return walk(life, segment, chain).end();
+    } catch (RepositoryException e) {
+      LOG.warn("The log ends at a damaged part: {}", e.getMessage());
+      return chain.end();
+    }
+  }
+
+  /** Reads all parts there are now; only what is new is fetched. */
+  private PartChain walk(String life, WalSegment segment) throws IOException {
+    return walk(life, segment, new PartChain());
+  }
+
+  private PartChain walk(String life, WalSegment segment, PartChain fresh) throws IOException {
+    boolean own = life.equals(incarnation.id());
+    PartChain chain = fresh;
     if (own) {
       synchronized (chains) {
         PartChain known = chains.get(segment);
         if (known != null) {
           chain = known;
         }
+      }
+    }
+    if (chain != fresh) {
+      for (PartChain.Part part : chain.parts()) {
+        fresh.add(part, segment.fileName());
       }
     }
     synchronized (chain) {
@@ -632,6 +702,9 @@ public final class SealedWalArchive implements WalArchive {
           break;
         }
         chain.add(part.get(), key.value());
+        if (chain != fresh) {
+          fresh.add(part.get(), key.value());
+        }
       }
     }
     if (own && !chain.parts().isEmpty()) {

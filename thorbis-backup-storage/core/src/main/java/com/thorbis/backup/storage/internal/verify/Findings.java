@@ -1,0 +1,83 @@
+package com.thorbis.backup.storage.internal.verify;
+
+import com.thorbis.backup.api.BackupId;
+import com.thorbis.backup.api.VerifyReport;
+import java.util.ArrayList;
+import java.util.LinkedHashMap;
+import java.util.LinkedHashSet;
+import java.util.List;
+import java.util.Map;
+import java.util.Optional;
+import java.util.Set;
+import java.util.concurrent.atomic.AtomicLong;
+
+/** Collects what verifying finds. Safe for several threads. */
+final class Findings {
+  /** There is nothing under the name. */
+  static final String MISSING = "missing";
+
+  /** The bytes are not what was stored. */
+  static final String ALTERED = "altered";
+
+  /** The object is shorter or longer than it was. */
+  static final String TRUNCATED = "truncated";
+
+  /** Something refers to what is not in the object. */
+  static final String DANGLING = "dangling";
+
+  /** The name is none that a repository uses. */
+  static final String UNKNOWN = "unknown-object";
+
+  private final String copy;
+  private final AtomicLong checked = new AtomicLong();
+  private final Map<Place, Set<BackupId>> found = new LinkedHashMap<>();
+
+  private record Place(
+      String object,
+      String kind,
+      boolean referenced,
+      Optional<String> file,
+      Optional<String> range) {}
+
+  Findings(String copy) {
+    this.copy = copy;
+  }
+
+  void looked() {
+    checked.incrementAndGet();
+  }
+
+  void add(
+      String object,
+      String kind,
+      boolean referenced,
+      Set<BackupId> backups,
+      Optional<String> file,
+      Optional<String> range) {
+    synchronized (found) {
+      found
+          .computeIfAbsent(
+              new Place(object, kind, referenced, file, range), place -> new LinkedHashSet<>())
+          .addAll(backups);
+    }
+  }
+
+  VerifyReport report(long durationMillis) {
+    List<VerifyReport.Damage> damaged = new ArrayList<>();
+    synchronized (found) {
+      found.forEach(
+          (place, backups) ->
+              damaged.add(
+                  new VerifyReport.Damage(
+                      place.object(),
+                      copy,
+                      place.kind(),
+                      place.referenced(),
+                      List.copyOf(backups),
+                      place.file(),
+                      place.range(),
+                      false)));
+    }
+    return new VerifyReport(checked.get(), damaged, durationMillis);
+  }
+}

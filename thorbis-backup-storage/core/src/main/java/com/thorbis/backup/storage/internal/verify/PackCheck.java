@@ -1,0 +1,267 @@
+package com.thorbis.backup.storage.internal.verify;
+
+import com.thorbis.backup.crypto.Address;
+import com.thorbis.backup.crypto.EpochKey;
+import com.thorbis.backup.crypto.SealedRange;
+import com.thorbis.backup.spi.repository.RepositoryException;
+import com.thorbis.backup.spi.storage.ByteRange;
+import com.thorbis.backup.spi.storage.ObjectInfo;
+import com.thorbis.backup.spi.storage.ObjectRead;
+import com.thorbis.backup.storage.internal.Services;
+import com.thorbis.backup.storage.internal.pack.Fingerprint;
+import com.thorbis.backup.storage.internal.pack.PackIndex;
+import com.thorbis.backup.storage.internal.pack.PackReader;
+import com.thorbis.backup.storage.internal.pack.PackRef;
+import com.thorbis.backup.storage.internal.pack.PieceCodec;
+import com.thorbis.backup.storage.internal.pack.PieceRef;
+import java.io.ByteArrayOutputStream;
+import java.io.IOException;
+import java.nio.ByteBuffer;
+import java.util.ArrayList;
+import java.util.Arrays;
+import java.util.List;
+import java.util.Optional;
+import java.util.SplittableRandom;
+
+/** Looks at one pack after the other. Used by one thread. */
+final class PackCheck implements AutoCloseable {
+  private static final int STRETCH = 4 << 20;
+  private static final int MOST_INDEX = 64 << 20;
+
+  private final Services services;
+  private final PackReader packs;
+  private final PieceCodec codec;
+  private final int samplePercent;
+  private final SplittableRandom sampling;
+  private final byte[] stretch = new byte[PackReader.bufferLength(STRETCH)];
+  private final byte[] plain = new byte[PieceCodec.MAX_PIECE];
+
+  PackCheck(Services services, PackReader packs, int samplePercent) {
+    this.services = services;
+    this.packs = packs;
+    this.codec = services.codecs().get();
+    this.samplePercent = samplePercent;
+    this.sampling = new SplittableRandom(services.random().nextLong());
+  }
+
+  /** What is wrong with a pack. */
+  static final class Result {
+    /** Empty if nothing is wrong with the object as a whole. */
+    Optional<String> kind = Optional.empty();
+
+    /** Whether none of the content can be read. */
+    boolean lost;
+
+    /** Damaged stretches of the plain content: start and end in turn. */
+    final List<long[]> damaged = new ArrayList<>();
+
+    /** The marks of all pieces it holds, sorted; empty where they could not be read. */
+    Optional<long[]> pieces = Optional.empty();
+
+    boolean sound() {
+      return kind.isEmpty() && damaged.isEmpty();
+    }
+
+    /** Whether these bytes of the plain content are lost. */
+    boolean hits(long start, long end) {
+      return lost || damaged.stream().anyMatch(range -> range[0] < end && start < range[1]);
+    }
+
+    /** Whether it holds this very piece; true where nobody can know. */
+    boolean holds(PieceRef piece) {
+      return pieces.isEmpty() || Arrays.binarySearch(pieces.get(), mark(piece)) >= 0;
+    }
+
+    private void damaged(long start, long end) {
+      damaged.add(new long[] {start, end});
+    }
+  }
+
+  /** Presence and length. */
+  Result presence(PackRef pack, Optional<Long> listedLength) throws IOException {
+    Result result = new Result();
+    Optional<Long> length = listedLength;
+    if (length.isEmpty()) {
+      // A listing without it proves nothing.
+      length = services.store().head(pack.key()).map(ObjectInfo::length);
+    }
+    if (length.isEmpty()) {
+      result.kind = Optional.of(Findings.MISSING);
+    } else if (length.get() != pack.sealedLength()) {
+      result.kind = Optional.of(Findings.TRUNCATED);
+    }
+    result.lost = result.kind.isPresent();
+    return result;
+  }
+
+  /** Opens everything. */
+  Result open(PackRef pack, Optional<Long> listedLength) throws IOException {
+    Result result = presence(pack, listedLength);
+    if (result.kind.isPresent()) {
+      return result;
+    }
+    if (!beginsAsListed(pack)) {
+      result.kind = Optional.of(Findings.ALTERED);
+    }
+    long plainLength = SealedRange.plainLength(pack.sealedLength());
+    List<PieceRef> pieces;
+    long indexPosition;
+    try {
+      String name = pack.key().value();
+      byte[] tail = content(pack, Math.max(0, plainLength - PackIndex.TRAILER), PackIndex.TRAILER);
+      PackIndex.Trailer trailer = PackIndex.Trailer.read(ByteBuffer.wrap(tail), plainLength, name);
+      indexPosition = trailer.indexPosition();
+      long indexLength = (long) trailer.pieces() * PackIndex.ENTRY;
+      if (indexLength > MOST_INDEX) {
+        throw RepositoryException.damaged(name, "has an index out of bounds", null);
+      }
+      byte[] index =
+          indexLength == 0 ? new byte[0] : content(pack, indexPosition, (int) indexLength);
+      pieces = PackIndex.read(pack.id(), trailer, index, name);
+    } catch (RepositoryException e) {
+      result.kind = Optional.of(Findings.ALTERED);
+      scan(pack, 0, plainLength, result);
+      return result;
+    }
+    result.pieces = Optional.of(pieces.stream().mapToLong(PackCheck::mark).sorted().toArray());
+    check(pack, pieces, result);
+    long padding = pieces.isEmpty() ? 0 : pieces.get(pieces.size() - 1).end();
+    if (samplePercent == 100) {
+      scan(pack, padding, indexPosition, result);
+    }
+    if (!result.damaged.isEmpty()) {
+      result.kind = Optional.of(Findings.ALTERED);
+    }
+    return result;
+  }
+
+  @Override
+  public void close() {
+    codec.close();
+  }
+
+  /** A piece's facts in 64 bits: enough to notice a map that means another piece. */
+  static long mark(PieceRef piece) {
+    long mark = piece.address().a() ^ Long.rotateLeft(piece.address().b(), 17);
+    mark = mark * 31 + piece.position();
+    mark = mark * 31 + piece.storedLength();
+    mark = mark * 31 + piece.plainLength();
+    mark = mark * 31 + piece.codec();
+    mark = mark * 31 + piece.crc();
+    return mark * 31 + piece.fingerprint().high() + Long.rotateLeft(piece.fingerprint().low(), 31);
+  }
+
+  private boolean beginsAsListed(PackRef pack) throws IOException {
+    ByteArrayOutputStream expected = new ByteArrayOutputStream();
+    expected.writeBytes(pack.header().encode());
+    expected.writeBytes(pack.salt());
+    expected.writeBytes(pack.commitment());
+    try (ObjectRead read = services.store().get(pack.key(), new ByteRange(0, expected.size()))) {
+      return Arrays.equals(read.body().readNBytes(expected.size()), expected.toByteArray());
+    }
+  }
+
+  private void check(PackRef pack, List<PieceRef> pieces, Result result) throws IOException {
+    EpochKey key = services.keys().key(pack.sealedWith().tree(), pack.sealedWith().epoch());
+    byte[] addressKey = key.addressKey();
+    Fingerprint.Function fingerprints = new Fingerprint.Function(key.fingerprintSeed());
+    try {
+      for (int from = 0; from < pieces.size(); ) {
+        if (!sampled()) {
+          from++;
+          continue;
+        }
+        int to = from + 1;
+        PieceRef first = pieces.get(from);
+        while (samplePercent == 100
+            && to < pieces.size()
+            && pieces.get(to).end() - first.position() <= STRETCH) {
+          to++;
+        }
+        check(pack, pieces.subList(from, to), addressKey, fingerprints, result);
+        from = to;
+      }
+    } finally {
+      Arrays.fill(addressKey, (byte) 0);
+    }
+  }
+
+  private void check(
+      PackRef pack,
+      List<PieceRef> pieces,
+      byte[] addressKey,
+      Fingerprint.Function fingerprints,
+      Result result)
+      throws IOException {
+    PieceRef first = pieces.get(0);
+    long length = pieces.get(pieces.size() - 1).end() - first.position();
+    int start;
+    try {
+      start = packs.fetch(pack, first.position(), (int) length, stretch);
+    } catch (RepositoryException e) {
+      if (pieces.size() > 1) {
+        for (PieceRef piece : pieces) {
+          check(pack, List.of(piece), addressKey, fingerprints, result);
+        }
+      } else {
+        result.damaged(first.position(), first.end());
+      }
+      return;
+    }
+    for (PieceRef piece : pieces) {
+      int at = start + (int) (piece.position() - first.position());
+      if (!sound(pack, piece, at, addressKey, fingerprints)) {
+        result.damaged(piece.position(), piece.end());
+      }
+    }
+  }
+
+  private boolean sound(
+      PackRef pack, PieceRef piece, int at, byte[] addressKey, Fingerprint.Function fingerprints) {
+    ByteBuffer stored = ByteBuffer.wrap(stretch, at, piece.storedLength());
+    if (!Address.of(addressKey, piece.codec(), stored).equals(piece.address())) {
+      return false;
+    }
+    try {
+      PackReader.decode(pack, piece, stretch, at, codec, plain);
+    } catch (RepositoryException e) {
+      return false;
+    }
+    return fingerprints.of(plain, 0, piece.plainLength()).equals(piece.fingerprint());
+  }
+
+  /** Opens a stretch for nothing but to see whether it opens, down to single chunks. */
+  private void scan(PackRef pack, long from, long to, Result result) throws IOException {
+    for (long at = from; at < to; ) {
+      int length = (int) Math.min(to - at, STRETCH);
+      try {
+        packs.fetch(pack, at, length, stretch);
+      } catch (RepositoryException e) {
+        scanChunks(pack, at, at + length, result);
+      }
+      at += length;
+    }
+  }
+
+  private void scanChunks(PackRef pack, long from, long to, Result result) throws IOException {
+    for (long at = from; at < to; ) {
+      long next = Math.min(to, (at / SealedRange.CHUNK_LENGTH + 1) * SealedRange.CHUNK_LENGTH);
+      try {
+        packs.fetch(pack, at, (int) (next - at), stretch);
+      } catch (RepositoryException e) {
+        result.damaged(at, next);
+      }
+      at = next;
+    }
+  }
+
+  private byte[] content(PackRef pack, long position, int length) throws IOException {
+    byte[] buffer = new byte[PackReader.bufferLength(length)];
+    int start = packs.fetch(pack, position, length, buffer);
+    return Arrays.copyOfRange(buffer, start, start + length);
+  }
+
+  private boolean sampled() {
+    return samplePercent == 100 || sampling.nextInt(100) < samplePercent;
+  }
+}

@@ -1,0 +1,99 @@
+package com.thorbis.backup.storage.internal.verify;
+
+import java.io.IOException;
+import java.io.InterruptedIOException;
+import java.util.ArrayList;
+import java.util.Iterator;
+import java.util.List;
+import java.util.concurrent.ExecutionException;
+import java.util.concurrent.ExecutorService;
+import java.util.concurrent.Executors;
+import java.util.concurrent.Future;
+import java.util.function.Supplier;
+import org.jspecify.annotations.Nullable;
+
+/** Works through a list with a few threads. */
+final class Parallel {
+  private static final int MOST_THREADS = 8;
+
+  private Parallel() {}
+
+  /** Works on one item. */
+  interface Work<W, T> {
+    void on(W worker, T item) throws IOException;
+  }
+
+  /**
+   * Returns when all items are done, or throws the first failure when all threads have stopped.
+   *
+   * @param workers makes what each thread works with; closed at its end
+   */
+  static <W extends AutoCloseable, T> void forEach(
+      List<T> items, int parallelism, Supplier<W> workers, Work<W, T> work) throws IOException {
+    Iterator<T> next = items.iterator();
+    int threads = Math.max(1, Math.min(Math.min(parallelism, MOST_THREADS), items.size()));
+    ExecutorService pool =
+        Executors.newFixedThreadPool(
+            threads,
+            task -> {
+              Thread thread = new Thread(task, "thorbis-verify");
+              thread.setDaemon(true);
+              return thread;
+            });
+    Throwable failure = null;
+    try {
+      List<Future<?>> running = new ArrayList<>();
+      for (int i = 0; i < threads; i++) {
+        running.add(
+            pool.submit(
+                () -> {
+                  try (W worker = workers.get()) {
+                    for (T item = take(next); item != null; item = take(next)) {
+                      work.on(worker, item);
+                    }
+                    return null;
+                  } catch (Throwable e) {
+                    drain(next);
+                    throw e;
+                  }
+                }));
+      }
+      for (Future<?> one : running) {
+        try {
+          one.get();
+        } catch (ExecutionException e) {
+          failure = failure == null ? e.getCause() : failure;
+        }
+      }
+    } catch (InterruptedException e) {
+      drain(next);
+      Thread.currentThread().interrupt();
+      throw new InterruptedIOException("Interrupted while verifying");
+    } finally {
+      pool.shutdownNow();
+    }
+    if (failure instanceof IOException e) {
+      throw e;
+    }
+    if (failure instanceof RuntimeException e) {
+      throw e;
+    }
+    if (failure instanceof Error e) {
+      throw e;
+    }
+  }
+
+  private static <T> @Nullable T take(Iterator<T> items) {
+    synchronized (items) {
+      return items.hasNext() ? items.next() : null;
+    }
+  }
+
+  private static void drain(Iterator<?> items) {
+    synchronized (items) {
+      while (items.hasNext()) {
+        items.next();
+      }
+    }
+  }
+}

@@ -1,0 +1,231 @@
+package com.thorbis.backup.storage.internal.verify;
+
+import com.thorbis.backup.api.BackupId;
+import com.thorbis.backup.api.BackupStatus;
+import com.thorbis.backup.api.Lsn;
+import com.thorbis.backup.api.Timeline;
+import com.thorbis.backup.api.WalRange;
+import com.thorbis.backup.api.WalSegment;
+import com.thorbis.backup.crypto.MalformedObjectException;
+import com.thorbis.backup.crypto.SealedRange;
+import com.thorbis.backup.spi.repository.RepositoryException;
+import com.thorbis.backup.spi.repository.RunControl;
+import com.thorbis.backup.spi.repository.SourceInfo;
+import com.thorbis.backup.spi.storage.ObjectKey;
+import com.thorbis.backup.spi.storage.StorageException;
+import com.thorbis.backup.storage.internal.Services;
+import com.thorbis.backup.storage.internal.catalog.Catalog;
+import com.thorbis.backup.storage.internal.catalog.Operation;
+import com.thorbis.backup.storage.internal.catalog.StoredBackup;
+import com.thorbis.backup.storage.internal.format.ObjectNames;
+import com.thorbis.backup.storage.internal.wal.SealedWalArchive;
+import com.thorbis.backup.storage.internal.wal.StoredWal;
+import java.io.IOException;
+import java.util.ArrayList;
+import java.util.LinkedHashSet;
+import java.util.List;
+import java.util.Map;
+import java.util.Optional;
+import java.util.Set;
+import org.jspecify.annotations.Nullable;
+
+/** Looks at the write-ahead log: that what backups need is there, and that all of it opens. */
+final class WalCheck {
+  private final Services services;
+  private final Findings findings;
+  private final RunControl control;
+  private final Catalog catalog;
+
+  WalCheck(Services services, Findings findings, RunControl control) {
+    this.services = services;
+    this.findings = findings;
+    this.control = control;
+    this.catalog = services.log().catalog();
+  }
+
+  void check(
+      List<Catalog.Entry> entries, boolean everything, boolean data, Map<ObjectKey, Long> listed)
+      throws IOException {
+    for (Catalog.Entry entry : entries) {
+      if (entry.backup().status() != BackupStatus.AWAITING_WAL) {
+        requireReach(entry.backup(), data && !everything);
+      }
+    }
+    if (everything) {
+      checkListed(listed, data);
+    }
+  }
+
+  /** A backup without the log from its start to its stop cannot become consistent. */
+  private void requireReach(StoredBackup backup, boolean open) throws IOException {
+    Catalog.Source source = catalog.source(backup.source()).orElseThrow();
+    SealedWalArchive archive = new SealedWalArchive(services, source, backup.incarnation());
+    Timeline timeline = backup.timeline();
+    WalSegment segment =
+        WalSegment.containing(timeline, backup.startLsn(), backup.cluster().segmentSize());
+    while (segment.start().compareTo(backup.stopLsn()) < 0) {
+      control.cancellation().check();
+      Lsn until = backup.stopLsn().compareTo(segment.end()) < 0 ? backup.stopLsn() : segment.end();
+      Lsn from =
+          backup.startLsn().compareTo(segment.start()) > 0 ? backup.startLsn() : segment.start();
+      Optional<Lsn> end = archive.reach(segment, open);
+      ObjectKey key = ObjectNames.segment(source.tree(), backup.incarnation(), segment);
+      if (end.isEmpty() || end.get().compareTo(until) < 0) {
+        findings.add(
+            key.value(),
+            Findings.MISSING,
+            true,
+            Set.of(backup.id()),
+            Optional.of(segment.fileName()),
+            Optional.of((end.isPresent() ? end.get() : from) + "-" + until));
+      }
+      findings.looked();
+      segment = segment.next();
+    }
+  }
+
+  private void checkListed(Map<ObjectKey, Long> listed, boolean data) throws IOException {
+    List<StoredWal> objects = new ArrayList<>();
+    for (ObjectKey key : listed.keySet()) {
+      if (!key.value().startsWith(ObjectNames.WAL)) {
+        continue;
+      }
+      StoredWal object = StoredWal.parse(key, catalog);
+      findings.looked();
+      control.cancellation().check();
+      if (object == null) {
+        findings.add(
+            key.value(), Findings.UNKNOWN, false, Set.of(), Optional.empty(), Optional.empty());
+      } else if (!hasWholeLength(listed.get(key))) {
+        damaged(object, Findings.TRUNCATED, listed);
+      } else {
+        objects.add(object);
+      }
+    }
+    if (data) {
+      Parallel.forEach(
+          objects,
+          services.parallelism(),
+          () -> () -> {},
+          (worker, object) -> {
+            control.cancellation().check();
+            open(object, listed);
+          });
+    }
+    for (Operation.WalMark mark : catalog.walMarks()) {
+      checkMark(mark);
+    }
+    for (Catalog.Source source : catalog.sources()) {
+      for (SourceInfo.Incarnation life : source.info().incarnations()) {
+        checkHoles(source, life);
+      }
+    }
+  }
+
+  private void open(StoredWal object, Map<ObjectKey, Long> listed) throws IOException {
+    try {
+      object.open(services);
+    } catch (StorageException.NotFound e) {
+      damaged(object, Findings.MISSING, listed);
+    } catch (RepositoryException e) {
+      damaged(object, Findings.ALTERED, listed);
+    }
+  }
+
+  private static boolean hasWholeLength(@Nullable Long length) {
+    try {
+      return length != null && SealedRange.plainLength(length) >= 0;
+    } catch (MalformedObjectException e) {
+      return false;
+    }
+  }
+
+  private void damaged(StoredWal object, String kind, Map<ObjectKey, Long> listed) {
+    WalSegment segment = object.segment();
+    // A part that a complete segment has superseded is of no use any more.
+    boolean superseded =
+        segment != null
+            && !object.whole()
+            && listed.containsKey(
+                ObjectNames.segment(object.tree(), object.incarnation(), segment));
+    findings.add(
+        object.key().value(),
+        kind,
+        !superseded,
+        segment == null || superseded ? Set.of() : needing(object.incarnation(), segment),
+        Optional.of(object.key().name()),
+        segment == null ? Optional.empty() : Optional.of(segment.start() + "-" + segment.end()));
+  }
+
+  /** A hole with log on both sides is a segment that was there, or never came: either is loss. */
+  private void checkHoles(Catalog.Source source, SourceInfo.Incarnation life) throws IOException {
+    SealedWalArchive archive = new SealedWalArchive(services, source, life.id());
+    for (Timeline timeline : archive.timelines()) {
+      List<WalRange> ranges = archive.ranges(timeline);
+      Optional<Lsn> first = firstStart(source, timeline);
+      for (int i = 1; i < ranges.size(); i++) {
+        Lsn from = ranges.get(i - 1).end();
+        Lsn to = ranges.get(i).start();
+        if (first.isEmpty() || to.compareTo(first.get()) <= 0) {
+          continue; // no backup reaches over it
+        }
+        WalSegment segment = WalSegment.containing(timeline, from, life.cluster().segmentSize());
+        findings.add(
+            ObjectNames.segment(source.tree(), life.id(), segment).value(),
+            Findings.MISSING,
+            true,
+            needing(life.id(), segment),
+            Optional.of(segment.fileName()),
+            Optional.of(from + "-" + to));
+      }
+    }
+  }
+
+  /** What a commit says was stored up to here must still reach there. */
+  private void checkMark(Operation.WalMark mark) throws IOException {
+    Catalog.Source source = catalog.source(mark.source()).orElseThrow();
+    SourceInfo.Incarnation life = source.incarnation(mark.incarnation()).orElseThrow();
+    SealedWalArchive archive = new SealedWalArchive(services, source, life.id());
+    List<WalRange> ranges = archive.ranges(mark.timeline());
+    Lsn end = ranges.isEmpty() ? new Lsn(0) : ranges.get(ranges.size() - 1).end();
+    if (end.compareTo(mark.position()) < 0) {
+      WalSegment segment =
+          WalSegment.containing(
+              mark.timeline(),
+              ranges.isEmpty() ? mark.position().plus(-1) : end,
+              life.cluster().segmentSize());
+      findings.add(
+          ObjectNames.segment(source.tree(), life.id(), segment).value(),
+          Findings.MISSING,
+          true,
+          needing(life.id(), segment),
+          Optional.of(segment.fileName()),
+          Optional.of((ranges.isEmpty() ? segment.start() : end) + "-" + mark.position()));
+    }
+  }
+
+  private Optional<Lsn> firstStart(Catalog.Source source, Timeline timeline) {
+    return catalog.backups().stream()
+        .map(Catalog.Entry::backup)
+        .filter(
+            backup ->
+                backup.source().equals(source.info().name())
+                    && backup.timeline().compareTo(timeline) <= 0)
+        .map(StoredBackup::startLsn)
+        .min(Lsn::compareTo);
+  }
+
+  private Set<BackupId> needing(String incarnation, WalSegment segment) {
+    Set<BackupId> backups = new LinkedHashSet<>();
+    for (Catalog.Entry entry : catalog.backups()) {
+      StoredBackup backup = entry.backup();
+      if (backup.incarnation().equals(incarnation)
+          && backup.timeline().equals(segment.timeline())
+          && backup.startLsn().compareTo(segment.end()) < 0
+          && segment.start().compareTo(backup.stopLsn()) < 0) {
+        backups.add(backup.id());
+      }
+    }
+    return backups;
+  }
+}

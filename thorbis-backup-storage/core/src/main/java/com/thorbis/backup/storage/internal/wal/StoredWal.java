@@ -1,0 +1,100 @@
+package com.thorbis.backup.storage.internal.wal;
+
+import com.thorbis.backup.api.Timeline;
+import com.thorbis.backup.api.WalSegment;
+import com.thorbis.backup.crypto.ObjectId;
+import com.thorbis.backup.crypto.ObjectType;
+import com.thorbis.backup.spi.repository.RepositoryException;
+import com.thorbis.backup.spi.repository.SourceInfo;
+import com.thorbis.backup.spi.storage.ObjectKey;
+import com.thorbis.backup.storage.internal.Services;
+import com.thorbis.backup.storage.internal.catalog.Catalog;
+import com.thorbis.backup.storage.internal.format.ObjectNames;
+import com.thorbis.backup.storage.internal.format.SealedObjects;
+import java.io.IOException;
+import java.util.Optional;
+import org.jspecify.annotations.Nullable;
+
+/**
+ * An object of the log as its name tells.
+ *
+ * @param key where it lies
+ * @param tree which tree sealed it
+ * @param incarnation whose log
+ * @param segment which segment; null for a history file
+ * @param offset where it starts in its segment
+ * @param whole whether it is a complete segment
+ */
+public record StoredWal(
+    ObjectKey key,
+    ObjectId tree,
+    String incarnation,
+    @Nullable WalSegment segment,
+    int offset,
+    boolean whole) {
+  private static final int MOST_HISTORY = 2 << 20;
+
+  /** Takes a name apart; null if it is none of the catalogue's log. */
+  public static @Nullable StoredWal parse(ObjectKey key, Catalog catalog) {
+    String[] parts = key.value().split("/", -1);
+    if (parts.length != 5) {
+      return null;
+    }
+    Catalog.Source source =
+        catalog.sources().stream()
+            .filter(one -> one.tree().toString().equals(parts[1]))
+            .findFirst()
+            .orElse(null);
+    if (source == null) {
+      return null;
+    }
+    Optional<SourceInfo.Incarnation> life = source.incarnation(parts[2]);
+    if (life.isEmpty()) {
+      return null;
+    }
+    try {
+      Timeline timeline = Timeline.parseHex(parts[3]);
+      String name = parts[4];
+      if (name.equals(timeline.historyFileName())) {
+        return new StoredWal(key, source.tree(), parts[2], null, 0, true);
+      }
+      if (name.length() != 24 && name.length() != 33) {
+        return null;
+      }
+      WalSegment segment =
+          WalSegment.parse(name.substring(0, 24), life.get().cluster().segmentSize());
+      int offset = name.length() == 24 ? 0 : Integer.parseUnsignedInt(name.substring(25), 16);
+      StoredWal found =
+          new StoredWal(key, source.tree(), parts[2], segment, offset, name.length() == 24);
+      ObjectKey expected =
+          found.whole
+              ? ObjectNames.segment(source.tree(), parts[2], segment)
+              : ObjectNames.part(source.tree(), parts[2], segment, offset);
+      return segment.timeline().equals(timeline) && expected.equals(key) ? found : null;
+    } catch (IllegalArgumentException e) {
+      return null;
+    }
+  }
+
+  /** Opens all of it. */
+  public void open(Services services) throws IOException {
+    WalSegment of = segment;
+    if (of == null) {
+      SealedObjects.open(
+          SealedObjects.fetch(services.store(), key, MOST_HISTORY),
+          ObjectType.HISTORY,
+          key,
+          services.repository(),
+          tree,
+          services.keys());
+      return;
+    }
+    WalObject.Whole object = WalObject.read(services, tree, key);
+    WalHeader header = object.header();
+    if (!header.segment().equals(of)
+        || header.start() != offset
+        || whole && header.end() != of.size().bytes()) {
+      throw RepositoryException.damaged(key.value(), "is another stretch than its name says", null);
+    }
+  }
+}
