@@ -98,19 +98,20 @@ class ArchitectureTest {
                   .or(
                       resideInAnyPackage(
                           "com.thorbis.backup.postgres..",
+                          "com.fasterxml.jackson.core..",
                           "com.ongres..",
                           "org.postgresql..",
                           "org.slf4j..")));
 
   @ArchTest
-  static final ArchRule theCommandKnowsTheApiAlone =
+  static final ArchRule theCommandKnowsTheApiAndRecoveryKeys =
       noClasses()
           .that()
           .resideInAPackage("com.thorbis.backup.cli..")
           .should()
           .dependOnClassesThat()
           .resideInAnyPackage(
-              "com.thorbis.backup.crypto..",
+              "com.thorbis.backup.crypto.internal..",
               "com.thorbis.backup.storage..",
               "com.thorbis.backup.postgres..");
 
