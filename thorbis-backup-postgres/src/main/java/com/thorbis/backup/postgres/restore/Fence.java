@@ -1,0 +1,122 @@
+package com.thorbis.backup.postgres.restore;
+
+import com.thorbis.backup.api.BackupId;
+import com.thorbis.backup.postgres.plan.RecoverySettings;
+import java.util.LinkedHashMap;
+import java.util.LinkedHashSet;
+import java.util.List;
+import java.util.Map;
+import java.util.Set;
+import java.util.TreeSet;
+import java.util.regex.Pattern;
+
+/**
+ * The block at the end of {@code postgresql.auto.conf} that sets recovery up and keeps a restored
+ * cluster from touching the systems the source works with. What was in the file stays; the last
+ * line of a name wins.
+ */
+public final class Fence {
+  /**
+   * The setting that tells a fenced cluster: {@code BACKUP/INCARNATION}. Servers take settings of
+   * unknown extensions as they are, and every session can read them.
+   */
+  public static final String MARKER = "thorbis.fenced";
+
+  private static final Map<String, String> SETTINGS = new LinkedHashMap<>();
+
+  /** What an earlier recovery may have left, and what would act on other systems. */
+  private static final Map<String, String> RECOVERY = new LinkedHashMap<>();
+
+  /** Libraries whose background workers run jobs that reach other systems or change data. */
+  private static final List<String> JOBS =
+      List.of("pg_cron", "pg_partman_bgw", "pglogical", "pgactive", "timescaledb", "bdr", "citus");
+
+  private static final Pattern PRELOAD =
+      Pattern.compile(
+          "^[ \\t]*shared_preload_libraries[ \\t=]+(.*)$",
+          Pattern.CASE_INSENSITIVE | Pattern.MULTILINE);
+
+  static {
+    SETTINGS.put("archive_mode", "off");
+    SETTINGS.put("synchronous_standby_names", "");
+    SETTINGS.put("primary_conninfo", "");
+    SETTINGS.put("primary_slot_name", "");
+    SETTINGS.put("max_logical_replication_workers", "0");
+    RECOVERY.put("archive_cleanup_command", "");
+    RECOVERY.put("recovery_end_command", "");
+    RECOVERY.put("recovery_min_apply_delay", "0");
+    RECOVERY.put("recovery_target", "");
+    RECOVERY.put("recovery_target_lsn", "");
+    RECOVERY.put("recovery_target_name", "");
+    RECOVERY.put("recovery_target_time", "");
+    RECOVERY.put("recovery_target_xid", "");
+  }
+
+  private Fence() {}
+
+  /** Every name that the block may set; lifting the fence resets them. */
+  public static List<String> names() {
+    Set<String> names = new LinkedHashSet<>(SETTINGS.keySet());
+    names.addAll(RECOVERY.keySet());
+    names.addAll(
+        List.of(
+            "restore_command",
+            "recovery_target_timeline",
+            "recovery_target_inclusive",
+            "recovery_target_action",
+            "hot_standby"));
+    return List.copyOf(names);
+  }
+
+  /**
+   * The whole file.
+   *
+   * @param stored the file as the backup has it, without anything if it has none
+   * @param recovery the settings that lead to the target
+   */
+  static String file(
+      String stored,
+      String source,
+      BackupId backup,
+      String incarnation,
+      int majorVersion,
+      Map<String, String> recovery) {
+    StringBuilder text = new StringBuilder(stored);
+    if (!stored.isEmpty() && !stored.endsWith("\n")) {
+      text.append('\n');
+    }
+    text.append("# Restored from backup ")
+        .append(backup)
+        .append(" by Thorbis Backup, and fenced:\n# \"thorbis source adopt ")
+        .append(source.replaceAll("\\p{Cntrl}", " "))
+        .append("\" lifts this when it takes the source's place.\n");
+    Map<String, String> all = new LinkedHashMap<>();
+    all.put(MARKER, backup + "/" + incarnation);
+    all.putAll(SETTINGS);
+    if (majorVersion <= 15) {
+      all.put("promote_trigger_file", ""); // one that is there already would end recovery
+    }
+    all.putAll(RECOVERY);
+    all.putAll(recovery);
+    all.forEach((name, value) -> text.append(RecoverySettings.line(name, value)));
+    return text.toString();
+  }
+
+  /** The libraries that a configuration loads and that run jobs by themselves. */
+  static List<String> jobs(String configuration) {
+    TreeSet<String> found = new TreeSet<>();
+    PRELOAD
+        .matcher(configuration)
+        .results()
+        .forEach(
+            line -> {
+              for (String name : line.group(1).split("#", 2)[0].split("[^A-Za-z0-9_/$]+")) {
+                String library = name.substring(name.lastIndexOf('/') + 1);
+                if (JOBS.contains(library)) {
+                  found.add(library);
+                }
+              }
+            });
+    return List.copyOf(found);
+  }
+}

@@ -1,0 +1,465 @@
+package com.thorbis.backup.postgres.restore;
+
+import com.thorbis.backup.api.BackupDescriptor;
+import com.thorbis.backup.api.BackupException;
+import com.thorbis.backup.api.FailureKind;
+import com.thorbis.backup.api.RestorePlan;
+import com.thorbis.backup.api.RestoreReport;
+import com.thorbis.backup.api.RestoreRequest;
+import com.thorbis.backup.postgres.plan.RecoverySettings;
+import com.thorbis.backup.postgres.serve.Exchange;
+import com.thorbis.backup.postgres.serve.FetchCommand;
+import com.thorbis.backup.postgres.serve.Registrations;
+import com.thorbis.backup.postgres.server.RecoveryRun;
+import com.thorbis.backup.postgres.server.ServerUser;
+import com.thorbis.backup.postgres.settings.PostgresSettings;
+import com.thorbis.backup.spi.repository.BackupFacts;
+import com.thorbis.backup.spi.repository.BackupReader;
+import com.thorbis.backup.spi.repository.Repository;
+import com.thorbis.backup.spi.repository.RunControl;
+import com.thorbis.backup.spi.repository.StoredFile;
+import com.thorbis.backup.spi.repository.StoredFile.Area;
+import com.thorbis.backup.spi.repository.StoredFile.Kind;
+import java.io.IOException;
+import java.nio.channels.Channels;
+import java.nio.channels.FileChannel;
+import java.nio.charset.StandardCharsets;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.util.ArrayList;
+import java.util.List;
+import java.util.Map;
+import java.util.Optional;
+import java.util.OptionalInt;
+import java.util.OptionalLong;
+import java.util.Set;
+import java.util.regex.Matcher;
+import java.util.regex.Pattern;
+import java.util.zip.CRC32C;
+
+/** Writes the data directory that a plan starts from, and starts a server on it if asked to. */
+public final class Restorer {
+  private static final String LABEL = "backup_label";
+  private static final String AUTO = "postgresql.auto.conf";
+  private static final Pattern LABEL_START =
+      Pattern.compile("^START WAL LOCATION: ([0-9A-F]+/[0-9A-F]+) ", Pattern.MULTILINE);
+
+  /** Files at the top of a data directory that are written here, or must not be there. */
+  private static final Set<String> OURS =
+      Set.of(
+          LABEL,
+          "backup_label.old",
+          Tablespaces.MAP,
+          "tablespace_map.old",
+          ManifestWriter.NAME,
+          "backup_manifest.tmp",
+          AUTO,
+          "postgresql.auto.conf.tmp",
+          "recovery.signal",
+          "standby.signal",
+          "promote",
+          "postmaster.pid",
+          "postmaster.opts");
+
+  /** Folders that a server expects and that a backup may have left out because they are empty. */
+  private static final List<List<String>> EXPECTED =
+      List.of(
+          List.of("base"),
+          List.of("global"),
+          List.of("pg_commit_ts"),
+          List.of("pg_dynshmem"),
+          List.of("pg_logical", "mappings"),
+          List.of("pg_logical", "snapshots"),
+          List.of("pg_multixact", "members"),
+          List.of("pg_multixact", "offsets"),
+          List.of("pg_notify"),
+          List.of("pg_replslot"),
+          List.of("pg_serial"),
+          List.of("pg_snapshots"),
+          List.of("pg_stat"),
+          List.of("pg_stat_tmp"),
+          List.of("pg_subtrans"),
+          List.of("pg_tblspc"),
+          List.of("pg_twophase"),
+          List.of("pg_wal", "archive_status"),
+          List.of("pg_xact"));
+
+  private static final long MOST_SETTINGS_BYTES = 1 << 20;
+
+  private final PostgresSettings settings;
+
+  /** For the configured source. */
+  public Restorer(PostgresSettings settings) {
+    this.settings = settings;
+  }
+
+  /**
+   * Restores.
+   *
+   * @param incarnation the life of the source that the plan was made for, whose log is followed
+   */
+  public RestoreReport restore(
+      RestoreRequest request,
+      RestorePlan plan,
+      String incarnation,
+      Repository repository,
+      RunControl control)
+      throws IOException {
+    Stages stages = new Stages(control);
+    Path target = TargetTree.checkFree("The target folder", request.targetDirectory());
+    Path configuration = target.resolveSibling(target.getFileName() + "-config");
+    ServerUser owner = ServerUser.choose(settings.serverUser(), target);
+    try (BackupReader reader = repository.open(plan.backup().id())) {
+      stages.begin("plan", 0);
+      Tablespaces tablespaces =
+          Tablespaces.decide(
+              reader.facts().tablespaces(), request.tablespaces(), List.of(target, configuration));
+      Survey survey = Survey.of(reader, tablespaces);
+      checkLabel(reader, plan);
+      byte[] control0 = required(reader, ControlFile.PATH);
+      ControlFile controlFile = checkIdentity(plan.backup(), ControlFile.parse(control0));
+      if (survey.configured()) {
+        TargetTree.checkFree("The folder for the source's configuration", configuration);
+      }
+      RecoverySettings recovery =
+          RecoverySettings.of(
+              plan.backup().cluster().majorVersion(),
+              plan.target(),
+              request.action(),
+              plan.timeline(),
+              FetchCommand.restoreCommand(settings));
+      String stored = text(reader, AUTO);
+      String auto =
+          Fence.file(
+              stored,
+              settings.source(),
+              plan.backup().id(),
+              incarnation,
+              plan.backup().cluster().majorVersion(),
+              recovery.values());
+
+      stages.begin("copy", plan.bytes());
+      TargetTree tree = TargetTree.open("The target folder", target, owner);
+      Map<Long, TargetTree> outside = tablespaces.open(owner);
+      long files;
+      long bytes;
+      long fetched;
+      try (Syncer syncer = new Syncer();
+          ManifestWriter manifest = manifest(tree, plan.backup())) {
+        for (List<String> folder : EXPECTED) {
+          tree.folder(folder);
+        }
+        Laying laying = new Laying(tree, outside, tablespaces, manifest, syncer, control);
+        for (List<String> folder : survey.folders()) {
+          laying.folder(folder);
+        }
+        fetched = reader.extract(Restorer::laidDown, laying, control);
+        stages.begin("sync", 0);
+        if (survey.configured()) {
+          fetched += layConfiguration(reader, configuration, owner, control);
+        }
+        Writing writing = new Writing(tree, manifest, reader.facts());
+        for (Map.Entry<Long, TargetTree> place : outside.entrySet()) {
+          tree.link(
+              List.of("pg_tblspc", Long.toString(place.getKey())), place.getValue().root());
+        }
+        writing.file(LABEL, required(reader, LABEL));
+        Optional<byte[]> map = tablespaces.map();
+        if (map.isPresent()) {
+          writing.file(Tablespaces.MAP, map.get());
+        }
+        if (!survey.has(MinimalConfiguration.SERVER)) {
+          writing.file(
+              MinimalConfiguration.SERVER, MinimalConfiguration.server(controlFile.limits()));
+        }
+        if (!survey.has(MinimalConfiguration.ACCESS)) {
+          writing.file(MinimalConfiguration.ACCESS, MinimalConfiguration.access());
+        }
+        if (!survey.has(MinimalConfiguration.IDENTITIES)) {
+          writing.file(
+              MinimalConfiguration.IDENTITIES,
+              MinimalConfiguration.identities(owner.name(), settings.user()));
+        }
+        writing.file(AUTO, auto);
+        writing.unlisted(recovery.signalFile(), new byte[0]);
+        manifest.file(
+            ControlFile.PATH, control0.length, reader.facts().stoppedAt(), crc(control0));
+        manifest.finish(
+            plan.backup().timeline(), plan.backup().startLsn(), plan.backup().stopLsn());
+        Exchange.create(tree.root(), owner);
+        Exchange.follow(tree.root(), incarnation, owner);
+        syncer.finish();
+        files = laying.files() + writing.files() + 1;
+        bytes = laying.bytes() + writing.bytes() + control0.length;
+      }
+      control.cancellation().check();
+      finish(tree, outside, control0);
+      stages.end();
+
+      List<String> next = new ArrayList<>();
+      notes(reader, stored, survey, configuration, control, next);
+      if (!request.start()) {
+        new Registrations(settings).add(tree.root());
+        next.add(
+            "Keep running until recovery is over: thorbis wal serve "
+                + settings.source()
+                + (settings.launcher().isPresent()
+                    ? " (without it each segment starts \"thorbis wal get\")"
+                    : ""));
+        next.add(
+            "Start the server as "
+                + owner
+                + ": pg_ctl -D "
+                + tree.root()
+                + " -l "
+                + tree.root()
+                + ".log start");
+        next.add(adoption());
+        return report(
+            plan, tree, files, bytes, fetched, Optional.empty(), stages, next);
+      }
+      RecoveryRun run = new RecoveryRun(settings, repository, incarnation, control);
+      RecoveryRun.Outcome outcome = run.run(tree.root(), owner, request.action(), plan, stages::begin);
+      stages.end();
+      if (outcome.running() && request.action() == RestoreRequest.Action.PAUSE) {
+        new Registrations(settings).add(tree.root());
+        next.add(
+            "The server waits at the target. To go on, keep running: thorbis wal serve "
+                + settings.source());
+      }
+      next.addAll(outcome.next());
+      next.add(adoption());
+      return report(plan, tree, files, bytes, fetched, Optional.of(outcome), stages, next);
+    }
+  }
+
+  private String adoption() {
+    return "It is fenced and not backed up. When it takes the source's place: thorbis source adopt "
+        + settings.source();
+  }
+
+  private static RestoreReport report(
+      RestorePlan plan,
+      TargetTree tree,
+      long files,
+      long bytes,
+      long fetched,
+      Optional<RecoveryRun.Outcome> outcome,
+      Stages stages,
+      List<String> next) {
+    return new RestoreReport(
+        plan.backup().id(),
+        tree.root(),
+        files,
+        bytes,
+        fetched,
+        outcome.map(o -> OptionalLong.of(o.walSegments())).orElse(OptionalLong.empty()),
+        outcome.map(RecoveryRun.Outcome::reached),
+        outcome
+            .filter(RecoveryRun.Outcome::running)
+            .map(o -> OptionalInt.of(o.port()))
+            .orElse(OptionalInt.empty()),
+        stages.totalMillis(),
+        stages.millis(),
+        next);
+  }
+
+  /** Everything is durable before the one file without which nothing starts. */
+  private static void finish(TargetTree tree, Map<Long, TargetTree> outside, byte[] controlFile)
+      throws IOException {
+    for (TargetTree place : outside.values()) {
+      for (Path folder : place.folders()) {
+        TargetTree.force(folder);
+      }
+      place.give();
+    }
+    TargetTree.force(tree.root().resolve(Exchange.FOLDER));
+    for (Path folder : tree.folders()) {
+      TargetTree.force(folder);
+    }
+    List<String> path = EntryPath.names(ControlFile.PATH);
+    tree.write(path, controlFile);
+    TargetTree.force(tree.path(path).getParent());
+    tree.give();
+  }
+
+  private static ManifestWriter manifest(TargetTree tree, BackupDescriptor backup)
+      throws IOException {
+    FileChannel channel = tree.create(List.of(ManifestWriter.NAME));
+    try {
+      return new ManifestWriter(
+          Channels.newOutputStream(channel),
+          backup.cluster().majorVersion(),
+          backup.cluster().systemIdText());
+    } catch (IOException e) {
+      channel.close();
+      throw e;
+    }
+  }
+
+  private static long layConfiguration(
+      BackupReader reader, Path place, ServerUser owner, RunControl control) throws IOException {
+    TargetTree tree = TargetTree.open("The folder for the source's configuration", place, owner);
+    long fetched =
+        reader.extract(
+            file -> file.area() == Area.CONFIG && file.kind() == Kind.FILE,
+            file -> new PlainOutput(tree.create(EntryPath.names(file.path()))),
+            control);
+    for (Path folder : tree.folders()) {
+      TargetTree.force(folder);
+    }
+    tree.give();
+    return fetched;
+  }
+
+  static boolean reserved(String name) {
+    return OURS.contains(name);
+  }
+
+  private static boolean laidDown(StoredFile file) {
+    if (file.area() != Area.DATA || file.kind() != Kind.FILE) {
+      return false;
+    }
+    List<String> names = EntryPath.names(file.path());
+    return !(names.size() == 1 && OURS.contains(names.get(0)))
+        && !file.path().equals(ControlFile.PATH)
+        // The log comes from the archive, and slots would hold back what nobody fetches.
+        && !(names.size() > 1
+            && (names.get(0).equals("pg_wal") || names.get(0).equals("pg_replslot")));
+  }
+
+  private void checkLabel(BackupReader reader, RestorePlan plan) throws IOException {
+    String label = new String(required(reader, LABEL), StandardCharsets.UTF_8);
+    Matcher start = LABEL_START.matcher(label);
+    String expected = plan.backup().startLsn().toString();
+    if (!start.find() || !start.group(1).equals(expected)) {
+      throw BackupException.of(
+              "restore.wrong-label",
+              FailureKind.DAMAGED,
+              "The backup's "
+                  + LABEL
+                  + " does not start at "
+                  + expected
+                  + ": a server would replay from elsewhere and end wrong")
+          .remedy("Restore another backup.")
+          .build();
+    }
+  }
+
+  private static ControlFile checkIdentity(BackupDescriptor backup, ControlFile file) {
+    if (file.systemId() != backup.cluster().systemId()) {
+      throw BackupException.of(
+              "restore.other-cluster",
+              FailureKind.DAMAGED,
+              "The backup's "
+                  + ControlFile.PATH
+                  + " is of cluster "
+                  + Long.toUnsignedString(file.systemId())
+                  + ", not of "
+                  + backup.cluster().systemIdText())
+          .remedy("Restore another backup.")
+          .build();
+    }
+    return file;
+  }
+
+  private static byte[] required(BackupReader reader, String path) throws IOException {
+    return reader
+        .read(Area.DATA, path)
+        .orElseThrow(
+            () ->
+                BackupException.of(
+                        "restore.incomplete-backup",
+                        FailureKind.DAMAGED,
+                        "The backup has no " + path)
+                    .remedy("Restore another backup.")
+                    .build());
+  }
+
+  private static String text(BackupReader reader, String path) throws IOException {
+    byte[] content = reader.read(Area.DATA, path).orElse(new byte[0]);
+    if (content.length > MOST_SETTINGS_BYTES) {
+      throw BackupException.of(
+              "restore.settings-too-long",
+              FailureKind.DAMAGED,
+              "The backup's " + path + " has " + content.length + " bytes")
+          .remedy("Restore another backup.")
+          .build();
+    }
+    return new String(content, StandardCharsets.UTF_8);
+  }
+
+  private static void notes(
+      BackupReader reader,
+      String stored,
+      Survey survey,
+      Path configuration,
+      RunControl control,
+      List<String> next)
+      throws IOException {
+    if (survey.configured()) {
+      next.add("The source's own configuration lies in " + configuration);
+    }
+    StringBuilder texts = new StringBuilder(stored);
+    for (Area area : new Area[] {Area.DATA, Area.CONFIG}) {
+      texts.append('\n');
+      reader
+          .read(area, MinimalConfiguration.SERVER)
+          .ifPresent(bytes -> texts.append(new String(bytes, StandardCharsets.UTF_8)));
+    }
+    List<String> jobs = Fence.jobs(texts.toString());
+    if (!jobs.isEmpty()) {
+      String warning =
+          "The cluster loads "
+              + String.join(", ", jobs)
+              + ", which runs jobs by itself as soon as recovery ends; the fence does not stop"
+              + " them. Take it out of shared_preload_libraries first if they reach other systems";
+      control.progress().warning(warning);
+      next.add(warning);
+    }
+  }
+
+  static int crc(byte[] content) {
+    CRC32C crc = new CRC32C();
+    crc.update(content, 0, content.length);
+    return (int) crc.getValue();
+  }
+
+  /** Files that we write ourselves, into the tree and the manifest. */
+  private static final class Writing {
+    private final TargetTree tree;
+    private final ManifestWriter manifest;
+    private final BackupFacts facts;
+    private long files;
+    private long bytes;
+
+    Writing(TargetTree tree, ManifestWriter manifest, BackupFacts facts) {
+      this.tree = tree;
+      this.manifest = manifest;
+      this.facts = facts;
+    }
+
+    void file(String name, String content) throws IOException {
+      file(name, content.getBytes(StandardCharsets.UTF_8));
+    }
+
+    void file(String name, byte[] content) throws IOException {
+      unlisted(name, content);
+      manifest.file(name, content.length, facts.stoppedAt(), crc(content));
+    }
+
+    void unlisted(String name, byte[] content) throws IOException {
+      tree.write(List.of(name), content);
+      files++;
+      bytes += content.length;
+    }
+
+    long files() {
+      return files;
+    }
+
+    long bytes() {
+      return bytes;
+    }
+  }
+}

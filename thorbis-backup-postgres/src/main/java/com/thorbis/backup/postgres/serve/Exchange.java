@@ -1,0 +1,249 @@
+package com.thorbis.backup.postgres.serve;
+
+import com.thorbis.backup.postgres.server.ServerUser;
+import java.io.IOException;
+import java.nio.ByteBuffer;
+import java.nio.channels.FileChannel;
+import java.nio.channels.SeekableByteChannel;
+import java.nio.charset.StandardCharsets;
+import java.nio.file.DirectoryStream;
+import java.nio.file.Files;
+import java.nio.file.LinkOption;
+import java.nio.file.NoSuchFileException;
+import java.nio.file.OpenOption;
+import java.nio.file.Path;
+import java.nio.file.SecureDirectoryStream;
+import java.nio.file.StandardOpenOption;
+import java.nio.file.attribute.FileAttribute;
+import java.nio.file.attribute.FileTime;
+import java.nio.file.attribute.PosixFileAttributeView;
+import java.nio.file.attribute.PosixFileAttributes;
+import java.nio.file.attribute.PosixFilePermission;
+import java.nio.file.attribute.PosixFilePermissions;
+import java.nio.file.attribute.UserPrincipal;
+import java.util.ArrayList;
+import java.util.List;
+import java.util.Optional;
+import java.util.Set;
+import java.util.concurrent.atomic.AtomicLong;
+
+/**
+ * The folder in which a server's scripts and a resident process meet. Safe for several threads and
+ * several processes.
+ */
+public final class Exchange implements AutoCloseable {
+  /** Where it lies, seen from the data directory. */
+  public static final String FOLDER = "pg_wal/thorbis";
+
+  private static final String ALIVE = "alive";
+  private static final String RESTORE = "restore";
+  private static final int MOST_MARKER_BYTES = 4096;
+  private static final AtomicLong TEMPORARY = new AtomicLong();
+  private static final FileAttribute<Set<PosixFilePermission>> PRIVATE_FILE =
+      PosixFilePermissions.asFileAttribute(PosixFilePermissions.fromString("rw-------"));
+  private static final FileAttribute<Set<PosixFilePermission>> PRIVATE_FOLDER =
+      PosixFilePermissions.asFileAttribute(PosixFilePermissions.fromString("rwx------"));
+  private static final Set<OpenOption> CREATE =
+      Set.of(
+          StandardOpenOption.CREATE_NEW, StandardOpenOption.WRITE, LinkOption.NOFOLLOW_LINKS);
+  private static final Set<OpenOption> READ =
+      Set.of(StandardOpenOption.READ, LinkOption.NOFOLLOW_LINKS);
+
+  private final Path dataDirectory;
+  private final SecureDirectoryStream<Path> folder;
+  private final UserPrincipal owner;
+
+  private Exchange(
+      Path dataDirectory, SecureDirectoryStream<Path> folder, UserPrincipal owner) {
+    this.dataDirectory = dataDirectory;
+    this.folder = folder;
+    this.owner = owner;
+  }
+
+  /**
+   * Makes the folder in a data directory, if it is not there.
+   *
+   * @param account whom it belongs to
+   */
+  public static void create(Path dataDirectory, ServerUser account) throws IOException {
+    Path folder = dataDirectory.resolve(FOLDER);
+    if (!Files.isDirectory(folder, LinkOption.NOFOLLOW_LINKS)) {
+      Files.createDirectory(folder, PRIVATE_FOLDER);
+      account.give(folder);
+    }
+  }
+
+  /** Notes in a new folder whose log a restored cluster follows. */
+  public static void follow(Path dataDirectory, String incarnation, ServerUser account)
+      throws IOException {
+    Path marker = dataDirectory.resolve(FOLDER).resolve(RESTORE);
+    try (FileChannel channel =
+        FileChannel.open(
+            marker,
+            Set.of(StandardOpenOption.CREATE_NEW, StandardOpenOption.WRITE),
+            PRIVATE_FILE)) {
+      channel.write(ByteBuffer.wrap((incarnation + "\n").getBytes(StandardCharsets.UTF_8)));
+      channel.force(true);
+    }
+    account.give(marker);
+  }
+
+  /**
+   * Opens the folder of a data directory.
+   *
+   * @throws IOException if it is not there, or is not the data directory's owner's
+   */
+  public static Exchange open(Path dataDirectory) throws IOException {
+    UserPrincipal owner = Files.getOwner(dataDirectory);
+    Path path = dataDirectory.resolve(FOLDER);
+    try (DirectoryStream<Path> parent = Files.newDirectoryStream(path.getParent())) {
+      SecureDirectoryStream<Path> folder =
+          secure(parent).newDirectoryStream(path.getFileName(), LinkOption.NOFOLLOW_LINKS);
+      UserPrincipal found =
+          folder.getFileAttributeView(PosixFileAttributeView.class).readAttributes().owner();
+      if (!found.equals(owner)) {
+        folder.close();
+        throw new IOException(
+            path + " belongs to " + found + ", but the data directory to " + owner);
+      }
+      return new Exchange(dataDirectory, folder, owner);
+    }
+  }
+
+  private static SecureDirectoryStream<Path> secure(DirectoryStream<Path> stream)
+      throws IOException {
+    if (stream instanceof SecureDirectoryStream<Path> secure) {
+      return secure;
+    }
+    throw new IOException("This system cannot open files relative to a folder");
+  }
+
+  /** The data directory it lies in. */
+  public Path dataDirectory() {
+    return dataDirectory;
+  }
+
+  /** The incarnation whose log the cluster follows; empty if this is no restored cluster. */
+  public Optional<String> incarnation() throws IOException {
+    return read(RESTORE).map(String::strip).filter(text -> !text.isEmpty());
+  }
+
+  /** The same, seen from the place that a segment is to be delivered to. */
+  static Optional<String> incarnationBeside(Path destination) throws IOException {
+    Path absolute = destination.toAbsolutePath().normalize();
+    Path marker =
+        absolute
+            .resolveSibling(Path.of(FOLDER).getFileName())
+            .resolve(RESTORE);
+    try {
+      if (Files.size(marker) > MOST_MARKER_BYTES) {
+        throw new IOException(marker + " is not ours");
+      }
+      String text = Files.readString(marker, StandardCharsets.UTF_8).strip();
+      return text.isEmpty() ? Optional.empty() : Optional.of(text);
+    } catch (NoSuchFileException e) {
+      return Optional.empty();
+    }
+  }
+
+  /** Shows that somebody serves the folder. */
+  void beat(long count) throws IOException {
+    publish(ALIVE, ByteBuffer.wrap((count + "\n").getBytes(StandardCharsets.US_ASCII)), 0, false);
+  }
+
+  /** Shows that nobody does. */
+  void rest() throws IOException {
+    delete(ALIVE);
+  }
+
+  /** The names in it now. */
+  List<String> list() throws IOException {
+    List<String> names = new ArrayList<>();
+    try (DirectoryStream<Path> now =
+        folder.newDirectoryStream(Path.of("."), LinkOption.NOFOLLOW_LINKS)) {
+      for (Path path : now) {
+        names.add(path.getFileName().toString());
+      }
+    } catch (java.nio.file.DirectoryIteratorException e) {
+      throw e.getCause();
+    }
+    return names;
+  }
+
+  /**
+   * Lays a file out whole.
+   *
+   * @param length its length; what {@code content} lacks is filled with zeros
+   */
+  void publish(String name, ByteBuffer content, long length, boolean durable) throws IOException {
+    Path temporary =
+        Path.of("." + ProcessHandle.current().pid() + "." + TEMPORARY.incrementAndGet());
+    boolean published = false;
+    try {
+      try (SeekableByteChannel channel = folder.newByteChannel(temporary, CREATE, PRIVATE_FILE)) {
+        while (content.hasRemaining()) {
+          channel.write(content);
+        }
+        if (channel.size() < length) {
+          channel.position(length - 1);
+          channel.write(ByteBuffer.allocate(1));
+        }
+        if (durable && channel instanceof FileChannel file) {
+          file.force(true);
+        }
+      }
+      PosixFileAttributeView view =
+          folder.getFileAttributeView(
+              temporary, PosixFileAttributeView.class, LinkOption.NOFOLLOW_LINKS);
+      if (!view.readAttributes().owner().equals(owner)) {
+        view.setOwner(owner);
+      }
+      folder.move(temporary, folder, Path.of(name));
+      published = true;
+    } finally {
+      if (!published) {
+        delete(temporary.toString());
+      }
+    }
+  }
+
+  /** Removes a file, if it is there. */
+  void delete(String name) throws IOException {
+    try {
+      folder.deleteFile(Path.of(name));
+    } catch (NoSuchFileException e) {
+      // Whoever took it was faster.
+    }
+  }
+
+  /** When a file was written; empty if it is gone. */
+  Optional<FileTime> modified(String name) throws IOException {
+    try {
+      PosixFileAttributes attributes =
+          folder
+              .getFileAttributeView(
+                  Path.of(name), PosixFileAttributeView.class, LinkOption.NOFOLLOW_LINKS)
+              .readAttributes();
+      return Optional.of(attributes.lastModifiedTime());
+    } catch (NoSuchFileException e) {
+      return Optional.empty();
+    }
+  }
+
+  private Optional<String> read(String name) throws IOException {
+    try (SeekableByteChannel channel = folder.newByteChannel(Path.of(name), READ)) {
+      ByteBuffer bytes = ByteBuffer.allocate(MOST_MARKER_BYTES);
+      while (bytes.hasRemaining() && channel.read(bytes) >= 0) {
+        // until its end
+      }
+      return Optional.of(StandardCharsets.UTF_8.decode(bytes.flip()).toString());
+    } catch (NoSuchFileException e) {
+      return Optional.empty();
+    }
+  }
+
+  @Override
+  public void close() throws IOException {
+    folder.close();
+  }
+}

@@ -1,0 +1,81 @@
+package com.thorbis.backup.postgres.serve;
+
+import com.thorbis.backup.postgres.settings.PostgresSettings;
+import java.io.IOException;
+import java.nio.ByteBuffer;
+import java.nio.channels.FileChannel;
+import java.nio.charset.StandardCharsets;
+import java.nio.file.DirectoryStream;
+import java.nio.file.Files;
+import java.nio.file.NoSuchFileException;
+import java.nio.file.Path;
+import java.nio.file.StandardCopyOption;
+import java.nio.file.StandardOpenOption;
+import java.nio.file.attribute.FileAttribute;
+import java.nio.file.attribute.PosixFilePermission;
+import java.nio.file.attribute.PosixFilePermissions;
+import java.util.ArrayList;
+import java.util.List;
+import java.util.Set;
+import java.util.UUID;
+
+/**
+ * The restored data directories of one source on this host that may still ask for WAL, a file each
+ * in the state folder: so a resident process finds restores that began before or after it.
+ */
+public final class Registrations {
+  private static final FileAttribute<Set<PosixFilePermission>> FOLDER =
+      PosixFilePermissions.asFileAttribute(PosixFilePermissions.fromString("rwx------"));
+  private static final FileAttribute<Set<PosixFilePermission>> FILE =
+      PosixFilePermissions.asFileAttribute(PosixFilePermissions.fromString("rw-------"));
+
+  private final Path folder;
+
+  /** Those of the configured source. */
+  public Registrations(PostgresSettings settings) {
+    this.folder =
+        settings
+            .stateDirectory()
+            .resolve("restores")
+            .resolve(settings.source().replaceAll("[^A-Za-z0-9_-]", "_"));
+  }
+
+  /** A restored data directory and the file that tells of it. */
+  record Entry(Path file, Path dataDirectory) {}
+
+  /** Adds a data directory. */
+  public void add(Path dataDirectory) throws IOException {
+    Files.createDirectories(folder, FOLDER);
+    String id = UUID.randomUUID().toString();
+    Path temporary = folder.resolve("." + id);
+    try (FileChannel channel =
+        FileChannel.open(
+            temporary,
+            Set.of(StandardOpenOption.CREATE_NEW, StandardOpenOption.WRITE),
+            FILE)) {
+      channel.write(
+          ByteBuffer.wrap(dataDirectory.toString().getBytes(StandardCharsets.UTF_8)));
+      channel.force(true);
+    }
+    Files.move(temporary, folder.resolve(id), StandardCopyOption.ATOMIC_MOVE);
+  }
+
+  /** All of them. */
+  List<Entry> list() throws IOException {
+    List<Entry> entries = new ArrayList<>();
+    try (DirectoryStream<Path> files = Files.newDirectoryStream(folder, "[!.]*")) {
+      for (Path file : files) {
+        entries.add(
+            new Entry(file, Path.of(Files.readString(file, StandardCharsets.UTF_8).strip())));
+      }
+    } catch (NoSuchFileException e) {
+      return List.of();
+    }
+    return entries;
+  }
+
+  /** Forgets one. */
+  void remove(Entry entry) throws IOException {
+    Files.deleteIfExists(entry.file());
+  }
+}

@@ -1,0 +1,267 @@
+package com.thorbis.backup.postgres.serve;
+
+import com.thorbis.backup.api.BackupException;
+import com.thorbis.backup.api.ClassifiedFailure;
+import com.thorbis.backup.api.FailureKind;
+import com.thorbis.backup.api.Timeline;
+import com.thorbis.backup.api.WalSegment;
+import com.thorbis.backup.api.WalSegmentSize;
+import com.thorbis.backup.postgres.settings.PostgresSettings;
+import com.thorbis.backup.postgres.wal.TimelineHistory;
+import com.thorbis.backup.postgres.wal.WalReader;
+import com.thorbis.backup.spi.engine.SourceEngine.RepositoryAccess;
+import com.thorbis.backup.spi.repository.Repository;
+import com.thorbis.backup.spi.repository.WalArchive;
+import com.thorbis.backup.spi.repository.WalMarks;
+import java.io.IOException;
+import java.nio.ByteBuffer;
+import java.nio.channels.FileChannel;
+import java.nio.file.Files;
+import java.nio.file.LinkOption;
+import java.nio.file.Path;
+import java.nio.file.StandardCopyOption;
+import java.nio.file.StandardOpenOption;
+import java.nio.file.attribute.FileAttribute;
+import java.nio.file.attribute.PosixFilePermission;
+import java.nio.file.attribute.PosixFilePermissions;
+import java.time.Duration;
+import java.util.Optional;
+import java.util.Set;
+import java.util.concurrent.ThreadLocalRandom;
+import org.jspecify.annotations.Nullable;
+
+/** Segments and history files under the names that servers use, out of and into the archive. */
+public final class WalFiles {
+  private static final FileAttribute<Set<PosixFilePermission>> PRIVATE =
+      PosixFilePermissions.asFileAttribute(PosixFilePermissions.fromString("rw-------"));
+  private static final Duration FIRST_PAUSE = Duration.ofMillis(100);
+  private static final Duration LONGEST_PAUSE = Duration.ofSeconds(5);
+
+  private final PostgresSettings settings;
+
+  /** For the configured source. */
+  public WalFiles(PostgresSettings settings) {
+    this.settings = settings;
+  }
+
+  /**
+   * What a file of the archive holds.
+   *
+   * @param bytes as far as stored
+   * @param length how long the file is; what {@code bytes} lacks is zeros
+   * @param lasting whether it can never become more
+   */
+  record Content(ByteBuffer bytes, long length, boolean lasting) {}
+
+  /**
+   * Lays a file down whole under {@code destination}.
+   *
+   * @return false only if it is positively absent
+   */
+  public boolean get(String name, Path destination, Repository repository) throws IOException {
+    Optional<String> incarnation = Exchange.incarnationBeside(destination);
+    Optional<Content> content = fetch(name, incarnation, () -> repository, settings.getDeadline());
+    if (content.isEmpty()) {
+      return false;
+    }
+    Path absolute = destination.toAbsolutePath();
+    Path temporary =
+        absolute.resolveSibling(
+            "." + absolute.getFileName() + "." + ProcessHandle.current().pid() + ".thorbis");
+    try {
+      try (FileChannel channel =
+          FileChannel.open(
+              temporary,
+              Set.of(StandardOpenOption.CREATE_NEW, StandardOpenOption.WRITE),
+              PRIVATE)) {
+        ByteBuffer bytes = content.get().bytes();
+        while (bytes.hasRemaining()) {
+          channel.write(bytes);
+        }
+        if (channel.size() < content.get().length()) {
+          channel.write(ByteBuffer.allocate(1), content.get().length() - 1);
+        }
+        channel.force(true);
+      }
+      Files.move(temporary, absolute, StandardCopyOption.ATOMIC_MOVE);
+    } finally {
+      Files.deleteIfExists(temporary);
+    }
+    return true;
+  }
+
+  /**
+   * Reads a file from the archive; repeats what may pass until the deadline.
+   *
+   * @return empty only if it is positively absent
+   */
+  Optional<Content> fetch(
+      String name, Optional<String> incarnation, RepositoryAccess repository, Duration deadline)
+      throws IOException {
+    checkName(name);
+    long give = System.nanoTime() + deadline.toNanos();
+    Duration pause = FIRST_PAUSE;
+    while (true) {
+      try {
+        Repository open = repository.open();
+        WalArchive archive =
+            incarnation.isPresent()
+                ? open.wal(settings.source(), incarnation.get())
+                : open.wal(settings.source());
+        return read(name, archive);
+      } catch (IOException | BackupException e) {
+        long left = give - System.nanoTime();
+        if (!mayPass(e) || left <= 0) {
+          throw e;
+        }
+        rest(Math.min(left, pause.toNanos()));
+        Duration longer = pause.multipliedBy(2);
+        pause = longer.compareTo(LONGEST_PAUSE) > 0 ? LONGEST_PAUSE : longer;
+      }
+    }
+  }
+
+  private static void rest(long nanos) throws IOException {
+    try {
+      Thread.sleep(Math.max(1, ThreadLocalRandom.current().nextLong(nanos / 2, nanos + 1) / 1_000_000));
+    } catch (InterruptedException e) {
+      Thread.currentThread().interrupt();
+      throw new java.io.InterruptedIOException("Interrupted while waiting for the repository");
+    }
+  }
+
+  private static boolean mayPass(Exception e) {
+    return e instanceof ClassifiedFailure failure
+        ? failure.kind() == FailureKind.TRANSIENT
+        : e instanceof IOException && !(e instanceof java.io.InterruptedIOException);
+  }
+
+  private static Optional<Content> read(String name, WalArchive archive) throws IOException {
+    if (TimelineHistory.isFileName(name)) {
+      return archive
+          .history(TimelineHistory.timelineOf(name))
+          .map(bytes -> new Content(ByteBuffer.wrap(bytes), bytes.length, true));
+    }
+    WalSegmentSize size = archive.cluster().segmentSize();
+    WalSegment segment;
+    try {
+      segment = WalSegment.parse(name, size);
+    } catch (IllegalArgumentException e) {
+      throw wrongName(name);
+    }
+    Optional<WalArchive.WalContent> found = archive.open(segment);
+    if (found.isEmpty()) {
+      return Optional.empty();
+    }
+    ByteBuffer bytes = found.get().bytes();
+    boolean complete = found.get().complete();
+    if (bytes.remaining() > size.bytes() || (complete && bytes.remaining() != size.bytes())) {
+      throw BackupException.of(
+              "wal.wrong-length",
+              FailureKind.DAMAGED,
+              name + " has " + bytes.remaining() + " bytes instead of " + size.bytes())
+          .remedy("Run verify to see what else is damaged.")
+          .build();
+    }
+    return Optional.of(new Content(bytes, size.bytes(), complete));
+  }
+
+  static void checkName(String name) {
+    if (!WalSegment.isName(name) && !TimelineHistory.isFileName(name)) {
+      throw wrongName(name);
+    }
+  }
+
+  private static BackupException wrongName(String name) {
+    return BackupException.of(
+            "wal.wrong-name",
+            FailureKind.CONFIGURATION,
+            "\"" + name.replaceAll("\\p{Cntrl}", "?") + "\" is no segment or history file of this cluster")
+        .remedy("Name a file as the server does, such as 000000010000000000000001.")
+        .build();
+  }
+
+  /** Stores one segment or history file; other files that servers archive need no storing. */
+  public WalArchive.Stored push(Path file, Repository repository) throws IOException {
+    String name = file.getFileName().toString();
+    if (name.endsWith(".backup") && WalSegment.isName(name.substring(0, Math.min(24, name.length())))) {
+      // A note for people about where a backup began; every backup stores that itself.
+      return WalArchive.Stored.ALREADY_PRESENT;
+    }
+    if (name.endsWith(".partial")) {
+      throw BackupException.of(
+              "wal.partial",
+              FailureKind.REFUSED,
+              name + " is the unfinished end of a timeline that a promotion left")
+          .remedy("Capture by streaming stores it; remove the file's .ready mark to go on.")
+          .build();
+    }
+    checkName(name);
+    WalArchive archive = repository.wal(settings.source());
+    if (TimelineHistory.isFileName(name)) {
+      Timeline timeline = TimelineHistory.timelineOf(name);
+      byte[] content = readAll(file, 1 << 20);
+      TimelineHistory.parse(timeline, content);
+      return archive.storeHistory(timeline, content);
+    }
+    WalSegmentSize size = archive.cluster().segmentSize();
+    WalSegment segment;
+    try {
+      segment = WalSegment.parse(name, size);
+    } catch (IllegalArgumentException e) {
+      throw wrongName(name);
+    }
+    byte[] content = readAll(file, size.bytes());
+    if (content.length != size.bytes()) {
+      throw BackupException.of(
+              "wal.wrong-length",
+              FailureKind.REFUSED,
+              file + " has " + content.length + " bytes instead of " + size.bytes())
+          .remedy("A server archives whole segments only; check what made this file.")
+          .build();
+    }
+    return archive.storeSegment(segment, ByteBuffer.wrap(content), marks(archive, segment, content));
+  }
+
+  private static WalMarks marks(WalArchive archive, WalSegment segment, byte[] content) {
+    WalReader reader = new WalReader(archive.cluster(), segment.timeline(), segment.start());
+    reader.feed(ByteBuffer.wrap(content));
+    reader
+        .stop()
+        .filter(stop -> stop.position().equals(segment.start()))
+        .ifPresent(
+            stop -> {
+              throw BackupException.of(
+                      "wal.invalid",
+                      FailureKind.REFUSED,
+                      segment + " does not hold the log it is named after: " + stop.reason())
+                  .remedy("Check what made this file.")
+                  .build();
+            });
+    return reader.takeMarks(Optional.empty());
+  }
+
+  private static byte[] readAll(Path file, int most) throws IOException {
+    try (FileChannel channel =
+        FileChannel.open(file, Set.of(StandardOpenOption.READ, LinkOption.NOFOLLOW_LINKS))) {
+      long length = channel.size();
+      if (length > most) {
+        throw BackupException.of(
+                "wal.wrong-length",
+                FailureKind.REFUSED,
+                file + " has " + length + " bytes, more than the " + most + " it can have")
+            .remedy("Check what made this file.")
+            .build();
+      }
+      ByteBuffer bytes = ByteBuffer.allocate((int) length);
+      while (bytes.hasRemaining() && channel.read(bytes) >= 0) {
+        // until its end
+      }
+      return java.util.Arrays.copyOf(bytes.array(), bytes.position());
+    }
+  }
+
+  static @Nullable String message(Throwable e) {
+    return e.getMessage() == null ? e.toString() : e.getMessage();
+  }
+}

@@ -1,0 +1,457 @@
+package com.thorbis.backup.postgres.serve;
+
+import com.thorbis.backup.api.BackupException;
+import com.thorbis.backup.api.Timeline;
+import com.thorbis.backup.api.WalSegment;
+import com.thorbis.backup.api.WalSegmentSize;
+import com.thorbis.backup.postgres.settings.PostgresSettings;
+import com.thorbis.backup.postgres.wal.TimelineHistory;
+import com.thorbis.backup.spi.engine.SourceEngine.RepositoryAccess;
+import com.thorbis.backup.spi.repository.RunControl;
+import java.io.IOException;
+import java.nio.ByteBuffer;
+import java.nio.charset.StandardCharsets;
+import java.nio.file.Files;
+import java.nio.file.LinkOption;
+import java.nio.file.Path;
+import java.time.Duration;
+import java.util.HashMap;
+import java.util.HashSet;
+import java.util.Iterator;
+import java.util.List;
+import java.util.Map;
+import java.util.Optional;
+import java.util.Set;
+import java.util.concurrent.ConcurrentHashMap;
+import java.util.concurrent.ExecutorService;
+import java.util.concurrent.Executors;
+import java.util.concurrent.RejectedExecutionException;
+import java.util.concurrent.TimeUnit;
+import java.util.regex.Matcher;
+import java.util.regex.Pattern;
+import org.jspecify.annotations.Nullable;
+import org.slf4j.Logger;
+import org.slf4j.LoggerFactory;
+
+/**
+ * The resident process: answers what scripts ask in their exchanges, and lays segments out ahead of
+ * a server that recovers. One thread looks, a few fetch.
+ */
+public final class WalServer {
+  private static final Logger LOG = LoggerFactory.getLogger(WalServer.class);
+
+  private static final Pattern QUESTION =
+      Pattern.compile("([0-9A-F]{24}|[0-9A-F]{8}\\.history)\\.([0-9]{1,10})\\.want");
+  private static final Pattern OFFER =
+      Pattern.compile("([0-9A-F]{24}(?:\\.[0-9A-F]{8}\\.backup|\\.partial)?|[0-9A-F]{8}\\.history)\\.([0-9]{1,10})\\.push");
+  private static final Pattern ANSWER =
+      Pattern.compile(".*\\.[0-9]{1,10}\\.(file|absent|failed|done)|\\.[0-9]+\\.[0-9]+");
+
+  private static final long BUSY_NANOS = TimeUnit.MILLISECONDS.toNanos(5);
+  private static final long IDLE_NANOS = TimeUnit.MILLISECONDS.toNanos(50);
+  private static final long BUSY_SPAN_NANOS = TimeUnit.SECONDS.toNanos(2);
+  private static final long BEAT_NANOS = TimeUnit.SECONDS.toNanos(1);
+  private static final Duration FORGOTTEN = Duration.ofMinutes(1);
+
+  /** How much is laid out ahead of one server. */
+  private static final long AHEAD_BYTES = 128L << 20;
+
+  private static final int MOST_AHEAD = 16;
+
+  private final PostgresSettings settings;
+  private final RepositoryAccess repository;
+  private final WalFiles files;
+  private final Map<Path, Served> served = new HashMap<>();
+  private final ExecutorService askers;
+  private final ExecutorService ahead;
+  private long beats;
+
+  /** A server that fetches from {@code repository} when it is asked. */
+  public WalServer(PostgresSettings settings, RepositoryAccess repository) {
+    this.settings = settings;
+    this.repository = repository;
+    this.files = new WalFiles(settings);
+    this.askers = Executors.newFixedThreadPool(4, task -> daemon(task, "wal-serve"));
+    // One core decodes, so that redo has the others.
+    this.ahead = Executors.newFixedThreadPool(1, task -> daemon(task, "wal-ahead"));
+  }
+
+  private static Thread daemon(Runnable task, String name) {
+    Thread thread = new Thread(task, name);
+    thread.setDaemon(true);
+    return thread;
+  }
+
+  /**
+   * Serves every restore of the source on this host, and the source itself where its data directory
+   * is configured and can be reached, until cancelled.
+   */
+  public void serveAll(RunControl control) throws IOException {
+    Registrations registrations = new Registrations(settings);
+    serve(
+        () -> {
+          Set<Path> wanted = new HashSet<>();
+          for (Registrations.Entry entry : registrations.list()) {
+            if (recovers(entry.dataDirectory())) {
+              wanted.add(entry.dataDirectory());
+            } else {
+              registrations.remove(entry);
+              clear(entry.dataDirectory());
+            }
+          }
+          settings.dataDirectory().filter(this::ready).ifPresent(wanted::add);
+          return wanted;
+        },
+        control);
+  }
+
+  /** Serves one data directory until cancelled. */
+  public void serveOnly(Path dataDirectory, RunControl control) throws IOException {
+    serve(() -> Set.of(dataDirectory), control);
+  }
+
+  /** Says which data directories are to be served. */
+  @FunctionalInterface
+  private interface Finder {
+    Set<Path> find() throws IOException;
+  }
+
+  private boolean ready(Path dataDirectory) {
+    try {
+      if (!Files.isDirectory(dataDirectory.resolve("pg_wal"))) {
+        return false;
+      }
+      Exchange.create(dataDirectory, com.thorbis.backup.postgres.server.ServerUser.owning(dataDirectory));
+      return true;
+    } catch (IOException e) {
+      LOG.debug("{} cannot be served", dataDirectory, e);
+      return false;
+    }
+  }
+
+  private static boolean recovers(Path dataDirectory) {
+    return Files.exists(dataDirectory.resolve("recovery.signal"))
+        || Files.exists(dataDirectory.resolve("standby.signal"));
+  }
+
+  private void clear(Path dataDirectory) throws IOException {
+    if (!Files.isDirectory(dataDirectory.resolve(Exchange.FOLDER), LinkOption.NOFOLLOW_LINKS)) {
+      return;
+    }
+    try (Exchange exchange = Exchange.open(dataDirectory)) {
+      for (String name : exchange.list()) {
+        exchange.delete(name);
+      }
+    }
+    Files.deleteIfExists(dataDirectory.resolve(Exchange.FOLDER));
+  }
+
+  private void serve(Finder finder, RunControl control) throws IOException {
+    long nextBeat = System.nanoTime();
+    long busyUntil = nextBeat;
+    try {
+      while (!control.cancellation().requested()) {
+        long now = System.nanoTime();
+        if (now - nextBeat >= 0) {
+          nextBeat = now + BEAT_NANOS;
+          follow(finder.find());
+          beats++;
+        }
+        boolean busy = false;
+        for (Iterator<Served> each = served.values().iterator(); each.hasNext(); ) {
+          Served one = each.next();
+          try {
+            busy |= one.look(beats);
+          } catch (IOException e) {
+            // Its data directory may be gone; if not, it is opened again with the next beat.
+            LOG.debug("{} is not served any more", one.exchange.dataDirectory(), e);
+            each.remove();
+            one.close();
+          }
+        }
+        if (busy) {
+          busyUntil = now + BUSY_SPAN_NANOS;
+        }
+        pause(now - busyUntil < 0 ? BUSY_NANOS : IDLE_NANOS);
+      }
+    } finally {
+      askers.shutdownNow();
+      ahead.shutdownNow();
+      for (Served one : served.values()) {
+        one.close();
+      }
+    }
+  }
+
+  private static void pause(long nanos) throws IOException {
+    try {
+      TimeUnit.NANOSECONDS.sleep(nanos);
+    } catch (InterruptedException e) {
+      Thread.currentThread().interrupt();
+      throw new java.io.InterruptedIOException("Interrupted while serving WAL");
+    }
+  }
+
+  private void follow(Set<Path> wanted) {
+    for (Iterator<Map.Entry<Path, Served>> each = served.entrySet().iterator(); each.hasNext(); ) {
+      Map.Entry<Path, Served> entry = each.next();
+      if (!wanted.contains(entry.getKey())) {
+        each.remove();
+        entry.getValue().close();
+      }
+    }
+    for (Path path : wanted) {
+      if (!served.containsKey(path)) {
+        try {
+          served.put(path, new Served(Exchange.open(path)));
+          LOG.info("Serving WAL to {}", path);
+        } catch (IOException e) {
+          LOG.debug("{} cannot be served", path, e);
+        }
+      }
+    }
+  }
+
+  /** One exchange. Its fields but the concurrent ones belong to the looking thread. */
+  private final class Served {
+    private final Exchange exchange;
+    private final Optional<String> incarnation;
+    private final Set<String> asked = ConcurrentHashMap.newKeySet();
+    private final Set<String> fetching = ConcurrentHashMap.newKeySet();
+    private final Set<String> laidOut = ConcurrentHashMap.newKeySet();
+    private final Set<String> missing = ConcurrentHashMap.newKeySet();
+    private volatile @Nullable TimelineHistory history;
+    private volatile @Nullable WalSegmentSize segmentSize;
+    private @Nullable WalSegment cursor;
+    private long lastBeat = -1;
+
+    Served(Exchange exchange) throws IOException {
+      this.exchange = exchange;
+      this.incarnation = exchange.incarnation();
+      // What an earlier process laid out is whole, or would not have its name.
+      exchange.list().stream().filter(WalSegment::isName).forEach(laidOut::add);
+    }
+
+    /** Returns whether there was anything to do. */
+    boolean look(long beat) throws IOException {
+      if (beat != lastBeat) {
+        exchange.beat(beat);
+        lastBeat = beat;
+      }
+      boolean busy = false;
+      Set<String> before = Set.copyOf(laidOut);
+      Set<String> present = new HashSet<>(exchange.list());
+      for (String name : present) {
+        Matcher question = QUESTION.matcher(name);
+        if (question.matches()) {
+          busy = true;
+          if (asked.add(name)) {
+            move(question.group(1));
+            submit(askers, name, () -> answer(name, question.group(1)));
+          }
+          continue;
+        }
+        Matcher offer = OFFER.matcher(name);
+        if (offer.matches()) {
+          busy = true;
+          if (asked.add(name)) {
+            submit(askers, name, () -> take(name, offer.group(1)));
+          }
+        } else if (ANSWER.matcher(name).matches()) {
+          forget(name);
+        }
+      }
+      for (String name : before) {
+        if (!present.contains(name)) {
+          laidOut.remove(name);
+          busy = true;
+          move(name);
+        }
+      }
+      layOut(present);
+      return busy;
+    }
+
+    private void submit(ExecutorService pool, String name, Runnable task) {
+      try {
+        pool.execute(task);
+      } catch (RejectedExecutionException e) {
+        asked.remove(name);
+      }
+    }
+
+    /** The server is at this segment now. */
+    private void move(String name) {
+      WalSegmentSize size = segmentSize;
+      if (size != null && WalSegment.isName(name)) {
+        try {
+          cursor = WalSegment.parse(name, size);
+          missing.clear();
+        } catch (IllegalArgumentException e) {
+          // Answered as trouble to whoever asked.
+        }
+      }
+    }
+
+    private void answer(String question, String name) {
+      String base = question.substring(0, question.length() - ".want".length());
+      try {
+        Optional<WalFiles.Content> content =
+            files.fetch(name, incarnation, repository, settings.getDeadline());
+        if (segmentSize == null) {
+          segmentSize = archiveSegmentSize();
+        }
+        if (content.isEmpty()) {
+          exchange.publish(base + ".absent", ByteBuffer.allocate(0), 0, false);
+        } else {
+          WalFiles.Content found = content.get();
+          if (TimelineHistory.isFileName(name)) {
+            learn(name, found.bytes().duplicate());
+          }
+          exchange.publish(base + ".file", found.bytes(), found.length(), true);
+        }
+        exchange.delete(question); // after its answer: a script asks again if both are gone
+      } catch (IOException | RuntimeException e) {
+        LOG.warn("{} could not be delivered to {}", name, exchange.dataDirectory(), e);
+        fail(question, base, name + " could not be delivered: " + WalFiles.message(e));
+      } finally {
+        asked.remove(question);
+      }
+    }
+
+    private WalSegmentSize archiveSegmentSize() throws IOException {
+      return (incarnation.isPresent()
+              ? repository.open().wal(settings.source(), incarnation.get())
+              : repository.open().wal(settings.source()))
+          .cluster()
+          .segmentSize();
+    }
+
+    private void learn(String name, ByteBuffer content) {
+      Timeline timeline = TimelineHistory.timelineOf(name);
+      TimelineHistory known = history;
+      if (known == null || known.timeline().compareTo(timeline) < 0) {
+        byte[] bytes = new byte[content.remaining()];
+        content.get(bytes);
+        try {
+          history = TimelineHistory.parse(timeline, bytes);
+        } catch (BackupException e) {
+          LOG.debug("{} is not followed", name, e);
+        }
+      }
+    }
+
+    private void take(String offer, String name) {
+      String base = offer.substring(0, offer.length() - ".push".length());
+      try {
+        files.push(exchange.dataDirectory().resolve("pg_wal").resolve(name), repository.open());
+        exchange.publish(base + ".done", ByteBuffer.allocate(0), 0, false);
+        exchange.delete(offer);
+      } catch (IOException | RuntimeException e) {
+        LOG.warn("{} of {} could not be stored", name, exchange.dataDirectory(), e);
+        fail(offer, base, name + " could not be stored: " + WalFiles.message(e));
+      } finally {
+        asked.remove(offer);
+      }
+    }
+
+    private void fail(String question, String base, String message) {
+      try {
+        exchange.publish(
+            base + ".failed",
+            ByteBuffer.wrap((message + "\n").getBytes(StandardCharsets.UTF_8)),
+            0,
+            false);
+        exchange.delete(question);
+      } catch (IOException e) {
+        LOG.warn("{} cannot be answered", exchange.dataDirectory(), e);
+      }
+    }
+
+    /** Removes an answer that whoever asked did not live to read. */
+    private void forget(String name) throws IOException {
+      Optional<java.nio.file.attribute.FileTime> written = exchange.modified(name);
+      if (written.isPresent()
+          && written.get().toInstant().plus(FORGOTTEN).isBefore(settings.clock().instant())) {
+        exchange.delete(name);
+      }
+    }
+
+    private void layOut(Set<String> present) throws IOException {
+      WalSegment at = cursor;
+      if (at == null) {
+        return;
+      }
+      int most = (int) Math.max(1, Math.min(MOST_AHEAD, AHEAD_BYTES / at.size().bytes()));
+      Set<String> wanted = new HashSet<>();
+      WalSegment next = at;
+      for (int i = 0; i < most; i++) {
+        next = following(next);
+        String name = next.fileName();
+        wanted.add(name);
+        if (!present.contains(name)
+            && !laidOut.contains(name)
+            && !missing.contains(name)
+            && fetching.add(name)) {
+          submit(ahead, name, () -> layOut(name));
+        }
+      }
+      for (String name : present) {
+        if (WalSegment.isName(name) && !wanted.contains(name) && !name.equals(at.fileName())) {
+          laidOut.remove(name);
+          exchange.delete(name);
+        }
+      }
+    }
+
+    /** The segment that recovery reads after this one: of the newest timeline that began by then. */
+    private WalSegment following(WalSegment segment) {
+      long number = segment.number() + 1;
+      Timeline timeline = segment.timeline();
+      TimelineHistory line = history;
+      if (line != null && line.contains(timeline)) {
+        for (TimelineHistory.Piece piece : line.pieces()) {
+          if (Long.compareUnsigned(
+                  Long.divideUnsigned(piece.begin().value(), segment.size().bytes()), number)
+              <= 0) {
+            timeline = piece.timeline();
+          }
+        }
+      }
+      return new WalSegment(timeline, number, segment.size());
+    }
+
+    private void layOut(String name) {
+      try {
+        Optional<WalFiles.Content> content =
+            files.fetch(name, incarnation, repository, Duration.ZERO);
+        if (content.isPresent() && content.get().lasting()) {
+          exchange.publish(name, content.get().bytes(), content.get().length(), true);
+          laidOut.add(name);
+        } else {
+          missing.add(name);
+        }
+      } catch (IOException | RuntimeException e) {
+        // Whoever needs it asks for it, and learns what is wrong.
+        missing.add(name);
+        LOG.debug("{} could not be laid out ahead", name, e);
+      } finally {
+        fetching.remove(name);
+      }
+    }
+
+    void close() {
+      try (exchange) {
+        exchange.rest();
+        for (String name : exchange.list()) {
+          if (WalSegment.isName(name)) {
+            exchange.delete(name);
+          }
+        }
+      } catch (IOException e) {
+        LOG.debug("{} could not be tidied", exchange.dataDirectory(), e);
+      }
+    }
+  }
+
+}
