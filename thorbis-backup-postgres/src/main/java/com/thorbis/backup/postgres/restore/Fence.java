@@ -97,6 +97,8 @@ public final class Fence {
       all.put("promote_trigger_file", ""); // one that is there already would end recovery
     }
     all.putAll(RECOVERY);
+    // The server takes an empty target for a second one if it comes after another.
+    all.keySet().removeAll(recovery.keySet());
     all.putAll(recovery);
     all.forEach((name, value) -> text.append(RecoverySettings.line(name, value)));
     return text.toString();

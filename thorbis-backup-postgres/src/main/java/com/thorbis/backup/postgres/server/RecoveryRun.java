@@ -368,7 +368,7 @@ public final class RecoveryRun {
     if (until.isEmpty() || target instanceof RecoveryTarget.Immediate) {
       return;
     }
-    boolean short0 = reached.compareTo(until.get()) < 0;
+    boolean tooShort = reached.compareTo(until.get()) < 0;
     if (stopsBefore(target)) {
       // The record before it may end a page header, or the rest of a segment, earlier.
       long gap = until.get().value() - reached.value();
@@ -376,7 +376,7 @@ public final class RecoveryRun {
         throw notReached(
             server, plan, "it is at " + reached + " instead of just before " + until.get());
       }
-    } else if (short0) {
+    } else if (tooShort) {
       throw notReached(server, plan, "it is at " + reached + " instead of at " + until.get());
     }
   }

@@ -1,0 +1,422 @@
+package com.thorbis.backup.postgres.restore;
+
+import static org.assertj.core.api.Assertions.assertThat;
+import static org.assertj.core.api.Assertions.assertThatThrownBy;
+
+import com.thorbis.backup.api.BackupException;
+import com.thorbis.backup.api.ClusterIdentity;
+import com.thorbis.backup.api.Lsn;
+import com.thorbis.backup.api.RecoveryTarget;
+import com.thorbis.backup.api.RestorePlan;
+import com.thorbis.backup.api.RestoreReport;
+import com.thorbis.backup.api.RestoreRequest;
+import com.thorbis.backup.api.Timeline;
+import com.thorbis.backup.api.WalSegmentSize;
+import com.thorbis.backup.postgres.settings.PostgresSettings;
+import com.thorbis.backup.spi.repository.BackupFacts;
+import com.thorbis.backup.spi.repository.RunControl;
+import com.thorbis.backup.testkit.postgres.PostgresBinaries;
+import com.thorbis.backup.testkit.postgres.PostgresServer;
+import java.io.IOException;
+import java.nio.charset.StandardCharsets;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.nio.file.attribute.PosixFilePermissions;
+import java.sql.Connection;
+import java.sql.DriverManager;
+import java.sql.ResultSet;
+import java.sql.Statement;
+import java.time.Instant;
+import java.util.ArrayList;
+import java.util.List;
+import java.util.Map;
+import java.util.Optional;
+import java.util.regex.Matcher;
+import java.util.regex.Pattern;
+import java.util.stream.Stream;
+import org.junit.jupiter.api.AfterAll;
+import org.junit.jupiter.api.BeforeAll;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.TestInstance;
+import org.junit.jupiter.api.io.TempDir;
+
+/** Restores of a cluster with a tablespace, judged by PostgreSQL's own programs and servers. */
+@TestInstance(TestInstance.Lifecycle.PER_CLASS)
+class RestorerIT {
+  private static final PostgresBinaries BINARIES = PostgresBinaries.with("pg_verifybackup");
+
+  private Path shared;
+
+  private PostgresServer source;
+  private FolderRepository repository;
+  private Instant afterTwo;
+  private Lsn afterThree;
+  private long four;
+
+  @BeforeAll
+  void backUp(@TempDir Path folder) throws Exception {
+    shared = folder;
+    Path archive = Files.createDirectory(shared.resolve("archive"));
+    source =
+        PostgresServer.builder(BINARIES)
+            .dataDirectory(shared.resolve("source"))
+            .setting("archive_mode", "on")
+            .setting("archive_command", "cp %p " + archive + "/%f")
+            .setting("max_connections", "37")
+            .start();
+    source.createTablespace("fast", shared.resolve("fast"));
+    source.execute(
+        "postgres",
+        "CREATE TABLE t (n int) TABLESPACE fast",
+        "INSERT INTO t VALUES (1)",
+        "ALTER SYSTEM SET synchronous_standby_names = ''",
+        "ALTER SYSTEM SET recovery_target_name = 'of an earlier recovery'");
+    Path base = shared.resolve("base");
+    Instant started = Instant.now();
+    run(
+        "pg_basebackup",
+        "-h",
+        "127.0.0.1",
+        "-p",
+        Integer.toString(source.port()),
+        "-U",
+        "postgres",
+        "-D",
+        base.toString(),
+        "-X",
+        "none",
+        "-c",
+        "fast",
+        "-T",
+        shared.resolve("fast") + "=" + shared.resolve("base-fast"));
+    Instant stopped = Instant.now();
+    source.execute("postgres", "INSERT INTO t VALUES (2)");
+    afterTwo = Instant.parse(source.query("postgres", "SELECT to_char(clock_timestamp() AT TIME ZONE 'UTC', 'YYYY-MM-DD\"T\"HH24:MI:SS.US\"Z\"')"));
+    source.execute("postgres", "SELECT pg_create_restore_point('two')", "SELECT pg_sleep(0.01)", "INSERT INTO t VALUES (3)");
+    afterThree = Lsn.parse(source.query("postgres", "SELECT pg_current_wal_insert_lsn()"));
+    source.execute("postgres", "CREATE TABLE filler AS SELECT generate_series(1, 600000) n");
+    try (Connection connection = source.connect("postgres");
+        Statement statement = connection.createStatement()) {
+      connection.setAutoCommit(false);
+      statement.execute("INSERT INTO t VALUES (4)");
+      try (ResultSet row = statement.executeQuery("SELECT txid_current()")) {
+        row.next();
+        four = row.getLong(1);
+      }
+      connection.commit();
+    }
+    source.execute("postgres", "INSERT INTO t VALUES (5)", "SELECT pg_switch_wal()");
+    String last = source.query("postgres", "SELECT pg_walfile_name(pg_current_wal_lsn())");
+    source.awaitTrue(
+        "postgres",
+        "SELECT coalesce(last_archived_wal, '') >= pg_walfile_name('"
+            + afterThree
+            + "') AND last_archived_wal >= '"
+            + previous(last)
+            + "' FROM pg_stat_archiver",
+        java.time.Duration.ofSeconds(60));
+
+    String label = Files.readString(base.resolve("backup_label"));
+    String manifest = Files.readString(base.resolve("backup_manifest"));
+    Matcher end = Pattern.compile("\"End-LSN\": \"([^\"]+)\"").matcher(manifest);
+    assertThat(end.find()).isTrue();
+    Matcher start = Pattern.compile("START WAL LOCATION: (\\S+)").matcher(label);
+    assertThat(start.find()).isTrue();
+    String oid = source.query("postgres", "SELECT oid FROM pg_tablespace WHERE spcname = 'fast'");
+    BackupFacts facts =
+        new BackupFacts(
+            Lsn.parse(start.group(1)),
+            Lsn.parse(end.group(1)),
+            new Timeline(1),
+            started,
+            stopped,
+            List.of(
+                new BackupFacts.Tablespace(
+                    Long.parseLong(oid), "fast", shared.resolve("fast").toString())),
+            Map.of(),
+            List.of());
+    ClusterIdentity cluster =
+        new ClusterIdentity(
+            Long.parseUnsignedLong(
+                source.query("postgres", "SELECT system_identifier FROM pg_control_system()")),
+            BINARIES.major(),
+            WalSegmentSize.DEFAULT);
+    repository = new FolderRepository(cluster, archive, facts).addTree(base);
+  }
+
+  private static String previous(String segment) {
+    com.thorbis.backup.api.WalSegment now =
+        com.thorbis.backup.api.WalSegment.parse(segment, WalSegmentSize.DEFAULT);
+    return new com.thorbis.backup.api.WalSegment(
+            now.timeline(), now.number() - 1, WalSegmentSize.DEFAULT)
+        .fileName();
+  }
+
+  @AfterAll
+  void stop() throws IOException {
+    if (source != null) {
+      source.close();
+    }
+  }
+
+  @Test
+  void aRestoredTreePassesTheServersOwnCheckAndRecoversToTheEnd(@TempDir Path folder)
+      throws Exception {
+    Path target = folder.resolve("target");
+    RestoreReport report =
+        restore(
+            folder,
+            RestoreRequest.builder("orders", target)
+                .tablespace("fast", folder.resolve("new-fast"))
+                .build(),
+            new RecoveryTarget.Latest());
+
+    run("pg_verifybackup", "-n", target.toString());
+    assertPrivate(target);
+    assertPrivate(folder.resolve("new-fast"));
+    assertThat(Files.readSymbolicLink(onlyFile(target.resolve("pg_tblspc"))))
+        .isEqualTo(folder.resolve("new-fast").toRealPath());
+    assertThat(report.stages().keySet()).containsExactly("plan", "copy", "sync");
+    assertThat(report.reached()).isEmpty();
+    assertThat(report.next().toString()).contains("thorbis wal serve orders");
+    try (Stream<Path> files = Files.walk(target, java.nio.file.FileVisitOption.FOLLOW_LINKS)) {
+      // Our marker for the log's own folder is no file of the cluster.
+      assertThat(report.files()).isEqualTo(files.filter(Files::isRegularFile).count() - 2);
+    }
+
+    com.thorbis.backup.api.Cancellation enough = new com.thorbis.backup.api.Cancellation();
+    Thread serving =
+        new Thread(
+            () -> {
+              try {
+                new com.thorbis.backup.postgres.serve.WalServer(
+                        settings(folder), () -> repository)
+                    .serveAll(new RunControl(enough, com.thorbis.backup.api.Progress.NONE));
+              } catch (IOException e) {
+                throw new java.io.UncheckedIOException(e);
+              }
+            });
+    serving.start();
+    try (PostgresServer restored =
+        PostgresServer.builder(BINARIES).dataDirectory(target).adopt().start()) {
+      restored.awaitTrue(
+          "postgres", "SELECT NOT pg_is_in_recovery()", java.time.Duration.ofSeconds(60));
+      assertThat(restored.rows("postgres", "SELECT n FROM t ORDER BY n"))
+          .containsExactly("1", "2", "3", "4", "5");
+      assertThat(restored.query("postgres", "SHOW archive_mode")).isEqualTo("off");
+      assertThat(restored.query("postgres", "SHOW thorbis.fenced"))
+          .isEqualTo(FolderRepository.ID + "/" + FolderRepository.INCARNATION);
+    } finally {
+      enough.cancel();
+      serving.join();
+    }
+  }
+
+  @Test
+  void aStartedRestorePromotesAtTheEndAndProvesIt(@TempDir Path folder) throws Exception {
+    RestoreReport report =
+        restore(folder, start(folder).build(), new RecoveryTarget.Latest());
+    try (Restored restored = new Restored(folder.resolve("target"), report)) {
+      assertThat(restored.rows()).containsExactly(1, 2, 3, 4, 5);
+      assertThat(report.reached().orElseThrow().timeline()).isEqualTo(new Timeline(2));
+      assertThat(report.reached().orElseThrow().lsn()).isGreaterThan(afterThree);
+      assertThat(report.reached().orElseThrow().time()).isPresent();
+      assertThat(report.walSegments().orElseThrow()).isGreaterThan(1);
+      assertThat(report.stages().keySet())
+          .containsExactly("plan", "copy", "sync", "start", "recover");
+    }
+  }
+
+  @Test
+  void aStartedRestorePausesAtATime(@TempDir Path folder) throws Exception {
+    RestoreReport report =
+        restore(
+            folder, start(folder).build(), new RecoveryTarget.AtTime(afterTwo, true));
+    try (Restored restored = new Restored(folder.resolve("target"), report)) {
+      assertThat(restored.rows()).containsExactly(1, 2);
+      assertThat(report.reached().orElseThrow().time().orElseThrow())
+          .isBeforeOrEqualTo(afterTwo);
+      assertThat(report.reached().orElseThrow().timeline()).isEqualTo(new Timeline(1));
+    }
+  }
+
+  @Test
+  void aStartedRestoreStopsAtANameAPositionAndATransaction(@TempDir Path folder) throws Exception {
+    RestoreReport named =
+        restore(
+            folder.resolve("name"),
+            start(folder.resolve("name")).action(RestoreRequest.Action.PROMOTE).build(),
+            new RecoveryTarget.AtName("two"));
+    try (Restored restored = new Restored(folder.resolve("name/target"), named)) {
+      assertThat(restored.rows()).containsExactly(1, 2);
+    }
+    RestoreReport position =
+        restore(
+            folder.resolve("lsn"),
+            start(folder.resolve("lsn")).build(),
+            new RecoveryTarget.AtLsn(afterThree, false));
+    try (Restored restored = new Restored(folder.resolve("lsn/target"), position)) {
+      assertThat(restored.rows()).containsExactly(1, 2, 3);
+      assertThat(position.reached().orElseThrow().lsn()).isLessThanOrEqualTo(afterThree);
+    }
+    RestoreReport transaction =
+        restore(
+            folder.resolve("xid"),
+            start(folder.resolve("xid")).action(RestoreRequest.Action.SHUTDOWN).build(),
+            new RecoveryTarget.AtTransaction(four, true));
+    assertThat(transaction.port()).isEmpty();
+    assertThat(transaction.reached()).isPresent();
+    assertThat(folder.resolve("xid/target/postmaster.pid")).doesNotExist();
+  }
+
+  @Test
+  void aTargetThatTheLogDoesNotReachIsNoSuccess(@TempDir Path folder) {
+    assertThatThrownBy(
+            () ->
+                restore(
+                    folder, start(folder).build(), new RecoveryTarget.AtName("never made")))
+        .isInstanceOfSatisfying(
+            BackupException.class,
+            e -> assertThat(e.code()).isEqualTo("restore.target-not-reached"))
+        .hasMessageContaining("recovery ended before configured recovery target was reached");
+    assertThat(folder.resolve("target/postmaster.pid")).doesNotExist();
+  }
+
+  @Test
+  void aStoreThatCannotBeReachedIsNotTheEndOfTheLog(@TempDir Path folder) {
+    repository.reachable = false;
+    try {
+      assertThatThrownBy(
+              () -> restore(folder, start(folder).build(), new RecoveryTarget.Latest()))
+          .isInstanceOfSatisfying(
+              BackupException.class,
+              e -> assertThat(e.code()).isEqualTo("restore.target-not-reached"))
+          .hasMessageContaining("The store cannot be reached");
+    } finally {
+      repository.reachable = true;
+    }
+  }
+
+  @Test
+  void anUnmappedTablespaceThatTheSourceUsesIsRefused(@TempDir Path folder) {
+    assertThatThrownBy(
+            () ->
+                restore(
+                    folder,
+                    RestoreRequest.builder("orders", folder.resolve("target")).build(),
+                    new RecoveryTarget.Latest()))
+        .isInstanceOfSatisfying(
+            BackupException.class,
+            e -> {
+              assertThat(e.code()).isEqualTo("restore.tablespace-in-use");
+              assertThat(e.remedy()).contains("--tablespace");
+            });
+    assertThat(folder.resolve("target")).doesNotExist();
+  }
+
+  private RestoreRequest.Builder start(Path folder) {
+    return RestoreRequest.builder("orders", folder.resolve("target"))
+        .tablespace("fast", folder.resolve("new-fast"))
+        .start(true);
+  }
+
+  private PostgresSettings settings(Path folder) {
+    return TestSettings.of(
+        folder.resolve("state"),
+        Map.of("bin-directory", BINARIES.binDirectory().toString(), "wal.get-deadline", "1s"));
+  }
+
+  private RestoreReport restore(Path folder, RestoreRequest request, RecoveryTarget target)
+      throws IOException {
+    RestoreRequest.Builder complete =
+        RestoreRequest.builder("orders", request.targetDirectory())
+            .target(target)
+            .start(request.start());
+    request.tablespaces().forEach(complete::tablespace);
+    if (request.action() != RestoreRequest.Action.PROMOTE
+        || !(target instanceof RecoveryTarget.Latest)) {
+      complete.action(
+          request.action() == RestoreRequest.Action.PROMOTE
+                  && !(target instanceof RecoveryTarget.AtName)
+              ? RestoreRequest.Action.PAUSE
+              : request.action());
+    }
+    RestorePlan plan =
+        new RestorePlan(
+            repository.descriptor(),
+            target,
+            new Timeline(1),
+            List.of(),
+            0,
+            0,
+            List.of(),
+            Optional.empty());
+    return new Restorer(settings(folder))
+        .restore(
+            complete.build(),
+            plan,
+            FolderRepository.INCARNATION,
+            repository,
+            RunControl.unattended());
+  }
+
+  private static Path onlyFile(Path folder) throws IOException {
+    try (Stream<Path> files = Files.list(folder)) {
+      return files.findFirst().orElseThrow();
+    }
+  }
+
+  private static void assertPrivate(Path folder) throws IOException {
+    try (Stream<Path> files = Files.walk(folder)) {
+      for (Path file : files.filter(path -> !Files.isSymbolicLink(path)).toList()) {
+        assertThat(PosixFilePermissions.toString(Files.getPosixFilePermissions(file)))
+            .as(file.toString())
+            .isEqualTo(Files.isDirectory(file) ? "rwx------" : "rw-------");
+      }
+    }
+  }
+
+  private static void run(String tool, String... arguments) throws Exception {
+    List<String> words = new ArrayList<>();
+    words.add(BINARIES.tool(tool).toString());
+    words.addAll(List.of(arguments));
+    Process process = new ProcessBuilder(words).redirectErrorStream(true).start();
+    String said =
+        new String(process.getInputStream().readAllBytes(), StandardCharsets.UTF_8);
+    assertThat(process.waitFor()).as(said).isZero();
+  }
+
+  /** The server that a restore left running. */
+  private static final class Restored implements AutoCloseable {
+    private final Path dataDirectory;
+    private final int port;
+
+    Restored(Path dataDirectory, RestoreReport report) {
+      this.dataDirectory = dataDirectory;
+      this.port = report.port().orElseThrow();
+    }
+
+    List<Integer> rows() throws Exception {
+      try (Connection connection =
+              DriverManager.getConnection(
+                  "jdbc:postgresql://127.0.0.1:" + port + "/postgres?user=postgres");
+          Statement statement = connection.createStatement();
+          ResultSet result = statement.executeQuery("SELECT n FROM t ORDER BY n")) {
+        List<Integer> rows = new ArrayList<>();
+        while (result.next()) {
+          rows.add(result.getInt(1));
+        }
+        return rows;
+      }
+    }
+
+    @Override
+    public void close() throws IOException {
+      long pid =
+          Long.parseLong(Files.readAllLines(dataDirectory.resolve("postmaster.pid")).get(0));
+      ProcessHandle server = ProcessHandle.of(pid).orElseThrow();
+      new ProcessBuilder("kill", "-QUIT", Long.toString(pid)).start();
+      server.onExit().join();
+    }
+  }
+}
