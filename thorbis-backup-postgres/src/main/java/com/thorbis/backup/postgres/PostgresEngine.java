@@ -13,6 +13,12 @@ import com.thorbis.backup.api.SourceStatus;
 import com.thorbis.backup.api.WalRange;
 import com.thorbis.backup.postgres.backup.FullBackup;
 import com.thorbis.backup.postgres.capture.WalReceiver;
+import com.thorbis.backup.postgres.plan.RecoverySettings;
+import com.thorbis.backup.postgres.plan.RestorePlanner;
+import com.thorbis.backup.postgres.restore.Restorer;
+import com.thorbis.backup.postgres.serve.FetchCommand;
+import com.thorbis.backup.postgres.serve.WalFiles;
+import com.thorbis.backup.postgres.serve.WalServer;
 import com.thorbis.backup.postgres.settings.PostgresSettings;
 import com.thorbis.backup.spi.engine.SourceEngine;
 import com.thorbis.backup.spi.repository.Repository;
@@ -22,6 +28,7 @@ import com.thorbis.backup.spi.repository.WalArchive;
 import java.io.IOException;
 import java.nio.file.Path;
 import java.util.List;
+import java.util.Optional;
 
 /** Protects one PostgreSQL cluster. Each job lives in a package of its own; this hands them out. */
 final class PostgresEngine implements SourceEngine {
@@ -57,13 +64,17 @@ final class PostgresEngine implements SourceEngine {
 
   @Override
   public RestorePlan plan(RestoreRequest request, Repository repository) throws IOException {
-    throw missing("plan");
+    SourceInfo source = source(repository);
+    return new RestorePlanner(
+            source, repository.backups(Optional.of(source.name())), repository.wal(source.name()))
+        .plan(request);
   }
 
   @Override
   public RestoreReport restore(RestoreRequest request, Repository repository, RunControl control)
       throws IOException {
-    throw missing("restore");
+    RestorePlan plan = plan(request, repository);
+    return new Restorer(settings).restore(request, plan, current(repository), repository, control);
   }
 
   @Override
@@ -78,23 +89,28 @@ final class PostgresEngine implements SourceEngine {
 
   @Override
   public WalArchive.Stored pushWal(Path file, Repository repository) throws IOException {
-    throw missing("push");
+    return new WalFiles(settings).push(file, repository);
   }
 
   @Override
   public boolean getWal(String fileName, Path destination, Repository repository)
       throws IOException {
-    throw missing("get");
+    return new WalFiles(settings).get(fileName, destination, repository);
   }
 
   @Override
   public void serveWal(RepositoryAccess repository, RunControl control) throws IOException {
-    throw missing("serve");
+    new WalServer(settings, repository).serveAll(control);
   }
 
   @Override
   public String walHook(Hook hook) {
-    throw missing("hook");
+    return switch (hook) {
+      case ARCHIVE ->
+          RecoverySettings.line("archive_command", FetchCommand.archiveCommand(settings));
+      case RESTORE ->
+          RecoverySettings.line("restore_command", FetchCommand.restoreCommand(settings));
+    };
   }
 
   @Override
@@ -105,6 +121,23 @@ final class PostgresEngine implements SourceEngine {
   @Override
   public void close() {
     settings.close();
+  }
+
+  private String current(Repository repository) {
+    return source(repository).current().id();
+  }
+
+  private SourceInfo source(Repository repository) {
+    return repository
+        .source(settings.source())
+        .orElseThrow(
+            () ->
+                BackupException.of(
+                        "source.not-found",
+                        FailureKind.NOT_FOUND,
+                        "The repository has no source " + settings.source())
+                    .remedy("Take a backup of it first; that registers it.")
+                    .build());
   }
 
   private static BackupException missing(String job) {

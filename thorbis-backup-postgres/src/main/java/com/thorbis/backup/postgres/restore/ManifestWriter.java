@@ -93,8 +93,7 @@ final class ManifestWriter implements AutoCloseable {
   /** The server stores the four bytes of the sum as they lie in memory, lowest first. */
   private static String hex(int crc32c) {
     return HexFormat.of()
-        .formatHex(
-            ByteBuffer.allocate(4).order(ByteOrder.LITTLE_ENDIAN).putInt(crc32c).array());
+        .formatHex(ByteBuffer.allocate(4).order(ByteOrder.LITTLE_ENDIAN).putInt(crc32c).array());
   }
 
   private static String name(String path) {

@@ -24,7 +24,6 @@ import java.io.IOException;
 import java.nio.channels.Channels;
 import java.nio.channels.FileChannel;
 import java.nio.charset.StandardCharsets;
-import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.List;
@@ -160,8 +159,7 @@ public final class Restorer {
         }
         Writing writing = new Writing(tree, manifest, reader.facts());
         for (Map.Entry<Long, TargetTree> place : outside.entrySet()) {
-          tree.link(
-              List.of("pg_tblspc", Long.toString(place.getKey())), place.getValue().root());
+          tree.link(List.of("pg_tblspc", Long.toString(place.getKey())), place.getValue().root());
         }
         writing.file(LABEL, required(reader, LABEL));
         Optional<byte[]> map = tablespaces.map();
@@ -182,8 +180,7 @@ public final class Restorer {
         }
         writing.file(AUTO, auto);
         writing.unlisted(recovery.signalFile(), new byte[0]);
-        manifest.file(
-            ControlFile.PATH, control0.length, reader.facts().stoppedAt(), crc(control0));
+        manifest.file(ControlFile.PATH, control0.length, reader.facts().stoppedAt(), crc(control0));
         manifest.finish(
             plan.backup().timeline(), plan.backup().startLsn(), plan.backup().stopLsn());
         Exchange.create(tree.root(), owner);
@@ -215,11 +212,11 @@ public final class Restorer {
                 + tree.root()
                 + ".log start");
         next.add(adoption());
-        return report(
-            plan, tree, files, bytes, fetched, Optional.empty(), stages, next);
+        return report(plan, tree, files, bytes, fetched, Optional.empty(), stages, next);
       }
       RecoveryRun run = new RecoveryRun(settings, repository, incarnation, control);
-      RecoveryRun.Outcome outcome = run.run(tree.root(), owner, request.action(), plan, stages::begin);
+      RecoveryRun.Outcome outcome =
+          run.run(tree.root(), owner, request.action(), plan, stages::begin);
       stages.end();
       if (outcome.running() && request.action() == RestoreRequest.Action.PAUSE) {
         new Registrations(settings).add(tree.root());

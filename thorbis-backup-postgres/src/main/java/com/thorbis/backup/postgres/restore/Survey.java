@@ -56,9 +56,7 @@ final class Survey {
     if (Restorer.reserved(names.get(0)) && (names.size() > 1 || entry.kind() == Kind.DIRECTORY)) {
       throw EntryPath.hostile(entry.path(), "is a folder where a server has a file");
     }
-    if (names.size() > 1
-        && names.get(0).equals("pg_wal")
-        && names.get(1).equals("thorbis")) {
+    if (names.size() > 1 && names.get(0).equals("pg_wal") && names.get(1).equals("thorbis")) {
       throw EntryPath.hostile(entry.path(), "has the name of a folder of ours");
     }
     if (entry.kind() == Kind.DIRECTORY) {

@@ -74,7 +74,8 @@ final class Tablespaces {
           .remedy(
               all.isEmpty()
                   ? "It has none at all; leave --tablespace out."
-                  : "It has: " + String.join(", ", all.stream().map(Tablespaces::described).toList()))
+                  : "It has: "
+                      + String.join(", ", all.stream().map(Tablespaces::described).toList()))
           .build();
     }
     return new Tablespaces(places);

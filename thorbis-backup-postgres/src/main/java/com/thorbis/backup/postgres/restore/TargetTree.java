@@ -88,9 +88,7 @@ final class TargetTree {
   private static BackupException notFree(
       String what, Path place, String problem, @org.jspecify.annotations.Nullable Exception cause) {
     return BackupException.of(
-            "restore.target-not-empty",
-            FailureKind.REFUSED,
-            what + " " + place + " " + problem)
+            "restore.target-not-empty", FailureKind.REFUSED, what + " " + place + " " + problem)
         .remedy("Name a folder that is new or empty; nothing is ever overwritten.")
         .detail("path", place.toString())
         .cause(cause)

@@ -44,8 +44,7 @@ public final class Exchange implements AutoCloseable {
   private static final FileAttribute<Set<PosixFilePermission>> PRIVATE_FOLDER =
       PosixFilePermissions.asFileAttribute(PosixFilePermissions.fromString("rwx------"));
   private static final Set<OpenOption> CREATE =
-      Set.of(
-          StandardOpenOption.CREATE_NEW, StandardOpenOption.WRITE, LinkOption.NOFOLLOW_LINKS);
+      Set.of(StandardOpenOption.CREATE_NEW, StandardOpenOption.WRITE, LinkOption.NOFOLLOW_LINKS);
   private static final Set<OpenOption> READ =
       Set.of(StandardOpenOption.READ, LinkOption.NOFOLLOW_LINKS);
 
@@ -53,8 +52,7 @@ public final class Exchange implements AutoCloseable {
   private final SecureDirectoryStream<Path> folder;
   private final UserPrincipal owner;
 
-  private Exchange(
-      Path dataDirectory, SecureDirectoryStream<Path> folder, UserPrincipal owner) {
+  private Exchange(Path dataDirectory, SecureDirectoryStream<Path> folder, UserPrincipal owner) {
     this.dataDirectory = dataDirectory;
     this.folder = folder;
     this.owner = owner;
@@ -131,10 +129,7 @@ public final class Exchange implements AutoCloseable {
   /** The same, seen from the place that a segment is to be delivered to. */
   static Optional<String> incarnationBeside(Path destination) throws IOException {
     Path absolute = destination.toAbsolutePath().normalize();
-    Path marker =
-        absolute
-            .resolveSibling(Path.of(FOLDER).getFileName())
-            .resolve(RESTORE);
+    Path marker = absolute.resolveSibling(Path.of(FOLDER).getFileName()).resolve(RESTORE);
     try {
       if (Files.size(marker) > MOST_MARKER_BYTES) {
         throw new IOException(marker + " is not ours");

@@ -50,11 +50,8 @@ public final class Registrations {
     Path temporary = folder.resolve("." + id);
     try (FileChannel channel =
         FileChannel.open(
-            temporary,
-            Set.of(StandardOpenOption.CREATE_NEW, StandardOpenOption.WRITE),
-            FILE)) {
-      channel.write(
-          ByteBuffer.wrap(dataDirectory.toString().getBytes(StandardCharsets.UTF_8)));
+            temporary, Set.of(StandardOpenOption.CREATE_NEW, StandardOpenOption.WRITE), FILE)) {
+      channel.write(ByteBuffer.wrap(dataDirectory.toString().getBytes(StandardCharsets.UTF_8)));
       channel.force(true);
     }
     Files.move(temporary, folder.resolve(id), StandardCopyOption.ATOMIC_MOVE);

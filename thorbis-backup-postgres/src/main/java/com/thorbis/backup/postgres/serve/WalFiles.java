@@ -123,7 +123,8 @@ public final class WalFiles {
 
   private static void rest(long nanos) throws IOException {
     try {
-      Thread.sleep(Math.max(1, ThreadLocalRandom.current().nextLong(nanos / 2, nanos + 1) / 1_000_000));
+      Thread.sleep(
+          Math.max(1, ThreadLocalRandom.current().nextLong(nanos / 2, nanos + 1) / 1_000_000));
     } catch (InterruptedException e) {
       Thread.currentThread().interrupt();
       throw new java.io.InterruptedIOException("Interrupted while waiting for the repository");
@@ -176,7 +177,9 @@ public final class WalFiles {
     return BackupException.of(
             "wal.wrong-name",
             FailureKind.CONFIGURATION,
-            "\"" + name.replaceAll("\\p{Cntrl}", "?") + "\" is no segment or history file of this cluster")
+            "\""
+                + name.replaceAll("\\p{Cntrl}", "?")
+                + "\" is no segment or history file of this cluster")
         .remedy("Name a file as the server does, such as 000000010000000000000001.")
         .build();
   }
@@ -184,7 +187,8 @@ public final class WalFiles {
   /** Stores one segment or history file; other files that servers archive need no storing. */
   public WalArchive.Stored push(Path file, Repository repository) throws IOException {
     String name = file.getFileName().toString();
-    if (name.endsWith(".backup") && WalSegment.isName(name.substring(0, Math.min(24, name.length())))) {
+    if (name.endsWith(".backup")
+        && WalSegment.isName(name.substring(0, Math.min(24, name.length())))) {
       // A note for people about where a backup began; every backup stores that itself.
       return WalArchive.Stored.ALREADY_PRESENT;
     }
@@ -220,7 +224,8 @@ public final class WalFiles {
           .remedy("A server archives whole segments only; check what made this file.")
           .build();
     }
-    return archive.storeSegment(segment, ByteBuffer.wrap(content), marks(archive, segment, content));
+    return archive.storeSegment(
+        segment, ByteBuffer.wrap(content), marks(archive, segment, content));
   }
 
   private static WalMarks marks(WalArchive archive, WalSegment segment, byte[] content) {

@@ -18,7 +18,6 @@ import java.time.Duration;
 import java.util.HashMap;
 import java.util.HashSet;
 import java.util.Iterator;
-import java.util.List;
 import java.util.Map;
 import java.util.Optional;
 import java.util.Set;
@@ -43,7 +42,8 @@ public final class WalServer {
   private static final Pattern QUESTION =
       Pattern.compile("([0-9A-F]{24}|[0-9A-F]{8}\\.history)\\.([0-9]{1,10})\\.want");
   private static final Pattern OFFER =
-      Pattern.compile("([0-9A-F]{24}(?:\\.[0-9A-F]{8}\\.backup|\\.partial)?|[0-9A-F]{8}\\.history)\\.([0-9]{1,10})\\.push");
+      Pattern.compile(
+          "([0-9A-F]{24}(?:\\.[0-9A-F]{8}\\.backup|\\.partial)?|[0-9A-F]{8}\\.history)\\.([0-9]{1,10})\\.push");
   private static final Pattern ANSWER =
       Pattern.compile(".*\\.[0-9]{1,10}\\.(file|absent|failed|done)|\\.[0-9]+\\.[0-9]+");
 
@@ -121,7 +121,8 @@ public final class WalServer {
       if (!Files.isDirectory(dataDirectory.resolve("pg_wal"))) {
         return false;
       }
-      Exchange.create(dataDirectory, com.thorbis.backup.postgres.server.ServerUser.owning(dataDirectory));
+      Exchange.create(
+          dataDirectory, com.thorbis.backup.postgres.server.ServerUser.owning(dataDirectory));
       return true;
     } catch (IOException e) {
       LOG.debug("{} cannot be served", dataDirectory, e);
@@ -404,7 +405,9 @@ public final class WalServer {
       }
     }
 
-    /** The segment that recovery reads after this one: of the newest timeline that began by then. */
+    /**
+     * The segment that recovery reads after this one: of the newest timeline that began by then.
+     */
     private WalSegment following(WalSegment segment) {
       long number = segment.number() + 1;
       Timeline timeline = segment.timeline();
@@ -453,5 +456,4 @@ public final class WalServer {
       }
     }
   }
-
 }

@@ -28,8 +28,8 @@
  * nothing else.
  *
  * <p><b>Trust.</b> Who can write to the folder is the server's account, which can do anything to
- * the server already. A resident process of root's opens the folder without following links,
- * checks that the data directory's owner owns it, and works relative to it.
+ * the server already. A resident process of root's opens the folder without following links, checks
+ * that the data directory's owner owns it, and works relative to it.
  */
 @NullMarked
 package com.thorbis.backup.postgres.serve;

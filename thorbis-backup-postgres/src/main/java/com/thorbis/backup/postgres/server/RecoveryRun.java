@@ -165,7 +165,8 @@ public final class RecoveryRun {
               try {
                 walServer.serveOnly(dataDirectory, new RunControl(until, Progress.NONE));
               } catch (IOException e) {
-                // The server's script sees that nobody is alive any more, and the run shows its log.
+                // The server's script sees that nobody is alive any more, and the run shows its
+                // log.
                 control.progress().warning("WAL is not served any more: " + e.getMessage());
               }
             },
@@ -187,8 +188,7 @@ public final class RecoveryRun {
     }
   }
 
-  private Reached await(
-      RecoveryServer server, Path dataDirectory, Action action, RestorePlan plan)
+  private Reached await(RecoveryServer server, Path dataDirectory, Action action, RestorePlan plan)
       throws IOException {
     Connection session = null;
     try {
@@ -265,7 +265,11 @@ public final class RecoveryRun {
   }
 
   private Optional<Reached> ask(
-      Connection session, RecoveryServer server, Path dataDirectory, Action action, RestorePlan plan)
+      Connection session,
+      RecoveryServer server,
+      Path dataDirectory,
+      Action action,
+      RestorePlan plan)
       throws SQLException, IOException {
     boolean recovering;
     @Nullable String position;
@@ -282,8 +286,7 @@ public final class RecoveryRun {
       time = at == null ? null : at.toInstant();
       pause = row.getString(4);
     }
-    boolean promotes =
-        action == Action.PROMOTE || plan.target() instanceof RecoveryTarget.Latest;
+    boolean promotes = action == Action.PROMOTE || plan.target() instanceof RecoveryTarget.Latest;
     if (recovering) {
       if (!"paused".equals(pause)) {
         return Optional.empty();
@@ -357,9 +360,7 @@ public final class RecoveryRun {
     }
     if (target instanceof RecoveryTarget.AtTime time && lastCommit != null) {
       boolean within =
-          time.inclusive()
-              ? !lastCommit.isAfter(time.time())
-              : lastCommit.isBefore(time.time());
+          time.inclusive() ? !lastCommit.isAfter(time.time()) : lastCommit.isBefore(time.time());
       if (!within) {
         throw notReached(server, plan, "it replayed a transaction that ended at " + lastCommit);
       }
@@ -384,8 +385,7 @@ public final class RecoveryRun {
   private static boolean stopsBefore(RecoveryTarget target) {
     return target instanceof RecoveryTarget.AtTime
         || (target instanceof RecoveryTarget.AtLsn lsn && !lsn.inclusive())
-        || (target instanceof RecoveryTarget.AtTransaction transaction
-            && !transaction.inclusive());
+        || (target instanceof RecoveryTarget.AtTransaction transaction && !transaction.inclusive());
   }
 
   private static boolean stopped(RecoveryServer server) throws IOException {
@@ -404,8 +404,8 @@ public final class RecoveryRun {
     }
   }
 
-  private static BackupException notReached(
-      RecoveryServer server, RestorePlan plan, String problem) throws IOException {
+  private static BackupException notReached(RecoveryServer server, RestorePlan plan, String problem)
+      throws IOException {
     List<String> last = server.lastLines(LOG_LINES);
     return BackupException.of(
             "restore.target-not-reached",

@@ -86,8 +86,7 @@ final class RecoveryServer {
     account.give(folder);
     Path log = dataDirectory.resolveSibling(dataDirectory.getFileName() + ".log");
     try {
-      FileChannel.open(
-              log, Set.of(StandardOpenOption.CREATE, StandardOpenOption.APPEND), FILE)
+      FileChannel.open(log, Set.of(StandardOpenOption.CREATE, StandardOpenOption.APPEND), FILE)
           .close();
     } catch (IOException e) {
       log = folder.resolve("server.log");

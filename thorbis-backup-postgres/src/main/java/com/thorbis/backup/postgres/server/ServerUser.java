@@ -148,7 +148,12 @@ public final class ServerUser {
     List<String> all = new ArrayList<>();
     if (user != null) {
       all.addAll(
-          List.of("setpriv", "--reuid=" + name, "--regid=" + (group == null ? name : group.getName()), "--init-groups", "--"));
+          List.of(
+              "setpriv",
+              "--reuid=" + name,
+              "--regid=" + (group == null ? name : group.getName()),
+              "--init-groups",
+              "--"));
     } else if (asRoot()) {
       all.addAll(List.of("unshare", "-U", "--"));
     }

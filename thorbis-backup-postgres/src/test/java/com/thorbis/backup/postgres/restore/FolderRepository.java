@@ -153,8 +153,7 @@ public final class FolderRepository implements Repository {
             byte[] content = entry.content().read();
             try (FileOutput output = target.begin(entry.file())) {
               for (int at = 0; at < content.length; at += 1 << 20) {
-                output.write(
-                    ByteBuffer.wrap(content, at, Math.min(1 << 20, content.length - at)));
+                output.write(ByteBuffer.wrap(content, at, Math.min(1 << 20, content.length - at)));
               }
               output.finish();
             }

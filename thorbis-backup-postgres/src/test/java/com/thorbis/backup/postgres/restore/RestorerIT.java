@@ -91,8 +91,16 @@ class RestorerIT {
         shared.resolve("fast") + "=" + shared.resolve("base-fast"));
     Instant stopped = Instant.now();
     source.execute("postgres", "INSERT INTO t VALUES (2)");
-    afterTwo = Instant.parse(source.query("postgres", "SELECT to_char(clock_timestamp() AT TIME ZONE 'UTC', 'YYYY-MM-DD\"T\"HH24:MI:SS.US\"Z\"')"));
-    source.execute("postgres", "SELECT pg_create_restore_point('two')", "SELECT pg_sleep(0.01)", "INSERT INTO t VALUES (3)");
+    afterTwo =
+        Instant.parse(
+            source.query(
+                "postgres",
+                "SELECT to_char(clock_timestamp() AT TIME ZONE 'UTC', 'YYYY-MM-DD\"T\"HH24:MI:SS.US\"Z\"')"));
+    source.execute(
+        "postgres",
+        "SELECT pg_create_restore_point('two')",
+        "SELECT pg_sleep(0.01)",
+        "INSERT INTO t VALUES (3)");
     afterThree = Lsn.parse(source.query("postgres", "SELECT pg_current_wal_insert_lsn()"));
     source.execute("postgres", "CREATE TABLE filler AS SELECT generate_series(1, 600000) n");
     try (Connection connection = source.connect("postgres");
@@ -189,8 +197,7 @@ class RestorerIT {
         new Thread(
             () -> {
               try {
-                new com.thorbis.backup.postgres.serve.WalServer(
-                        settings(folder), () -> repository)
+                new com.thorbis.backup.postgres.serve.WalServer(settings(folder), () -> repository)
                     .serveAll(new RunControl(enough, com.thorbis.backup.api.Progress.NONE));
               } catch (IOException e) {
                 throw new java.io.UncheckedIOException(e);
@@ -214,8 +221,7 @@ class RestorerIT {
 
   @Test
   void aStartedRestorePromotesAtTheEndAndProvesIt(@TempDir Path folder) throws Exception {
-    RestoreReport report =
-        restore(folder, start(folder).build(), new RecoveryTarget.Latest());
+    RestoreReport report = restore(folder, start(folder).build(), new RecoveryTarget.Latest());
     try (Restored restored = new Restored(folder.resolve("target"), report)) {
       assertThat(restored.rows()).containsExactly(1, 2, 3, 4, 5);
       assertThat(report.reached().orElseThrow().timeline()).isEqualTo(new Timeline(2));
@@ -230,12 +236,10 @@ class RestorerIT {
   @Test
   void aStartedRestorePausesAtATime(@TempDir Path folder) throws Exception {
     RestoreReport report =
-        restore(
-            folder, start(folder).build(), new RecoveryTarget.AtTime(afterTwo, true));
+        restore(folder, start(folder).build(), new RecoveryTarget.AtTime(afterTwo, true));
     try (Restored restored = new Restored(folder.resolve("target"), report)) {
       assertThat(restored.rows()).containsExactly(1, 2);
-      assertThat(report.reached().orElseThrow().time().orElseThrow())
-          .isBeforeOrEqualTo(afterTwo);
+      assertThat(report.reached().orElseThrow().time().orElseThrow()).isBeforeOrEqualTo(afterTwo);
       assertThat(report.reached().orElseThrow().timeline()).isEqualTo(new Timeline(1));
     }
   }
@@ -272,9 +276,7 @@ class RestorerIT {
   @Test
   void aTargetThatTheLogDoesNotReachIsNoSuccess(@TempDir Path folder) {
     assertThatThrownBy(
-            () ->
-                restore(
-                    folder, start(folder).build(), new RecoveryTarget.AtName("never made")))
+            () -> restore(folder, start(folder).build(), new RecoveryTarget.AtName("never made")))
         .isInstanceOfSatisfying(
             BackupException.class,
             e -> assertThat(e.code()).isEqualTo("restore.target-not-reached"))
@@ -286,8 +288,7 @@ class RestorerIT {
   void aStoreThatCannotBeReachedIsNotTheEndOfTheLog(@TempDir Path folder) {
     repository.reachable = false;
     try {
-      assertThatThrownBy(
-              () -> restore(folder, start(folder).build(), new RecoveryTarget.Latest()))
+      assertThatThrownBy(() -> restore(folder, start(folder).build(), new RecoveryTarget.Latest()))
           .isInstanceOfSatisfying(
               BackupException.class,
               e -> assertThat(e.code()).isEqualTo("restore.target-not-reached"))
@@ -381,8 +382,7 @@ class RestorerIT {
     words.add(BINARIES.tool(tool).toString());
     words.addAll(List.of(arguments));
     Process process = new ProcessBuilder(words).redirectErrorStream(true).start();
-    String said =
-        new String(process.getInputStream().readAllBytes(), StandardCharsets.UTF_8);
+    String said = new String(process.getInputStream().readAllBytes(), StandardCharsets.UTF_8);
     assertThat(process.waitFor()).as(said).isZero();
   }
 
@@ -412,8 +412,7 @@ class RestorerIT {
 
     @Override
     public void close() throws IOException {
-      long pid =
-          Long.parseLong(Files.readAllLines(dataDirectory.resolve("postmaster.pid")).get(0));
+      long pid = Long.parseLong(Files.readAllLines(dataDirectory.resolve("postmaster.pid")).get(0));
       ProcessHandle server = ProcessHandle.of(pid).orElseThrow();
       new ProcessBuilder("kill", "-QUIT", Long.toString(pid)).start();
       server.onExit().join();
