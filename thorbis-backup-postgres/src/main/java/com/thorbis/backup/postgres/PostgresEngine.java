@@ -107,9 +107,9 @@ final class PostgresEngine implements SourceEngine {
   public String walHook(Hook hook) {
     return switch (hook) {
       case ARCHIVE ->
-          RecoverySettings.line("archive_command", FetchCommand.archiveCommand(settings));
+          RecoverySettings.line("archive_command", FetchCommand.archiveCommand(settings)).strip();
       case RESTORE ->
-          RecoverySettings.line("restore_command", FetchCommand.restoreCommand(settings));
+          RecoverySettings.line("restore_command", FetchCommand.restoreCommand(settings)).strip();
     };
   }
 
