@@ -28,8 +28,13 @@ public record Fingerprint(long high, long low) {
 
     /** The fingerprint of what a buffer holds from its position to its limit. */
     public Fingerprint of(ByteBuffer bytes) {
-      long[] result = hash.hashBytes(bytes, bytes.position(), bytes.remaining());
-      return new Fingerprint(result[1], result[0]);
+      if (bytes.hasArray()) {
+        return of(bytes.array(), bytes.arrayOffset() + bytes.position(), bytes.remaining());
+      }
+      // The library takes other buffers too, but reaches into the JDK for it.
+      byte[] copy = new byte[bytes.remaining()];
+      bytes.duplicate().get(copy);
+      return of(copy, 0, copy.length);
     }
 
     /** The fingerprint of a part of an array. */
