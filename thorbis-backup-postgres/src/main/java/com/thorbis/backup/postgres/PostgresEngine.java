@@ -10,11 +10,14 @@ import com.thorbis.backup.api.RestorePlan;
 import com.thorbis.backup.api.RestoreReport;
 import com.thorbis.backup.api.RestoreRequest;
 import com.thorbis.backup.api.SourceStatus;
+import com.thorbis.backup.api.Timeline;
 import com.thorbis.backup.api.WalRange;
 import com.thorbis.backup.postgres.backup.FullBackup;
 import com.thorbis.backup.postgres.capture.WalReceiver;
+import com.thorbis.backup.postgres.check.Preflight;
 import com.thorbis.backup.postgres.plan.RecoverySettings;
 import com.thorbis.backup.postgres.plan.RestorePlanner;
+import com.thorbis.backup.postgres.plan.StatusReader;
 import com.thorbis.backup.postgres.restore.Restorer;
 import com.thorbis.backup.postgres.serve.FetchCommand;
 import com.thorbis.backup.postgres.serve.WalFiles;
@@ -27,6 +30,7 @@ import com.thorbis.backup.spi.repository.SourceInfo;
 import com.thorbis.backup.spi.repository.WalArchive;
 import java.io.IOException;
 import java.nio.file.Path;
+import java.util.ArrayList;
 import java.util.List;
 import java.util.Optional;
 
@@ -42,12 +46,12 @@ final class PostgresEngine implements SourceEngine {
 
   @Override
   public List<CheckItem> check(Repository repository) throws IOException {
-    throw missing("check");
+    return new Preflight(settings, repository).run();
   }
 
   @Override
   public String grants() throws IOException {
-    throw missing("grants");
+    return Preflight.grants(settings);
   }
 
   @Override
@@ -79,12 +83,20 @@ final class PostgresEngine implements SourceEngine {
 
   @Override
   public SourceStatus status(Repository repository) throws IOException {
-    throw missing("status");
+    SourceInfo source = source(repository);
+    return new StatusReader(
+            source, repository.backups(Optional.of(source.name())), repository.wal(source.name()))
+        .read(settings.clock().instant(), false);
   }
 
   @Override
   public List<WalRange> walRanges(Repository repository) throws IOException {
-    throw missing("ranges");
+    WalArchive archive = repository.wal(source(repository).name());
+    List<WalRange> ranges = new ArrayList<>();
+    for (Timeline timeline : archive.timelines().stream().sorted().toList()) {
+      ranges.addAll(archive.ranges(timeline));
+    }
+    return ranges;
   }
 
   @Override

@@ -1,0 +1,76 @@
+package com.thorbis.backup.postgres.check;
+
+import java.util.OptionalInt;
+
+/** The statements that give a role what it needs and nothing more. */
+public final class Grants {
+  private Grants() {}
+
+  /**
+   * The script for a superuser to run once, with {@code psql}, in any database.
+   *
+   * @param role the role's name
+   * @param major the server's major version; empty where nobody knows, for a script that asks
+   */
+  public static String script(String role, OptionalInt major) {
+    String name = quoted(role);
+    StringBuilder text = new StringBuilder();
+    text.append("-- What ").append(role.replaceAll("\\p{Cntrl}", " ")).append(" needs");
+    major.ifPresent(version -> text.append(" on PostgreSQL ").append(version));
+    text.append(". Set its password with \\password, which no log sees.\n");
+    text.append("DO $do$ BEGIN\n")
+        .append("  IF NOT EXISTS (SELECT FROM pg_catalog.pg_roles WHERE rolname = ")
+        .append(literal(role))
+        .append(") THEN\n    CREATE ROLE ")
+        .append(name)
+        .append(";\n  END IF;\nEND $do$;\n");
+    text.append("ALTER ROLE ")
+        .append(name)
+        .append(" LOGIN REPLICATION NOSUPERUSER NOCREATEDB NOCREATEROLE NOBYPASSRLS;\n");
+    text.append("GRANT pg_read_all_settings, pg_read_all_stats TO ").append(name).append(";\n");
+    String modern =
+        "GRANT pg_checkpoint TO "
+            + name
+            + ";\n"
+            + execute("pg_backup_start(text, boolean)", name)
+            + execute("pg_backup_stop(boolean)", name);
+    String before =
+        execute("pg_start_backup(text, boolean, boolean)", name)
+            + execute("pg_stop_backup(boolean, boolean)", name);
+    if (major.isEmpty()) {
+      text.append("DO $do$ BEGIN\n")
+          .append("  IF pg_catalog.current_setting('server_version_num')::int >= 150000 THEN\n")
+          .append(modern.indent(4))
+          .append("  ELSE\n")
+          .append(before.indent(4))
+          .append("  END IF;\nEND $do$;\n");
+    } else {
+      text.append(major.getAsInt() >= 15 ? modern : before);
+    }
+    text.append(execute("pg_switch_wal()", name));
+    text.append(execute("pg_create_restore_point(text)", name));
+    text.append("-- Only to capture configuration files from outside the data directory; with it")
+        .append(" the role\n-- reads every file that the server may read:\n")
+        .append("-- GRANT pg_read_server_files TO ")
+        .append(name.replaceAll("\\p{Cntrl}", " "))
+        .append(";\n");
+    for (String function :
+        new String[] {"pg_read_binary_file(text, bigint, bigint)", "pg_stat_file(text)"}) {
+      text.append("-- ").append(execute(function, name.replaceAll("\\p{Cntrl}", " ")));
+    }
+    return text.toString();
+  }
+
+  private static String execute(String function, String role) {
+    return "GRANT EXECUTE ON FUNCTION pg_catalog." + function + " TO " + role + ";\n";
+  }
+
+  static String quoted(String identifier) {
+    return '"' + identifier.replace("\"", "\"\"") + '"';
+  }
+
+  private static String literal(String text) {
+    String quoted = "'" + text.replace("'", "''").replace("\\", "\\\\") + "'";
+    return text.indexOf('\\') < 0 ? quoted : "E" + quoted;
+  }
+}

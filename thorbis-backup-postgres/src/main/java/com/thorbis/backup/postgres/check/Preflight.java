@@ -1,0 +1,189 @@
+package com.thorbis.backup.postgres.check;
+
+import com.thorbis.backup.api.BackupException;
+import com.thorbis.backup.api.Cancellation;
+import com.thorbis.backup.api.CheckItem;
+import com.thorbis.backup.api.CheckItem.Outcome;
+import com.thorbis.backup.api.SourceStatus;
+import com.thorbis.backup.api.WalRange;
+import com.thorbis.backup.postgres.plan.StatusReader;
+import com.thorbis.backup.postgres.settings.PostgresSettings;
+import com.thorbis.backup.postgres.wire.Failures;
+import com.thorbis.backup.postgres.wire.ReplicationConnection;
+import com.thorbis.backup.postgres.wire.SqlConnections;
+import com.thorbis.backup.spi.repository.Repository;
+import com.thorbis.backup.spi.repository.SourceInfo;
+import java.io.IOException;
+import java.sql.Connection;
+import java.sql.SQLException;
+import java.util.ArrayList;
+import java.util.List;
+import java.util.Optional;
+import java.util.OptionalInt;
+
+/** Looks at everything that must be so before a source is protected. Changes nothing. */
+public final class Preflight {
+  private final PostgresSettings settings;
+  private final Repository repository;
+  private final List<CheckItem> items = new ArrayList<>();
+
+  /** Looks at one source. */
+  public Preflight(PostgresSettings settings, Repository repository) {
+    this.settings = settings;
+    this.repository = repository;
+  }
+
+  /** The statements that give the configured role what it needs; asks the server its version. */
+  public static String grants(PostgresSettings settings) {
+    OptionalInt major;
+    try (Connection connection = SqlConnections.open(settings)) {
+      major = OptionalInt.of(connection.getMetaData().getDatabaseMajorVersion());
+    } catch (SQLException e) {
+      // The role may be what is missing.
+      major = OptionalInt.empty();
+    }
+    return Grants.script(settings.user(), major);
+  }
+
+  /** Everything that was found, whatever of it failed. */
+  public List<CheckItem> run() throws IOException {
+    Optional<ServerState> server = server();
+    replication();
+    server.ifPresent(
+        state -> {
+          identity(state.systemId());
+          items.addAll(
+              new ServerJudge(
+                      state, settings.slot(), settings.slotBudget(), settings.address().local())
+                  .items());
+        });
+    repository();
+    return List.copyOf(items);
+  }
+
+  private Optional<ServerState> server() {
+    try (Connection connection = SqlConnections.open(settings)) {
+      ServerState state = ServerState.read(connection, settings.slot());
+      add("postgres.connection.sql", Outcome.OK, settings.address() + " answers SQL", "");
+      return Optional.of(state);
+    } catch (SQLException e) {
+      refused("postgres.connection.sql", Failures.of(settings, e));
+      return Optional.empty();
+    }
+  }
+
+  private void replication() {
+    try (ReplicationConnection connection =
+        ReplicationConnection.open(settings, new Cancellation())) {
+      connection.identify();
+      add(
+          "postgres.connection.replication",
+          Outcome.OK,
+          settings.address() + " speaks the replication protocol",
+          "");
+    } catch (IOException e) {
+      refused("postgres.connection.replication", Failures.of(settings, e));
+    } catch (BackupException e) {
+      refused("postgres.connection.replication", e);
+    }
+  }
+
+  private void refused(String subject, BackupException failure) {
+    String message = String.valueOf(failure.getMessage());
+    if (message.contains("unsupported startup parameter")) {
+      add(
+          subject,
+          Outcome.FAIL,
+          settings.address() + " is a connection pooler, which passes no replication on",
+          "Name the PostgreSQL server itself in url, past PgBouncer.");
+    } else {
+      add(subject, Outcome.FAIL, message, failure.remedy());
+    }
+  }
+
+  private void identity(long systemId) {
+    Optional<SourceInfo> source = repository.source(settings.source());
+    if (source.isEmpty()) {
+      add(
+          "postgres.identity",
+          Outcome.OK,
+          "The repository does not know " + settings.source() + " yet; the first backup adds it",
+          "");
+    } else if (source.get().current().cluster().systemId() != systemId) {
+      add(
+          "postgres.identity",
+          Outcome.FAIL,
+          "The server is cluster "
+              + Long.toUnsignedString(systemId)
+              + ", the repository's "
+              + settings.source()
+              + " is cluster "
+              + source.get().current().cluster().systemIdText(),
+          "Correct url, or give the other cluster a source of its own.");
+    } else {
+      add("postgres.identity", Outcome.OK, "The server is the one that was registered", "");
+    }
+  }
+
+  private void repository() throws IOException {
+    String name = settings.source();
+    Optional<SourceInfo> source = repository.source(name);
+    if (source.isEmpty()) {
+      return;
+    }
+    SourceStatus status =
+        new StatusReader(source.get(), repository.backups(Optional.of(name)), repository.wal(name))
+            .read(settings.clock().instant(), false);
+    if (status.lastBackup().isEmpty()) {
+      add("postgres.backup", Outcome.WARN, "There is no backup yet", "Run backup " + name + ".");
+    } else {
+      add(
+          "postgres.backup",
+          Outcome.OK,
+          "The last backup ended at " + status.lastBackup().get().stoppedAt(),
+          "");
+    }
+    gaps(status);
+    status
+        .lag()
+        .ifPresent(
+            lag -> {
+              boolean late = lag.compareTo(settings.maxDelay()) > 0;
+              add(
+                  "postgres.wal.delay",
+                  late ? Outcome.WARN : Outcome.OK,
+                  "The stored WAL ends " + lag.toSeconds() + " s ago",
+                  late ? "See whether wal receive or the archiver runs." : "");
+            });
+  }
+
+  private void gaps(SourceStatus status) {
+    if (status.gaps().isEmpty()) {
+      add("postgres.wal.gaps", Outcome.OK, "The stored WAL has no gaps", "");
+      return;
+    }
+    for (WalRange gap : status.gaps()) {
+      boolean past =
+          status
+              .lastBackup()
+              .filter(backup -> backup.startLsn().compareTo(gap.end()) >= 0)
+              .isPresent();
+      add(
+          "postgres.wal.gaps",
+          past ? Outcome.WARN : Outcome.FAIL,
+          "WAL of timeline "
+              + gap.timeline()
+              + " is missing from "
+              + gap.start()
+              + " to "
+              + gap.end(),
+          past
+              ? "Nothing in it can be reached. If the server still has it, push it with wal push."
+              : "Push what the server still has with wal push, or take a full backup.");
+    }
+  }
+
+  private void add(String subject, Outcome outcome, String message, String remedy) {
+    items.add(new CheckItem(subject, outcome, message, remedy));
+  }
+}
