@@ -219,11 +219,22 @@ final class BackupReceiver implements BaseBackupListener, TarReader.Target, Auto
 
   @Override
   public void close() throws IOException {
-    try (ManifestCheck check = manifest;
-        BackupWriter.FileWriter file = open;
-        BackupWriter.FileWriter last = manifestFile) {
-      open = null;
-      manifestFile = null;
+    BackupWriter.FileWriter file = open;
+    BackupWriter.FileWriter last = manifestFile;
+    open = null;
+    manifestFile = null;
+    try {
+      manifest.close();
+    } finally {
+      try {
+        if (file != null) {
+          file.close();
+        }
+      } finally {
+        if (last != null) {
+          last.close();
+        }
+      }
     }
   }
 }

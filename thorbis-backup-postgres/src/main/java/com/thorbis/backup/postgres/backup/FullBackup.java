@@ -12,6 +12,7 @@ import com.thorbis.backup.api.Lsn;
 import com.thorbis.backup.api.Progress;
 import com.thorbis.backup.api.WalSegment;
 import com.thorbis.backup.postgres.capture.AwaitingBackups;
+import com.thorbis.backup.postgres.capture.Pause;
 import com.thorbis.backup.postgres.capture.WalCompanion;
 import com.thorbis.backup.postgres.page.PageChecksums;
 import com.thorbis.backup.postgres.settings.PostgresSettings;
@@ -380,23 +381,9 @@ public final class FullBackup {
       if (left <= 0) {
         return false;
       }
-      pause(Math.min(left / 1_000_000 + 1, pause.toMillis()));
-      pause =
-          pause.multipliedBy(2).compareTo(LONGEST_PAUSE) < 0
-              ? pause.multipliedBy(2)
-              : LONGEST_PAUSE;
+      Pause.of(Duration.ofNanos(Math.min(left, pause.toNanos())), control.cancellation());
+      pause = Pause.longer(pause, LONGEST_PAUSE);
     }
     return true;
-  }
-
-  private void pause(long millis) throws IOException {
-    java.util.concurrent.CountDownLatch cancelled = new java.util.concurrent.CountDownLatch(1);
-    try (com.thorbis.backup.api.Cancellation.Registration registration =
-        control.cancellation().onCancel(cancelled::countDown)) {
-      cancelled.await(millis, java.util.concurrent.TimeUnit.MILLISECONDS);
-    } catch (InterruptedException e) {
-      Thread.currentThread().interrupt();
-      throw new java.io.InterruptedIOException("Interrupted while waiting for WAL");
-    }
   }
 }

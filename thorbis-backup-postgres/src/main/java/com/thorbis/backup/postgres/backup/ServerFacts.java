@@ -156,7 +156,24 @@ final class ServerFacts implements AutoCloseable {
     }
   }
 
-  record ConfigurationFile(byte[] content, Instant modifiedAt) {}
+  /** A small file, and when it was changed last. */
+  static final class ConfigurationFile {
+    private final byte[] content;
+    private final Instant modifiedAt;
+
+    private ConfigurationFile(byte[] content, Instant modifiedAt) {
+      this.content = content;
+      this.modifiedAt = modifiedAt;
+    }
+
+    byte[] content() {
+      return content;
+    }
+
+    Instant modifiedAt() {
+      return modifiedAt;
+    }
+  }
 
   private boolean flag(String query) throws SQLException {
     try (Statement statement = sql.createStatement();

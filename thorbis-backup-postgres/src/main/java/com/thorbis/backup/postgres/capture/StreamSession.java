@@ -17,6 +17,7 @@ import java.time.Duration;
 import java.util.Optional;
 import java.util.concurrent.Executors;
 import java.util.concurrent.ScheduledExecutorService;
+import java.util.concurrent.ScheduledFuture;
 import java.util.concurrent.TimeUnit;
 import java.util.function.BooleanSupplier;
 import org.jspecify.annotations.Nullable;
@@ -118,15 +119,16 @@ final class StreamSession {
                 return thread;
               });
       current = stream;
+      ScheduledFuture<?> ticks =
+          clock.scheduleAtFixedRate(
+              () -> report(stream, true), 0, status.toMillis(), TimeUnit.MILLISECONDS);
       try {
-        clock.scheduleAtFixedRate(
-            () -> report(stream, true), 0, status.toMillis(), TimeUnit.MILLISECONDS);
         boolean ended = pump(stream, capture, shipper, stop);
         capture.ship();
         shipper.await();
         report(stream, false);
         if (!ended) {
-          clock.shutdown();
+          ticks.cancel(false);
           stream.stop(STOP_PATIENCE);
           return Optional.empty();
         }

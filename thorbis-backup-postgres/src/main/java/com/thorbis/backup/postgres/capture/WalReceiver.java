@@ -24,9 +24,7 @@ import java.io.IOException;
 import java.time.Duration;
 import java.util.Optional;
 import java.util.Set;
-import java.util.concurrent.CountDownLatch;
 import java.util.concurrent.ThreadLocalRandom;
-import java.util.concurrent.TimeUnit;
 import java.util.concurrent.atomic.AtomicLong;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
@@ -207,7 +205,7 @@ public final class WalReceiver {
       return;
     }
     if (!failure.sqlState().equals(UNDEFINED_FILE)
-        || !failure.getMessage().contains("already been removed")) {
+        || !failure.answer().message().contains("already been removed")) {
       throw failure;
     }
     Lsn kept = slot.restartLsn().orElse(server.position());
@@ -232,19 +230,11 @@ public final class WalReceiver {
     AwaitingBackups.settle(repository, settings.source());
   }
 
-  private void sleep() {
+  private void sleep() throws IOException {
     long millis = pause.toMillis();
-    pause =
-        pause.multipliedBy(2).compareTo(LONGEST_PAUSE) < 0 ? pause.multipliedBy(2) : LONGEST_PAUSE;
-    CountDownLatch cancelled = new CountDownLatch(1);
-    try (Cancellation.Registration registration =
-        control.cancellation().onCancel(cancelled::countDown)) {
-      cancelled.await(
-          millis / 2 + ThreadLocalRandom.current().nextLong(millis / 2 + 1), TimeUnit.MILLISECONDS);
-    } catch (InterruptedException e) {
-      Thread.currentThread().interrupt();
-      control.cancellation().cancel();
-    }
+    long jittered = millis / 2 + ThreadLocalRandom.current().nextLong(millis / 2 + 1);
+    pause = Pause.longer(pause, LONGEST_PAUSE);
+    Pause.of(Duration.ofMillis(jittered), control.cancellation());
   }
 
   private final class Watcher implements StreamSession.Listener {

@@ -2,36 +2,39 @@ package com.thorbis.backup.postgres.capture;
 
 import static org.assertj.core.api.Assertions.assertThat;
 
-import com.thorbis.backup.api.Cancellation;
+import com.thorbis.backup.api.BackupDescriptor;
+import com.thorbis.backup.api.BackupException;
+import com.thorbis.backup.api.BackupRequest;
+import com.thorbis.backup.api.BackupStatus;
+import com.thorbis.backup.api.ClassifiedFailure;
 import com.thorbis.backup.api.Lsn;
-import com.thorbis.backup.api.Progress;
-import com.thorbis.backup.api.ReceiveRequest;
 import com.thorbis.backup.api.Timeline;
 import com.thorbis.backup.api.WalRange;
 import com.thorbis.backup.api.WalSegment;
+import com.thorbis.backup.postgres.backup.FullBackup;
 import com.thorbis.backup.postgres.settings.PostgresSettings;
+import com.thorbis.backup.postgres.support.BackgroundReceiver;
+import com.thorbis.backup.postgres.support.LaidDown;
 import com.thorbis.backup.postgres.support.MemoryRepository;
 import com.thorbis.backup.postgres.support.MemoryWalArchive;
 import com.thorbis.backup.postgres.support.Sources;
+import com.thorbis.backup.postgres.wal.TimelineHistory;
 import com.thorbis.backup.spi.repository.RunControl;
 import com.thorbis.backup.spi.repository.WalArchive;
 import com.thorbis.backup.testkit.postgres.PostgresBinaries;
 import com.thorbis.backup.testkit.postgres.PostgresServer;
 import java.nio.file.Files;
 import java.nio.file.Path;
-import java.time.Duration;
 import java.util.Arrays;
 import java.util.List;
-import java.util.concurrent.CompletableFuture;
-import java.util.concurrent.TimeUnit;
-import java.util.concurrent.TimeoutException;
-import java.util.function.BooleanSupplier;
+import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.MethodSource;
 
 class WalReceiverIT {
-  private static final Duration PATIENCE = Duration.ofSeconds(60);
+  private static final String ROWS =
+      "INSERT INTO t SELECT g, repeat(md5(g::text), 20) FROM generate_series(1, %d) g";
 
   @TempDir Path folder;
 
@@ -39,69 +42,37 @@ class WalReceiverIT {
     return PostgresBinaries.all();
   }
 
-  /** A receiver on a thread of its own. */
-  private static final class Running implements AutoCloseable {
-    private final Cancellation cancellation = new Cancellation();
-    private final CompletableFuture<Void> end;
-
-    Running(PostgresSettings settings, MemoryRepository repository) {
-      WalReceiver receiver =
-          new WalReceiver(
-              settings,
-              new ReceiveRequest("orders", false),
-              repository,
-              new RunControl(cancellation, Progress.NONE));
-      end =
-          CompletableFuture.runAsync(
-              () -> {
-                try {
-                  receiver.run();
-                } catch (java.io.IOException e) {
-                  throw new java.io.UncheckedIOException(e);
-                }
-              });
-    }
-
-    void await(BooleanSupplier condition) throws Exception {
-      long deadline = System.nanoTime() + PATIENCE.toNanos();
-      while (!condition.getAsBoolean()) {
-        if (System.nanoTime() > deadline) {
-          throw new TimeoutException();
-        }
-        try {
-          end.get(20, TimeUnit.MILLISECONDS);
-          throw new IllegalStateException("The receiver ended");
-        } catch (TimeoutException e) {
-          continue;
-        }
-      }
-    }
-
-    @Override
-    public void close() throws Exception {
-      cancellation.cancel();
-      end.get(PATIENCE.toSeconds(), TimeUnit.SECONDS);
-    }
+  private PostgresServer.Builder primary(PostgresBinaries binaries) {
+    return PostgresServer.builder(binaries)
+        .dataDirectory(folder.resolve("data"))
+        .setting("wal_keep_size", "512MB");
   }
 
-  private static Lsn end(MemoryRepository repository, int timeline) {
-    if (repository.source("orders").isEmpty()) {
-      return new Lsn(0);
-    }
-    List<WalRange> ranges = repository.wal("orders").ranges(new Timeline(timeline));
-    return ranges.isEmpty() ? new Lsn(0) : ranges.get(ranges.size() - 1).end();
+  private PostgresSettings settings(PostgresServer server, String... more) {
+    String[] all = Arrays.copyOf(more, more.length + 2);
+    all[more.length] = "wal.ship-interval";
+    all[more.length + 1] = "100ms";
+    return Sources.settings(folder, server.jdbcUrl("postgres"), server.superuser(), all);
   }
 
   private static Lsn flushed(PostgresServer server) throws Exception {
     return Lsn.parse(server.query("postgres", "SELECT pg_current_wal_flush_lsn()"));
   }
 
-  private static void assertEqualToServer(MemoryWalArchive archive, PostgresServer server)
-      throws Exception {
+  private static void createTable(PostgresServer server) throws Exception {
+    server.execute("postgres", "CREATE TABLE t (id int, words text)");
+  }
+
+  private static void insert(PostgresServer server, int rows) throws Exception {
+    server.execute("postgres", ROWS.formatted(rows));
+  }
+
+  private static void assertEqualToServer(
+      MemoryWalArchive archive, PostgresServer server, int timeline) throws Exception {
     int compared = 0;
     for (WalSegment segment : archive.segments()) {
       Path file = server.dataDirectory().resolve("pg_wal").resolve(segment.fileName());
-      if (!Files.exists(file)) {
+      if (segment.timeline().number() != timeline || !Files.exists(file)) {
         continue;
       }
       WalArchive.WalContent content = archive.open(segment).orElseThrow();
@@ -116,49 +87,214 @@ class WalReceiverIT {
 
   @ParameterizedTest
   @MethodSource("versions")
-  void storesWhatTheServerWritesAndGoesOnAfterARestart(PostgresBinaries binaries) throws Exception {
-    try (PostgresServer server =
-        PostgresServer.builder(binaries)
-            .dataDirectory(folder.resolve("data"))
-            .setting("wal_keep_size", "512MB")
-            .start()) {
+  void storesWhatTheServerWritesAndGoesOnAfterItDied(PostgresBinaries binaries) throws Exception {
+    try (PostgresServer server = primary(binaries).start()) {
       MemoryRepository repository = new MemoryRepository();
-      PostgresSettings settings =
-          Sources.settings(
-              folder, server.jdbcUrl("postgres"), server.superuser(), "wal.ship-interval", "100ms");
-      try (Running receiver = new Running(settings, repository)) {
-        server.execute(
-            "postgres",
-            "CREATE TABLE t AS SELECT g AS id, repeat(md5(g::text), 20) AS words"
-                + " FROM generate_series(1, 60000) g",
-            "SELECT pg_switch_wal()",
-            "INSERT INTO t SELECT * FROM t LIMIT 100");
-        Lsn first = flushed(server);
-        receiver.await(() -> end(repository, 1).compareTo(first) >= 0);
+      try (BackgroundReceiver receiver =
+          new BackgroundReceiver(settings(server), repository, false)) {
+        createTable(server);
+        insert(server, 40_000);
+        server.execute("postgres", "SELECT pg_switch_wal()");
+        insert(server, 100);
+        receiver.awaitStored(1, flushed(server));
 
         server.restart();
-        server.execute("postgres", "INSERT INTO t SELECT * FROM t LIMIT 100");
-        Lsn second = flushed(server);
-        receiver.await(() -> end(repository, 1).compareTo(second) >= 0);
+        insert(server, 100);
+        receiver.awaitStored(1, flushed(server));
 
         server.kill9();
         server.start();
-        server.execute("postgres", "INSERT INTO t SELECT * FROM t LIMIT 50000");
-        Lsn third = flushed(server);
-        receiver.await(() -> end(repository, 1).compareTo(third) >= 0);
+        insert(server, 40_000);
+        receiver.awaitStored(1, flushed(server));
       }
 
       MemoryWalArchive archive = repository.wal("orders");
       assertThat(archive.ranges(new Timeline(1))).hasSize(1);
       assertThat(archive.parts()).isPositive();
-      assertEqualToServer(archive, server);
-      assertThat(
-              Lsn.parse(
-                  server.query(
-                      "postgres",
-                      "SELECT restart_lsn FROM pg_replication_slots"
-                          + " WHERE slot_name = 'thorbis_orders'")))
-          .isGreaterThan(new Lsn(0));
+      assertEqualToServer(archive, server, 1);
+      Lsn end = archive.ranges(new Timeline(1)).get(0).end();
+      server.awaitTrue(
+          "postgres",
+          "SELECT restart_lsn = '"
+              + end
+              + "' FROM pg_replication_slots"
+              + " WHERE slot_name = 'thorbis_orders'",
+          java.time.Duration.ofSeconds(30));
+
+      // A second run goes on where the first one ended, and finds what it stored itself equal.
+      insert(server, 100);
+      try (BackgroundReceiver receiver =
+          new BackgroundReceiver(settings(server), repository, false)) {
+        receiver.awaitStored(1, flushed(server));
+      }
+      assertThat(archive.ranges(new Timeline(1))).hasSize(1);
+      assertEqualToServer(archive, server, 1);
+    }
+  }
+
+  @ParameterizedTest
+  @MethodSource("versions")
+  void followsAPromotionWithoutAGap(PostgresBinaries binaries) throws Exception {
+    try (PostgresServer primary = primary(binaries).start()) {
+      MemoryRepository repository = new MemoryRepository();
+      createTable(primary);
+      BackupDescriptor backup =
+          new FullBackup(
+                  settings(primary),
+                  BackupRequest.builder("orders").build(),
+                  repository,
+                  RunControl.unattended())
+              .run();
+      Path copy = LaidDown.of(repository.stored(backup.id()), folder.resolve("standby"));
+      Files.createFile(copy.resolve("standby.signal"));
+      try (PostgresServer standby =
+          PostgresServer.builder(binaries)
+              .dataDirectory(copy)
+              .setting("primary_conninfo", "host=127.0.0.1 user=postgres port=" + primary.port())
+              .setting("wal_keep_size", "512MB")
+              .adopt()
+              .start()) {
+        try (BackgroundReceiver receiver =
+            new BackgroundReceiver(settings(standby), repository, false)) {
+          insert(primary, 30_000);
+          Lsn before = flushed(primary);
+          receiver.awaitStored(1, before);
+          primary.stop();
+          standby.query("postgres", "SELECT pg_promote()");
+          insert(standby, 30_000);
+          receiver.awaitStored(2, flushed(standby));
+          assertThat(receiver.warnings()).isEmpty();
+        }
+        MemoryWalArchive archive = repository.wal("orders");
+        byte[] content = archive.history(new Timeline(2)).orElseThrow();
+        Lsn left =
+            TimelineHistory.parse(new Timeline(2), content)
+                .switchPoint(new Timeline(1))
+                .orElseThrow();
+        List<WalRange> first = archive.ranges(new Timeline(1));
+        List<WalRange> second = archive.ranges(new Timeline(2));
+        assertThat(first).hasSize(1);
+        assertThat(first.get(0).end()).isEqualTo(left);
+        assertThat(second).hasSize(1);
+        assertThat(second.get(0).start()).isLessThanOrEqualTo(left);
+        assertEqualToServer(archive, standby, 2);
+      }
+    }
+  }
+
+  @Test
+  void goesOnBehindWalThatIsGoneAndSaysSo() throws Exception {
+    try (PostgresServer server =
+        PostgresServer.builder(PostgresBinaries.newest())
+            .dataDirectory(folder.resolve("data"))
+            .setting("wal_keep_size", "0")
+            .setting("max_wal_size", "32MB")
+            .start()) {
+      MemoryRepository repository = new MemoryRepository();
+      createTable(server);
+      try (BackgroundReceiver receiver =
+          new BackgroundReceiver(settings(server), repository, false)) {
+        receiver.awaitStored(1, flushed(server));
+      }
+      server.awaitTrue(
+          "postgres",
+          "SELECT NOT active FROM pg_replication_slots",
+          java.time.Duration.ofSeconds(30));
+      server.execute("postgres", "SELECT pg_drop_replication_slot('thorbis_orders')");
+      for (int i = 0; i < 4; i++) {
+        insert(server, 20_000);
+        server.execute("postgres", "SELECT pg_switch_wal()", "CHECKPOINT");
+      }
+      try (BackgroundReceiver receiver =
+          new BackgroundReceiver(settings(server), repository, false)) {
+        insert(server, 10);
+        receiver.awaitStored(1, flushed(server));
+        assertThat(receiver.warnings()).anyMatch(text -> text.startsWith("Gap: "));
+      }
+      assertThat(repository.wal("orders").ranges(new Timeline(1))).hasSize(2);
+    }
+  }
+
+  @Test
+  void refusesAnotherClusterUnderTheSameName() throws Exception {
+    PostgresBinaries binaries = PostgresBinaries.newest();
+    MemoryRepository repository = new MemoryRepository();
+    try (PostgresServer server = primary(binaries).start();
+        BackgroundReceiver receiver = new BackgroundReceiver(settings(server), repository, false)) {
+      receiver.awaitStored(1, flushed(server));
+    }
+    try (PostgresServer other =
+        PostgresServer.builder(binaries).dataDirectory(folder.resolve("other")).start()) {
+      BackgroundReceiver receiver = new BackgroundReceiver(settings(other), repository, false);
+      assertThat(receiver.awaitFailure())
+          .isInstanceOfSatisfying(
+              Exception.class,
+              failure ->
+                  assertThat(((ClassifiedFailure) failure).code())
+                      .isEqualTo("source.identity-mismatch"));
+    }
+  }
+
+  @Test
+  void oneSlotServesOneReceiver() throws Exception {
+    try (PostgresServer server = primary(PostgresBinaries.newest()).start()) {
+      MemoryRepository repository = new MemoryRepository();
+      try (BackgroundReceiver first = new BackgroundReceiver(settings(server), repository, false)) {
+        first.awaitStored(1, flushed(server));
+        BackgroundReceiver second = new BackgroundReceiver(settings(server), repository, false);
+        assertThat(second.awaitFailure())
+            .isInstanceOfSatisfying(
+                BackupException.class,
+                failure -> assertThat(failure.code()).isEqualTo("wal.slot-active"));
+      }
+    }
+  }
+
+  @ParameterizedTest
+  @org.junit.jupiter.params.provider.ValueSource(ints = {1, 128})
+  void capturesSegmentsOfOtherSizes(int mebibytes) throws Exception {
+    try (PostgresServer server =
+        primary(PostgresBinaries.newest()).walSegmentMebibytes(mebibytes).start()) {
+      MemoryRepository repository = new MemoryRepository();
+      try (BackgroundReceiver receiver =
+          new BackgroundReceiver(settings(server), repository, false)) {
+        createTable(server);
+        insert(server, 40_000);
+        receiver.awaitStored(1, flushed(server));
+      }
+      assertThat(repository.wal("orders").ranges(new Timeline(1))).hasSize(1);
+      assertEqualToServer(repository.wal("orders"), server, 1);
+    }
+  }
+
+  @Test
+  void aBackupWaitsForTheReceiverAndASynchronousOneConfirmsCommits() throws Exception {
+    try (PostgresServer server = primary(PostgresBinaries.newest()).start()) {
+      MemoryRepository repository = new MemoryRepository();
+      try (BackgroundReceiver receiver =
+          new BackgroundReceiver(settings(server), repository, true)) {
+        createTable(server);
+        receiver.awaitStored(1, flushed(server));
+        BackupDescriptor backup =
+            new FullBackup(
+                    settings(server),
+                    BackupRequest.builder("orders").build(),
+                    repository,
+                    RunControl.unattended())
+                .run();
+        assertThat(backup.status()).isEqualTo(BackupStatus.COMPLETE);
+        server.execute(
+            "postgres",
+            "ALTER SYSTEM SET synchronous_standby_names = '\"thorbis-orders\"'",
+            "SELECT pg_reload_conf()");
+        server.awaitTrue(
+            "postgres",
+            "SELECT sync_state = 'sync' FROM pg_stat_replication",
+            java.time.Duration.ofSeconds(30));
+        insert(server, 10);
+        Lsn committed = flushed(server);
+        receiver.awaitStored(1, committed);
+      }
     }
   }
 }
