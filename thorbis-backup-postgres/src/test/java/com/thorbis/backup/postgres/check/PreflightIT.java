@@ -1,0 +1,169 @@
+package com.thorbis.backup.postgres.check;
+
+import static org.assertj.core.api.Assertions.assertThat;
+
+import com.thorbis.backup.api.CheckItem;
+import com.thorbis.backup.api.CheckItem.Outcome;
+import com.thorbis.backup.api.ClusterIdentity;
+import com.thorbis.backup.api.WalSegmentSize;
+import com.thorbis.backup.postgres.settings.PostgresSettings;
+import com.thorbis.backup.postgres.support.MemoryRepository;
+import com.thorbis.backup.postgres.support.Sources;
+import com.thorbis.backup.testkit.postgres.PostgresBinaries;
+import com.thorbis.backup.testkit.postgres.PostgresServer;
+import java.nio.file.Path;
+import java.sql.Connection;
+import java.sql.Statement;
+import java.util.List;
+import java.util.OptionalInt;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.io.TempDir;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.MethodSource;
+
+class PreflightIT {
+  private static final String ROLE = "the \"backup\" role";
+
+  @TempDir Path folder;
+
+  static List<PostgresBinaries> versions() {
+    return PostgresBinaries.all();
+  }
+
+  @ParameterizedTest
+  @MethodSource("versions")
+  void roleThatTheScriptMadeIsEnoughAndNotMore(PostgresBinaries binaries) throws Exception {
+    try (PostgresServer server =
+        PostgresServer.builder(binaries)
+            .dataDirectory(folder.resolve("data"))
+            .checksums(true)
+            .setting("max_slot_wal_keep_size", "1GB")
+            .start()) {
+      run(server, Grants.script(ROLE, OptionalInt.of(binaries.major())));
+      run(server, Grants.script(ROLE, OptionalInt.empty()));
+      try (PostgresSettings settings = settings(server, ROLE)) {
+        assertThat(Preflight.grants(settings))
+            .isEqualTo(Grants.script(ROLE, OptionalInt.of(binaries.major())));
+        server.execute(
+            "postgres",
+            "SELECT pg_create_physical_replication_slot('" + settings.slot() + "', true)");
+        List<CheckItem> items = new Preflight(settings, new MemoryRepository()).run();
+        assertThat(items).extracting(CheckItem::outcome).doesNotContain(Outcome.FAIL);
+        assertThat(items.stream().filter(item -> item.outcome() == Outcome.WARN))
+            .extracting(CheckItem::subject)
+            .containsExactly("postgres.slot"); // nobody streams from it
+        assertThat(items).allSatisfy(PreflightIT::assertRemedyFits);
+      }
+    }
+  }
+
+  @Test
+  void remedyOfEachFindingHelps() throws Exception {
+    try (PostgresServer server =
+        PostgresServer.builder(PostgresBinaries.newest())
+            .dataDirectory(folder.resolve("data"))
+            .checksums(false)
+            .setting("max_wal_senders", "1")
+            .setting("max_replication_slots", "1")
+            .start()) {
+      server.execute("postgres", "CREATE ROLE weak LOGIN CREATEDB");
+      try (PostgresSettings settings = settings(server, "weak")) {
+        List<CheckItem> items = new Preflight(settings, new MemoryRepository()).run();
+        assertThat(outcome(items, "postgres.connection.replication")).isEqualTo(Outcome.FAIL);
+        assertThat(outcome(items, "postgres.role.replication")).isEqualTo(Outcome.FAIL);
+        assertThat(outcome(items, "postgres.role.superfluous")).isEqualTo(Outcome.WARN);
+        assertThat(outcome(items, "postgres.role.settings")).isEqualTo(Outcome.WARN);
+        assertThat(outcome(items, "postgres.slot.limit")).isEqualTo(Outcome.WARN);
+        assertThat(outcome(items, "postgres.wal-senders")).isEqualTo(Outcome.WARN);
+        assertThat(outcome(items, "postgres.checksums")).isEqualTo(Outcome.WARN);
+        for (CheckItem item : items) {
+          if (item.remedy().endsWith(";") && item.outcome() != Outcome.OK) {
+            for (String statement : item.remedy().split("(?<=;) ")) {
+              server.execute("postgres", statement.replaceFirst("^wal receive .*or: ", ""));
+            }
+          }
+        }
+        List<CheckItem> after = new Preflight(settings, new MemoryRepository()).run();
+        for (String subject :
+            List.of(
+                "postgres.connection.replication",
+                "postgres.role.replication",
+                "postgres.role.superfluous",
+                "postgres.slot.limit")) {
+          assertThat(outcome(after, subject)).as(subject).isEqualTo(Outcome.OK);
+        }
+        assertThat(after)
+            .extracting(CheckItem::subject)
+            .doesNotContain("postgres.role.settings", "postgres.role.statistics");
+      }
+    }
+  }
+
+  @Test
+  void dangerIsNamed() throws Exception {
+    try (PostgresServer server =
+        PostgresServer.builder(PostgresBinaries.newest())
+            .dataDirectory(folder.resolve("data"))
+            .setting("wal_level", "minimal")
+            .setting("max_wal_senders", "0")
+            .setting("full_page_writes", "off")
+            .setting("thorbis.fenced", "20260301T000000Z-00000001/0123456789abcdef")
+            .start()) {
+      try (PostgresSettings settings = settings(server, server.superuser())) {
+        MemoryRepository repository = new MemoryRepository();
+        repository.register(
+            settings.source(), "postgres", new ClusterIdentity(1, 15, WalSegmentSize.DEFAULT));
+        List<CheckItem> items = new Preflight(settings, repository).run();
+        assertThat(outcome(items, "postgres.fence")).isEqualTo(Outcome.FAIL);
+        assertThat(outcome(items, "postgres.identity")).isEqualTo(Outcome.FAIL);
+        assertThat(outcome(items, "postgres.wal-level")).isEqualTo(Outcome.FAIL);
+        assertThat(outcome(items, "postgres.wal-senders")).isEqualTo(Outcome.FAIL);
+        assertThat(outcome(items, "postgres.full-page-writes")).isEqualTo(Outcome.WARN);
+        assertThat(outcome(items, "postgres.role.superfluous")).isEqualTo(Outcome.WARN);
+        assertThat(outcome(items, "postgres.backup")).isEqualTo(Outcome.WARN);
+        assertThat(items.stream().map(CheckItem::message))
+            .anyMatch(message -> message.startsWith("FENCED: NOT PROTECTED"));
+        assertThat(items).allSatisfy(PreflightIT::assertRemedyFits);
+      }
+    }
+  }
+
+  @Test
+  void serverThatIsGoneIsAFindingAndNoFailure() throws Exception {
+    try (PostgresSettings settings =
+        Sources.settings(
+            folder,
+            "jdbc:postgresql://127.0.0.1:" + PostgresServer.freePort() + "/postgres",
+            ROLE)) {
+      List<CheckItem> items = new Preflight(settings, new MemoryRepository()).run();
+      assertThat(items)
+          .extracting(CheckItem::subject)
+          .containsExactly("postgres.connection.sql", "postgres.connection.replication");
+      assertThat(items).extracting(CheckItem::outcome).containsOnly(Outcome.FAIL);
+      assertThat(Preflight.grants(settings)).isEqualTo(Grants.script(ROLE, OptionalInt.empty()));
+    }
+  }
+
+  private PostgresSettings settings(PostgresServer server, String user) {
+    return Sources.settings(folder, server.jdbcUrl("postgres"), user);
+  }
+
+  private static Outcome outcome(List<CheckItem> items, String subject) {
+    return items.stream()
+        .filter(item -> item.subject().equals(subject))
+        .map(CheckItem::outcome)
+        .findFirst()
+        .orElseThrow(() -> new AssertionError("No " + subject + " in " + items));
+  }
+
+  private static void assertRemedyFits(CheckItem item) {
+    assertThat(item.remedy().isEmpty()).as("%s", item).isEqualTo(item.outcome() == Outcome.OK);
+  }
+
+  private static void run(PostgresServer server, String script) throws Exception {
+    try (Connection connection = server.connect("postgres");
+        Statement statement = connection.createStatement()) {
+      statement.execute(script);
+    }
+  }
+}
