@@ -24,7 +24,7 @@ import java.util.Optional;
 import java.util.SplittableRandom;
 
 /** Looks at one pack after the other. Used by one thread. */
-final class PackCheck implements AutoCloseable {
+final class PackCheck implements Parallel.Worker {
   private static final int STRETCH = 4 << 20;
   private static final int MOST_INDEX = 64 << 20;
 

@@ -18,6 +18,12 @@ final class Parallel {
 
   private Parallel() {}
 
+  /** What a thread works with. */
+  interface Worker extends AutoCloseable {
+    @Override
+    void close();
+  }
+
   /** Works on one item. */
   interface Work<W, T> {
     void on(W worker, T item) throws IOException;
@@ -28,7 +34,7 @@ final class Parallel {
    *
    * @param workers makes what each thread works with; closed at its end
    */
-  static <W extends AutoCloseable, T> void forEach(
+  static <W extends Worker, T> void forEach(
       List<T> items, int parallelism, Supplier<W> workers, Work<W, T> work) throws IOException {
     Iterator<T> next = items.iterator();
     int threads = Math.max(1, Math.min(Math.min(parallelism, MOST_THREADS), items.size()));

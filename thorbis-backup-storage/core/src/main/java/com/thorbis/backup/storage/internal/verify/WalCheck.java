@@ -106,7 +106,7 @@ final class WalCheck {
       Parallel.forEach(
           objects,
           services.parallelism(),
-          () -> () -> {},
+          () -> (Parallel.Worker) () -> {},
           (worker, object) -> {
             control.cancellation().check();
             open(object, listed);
