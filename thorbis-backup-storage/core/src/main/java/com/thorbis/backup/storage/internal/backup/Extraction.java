@@ -341,6 +341,7 @@ final class Extraction implements AutoCloseable {
       }
     }
 
+    @SuppressWarnings("ReferenceEquality") // the same entry, not one like it
     private FileOutput outputOf(FileEntry file) throws IOException {
       FileOutput now = output;
       if (now == null || writing != file) {

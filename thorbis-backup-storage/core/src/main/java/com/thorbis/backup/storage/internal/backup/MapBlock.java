@@ -94,8 +94,9 @@ final class MapBlock {
       body.put(area);
       body.putText(file.path());
       body.putVarint(file.mode());
-      body.putSigned(file.modifiedAt().getEpochSecond());
-      body.putVarint(file.modifiedAt().getNano());
+      Instant modifiedAt = file.modifiedAt();
+      body.putSigned(modifiedAt.getEpochSecond());
+      body.putVarint(modifiedAt.getNano());
       if (file.kind() == StoredFile.Kind.DIRECTORY) {
         return;
       }

@@ -15,6 +15,7 @@ import java.nio.file.attribute.FileAttribute;
 import java.nio.file.attribute.PosixFilePermissions;
 import java.util.EnumSet;
 import java.util.Map;
+import java.util.Objects;
 import java.util.Optional;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
@@ -65,7 +66,7 @@ final class RememberedHead {
     Map<String, Object> document = Json.object();
     document.put("sequence", head.sequence());
     document.put("sha256", head.sha256());
-    Path folder = file.getParent();
+    Path folder = Objects.requireNonNull(file.getParent());
     Files.createDirectories(folder, permissions(folder, "rwx------"));
     Path fresh = folder.resolve(file.getFileName() + "." + Long.toHexString(System.nanoTime()));
     try {

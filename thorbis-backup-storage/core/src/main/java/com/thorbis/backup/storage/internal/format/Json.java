@@ -169,8 +169,8 @@ public final class Json {
       }
       case VALUE_STRING -> in.getText();
       case VALUE_NUMBER_INT -> in.getLongValue();
-      case VALUE_TRUE -> Boolean.TRUE;
-      case VALUE_FALSE -> Boolean.FALSE;
+      case VALUE_TRUE -> true;
+      case VALUE_FALSE -> false;
       case VALUE_NULL -> null;
       default -> throw RepositoryException.damaged(object, "holds " + in.getText(), null);
     };

@@ -5,6 +5,7 @@ import com.thorbis.backup.spi.storage.ObjectKey;
 import com.thorbis.backup.spi.storage.ObjectStore;
 import com.thorbis.backup.spi.storage.StorageException;
 import java.io.IOException;
+import java.util.Objects;
 import java.util.Optional;
 
 /** Settles writes that the store gave no clear answer to. */
@@ -46,7 +47,8 @@ public final class Outcomes {
         throw e;
       }
       if (!ours.get()) {
-        throw new StorageException.AlreadyExists(new ObjectKey(e.details().get("object")), e);
+        throw new StorageException.AlreadyExists(
+            new ObjectKey(Objects.requireNonNull(e.details().get("object"))), e);
       }
     }
   }

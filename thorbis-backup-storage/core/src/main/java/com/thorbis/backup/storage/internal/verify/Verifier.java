@@ -38,6 +38,7 @@ import java.util.LinkedHashMap;
 import java.util.LinkedHashSet;
 import java.util.List;
 import java.util.Map;
+import java.util.Objects;
 import java.util.Optional;
 import java.util.Set;
 import java.util.concurrent.ConcurrentHashMap;
@@ -213,8 +214,7 @@ public final class Verifier {
   private void nameFiles(boolean data) throws IOException {
     Set<ObjectId> named = new HashSet<>();
     for (Map.Entry<BackupId, BackupContents> entry : opened.entrySet()) {
-      boolean sound =
-          entry.getValue().packs().stream().allMatch(pack -> results.get(pack.id()).sound());
+      boolean sound = entry.getValue().packs().stream().allMatch(pack -> resultOf(pack).sound());
       if (!data && sound) {
         continue;
       }
@@ -231,11 +231,16 @@ public final class Verifier {
       }
     }
     for (Needed need : needed.values()) {
-      PackCheck.Result result = results.get(need.pack().id());
+      PackCheck.Result result = resultOf(need.pack());
       if (!result.sound() && !named.contains(need.pack().id())) {
         add(need.pack(), result, need.backups(), Optional.empty(), range(result));
       }
     }
+  }
+
+  /** Every pack that a backup needs was looked at before. */
+  private PackCheck.Result resultOf(PackRef pack) {
+    return Objects.requireNonNull(results.get(pack.id()));
   }
 
   /** Finds the files that a damaged stretch belongs to. */
@@ -266,7 +271,7 @@ public final class Verifier {
     @Override
     public void unreadable(@Nullable StoredFile file, PackRef pack, RepositoryException problem) {
       named.add(pack.id());
-      PackCheck.Result result = results.get(pack.id());
+      PackCheck.Result result = resultOf(pack);
       findings.add(
           pack.key().value(),
           result.kind.orElse(Findings.ALTERED),
@@ -277,7 +282,7 @@ public final class Verifier {
     }
 
     private void look(PackRef pack, PieceRef piece, Optional<String> file, Optional<String> range) {
-      PackCheck.Result result = results.get(pack.id());
+      PackCheck.Result result = resultOf(pack);
       if (result.hits(piece.position(), piece.end())) {
         named.add(pack.id());
         add(pack, result, backup, file, range);

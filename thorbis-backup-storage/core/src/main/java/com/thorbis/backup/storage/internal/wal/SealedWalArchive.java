@@ -35,6 +35,7 @@ import java.util.Arrays;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
+import java.util.NavigableMap;
 import java.util.Optional;
 import java.util.TreeMap;
 import java.util.TreeSet;
@@ -349,7 +350,8 @@ public final class SealedWalArchive implements WalArchive {
     return Optional.empty();
   }
 
-  private void collect(String life, Timeline timeline, TreeMap<Long, Lsn> ends) throws IOException {
+  private void collect(String life, Timeline timeline, NavigableMap<Long, Lsn> ends)
+      throws IOException {
     WalSegment whole = null;
     WalSegment inParts = null;
     String prefix = ObjectNames.wal(tree, life, timeline);
