@@ -28,6 +28,7 @@ import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Map;
+import java.util.Objects;
 import java.util.Optional;
 import java.util.OptionalInt;
 import java.util.OptionalLong;
@@ -276,7 +277,7 @@ public final class Restorer {
     }
     List<String> path = EntryPath.names(ControlFile.PATH);
     tree.write(path, controlFile);
-    TargetTree.force(tree.path(path).getParent());
+    TargetTree.force(Objects.requireNonNull(tree.path(path).getParent()));
     tree.give();
   }
 

@@ -22,6 +22,7 @@ import java.util.Deque;
 import java.util.List;
 import java.util.Set;
 import java.util.concurrent.ConcurrentHashMap;
+import org.jspecify.annotations.Nullable;
 
 /**
  * A folder that was new or empty and is filled by us alone: private while it grows, its owner's
@@ -86,7 +87,7 @@ final class TargetTree {
   }
 
   private static BackupException notFree(
-      String what, Path place, String problem, @org.jspecify.annotations.Nullable Exception cause) {
+      String what, Path place, String problem, @Nullable Exception cause) {
     return BackupException.of(
             "restore.target-not-empty", FailureKind.REFUSED, what + " " + place + " " + problem)
         .remedy("Name a folder that is new or empty; nothing is ever overwritten.")
@@ -111,7 +112,7 @@ final class TargetTree {
     return tree;
   }
 
-  private static void createParents(Path folder, ServerUser owner) throws IOException {
+  private static void createParents(@Nullable Path folder, ServerUser owner) throws IOException {
     if (folder == null || Files.isDirectory(folder)) {
       return;
     }

@@ -141,16 +141,17 @@ final class RecoveryServer {
   }
 
   private static int freePort() throws IOException {
+    IOException taken = null;
     for (int attempt = 0; attempt < 1000; attempt++) {
       int candidate = ThreadLocalRandom.current().nextInt(LOWEST_PORT, HIGHEST_PORT);
       try (ServerSocket probe = new ServerSocket()) {
         probe.bind(new InetSocketAddress(InetAddress.getLoopbackAddress(), candidate));
         return candidate;
       } catch (IOException e) {
-        continue; // taken
+        taken = e;
       }
     }
-    throw new IOException("No free port from " + LOWEST_PORT + " to " + HIGHEST_PORT);
+    throw new IOException("No free port from " + LOWEST_PORT + " to " + HIGHEST_PORT, taken);
   }
 
   private static void write(Path file, String text) throws IOException {
