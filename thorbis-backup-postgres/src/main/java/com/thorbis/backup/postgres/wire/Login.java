@@ -13,12 +13,12 @@ import java.nio.charset.StandardCharsets;
 import java.security.GeneralSecurityException;
 import java.security.MessageDigest;
 import java.security.SecureRandom;
+import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.Base64;
 import java.util.HexFormat;
-import java.util.LinkedHashSet;
+import java.util.List;
 import java.util.Optional;
-import java.util.Set;
 
 /** Proves who we are, in no other way than the settings accept. */
 final class Login {
@@ -119,7 +119,7 @@ final class Login {
   }
 
   private void scram() throws IOException {
-    Set<String> offered = new LinkedHashSet<>();
+    List<String> offered = new ArrayList<>();
     for (String name = in.readText(); !name.isEmpty(); name = in.readText()) {
       if (offered.size() >= MOST_MECHANISMS) {
         throw new ProtocolException("too many ways to log in");

@@ -86,7 +86,13 @@ public final class ReplicationConnection implements AutoCloseable {
   private static ReplicationConnection login(
       PostgresSettings settings, Cancellation cancellation, Transport.Asking asking)
       throws IOException {
-    Transport transport = Transport.open(settings, asking);
+    return over(settings, cancellation, Transport.open(settings, asking));
+  }
+
+  /** Logs in over an open transport, which is closed if that fails. */
+  static ReplicationConnection over(
+      PostgresSettings settings, Cancellation cancellation, Transport transport)
+      throws IOException {
     try {
       ReplicationConnection connection =
           new ReplicationConnection(settings, cancellation, transport);
@@ -511,8 +517,8 @@ public final class ReplicationConnection implements AutoCloseable {
   }
 
   private void send(String command) throws IOException {
-    if (busy) {
-      throw new IllegalStateException("The connection is busy");
+    if (busy || lost) {
+      throw new IOException("The connection broke off in the middle of another command");
     }
     LOG.debug("{} <- {}", settings.address(), command);
     busy = true;
