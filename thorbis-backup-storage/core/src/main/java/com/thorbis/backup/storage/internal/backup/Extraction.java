@@ -234,7 +234,6 @@ final class Extraction implements AutoCloseable {
     private final byte[][] buffers = new byte[2][];
     private int turn;
     private @Nullable PieceRef decoded;
-    private @Nullable FileEntry writing;
     private @Nullable FileOutput output;
     private final CRC32C crc = new CRC32C();
     private long length;
@@ -344,10 +343,9 @@ final class Extraction implements AutoCloseable {
     @SuppressWarnings("ReferenceEquality") // the same entry, not one like it
     private FileOutput outputOf(FileEntry file) throws IOException {
       FileOutput now = output;
-      if (now == null || writing != file) {
+      if (now == null) {
         now = target.begin(file.file());
         output = now;
-        writing = file;
         crc.reset();
         length = 0;
       }
@@ -383,7 +381,6 @@ final class Extraction implements AutoCloseable {
       }
       to.finish();
       output = null;
-      writing = null;
       to.close();
     }
 

@@ -11,6 +11,7 @@ import com.thorbis.backup.storage.internal.pack.PieceCodec;
 import com.thorbis.backup.storage.internal.pack.PieceRef;
 import java.nio.ByteBuffer;
 import java.time.Instant;
+import java.time.temporal.ChronoField;
 import java.util.ArrayList;
 import java.util.LinkedHashMap;
 import java.util.List;
@@ -94,9 +95,8 @@ final class MapBlock {
       body.put(area);
       body.putText(file.path());
       body.putVarint(file.mode());
-      Instant modifiedAt = file.modifiedAt();
-      body.putSigned(modifiedAt.getEpochSecond());
-      body.putVarint(modifiedAt.getNano());
+      body.putSigned(file.modifiedAt().getEpochSecond());
+      body.putVarint(file.modifiedAt().get(ChronoField.NANO_OF_SECOND));
       if (file.kind() == StoredFile.Kind.DIRECTORY) {
         return;
       }

@@ -165,6 +165,7 @@ public final class Bootstrap {
     byte[] bytes = header.encode(setup.recipients());
     try {
       Outcomes.settle(
+          ObjectNames.HEADER,
           () -> store.put(ObjectNames.HEADER, ObjectSource.of(bytes)),
           () -> Optional.ofNullable(readHeader(store)).map(there -> Arrays.equals(there, bytes)));
       return bytes;

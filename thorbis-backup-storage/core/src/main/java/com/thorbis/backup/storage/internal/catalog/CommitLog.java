@@ -135,7 +135,7 @@ public final class CommitLog {
               ObjectType.COMMIT, key, commit.encode(), keys.key(header.tree(), EPOCH), random);
       try {
         Outcomes.settle(
-            () -> store.put(key, ObjectSource.of(sealed)), () -> isOurs(key, commit.run()));
+            key, () -> store.put(key, ObjectSource.of(sealed)), () -> isOurs(key, commit.run()));
       } catch (StorageException.AlreadyExists e) {
         continue;
       } catch (StorageException.OutcomeUnknown e) {

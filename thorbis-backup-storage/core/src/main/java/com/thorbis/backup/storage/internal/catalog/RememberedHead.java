@@ -15,7 +15,6 @@ import java.nio.file.attribute.FileAttribute;
 import java.nio.file.attribute.PosixFilePermissions;
 import java.util.EnumSet;
 import java.util.Map;
-import java.util.Objects;
 import java.util.Optional;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
@@ -27,6 +26,7 @@ import org.slf4j.LoggerFactory;
 final class RememberedHead {
   private static final Logger LOG = LoggerFactory.getLogger(RememberedHead.class);
 
+  private final Path folder;
   private final Path file;
 
   /**
@@ -38,7 +38,8 @@ final class RememberedHead {
   record Head(long sequence, String sha256) {}
 
   RememberedHead(Path stateDirectory, ObjectId repository) {
-    this.file = stateDirectory.resolve("heads").resolve(repository + ".json");
+    this.folder = stateDirectory.resolve("heads");
+    this.file = folder.resolve(repository + ".json");
   }
 
   Optional<Head> read() throws IOException {
@@ -66,7 +67,6 @@ final class RememberedHead {
     Map<String, Object> document = Json.object();
     document.put("sequence", head.sequence());
     document.put("sha256", head.sha256());
-    Path folder = Objects.requireNonNull(file.getParent());
     Files.createDirectories(folder, permissions(folder, "rwx------"));
     Path fresh = folder.resolve(file.getFileName() + "." + Long.toHexString(System.nanoTime()));
     try {

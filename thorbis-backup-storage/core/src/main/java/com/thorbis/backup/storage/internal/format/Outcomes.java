@@ -5,7 +5,6 @@ import com.thorbis.backup.spi.storage.ObjectKey;
 import com.thorbis.backup.spi.storage.ObjectStore;
 import com.thorbis.backup.spi.storage.StorageException;
 import java.io.IOException;
-import java.util.Objects;
 import java.util.Optional;
 
 /** Settles writes that the store gave no clear answer to. */
@@ -33,7 +32,7 @@ public final class Outcomes {
    * @throws StorageException.AlreadyExists if another's object lies there
    * @throws StorageException.OutcomeUnknown if looking did not settle it
    */
-  public static void settle(Write write, Look look) throws IOException {
+  public static void settle(ObjectKey key, Write write, Look look) throws IOException {
     try {
       write.run();
     } catch (StorageException.AlreadyExists e) {
@@ -47,8 +46,7 @@ public final class Outcomes {
         throw e;
       }
       if (!ours.get()) {
-        throw new StorageException.AlreadyExists(
-            new ObjectKey(Objects.requireNonNull(e.details().get("object"))), e);
+        throw new StorageException.AlreadyExists(key, e);
       }
     }
   }
@@ -59,7 +57,7 @@ public final class Outcomes {
    */
   public static void settle(ObjectStore store, ObjectKey key, long length, Write write)
       throws IOException {
-    settle(write, () -> store.head(key).map(info -> info.length() == length));
+    settle(key, write, () -> store.head(key).map(info -> info.length() == length));
   }
 
   private static Optional<Boolean> looked(Look look, StorageException unclear) throws IOException {

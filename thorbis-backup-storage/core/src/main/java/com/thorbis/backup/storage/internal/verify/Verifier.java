@@ -214,7 +214,7 @@ public final class Verifier {
   private void nameFiles(boolean data) throws IOException {
     Set<ObjectId> named = new HashSet<>();
     for (Map.Entry<BackupId, BackupContents> entry : opened.entrySet()) {
-      boolean sound = entry.getValue().packs().stream().allMatch(pack -> resultOf(pack).sound());
+      boolean sound = entry.getValue().packs().stream().allMatch(pack -> result(pack).sound());
       if (!data && sound) {
         continue;
       }
@@ -231,16 +231,15 @@ public final class Verifier {
       }
     }
     for (Needed need : needed.values()) {
-      PackCheck.Result result = resultOf(need.pack());
+      PackCheck.Result result = result(need.pack());
       if (!result.sound() && !named.contains(need.pack().id())) {
         add(need.pack(), result, need.backups(), Optional.empty(), range(result));
       }
     }
   }
 
-  /** Every pack that a backup needs was looked at before. */
-  private PackCheck.Result resultOf(PackRef pack) {
-    return Objects.requireNonNull(results.get(pack.id()));
+  private PackCheck.Result result(PackRef pack) {
+    return Objects.requireNonNull(results.get(pack.id()), "every pack was looked at");
   }
 
   /** Finds the files that a damaged stretch belongs to. */
@@ -271,7 +270,7 @@ public final class Verifier {
     @Override
     public void unreadable(@Nullable StoredFile file, PackRef pack, RepositoryException problem) {
       named.add(pack.id());
-      PackCheck.Result result = resultOf(pack);
+      PackCheck.Result result = result(pack);
       findings.add(
           pack.key().value(),
           result.kind.orElse(Findings.ALTERED),
@@ -282,7 +281,7 @@ public final class Verifier {
     }
 
     private void look(PackRef pack, PieceRef piece, Optional<String> file, Optional<String> range) {
-      PackCheck.Result result = resultOf(pack);
+      PackCheck.Result result = result(pack);
       if (result.hits(piece.position(), piece.end())) {
         named.add(pack.id());
         add(pack, result, backup, file, range);

@@ -35,7 +35,6 @@ import java.util.Arrays;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
-import java.util.NavigableMap;
 import java.util.Optional;
 import java.util.TreeMap;
 import java.util.TreeSet;
@@ -188,6 +187,7 @@ public final class SealedWalArchive implements WalArchive {
     byte[] sealed = SealedObjects.seal(ObjectType.HISTORY, key, content, key(), services.random());
     try {
       Outcomes.settle(
+          key,
           () -> services.store().put(key, ObjectSource.of(sealed)),
           () -> readHistory(key).map(there -> Arrays.equals(there, content)));
     } catch (StorageException.AlreadyExists e) {
@@ -350,8 +350,7 @@ public final class SealedWalArchive implements WalArchive {
     return Optional.empty();
   }
 
-  private void collect(String life, Timeline timeline, NavigableMap<Long, Lsn> ends)
-      throws IOException {
+  private void collect(String life, Timeline timeline, Map<Long, Lsn> ends) throws IOException {
     WalSegment whole = null;
     WalSegment inParts = null;
     String prefix = ObjectNames.wal(tree, life, timeline);
@@ -551,6 +550,7 @@ public final class SealedWalArchive implements WalArchive {
     String sha256 = Digests.sha256(sealed);
     try {
       Outcomes.settle(
+          key,
           () -> services.store().put(key, ObjectSource.of(sealed)),
           () -> stored(key).map(there -> there.equals(sha256)));
     } catch (StorageException.AlreadyExists e) {
@@ -596,6 +596,7 @@ public final class SealedWalArchive implements WalArchive {
     byte[] sealed = seal(key, header, content);
     try {
       Outcomes.settle(
+          key,
           () -> services.store().put(key, ObjectSource.of(sealed)),
           () -> header(key, segment, 0).map(there -> same(there, header)));
     } catch (StorageException.AlreadyExists e) {
