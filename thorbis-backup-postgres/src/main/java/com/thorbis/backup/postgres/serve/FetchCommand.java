@@ -68,8 +68,18 @@ public final class FetchCommand {
 
   /** The value of {@code restore_command}. */
   public static String restoreCommand(PostgresSettings settings) {
+    return restoreCommand(settings, patience(settings));
+  }
+
+  /**
+   * The same.
+   *
+   * @param patience how many rounds of 20 ms the resident process may show no life
+   */
+  static String restoreCommand(PostgresSettings settings, int patience) {
     return command(
         settings,
+        patience,
         FETCH,
         " wal get ",
         (before, after) ->
@@ -77,22 +87,26 @@ public final class FetchCommand {
                 + before
                 + after
                 + " \"$f\" \"$p\"); c=$?; case $c in 0) if [ -f \"$p\" ]; then s=0; fi;; "
-                + "1) if [ \"$a\" = \"absent $f\" ]; then s=1; fi;; esac; exit");
+                + "1|81) if [ \"$a\" = \"absent $f\" ]; then s=1; fi;; esac; exit");
   }
 
   /** The value of {@code archive_command}. */
   public static String archiveCommand(PostgresSettings settings) {
     return command(
         settings,
+        patience(settings),
         SHIP,
         " wal push ",
         (before, after) -> "if " + before + after + " \"$p\" >/dev/null; then s=0; fi; exit");
   }
 
   private static String command(
-      PostgresSettings settings, String script, String verb, BinaryOperator<String> directly) {
+      PostgresSettings settings,
+      int patience,
+      String script,
+      String verb,
+      BinaryOperator<String> directly) {
     Optional<String> launcher = launcher(settings);
-    int patience = launcher.isPresent() ? PATIENCE : PATIENCE_WITHOUT_LAUNCHER;
     return script
             .replace("HEAD", HEAD)
             .replace("LOOP", LOOP)
@@ -103,6 +117,10 @@ public final class FetchCommand {
         + launcher
             .map(words -> directly.apply(words + verb, word(settings.source())))
             .orElse("echo \"nobody serves WAL for this server\" >&2; exit");
+  }
+
+  private static int patience(PostgresSettings settings) {
+    return settings.launcher().isPresent() ? PATIENCE : PATIENCE_WITHOUT_LAUNCHER;
   }
 
   private static Optional<String> launcher(PostgresSettings settings) {

@@ -223,7 +223,7 @@ public final class WalServer {
     private final Set<String> missing = ConcurrentHashMap.newKeySet();
     private volatile @Nullable TimelineHistory history;
     private volatile @Nullable WalSegmentSize segmentSize;
-    private @Nullable WalSegment cursor;
+    private @Nullable String position;
     private long lastBeat = -1;
 
     Served(Exchange exchange) throws IOException {
@@ -283,14 +283,23 @@ public final class WalServer {
 
     /** The server is at this segment now. */
     private void move(String name) {
+      if (WalSegment.isName(name)) {
+        position = name;
+        missing.clear();
+      }
+    }
+
+    /** Where the server is, once the length of segments is known. */
+    private @Nullable WalSegment cursor() {
       WalSegmentSize size = segmentSize;
-      if (size != null && WalSegment.isName(name)) {
-        try {
-          cursor = WalSegment.parse(name, size);
-          missing.clear();
-        } catch (IllegalArgumentException e) {
-          // Answered as trouble to whoever asked.
-        }
+      String name = position;
+      if (size == null || name == null) {
+        return null;
+      }
+      try {
+        return WalSegment.parse(name, size);
+      } catch (IllegalArgumentException e) {
+        return null; // answered as trouble to whoever asked
       }
     }
 
@@ -379,7 +388,7 @@ public final class WalServer {
     }
 
     private void layOut(Set<String> present) throws IOException {
-      WalSegment at = cursor;
+      WalSegment at = cursor();
       if (at == null) {
         return;
       }
