@@ -18,6 +18,7 @@ import com.thorbis.backup.postgres.check.Preflight;
 import com.thorbis.backup.postgres.plan.RecoverySettings;
 import com.thorbis.backup.postgres.plan.RestorePlanner;
 import com.thorbis.backup.postgres.plan.StatusReader;
+import com.thorbis.backup.postgres.restore.Adoption;
 import com.thorbis.backup.postgres.restore.Restorer;
 import com.thorbis.backup.postgres.serve.FetchCommand;
 import com.thorbis.backup.postgres.serve.WalFiles;
@@ -127,7 +128,7 @@ final class PostgresEngine implements SourceEngine {
 
   @Override
   public SourceInfo adopt(Repository repository, RunControl control) throws IOException {
-    throw missing("adopt");
+    return new Adoption(settings, repository, control).run(source(repository));
   }
 
   @Override

@@ -22,6 +22,9 @@ public final class Fence {
    */
   public static final String MARKER = "thorbis.fenced";
 
+  private static final String TRIGGER_FILE = "promote_trigger_file";
+  private static final int LAST_WITH_TRIGGER_FILE = 15;
+
   private static final Map<String, String> SETTINGS = new LinkedHashMap<>();
 
   /** What an earlier recovery may have left, and what would act on other systems. */
@@ -55,8 +58,11 @@ public final class Fence {
   private Fence() {}
 
   /** Every name that the block may set; lifting the fence resets them. */
-  public static List<String> names() {
+  static List<String> names(int majorVersion) {
     Set<String> names = new LinkedHashSet<>(SETTINGS.keySet());
+    if (majorVersion <= LAST_WITH_TRIGGER_FILE) {
+      names.add(TRIGGER_FILE);
+    }
     names.addAll(RECOVERY.keySet());
     names.addAll(
         List.of(
@@ -93,8 +99,8 @@ public final class Fence {
     Map<String, String> all = new LinkedHashMap<>();
     all.put(MARKER, backup + "/" + incarnation);
     all.putAll(SETTINGS);
-    if (majorVersion <= 15) {
-      all.put("promote_trigger_file", ""); // one that is there already would end recovery
+    if (majorVersion <= LAST_WITH_TRIGGER_FILE) {
+      all.put(TRIGGER_FILE, ""); // one that is there already would end recovery
     }
     all.putAll(RECOVERY);
     // The server takes an empty target for a second one if it comes after another.

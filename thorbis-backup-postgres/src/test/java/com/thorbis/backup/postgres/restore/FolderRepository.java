@@ -316,8 +316,20 @@ public final class FolderRepository implements Repository {
     }
 
     @Override
-    public List<WalRange> ranges(Timeline timeline) {
-      return List.of();
+    public List<WalRange> ranges(Timeline timeline) throws IOException {
+      List<WalRange> ranges = new ArrayList<>();
+      try (Stream<Path> files = Files.list(archive)) {
+        for (Path file : files.sorted().toList()) {
+          String name = file.getFileName().toString();
+          if (WalSegment.isName(name)) {
+            WalSegment segment = WalSegment.parse(name, cluster.segmentSize());
+            if (segment.timeline().equals(timeline)) {
+              ranges.add(new WalRange(timeline, segment.start(), segment.end()));
+            }
+          }
+        }
+      }
+      return ranges;
     }
   }
 

@@ -234,6 +234,41 @@ class RestorerIT {
   }
 
   @Test
+  void anAdoptedClusterLeavesItsFence(@TempDir Path folder) throws Exception {
+    RestoreReport report = restore(folder, start(folder).build(), new RecoveryTarget.Latest());
+    try (Restored restored = new Restored(folder.resolve("target"), report)) {
+      PostgresSettings settings =
+          TestSettings.of(
+              folder.resolve("state"),
+              Map.of(
+                  "url",
+                  "jdbc:postgresql://127.0.0.1:" + report.port().orElseThrow() + "/postgres"));
+      com.thorbis.backup.spi.repository.SourceInfo source =
+          repository.source("orders").orElseThrow();
+      com.thorbis.backup.spi.repository.SourceInfo adopted =
+          new Adoption(settings, repository, RunControl.unattended()).run(source);
+
+      com.thorbis.backup.spi.repository.SourceInfo.Fork fork =
+          adopted.current().fork().orElseThrow();
+      assertThat(fork.parent()).isEqualTo(FolderRepository.INCARNATION);
+      assertThat(fork.timeline()).isEqualTo(new Timeline(1));
+      assertThat(fork.position()).isEqualTo(report.reached().orElseThrow().lsn());
+      assertThat(restored.text("SELECT slot_name FROM pg_replication_slots"))
+          .isEqualTo("thorbis_orders");
+      assertThat(Files.readString(folder.resolve("target/postgresql.auto.conf")))
+          .doesNotContain("thorbis", "archive_mode", "restore_command", "recovery_target");
+
+      assertThatThrownBy(
+              () -> new Adoption(settings, repository, RunControl.unattended()).run(adopted))
+          .isInstanceOfSatisfying(
+              BackupException.class, e -> assertThat(e.code()).isEqualTo("adopt.not-fenced"));
+    } finally {
+      repository.fork = null;
+      Files.deleteIfExists(shared.resolve("archive/00000002.history"));
+    }
+  }
+
+  @Test
   void aStartedRestorePausesAtATime(@TempDir Path folder) throws Exception {
     RestoreReport report =
         restore(folder, start(folder).build(), new RecoveryTarget.AtTime(afterTwo, true));
@@ -394,6 +429,17 @@ class RestorerIT {
     Restored(Path dataDirectory, RestoreReport report) {
       this.dataDirectory = dataDirectory;
       this.port = report.port().orElseThrow();
+    }
+
+    String text(String sql) throws Exception {
+      try (Connection connection =
+              DriverManager.getConnection(
+                  "jdbc:postgresql://127.0.0.1:" + port + "/postgres?user=postgres");
+          Statement statement = connection.createStatement();
+          ResultSet result = statement.executeQuery(sql)) {
+        assertThat(result.next()).isTrue();
+        return result.getString(1);
+      }
     }
 
     List<Integer> rows() throws Exception {

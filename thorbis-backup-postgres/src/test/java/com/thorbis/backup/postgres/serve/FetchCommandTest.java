@@ -48,6 +48,7 @@ class FetchCommandTest {
   private FolderRepository repository;
   private final Cancellation enough = new Cancellation();
   private @Nullable Thread serving;
+  private String said = "";
 
   @BeforeEach
   void prepare() throws IOException {
@@ -152,9 +153,14 @@ class FetchCommandTest {
       words.addAll(List.of("setpriv", "--reuid=12345", "--regid=12345", "--clear-groups"));
       open(folder);
     }
+    for (String each : new String[] {"pg_wal/thorbis", "pg_wal", ""}) {
+      Files.setPosixFilePermissions(
+          data.resolve(each), PosixFilePermissions.fromString("rwxrwxrwx"));
+    }
     words.addAll(List.of("prlimit", "--nproc=1", "/bin/sh", "-c"));
     words.add(substituted(command(null), NAME));
     assertThat(run(words, System.getenv("PATH"))).isEqualTo(FetchCommand.TROUBLE);
+    assertThat(said).containsIgnoringCase("fork");
     assertThat(data.resolve("pg_wal/RECOVERYXLOG")).doesNotExist();
   }
 
@@ -189,8 +195,9 @@ class FetchCommandTest {
     assertThat(fetch(shell, command, NEXT)).isZero();
     byte[] open = Files.readAllBytes(data.resolve("pg_wal/RECOVERYXLOG"));
     assertThat(open).hasSize(SEGMENT).startsWith(1, 2, 3, 0);
-    assertThat(PosixFilePermissions.toString(
-            Files.getPosixFilePermissions(data.resolve("pg_wal/RECOVERYXLOG"))))
+    assertThat(
+            PosixFilePermissions.toString(
+                Files.getPosixFilePermissions(data.resolve("pg_wal/RECOVERYXLOG"))))
         .isEqualTo("rw-------");
 
     repository.reachable = false;
@@ -198,8 +205,7 @@ class FetchCommandTest {
     repository.reachable = true;
     // Longer than a segment of this cluster: damaged.
     Files.write(archive.resolve("000000010000000000000007"), new byte[SEGMENT + 1]);
-    assertThat(fetch(shell, command, "000000010000000000000007"))
-        .isEqualTo(FetchCommand.TROUBLE);
+    assertThat(fetch(shell, command, "000000010000000000000007")).isEqualTo(FetchCommand.TROUBLE);
     assertThat(folder.resolve("asked")).doesNotExist();
     assertThat(left()).isEmpty();
   }
@@ -370,7 +376,7 @@ class FetchCommandTest {
       builder.command().set(0, "/usr/bin/" + words.get(0));
     }
     Process process = builder.redirectErrorStream(true).start();
-    String said = new String(process.getInputStream().readAllBytes(), StandardCharsets.UTF_8);
+    said = new String(process.getInputStream().readAllBytes(), StandardCharsets.UTF_8);
     int code = process.waitFor();
     assertThat(said).doesNotContain("yntax");
     return code;
