@@ -152,10 +152,4 @@ final class PostgresEngine implements SourceEngine {
                     .remedy("Take a backup of it first; that registers it.")
                     .build());
   }
-
-  private static BackupException missing(String job) {
-    return BackupException.of(
-            "postgres.not-wired", FailureKind.PERMANENT, "This build has no " + job)
-        .build();
-  }
 }
