@@ -29,13 +29,13 @@ final class CheckCommand extends Job {
 
   @Override
   public Integer call() {
-    return grants ? grants() : thorbis().opened(this::check);
+    return grants ? grants() : thorbis().reading(this::check);
   }
 
   private int grants() {
     Map<String, String> scripts = new LinkedHashMap<>();
     thorbis()
-        .opened(
+        .reading(
             backup -> {
               chosen(backup).forEach(name -> scripts.put(name, backup.grants(name)));
               return true;

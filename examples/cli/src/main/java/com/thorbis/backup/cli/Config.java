@@ -75,14 +75,20 @@ record Config(
   /** Something to know; shown by {@code check}, and at once if {@code urgent}. */
   record Note(String subject, String message, String remedy, boolean urgent) {}
 
-  static Config load(Path file, Host host) {
+  /**
+   * Reads a file.
+   *
+   * @param lenient whether providers do without values that are not there: on a blank machine a
+   *     recovery key is enough to restore
+   */
+  static Config load(Path file, Host host, boolean lenient) {
     String text = read(file);
     Path folder = folderOf(file);
     List<String> clear = new ArrayList<>();
     Section root =
         Section.root(
             new Section.Source(
-                file.toString(), new Placeholders(host.environment(), folder), clear::add),
+                file.toString(), new Placeholders(host.environment(), folder), lenient, clear::add),
             Yaml.parse(file.toString(), text));
     return read(root, file, folder, host, clear);
   }

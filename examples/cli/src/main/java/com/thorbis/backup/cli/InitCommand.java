@@ -15,6 +15,9 @@ import picocli.CommandLine.Command;
     name = "init",
     description = "Create the repository and print its recovery kit; run again: no change.")
 final class InitCommand extends Job {
+  /** What a store says where even the folder for a repository is missing. */
+  private static final String NO_PLACE = "storage.place-missing";
+
   @Override
   public Integer call() throws IOException {
     Thorbis thorbis = thorbis();
@@ -26,16 +29,7 @@ final class InitCommand extends Job {
           "--recovery-key-file: there is no recipient that a new recovery key could be for",
           "Add \"- uri: recovery:\" to repository.encryption.recipients.");
     }
-    if (config.makesRecoveryKey()) {
-      RecoveryMemory memory = new RecoveryMemory(config);
-      if (memory.recall().isEmpty()) {
-        refuseIfThere(config, memory);
-        RecoveryKeys keys = new RecoveryKeys(thorbis.host());
-        // Remembered first: a repository whose recovery key nobody can name would be worse than
-        // a remembered key without a repository.
-        memory.remember(keyFile.isPresent() ? keys.toFile(keyFile.get()) : keys.onTerminal());
-      }
-    }
+    boolean made = config.makesRecoveryKey() && makeRecoveryKey(config, keyFile);
     InitReport report = thorbis.initialised();
     Optional<String> fingerprint =
         config.makesRecoveryKey()
@@ -48,27 +42,37 @@ final class InitCommand extends Job {
             "copies", config.copies().stream().map(Config.Copy::uri).toList(),
             "recipients", report.recipients(),
             "recoveryKeyFingerprint", fingerprint,
-            "recoveryKeyFile", keyFile),
-        out -> kit(out, config, report, fingerprint, keyFile));
+            "recoveryKeyFile", keyFile.filter(file -> made)),
+        out -> kit(out, config, report, fingerprint, keyFile.filter(file -> made)));
     return Exit.DONE;
+  }
+
+  /** Whether there was none that this account remembers. */
+  private boolean makeRecoveryKey(Config config, Optional<Path> keyFile) throws IOException {
+    RecoveryMemory memory = new RecoveryMemory(config);
+    if (memory.recall().isPresent()) {
+      return false;
+    }
+    refuseIfThere(config, memory);
+    RecoveryKeys keys = new RecoveryKeys(thorbis().host());
+    // Remembered first: a repository whose recovery key nobody can name would be worse than a
+    // remembered key without a repository.
+    memory.remember(keyFile.isPresent() ? keys.toFile(keyFile.get()) : keys.onTerminal());
+    return true;
   }
 
   /** A key made now would open nothing of a repository that exists. */
   private static void refuseIfThere(Config config, RecoveryMemory memory) throws IOException {
     try (ThorbisBackup others = Recipients.named(config).acceptSingleKeyRisk(true).build()) {
       others.repository();
-    } catch (BackupException e) {
-      if (e.kind() == FailureKind.NOT_FOUND) {
-        return;
-      }
-      throw e;
-    } catch (IOException e) {
-      if (Failure.of(e).kind() == FailureKind.NOT_FOUND) {
+    } catch (BackupException | IOException e) {
+      Failure found = Failure.of(e);
+      if (found.kind() == FailureKind.NOT_FOUND || found.code().equals(NO_PLACE)) {
         return;
       }
       throw e;
     }
-    throw memory.unknown();
+    throw memory.unknown("Write");
   }
 
   private static void kit(

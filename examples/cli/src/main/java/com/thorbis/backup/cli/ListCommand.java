@@ -16,7 +16,7 @@ final class ListCommand extends Job {
   @Override
   public Integer call() {
     List<BackupDescriptor> backups =
-        thorbis().opened(backup -> backup.backups(Optional.ofNullable(source)));
+        thorbis().reading(backup -> backup.backups(Optional.ofNullable(source)));
     thorbis()
         .print(
             Json.object("items", backups.stream().map(Facts::backup).toList()),

@@ -83,7 +83,8 @@ final class ProgressDisplay implements Progress, AutoCloseable {
   @Override
   public synchronized void end(String name) {
     stopBar();
-    if (mode == Mode.LINES && stage != null) {
+    if (mode == Mode.LINES && stage != null && done > 0) {
+      expected = done;
       err.println(line());
     }
     stage = null;

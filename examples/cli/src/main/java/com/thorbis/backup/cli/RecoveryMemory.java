@@ -49,13 +49,13 @@ final class RecoveryMemory {
     PrivateFiles.create(file, (key.text() + "\n").getBytes(StandardCharsets.US_ASCII));
   }
 
-  BackupException unknown() {
+  BackupException unknown(String remedy) {
     return BackupException.of(
             "configuration.recovery-key-unknown",
             FailureKind.CONFIGURATION,
             "recovery: names no key, and this account does not remember the one of "
                 + config.copies().get(0).uri())
-        .remedy("Run init, or write recovery:FINGERPRINT as init printed it.")
+        .remedy(remedy + " recovery:FINGERPRINT, as init printed it.")
         .build();
   }
 

@@ -102,7 +102,7 @@ final class RestoreCommand extends Job {
   }
 
   private int plan(RestoreRequest request) {
-    RestorePlan found = thorbis().opened(opened -> opened.plan(request));
+    RestorePlan found = thorbis().reading(opened -> opened.plan(request));
     thorbis()
         .print(
             Facts.plan(found),
@@ -140,7 +140,8 @@ final class RestoreCommand extends Job {
 
   private int restore(RestoreRequest request) {
     RestoreReport report =
-        thorbis().opened(opened -> thorbis().followed(control -> opened.restore(request, control)));
+        thorbis()
+            .reading(opened -> thorbis().followed(control -> opened.restore(request, control)));
     thorbis()
         .print(
             Facts.restore(report),

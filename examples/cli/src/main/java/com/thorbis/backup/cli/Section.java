@@ -51,9 +51,11 @@ final class Section {
    *
    * @param file how messages name the file
    * @param placeholders what fills them in
+   * @param lenient whether a provider does without a value that a placeholder cannot find
    * @param clearSecrets told the keys of secrets that stand in the file itself
    */
-  record Source(String file, Placeholders placeholders, Consumer<String> clearSecrets) {}
+  record Source(
+      String file, Placeholders placeholders, boolean lenient, Consumer<String> clearSecrets) {}
 
   static Section root(Source source, Fields fields) {
     return new Section(source, "", fields);
@@ -236,10 +238,24 @@ final class Section {
       nested.fields().forEach((name, inner) -> flatten(key + "." + name, inner, flat));
       return;
     }
+    if (source.lenient() && isMissing(value)) {
+      return;
+    }
     Object filled = secret(key) ? secret(describe(key), value) : fill(describe(key), value);
     if (flat.put(key, filled) != null) {
       throw wrong(key, value, "is given twice", "Keep one of them.");
     }
+  }
+
+  private boolean isMissing(Value value) {
+    if (value instanceof Text text) {
+      try {
+        Arrays.fill(source.placeholders().fill(text.text()), (byte) 0);
+      } catch (Placeholders.MissingException e) {
+        return true;
+      }
+    }
+    return false;
   }
 
   private static boolean secret(String key) {

@@ -26,7 +26,7 @@ final class ShowCommand extends Job {
   @Override
   public Integer call() {
     BackupId backup = Words.backupId(id);
-    return thorbis().opened(opened -> show(opened, backup));
+    return thorbis().reading(opened -> show(opened, backup));
   }
 
   private int show(ThorbisBackup opened, BackupId id) {

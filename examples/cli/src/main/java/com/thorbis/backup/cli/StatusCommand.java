@@ -2,7 +2,9 @@ package com.thorbis.backup.cli;
 
 import com.thorbis.backup.api.SourceStatus;
 import com.thorbis.backup.api.ThorbisBackup;
+import com.thorbis.backup.spi.Settings;
 import java.io.PrintStream;
+import java.time.Duration;
 import java.util.List;
 import java.util.Optional;
 import org.jspecify.annotations.Nullable;
@@ -13,12 +15,14 @@ import picocli.CommandLine.Parameters;
     name = "status",
     description = "Show what can be recovered now. Does not contact the sources.")
 final class StatusCommand extends Job {
+  private static final String MAX_DELAY = "wal.max-delay";
+
   @Parameters(arity = "0..1", paramLabel = "SOURCE", description = "One source; else all.")
   @Nullable String source;
 
   @Override
   public Integer call() {
-    return thorbis().opened(this::status);
+    return thorbis().reading(this::status);
   }
 
   private int status(ThorbisBackup opened) {
@@ -27,9 +31,16 @@ final class StatusCommand extends Job {
     thorbis()
         .print(
             Json.object(
-                "sources", all.stream().map(each -> Facts.status(each, Optional.empty())).toList()),
+                "sources",
+                all.stream().map(each -> Facts.status(each, rpoTarget(each.name()))).toList()),
             out -> all.forEach(each -> people(each, out)));
     return Exit.DONE;
+  }
+
+  private Optional<Duration> rpoTarget(String name) {
+    Settings settings =
+        Settings.of("sources." + name, thorbis().config().sources().get(name).settings());
+    return settings.find(MAX_DELAY).map(text -> settings.duration(MAX_DELAY, Duration.ZERO));
   }
 
   private static void people(SourceStatus status, PrintStream out) {

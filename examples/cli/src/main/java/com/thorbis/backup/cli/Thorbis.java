@@ -113,7 +113,7 @@ final class Thorbis implements Runnable {
   Config config() {
     Config loaded = config;
     if (loaded == null) {
-      loaded = Config.load(configPath(), host());
+      loaded = Config.load(configPath(), host(), recoveryKeyFile != null);
       config = loaded;
       for (Config.Note note : loaded.notes()) {
         if (note.urgent()) {
@@ -131,21 +131,27 @@ final class Thorbis implements Runnable {
           "--recovery-key-file opens the repository for reading only",
           "Bring the other recipients back, or start a new repository.");
     }
-    return opened(work);
+    return with(Recipients.all(config()), work);
   }
 
   /** Creates the repository, or finds that there is one. */
   InitReport initialised() {
-    Logging.start(host().err(), debug);
-    try (ThorbisBackup backup = Recipients.addTo(config(), host(), null).build()) {
-      return backup.init();
-    }
+    return with(Recipients.all(config()), ThorbisBackup::init);
   }
 
-  /** Opens everything that is configured. */
-  <T> T opened(Function<ThorbisBackup, T> work) {
+  /** Opens everything that is configured, for work that writes nothing to the repository. */
+  <T> T reading(Function<ThorbisBackup, T> work) {
+    Path keyFile = recoveryKeyFile;
+    return with(
+        keyFile == null
+            ? Recipients.known(config())
+            : Recipients.recoveryKey(config(), host().folder().resolve(keyFile)),
+        work);
+  }
+
+  private <T> T with(ThorbisBackup.Builder builder, Function<ThorbisBackup, T> work) {
     Logging.start(host().err(), debug);
-    try (ThorbisBackup backup = Recipients.addTo(config(), host(), recoveryKeyFile).build()) {
+    try (ThorbisBackup backup = builder.build()) {
       return work.apply(backup);
     }
   }

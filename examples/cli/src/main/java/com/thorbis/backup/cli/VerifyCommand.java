@@ -37,7 +37,7 @@ final class VerifyCommand extends Job {
     }
     VerifyRequest request = new VerifyRequest(chosen, level(), sample);
     VerifyReport report =
-        thorbis().opened(opened -> thorbis().followed(control -> opened.verify(request, control)));
+        thorbis().reading(opened -> thorbis().followed(control -> opened.verify(request, control)));
     thorbis()
         .print(
             Facts.verify(report),

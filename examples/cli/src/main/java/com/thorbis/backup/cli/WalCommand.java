@@ -74,7 +74,7 @@ final class WalCommand extends Group {
     @Override
     public Integer call() {
       return thorbis()
-          .opened(
+          .writing(
               opened ->
                   thorbis()
                       .followed(
@@ -103,7 +103,7 @@ final class WalCommand extends Group {
     public Integer call() {
       String setting =
           thorbis()
-              .opened(
+              .reading(
                   opened -> opened.walHook(source, which.archive ? Hook.ARCHIVE : Hook.RESTORE));
       thorbis()
           .print(Json.object("source", source, "setting", setting), out -> out.println(setting));
@@ -140,7 +140,7 @@ final class WalCommand extends Group {
     @Override
     public Integer call() {
       return thorbis()
-          .opened(
+          .reading(
               opened -> {
                 List<WalRange> ranges = opened.walRanges(source);
                 SourceStatus status = opened.status(source);

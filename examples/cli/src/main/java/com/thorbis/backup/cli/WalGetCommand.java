@@ -26,7 +26,7 @@ final class WalGetCommand extends Job {
   @Override
   public Integer call() {
     Path to = thorbis().host().folder().resolve(destination);
-    boolean delivered = thorbis().opened(opened -> opened.getWal(source, name, to));
+    boolean delivered = thorbis().reading(opened -> opened.getWal(source, name, to));
     thorbis()
         .print(
             Json.object(

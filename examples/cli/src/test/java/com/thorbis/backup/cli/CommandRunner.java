@@ -9,6 +9,10 @@ import java.nio.file.Path;
 import java.util.LinkedHashMap;
 import java.util.Map;
 import java.util.Optional;
+import java.util.concurrent.ExecutionException;
+import java.util.concurrent.FutureTask;
+import java.util.concurrent.TimeUnit;
+import java.util.concurrent.TimeoutException;
 
 /** Runs the command in this process and keeps what it prints. */
 final class CommandRunner {
@@ -40,17 +44,14 @@ final class CommandRunner {
   }
 
   Result run(String... args) {
-    ByteArrayOutputStream out = new ByteArrayOutputStream();
-    ByteArrayOutputStream err = new ByteArrayOutputStream();
-    int code =
-        new Run(
-                host(
-                    new PrintStream(out, false, StandardCharsets.UTF_8),
-                    new PrintStream(err, true, StandardCharsets.UTF_8)),
-                new Cancellation())
-            .execute(args);
-    return new Result(
-        code, out.toString(StandardCharsets.UTF_8), err.toString(StandardCharsets.UTF_8));
+    return new Running(args).end();
+  }
+
+  /** Runs on, until it is stopped. */
+  Running start(String... args) {
+    Running running = new Running(args);
+    running.inBackground();
+    return running;
   }
 
   Host host() {
@@ -73,4 +74,44 @@ final class CommandRunner {
   }
 
   record Result(int code, String out, String err) {}
+
+  /** One run. */
+  final class Running {
+    private final ByteArrayOutputStream out = new ByteArrayOutputStream();
+    private final ByteArrayOutputStream err = new ByteArrayOutputStream();
+    private final Run run;
+    private final FutureTask<Integer> task;
+
+    private Running(String... args) {
+      run =
+          new Run(
+              host(
+                  new PrintStream(out, false, StandardCharsets.UTF_8),
+                  new PrintStream(err, true, StandardCharsets.UTF_8)),
+              new Cancellation());
+      task = new FutureTask<>(() -> run.execute(args));
+    }
+
+    /** Stops it as a signal does. */
+    Result stop() {
+      run.stop();
+      return end();
+    }
+
+    private void inBackground() {
+      new Thread(task, "command").start();
+    }
+
+    private Result end() {
+      task.run(); // nothing if it runs already
+      try {
+        return new Result(
+            task.get(2, TimeUnit.MINUTES),
+            out.toString(StandardCharsets.UTF_8),
+            err.toString(StandardCharsets.UTF_8));
+      } catch (InterruptedException | ExecutionException | TimeoutException e) {
+        throw new AssertionError(err.toString(StandardCharsets.UTF_8), e);
+      }
+    }
+  }
 }

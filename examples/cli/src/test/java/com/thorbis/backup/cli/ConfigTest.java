@@ -215,7 +215,7 @@ class ConfigTest {
     BackupException failure =
         catchThrowableOfType(
             BackupException.class,
-            () -> Config.load(folder.resolve("missing.yaml"), runner.host()));
+            () -> Config.load(folder.resolve("missing.yaml"), runner.host(), false));
 
     assertThat(failure).hasMessageContaining("missing.yaml: there is no such file");
     assertThat(failure.remedy()).contains("-c FILE");
@@ -234,6 +234,20 @@ class ConfigTest {
     assertThat(text(open.recipients().get(0).settings().get("passphrase"))).isEqualTo("0123");
     assertThat(load(clear, "rw-------").notes()).isEmpty();
     assertThat(load(LEAST, "rw-r--r--").notes()).isEmpty();
+  }
+
+  @Test
+  void providersDoWithoutWhatABlankMachineDoesNotHave() throws IOException {
+    Path file = folder.resolve("thorbis.yaml");
+    Files.writeString(file, WHOLE);
+    Files.delete(folder.resolve("keystore-password"));
+
+    Config config = Config.load(file, new CommandRunner(folder).with("DB_HOST", "x").host(), true);
+
+    assertThat(config.recipients().get(0).settings()).containsOnlyKeys("alias");
+    assertThat(config.sources().get("orders").settings())
+        .containsKey("url")
+        .doesNotContainKey("password");
   }
 
   @Test
@@ -268,7 +282,7 @@ class ConfigTest {
     Path file = folder.resolve("thorbis.yaml");
     Files.writeString(file, text);
     Files.setPosixFilePermissions(file, PosixFilePermissions.fromString(mode));
-    return Config.load(file, runner.host());
+    return Config.load(file, runner.host(), false);
   }
 
   private BackupException failure(String text) {
