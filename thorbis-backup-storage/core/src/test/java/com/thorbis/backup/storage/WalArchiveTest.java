@@ -64,6 +64,21 @@ class WalArchiveTest {
   }
 
   @Test
+  void anyKindOfBufferWillDo() throws IOException {
+    WalSegment segment = TestRepository.segment(1, 5);
+    byte[] bytes = TestRepository.wal(segment, 1);
+    ByteBuffer direct = ByteBuffer.allocateDirect(bytes.length + 7).position(7).put(bytes);
+    wal.storeSegment(segment, direct.flip().position(7), WalMarks.NONE);
+    assertWhole(segment, bytes);
+    ByteBuffer readOnly = ByteBuffer.wrap(bytes).asReadOnlyBuffer();
+    assertThat(wal.storeSegment(segment, readOnly, WalMarks.NONE))
+        .isEqualTo(Stored.ALREADY_PRESENT);
+    ByteBuffer slice = ByteBuffer.wrap(new byte[bytes.length + 9], 9, bytes.length).slice();
+    slice.put(bytes).flip();
+    assertThat(wal.storeSegment(segment, slice, WalMarks.NONE)).isEqualTo(Stored.ALREADY_PRESENT);
+  }
+
+  @Test
   void w2TheSameAgainIsThereAlreadyAndOtherBytesAreAConflict() throws IOException {
     WalSegment segment = TestRepository.segment(1, 5);
     byte[] bytes = TestRepository.wal(segment, 1);

@@ -31,7 +31,7 @@ public record Fingerprint(long high, long low) {
       if (bytes.hasArray()) {
         return of(bytes.array(), bytes.arrayOffset() + bytes.position(), bytes.remaining());
       }
-      // The library takes other buffers too, but reaches into the JDK for it.
+      // The library reaches into other buffers in ways that newer runtimes refuse.
       byte[] copy = new byte[bytes.remaining()];
       bytes.duplicate().get(copy);
       return of(copy, 0, copy.length);
