@@ -23,6 +23,7 @@ import com.thorbis.backup.postgres.wire.ReplicationConnection;
 import com.thorbis.backup.postgres.wire.ReplicationConnection.BaseBackupEnd;
 import com.thorbis.backup.postgres.wire.ReplicationConnection.SystemIdentity;
 import com.thorbis.backup.postgres.wire.ReplicationConnection.WalPosition;
+import com.thorbis.backup.postgres.wire.ServerException;
 import com.thorbis.backup.postgres.wire.ServerMessage;
 import com.thorbis.backup.spi.repository.BackupFacts;
 import com.thorbis.backup.spi.repository.BackupStart;
@@ -41,6 +42,7 @@ import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.Optional;
+import org.jspecify.annotations.Nullable;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
@@ -98,6 +100,10 @@ public final class FullBackup {
       if (e instanceof ClassifiedFailure) {
         throw e;
       }
+      if (e instanceof ServerException refused
+          && refused.answer().message().contains("standby was promoted")) {
+        throw timelineChanged("The standby was promoted during the backup", e);
+      }
       throw Failures.of(settings, e);
     }
   }
@@ -154,16 +160,13 @@ public final class FullBackup {
         start = receiver.start();
         archives = receiver.tablespaces();
         if (!start.timeline().equals(end.stop().timeline())) {
-          throw BackupException.of(
-                  "backup.timeline-changed",
-                  FailureKind.TRANSIENT,
-                  "The server went from timeline "
-                      + start.timeline()
-                      + " to "
-                      + end.stop().timeline()
-                      + " during the backup")
-              .remedy("Run the backup again.")
-              .build();
+          throw timelineChanged(
+              "The server went from timeline "
+                  + start.timeline()
+                  + " to "
+                  + end.stop().timeline()
+                  + " during the backup",
+              null);
         }
         configuration(writer);
         writer.settle();
@@ -173,6 +176,13 @@ public final class FullBackup {
       BackupFacts facts = facts(start, end.stop(), startedAt, archives);
       return commit(writer, facts, archive, companion);
     }
+  }
+
+  private static BackupException timelineChanged(String message, @Nullable Exception cause) {
+    return BackupException.of("backup.timeline-changed", FailureKind.TRANSIENT, message)
+        .remedy("Run the backup again.")
+        .cause(cause)
+        .build();
   }
 
   /** What is to be known beforehand; says when the backup begins, by the server's clock. */
@@ -196,7 +206,7 @@ public final class FullBackup {
       throws IOException {
     try {
       return Optional.of(connection.show(name));
-    } catch (com.thorbis.backup.postgres.wire.ServerException e) {
+    } catch (ServerException e) {
       return Optional.empty();
     }
   }
@@ -224,6 +234,11 @@ public final class FullBackup {
   private void configuration(BackupWriter writer) throws IOException {
     String dataDirectory = attributes.get("postgres.data-directory");
     if (dataDirectory == null) {
+      progress.note(
+          "Configuration outside the data directory is not in this backup; to have it:"
+              + " GRANT pg_read_all_settings, pg_read_server_files TO \""
+              + settings.user()
+              + "\"");
       return;
     }
     try (ServerFacts facts = ServerFacts.open(settings)) {

@@ -1,23 +1,38 @@
 package com.thorbis.backup.postgres.backup;
 
 import static org.assertj.core.api.Assertions.assertThat;
+import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
 import com.thorbis.backup.api.BackupDescriptor;
+import com.thorbis.backup.api.BackupException;
 import com.thorbis.backup.api.BackupRequest;
 import com.thorbis.backup.api.BackupStatus;
+import com.thorbis.backup.api.Cancellation;
+import com.thorbis.backup.api.Progress;
 import com.thorbis.backup.postgres.capture.AwaitingBackups;
 import com.thorbis.backup.postgres.settings.PostgresSettings;
+import com.thorbis.backup.postgres.support.BackgroundReceiver;
+import com.thorbis.backup.postgres.support.LaidDown;
 import com.thorbis.backup.postgres.support.MemoryRepository;
 import com.thorbis.backup.postgres.support.Sources;
+import com.thorbis.backup.postgres.wire.ReplicationConnection;
 import com.thorbis.backup.spi.repository.BackupFacts;
 import com.thorbis.backup.spi.repository.RunControl;
 import com.thorbis.backup.spi.repository.StoredFile.Area;
 import com.thorbis.backup.testkit.postgres.PostgresBinaries;
 import com.thorbis.backup.testkit.postgres.PostgresServer;
+import java.nio.ByteBuffer;
+import java.nio.channels.FileChannel;
 import java.nio.charset.StandardCharsets;
+import java.nio.file.Files;
 import java.nio.file.Path;
+import java.nio.file.StandardOpenOption;
+import java.sql.SQLException;
 import java.time.Duration;
 import java.util.List;
+import java.util.Optional;
+import java.util.concurrent.atomic.AtomicBoolean;
+import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.MethodSource;
@@ -90,6 +105,152 @@ class FullBackupIT {
           .isTrue();
       server.awaitTrue(
           "postgres", "SELECT count(*) = 0 FROM pg_replication_slots", Duration.ofSeconds(30));
+    }
+  }
+
+  @Test
+  void aPromotionInTheMiddleFailsTheBackup() throws Exception {
+    PostgresBinaries binaries = PostgresBinaries.newest();
+    try (PostgresServer primary =
+        PostgresServer.builder(binaries).dataDirectory(folder.resolve("data")).start()) {
+      MemoryRepository repository = new MemoryRepository();
+      PostgresSettings settings =
+          Sources.settings(folder, primary.jdbcUrl("postgres"), primary.superuser());
+      BackupRequest request = BackupRequest.builder("orders").build();
+      BackupDescriptor first =
+          new FullBackup(settings, request, repository, RunControl.unattended()).run();
+      Path copy = LaidDown.of(repository.stored(first.id()), folder.resolve("standby"));
+      Files.createFile(copy.resolve("standby.signal"));
+      try (PostgresServer standby =
+          PostgresServer.builder(binaries)
+              .dataDirectory(copy)
+              .setting("primary_conninfo", "host=127.0.0.1 user=postgres port=" + primary.port())
+              .adopt()
+              .start()) {
+        AtomicBoolean promoted = new AtomicBoolean();
+        Progress promoting =
+            new Progress() {
+              @Override
+              public void advance(long bytes, long expectedBytes) {
+                try {
+                  if (promoted.compareAndSet(false, true)) {
+                    standby.query("postgres", "SELECT pg_promote()");
+                  }
+                } catch (SQLException e) {
+                  throw new AssertionError(e);
+                }
+              }
+            };
+        assertThatThrownBy(
+                () ->
+                    new FullBackup(
+                            Sources.settings(
+                                folder, standby.jdbcUrl("postgres"), standby.superuser()),
+                            request,
+                            repository,
+                            new RunControl(new Cancellation(), promoting))
+                        .run())
+            .isInstanceOfSatisfying(
+                BackupException.class,
+                e -> assertThat(e.code()).isEqualTo("backup.timeline-changed"));
+        assertThat(repository.backups(Optional.of("orders"))).hasSize(1);
+      }
+    }
+  }
+
+  @Test
+  void aDamagedPageIsAWarningAndNotSilent() throws Exception {
+    try (PostgresServer server =
+        PostgresServer.builder(PostgresBinaries.newest())
+            .dataDirectory(folder.resolve("data"))
+            .checksums(true)
+            .start()) {
+      server.execute(
+          "postgres", "CREATE TABLE t AS SELECT g FROM generate_series(1, 10000) g", "CHECKPOINT");
+      String file = server.query("postgres", "SELECT pg_relation_filepath('t')");
+      server.stop();
+      try (FileChannel channel =
+          FileChannel.open(server.dataDirectory().resolve(file), StandardOpenOption.WRITE)) {
+        channel.write(ByteBuffer.wrap(new byte[] {1, 2, 3}), 3 * 8192 + 5000);
+      }
+      server.start();
+      MemoryRepository repository = new MemoryRepository();
+      BackupDescriptor backup =
+          new FullBackup(
+                  Sources.settings(folder, server.jdbcUrl("postgres"), server.superuser()),
+                  BackupRequest.builder("orders").build(),
+                  repository,
+                  RunControl.unattended())
+              .run();
+      assertThat(backup.status()).isEqualTo(BackupStatus.COMPLETED_WITH_WARNING);
+      assertThat(backup.warnings())
+          .anyMatch(text -> text.startsWith("damaged page: " + file + " block 3"))
+          .anyMatch(text -> text.startsWith("the server says: "));
+    }
+  }
+
+  @Test
+  void saysThatNoConnectionIsLeftForItsWal() throws Exception {
+    try (PostgresServer server =
+        PostgresServer.builder(PostgresBinaries.newest())
+            .dataDirectory(folder.resolve("data"))
+            .setting("max_wal_senders", "1")
+            .start()) {
+      MemoryRepository repository = new MemoryRepository();
+      FullBackup backup =
+          new FullBackup(
+              Sources.settings(folder, server.jdbcUrl("postgres"), server.superuser()),
+              BackupRequest.builder("orders").build(),
+              repository,
+              RunControl.unattended());
+      assertThatThrownBy(backup::run)
+          .isInstanceOfSatisfying(
+              BackupException.class,
+              e -> assertThat(e.code()).isEqualTo("postgres.too-many-connections"));
+      assertThat(repository.backups(Optional.of("orders"))).isEmpty();
+    }
+  }
+
+  @Test
+  void waitsForItsWalAndIsCompletedWhenThatArrives() throws Exception {
+    try (PostgresServer server =
+        PostgresServer.builder(PostgresBinaries.newest())
+            .dataDirectory(folder.resolve("data"))
+            .setting("wal_sender_timeout", "0")
+            .start()) {
+      MemoryRepository repository = new MemoryRepository();
+      PostgresSettings settings =
+          Sources.settings(
+              folder, server.jdbcUrl("postgres"), server.superuser(), "wal.wait", "1s");
+      try (ReplicationConnection holder =
+          ReplicationConnection.open(settings, new Cancellation())) {
+        // Holds the slot, so that somebody seems to capture, and confirms nothing.
+        holder.createSlot(settings.slot());
+        ReplicationConnection.SystemIdentity here = holder.identify();
+        assertThat(
+                holder.startStreaming(
+                    Optional.of(settings.slot()), here.position(), here.timeline()))
+            .isNotNull();
+        FullBackup backup =
+            new FullBackup(
+                settings,
+                BackupRequest.builder("orders").build(),
+                repository,
+                RunControl.unattended());
+        assertThatThrownBy(backup::run)
+            .isInstanceOfSatisfying(
+                BackupException.class, e -> assertThat(e.code()).isEqualTo("backup.awaiting-wal"));
+        assertThat(repository.backups(Optional.of("orders")))
+            .extracting(BackupDescriptor::status)
+            .containsExactly(BackupStatus.AWAITING_WAL);
+      }
+      BackupDescriptor waiting = repository.backups(Optional.of("orders")).get(0);
+      try (BackgroundReceiver receiver = new BackgroundReceiver(settings, repository, false)) {
+        receiver.awaitStored(1, waiting.stopLsn());
+      }
+      assertThat(repository.backups(Optional.of("orders")))
+          .extracting(BackupDescriptor::status)
+          .containsExactly(BackupStatus.COMPLETE);
     }
   }
 }
