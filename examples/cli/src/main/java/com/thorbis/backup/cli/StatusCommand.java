@@ -38,8 +38,11 @@ final class StatusCommand extends Job {
   }
 
   private Optional<Duration> rpoTarget(String name) {
-    Settings settings =
-        Settings.of("sources." + name, thorbis().config().sources().get(name).settings());
+    Config.SourceConfig configured = thorbis().config().sources().get(name);
+    if (configured == null) {
+      return Optional.empty();
+    }
+    Settings settings = Settings.of("sources." + name, configured.settings());
     return settings.find(MAX_DELAY).map(text -> settings.duration(MAX_DELAY, Duration.ZERO));
   }
 
