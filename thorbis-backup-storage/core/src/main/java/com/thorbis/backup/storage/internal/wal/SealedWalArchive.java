@@ -50,7 +50,7 @@ public final class SealedWalArchive implements WalArchive {
   private static final int EPOCH = 1;
 
   /** Longer segments are stored in parts only, so that no object needs so much memory. */
-  private static final int MOST_WHOLE = 64 << 20;
+  private static final int MOST_WHOLE = 32 << 20;
 
   private static final int PART_OF_LARGE = 16 << 20;
   private static final int MOST_HISTORY = 1 << 20;
