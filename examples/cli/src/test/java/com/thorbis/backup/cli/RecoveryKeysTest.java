@@ -16,9 +16,9 @@ import java.nio.file.attribute.PosixFilePermissions;
 import java.util.Arrays;
 import java.util.Iterator;
 import java.util.List;
+import java.util.Locale;
 import java.util.Map;
 import java.util.Optional;
-import java.util.function.UnaryOperator;
 import java.util.regex.Matcher;
 import java.util.regex.Pattern;
 import org.junit.jupiter.api.Test;
@@ -32,7 +32,7 @@ class RecoveryKeysTest {
 
   @Test
   void aKeyIsShownOnceAndTypedBack() throws IOException {
-    RecoveryPublicKey key = keys(true, text -> text.toLowerCase()).onTerminal();
+    RecoveryPublicKey key = keys(true, text -> text.toLowerCase(Locale.ROOT)).onTerminal();
 
     assertThat(key.fingerprint()).hasSize(32);
     assertThat(SHOWN.matcher(shown.toString(StandardCharsets.UTF_8)).results()).hasSize(1);
@@ -84,8 +84,7 @@ class RecoveryKeysTest {
     assertThat(file).hasContent("something of somebody's");
   }
 
-  @SafeVarargs
-  private RecoveryKeys keys(boolean terminal, UnaryOperator<String>... answers) {
+  private RecoveryKeys keys(boolean terminal, Answer... answers) {
     shown.reset();
     PrintStream err = new PrintStream(shown, true, StandardCharsets.UTF_8);
     return new RecoveryKeys(
@@ -101,12 +100,19 @@ class RecoveryKeysTest {
             Optional.empty()));
   }
 
+  /** What somebody types who was shown a key. */
+  @FunctionalInterface
+  private interface Answer {
+    String to(String shown);
+  }
+
   /** Reads what is shown when asked for a line, and types something made of it. */
+  @SuppressWarnings("InputStreamSlowMultibyteRead") // it is read by the character
   private final class Typist extends InputStream {
-    private final Iterator<UnaryOperator<String>> answers;
+    private final Iterator<Answer> answers;
     private Iterator<Integer> line = List.<Integer>of().iterator();
 
-    Typist(Iterator<UnaryOperator<String>> answers) {
+    Typist(Iterator<Answer> answers) {
       this.answers = answers;
     }
 
@@ -118,7 +124,7 @@ class RecoveryKeysTest {
         }
         Matcher key = SHOWN.matcher(shown.toString(StandardCharsets.UTF_8));
         assertThat(key.find()).isTrue();
-        line = (answers.next().apply(key.group()) + "\n").chars().iterator();
+        line = (answers.next().to(key.group()) + "\n").chars().iterator();
       }
       return line.next();
     }
