@@ -310,11 +310,13 @@ public final class RestorePlanner {
               + " does not end in the WAL after it"
               + wal.gap().map(gap -> "; " + missing(gap)).orElse(""));
       wal.outermostXids(backup.stopLsn()).forEach(refusal::reachableXid);
+      refusal.reachableAnyway(wal);
       return Optional.empty();
     }
     if (end.get().record().compareTo(backup.stopLsn()) < 0) {
       refusal.add(backup, "transaction " + target.xid() + " had ended before it did");
       wal.outermostXids(backup.stopLsn()).forEach(refusal::reachableXid);
+      refusal.reachableAnyway(wal);
       return Optional.empty();
     }
     return Optional.of(new Way(target, end.get().record()));
@@ -357,6 +359,7 @@ public final class RestorePlanner {
         break;
       }
     }
+    refusal.reachableAnyway(wal);
     return Optional.empty();
   }
 
@@ -375,6 +378,7 @@ public final class RestorePlanner {
     private final Map<String, String> reasons = new LinkedHashMap<>();
     private int more;
     private Optional<String> nearest = Optional.empty();
+    private Optional<String> anyway = Optional.empty();
     private Optional<Duration> timeDistance = Optional.empty();
     private long distance = -1; // the greatest, unsigned
 
@@ -425,6 +429,15 @@ public final class RestorePlanner {
       }
     }
 
+    /**
+     * What a backup with its WAL can always reach, where nothing is nearer in the target's terms.
+     */
+    void reachableAnyway(WalStretch wal) {
+      if (anyway.isEmpty()) {
+        anyway = Optional.of(wal.gap().isEmpty() ? "latest" : "immediate");
+      }
+    }
+
     private void near(long away, String what) {
       if (nearest.isEmpty() || Long.compareUnsigned(away, distance) < 0) {
         distance = away;
@@ -443,6 +456,7 @@ public final class RestorePlanner {
     }
 
     BackupException build(String source) {
+      nearest = nearest.or(() -> anyway);
       String newest =
           reasons.isEmpty()
               ? "source " + source + " has no backup"

@@ -8,6 +8,7 @@ import java.nio.file.Files;
 import java.nio.file.Path;
 import java.time.Duration;
 import java.util.ArrayList;
+import java.util.HashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.concurrent.TimeUnit;
@@ -20,11 +21,22 @@ final class Command {
 
   private final Path folder;
   private final Map<String, String> environment;
-  private final List<Path> outputs = new ArrayList<>();
+  private final List<Path> outputs;
 
   Command(Path folder, Map<String, String> environment) {
+    this(folder, environment, new ArrayList<>());
+  }
+
+  private Command(Path folder, Map<String, String> environment, List<Path> outputs) {
     this.folder = folder;
     this.environment = environment;
+    this.outputs = outputs;
+  }
+
+  Command with(String name, String value) {
+    Map<String, String> more = new HashMap<>(environment);
+    more.put(name, value);
+    return new Command(folder, more, outputs);
   }
 
   /** Everything that any of the processes printed. */

@@ -154,6 +154,17 @@ class RecoveryStoryIT {
       this.command = new Command(folder, Map.of("THORBIS_CONFIG", folder + "/thorbis.yaml"));
     }
 
+    private Story(Story other, Command command) {
+      this.folder = other.folder;
+      this.server = other.server;
+      this.command = command;
+    }
+
+    /** The same story under another environment. */
+    Story with(String name, String value) {
+      return new Story(this, command.with(name, value));
+    }
+
     void awaitSlot() throws InterruptedException {
       Command.await(
           "the receiver streams",
