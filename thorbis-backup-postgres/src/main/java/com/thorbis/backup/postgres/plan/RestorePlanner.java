@@ -310,13 +310,13 @@ public final class RestorePlanner {
               + " does not end in the WAL after it"
               + wal.gap().map(gap -> "; " + missing(gap)).orElse(""));
       wal.outermostXids(backup.stopLsn()).forEach(refusal::reachableXid);
-      refusal.reachableAnyway(wal);
+      refusal.reachableAnyway();
       return Optional.empty();
     }
     if (end.get().record().compareTo(backup.stopLsn()) < 0) {
       refusal.add(backup, "transaction " + target.xid() + " had ended before it did");
       wal.outermostXids(backup.stopLsn()).forEach(refusal::reachableXid);
-      refusal.reachableAnyway(wal);
+      refusal.reachableAnyway();
       return Optional.empty();
     }
     return Optional.of(new Way(target, end.get().record()));
@@ -359,7 +359,7 @@ public final class RestorePlanner {
         break;
       }
     }
-    refusal.reachableAnyway(wal);
+    refusal.reachableAnyway();
     return Optional.empty();
   }
 
@@ -432,10 +432,8 @@ public final class RestorePlanner {
     /**
      * What a backup with its WAL can always reach, where nothing is nearer in the target's terms.
      */
-    void reachableAnyway(WalStretch wal) {
-      if (anyway.isEmpty()) {
-        anyway = Optional.of(wal.gap().isEmpty() ? "latest" : "immediate");
-      }
+    void reachableAnyway() {
+      anyway = Optional.of("immediate");
     }
 
     private void near(long away, String what) {

@@ -123,7 +123,9 @@ class RestorePlannerOracleTest {
       return;
     }
     RecoveryTarget there;
-    if (target instanceof RecoveryTarget.AtTime) {
+    if (nearest.equals("immediate")) {
+      there = new RecoveryTarget.Immediate();
+    } else if (target instanceof RecoveryTarget.AtTime) {
       there = new RecoveryTarget.AtTime(Instant.parse(nearest), true);
     } else if (target instanceof RecoveryTarget.AtTransaction) {
       there = new RecoveryTarget.AtTransaction(Long.parseLong(nearest), true);
