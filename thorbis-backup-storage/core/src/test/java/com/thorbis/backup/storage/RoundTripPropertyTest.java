@@ -21,7 +21,7 @@ import net.jqwik.api.ShrinkingMode;
 import net.jqwik.api.Tuple;
 import net.jqwik.api.Tuple.Tuple3;
 
-class RoundTripProperties {
+class RoundTripPropertyTest {
   private static final int MIB = 1 << 20;
 
   @Property(tries = 40, shrinking = ShrinkingMode.BOUNDED)
