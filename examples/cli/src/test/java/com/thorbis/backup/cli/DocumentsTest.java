@@ -2,6 +2,7 @@ package com.thorbis.backup.cli;
 
 import static org.assertj.core.api.Assertions.assertThat;
 
+import com.thorbis.backup.api.Cancellation;
 import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
@@ -11,6 +12,7 @@ import java.util.regex.Matcher;
 import java.util.regex.Pattern;
 import java.util.stream.Stream;
 import org.junit.jupiter.api.Test;
+import picocli.CommandLine;
 
 /** The documents say what the tree holds. */
 class DocumentsTest {
@@ -19,6 +21,7 @@ class DocumentsTest {
       Pattern.compile("// README: begin\n(.*?)\n *// README: end", Pattern.DOTALL);
   private static final Pattern JAVA = Pattern.compile("```java\n(.*?)\n```", Pattern.DOTALL);
   private static final Pattern LINK = Pattern.compile("\\]\\(([^)#]+)(?:#[^)]*)?\\)");
+  private static final Pattern COMMAND = Pattern.compile("bin/thorbis ([^`#\n]+)");
   private static final Pattern ARTIFACT = Pattern.compile("<artifactId>([^<]+)</artifactId>");
   private static final Pattern ROW = Pattern.compile("(?m)^\\| `(thorbis-backup-[a-z-]+)`");
 
@@ -50,6 +53,30 @@ class DocumentsTest {
     }
     assertThat(documents).contains(ROOT.resolve("README.md"));
     assertThat(broken).isEmpty();
+  }
+
+  @Test
+  void commandsAreAsTheDocumentsSpellThem() throws IOException {
+    List<String> wrong = new ArrayList<>();
+    int seen = 0;
+    for (Path document : documents()) {
+      for (String command : find(COMMAND, Files.readString(document))) {
+        seen++;
+        CommandLine at = new CommandLine(new Thorbis(new Run(Host.system(), new Cancellation())));
+        for (String word : command.strip().split(" +")) {
+          if (at.getSubcommands().containsKey(word)) {
+            at = at.getSubcommands().get(word);
+          } else if (word.startsWith("-") && !at.getCommandSpec().optionsMap().containsKey(word)) {
+            wrong.add(command + ": " + word);
+          }
+        }
+        if (at.getParent() == null) {
+          wrong.add(command);
+        }
+      }
+    }
+    assertThat(seen).isPositive();
+    assertThat(wrong).isEmpty();
   }
 
   private static List<Path> documents() throws IOException {
