@@ -192,13 +192,11 @@ public final class WalFiles {
       // A note for people about where a backup began; every backup stores that itself.
       return WalArchive.Stored.ALREADY_PRESENT;
     }
-    if (name.endsWith(".partial")) {
-      throw BackupException.of(
-              "wal.partial",
-              FailureKind.REFUSED,
-              name + " is the unfinished end of a timeline that a promotion left")
-          .remedy("Capture by streaming stores it; remove the file's .ready mark to go on.")
-          .build();
+    if (name.endsWith(".partial")
+        && WalSegment.isName(name.substring(0, Math.min(24, name.length())))) {
+      // The unfinished segment of the timeline that a promotion left: the first segment of the new
+      // timeline begins with the same bytes, and nothing after them was ever replayed.
+      return WalArchive.Stored.ALREADY_PRESENT;
     }
     checkName(name);
     WalArchive archive = repository.wal(settings.source());

@@ -102,7 +102,7 @@ final class RecoveryServer {
     settings.put("port", Integer.toString(port));
     settings.put("unix_socket_directories", folder.toString());
     settings.put("hba_file", access.toString());
-    settings.put("external_pid_file", "");
+    settings.put("external_pid_file", folder.resolve("server.pid").toString());
     settings.put("logging_collector", "off");
     settings.put("log_destination", "stderr");
     settings.put("log_line_prefix", "%m [%p] ");
