@@ -72,8 +72,8 @@ public final class WalServer {
     this.repository = repository;
     this.files = new WalFiles(settings);
     this.askers = Executors.newFixedThreadPool(4, task -> daemon(task, "wal-serve"));
-    // One core decodes, so that redo has the others.
-    this.ahead = Executors.newFixedThreadPool(1, task -> daemon(task, "wal-ahead"));
+    // While one waits for the disk or the store, the other decodes.
+    this.ahead = Executors.newFixedThreadPool(2, task -> daemon(task, "wal-ahead"));
   }
 
   private static Thread daemon(Runnable task, String name) {

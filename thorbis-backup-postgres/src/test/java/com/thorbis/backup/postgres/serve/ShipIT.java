@@ -96,8 +96,7 @@ class ShipIT {
   private static void assertRefused(
       WalFiles files, Path file, FolderRepository repository, String code) {
     assertThatThrownBy(() -> files.push(file, repository))
-        .isInstanceOfSatisfying(
-            BackupException.class, e -> assertThat(e.code()).isEqualTo(code));
+        .isInstanceOfSatisfying(BackupException.class, e -> assertThat(e.code()).isEqualTo(code));
   }
 
   private static FolderRepository repository(PostgresServer server, Path archive, long other)
