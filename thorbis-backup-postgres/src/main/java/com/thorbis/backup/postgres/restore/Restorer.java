@@ -197,7 +197,7 @@ public final class Restorer {
       List<String> next = new ArrayList<>();
       notes(reader, stored, survey, configuration, control, next);
       if (!request.start()) {
-        new Registrations(settings).add(tree.root());
+        announce(tree.root(), control);
         next.add(
             "Keep running until recovery is over: thorbis wal serve "
                 + settings.source()
@@ -221,7 +221,7 @@ public final class Restorer {
           run.run(tree.root(), owner, request.action(), plan, stages::begin);
       stages.end();
       if (outcome.running() && request.action() == RestoreRequest.Action.PAUSE) {
-        new Registrations(settings).add(tree.root());
+        announce(tree.root(), control);
         next.add(
             "The server waits at the target. To go on, keep running: thorbis wal serve "
                 + settings.source());
@@ -229,6 +229,23 @@ public final class Restorer {
       next.addAll(outcome.next());
       next.add(adoption());
       return report(plan, tree, files, bytes, fetched, Optional.of(outcome), stages, next);
+    }
+  }
+
+  /** Without it the restore is as good, and the server's script asks the repository itself. */
+  private void announce(Path dataDirectory, RunControl control) {
+    try {
+      new Registrations(settings).add(dataDirectory);
+    } catch (IOException e) {
+      control
+          .progress()
+          .warning(
+              "\"thorbis wal serve\" will not know of "
+                  + dataDirectory
+                  + ": "
+                  + settings.stateDirectory()
+                  + " cannot be written: "
+                  + e.getMessage());
     }
   }
 

@@ -58,6 +58,9 @@ public final class WalServer {
 
   private static final int MOST_AHEAD = 16;
 
+  /** How many questions wait for the repository at once, over all servers. */
+  private static final int MOST_ASKERS = 16;
+
   private final PostgresSettings settings;
   private final RepositoryAccess repository;
   private final WalFiles files;
@@ -71,7 +74,7 @@ public final class WalServer {
     this.settings = settings;
     this.repository = repository;
     this.files = new WalFiles(settings);
-    this.askers = Executors.newFixedThreadPool(4, task -> daemon(task, "wal-serve"));
+    this.askers = Executors.newFixedThreadPool(MOST_ASKERS, task -> daemon(task, "wal-serve"));
     // While one waits for the disk or the store, the other decodes.
     this.ahead = Executors.newFixedThreadPool(2, task -> daemon(task, "wal-ahead"));
   }
@@ -155,7 +158,11 @@ public final class WalServer {
         long now = System.nanoTime();
         if (now - nextBeat >= 0) {
           nextBeat = now + BEAT_NANOS;
-          follow(finder.find());
+          try {
+            follow(finder.find());
+          } catch (IOException e) {
+            LOG.warn("The restores of {} could not be listed", settings.source(), e);
+          }
           beats++;
         }
         boolean busy = false;

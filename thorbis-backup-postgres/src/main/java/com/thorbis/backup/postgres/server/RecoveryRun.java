@@ -129,7 +129,9 @@ public final class RecoveryRun {
                 segments,
                 false,
                 0,
-                List.of("The server reached the target and was stopped."));
+                List.of(
+                    "The server reached the target and was stopped. Before it goes on from there, set"
+                        + " recovery_target_action to promote, or it stops again."));
       } else {
         server.open();
         outcome =
