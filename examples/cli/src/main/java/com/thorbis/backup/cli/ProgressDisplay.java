@@ -114,7 +114,8 @@ final class ProgressDisplay implements Progress, AutoCloseable {
     err.println((bar == null ? "" : CLEAR_LINE) + message);
   }
 
-  private synchronized void draw(String line) {
+  /** Called by the bar's own thread, which closing the bar waits for: takes no lock of ours. */
+  private void draw(String line) {
     err.print(CLEAR_LINE + line);
     err.flush();
   }
