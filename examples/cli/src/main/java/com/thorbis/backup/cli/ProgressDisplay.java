@@ -50,7 +50,7 @@ final class ProgressDisplay implements Progress, AutoCloseable {
     done = 0;
     expected = expectedBytes;
     startedNanos = System.nanoTime();
-    if (mode == Mode.BAR) {
+    if (mode == Mode.BAR && expectedBytes != 0) {
       bar =
           new ProgressBarBuilder()
               .setTaskName(name)

@@ -26,7 +26,7 @@ final class Bar implements Progress {
   public synchronized void begin(String stage, long expectedBytes) {
     end(stage);
     done = 0;
-    if (terminal) {
+    if (terminal && expectedBytes != 0) {
       bar =
           new ProgressBarBuilder()
               .setTaskName("   " + stage)
