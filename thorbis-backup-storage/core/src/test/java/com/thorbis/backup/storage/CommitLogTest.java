@@ -243,6 +243,45 @@ class CommitLogTest {
   }
 
   @Test
+  void aCommitThatCannotBeRememberedIsDoneAllTheSame() throws IOException {
+    try (Repository repository = TestRepository.create(store, state)) {
+      Files.move(state.resolve("heads"), state.resolve("before"));
+      refuseHeads(state);
+      BackupDescriptor made = TestRepository.backUp(repository, FILES);
+      TestRepository.assertReads(repository, made.id(), FILES);
+    }
+  }
+
+  @Test
+  void commitsThatCannotBeRememberedAreReadAllTheSame() throws IOException {
+    BackupDescriptor made;
+    try (Repository repository = TestRepository.create(store, state)) {
+      made = TestRepository.backUp(repository, FILES);
+    }
+    Path other = Files.createDirectory(state.resolve("other"));
+    refuseHeads(other);
+    try (Repository repository =
+        TestRepository.FACTORY.open(TestRepository.setup(store, other).build())) {
+      TestRepository.assertReads(repository, made.id(), FILES);
+    }
+  }
+
+  @Test
+  void aRememberedHeadThatCannotBeReadIsNotTakenForNone() throws IOException {
+    TestRepository.create(store, state).close();
+    Path other = Files.createDirectory(state.resolve("other"));
+    Files.createFile(other.resolve("heads"));
+    assertThatThrownBy(
+            () -> TestRepository.FACTORY.open(TestRepository.setup(store, other).build()))
+        .isInstanceOf(IOException.class);
+  }
+
+  /** Nothing is remembered and nothing can be, for root neither. */
+  private static void refuseHeads(Path state) throws IOException {
+    Files.createSymbolicLink(state.resolve("heads"), state.resolve("nowhere"));
+  }
+
+  @Test
   void r22TheRepositoryNeedsNoLocalState() throws IOException {
     BackupDescriptor made;
     try (Repository repository = TestRepository.create(store, state)) {

@@ -76,6 +76,20 @@ final class Failures {
         e);
   }
 
+  StorageException nameNotConfirmed(ObjectKey key, IOException e) {
+    return new StorageException(
+        "storage.sync-failed",
+        FailureKind.OUTCOME_UNKNOWN,
+        "Write "
+            + key
+            + ": the disk did not confirm the name; the object is visible, but may be lost with"
+            + " the power: "
+            + e,
+        key.value(),
+        "Check the disk of " + root + " and the kernel's log, then repeat.",
+        e);
+  }
+
   StorageException noHardLinks(ObjectKey key, Exception e) {
     return new StorageException(
         "storage.no-hard-links",

@@ -266,7 +266,7 @@ public final class FileSystemObjectStore implements ObjectStore {
   private Upload begin(ObjectKey key) throws StorageException {
     Path target = path(key);
     if (Files.exists(target, LinkOption.NOFOLLOW_LINKS)) {
-      throw new StorageException.AlreadyExists(key, null);
+      throw taken(key, target, null);
     }
     byte[] name = new byte[16];
     random.nextBytes(name);
@@ -352,12 +352,24 @@ public final class FileSystemObjectStore implements ObjectStore {
       createParents(target);
       link(key, target, file);
     }
-    // From here on the object is visible. An interrupt must not break the last step.
+    confirm(key, target);
+  }
+
+  /** What lies there may be taken for the caller's own, so its name must last before it counts. */
+  private StorageException taken(ObjectKey key, Path target, @Nullable IOException cause)
+      throws StorageException {
+    confirm(key, target);
+    return new StorageException.AlreadyExists(key, cause);
+  }
+
+  /** Makes the name of a visible object durable. An interrupt must not break this last step. */
+  private void confirm(ObjectKey key, Path target) throws StorageException {
     boolean interrupted = Thread.interrupted();
     try {
       disk.forceDirectory(above(target));
     } catch (IOException e) {
-      throw new StorageException.OutcomeUnknown(key, e);
+      // Not an OutcomeUnknown: that is settled by looking, and looking finds what is only cached.
+      throw failures.nameNotConfirmed(key, e);
     } finally {
       if (interrupted) {
         Thread.currentThread().interrupt();
@@ -377,7 +389,7 @@ public final class FileSystemObjectStore implements ObjectStore {
         return;
       }
       if (e instanceof FileAlreadyExistsException) {
-        throw new StorageException.AlreadyExists(key, e);
+        throw taken(key, target, e);
       }
       throw refusesLinks(e) ? failures.noHardLinks(key, e) : e;
     }

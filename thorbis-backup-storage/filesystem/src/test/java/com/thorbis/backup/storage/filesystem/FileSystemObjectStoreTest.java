@@ -204,7 +204,7 @@ class FileSystemObjectStoreTest {
   }
 
   @Test
-  void nameTheDiskDidNotConfirmIsAnUnknownOutcomeAndStays() throws IOException {
+  void nameTheDiskDidNotConfirmIsNoSuccessAndStays() throws IOException {
     Files.createDirectory(root);
     FileSystemObjectStore store =
         store(
@@ -216,9 +216,44 @@ class FileSystemObjectStoreTest {
                 }
               }
             });
+    // Those who settle an OutcomeUnknown or an AlreadyExists by looking would find the object.
+    for (int attempt = 0; attempt < 2; attempt++) {
+      assertThatThrownBy(() -> store.put(KEY, CONTENT))
+          .isExactlyInstanceOf(StorageException.class)
+          .hasMessageContaining("did not confirm the name");
+      assertFails(
+          () -> store.put(KEY, CONTENT), "storage.sync-failed", FailureKind.OUTCOME_UNKNOWN);
+      assertThat(store.head(KEY)).isPresent();
+    }
+  }
+
+  @Test
+  void takenNameIsMadeDurableBeforeItCounts() throws IOException {
+    Files.createDirectory(root);
+    List<Path> forced = new ArrayList<>();
+    FileSystemObjectStore store =
+        store(
+            new Disk() {
+              @Override
+              void forceDirectory(Path directory) throws IOException {
+                forced.add(directory);
+                super.forceDirectory(directory);
+              }
+            });
+    store.put(KEY, CONTENT);
+    forced.clear();
     assertThatThrownBy(() -> store.put(KEY, CONTENT))
-        .isInstanceOf(StorageException.OutcomeUnknown.class);
-    assertThat(store.head(KEY)).isPresent();
+        .isInstanceOf(StorageException.AlreadyExists.class);
+    assertThat(forced).containsExactly(root.resolve("a/b"));
+
+    ObjectKey raced = new ObjectKey("a/b/raced");
+    try (ObjectUpload upload = store.startUpload(raced)) {
+      upload.body().write(1);
+      open().put(raced, CONTENT);
+      forced.clear();
+      assertThatThrownBy(upload::commit).isInstanceOf(StorageException.AlreadyExists.class);
+      assertThat(forced).containsExactly(root.resolve("a/b"));
+    }
   }
 
   @Test

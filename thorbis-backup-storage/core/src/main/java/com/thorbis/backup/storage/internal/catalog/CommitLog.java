@@ -23,12 +23,15 @@ import java.util.HexFormat;
 import java.util.List;
 import java.util.Map;
 import java.util.Optional;
+import org.slf4j.Logger;
+import org.slf4j.LoggerFactory;
 
 /**
  * The hash-chained log whose objects are created only if absent: who creates the next sequence
  * number has won, who does not reads on and decides again. Safe for several threads.
  */
 public final class CommitLog {
+  private static final Logger LOG = LoggerFactory.getLogger(CommitLog.class);
   private static final long MOST_COMMIT_BYTES = 4 << 20;
   private static final int EPOCH = 1;
 
@@ -110,7 +113,7 @@ public final class CommitLog {
               + sequence);
     }
     if (sequence > before) {
-      remembered.write(new RememberedHead.Head(sequence, head));
+      remember();
     }
   }
 
@@ -148,8 +151,22 @@ public final class CommitLog {
             e);
       }
       apply(commit, key, Digests.sha256(sealed));
-      remembered.write(new RememberedHead.Head(sequence, head));
+      remember();
       return;
+    }
+  }
+
+  private void remember() {
+    try {
+      remembered.write(new RememberedHead.Head(sequence, head));
+    } catch (IOException e) {
+      // The commit exists all the same; only a store that is set back to before it may not show.
+      LOG.warn(
+          "Commit {} of repository {} could not be remembered in the state directory; check that"
+              + " it can be written",
+          sequence,
+          header.id(),
+          e);
     }
   }
 
