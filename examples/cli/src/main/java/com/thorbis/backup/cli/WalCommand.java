@@ -74,7 +74,7 @@ final class WalCommand extends Group {
     @Override
     public Integer call() {
       return thorbis()
-          .writing(
+          .reading(
               opened ->
                   thorbis()
                       .followed(

@@ -48,8 +48,59 @@ final class StartPoint {
     return history;
   }
 
+  /**
+   * Where to go on: behind the stretch that the slot's position lies in or follows. What others
+   * stored beyond a hole does not count, for acknowledging it would let the server forget the hole.
+   *
+   * @param kept where the slot keeps WAL from; empty if it keeps none
+   */
+  static WalPosition next(
+      SystemIdentity server,
+      TimelineHistory history,
+      WalArchive archive,
+      Optional<Lsn> kept,
+      WalSegmentSize size)
+      throws IOException {
+    Optional<WalPosition> newest = newest(archive);
+    Lsn from = kept.orElse(server.position());
+    if (newest.isEmpty()) {
+      return new WalPosition(segmentStart(from, size), history.owner(from));
+    }
+    requireAncestor(newest.get(), history, server);
+    Timeline timeline = history.owner(from);
+    Lsn limit = from;
+    while (true) {
+      Optional<Lsn> end = endBefore(archive, timeline, limit);
+      if (end.isPresent()) {
+        return behind(new WalPosition(end.get(), timeline), server, history, size);
+      }
+      Optional<TimelineHistory.Ancestor> parent = parent(history, timeline);
+      if (parent.isEmpty()) {
+        return new WalPosition(segmentStart(from, size), history.owner(from));
+      }
+      timeline = parent.get().timeline();
+      limit = history.switchPoint(timeline).orElse(limit);
+    }
+  }
+
+  /** The end of the last stretch that begins no later than {@code limit}. */
+  private static Optional<Lsn> endBefore(WalArchive archive, Timeline timeline, Lsn limit)
+      throws IOException {
+    return archive.ranges(timeline).stream()
+        .filter(range -> range.start().compareTo(limit) <= 0)
+        .map(WalRange::end)
+        .max(Comparator.naturalOrder());
+  }
+
+  private static Optional<TimelineHistory.Ancestor> parent(
+      TimelineHistory history, Timeline timeline) {
+    return history.ancestors().stream()
+        .filter(ancestor -> ancestor.timeline().compareTo(timeline) < 0)
+        .max(Comparator.comparing(TimelineHistory.Ancestor::timeline));
+  }
+
   /** Where the archive ends on its newest timeline; empty if it holds no WAL. */
-  static Optional<WalPosition> archiveEnd(WalArchive archive) throws IOException {
+  private static Optional<WalPosition> newest(WalArchive archive) throws IOException {
     List<Timeline> timelines =
         archive.timelines().stream().sorted(Comparator.reverseOrder()).toList();
     for (Timeline timeline : timelines) {
@@ -62,41 +113,31 @@ final class StartPoint {
     return Optional.empty();
   }
 
-  /**
-   * Where to go on.
-   *
-   * @param stored where the archive ends, if it holds something
-   * @param fallback where to start otherwise
-   */
-  static WalPosition next(
-      SystemIdentity server,
-      TimelineHistory history,
-      Optional<WalPosition> stored,
-      Lsn fallback,
-      WalSegmentSize size) {
-    if (stored.isEmpty()) {
-      return new WalPosition(segmentStart(fallback, size), history.owner(fallback));
-    }
-    Timeline timeline = stored.get().timeline();
-    Lsn end = stored.get().lsn();
-    if (!history.contains(timeline)) {
+  private static void requireAncestor(
+      WalPosition stored, TimelineHistory history, SystemIdentity server) {
+    if (!history.contains(stored.timeline())) {
       throw BackupException.of(
               "wal.timeline-diverged",
               FailureKind.REFUSED,
               "WAL is stored up to "
-                  + end
+                  + stored.lsn()
                   + " of timeline "
-                  + timeline
+                  + stored.timeline()
                   + ", which is no ancestor of the server's timeline "
                   + server.timeline())
           .remedy(
               "Point the URL at the current primary; if this cluster was restored on purpose, adopt"
                   + " it.")
-          .detail("storedTimeline", timeline.toString())
+          .detail("storedTimeline", stored.timeline().toString())
           .detail("serverTimeline", server.timeline().toString())
           .build();
     }
-    Optional<Lsn> left = history.switchPoint(timeline);
+  }
+
+  private static WalPosition behind(
+      WalPosition stored, SystemIdentity server, TimelineHistory history, WalSegmentSize size) {
+    Lsn end = stored.lsn();
+    Optional<Lsn> left = history.switchPoint(stored.timeline());
     if (left.isPresent() && end.compareTo(left.get()) >= 0) {
       return new WalPosition(segmentStart(left.get(), size), history.owner(left.get()));
     }
@@ -108,7 +149,7 @@ final class StartPoint {
           .remedy("Point the URL at the current primary, or wait until this standby has caught up.")
           .build();
     }
-    return new WalPosition(end, timeline);
+    return stored;
   }
 
   static Lsn segmentStart(Lsn position, WalSegmentSize size) {

@@ -142,13 +142,9 @@ public final class WalReceiver {
       Slot slot = slot(connection);
       TimelineHistory history = StartPoint.history(connection, archive, server.timeline());
       WalPosition start =
-          afterGap.orElse(
-              StartPoint.next(
-                  server,
-                  history,
-                  StartPoint.archiveEnd(archive),
-                  slot.restartLsn().orElse(server.position()),
-                  cluster.segmentSize()));
+          afterGap.isPresent()
+              ? afterGap.get()
+              : StartPoint.next(server, history, archive, slot.restartLsn(), cluster.segmentSize());
       try {
         new StreamSession(
                 connection,

@@ -30,7 +30,7 @@ public final class MemoryWalArchive implements WalArchive {
 
   private record Stretch(byte[] bytes, boolean complete, WalMarks marks) {}
 
-  MemoryWalArchive(String incarnation, ClusterIdentity cluster) {
+  public MemoryWalArchive(String incarnation, ClusterIdentity cluster) {
     this.incarnation = incarnation;
     this.cluster = cluster;
   }

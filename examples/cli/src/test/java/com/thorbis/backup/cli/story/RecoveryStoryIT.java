@@ -7,6 +7,7 @@ import com.thorbis.backup.testkit.postgres.Pgbench;
 import com.thorbis.backup.testkit.postgres.PostgresBinaries;
 import com.thorbis.backup.testkit.postgres.PostgresServer;
 import java.io.IOException;
+import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.nio.file.attribute.PosixFilePermissions;
@@ -301,7 +302,7 @@ class RecoveryStoryIT {
 
     static String run(List<String> words) throws IOException, InterruptedException {
       Process process = new ProcessBuilder(words).redirectErrorStream(true).start();
-      String said = new String(process.getInputStream().readAllBytes());
+      String said = new String(process.getInputStream().readAllBytes(), StandardCharsets.UTF_8);
       assertThat(process.waitFor()).as(String.join(" ", words) + "\n" + said).isZero();
       return said;
     }

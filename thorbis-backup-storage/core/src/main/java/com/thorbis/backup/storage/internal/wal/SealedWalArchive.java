@@ -519,10 +519,13 @@ public final class SealedWalArchive implements WalArchive {
           continue;
         }
       }
-      PartChain.Part written = tryPut(segment, chain, offset, content, marks);
-      if (written != null) {
-        chain.add(written, segment.fileName());
-        return Stored.WRITTEN;
+      // Whoever looks meanwhile must not find the part in the store before the chain has it.
+      synchronized (chain) {
+        PartChain.Part written = tryPut(segment, chain, offset, content, marks);
+        if (written != null) {
+          chain.add(written, segment.fileName());
+          return Stored.WRITTEN;
+        }
       }
       chain = walk(incarnation.id(), segment);
     }
