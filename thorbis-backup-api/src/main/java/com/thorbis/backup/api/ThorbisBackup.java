@@ -103,7 +103,14 @@ public final class ThorbisBackup implements AutoCloseable {
 
   /** Committed backups, oldest first; of one source if given. */
   public List<BackupDescriptor> backups(Optional<String> source) {
-    return call(() -> repository().backups(source));
+    return call(
+        () -> {
+          Repository open = repository();
+          if (source.isPresent() && open.source(source.get()).isEmpty()) {
+            engine(source.get()); // not registered yet, or no such source at all
+          }
+          return open.backups(source);
+        });
   }
 
   /** One committed backup. */

@@ -79,7 +79,7 @@ final class WalLedger {
             "wal.missing",
             FailureKind.NOT_FOUND,
             segment + " is listed in the repository and cannot be found in it whole")
-        .remedy("Run verify to see what is damaged, and copies heal if another copy has it.")
+        .remedy("Run verify to see what is damaged.")
         .detail("segment", segment.fileName())
         .build();
   }
