@@ -14,6 +14,7 @@ import java.nio.file.OpenOption;
 import java.nio.file.Path;
 import java.nio.file.SecureDirectoryStream;
 import java.nio.file.StandardOpenOption;
+import java.nio.file.attribute.BasicFileAttributes;
 import java.nio.file.attribute.FileAttribute;
 import java.nio.file.attribute.FileTime;
 import java.nio.file.attribute.PosixFileAttributeView;
@@ -64,11 +65,47 @@ public final class Exchange implements AutoCloseable {
    * @param account whom it belongs to
    */
   public static void create(Path dataDirectory, ServerUser account) throws IOException {
-    Path folder = dataDirectory.resolve(FOLDER);
-    if (!Files.isDirectory(folder, LinkOption.NOFOLLOW_LINKS)) {
-      Files.createDirectory(folder, PRIVATE_FOLDER);
-      account.give(folder);
+    Path log = log(dataDirectory);
+    Path folder = log.resolve(Path.of(FOLDER).getFileName());
+    if (Files.isDirectory(folder, LinkOption.NOFOLLOW_LINKS)) {
+      return;
     }
+    Files.createDirectory(folder, PRIVATE_FOLDER);
+    // Whoever owns the folders above could have put others in their places meanwhile: what is given
+    // away is the folder that was looked at.
+    try (DirectoryStream<Path> parent = Files.newDirectoryStream(log)) {
+      SecureDirectoryStream<Path> above = secure(parent);
+      checkOwner(dataDirectory, log, ownerOf(above));
+      try (SecureDirectoryStream<Path> made =
+          above.newDirectoryStream(folder.getFileName(), LinkOption.NOFOLLOW_LINKS)) {
+        account.give(made.getFileAttributeView(PosixFileAttributeView.class));
+      }
+    }
+  }
+
+  /** The folder that {@code pg_wal} is or leads to, if it is one of the data directory's owner. */
+  private static Path log(Path dataDirectory) throws IOException {
+    Path log = dataDirectory.resolve(FOLDER).getParent().toRealPath();
+    checkOwner(dataDirectory, log, Files.getOwner(log, LinkOption.NOFOLLOW_LINKS));
+    return log;
+  }
+
+  private static void checkOwner(Path dataDirectory, Path log, UserPrincipal found)
+      throws IOException {
+    UserPrincipal owner = Files.getOwner(dataDirectory);
+    // Nobody else can change where our own data directory leads.
+    boolean ours = owner.getName().equals(System.getProperty("user.name"));
+    if (!ours && !found.equals(owner)) {
+      throw foreign(log, found, owner);
+    }
+  }
+
+  private static UserPrincipal ownerOf(SecureDirectoryStream<Path> stream) throws IOException {
+    return stream.getFileAttributeView(PosixFileAttributeView.class).readAttributes().owner();
+  }
+
+  private static IOException foreign(Path path, UserPrincipal found, UserPrincipal owner) {
+    return new IOException(path + " belongs to " + found + ", but the data directory to " + owner);
   }
 
   /** Notes in a new folder whose log a restored cluster follows. */
@@ -94,17 +131,19 @@ public final class Exchange implements AutoCloseable {
   public static Exchange open(Path dataDirectory) throws IOException {
     UserPrincipal owner = Files.getOwner(dataDirectory);
     Path path = dataDirectory.resolve(FOLDER);
-    try (DirectoryStream<Path> parent = Files.newDirectoryStream(path.getParent())) {
+    try (DirectoryStream<Path> parent = Files.newDirectoryStream(log(dataDirectory))) {
       SecureDirectoryStream<Path> folder =
           secure(parent).newDirectoryStream(path.getFileName(), LinkOption.NOFOLLOW_LINKS);
-      UserPrincipal found =
-          folder.getFileAttributeView(PosixFileAttributeView.class).readAttributes().owner();
-      if (!found.equals(owner)) {
+      try {
+        UserPrincipal found = ownerOf(folder);
+        if (!found.equals(owner)) {
+          throw foreign(path, found, owner);
+        }
+        return new Exchange(dataDirectory, folder, owner);
+      } catch (IOException | RuntimeException e) {
         folder.close();
-        throw new IOException(
-            path + " belongs to " + found + ", but the data directory to " + owner);
+        throw e;
       }
-      return new Exchange(dataDirectory, folder, owner);
     }
   }
 
@@ -131,7 +170,9 @@ public final class Exchange implements AutoCloseable {
     Path absolute = destination.toAbsolutePath().normalize();
     Path marker = absolute.resolveSibling(Path.of(FOLDER).getFileName()).resolve(RESTORE);
     try {
-      if (Files.size(marker) > MOST_MARKER_BYTES) {
+      BasicFileAttributes attributes =
+          Files.readAttributes(marker, BasicFileAttributes.class, LinkOption.NOFOLLOW_LINKS);
+      if (!attributes.isRegularFile() || attributes.size() > MOST_MARKER_BYTES) {
         throw new IOException(marker + " is not ours");
       }
       String text = Files.readString(marker, StandardCharsets.UTF_8).strip();
@@ -211,6 +252,24 @@ public final class Exchange implements AutoCloseable {
     }
   }
 
+  /** Whether a plain file is there; anything else of the name, which might block, is refused. */
+  private boolean regular(String name) throws IOException {
+    try {
+      boolean regular =
+          folder
+              .getFileAttributeView(
+                  Path.of(name), PosixFileAttributeView.class, LinkOption.NOFOLLOW_LINKS)
+              .readAttributes()
+              .isRegularFile();
+      if (!regular) {
+        throw new IOException(dataDirectory.resolve(FOLDER).resolve(name) + " is no plain file");
+      }
+      return true;
+    } catch (NoSuchFileException e) {
+      return false;
+    }
+  }
+
   /** When a file was written; empty if it is gone. */
   Optional<FileTime> modified(String name) throws IOException {
     try {
@@ -226,6 +285,9 @@ public final class Exchange implements AutoCloseable {
   }
 
   private Optional<String> read(String name) throws IOException {
+    if (!regular(name)) {
+      return Optional.empty();
+    }
     try (SeekableByteChannel channel = folder.newByteChannel(Path.of(name), READ)) {
       ByteBuffer bytes = ByteBuffer.allocate(MOST_MARKER_BYTES);
       while (bytes.hasRemaining() && channel.read(bytes) >= 0) {

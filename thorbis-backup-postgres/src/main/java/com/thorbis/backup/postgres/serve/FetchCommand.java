@@ -27,10 +27,10 @@ public final class FetchCommand {
   private static final String FETCH =
       """
       s=126; HEAD
-      if [ -f "$d/$f" ]; then mv -f "$d/$f" "$p" && s=0; exit; fi;
+      if [ -f "$d/$f" ] && mv -f "$d/$f" "$p"; then s=0; exit; fi;
       LOOP
       if [ -f "$q.file" ]; then mv -f "$q.file" "$p" && s=0; rm -f "$q".*; exit; fi;
-      if [ -f "$d/$f" ]; then mv -f "$d/$f" "$p" && s=0; rm -f "$q".*; exit; fi;
+      if [ -f "$d/$f" ] && mv -f "$d/$f" "$p"; then s=0; rm -f "$q".*; exit; fi;
       if [ -f "$q.absent" ]; then s=1; rm -f "$q".*; exit; fi;
       if [ -f "$q.failed" ]; then cat "$q.failed"; rm -f "$q".*; exit; fi;
       if [ ! -f "$q.want" ]; then echo "$f" >"$q.want" || break; fi;

@@ -5,8 +5,10 @@ import java.io.IOException;
 import java.nio.ByteBuffer;
 import java.nio.channels.FileChannel;
 import java.nio.charset.StandardCharsets;
+import java.nio.file.DirectoryIteratorException;
 import java.nio.file.DirectoryStream;
 import java.nio.file.Files;
+import java.nio.file.InvalidPathException;
 import java.nio.file.NoSuchFileException;
 import java.nio.file.Path;
 import java.nio.file.StandardCopyOption;
@@ -18,12 +20,15 @@ import java.util.ArrayList;
 import java.util.List;
 import java.util.Set;
 import java.util.UUID;
+import org.slf4j.Logger;
+import org.slf4j.LoggerFactory;
 
 /**
  * The restored data directories of one source on this host that may still ask for WAL, a file each
  * in the state folder: so a resident process finds restores that began before or after it.
  */
 public final class Registrations {
+  private static final Logger LOG = LoggerFactory.getLogger(Registrations.class);
   private static final FileAttribute<Set<PosixFilePermission>> FOLDER =
       PosixFilePermissions.asFileAttribute(PosixFilePermissions.fromString("rwx------"));
   private static final FileAttribute<Set<PosixFilePermission>> FILE =
@@ -62,11 +67,19 @@ public final class Registrations {
     List<Entry> entries = new ArrayList<>();
     try (DirectoryStream<Path> files = Files.newDirectoryStream(folder, "[!.]*")) {
       for (Path file : files) {
-        entries.add(
-            new Entry(file, Path.of(Files.readString(file, StandardCharsets.UTF_8).strip())));
+        try {
+          Path dataDirectory = Path.of(Files.readString(file, StandardCharsets.UTF_8).strip());
+          if (dataDirectory.isAbsolute()) {
+            entries.add(new Entry(file, dataDirectory));
+          }
+        } catch (IOException | InvalidPathException e) {
+          LOG.debug("{} tells of no restore", file, e); // the others are served nevertheless
+        }
       }
     } catch (NoSuchFileException e) {
       return List.of();
+    } catch (DirectoryIteratorException e) {
+      throw e.getCause();
     }
     return entries;
   }

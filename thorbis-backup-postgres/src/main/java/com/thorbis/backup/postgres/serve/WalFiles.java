@@ -21,6 +21,7 @@ import java.nio.file.LinkOption;
 import java.nio.file.Path;
 import java.nio.file.StandardCopyOption;
 import java.nio.file.StandardOpenOption;
+import java.nio.file.attribute.BasicFileAttributes;
 import java.nio.file.attribute.FileAttribute;
 import java.nio.file.attribute.PosixFilePermission;
 import java.nio.file.attribute.PosixFilePermissions;
@@ -245,6 +246,13 @@ public final class WalFiles {
   }
 
   private static byte[] readAll(Path file, int most) throws IOException {
+    // Opening anything else, such as a pipe, might block for ever.
+    if (!Files.readAttributes(file, BasicFileAttributes.class, LinkOption.NOFOLLOW_LINKS)
+        .isRegularFile()) {
+      throw BackupException.of("wal.no-file", FailureKind.REFUSED, file + " is no plain file")
+          .remedy("Check what put this in a segment's place.")
+          .build();
+    }
     try (FileChannel channel =
         FileChannel.open(file, Set.of(StandardOpenOption.READ, LinkOption.NOFOLLOW_LINKS))) {
       long length = channel.size();

@@ -95,11 +95,10 @@ public final class WalServer {
         () -> {
           Set<Path> wanted = new HashSet<>();
           for (Registrations.Entry entry : registrations.list()) {
-            if (recovers(entry.dataDirectory())) {
-              wanted.add(entry.dataDirectory());
+            if (recovered(entry.dataDirectory())) {
+              forget(registrations, entry);
             } else {
-              registrations.remove(entry);
-              clear(entry.dataDirectory());
+              wanted.add(entry.dataDirectory());
             }
           }
           settings.dataDirectory().filter(this::ready).ifPresent(wanted::add);
@@ -127,18 +126,35 @@ public final class WalServer {
       Exchange.create(
           dataDirectory, com.thorbis.backup.postgres.server.ServerUser.owning(dataDirectory));
       return true;
-    } catch (IOException e) {
+    } catch (IOException | RuntimeException e) {
       LOG.debug("{} cannot be served", dataDirectory, e);
       return false;
     }
   }
 
-  private static boolean recovers(Path dataDirectory) {
-    return Files.exists(dataDirectory.resolve("recovery.signal"))
-        || Files.exists(dataDirectory.resolve("standby.signal"));
+  /** Whether it is certain: a data directory that cannot be looked into may still recover. */
+  static boolean recovered(Path dataDirectory) {
+    return Files.isReadable(dataDirectory)
+        && Files.isRegularFile(dataDirectory.resolve("PG_VERSION"))
+        && Files.notExists(dataDirectory.resolve("recovery.signal"), LinkOption.NOFOLLOW_LINKS)
+        && Files.notExists(dataDirectory.resolve("standby.signal"), LinkOption.NOFOLLOW_LINKS);
   }
 
-  private void clear(Path dataDirectory) throws IOException {
+  /** Tidies up behind a restore that is over; what does not work is tried with the next beat. */
+  private void forget(Registrations registrations, Registrations.Entry entry) {
+    try {
+      Served one = served.remove(entry.dataDirectory());
+      if (one != null) {
+        one.close();
+      }
+      clear(entry.dataDirectory());
+      registrations.remove(entry);
+    } catch (IOException | RuntimeException e) {
+      LOG.debug("{} could not be tidied yet", entry.dataDirectory(), e);
+    }
+  }
+
+  private static void clear(Path dataDirectory) throws IOException {
     if (!Files.isDirectory(dataDirectory.resolve(Exchange.FOLDER), LinkOption.NOFOLLOW_LINKS)) {
       return;
     }
@@ -160,7 +176,8 @@ public final class WalServer {
           nextBeat = now + BEAT_NANOS;
           try {
             follow(finder.find());
-          } catch (IOException e) {
+          } catch (IOException | RuntimeException e) {
+            // Those that are served already go on being served.
             LOG.warn("The restores of {} could not be listed", settings.source(), e);
           }
           beats++;
@@ -170,7 +187,7 @@ public final class WalServer {
           Served one = each.next();
           try {
             busy |= one.look(beats);
-          } catch (IOException e) {
+          } catch (IOException | RuntimeException | Error e) {
             // Its data directory may be gone; if not, it is opened again with the next beat.
             LOG.debug("{} is not served any more", one.exchange.dataDirectory(), e);
             each.remove();
@@ -211,12 +228,22 @@ public final class WalServer {
     for (Path path : wanted) {
       if (!served.containsKey(path)) {
         try {
-          served.put(path, new Served(Exchange.open(path)));
+          served.put(path, open(path));
           LOG.info("Serving WAL to {}", path);
-        } catch (IOException e) {
+        } catch (IOException | RuntimeException e) {
           LOG.debug("{} cannot be served", path, e);
         }
       }
+    }
+  }
+
+  private Served open(Path dataDirectory) throws IOException {
+    Exchange exchange = Exchange.open(dataDirectory);
+    try {
+      return new Served(exchange);
+    } catch (IOException | RuntimeException e) {
+      exchange.close();
+      throw e;
     }
   }
 
@@ -328,7 +355,8 @@ public final class WalServer {
           exchange.publish(base + ".file", found.bytes(), found.length(), true);
         }
         exchange.delete(question); // after its answer: a script asks again if both are gone
-      } catch (IOException | RuntimeException e) {
+      } catch (IOException | RuntimeException | Error e) {
+        // Whoever asked waits for an answer, whatever happened.
         LOG.warn("{} could not be delivered to {}", name, exchange.dataDirectory(), e);
         fail(question, base, name + " could not be delivered: " + WalFiles.message(e));
       } finally {
@@ -364,7 +392,7 @@ public final class WalServer {
         files.push(exchange.dataDirectory().resolve("pg_wal").resolve(name), repository.open());
         exchange.publish(base + ".done", ByteBuffer.allocate(0), 0, false);
         exchange.delete(offer);
-      } catch (IOException | RuntimeException e) {
+      } catch (IOException | RuntimeException | Error e) {
         LOG.warn("{} of {} could not be stored", name, exchange.dataDirectory(), e);
         fail(offer, base, name + " could not be stored: " + WalFiles.message(e));
       } finally {
@@ -380,7 +408,7 @@ public final class WalServer {
             0,
             false);
         exchange.delete(question);
-      } catch (IOException e) {
+      } catch (IOException | RuntimeException e) {
         LOG.warn("{} cannot be answered", exchange.dataDirectory(), e);
       }
     }
@@ -450,7 +478,7 @@ public final class WalServer {
         } else {
           missing.add(name);
         }
-      } catch (IOException | RuntimeException e) {
+      } catch (IOException | RuntimeException | Error e) {
         // Whoever needs it asks for it, and learns what is wrong.
         missing.add(name);
         LOG.debug("{} could not be laid out ahead", name, e);
@@ -467,7 +495,7 @@ public final class WalServer {
             exchange.delete(name);
           }
         }
-      } catch (IOException e) {
+      } catch (IOException | RuntimeException e) {
         LOG.debug("{} could not be tidied", exchange.dataDirectory(), e);
       }
     }

@@ -123,8 +123,14 @@ public final class ServerUser {
     if (user == null) {
       return;
     }
-    PosixFileAttributeView view =
-        Files.getFileAttributeView(path, PosixFileAttributeView.class, LinkOption.NOFOLLOW_LINKS);
+    give(Files.getFileAttributeView(path, PosixFileAttributeView.class, LinkOption.NOFOLLOW_LINKS));
+  }
+
+  /** Hands over what a view looks at: one of an open file or folder cannot be led elsewhere. */
+  public void give(PosixFileAttributeView view) throws IOException {
+    if (user == null) {
+      return;
+    }
     view.setOwner(user);
     if (group != null) {
       view.setGroup(group);

@@ -99,6 +99,44 @@ class ExchangeTest {
   }
 
   @Test
+  void aPipeInTheMarkersPlaceIsRefused() throws Exception {
+    Process made = new ProcessBuilder("mkfifo", folder.resolve("restore").toString()).start();
+    assertThat(made.waitFor()).isZero();
+    try (Exchange exchange = Exchange.open(data)) {
+      assertThatThrownBy(exchange::incarnation).isInstanceOf(IOException.class);
+    }
+    assertThatThrownBy(() -> Exchange.incarnationBeside(data.resolve("pg_wal/RECOVERYXLOG")))
+        .isInstanceOf(IOException.class);
+  }
+
+  @Test
+  void aLogFolderOfAnotherOwnerIsLeftAlone() throws IOException {
+    if (!"root".equals(System.getProperty("user.name"))) {
+      return; // only root could write there
+    }
+    Path foreign = Files.createDirectory(data.resolve("foreign"));
+    Path cluster = Files.createDirectory(data.resolve("cluster"));
+    Files.createSymbolicLink(cluster.resolve("pg_wal"), foreign);
+    Files.setAttribute(cluster, "unix:uid", 12345);
+    assertThatThrownBy(() -> Exchange.create(cluster, ServerUser.owning(data)))
+        .isInstanceOf(IOException.class)
+        .hasMessageContaining("belongs to");
+    assertThatThrownBy(() -> Exchange.open(cluster)).hasMessageContaining("belongs to");
+    assertThat(foreign).isEmptyDirectory();
+  }
+
+  @Test
+  void aLogFolderElsewhereOfTheSameOwnerIsUsed() throws IOException {
+    Path log = Files.createDirectory(data.resolve("log"));
+    Path cluster = Files.createDirectory(data.resolve("cluster"));
+    Files.createSymbolicLink(cluster.resolve("pg_wal"), log);
+    Exchange.create(cluster, ServerUser.owning(cluster));
+    Exchange.create(cluster, ServerUser.owning(cluster));
+    assertThat(log.resolve("thorbis")).isEmptyDirectory();
+    Exchange.open(cluster).close();
+  }
+
+  @Test
   void whatARestoreFollowsIsReadBackFromBothSides() throws IOException {
     assertThat(Exchange.incarnationBeside(data.resolve("pg_wal/RECOVERYXLOG"))).isEmpty();
     Exchange.follow(data, "0123456789abcdef", ServerUser.owning(data));

@@ -89,6 +89,55 @@ class FetchCommandTest {
   }
 
   @Test
+  void aFileThatVanishesBeforeItIsTakenIsAskedFor() throws Exception {
+    exchange();
+    Files.write(data.resolve("pg_wal/thorbis").resolve(NAME), segment(1));
+    Files.write(data.resolve(NAME), segment(2));
+    Path programs = Files.createDirectory(folder.resolve("programs"));
+    Path mv =
+        Files.writeString(programs.resolve("mv"), "#!/bin/sh\n/bin/rm \"$2\"\n/bin/mv \"$@\"\n");
+    Files.setPosixFilePermissions(mv, PosixFilePermissions.fromString("rwx------"));
+    Path launcher = launcher("thorbis", "cp \"$5\" \"$6\"");
+    assertThat(
+            run(
+                List.of("/bin/sh", "-c", substituted(command(launcher), NAME)),
+                programs + ":" + System.getenv("PATH")))
+        .isZero();
+    assertThat(data.resolve("pg_wal/RECOVERYXLOG")).hasBinaryContent(segment(2));
+  }
+
+  @Test
+  void aProgramThatBreaksIsAnAnswerToo() throws Exception {
+    exchange();
+    WalServer server =
+        new WalServer(
+            settings(null),
+            () -> {
+              throw new AssertionError("broken");
+            });
+    serve(server);
+    assertThat(fetch(command(null), NAME)).isEqualTo(FetchCommand.TROUBLE);
+    assertThat(said).contains("broken");
+    assertThat(left()).isEmpty();
+  }
+
+  @Test
+  void aPipeInASegmentsPlaceIsRefused() throws Exception {
+    exchange();
+    Process made =
+        new ProcessBuilder("mkfifo", data.resolve("pg_wal").resolve(NAME).toString()).start();
+    assertThat(made.waitFor()).isZero();
+    serve();
+    Path offer = data.resolve("pg_wal/thorbis/" + NAME + ".77.push");
+    Files.writeString(offer, NAME);
+    Path answer = data.resolve("pg_wal/thorbis/" + NAME + ".77.failed");
+    while (!Files.exists(answer)) {
+      Thread.onSpinWait(); // the test's time limit ends it
+    }
+    assertThat(answer).content().contains("no plain file");
+  }
+
+  @Test
   void nobodyToAskIsTrouble() throws Exception {
     assertThat(fetch(command(null), NAME)).isEqualTo(FetchCommand.TROUBLE);
     exchange();
@@ -288,7 +337,10 @@ class FetchCommandTest {
   }
 
   private void serve() throws Exception {
-    WalServer server = new WalServer(settings(null), () -> repository);
+    serve(new WalServer(settings(null), () -> repository));
+  }
+
+  private void serve(WalServer server) throws Exception {
     serving =
         new Thread(
             () -> {

@@ -1,0 +1,104 @@
+package com.thorbis.backup.postgres.serve;
+
+import static org.assertj.core.api.Assertions.assertThat;
+
+import com.thorbis.backup.api.Cancellation;
+import com.thorbis.backup.api.Progress;
+import com.thorbis.backup.postgres.restore.TestSettings;
+import com.thorbis.backup.postgres.server.ServerUser;
+import com.thorbis.backup.postgres.settings.PostgresSettings;
+import com.thorbis.backup.spi.repository.RunControl;
+import java.io.IOException;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.util.Map;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.Timeout;
+import org.junit.jupiter.api.io.TempDir;
+
+@Timeout(120)
+class RegistrationsTest {
+  @TempDir Path folder;
+
+  @Test
+  void onlyADataDirectoryThatWasLookedIntoHasRecovered() throws IOException {
+    Path data = Files.createDirectory(folder.resolve("data"));
+    assertThat(WalServer.recovered(folder.resolve("gone"))).isFalse();
+    assertThat(WalServer.recovered(data)).isFalse(); // perhaps a place where no disk is mounted
+    Files.writeString(data.resolve("PG_VERSION"), "15\n");
+    Files.createFile(data.resolve("recovery.signal"));
+    assertThat(WalServer.recovered(data)).isFalse();
+    Files.move(data.resolve("recovery.signal"), data.resolve("standby.signal"));
+    assertThat(WalServer.recovered(data)).isFalse();
+    Files.delete(data.resolve("standby.signal"));
+    assertThat(WalServer.recovered(data)).isTrue();
+  }
+
+  @Test
+  void oneThatIsInTroubleDoesNotKeepTheOthersFromBeingServed() throws Exception {
+    PostgresSettings settings = TestSettings.of(folder.resolve("state"), Map.of());
+    Registrations registrations = new Registrations(settings);
+    Path over = cluster("over");
+    Path stray = Files.createDirectories(over.resolve("pg_wal/thorbis/stray"));
+    Files.createFile(stray.resolve("file")); // cannot be tidied
+    registrations.add(over);
+    registrations.add(folder.resolve("gone"));
+    Path done = cluster("done");
+    registrations.add(done);
+    Path recovering = cluster("recovering");
+    Files.createFile(recovering.resolve("recovery.signal"));
+    registrations.add(recovering);
+    Path entries = folder.resolve("state/restores/orders");
+    Files.writeString(entries.resolve("nonsense"), "\0");
+    Files.createDirectory(entries.resolve("folder"));
+
+    Cancellation enough = new Cancellation();
+    WalServer server =
+        new WalServer(
+            settings,
+            () -> {
+              throw new IOException("Nobody asks");
+            });
+    Thread serving =
+        new Thread(
+            () -> {
+              try {
+                server.serveAll(new RunControl(enough, Progress.NONE));
+              } catch (IOException e) {
+                throw new java.io.UncheckedIOException(e);
+              }
+            });
+    serving.start();
+    Path alive = recovering.resolve("pg_wal/thorbis/alive");
+    String first = awaitOtherThan("", alive);
+    awaitOtherThan(first, alive);
+    assertThat(serving.isAlive()).isTrue();
+    assertThat(done.resolve("pg_wal/thorbis")).doesNotExist();
+    assertThat(registrations.list())
+        .extracting(Registrations.Entry::dataDirectory)
+        .containsExactlyInAnyOrder(over, folder.resolve("gone"), recovering);
+    enough.cancel();
+    serving.join();
+  }
+
+  private static String awaitOtherThan(String before, Path file) throws IOException {
+    while (true) { // the test's time limit ends it
+      try {
+        String now = Files.readString(file);
+        if (!now.equals(before)) {
+          return now;
+        }
+      } catch (java.nio.file.NoSuchFileException e) {
+        Thread.onSpinWait();
+      }
+    }
+  }
+
+  private Path cluster(String name) throws IOException {
+    Path data = Files.createDirectory(folder.resolve(name));
+    Files.createDirectory(data.resolve("pg_wal"));
+    Files.writeString(data.resolve("PG_VERSION"), "15\n");
+    Exchange.create(data, ServerUser.owning(data));
+    return data;
+  }
+}
