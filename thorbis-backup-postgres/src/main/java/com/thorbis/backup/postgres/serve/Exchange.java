@@ -85,7 +85,7 @@ public final class Exchange implements AutoCloseable {
 
   /** The folder that {@code pg_wal} is or leads to, if it is one of the data directory's owner. */
   private static Path log(Path dataDirectory) throws IOException {
-    Path log = dataDirectory.resolve(FOLDER).getParent().toRealPath();
+    Path log = dataDirectory.resolve("pg_wal").toRealPath();
     checkOwner(dataDirectory, log, Files.getOwner(log, LinkOption.NOFOLLOW_LINKS));
     return log;
   }
