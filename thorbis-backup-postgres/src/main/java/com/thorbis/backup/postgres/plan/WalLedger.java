@@ -92,6 +92,9 @@ final class WalLedger {
     while (true) {
       Optional<WalRange> next = stored(pieces, position);
       if (next.isEmpty()) {
+        next = copied(line, position);
+      }
+      if (next.isEmpty()) {
         return new WalStretch(this, line, start, path, gap(pieces, position));
       }
       path.add(next.get());
@@ -109,12 +112,41 @@ final class WalLedger {
       }
       for (WalRange range : ranges(piece.timeline())) {
         if (range.contains(position)) {
-          Lsn end = piece.end().filter(e -> e.compareTo(range.end()) < 0).orElse(range.end());
-          return Optional.of(new WalRange(piece.timeline(), position, end));
+          return Optional.of(
+              new WalRange(piece.timeline(), position, least(range.end(), piece.end())));
         }
       }
     }
     return Optional.empty();
+  }
+
+  /**
+   * The same from a timeline that owns nothing of the line: its first segment is such a copy, too,
+   * and right up to where the line leaves it or its ancestors.
+   */
+  private Optional<WalRange> copied(TimelineHistory line, Lsn position) throws IOException {
+    List<TimelineHistory.Ancestor> ancestors = line.ancestors();
+    Optional<Lsn> left = Optional.empty();
+    for (int i = ancestors.size() - 1; i > 0; i--) {
+      Lsn end = least(ancestors.get(i).switchPoint(), left);
+      left = Optional.of(end);
+      TimelineHistory.Piece piece =
+          new TimelineHistory.Piece(
+              ancestors.get(i).timeline(), ancestors.get(i - 1).switchPoint(), left);
+      if (firstStored(piece).compareTo(position) > 0 || position.compareTo(end) >= 0) {
+        continue;
+      }
+      for (WalRange range : ranges(piece.timeline())) {
+        if (range.contains(position)) {
+          return Optional.of(new WalRange(piece.timeline(), position, least(range.end(), left)));
+        }
+      }
+    }
+    return Optional.empty();
+  }
+
+  private static Lsn least(Lsn position, Optional<Lsn> bound) {
+    return bound.filter(b -> b.compareTo(position) < 0).orElse(position);
   }
 
   /**

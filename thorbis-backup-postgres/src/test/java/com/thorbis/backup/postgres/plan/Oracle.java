@@ -163,7 +163,7 @@ final class Oracle {
         long begin = line.ancestors().get(i - 1).switchPoint().value();
         long size = History.CLUSTER.segmentSize().bytes();
         if (begin / size > from / size) {
-          break;
+          continue; // as a server does: a later one may have begun earlier
         }
       }
       Timeline timeline =

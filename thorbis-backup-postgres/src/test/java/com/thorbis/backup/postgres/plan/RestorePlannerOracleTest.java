@@ -32,8 +32,14 @@ import org.junit.jupiter.api.Test;
  */
 class RestorePlannerOracleTest {
 
-  // One history in some thousands is planned too carefully: see docs/open-points.md.
-  @Property(tries = 200, seed = "42")
+  /** Log that is stored only in the first segment of a timeline which the line left at once. */
+  @Test
+  void aTimelineThatOwnsNothingStillHasItsCopy() throws IOException {
+    plansAreKeptAndNothingReachableIsRefused(27740558);
+    plansAreKeptAndNothingReachableIsRefused(72770017);
+  }
+
+  @Property(tries = 200)
   void plansAreKeptAndNothingReachableIsRefused(
       @ForAll @LongRange(min = 0, max = 1L << 40) long seed) throws IOException {
     Random random = new Random(seed);
