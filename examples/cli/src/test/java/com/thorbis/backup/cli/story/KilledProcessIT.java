@@ -42,6 +42,7 @@ class KilledProcessIT {
             .dataDirectory(folder.resolve("data"))
             .start();
     server.execute("postgres", "CREATE DATABASE bench");
+    server.createTablespace("spare", folder.resolve("spare"));
     story = new Story(folder, server, "");
     story.command.json("init", "--recovery-key-file", folder.resolve("recovery.key").toString());
     Pgbench.on(server, "bench").init(2);
