@@ -24,17 +24,28 @@ public final class FetchCommand {
       trap 'exit $s' EXIT; f='%f'; p='%p'; d=DIRECTORY; q=$d/$f.$$; b=; n=0; w=;
       """;
 
+  /** The resident process may have been started a moment after the server was. */
+  private static final String SECOND_CHANCE =
+      """
+      if [ $t = 2 ]; then exit; fi; n=0;
+      while [ ! -f "$d/alive" ]; do
+      if [ $n -ge PATIENCE ]; then exit; fi; n=$((n+1));
+      sleep 0.02 || sleep 1; done 2>/dev/null; b=; n=0; w=; done""";
+
   private static final String FETCH =
       """
       s=126; HEAD
       if [ -f "$d/$f" ] && mv -f "$d/$f" "$p"; then s=0; exit; fi;
+      for t in 1 2; do
       LOOP
       if [ -f "$q.file" ]; then mv -f "$q.file" "$p" && s=0; rm -f "$q".*; exit; fi;
       if [ -f "$d/$f" ] && mv -f "$d/$f" "$p"; then s=0; rm -f "$q".*; exit; fi;
       if [ -f "$q.absent" ]; then s=1; rm -f "$q".*; exit; fi;
       if [ -f "$q.failed" ]; then cat "$q.failed"; rm -f "$q".*; exit; fi;
       if [ ! -f "$q.want" ]; then echo "$f" >"$q.want" || break; fi;
-      TICK""";
+      TICK
+      DIRECTLY
+      SECOND_CHANCE""";
 
   private static final String SHIP =
       """
@@ -43,7 +54,8 @@ public final class FetchCommand {
       if [ -f "$q.done" ]; then s=0; rm -f "$q".*; exit; fi;
       if [ -f "$q.failed" ]; then cat "$q.failed"; rm -f "$q".*; exit; fi;
       if [ ! -f "$q.push" ]; then echo "$f" >"$q.push" || break; fi;
-      TICK""";
+      TICK
+      DIRECTLY exit""";
 
   private static final String LOOP =
       """
@@ -86,8 +98,8 @@ public final class FetchCommand {
             "a=$("
                 + before
                 + after
-                + " \"$f\" \"$p\"); c=$?; case $c in 0) if [ -f \"$p\" ]; then s=0; fi;; "
-                + "1|81) if [ \"$a\" = \"absent $f\" ]; then s=1; fi;; esac; exit");
+                + " \"$f\" \"$p\"); c=$?; case $c in 0) if [ -f \"$p\" ]; then s=0; exit; fi;; "
+                + "1|81) if [ \"$a\" = \"absent $f\" ]; then s=1; exit; fi;; esac;");
   }
 
   /** The value of {@code archive_command}. */
@@ -97,7 +109,7 @@ public final class FetchCommand {
         patience(settings),
         SHIP,
         " wal push ",
-        (before, after) -> "if " + before + after + " \"$p\" >/dev/null; then s=0; fi; exit");
+        (before, after) -> "if " + before + after + " \"$p\" >/dev/null; then s=0; fi;");
   }
 
   private static String command(
@@ -106,17 +118,21 @@ public final class FetchCommand {
       String script,
       String verb,
       BinaryOperator<String> directly) {
-    Optional<String> launcher = launcher(settings);
-    return script
+    String direct =
+        launcher(settings)
+            .map(words -> directly.apply(words + verb, word(settings.source())))
+            .orElse("echo \"nobody serves WAL for this server\" >&2;");
+    String text =
+        script
             .replace("HEAD", HEAD)
             .replace("LOOP", LOOP)
             .replace("TICK", TICK)
+            .replace("SECOND_CHANCE", SECOND_CHANCE)
             .replace("DIRECTORY", Exchange.FOLDER)
             .replace("PATIENCE", Integer.toString(patience))
-            .replaceAll("\n+", " ")
-        + launcher
-            .map(words -> directly.apply(words + verb, word(settings.source())))
-            .orElse("echo \"nobody serves WAL for this server\" >&2; exit");
+            .replaceAll("\n+", " ");
+    int place = text.indexOf("DIRECTLY"); // last, for paths may hold any of these words
+    return text.substring(0, place) + direct + text.substring(place + "DIRECTLY".length());
   }
 
   private static int patience(PostgresSettings settings) {

@@ -24,8 +24,9 @@
  * after an answer {@code .absent}, or when {@code thorbis wal get} ended with 1 <em>and</em>
  * printed {@code absent NAME}: the runtime itself ends with 1 when it cannot start. All else is
  * 126, which the server takes for trouble. Nobody alive, or no sign of life for ten seconds: it
- * asks {@code thorbis wal get}, which asks the repository. A wrong guess about life costs time and
- * nothing else.
+ * asks {@code thorbis wal get}, which asks the repository. Where that is trouble too, it waits as
+ * long for somebody who serves and asks once more. A wrong guess about life costs time and nothing
+ * else.
  *
  * <p><b>Trust.</b> Who can write to the folder is the server's account, which can do anything to
  * the server already. A resident process of root's opens the folder without following links, checks

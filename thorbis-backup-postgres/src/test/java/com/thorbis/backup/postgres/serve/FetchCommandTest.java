@@ -47,7 +47,7 @@ class FetchCommandTest {
   private Path archive;
   private FolderRepository repository;
   private final Cancellation enough = new Cancellation();
-  private @Nullable Thread serving;
+  private volatile @Nullable Thread serving;
   private String said = "";
 
   @BeforeEach
@@ -139,9 +139,42 @@ class FetchCommandTest {
 
   @Test
   void nobodyToAskIsTrouble() throws Exception {
-    assertThat(fetch(command(null), NAME)).isEqualTo(FetchCommand.TROUBLE);
+    assertThat(fetch(impatient(null), NAME)).isEqualTo(FetchCommand.TROUBLE);
     exchange();
-    assertThat(fetch(command(null), NAME)).isEqualTo(FetchCommand.TROUBLE);
+    assertThat(fetch(impatient(null), NAME)).isEqualTo(FetchCommand.TROUBLE);
+  }
+
+  @Test
+  void aResidentProcessThatIsLateIsWaitedFor() throws Exception {
+    exchange();
+    Files.write(archive.resolve(NAME), segment(1));
+    Path asked = folder.resolve("asked");
+    Path launcher = launcher("thorbis", "touch " + asked + "; exit 126");
+    Thread late =
+        new Thread(
+            () -> {
+              while (!Files.exists(asked)) {
+                Thread.onSpinWait(); // the test's time limit ends it
+              }
+              serveLater();
+            });
+    late.start();
+    assertThat(fetch(command(launcher), NAME)).isZero();
+    assertThat(data.resolve("pg_wal/RECOVERYXLOG")).hasBinaryContent(segment(1));
+    late.join();
+    assertThat(left()).isEmpty();
+  }
+
+  @Test
+  void aQuestionThatCannotBeWrittenDownIsAskedTwiceAndNoMore() throws Exception {
+    exchange();
+    Path thorbis = data.resolve("pg_wal/thorbis");
+    Files.writeString(thorbis.resolve("alive"), "17\n");
+    Path asked = folder.resolve("asked");
+    Path launcher = launcher("thorbis", "echo once >>" + asked + "; exit 126");
+    assertThat(fetch(impatient(launcher).replace(">\"$q.want\"", ">\"/dev/full\""), NAME))
+        .isEqualTo(FetchCommand.TROUBLE);
+    assertThat(asked).content().hasLineCount(2);
   }
 
   @ParameterizedTest
@@ -165,16 +198,16 @@ class FetchCommandTest {
   })
   void whatTheCommandEndsWithIsTranslated(String body, int expected) throws Exception {
     Files.write(data.resolve(NAME), segment(1));
-    assertThat(fetch(command(launcher("thorbis", body.replace("$5", "\"$5\""))), NAME))
+    assertThat(fetch(impatient(launcher("thorbis", body.replace("$5", "\"$5\""))), NAME))
         .isEqualTo(expected);
     assertThat(Files.exists(data.resolve("pg_wal/RECOVERYXLOG"))).isEqualTo(expected == 0);
   }
 
   @Test
   void aCommandThatIsNotThereOrMayNotBeRunIsTrouble() throws Exception {
-    assertThat(fetch(command(folder.resolve("gone")), NAME)).isEqualTo(FetchCommand.TROUBLE);
+    assertThat(fetch(impatient(folder.resolve("gone")), NAME)).isEqualTo(FetchCommand.TROUBLE);
     Path plain = Files.writeString(folder.resolve("plain"), "no program");
-    assertThat(fetch(command(plain), NAME)).isEqualTo(FetchCommand.TROUBLE);
+    assertThat(fetch(impatient(plain), NAME)).isEqualTo(FetchCommand.TROUBLE);
   }
 
   @Test
@@ -188,7 +221,7 @@ class FetchCommandTest {
     exchange();
     Files.write(data.resolve("pg_wal/thorbis").resolve(NAME), segment(1));
     Path empty = Files.createDirectory(folder.resolve("empty"));
-    assertThat(run(List.of("/bin/sh", "-c", substituted(command(null), NAME)), empty.toString()))
+    assertThat(run(List.of("/bin/sh", "-c", substituted(impatient(null), NAME)), empty.toString()))
         .isEqualTo(FetchCommand.TROUBLE);
   }
 
@@ -207,7 +240,7 @@ class FetchCommandTest {
           data.resolve(each), PosixFilePermissions.fromString("rwxrwxrwx"));
     }
     words.addAll(List.of("prlimit", "--nproc=1", "/bin/sh", "-c"));
-    words.add(substituted(command(null), NAME));
+    words.add(substituted(impatient(null), NAME));
     assertThat(run(words, System.getenv("PATH"))).isEqualTo(FetchCommand.TROUBLE);
     assertThat(said).containsIgnoringCase("fork");
     assertThat(data.resolve("pg_wal/RECOVERYXLOG")).doesNotExist();
@@ -340,6 +373,14 @@ class FetchCommandTest {
     serve(new WalServer(settings(null), () -> repository));
   }
 
+  private void serveLater() {
+    try {
+      serve();
+    } catch (Exception e) {
+      throw new AssertionError(e);
+    }
+  }
+
   private void serve(WalServer server) throws Exception {
     serving =
         new Thread(
@@ -372,6 +413,11 @@ class FetchCommandTest {
 
   private String command(@Nullable Path launcher) {
     return FetchCommand.restoreCommand(settings(launcher));
+  }
+
+  /** The same, which waits for nobody. */
+  private String impatient(@Nullable Path launcher) {
+    return FetchCommand.restoreCommand(settings(launcher), 5);
   }
 
   /** Called as {@code launcher -c FILE wal get SOURCE NAME DEST}. */

@@ -40,6 +40,7 @@ class KilledProcessIT {
     server =
         PostgresServer.builder(PostgresBinaries.with("pgbench"))
             .dataDirectory(folder.resolve("data"))
+            .checksums(true)
             .start();
     server.execute("postgres", "CREATE DATABASE bench");
     server.createTablespace("spare", folder.resolve("spare"));

@@ -223,23 +223,30 @@ class RecoveryStoryIT {
       Path sockets = Files.createTempDirectory(Path.of("/tmp"), "s");
       Files.setPosixFilePermissions(sockets, PosixFilePermissions.fromString("rwxrwxrwx"));
       try (Command.Background serving = command.start("wal", "serve", "main")) {
-        asOwner(
-            data,
-            server.binaries().tool("pg_ctl"),
-            "start",
-            "-w",
-            "-D",
-            data.toString(),
-            "-l",
-            data.resolve("by-hand.log").toString(),
-            "-o",
-            "-p " + port + " -c listen_addresses=127.0.0.1 -c unix_socket_directories=" + sockets);
+        Path log = data.resolve("by-hand.log");
+        try {
+          asOwner(
+              data,
+              server.binaries().tool("pg_ctl"),
+              "start",
+              "-w",
+              "-D",
+              data.toString(),
+              "-l",
+              log.toString(),
+              "-o",
+              "-p "
+                  + port
+                  + " -c listen_addresses=127.0.0.1 -c unix_socket_directories="
+                  + sockets);
+        } catch (AssertionError e) {
+          throw new AssertionError(Files.readString(log) + serving.err(), e);
+        }
         Command.await(
             "replay pauses at the target",
             () -> "t".equals(query(port, "SELECT pg_get_wal_replay_pause_state() = 'paused'")));
         compare(port, truth);
         assertThat(serving.alive()).as(serving.err()).isTrue();
-      } finally {
         stop(data);
       }
     }
