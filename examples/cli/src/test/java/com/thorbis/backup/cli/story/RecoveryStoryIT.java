@@ -11,6 +11,7 @@ import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.nio.file.attribute.PosixFilePermissions;
+import java.security.MessageDigest;
 import java.sql.Connection;
 import java.sql.DriverManager;
 import java.sql.ResultSet;
@@ -19,6 +20,7 @@ import java.sql.Statement;
 import java.time.Duration;
 import java.time.Instant;
 import java.util.ArrayList;
+import java.util.HexFormat;
 import java.util.List;
 import java.util.Map;
 import java.util.stream.Stream;
@@ -88,6 +90,7 @@ class RecoveryStoryIT {
         server.query("bench", "SELECT pg_switch_wal()");
         String end = server.query("bench", "SELECT pg_current_wal_lsn()");
         story.awaitStored(end);
+        String dump = story.dump(server.port());
         server.stop();
         assertThat(receiver.alive()).as(receiver.err()).isTrue();
         receiver.stop();
@@ -95,7 +98,14 @@ class RecoveryStoryIT {
         story.restoreAndCompare("named", named, "--to-name", "before the flood");
         story.restoreAndCompare("timed", timed, "--to-time", time.toString());
         story.restoreAndCompare("positioned", positioned, "--to-lsn", lsn, "--exclusive");
-        story.restoreAndCompare("latest", last, "--latest");
+        story.restoreAndCompare(
+            "latest",
+            last,
+            port -> {
+              assertThat(story.dump(port)).isEqualTo(dump);
+              story.checkEverything(port);
+            },
+            "--latest");
         story.restoreServeAndCompare("by-hand", named, "--to-name", "before the flood");
       }
     }
@@ -106,6 +116,11 @@ class RecoveryStoryIT {
 
   /** What was committed at a moment at which nobody wrote. */
   record Truth(String history, String accounts, String tellers, String branches) {}
+
+  /** A look at a restored server. */
+  interface Look {
+    void at(int port) throws Exception;
+  }
 
   /** One configured source and its repository. */
   static final class Story {
@@ -202,6 +217,10 @@ class RecoveryStoryIT {
     }
 
     void restoreAndCompare(String name, Truth truth, String... target) throws Exception {
+      restoreAndCompare(name, truth, port -> {}, target);
+    }
+
+    void restoreAndCompare(String name, Truth truth, Look look, String... target) throws Exception {
       Path data = folder.resolve(name);
       JsonNode report = restore(data, name, Stream.concat(Stream.of(target), Stream.of("--start")));
       int port = report.path("port").asInt();
@@ -209,10 +228,46 @@ class RecoveryStoryIT {
       assertThat(report.path("walSegments").asLong()).isPositive();
       try {
         compare(port, truth);
+        look.at(port);
       } finally {
         stop(data);
       }
       check(data);
+    }
+
+    /** The digest of the database as text; empty where the version at hand lacks the tool. */
+    String dump(int port) throws Exception {
+      if (!server.binaries().has("pg_dump")) {
+        return "";
+      }
+      Path text = folder.resolve("dump-" + port + ".sql");
+      tool("pg_dump", port, "-f", text.toString(), "bench");
+      MessageDigest digest = MessageDigest.getInstance("SHA-256");
+      try (Stream<String> lines = Files.lines(text)) {
+        // Newer versions guard a dump with a word that they draw each time.
+        lines
+            .filter(line -> !line.startsWith("\\restrict") && !line.startsWith("\\unrestrict"))
+            .forEach(line -> digest.update(line.getBytes(StandardCharsets.UTF_8)));
+      }
+      Files.delete(text);
+      return HexFormat.of().formatHex(digest.digest());
+    }
+
+    /** Every table and index of every database, by PostgreSQL's own tool where it is there. */
+    void checkEverything(int port) throws IOException, InterruptedException {
+      if (server.binaries().has("pg_amcheck")) {
+        tool("pg_amcheck", port, "--all", "--install-missing", "--heapallindexed");
+      }
+    }
+
+    private String tool(String name, int port, String... options)
+        throws IOException, InterruptedException {
+      List<String> words =
+          new ArrayList<>(
+              List.of(server.binaries().tool(name).toString(), "-h", "127.0.0.1", "-U"));
+      words.addAll(List.of(server.superuser(), "-p", Integer.toString(port)));
+      words.addAll(List.of(options));
+      return run(words);
     }
 
     void restoreServeAndCompare(String name, Truth truth, String... target) throws Exception {
