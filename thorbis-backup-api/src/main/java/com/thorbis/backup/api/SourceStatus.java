@@ -31,6 +31,12 @@ public record SourceStatus(
     awaitingWal = List.copyOf(awaitingWal);
   }
 
+  /** Of a source that was never backed up. */
+  public static SourceStatus nothing(String name, boolean fenced) {
+    return new SourceStatus(
+        name, List.of(), List.of(), Optional.empty(), List.of(), Optional.empty(), fenced);
+  }
+
   /**
    * A stretch of history.
    *

@@ -130,7 +130,10 @@ public final class ThorbisBackup implements AutoCloseable {
         });
   }
 
-  /** What is recoverable of a source now. Does not contact it. */
+  /**
+   * What is recoverable of a source now, by what is stored. The source itself is asked for a moment
+   * whether it is fenced, and need not answer.
+   */
   public SourceStatus status(String source) {
     SourceEngine engine = engine(source);
     return call(() -> engine.status(repository()));

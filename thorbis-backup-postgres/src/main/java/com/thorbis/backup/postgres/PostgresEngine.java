@@ -19,6 +19,7 @@ import com.thorbis.backup.postgres.plan.RecoverySettings;
 import com.thorbis.backup.postgres.plan.RestorePlanner;
 import com.thorbis.backup.postgres.plan.StatusReader;
 import com.thorbis.backup.postgres.restore.Adoption;
+import com.thorbis.backup.postgres.restore.Fence;
 import com.thorbis.backup.postgres.restore.Restorer;
 import com.thorbis.backup.postgres.serve.FetchCommand;
 import com.thorbis.backup.postgres.serve.WalFiles;
@@ -84,10 +85,14 @@ final class PostgresEngine implements SourceEngine {
 
   @Override
   public SourceStatus status(Repository repository) throws IOException {
-    SourceInfo source = source(repository);
-    return new StatusReader(
-            source, repository.backups(Optional.of(source.name())), repository.wal(source.name()))
-        .read(settings.clock().instant(), false);
+    String name = settings.source();
+    boolean fenced = Fence.stands(settings);
+    Optional<SourceInfo> source = repository.source(name);
+    return source.isEmpty()
+        ? SourceStatus.nothing(name, fenced)
+        : new StatusReader(
+                source.get(), repository.backups(Optional.of(name)), repository.wal(name))
+            .read(settings.clock().instant(), fenced);
   }
 
   @Override

@@ -1,7 +1,13 @@
 package com.thorbis.backup.cli;
 
+import com.thorbis.backup.api.BackupDescriptor;
+import com.thorbis.backup.api.BackupRequest;
+import com.thorbis.backup.api.ThorbisBackup;
+import com.thorbis.backup.spi.repository.RunControl;
 import com.thorbis.backup.spi.repository.SourceInfo;
+import java.util.Optional;
 import picocli.CommandLine.Command;
+import picocli.CommandLine.Option;
 import picocli.CommandLine.Parameters;
 
 @Command(
@@ -17,26 +23,43 @@ final class SourceCommand extends Group {
     @SuppressWarnings("NullAway.Init") // picocli sets it
     String source;
 
+    @Option(
+        names = "--no-backup",
+        description = "Take no backup; until the next one only the old ones can be restored.")
+    boolean noBackup;
+
     @Override
     public Integer call() {
-      SourceInfo adopted =
-          thorbis().writing(opened -> thorbis().followed(control -> opened.adopt(source, control)));
-      SourceInfo.Incarnation current = adopted.current();
+      return thorbis().writing(opened -> thorbis().followed(control -> adopt(opened, control)));
+    }
+
+    private int adopt(ThorbisBackup opened, RunControl control) {
+      SourceInfo.Incarnation current = opened.adopt(source, control).current();
+      Optional<BackupDescriptor> backup =
+          noBackup
+              ? Optional.empty()
+              : Optional.of(
+                  opened.backup(
+                      BackupRequest.builder(source).label("after adoption").build(), control));
       thorbis()
           .print(
               Json.object(
-                  "source", adopted.name(),
+                  "source", source,
                   "incarnation", current.id(),
                   "forkTimeline",
                       current.fork().map(fork -> Integer.toUnsignedLong(fork.timeline().number())),
-                  "forkLsn", current.fork().map(SourceInfo.Fork::position)),
+                  "forkLsn", current.fork().map(SourceInfo.Fork::position),
+                  "backup", backup.map(Facts::backup)),
               out -> {
                 out.println(
                     source
                         + " is protected again, as incarnation "
                         + current.id()
                         + current.fork().map(fork -> " from " + fork.position()).orElse(""));
-                out.println("Take a backup now: thorbis backup " + source);
+                out.println(
+                    backup
+                        .map(made -> "Backup " + made.id() + " is taken")
+                        .orElse("Take a backup now: thorbis backup " + source));
               });
       return Exit.DONE;
     }

@@ -11,9 +11,7 @@ import org.jspecify.annotations.Nullable;
 import picocli.CommandLine.Command;
 import picocli.CommandLine.Parameters;
 
-@Command(
-    name = "status",
-    description = "Show what can be recovered now. Does not contact the sources.")
+@Command(name = "status", description = "Show what can be recovered now, by what is stored.")
 final class StatusCommand extends Job {
   private static final String MAX_DELAY = "wal.max-delay";
 

@@ -50,7 +50,10 @@ public interface SourceEngine extends AutoCloseable {
   RestoreReport restore(RestoreRequest request, Repository repository, RunControl control)
       throws IOException;
 
-  /** What is recoverable. Does not contact the source. */
+  /**
+   * What is recoverable, by what is stored; of a source that was never backed up, nothing. Whether
+   * a restored cluster waits to be adopted may be asked of the source, which need not answer.
+   */
   SourceStatus status(Repository repository) throws IOException;
 
   /** Timelines and stretches of stored WAL, in order. */

@@ -61,9 +61,6 @@ public final class Adoption {
       }
       createSlot(session);
       lift(session);
-      control
-          .progress()
-          .note("Take a backup now: thorbis backup " + settings.source() + " --type full");
       return adopted;
     } catch (SQLException e) {
       throw BackupException.of(

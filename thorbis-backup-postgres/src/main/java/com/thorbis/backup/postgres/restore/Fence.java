@@ -2,6 +2,13 @@ package com.thorbis.backup.postgres.restore;
 
 import com.thorbis.backup.api.BackupId;
 import com.thorbis.backup.postgres.plan.RecoverySettings;
+import com.thorbis.backup.postgres.settings.PostgresSettings;
+import com.thorbis.backup.postgres.wire.SqlConnections;
+import java.sql.Connection;
+import java.sql.ResultSet;
+import java.sql.SQLException;
+import java.sql.Statement;
+import java.time.Duration;
 import java.util.LinkedHashMap;
 import java.util.LinkedHashSet;
 import java.util.List;
@@ -21,6 +28,8 @@ public final class Fence {
    * unknown extensions as they are, and every session can read them.
    */
   public static final String MARKER = "thorbis.fenced";
+
+  private static final Duration PATIENCE = Duration.ofSeconds(2);
 
   private static final String TRIGGER_FILE = "promote_trigger_file";
   private static final int LAST_WITH_TRIGGER_FILE = 15;
@@ -56,6 +65,22 @@ public final class Fence {
   }
 
   private Fence() {}
+
+  /**
+   * Whether the server that the source's URL leads to stands under a fence. One that does not
+   * answer within moments is taken for one that does not: nobody can lose anything to it.
+   */
+  public static boolean stands(PostgresSettings settings) {
+    try (Connection session = SqlConnections.open(settings, PATIENCE);
+        Statement statement = session.createStatement();
+        ResultSet row =
+            statement.executeQuery(
+                "SELECT coalesce(current_setting('" + MARKER + "', true), '')")) {
+      return row.next() && !row.getString(1).isEmpty();
+    } catch (SQLException e) {
+      return false;
+    }
+  }
 
   /** Every name that the block may set; lifting the fence resets them. */
   static List<String> names(int majorVersion) {

@@ -29,7 +29,10 @@ final class MinimalConfiguration {
     return HEAD
         + "local all all peer map=owner\n"
         + "host all all 127.0.0.1/32 scram-sha-256\n"
-        + "host all all ::1/128 scram-sha-256\n";
+        + "host all all ::1/128 scram-sha-256\n"
+        + "local replication all peer map=owner\n"
+        + "host replication all 127.0.0.1/32 scram-sha-256\n"
+        + "host replication all ::1/128 scram-sha-256\n";
   }
 
   /** Lets the account that owns the files be the roles that administrators use. */

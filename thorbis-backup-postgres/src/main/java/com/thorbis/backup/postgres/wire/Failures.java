@@ -89,6 +89,12 @@ public final class Failures {
                       + settings.user()
                       + " <our address>/32 scram-sha-256 (and the same for the database, for"
                       + " SQL).");
+    } else if (state.equals("08004")) {
+      // The driver's word for a login that cannot go on, such as one without a password.
+      builder =
+          BackupException.of(
+                  "postgres.authentication", FailureKind.PERMANENT, server + ": " + message)
+              .remedy("Set password: of the source to the one of role \"" + role + "\".");
     } else if (state.equals("28000")) {
       builder =
           BackupException.of(

@@ -8,6 +8,7 @@ import com.thorbis.backup.postgres.wire.driver.TlsSocketFactory;
 import com.thorbis.backup.postgres.wire.driver.UnixSocketFactory;
 import java.sql.Connection;
 import java.sql.SQLException;
+import java.time.Duration;
 import java.util.Properties;
 import java.util.stream.Collectors;
 import org.postgresql.Driver;
@@ -23,7 +24,14 @@ public final class SqlConnections {
    * finds nothing but PostgreSQL's own functions without a schema in front.
    */
   public static Connection open(PostgresSettings settings) throws SQLException {
+    return open(settings, settings.connectTimeout());
+  }
+
+  /** The same, with another patience for the connection to come about. */
+  public static Connection open(PostgresSettings settings, Duration patience) throws SQLException {
     Properties properties = properties(settings);
+    properties.setProperty("connectTimeout", seconds(patience.toSeconds()));
+    properties.setProperty("loginTimeout", seconds(patience.toSeconds()));
     settings
         .password()
         .ifPresent(
@@ -56,8 +64,6 @@ public final class SqlConnections {
     TlsSettings tls = settings.tls();
     properties.setProperty("user", settings.user());
     properties.setProperty("ApplicationName", settings.applicationName());
-    properties.setProperty("connectTimeout", seconds(settings.connectTimeout().toSeconds()));
-    properties.setProperty("loginTimeout", seconds(settings.connectTimeout().toSeconds()));
     properties.setProperty("socketTimeout", seconds(settings.readTimeout().toSeconds()));
     properties.setProperty("tcpKeepAlive", "true");
     properties.setProperty("gssEncMode", "disable");

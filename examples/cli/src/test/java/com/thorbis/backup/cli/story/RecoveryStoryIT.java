@@ -330,7 +330,7 @@ class RecoveryStoryIT {
       }
     }
 
-    private void stop(Path data) throws IOException, InterruptedException {
+    static void stop(Path data) throws IOException, InterruptedException {
       long pid = Long.parseLong(Files.readAllLines(data.resolve("postmaster.pid")).get(0).trim());
       ProcessHandle postmaster = ProcessHandle.of(pid).orElseThrow();
       run(List.of("kill", "-INT", Long.toString(pid)));
