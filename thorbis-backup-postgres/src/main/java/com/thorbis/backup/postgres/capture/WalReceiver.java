@@ -47,6 +47,9 @@ public final class WalReceiver {
   private static final String UNDEFINED_FILE = "58P01";
   private static final String NOT_IN_STATE = "55000";
 
+  /** Who in the server says that a segment is gone, whatever language it says it in. */
+  private static final Set<String> REMOVED = Set.of("WalSndSegmentOpen", "CheckXLogRemoval");
+
   private final PostgresSettings settings;
   private final Repository repository;
   private final RunControl control;
@@ -201,7 +204,8 @@ public final class WalReceiver {
       return;
     }
     if (!failure.sqlState().equals(UNDEFINED_FILE)
-        || !failure.answer().message().contains("already been removed")) {
+        || !(REMOVED.contains(failure.answer().routine())
+            || failure.answer().message().contains("already been removed"))) {
       throw failure;
     }
     Lsn kept = slot.restartLsn().orElse(server.position());

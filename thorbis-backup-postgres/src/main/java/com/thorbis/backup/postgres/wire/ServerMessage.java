@@ -11,9 +11,10 @@ import java.io.Serializable;
  * @param message the text
  * @param detail more of it; may be empty
  * @param hint what to do; may be empty
+ * @param routine the function of the server that said it, in no language; may be empty
  */
 public record ServerMessage(
-    String severity, String sqlState, String message, String detail, String hint)
+    String severity, String sqlState, String message, String detail, String hint, String routine)
     implements Serializable {
   private static final int LONGEST = 1000;
   private static final int MOST_FIELDS = 64;
@@ -25,6 +26,7 @@ public record ServerMessage(
     String message = "";
     String detail = "";
     String hint = "";
+    String routine = "";
     int fields = 0;
     for (int field = in.readByte(); field != 0; field = in.readByte()) {
       if (++fields > MOST_FIELDS) {
@@ -38,13 +40,14 @@ public record ServerMessage(
         case 'M' -> message = text;
         case 'D' -> detail = text;
         case 'H' -> hint = text;
+        case 'R' -> routine = text;
         default -> {
-          // Where in the server's source it happened helps nobody here.
+          // Further fields help nobody here.
         }
       }
     }
     return new ServerMessage(
-        untranslated.isEmpty() ? severity : untranslated, state, message, detail, hint);
+        untranslated.isEmpty() ? severity : untranslated, state, message, detail, hint, routine);
   }
 
   /** Whether the server closes the connection after it. */
