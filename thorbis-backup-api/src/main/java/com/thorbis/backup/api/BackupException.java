@@ -1,6 +1,8 @@
 package com.thorbis.backup.api;
 
 import java.io.IOException;
+import java.nio.file.AccessDeniedException;
+import java.nio.file.NoSuchFileException;
 import java.util.Collections;
 import java.util.LinkedHashMap;
 import java.util.Map;
@@ -37,6 +39,21 @@ public final class BackupException extends RuntimeException implements Classifie
               .cause(failure);
       classified.details().forEach(builder::detail);
       return builder.build();
+    }
+    if (failure instanceof NoSuchFileException missing) {
+      return of("file.not-found", FailureKind.NOT_FOUND, "There is no " + missing.getFile())
+          .remedy("Correct the path.")
+          .cause(failure)
+          .build();
+    }
+    if (failure instanceof AccessDeniedException refused) {
+      return of(
+              "file.refused",
+              FailureKind.PERMANENT,
+              "This account may not touch " + refused.getFile())
+          .remedy("Let it, or run as another account.")
+          .cause(failure)
+          .build();
     }
     return of("io", FailureKind.TRANSIENT, failure.toString()).cause(failure).build();
   }

@@ -211,7 +211,29 @@ public final class ThorbisBackup implements AutoCloseable {
     return engine(source).walHook(hook);
   }
 
-  /** Lifts the fence of a restored cluster. */
+  /**
+   * A source as the repository knows it.
+   *
+   * @throws BackupException code {@code source.not-registered} if it was never backed up
+   */
+  public SourceInfo source(String source) {
+    return call(() -> repository().source(source))
+        .orElseThrow(
+            () ->
+                BackupException.of(
+                        "source.not-registered",
+                        FailureKind.NOT_FOUND,
+                        "The repository has no source " + source)
+                    .remedy("Take a backup of it first; that registers it.")
+                    .build());
+  }
+
+  /**
+   * Lifts the fence of a restored cluster, which leads the source's life from then on.
+   *
+   * @throws BackupException code {@code adopt.still-fenced} if it is adopted and its role may not
+   *     lift the fence; the remedy says how to
+   */
   public SourceInfo adopt(String source, RunControl control) {
     SourceEngine engine = engine(source);
     return call(() -> engine.adopt(repository(), control));

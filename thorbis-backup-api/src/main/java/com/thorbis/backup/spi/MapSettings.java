@@ -38,7 +38,15 @@ final class MapSettings implements Settings {
   public String require(String key) {
     return find(key)
         .orElseThrow(
-            () -> configuration(describe(key) + " is missing", "Set " + describe(key) + "."));
+            () ->
+                configuration(
+                    describe(key) + " is missing",
+                    Names.nearest(key, new TreeSet<>(values.keySet()))
+                            .map(near -> "Did you mean it by " + describe(near) + "? ")
+                            .orElse("")
+                        + "Set "
+                        + describe(key)
+                        + "."));
   }
 
   @Override

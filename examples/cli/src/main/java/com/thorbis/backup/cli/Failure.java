@@ -3,6 +3,7 @@ package com.thorbis.backup.cli;
 import com.thorbis.backup.api.BackupException;
 import com.thorbis.backup.api.ClassifiedFailure;
 import com.thorbis.backup.api.FailureKind;
+import java.io.IOException;
 import java.util.Map;
 import java.util.TreeMap;
 import picocli.CommandLine.ParameterException;
@@ -26,6 +27,9 @@ record Failure(
           known.remedy(),
           new TreeMap<>(known.details()),
           failure);
+    }
+    if (failure instanceof IOException io) {
+      return of(BackupException.from(io));
     }
     if (failure instanceof OutOfMemoryError) {
       return new Failure(

@@ -27,7 +27,7 @@ final class InitCommand extends Job {
     if (keyFile.isPresent() && !config.makesRecoveryKey()) {
       throw Failure.usage(
           "--recovery-key-file: there is no recipient that a new recovery key could be for",
-          "Add \"- uri: recovery:\" to repository.encryption.recipients.");
+          "Add - uri: \"recovery:\" (with the quotes) to repository.encryption.recipients.");
     }
     boolean made = config.makesRecoveryKey() && makeRecoveryKey(config, keyFile);
     InitReport report = thorbis.initialised();

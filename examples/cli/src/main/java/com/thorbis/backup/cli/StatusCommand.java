@@ -52,7 +52,7 @@ final class StatusCommand extends Job {
     for (SourceStatus.Window window : status.windows()) {
       out.println(
           "  recoverable from "
-              + Text.time(window.fromTime())
+              + Text.timeFrom(window.fromTime())
               + " to "
               + window.toTime().map(Text::time).orElse("an unknown time")
               + " ("

@@ -43,6 +43,12 @@ final class Text {
     return time.truncatedTo(ChronoUnit.SECONDS).toString();
   }
 
+  /** The first whole second that is not before a moment: what can be asked for. */
+  static String timeFrom(Instant time) {
+    Instant second = time.truncatedTo(ChronoUnit.SECONDS);
+    return (second.equals(time) ? second : second.plusSeconds(1)).toString();
+  }
+
   static String maybe(Optional<?> value) {
     return value.map(Object::toString).orElse("-");
   }

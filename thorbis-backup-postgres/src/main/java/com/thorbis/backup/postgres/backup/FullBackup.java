@@ -12,6 +12,7 @@ import com.thorbis.backup.api.Lsn;
 import com.thorbis.backup.api.Progress;
 import com.thorbis.backup.api.WalSegment;
 import com.thorbis.backup.postgres.capture.AwaitingBackups;
+import com.thorbis.backup.postgres.capture.Descent;
 import com.thorbis.backup.postgres.capture.Pause;
 import com.thorbis.backup.postgres.capture.WalCompanion;
 import com.thorbis.backup.postgres.page.PageChecksums;
@@ -31,6 +32,7 @@ import com.thorbis.backup.spi.repository.BackupWriter;
 import com.thorbis.backup.spi.repository.PieceCheck;
 import com.thorbis.backup.spi.repository.Repository;
 import com.thorbis.backup.spi.repository.RunControl;
+import com.thorbis.backup.spi.repository.SourceInfo;
 import com.thorbis.backup.spi.repository.StoredFile;
 import com.thorbis.backup.spi.repository.WalArchive;
 import java.io.IOException;
@@ -86,7 +88,8 @@ public final class FullBackup {
       ClusterIdentity cluster =
           new ClusterIdentity(
               server.systemId(), connection.majorVersion(), connection.segmentSize());
-      repository.register(settings.source(), "postgres", cluster);
+      SourceInfo source = repository.register(settings.source(), "postgres", cluster);
+      Descent.require(settings, source, connection, server);
       AwaitingBackups.settle(repository, settings.source());
       WalArchive archive = repository.wal(settings.source());
       if (walIsCaptured(archive, cluster)) {
@@ -381,13 +384,29 @@ public final class FullBackup {
         .build();
   }
 
+  /**
+   * Somebody else may still bring the WAL after a passing failure; after another it is hopeless.
+   */
+  private void streamingFailed(Exception problem) {
+    BackupException failure =
+        problem instanceof BackupException known
+            ? known
+            : problem instanceof ClassifiedFailure
+                ? BackupException.from((IOException) problem)
+                : Failures.of(settings, (IOException) problem);
+    if (failure.kind() != FailureKind.TRANSIENT && failure.kind() != FailureKind.OUTCOME_UNKNOWN) {
+      throw failure;
+    }
+    progress.warning("The WAL of this backup is not streamed any more: " + failure.getMessage());
+  }
+
   private boolean awaitWal(
       BackupFacts facts, WalArchive archive, Optional<WalCompanion> companion, Duration patience)
       throws IOException {
     long deadline = System.nanoTime() + Math.max(0, patience.toNanos());
     Lsn stop = facts.stopLsn();
-    if (companion.isPresent()) {
-      companion.get().await(stop, patience, control.cancellation());
+    if (companion.isPresent() && !companion.get().await(stop, patience, control.cancellation())) {
+      companion.get().failure().ifPresent(this::streamingFailed);
     }
     Duration pause = FIRST_LOOK;
     while (!AwaitingBackups.covers(archive, facts.timeline(), facts.startLsn(), stop)) {

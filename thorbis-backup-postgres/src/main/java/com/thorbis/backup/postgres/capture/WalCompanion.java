@@ -1,5 +1,6 @@
 package com.thorbis.backup.postgres.capture;
 
+import com.thorbis.backup.api.BackupException;
 import com.thorbis.backup.api.Cancellation;
 import com.thorbis.backup.api.ClusterIdentity;
 import com.thorbis.backup.api.Lsn;
@@ -102,7 +103,7 @@ public final class WalCompanion implements AutoCloseable {
           .run(
               new WalPosition(StartPoint.segmentStart(from, cluster.segmentSize()), timeline),
               () -> stopping);
-    } catch (IOException | RuntimeException e) {
+    } catch (IOException | BackupException e) {
       synchronized (this) {
         failure = e;
       }

@@ -19,6 +19,7 @@ import com.thorbis.backup.postgres.wire.ReplicationConnection.WalPosition;
 import com.thorbis.backup.postgres.wire.ServerException;
 import com.thorbis.backup.spi.repository.Repository;
 import com.thorbis.backup.spi.repository.RunControl;
+import com.thorbis.backup.spi.repository.SourceInfo;
 import com.thorbis.backup.spi.repository.WalArchive;
 import java.io.IOException;
 import java.time.Duration;
@@ -42,7 +43,12 @@ public final class WalReceiver {
 
   /** Failures that no waiting mends. */
   private static final Set<String> FINAL =
-      Set.of("source.identity-mismatch", "wal.conflict", "wal.timeline-diverged");
+      Set.of(
+          "source.identity-mismatch",
+          "source.abandoned",
+          "wal.identity-mismatch",
+          "wal.conflict",
+          "wal.timeline-diverged");
 
   private static final String UNDEFINED_FILE = "58P01";
   private static final String NOT_IN_STATE = "55000";
@@ -138,7 +144,8 @@ public final class WalReceiver {
       ClusterIdentity cluster =
           new ClusterIdentity(
               server.systemId(), connection.majorVersion(), connection.segmentSize());
-      repository.register(settings.source(), "postgres", cluster);
+      SourceInfo source = repository.register(settings.source(), "postgres", cluster);
+      Descent.require(settings, source, connection, server);
       WalArchive archive = repository.wal(settings.source());
       settle();
 

@@ -6,10 +6,12 @@ import com.thorbis.backup.api.CheckItem;
 import com.thorbis.backup.api.CheckItem.Outcome;
 import com.thorbis.backup.api.SourceStatus;
 import com.thorbis.backup.api.WalRange;
+import com.thorbis.backup.postgres.capture.Descent;
 import com.thorbis.backup.postgres.plan.StatusReader;
 import com.thorbis.backup.postgres.settings.PostgresSettings;
 import com.thorbis.backup.postgres.wire.Failures;
 import com.thorbis.backup.postgres.wire.ReplicationConnection;
+import com.thorbis.backup.postgres.wire.ReplicationConnection.SystemIdentity;
 import com.thorbis.backup.postgres.wire.SqlConnections;
 import com.thorbis.backup.spi.repository.Repository;
 import com.thorbis.backup.spi.repository.SourceInfo;
@@ -75,16 +77,30 @@ public final class Preflight {
   private void replication() {
     try (ReplicationConnection connection =
         ReplicationConnection.open(settings, new Cancellation())) {
-      connection.identify();
+      SystemIdentity server = connection.identify();
       add(
           "postgres.connection.replication",
           Outcome.OK,
           settings.address() + " speaks the replication protocol",
           "");
+      Optional<SourceInfo> source = repository.source(settings.source());
+      if (source.isPresent()) {
+        descent(source.get(), connection, server);
+      }
     } catch (IOException e) {
       refused("postgres.connection.replication", Failures.of(settings, e));
     } catch (BackupException e) {
       refused("postgres.connection.replication", e);
+    }
+  }
+
+  /** Without a finding of its own where nothing was ever adopted. */
+  private void descent(SourceInfo source, ReplicationConnection connection, SystemIdentity server)
+      throws IOException {
+    try {
+      Descent.require(settings, source, connection, server);
+    } catch (BackupException e) {
+      refused("postgres.descent", e);
     }
   }
 

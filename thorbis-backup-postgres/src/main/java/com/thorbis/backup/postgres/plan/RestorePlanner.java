@@ -222,7 +222,7 @@ public final class RestorePlanner {
       throws IOException {
     Instant time = target.time();
     if (backup.stoppedAt().isAfter(time)) {
-      refusal.add(backup, "it ended later, at " + backup.stoppedAt());
+      refusal.add(backup, "the backup ended later, at " + backup.stoppedAt());
       refusal.reachableTime(backup.stoppedAt());
       return Optional.empty();
     }
@@ -307,7 +307,7 @@ public final class RestorePlanner {
           backup,
           "transaction "
               + target.xid()
-              + " does not end in the WAL after it"
+              + " does not end in the WAL behind the backup"
               + wal.gap().map(gap -> "; " + missing(gap)).orElse(""));
       wal.outermostXids(backup.stopLsn()).forEach(refusal::reachableXid);
       refusal.reachableAnyway();
@@ -347,8 +347,8 @@ public final class RestorePlanner {
     refusal.add(
         backup,
         point.isPresent()
-            ? "the restore point was made before it ended"
-            : "no restore point of this name is in the WAL after it"
+            ? "the restore point was made before the backup ended"
+            : "no restore point of this name is in the WAL behind the backup"
                 + wal.gap().map(gap -> "; " + missing(gap)).orElse(""));
     List<String> names =
         wal.restorePoints().stream().map(WalMarks.RestorePoint::name).distinct().toList();
@@ -458,14 +458,17 @@ public final class RestorePlanner {
       String newest =
           reasons.isEmpty()
               ? "source " + source + " has no backup"
-              : reasons.entrySet().iterator().next().getValue();
+              : "from backup "
+                  + reasons.keySet().iterator().next()
+                  + ": "
+                  + reasons.values().iterator().next();
       BackupException.Builder builder =
           BackupException.of(
                   "restore.unreachable",
                   FailureKind.REFUSED,
                   "Cannot reach "
                       + describe(target)
-                      + ": "
+                      + (reasons.isEmpty() ? ": " : " ")
                       + newest
                       + nearest.map(n -> ". The nearest that can be reached is " + n).orElse(""))
               .remedy(

@@ -212,10 +212,17 @@ public final class Adoption {
   }
 
   private void lift(Connection session) throws SQLException {
+    Optional<String> before =
+        Optional.of(
+                text(session, "SELECT coalesce(current_setting('" + Fence.BEFORE + "', true), '')"))
+            .filter(settings -> !settings.isEmpty());
     List<String> statements = new ArrayList<>();
     int version = Integer.parseInt(text(session, "SHOW server_version_num")) / 10_000;
     for (String name : Fence.names(version)) {
       statements.add("ALTER SYSTEM RESET " + name);
+    }
+    if (before.isPresent()) {
+      statements.add("ALTER SYSTEM RESET " + Fence.BEFORE);
     }
     // Last, so that what failed half-way is still seen as fenced and can be repeated.
     statements.add("ALTER SYSTEM RESET " + Fence.MARKER);
@@ -228,16 +235,21 @@ public final class Adoption {
       if (!INSUFFICIENT_PRIVILEGE.equals(e.getSQLState())) {
         throw e;
       }
-      control
-          .progress()
-          .warning(
-              "The cluster is adopted and still FENCED: role "
-                  + settings.user()
-                  + " may not change its settings. Run as a superuser: "
-                  + String.join("; ", statements)
-                  + "; and restart it");
-      return;
+      throw refused(
+          "adopt.still-fenced",
+          "The cluster is adopted and still FENCED: role "
+              + settings.user()
+              + " may not change its settings",
+          "Run as a superuser, then restart the server:\n" + String.join(";\n", statements) + ";");
     }
+    before.ifPresent(
+        settings ->
+            control
+                .progress()
+                .warning(
+                    "The source had these settings in postgresql.auto.conf, which the fence replaced."
+                        + " Set again what still holds: "
+                        + settings));
     control
         .progress()
         .warning("Restart the server: archive_mode and other settings take effect then");

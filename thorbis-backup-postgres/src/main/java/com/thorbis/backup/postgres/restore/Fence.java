@@ -14,8 +14,11 @@ import java.util.LinkedHashSet;
 import java.util.List;
 import java.util.Map;
 import java.util.Set;
+import java.util.TreeMap;
 import java.util.TreeSet;
+import java.util.regex.Matcher;
 import java.util.regex.Pattern;
+import java.util.stream.Collectors;
 
 /**
  * The block at the end of {@code postgresql.auto.conf} that sets recovery up and keeps a restored
@@ -28,6 +31,12 @@ public final class Fence {
    * unknown extensions as they are, and every session can read them.
    */
   public static final String MARKER = "thorbis.fenced";
+
+  /** What of the source's own settings the block replaces, for those who lift the fence. */
+  static final String BEFORE = "thorbis.before";
+
+  private static final Pattern LINE =
+      Pattern.compile("^\\s*([a-z_.0-9]+)\\s*=\\s*'((?:[^']|'')*)'\\s*$");
 
   private static final Duration PATIENCE = Duration.ofSeconds(2);
 
@@ -99,6 +108,24 @@ public final class Fence {
     return List.copyOf(names);
   }
 
+  /** What was set before of those names that say how the cluster itself works; no connections. */
+  private static String before(String stored) {
+    Map<String, String> found = new TreeMap<>();
+    stored
+        .lines()
+        .forEach(
+            line -> {
+              Matcher form = LINE.matcher(line);
+              if (form.matches() && SETTINGS.containsKey(form.group(1))) {
+                found.put(form.group(1), form.group(2).replace("''", "'"));
+              }
+            });
+    found.keySet().removeIf(name -> name.endsWith("conninfo") || found.get(name).isEmpty());
+    return found.entrySet().stream()
+        .map(each -> each.getKey() + " = " + each.getValue())
+        .collect(Collectors.joining("; "));
+  }
+
   /**
    * The whole file.
    *
@@ -123,6 +150,10 @@ public final class Fence {
         .append("\" lifts this when it takes the source's place.\n");
     Map<String, String> all = new LinkedHashMap<>();
     all.put(MARKER, backup + "/" + incarnation);
+    String before = before(stored);
+    if (!before.isEmpty()) {
+      all.put(BEFORE, before);
+    }
     all.putAll(SETTINGS);
     if (majorVersion <= LAST_WITH_TRIGGER_FILE) {
       all.put(TRIGGER_FILE, ""); // one that is there already would end recovery

@@ -11,6 +11,7 @@ import com.thorbis.backup.postgres.serve.Exchange;
 import com.thorbis.backup.postgres.serve.FetchCommand;
 import com.thorbis.backup.postgres.serve.Registrations;
 import com.thorbis.backup.postgres.server.RecoveryRun;
+import com.thorbis.backup.postgres.server.ServerPrograms;
 import com.thorbis.backup.postgres.server.ServerUser;
 import com.thorbis.backup.postgres.settings.PostgresSettings;
 import com.thorbis.backup.spi.repository.BackupFacts;
@@ -208,11 +209,13 @@ public final class Restorer {
         next.add(
             "Start the server as "
                 + owner
-                + ": pg_ctl -D "
+                + ", on another port with -o \"-p PORT\" where its own is taken: "
+                + pgCtl(plan)
+                + " -D "
                 + tree.root()
                 + " -l "
-                + tree.root()
-                + ".log start");
+                + tree.root().resolve("recovery.log")
+                + " start");
         next.add(adoption());
         return report(plan, tree, files, bytes, fetched, Optional.empty(), stages, next);
       }
@@ -229,6 +232,15 @@ public final class Restorer {
       next.addAll(outcome.next());
       next.add(adoption());
       return report(plan, tree, files, bytes, fetched, Optional.of(outcome), stages, next);
+    }
+  }
+
+  private String pgCtl(RestorePlan plan) throws IOException {
+    try {
+      return ServerPrograms.find(settings.binDirectory(), plan.backup().cluster().majorVersion())
+          .program("pg_ctl");
+    } catch (BackupException e) {
+      return "pg_ctl"; // of this version, wherever it will be installed
     }
   }
 

@@ -175,7 +175,7 @@ public final class WalServer {
         if (now - nextBeat >= 0) {
           nextBeat = now + BEAT_NANOS;
           try {
-            follow(finder.find());
+            follow(finder.find(), control);
           } catch (IOException | RuntimeException e) {
             // Those that are served already go on being served.
             LOG.warn("The restores of {} could not be listed", settings.source(), e);
@@ -217,7 +217,7 @@ public final class WalServer {
     }
   }
 
-  private void follow(Set<Path> wanted) {
+  private void follow(Set<Path> wanted, RunControl control) {
     for (Iterator<Map.Entry<Path, Served>> each = served.entrySet().iterator(); each.hasNext(); ) {
       Map.Entry<Path, Served> entry = each.next();
       if (!wanted.contains(entry.getKey())) {
@@ -229,6 +229,7 @@ public final class WalServer {
       if (!served.containsKey(path)) {
         try {
           served.put(path, open(path));
+          control.progress().note("Serving WAL to " + path);
           LOG.info("Serving WAL to {}", path);
         } catch (IOException | RuntimeException e) {
           LOG.debug("{} cannot be served", path, e);

@@ -27,6 +27,7 @@ import java.sql.SQLException;
 import java.sql.Statement;
 import java.time.Instant;
 import java.time.OffsetDateTime;
+import java.util.ArrayList;
 import java.util.LinkedHashMap;
 import java.util.LinkedHashSet;
 import java.util.List;
@@ -54,6 +55,15 @@ public final class RecoveryRun {
   private static final String ASK =
       "SELECT pg_is_in_recovery(), pg_last_wal_replay_lsn()::text, pg_last_xact_replay_timestamp(),"
           + " CASE WHEN pg_is_in_recovery() THEN pg_get_wal_replay_pause_state() END";
+
+  /** Locks that replay holds for transactions whose end was not replayed. */
+  private static final String LOCKED =
+      "SELECT string_agg(coalesce(CASE WHEN d.datname = current_database() THEN"
+          + " l.relation::regclass::text END, d.datname || ', relation ' || l.relation), '; ')"
+          + " FROM pg_locks l JOIN pg_stat_activity a ON a.pid = l.pid"
+          + " LEFT JOIN pg_database d ON d.oid = l.database"
+          + " WHERE a.backend_type = 'startup' AND l.locktype = 'relation'"
+          + " AND l.mode = 'AccessExclusiveLock' AND l.granted";
 
   private final PostgresSettings settings;
   private final Repository repository;
@@ -133,20 +143,19 @@ public final class RecoveryRun {
                     "The server reached the target and was stopped. Before it goes on from there, set"
                         + " recovery_target_action to promote, or it stops again."));
       } else {
+        List<String> next = new ArrayList<>();
+        next.add(
+            "The server listens on 127.0.0.1:"
+                + server.port()
+                + " and in "
+                + server.socketFolder()
+                + ", and writes to "
+                + server.logFile());
+        if (action == Action.PAUSE && !(plan.target() instanceof RecoveryTarget.Latest)) {
+          next.addAll(paused(server));
+        }
         server.open();
-        outcome =
-            new Outcome(
-                reached,
-                segments,
-                true,
-                server.port(),
-                List.of(
-                    "The server listens on 127.0.0.1:"
-                        + server.port()
-                        + " and in "
-                        + server.socketFolder()
-                        + ", and writes to "
-                        + server.logFile()));
+        outcome = new Outcome(reached, segments, true, server.port(), next);
       }
       proven = true;
       return outcome;
@@ -157,6 +166,30 @@ public final class RecoveryRun {
       enough.cancel();
       join(serving);
     }
+  }
+
+  /** What can be done with a server that waits at its target, and what cannot be looked at yet. */
+  private List<String> paused(RecoveryServer server) throws IOException {
+    List<String> next = new ArrayList<>();
+    try (Connection session = connect(server)) {
+      if (session != null) {
+        try (Statement statement = session.createStatement();
+            ResultSet row = statement.executeQuery(LOCKED)) {
+          if (row.next() && row.getString(1) != null) {
+            next.add(
+                "Whoever reads these waits until recovery ends, for a transaction that it stopped"
+                    + " before has them locked: "
+                    + row.getString(1));
+          }
+        }
+      }
+    } catch (SQLException e) {
+      control.progress().warning("Locked tables could not be looked for: " + e.getMessage());
+    }
+    next.add(
+        "It can be read only. When it is at the right moment, end recovery as a superuser with:"
+            + " SELECT pg_wal_replay_resume()");
+    return next;
   }
 
   private Thread serve(Path dataDirectory, Cancellation until) {

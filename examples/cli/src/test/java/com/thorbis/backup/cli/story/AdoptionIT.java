@@ -12,6 +12,7 @@ import java.sql.Connection;
 import java.sql.DriverManager;
 import java.sql.ResultSet;
 import java.sql.Statement;
+import java.util.stream.Stream;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 
@@ -37,7 +38,10 @@ class AdoptionIT {
       server.execute(
           "postgres",
           "CREATE DATABASE bench",
-          "CREATE ROLE keeper LOGIN SUPERUSER REPLICATION PASSWORD '" + PASSWORD + "'");
+          "CREATE ROLE keeper LOGIN SUPERUSER REPLICATION PASSWORD '" + PASSWORD + "'",
+          "CREATE ROLE modest LOGIN REPLICATION PASSWORD '" + PASSWORD + "'",
+          "GRANT pg_read_all_settings TO modest",
+          "ALTER SYSTEM SET wal_keep_size = '64MB'");
       story = new Story(folder, server, "").with("KEEPER_PASSWORD", PASSWORD);
       Path config = folder.resolve("thorbis.yaml");
       Files.writeString(
@@ -66,6 +70,14 @@ class AdoptionIT {
     try {
       assertFencedUntilAdopted(story);
 
+      as("modest");
+      Command.Result modest = story.command.run("--json", "source", "adopt", "main");
+      assertThat(modest.exit()).as(modest.toString()).isEqualTo(4);
+      assertThat(modest.errorCode()).isEqualTo("adopt.still-fenced");
+      assertThat(modest.json().at("/error/remedy").asText())
+          .contains("ALTER SYSTEM RESET archive_mode;\n");
+      assertThat(story.command.json("status").at("/sources/0/fenced").asBoolean()).isTrue();
+      as("keeper");
       JsonNode adopted = story.command.json("source", "adopt", "main");
       assertThat(adopted.path("forkTimeline").asInt()).isEqualTo(1);
       assertThat(adopted.at("/backup/status").asText()).isEqualTo("complete");
@@ -89,6 +101,7 @@ class AdoptionIT {
     // The cluster of the first life can still be brought back to a moment of its own.
     JsonNode list = story.command.json("list", "main").path("items");
     assertThat(list).hasSize(3);
+    assertTheOriginalIsRefused(story);
     story.command.json(
         "restore",
         "main",
@@ -97,6 +110,39 @@ class AdoptionIT {
         "--backup",
         list.get(0).path("id").asText(),
         "--immediate");
+  }
+
+  /** It comes up again, with the same identity, when nobody counts on it any more. */
+  private void assertTheOriginalIsRefused(Story story) throws Exception {
+    String config = Files.readString(folder.resolve("thorbis.yaml"));
+    try (PostgresServer original =
+        PostgresServer.builder(story.server.binaries())
+            .dataDirectory(folder.resolve("data"))
+            .configDirectory(folder.resolve("etc"))
+            .adopt()
+            .start()) {
+      pointTo(port(), original.port());
+      for (String[] words : new String[][] {{"backup", "main"}, {"wal", "receive", "main"}}) {
+        Command.Result refused = story.command.run(join("--json", words));
+        assertThat(refused.exit()).as(refused.toString()).isEqualTo(4);
+        assertThat(refused.errorCode()).isEqualTo("source.abandoned");
+      }
+      Command.Result checked = story.command.run("check", "main");
+      assertThat(checked.exit()).isEqualTo(1);
+      assertThat(checked.out()).contains("postgres.descent");
+    } finally {
+      Files.writeString(folder.resolve("thorbis.yaml"), config);
+    }
+  }
+
+  private static String[] join(String first, String[] more) {
+    return Stream.concat(Stream.of(first), Stream.of(more)).toArray(String[]::new);
+  }
+
+  private void as(String role) throws Exception {
+    Path config = folder.resolve("thorbis.yaml");
+    Files.writeString(
+        config, Files.readString(config).replaceAll("user: (keeper|modest)", "user: " + role));
   }
 
   private void assertFencedUntilAdopted(Story story) throws Exception {

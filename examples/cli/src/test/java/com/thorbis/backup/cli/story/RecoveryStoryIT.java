@@ -87,6 +87,9 @@ class RecoveryStoryIT {
         String lsn = server.query("bench", "SELECT pg_current_wal_insert_lsn()");
         bench.run(load, 2);
         Truth last = story.truth();
+        server.execute("bench", "CREATE TABLE doomed AS SELECT 1 AS id");
+        Instant beforeTheDrop = Instant.parse(server.query("bench", SERVER_TIME));
+        server.execute("bench", "DROP TABLE doomed");
         server.query("bench", "SELECT pg_switch_wal()");
         String end = server.query("bench", "SELECT pg_current_wal_lsn()");
         story.awaitStored(end);
@@ -106,6 +109,18 @@ class RecoveryStoryIT {
               story.checkEverything(port);
             },
             "--latest");
+        JsonNode undone =
+            story.restoreAndCompare(
+                "undone",
+                last,
+                port ->
+                    assertThat(story.count(port, "pg_class WHERE relname = 'doomed'"))
+                        .isEqualTo("1"),
+                "--to-time",
+                beforeTheDrop.toString());
+        assertThat(undone.path("next").toString())
+            .contains("doomed")
+            .contains("pg_wal_replay_resume()");
         story.restoreServeAndCompare("by-hand", named, "--to-name", "before the flood");
       }
     }
@@ -220,7 +235,8 @@ class RecoveryStoryIT {
       restoreAndCompare(name, truth, port -> {}, target);
     }
 
-    void restoreAndCompare(String name, Truth truth, Look look, String... target) throws Exception {
+    JsonNode restoreAndCompare(String name, Truth truth, Look look, String... target)
+        throws Exception {
       Path data = folder.resolve(name);
       JsonNode report = restore(data, name, Stream.concat(Stream.of(target), Stream.of("--start")));
       int port = report.path("port").asInt();
@@ -233,6 +249,11 @@ class RecoveryStoryIT {
         stop(data);
       }
       check(data);
+      return report;
+    }
+
+    String count(int port, String what) {
+      return query(port, "SELECT count(*) FROM " + what);
     }
 
     /** The digest of the database as text; empty where the version at hand lacks the tool. */

@@ -145,7 +145,7 @@ final class Failures {
         "The folder " + missing + " does not exist",
         root.toString(),
         missing.equals(root)
-            ? "Mount the file system it is on, correct the path, or create a repository there."
+            ? "Mount the file system it is on, correct the path, or create a repository there with init."
             : "Mount the file system it is on, correct the path, or create that folder.",
         null);
   }
