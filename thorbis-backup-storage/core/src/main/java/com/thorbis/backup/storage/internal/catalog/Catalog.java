@@ -111,6 +111,19 @@ public final class Catalog {
 
   Catalog() {}
 
+  /** What it holds now, and goes its own way from here. */
+  synchronized Catalog copy() {
+    Catalog copy = new Catalog();
+    copy.sources.putAll(sources);
+    copy.backups.putAll(backups);
+    copy.walMarks.addAll(walMarks);
+    copy.walExpiries.addAll(walExpiries);
+    copy.walGone.putAll(walGone);
+    copy.sweeps.putAll(sweeps);
+    copy.plainObjects.addAll(plainObjects);
+    return copy;
+  }
+
   /** Every source. */
   public synchronized List<Source> sources() {
     return List.copyOf(sources.values());

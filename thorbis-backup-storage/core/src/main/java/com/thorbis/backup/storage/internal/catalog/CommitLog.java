@@ -187,6 +187,8 @@ public final class CommitLog {
           new Commit(
               sequence + 1, head, clock.instant(), writer, drawId(), List.copyOf(operations));
       ObjectKey key = ObjectNames.commit(commit.sequence());
+      // A commit that nobody could read would be the end of the repository.
+      catalog.copy().apply(commit.sequence(), commit.operations(), key);
       byte[] sealed =
           SealedObjects.seal(
               ObjectType.COMMIT, key, commit.encode(), keys.key(header.tree(), EPOCH), random);

@@ -33,6 +33,7 @@ import java.util.Map;
 import java.util.Optional;
 import java.util.Set;
 import java.util.function.Function;
+import java.util.stream.Stream;
 
 /**
  * Removes what was given up and is past its grace, and what crashed writers left. Each batch is
@@ -55,6 +56,7 @@ final class Sweeper {
   private final Set<String> unknown = new LinkedHashSet<>();
   private final Set<String> alarms = new LinkedHashSet<>();
   private final List<BackupId> swept = new ArrayList<>();
+  private final Set<BackupId> finished = new LinkedHashSet<>();
   private Set<BackupId> due = Set.of();
   private long objects;
   private long bytes;
@@ -116,8 +118,8 @@ final class Sweeper {
 
   void run() throws IOException {
     List<Leases.Held> leases = Leases.all(services.store());
-    due = due(services.log().catalog(), leases);
     List<Done> done = finish();
+    due = due(services.log().catalog(), leases);
     for (Batch batch : batches(leases)) {
       done = sweep(batch, done);
     }
@@ -126,7 +128,7 @@ final class Sweeper {
       lease.renew();
       services.log().append(catalog -> ended(catalog, last));
     }
-    due.stream()
+    Stream.concat(finished.stream(), due.stream())
         .filter(id -> services.log().catalog().kept(id).isEmpty())
         .forEach(swept::add);
     removeLog();
@@ -162,6 +164,7 @@ final class Sweeper {
   private List<Catalog.Kept> ours(Catalog catalog) {
     return catalog.kept().stream()
         .filter(kept -> kept.entry().backup().source().equals(source.info().name()))
+        .filter(kept -> !finished.contains(kept.entry().backup().id()))
         .toList();
   }
 
@@ -172,6 +175,9 @@ final class Sweeper {
       if (pending.source().equals(source.info().name())) {
         lease.renew();
         done.add(remove(pending));
+        pending.manifests().stream()
+            .filter(id -> services.log().catalog().kept(id).isPresent())
+            .forEach(finished::add);
       }
     }
     return done;
