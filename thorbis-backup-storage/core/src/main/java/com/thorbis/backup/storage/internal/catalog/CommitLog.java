@@ -192,6 +192,9 @@ public final class CommitLog {
       byte[] sealed =
           SealedObjects.seal(
               ObjectType.COMMIT, key, commit.encode(), keys.key(header.tree(), EPOCH), random);
+      if (sealed.length > MOST_COMMIT_BYTES) {
+        throw new IllegalStateException("A commit of " + sealed.length + " bytes: " + key);
+      }
       try {
         Outcomes.settle(
             key, () -> store.put(key, ObjectSource.of(sealed)), () -> isOurs(key, commit.run()));

@@ -84,25 +84,28 @@ public final class Pruner {
     try (Lease lease = Lease.takeExclusive(services, draw(32), LeaseFacts.PRUNE)) {
       Instant now = lease.startedAt();
       requireClock(now);
-      PrunePlan plan = terms.plan().isPresent() ? terms.plan().get() : plan();
-      requireFresh(plan, now);
+      if (terms.plan().isPresent()) {
+        requireFresh(terms.plan().get(), now);
+      }
+      // What this run gives up is for another to remove, however short its grace.
       Sweeper sweeper =
           new Sweeper(services, found, lease, now, terms.grace(), control, Pruner.this::draw);
+      Deleted deleted = delete(terms, lease);
       sweeper.run();
-      List<BackupId> deleted = delete(plan, terms, lease);
       control.progress().end("sweep");
+      PrunePlan plan = deleted.plan();
       List<String> alarms = new ArrayList<>(plan.retention().alarms());
       alarms.addAll(sweeper.alarms());
       LOG.info(
           "Pruned source={} deleted={} swept={} objects={} bytes={}",
           source,
-          deleted.size(),
+          deleted.backups().size(),
           sweeper.swept().size(),
           sweeper.objects(),
           sweeper.bytes());
       return new PruneReport(
           plan,
-          deleted,
+          deleted.backups(),
           sweeper.swept(),
           sweeper.objects(),
           sweeper.bytes(),
@@ -130,41 +133,47 @@ public final class Pruner {
     return new PrunePlan(retention, head, sweeps, bytes);
   }
 
-  private List<BackupId> delete(PrunePlan plan, Terms terms, Lease lease) throws IOException {
-    List<BackupId> deleted = new ArrayList<>();
+  /** What a run gave up, and by which plan. */
+  private record Deleted(PrunePlan plan, List<BackupId> backups) {}
+
+  private Deleted delete(Terms terms, Lease lease) throws IOException {
+    Deleted[] done = new Deleted[1];
     services
         .log()
         .append(
             catalog -> {
               // Whoever lost its lease, or slept, must not act on what it saw before.
               Instant at = lease.renew();
-              requireFresh(plan, at);
+              Instant asOf = terms.plan().map(plan -> plan.retention().asOf()).orElse(at);
+              PrunePlan plan = plan(catalog, asOf, services.log().sequence());
+              if (terms.plan().isPresent()) {
+                requireFresh(terms.plan().get(), at);
+                requireSame(terms.plan().get(), plan.retention());
+              }
               List<Catalog.Kept> live = live(catalog);
-              RetentionPlan again = planner.plan(live, plan.retention().asOf());
-              requireSame(plan, again);
-              Set<BackupId> going = going(again);
-              requireAllowed(live, going, terms, at);
-              List<Operation> operations = new ArrayList<>();
+              requireAllowed(live, going(plan.retention()), terms, at);
+              List<BackupId> backups =
+                  plan.retention().decisions().stream()
+                      .filter(decision -> !decision.keep())
+                      .map(RetentionPlan.Decision::backup)
+                      .toList();
+              done[0] = new Deleted(plan, backups);
               Instant sweepAfter = at.plus(terms.grace());
-              deleted.clear();
-              deleted.addAll(again.decisions().stream()
-                  .filter(decision -> !decision.keep())
-                  .map(RetentionPlan.Decision::backup)
-                  .toList());
-              if (!deleted.isEmpty()) {
+              List<Operation> operations = new ArrayList<>();
+              if (!backups.isEmpty()) {
                 operations.add(
                     new Operation.Delete(
-                        deleted,
+                        backups,
                         "retention",
-                        again.policyDigest(),
+                        plan.retention().policyDigest(),
                         plan.head(),
                         at,
                         sweepAfter));
               }
-              operations.addAll(expiries(catalog, live, again, sweepAfter));
+              operations.addAll(expiries(catalog, live, plan.retention(), sweepAfter));
               return operations;
             });
-    return deleted;
+    return done[0];
   }
 
   /** What of the log nothing needs that stays. */

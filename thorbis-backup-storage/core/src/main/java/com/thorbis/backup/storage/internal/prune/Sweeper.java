@@ -26,6 +26,7 @@ import java.time.Duration;
 import java.time.Instant;
 import java.util.ArrayList;
 import java.util.HashMap;
+import java.util.HashSet;
 import java.util.LinkedHashMap;
 import java.util.LinkedHashSet;
 import java.util.List;
@@ -56,6 +57,8 @@ final class Sweeper {
   private final Set<String> unknown = new LinkedHashSet<>();
   private final Set<String> alarms = new LinkedHashSet<>();
   private final List<BackupId> swept = new ArrayList<>();
+  private final Set<BackupId> past = new HashSet<>();
+  private final Set<Operation.WalExpire> pastLog = new HashSet<>();
   private final Set<BackupId> finished = new LinkedHashSet<>();
   private Set<BackupId> due = Set.of();
   private long objects;
@@ -72,7 +75,7 @@ final class Sweeper {
   private record Batch(List<ObjectId> packs, List<BackupId> manifests) {}
 
   /**
-   * A sweep of one source.
+   * A sweep of one source, of what was given up by now.
    *
    * @param lease must stay alive
    * @param now the store's time; stands still for the whole run
@@ -94,6 +97,13 @@ final class Sweeper {
     this.control = control;
     this.ids = ids;
     this.reach = new Reach(services, source);
+    Catalog catalog = services.log().catalog();
+    catalog.kept().stream()
+        .filter(kept -> isDue(kept, now))
+        .forEach(kept -> past.add(kept.entry().backup().id()));
+    catalog.walExpiries().stream()
+        .filter(expiry -> !now.isBefore(expiry.sweepAfter()))
+        .forEach(pastLog::add);
   }
 
   List<BackupId> swept() {
@@ -154,7 +164,7 @@ final class Sweeper {
     Set<BackupId> found = new LinkedHashSet<>();
     for (Catalog.Kept kept : ours(catalog)) {
       BackupId id = kept.entry().backup().id();
-      if (isDue(kept, now) && (kept.fate().sweeping() || !pinned.contains(id))) {
+      if (past.contains(id) && isDue(kept, now) && (kept.fate().sweeping() || !pinned.contains(id))) {
         found.add(id);
       }
     }
@@ -398,8 +408,7 @@ final class Sweeper {
             catalog -> {
               Map<String, Operation.WalExpire> last = new LinkedHashMap<>();
               for (Operation.WalExpire expiry : catalog.walExpiries()) {
-                if (expiry.source().equals(source.info().name())
-                    && !now.isBefore(expiry.sweepAfter())) {
+                if (expiry.source().equals(source.info().name()) && pastLog.contains(expiry)) {
                   last.put(expiry.incarnation() + "/" + expiry.timeline().hex(), expiry);
                 }
               }
