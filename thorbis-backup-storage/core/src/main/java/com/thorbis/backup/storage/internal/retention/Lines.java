@@ -8,6 +8,7 @@ import java.util.Comparator;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
+import java.util.stream.Collectors;
 
 /** The log that kept backups need, line by line. */
 final class Lines {
@@ -15,11 +16,10 @@ final class Lines {
 
   private Lines() {}
 
-  /** Each line that a backup lies on, with one such backup. */
-  static Map<Line, Candidate> of(List<Candidate> candidates) {
-    Map<Line, Candidate> lines = new LinkedHashMap<>();
-    candidates.forEach(one -> lines.putIfAbsent(one.line(), one));
-    return lines;
+  /** Each line that a backup lies on, with its backups in the order given. */
+  static Map<Line, List<Candidate>> of(List<Candidate> candidates) {
+    return candidates.stream()
+        .collect(Collectors.groupingBy(Candidate::line, LinkedHashMap::new, Collectors.toList()));
   }
 
   /** All that is stored of every line: nothing is to go. */
@@ -33,12 +33,12 @@ final class Lines {
    * The lines of which another may be a continuation. A timeline's number is higher than its
    * ancestors', and log never passes from one system identifier to another.
    */
-  static List<Line> possibleAncestors(Line line, Map<Line, Candidate> lines) {
-    Candidate one = lines.get(line);
+  static List<Line> possibleAncestors(Line line, Map<Line, List<Candidate>> lines) {
+    List<Candidate> own = lines.getOrDefault(line, List.of());
     return lines.entrySet().stream()
         .filter(entry -> !entry.getKey().equals(line))
         .filter(entry -> entry.getKey().timeline().compareTo(line.timeline()) <= 0)
-        .filter(entry -> one == null || sameSystem(one, entry.getValue()))
+        .filter(entry -> own.isEmpty() || sameSystem(own.get(0), entry.getValue().get(0)))
         .map(Map.Entry::getKey)
         .toList();
   }
@@ -49,7 +49,7 @@ final class Lines {
    * @param onwards from where on a line is needed to its end
    */
   static List<WalKeep> needed(List<Candidate> all, List<Candidate> kept, Map<Line, Lsn> onwards) {
-    Map<Line, Candidate> lines = of(all);
+    Map<Line, List<Candidate>> lines = of(all);
     Map<Line, List<WalRange>> stretches = new LinkedHashMap<>();
     lines.keySet().forEach(line -> stretches.put(line, new ArrayList<>()));
     onwards.keySet().forEach(line -> stretches.putIfAbsent(line, new ArrayList<>()));
@@ -60,11 +60,11 @@ final class Lines {
       // A byte more, so that a segment which begins exactly where the backup stops is kept.
       Lsn end = one.backup().stopLsn().equals(END) ? END : one.backup().stopLsn().plus(1);
       lines.forEach(
-          (line, any) -> {
+          (line, others) -> {
             // Also of what may be an ancestor: it is little, and what is known of lines may be
             // less.
             if (line.equals(one.line())
-                || (sameSystem(one, any)
+                || (sameSystem(one, others.get(0))
                     && line.timeline().compareTo(one.backup().timeline()) <= 0)) {
               stretches.get(line).add(new WalRange(line.timeline(), start, end));
             }

@@ -20,6 +20,7 @@ import java.util.Map;
 import java.util.Optional;
 import java.util.Set;
 import java.util.function.Predicate;
+import java.util.stream.Collectors;
 import org.jspecify.annotations.Nullable;
 
 /**
@@ -227,6 +228,15 @@ public final class Retention {
         keep(one, "pitr window");
       }
     }
+    if (!found.unknown().isEmpty()) {
+      alarms.add(
+          "retention.descent-unknown: it is not known where "
+              + found.unknown().stream()
+                  .map(line -> "timeline " + line.timeline() + " of " + line.incarnation())
+                  .collect(Collectors.joining(", "))
+              + " began, so every verified backup that it may rest on is kept until it has one from"
+              + " before the recovery window");
+    }
     List<Candidate> before = valid.stream().filter(one -> one.stoppedAt().isBefore(start)).toList();
     if (found.base().isEmpty() && !before.isEmpty()) {
       before.forEach(one -> keep(one, "pitr unproven"));
@@ -247,7 +257,8 @@ public final class Retention {
     if (trusted.size() < policy.minimum()) {
       if (!all.isEmpty()) {
         alarms.add(
-            "retention.below-minimum: %d verified backups of at least %d; nothing is deleted, verify some"
+            ("retention.below-minimum: %d verified backups of at least %d; nothing is deleted;"
+                    + " verify some")
                 .formatted(trusted.size(), policy.minimum()));
       }
       return Optional.of("below-minimum");
@@ -256,14 +267,16 @@ public final class Retention {
     if (policy.freshWithin().isPresent()
         && last.stoppedAt().isBefore(now.minus(policy.freshWithin().get()))) {
       alarms.add(
-          "retention.not-fresh: the newest backup, %s, is of %s; nothing is deleted until there is a newer one"
+          ("retention.not-fresh: the newest backup, %s, is of %s; nothing is deleted until there"
+                  + " is a newer one")
               .formatted(last.id(), last.stoppedAt()));
       return Optional.of("not-fresh");
     }
     if (leaving.size() > RetentionPolicy.MOST_DELETED_FLOOR
         && leaving.size() * 100L > all.size() * (long) policy.mostDeletedPercent()) {
       alarms.add(
-          "retention.most-deleted: %d of %d backups would go, more than %d %%; nothing is deleted; if that is meant, raise most-deleted-percent"
+          ("retention.most-deleted: %d of %d backups would go, more than %d %%; nothing is"
+                  + " deleted; if that is meant, raise most-deleted-percent")
               .formatted(leaving.size(), all.size(), policy.mostDeletedPercent()));
       return Optional.of("most-deleted");
     }

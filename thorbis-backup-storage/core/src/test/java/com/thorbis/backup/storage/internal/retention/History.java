@@ -80,7 +80,10 @@ final class History {
             line.timeline());
     backups.add(
         new Candidate(
-            backup, sequence, verified ? Optional.of(stop.plusSeconds(60)) : Optional.empty(), List.of()));
+            backup,
+            sequence,
+            verified ? Optional.of(stop.plusSeconds(60)) : Optional.empty(),
+            List.of()));
     return last();
   }
 

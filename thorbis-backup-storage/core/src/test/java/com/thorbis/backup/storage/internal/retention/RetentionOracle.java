@@ -48,13 +48,17 @@ final class RetentionOracle {
     }
   }
 
-  /** What stays; of the bases of the window only the newest, as if there were one timeline. */
-  Set<BackupId> kept() {
+  /**
+   * What stays.
+   *
+   * @param otherBases where the recovery window may begin on other timelines, which is checked by
+   *     looking for ways through the log
+   */
+  Set<BackupId> kept(Set<BackupId> otherBases) {
     Set<BackupId> kept = new HashSet<>();
     boolean noRule = policy.pitr().isEmpty();
     for (Frequency frequency : Frequency.values()) {
-      noRule &=
-          policy.rule(frequency).count() == 0 && policy.rule(frequency).window().isEmpty();
+      noRule &= policy.rule(frequency).count() == 0 && policy.rule(frequency).window().isEmpty();
     }
     if (noRule || verified.size() < policy.minimum()) {
       return ids(all);
@@ -78,6 +82,7 @@ final class RetentionOracle {
     }
     kept.addAll(periodRules(verified));
     kept.addAll(periodRules(valid));
+    kept.addAll(otherBases);
     policy.pitr().ifPresent(window -> kept.addAll(recoveryWindow(window)));
 
     int leaving = all.size() - kept.size();
