@@ -26,13 +26,11 @@ final class PeriodRules {
   private static final class Slot {
     private final Periods.Period period;
     private Candidate representative;
-    private Instant latest;
     private boolean counts;
 
     private Slot(Periods.Period period, Candidate first) {
       this.period = period;
       this.representative = first;
-      this.latest = first.stoppedAt();
     }
   }
 
@@ -47,7 +45,7 @@ final class PeriodRules {
     for (Frequency frequency : Frequency.values()) {
       if (!ordered.isEmpty() && !policy.rule(frequency).isOff()) {
         TreeMap<Long, Slot> found = group(frequency, ordered);
-        choose(policy.rule(frequency), found, ordered.get(ordered.size() - 1).stoppedAt());
+        choose(frequency, found, ordered.get(ordered.size() - 1).stoppedAt());
         found.values().stream()
             .filter(slot -> slot.counts)
             .forEach(slot -> kept.add(slot.representative.id()));
@@ -89,15 +87,18 @@ final class PeriodRules {
       if (policy.representative() == Representative.NEWEST) {
         slot.representative = candidate;
       }
-      if (candidate.stoppedAt().isAfter(slot.latest)) {
-        slot.latest = candidate.stoppedAt();
-      }
     }
     return found;
   }
 
-  private void choose(Rule rule, TreeMap<Long, Slot> found, Instant end) {
-    Optional<Instant> start = rule.window().map(window -> window.before(end, policy.zone()));
+  private void choose(Frequency frequency, TreeMap<Long, Slot> found, Instant end) {
+    Rule rule = policy.rule(frequency);
+    // A period belongs to the window if the window reaches into it, wherever in it its backups lie:
+    // else what stands for it would leave the window with those that it stands for.
+    Optional<Long> first =
+        rule.window()
+            .map(window -> window.before(end, policy.zone()))
+            .map(start -> Periods.of(frequency, start, policy.zone()).ordinal());
     int left = rule.count();
     for (Slot slot : found.descendingMap().values()) {
       // Passing over what is kept already, rather than over the whole period that it lies in, makes
@@ -108,7 +109,7 @@ final class PeriodRules {
         slot.counts = true;
         left--;
       }
-      if (start.isPresent() && !slot.latest.isBefore(start.get())) {
+      if (first.isPresent() && slot.period.ordinal() >= first.get()) {
         slot.counts = true;
       }
     }

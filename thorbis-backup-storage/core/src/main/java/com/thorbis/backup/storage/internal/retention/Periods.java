@@ -13,16 +13,34 @@ final class Periods {
   private Periods() {}
 
   /**
-   * A period.
+   * The period that a moment lies in.
    *
    * @param frequency what kind: a month never equals a week, whatever their numbers
-   * @param ordinal grows with time among periods of a kind
-   * @param name as reasons write it
+   * @param ordinal which of its kind; grows with time
+   * @param local a moment in it, in the zone of the policy
    */
-  record Period(Frequency frequency, long ordinal, String name) {
+  record Period(Frequency frequency, long ordinal, OffsetDateTime local) {
+    /** As reasons write it. */
+    String name() {
+      int year = local.getYear();
+      return switch (frequency) {
+        case HOURLY -> local.toLocalDate() + "T" + digits(2, local.getHour()) + local.getOffset();
+        case DAILY -> local.toLocalDate().toString();
+        case WEEKLY -> digits(4, ordinal / 100) + "-W" + digits(2, ordinal % 100);
+        case MONTHLY -> digits(4, year) + "-" + digits(2, local.getMonthValue());
+        case YEARLY -> digits(4, year);
+      };
+    }
+
     @Override
     public String toString() {
-      return frequency.label() + " " + name;
+      return frequency.label() + " " + name();
+    }
+
+    /** Plans name many periods; a formatter would take most of their time. */
+    private static String digits(int least, long number) {
+      String text = Long.toString(number);
+      return "0".repeat(Math.max(0, least - text.length())) + text;
     }
   }
 
@@ -30,27 +48,17 @@ final class Periods {
   static Period of(Frequency frequency, Instant moment, ZoneId zone) {
     OffsetDateTime local = moment.atZone(zone).toOffsetDateTime();
     LocalDate day = local.toLocalDate();
-    return switch (frequency) {
-      case HOURLY -> {
-        // With its offset, for an hour that a change of clocks repeats is two.
-        OffsetDateTime hour = local.truncatedTo(ChronoUnit.HOURS);
-        yield new Period(
-            frequency,
-            hour.toEpochSecond(),
-            day + "T" + "%02d".formatted(hour.getHour()) + hour.getOffset());
-      }
-      case DAILY -> new Period(frequency, day.toEpochDay(), day.toString());
-      case WEEKLY -> {
-        int year = day.get(IsoFields.WEEK_BASED_YEAR);
-        int week = day.get(IsoFields.WEEK_OF_WEEK_BASED_YEAR);
-        yield new Period(frequency, year * 100L + week, "%04d-W%02d".formatted(year, week));
-      }
-      case MONTHLY ->
-          new Period(
-              frequency,
-              day.getYear() * 100L + day.getMonthValue(),
-              "%04d-%02d".formatted(day.getYear(), day.getMonthValue()));
-      case YEARLY -> new Period(frequency, day.getYear(), "%04d".formatted(day.getYear()));
-    };
+    long ordinal =
+        switch (frequency) {
+          // The hour that a change of clocks repeats begins at two moments.
+          case HOURLY -> local.truncatedTo(ChronoUnit.HOURS).toEpochSecond();
+          case DAILY -> day.toEpochDay();
+          case WEEKLY ->
+              day.get(IsoFields.WEEK_BASED_YEAR) * 100L
+                  + day.get(IsoFields.WEEK_OF_WEEK_BASED_YEAR);
+          case MONTHLY -> day.getYear() * 100L + day.getMonthValue();
+          case YEARLY -> day.getYear();
+        };
+    return new Period(frequency, ordinal, local);
   }
 }

@@ -101,6 +101,7 @@ final class History {
   /** The cluster is set back to a moment after this backup, and goes on from there. */
   void setBack(Candidate to) {
     position = to.backup().stopLsn().plus(0x500000).value();
+    systemId = to.backup().cluster().systemId();
     leave(to.line(), new Lsn(position), nextTimeline(to.backup().incarnation()));
   }
 
@@ -115,7 +116,7 @@ final class History {
 
   /** A new system: other identifier, first timeline, log from the beginning. */
   void upgrade() {
-    systemId++;
+    systemId = 7_000_000_000L + lives;
     position = 0x1000000;
     line = new Line("%016x".formatted(++lives), new Timeline(1));
     highest.put(line.incarnation(), 1);

@@ -22,7 +22,6 @@ import java.util.ArrayList;
 import java.util.Collections;
 import java.util.HashMap;
 import java.util.HashSet;
-import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.Optional;
@@ -202,6 +201,102 @@ class RandomHistoriesTest {
         });
   }
 
+  /**
+   * Retention runs after each backup and the log is cut as it says; the source fails over, is set
+   * back and adopted in between. After each run every kept backup has its log, and every moment of
+   * the window that any backup ever made possible is still to be had.
+   */
+  @Test
+  void r13AfterEveryRunAllThatWasPromisedCanBeRestored() {
+    forEachHistory(
+        HISTORIES / 5,
+        (made, random) -> {
+          RetentionPolicy policy = copy(made.policy()).freshWithin(Duration.ZERO).build();
+          double verified = random.nextDouble();
+          History history = new History();
+          List<Candidate> left = new ArrayList<>();
+          Map<Line, List<WalKeep>> cuts = new HashMap<>();
+          Instant at = Instant.parse("2026-01-01T00:00:00Z");
+          for (int i = 0; i < 40; i++) {
+            at = at.plus(Duration.ofMinutes(random.nextInt(6_000)));
+            left.add(history.add(at, BackupStatus.COMPLETE, random.nextDouble() < verified));
+            List<Branch> known =
+                made.known().isEmpty()
+                    ? List.of()
+                    : history.branches().stream().filter(one -> random.nextInt(4) > 0).toList();
+            RetentionPlan plan = Retention.plan(policy, History.SOURCE, left, known, at);
+            Set<BackupId> kept = new HashSet<>(plan.kept());
+            left.removeIf(one -> !kept.contains(one.id()));
+            plan.wal()
+                .forEach(
+                    one ->
+                        cuts.computeIfAbsent(
+                                new Line(one.incarnation(), one.timeline()),
+                                line -> new ArrayList<>())
+                            .add(one));
+            assertAllThatWasPromised(policy, history, left, cuts);
+            if (random.nextInt(4) == 0) {
+              // Only what can be restored can be gone back to.
+              Instant start = at.minus(policy.pitr().orElse(Duration.ZERO));
+              List<Candidate> ready =
+                  left.stream().filter(one -> !one.stoppedAt().isBefore(start)).toList();
+              Candidate earlier = ready.get(random.nextInt(ready.size()));
+              switch (random.nextInt(4)) {
+                case 0 -> history.setBack(earlier);
+                case 1 -> history.adopt(earlier);
+                case 2 -> history.upgrade();
+                default -> history.promote();
+              }
+            }
+          }
+        });
+  }
+
+  private static void assertAllThatWasPromised(
+      RetentionPolicy policy,
+      History history,
+      List<Candidate> left,
+      Map<Line, List<WalKeep>> cuts) {
+    for (Candidate one : left) {
+      List<Leg> legs = way(history, one, one.line(), one.backup().stopLsn()).orElseThrow();
+      assertThat(survived(cuts, legs)).as("log of %s", one.id()).isTrue();
+    }
+    List<Candidate> verified = history.backups().stream().filter(Candidate::verified).toList();
+    if (policy.pitr().isEmpty() || verified.isEmpty()) {
+      return;
+    }
+    Instant start = verified.get(verified.size() - 1).stoppedAt().minus(policy.pitr().get());
+    for (Candidate target : history.backups()) {
+      if (!target.stoppedAt().isBefore(start)) {
+        assertThat(left).contains(target);
+        boolean everReachable =
+            verified.stream()
+                .filter(one -> one.stoppedAt().isBefore(start))
+                .anyMatch(
+                    one -> way(history, one, target.line(), target.backup().stopLsn()).isPresent());
+        assertThat(
+                !everReachable
+                    || left.stream()
+                        .filter(one -> one.verified() && one.stoppedAt().isBefore(start))
+                        .anyMatch(
+                            one ->
+                                way(history, one, target.line(), target.backup().stopLsn())
+                                    .filter(legs -> survived(cuts, legs))
+                                    .isPresent()))
+            .as("a way from before the window to %s", target.id())
+            .isTrue();
+      }
+    }
+  }
+
+  private static boolean survived(Map<Line, List<WalKeep>> cuts, List<Leg> legs) {
+    return legs.stream()
+        .allMatch(
+            leg ->
+                cuts.getOrDefault(leg.line(), List.of()).stream()
+                    .allMatch(keep -> covers(keep, leg)));
+  }
+
   private interface Check {
     void run(Case made, Random random);
   }
@@ -377,9 +472,9 @@ class RandomHistoriesTest {
    * The way to a position on a line from a backup, as the server goes: along the ancestors of the
    * line. Empty if the backup is no beginning of it.
    */
-  private static Optional<List<Leg>> way(Case made, Candidate from, Line line, Lsn to) {
+  private static Optional<List<Leg>> way(History history, Candidate from, Line line, Lsn to) {
     Map<Line, Branch> parents = new HashMap<>();
-    made.history().branches().forEach(branch -> parents.put(branch.line(), branch));
+    history.branches().forEach(branch -> parents.put(branch.line(), branch));
     List<Leg> legs = new ArrayList<>();
     Line at = line;
     Lsn end = to;
@@ -402,27 +497,25 @@ class RandomHistoriesTest {
   }
 
   private static boolean kept(RetentionPlan plan, List<Leg> legs) {
-    Map<Line, WalKeep> wal = new LinkedHashMap<>();
+    Map<Line, WalKeep> wal = new HashMap<>();
     plan.wal().forEach(one -> wal.put(new Line(one.incarnation(), one.timeline()), one));
     return legs.stream()
-        .allMatch(
-            leg -> {
-              WalKeep keep = wal.get(leg.line());
-              return keep == null
-                  || keep.from().compareTo(leg.from()) <= 0
-                      && keep.stretches().stream()
-                          .anyMatch(
-                              one ->
-                                  one.start().compareTo(leg.from()) <= 0
-                                      && one.end().compareTo(leg.to()) >= 0);
-            });
+        .allMatch(leg -> !wal.containsKey(leg.line()) || covers(wal.get(leg.line()), leg));
+  }
+
+  private static boolean covers(WalKeep keep, Leg leg) {
+    return keep.from().compareTo(leg.from()) <= 0
+        && keep.stretches().stream()
+            .anyMatch(
+                one ->
+                    one.start().compareTo(leg.from()) <= 0 && one.end().compareTo(leg.to()) >= 0);
   }
 
   private static void assertEveryKeptPointHasItsLog(Case made, RetentionPlan plan) {
     Set<BackupId> kept = new HashSet<>(plan.kept());
     for (Candidate one : made.backups()) {
       if (kept.contains(one.id())) {
-        List<Leg> legs = way(made, one, one.line(), one.backup().stopLsn()).orElseThrow();
+        List<Leg> legs = way(made.history(), one, one.line(), one.backup().stopLsn()).orElseThrow();
         assertThat(kept(plan, legs)).as("log of %s", one.id()).isTrue();
       }
     }
@@ -439,7 +532,7 @@ class RandomHistoriesTest {
     if (made.policy().pitr().isEmpty()) { // the log is not cut behind the oldest
       for (Candidate target : oracle.valid()) {
         if (target.sequence() > left.get(0).sequence()) {
-          way(made, left.get(0), target.line(), target.backup().stopLsn())
+          way(made.history(), left.get(0), target.line(), target.backup().stopLsn())
               .ifPresent(legs -> assertThat(kept(plan, legs)).isTrue());
         }
       }
@@ -453,7 +546,7 @@ class RandomHistoriesTest {
         for (Candidate base : verified) {
           Optional<List<Leg>> legs =
               base.stoppedAt().isBefore(start)
-                  ? way(made, base, target.line(), target.backup().stopLsn())
+                  ? way(made.history(), base, target.line(), target.backup().stopLsn())
                   : Optional.empty();
           reachableNow |= legs.isPresent();
           if (kept.contains(base.id())) {

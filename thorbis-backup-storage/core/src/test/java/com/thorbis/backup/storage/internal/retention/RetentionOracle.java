@@ -129,7 +129,7 @@ final class RetentionOracle {
       int counted = 0;
       for (String period : periodsNewestFirst(frequency, list)) {
         List<Candidate> members =
-            list.stream().filter(one -> period(frequency, one).equals(period)).toList();
+            list.stream().filter(one -> period(frequency, one.stoppedAt()).equals(period)).toList();
         Candidate standsFor =
             policy.representative() == Representative.OLDEST
                 ? members.get(0)
@@ -140,7 +140,8 @@ final class RetentionOracle {
           counted++;
           byThisRule.add(standsFor.id());
         }
-        if (members.stream().anyMatch(one -> inWindow(frequency, one, list))) {
+        if (policy.rule(frequency).window().isPresent()
+            && reaches(policy.rule(frequency).window().get(), frequency, members.get(0), list)) {
           byThisRule.add(standsFor.id());
         }
       }
@@ -149,11 +150,8 @@ final class RetentionOracle {
     return kept;
   }
 
-  private boolean inWindow(Frequency frequency, Candidate one, List<Candidate> list) {
-    if (policy.rule(frequency).window().isEmpty()) {
-      return false;
-    }
-    RetentionPolicy.Window window = policy.rule(frequency).window().get();
+  private boolean reaches(
+      RetentionPolicy.Window window, Frequency frequency, Candidate one, List<Candidate> list) {
     ZonedDateTime end = list.get(list.size() - 1).stoppedAt().atZone(policy.zone());
     ZonedDateTime start =
         switch (window.unit()) {
@@ -163,7 +161,8 @@ final class RetentionOracle {
           case MONTHS -> end.minusMonths(window.amount());
           default -> end.minusYears(window.amount());
         };
-    return !one.stoppedAt().isBefore(start.toInstant());
+    return !one.stoppedAt().isBefore(start.toInstant())
+        || period(frequency, one.stoppedAt()).equals(period(frequency, start.toInstant()));
   }
 
   private List<String> periodsNewestFirst(Frequency frequency, List<Candidate> list) {
@@ -171,15 +170,15 @@ final class RetentionOracle {
     List<Candidate> byTime = new ArrayList<>(list);
     byTime.sort(Comparator.comparing(Candidate::stoppedAt).reversed());
     for (Candidate one : byTime) {
-      if (!periods.contains(period(frequency, one))) {
-        periods.add(period(frequency, one));
+      if (!periods.contains(period(frequency, one.stoppedAt()))) {
+        periods.add(period(frequency, one.stoppedAt()));
       }
     }
     return periods;
   }
 
-  private String period(Frequency frequency, Candidate one) {
-    ZonedDateTime local = one.stoppedAt().atZone(policy.zone());
+  private String period(Frequency frequency, Instant moment) {
+    ZonedDateTime local = moment.atZone(policy.zone());
     return switch (frequency) {
       case HOURLY -> DateTimeFormatter.ofPattern("uuuu-MM-dd HH xxx").format(local);
       case DAILY -> DateTimeFormatter.ofPattern("uuuu-MM-dd").format(local);
