@@ -370,7 +370,7 @@ public final class RetentionPolicy {
    *
    * @param count so many periods that hold a backup, the newest first; 0 for none. Where a backup
    *     was missed it reaches further back, so it never keeps less than a window of as many periods
-   * @param window all periods with a backup in this stretch
+   * @param window all periods that this stretch reaches into
    */
   public record Rule(int count, Optional<Window> window) {
     /** Keeps nothing. */
