@@ -243,7 +243,7 @@ public final class CommitLog {
   public final class Audit {
     private final Catalog fold = new Catalog();
     private long folded;
-    private String previous = "";
+    private Optional<String> previous = Optional.of("");
 
     private Audit() {}
 
@@ -252,30 +252,42 @@ public final class CommitLog {
      *
      * @throws RepositoryException if it is not one, or does not follow the one before
      */
-    public void take(ObjectKey key, byte[] sealed) throws IOException {
+    public void take(long number, ObjectKey key, byte[] sealed) throws IOException {
       Commit commit = open(key, sealed);
-      if (commit.sequence() != folded + 1 || !commit.previous().equals(previous)) {
+      if (commit.sequence() != number
+          || previous.isPresent() && !commit.previous().equals(previous.get())) {
         throw RepositoryException.damaged(
             key.value(), "does not follow the commit before it", null);
       }
-      fold.apply(commit.sequence(), commit.operations(), key);
-      folded++;
-      previous = Digests.sha256(sealed);
+      if (folded == number - 1) {
+        fold.apply(number, commit.operations(), key);
+        folded = number;
+      }
+      previous = Optional.of(Digests.sha256(sealed));
     }
 
-    /** Whether a checkpoint says what all commits taken so far add up to. */
+    /** The next commit is lost: what comes after it can only be judged by itself. */
+    public void lose() {
+      previous = Optional.empty();
+    }
+
+    /** Whether a checkpoint says what all commits so far add up to; true if that is not known. */
     public boolean confirms(long checkpoint) throws IOException {
+      if (folded != checkpoint) {
+        return true;
+      }
       try {
         Checkpoint read = readCheckpoint(checkpoint);
         Catalog told = new Catalog();
         for (Catalog.Step step : read.steps()) {
           told.apply(step.sequence(), step.operations(), ObjectNames.checkpoint(checkpoint));
         }
-        return folded == checkpoint
-            && read.head().equals(previous)
+        return previous.equals(Optional.of(read.head()))
             && told.compacted().equals(fold.compacted());
       } catch (RepositoryException e) {
         return false;
+      } catch (StorageException.NotFound e) {
+        return true; // nobody needs it
       }
     }
   }

@@ -142,28 +142,25 @@ public final class Verifier {
     CommitLog log = services.log();
     List<Long> checkpoints = log.checkpoints();
     CommitLog.Audit audit = log.audit();
-    boolean sound = true;
     for (long sequence = 1; sequence <= log.sequence(); sequence++) {
       control.cancellation().check();
       findings.looked();
       ObjectKey key = ObjectNames.commit(sequence);
-      Optional<String> expectedHash = log.hash(sequence);
       try {
         byte[] bytes = SealedObjects.fetch(services.store(), key, SealedObjects.MOST_BYTES);
-        if (expectedHash.isPresent() && !Digests.sha256(bytes).equals(expectedHash.get())) {
-          needed(key, Findings.ALTERED);
-          sound = false;
-        } else if (sound) {
-          audit.take(key, bytes);
+        Optional<String> known = log.hash(sequence);
+        if (known.isPresent() && !Digests.sha256(bytes).equals(known.get())) {
+          throw RepositoryException.damaged(key.value(), "is not what was read before", null);
         }
+        audit.take(sequence, key, bytes);
       } catch (StorageException.NotFound e) {
         needed(key, Findings.MISSING);
-        sound = false;
+        audit.lose();
       } catch (RepositoryException e) {
         needed(key, Findings.ALTERED);
-        sound = false;
+        audit.lose();
       }
-      if (sound && checkpoints.contains(sequence)) {
+      if (checkpoints.contains(sequence)) {
         findings.looked();
         if (!audit.confirms(sequence)) {
           unreferenced(ObjectNames.checkpoint(sequence), Findings.ALTERED, Optional.empty());
