@@ -202,6 +202,19 @@ public final class RetentionPolicy {
     return rules.isEmpty() && pitr.isZero();
   }
 
+  /** The same, but for the share that one plan may delete: for whoever looked at what would go. */
+  public RetentionPolicy withMostDeletedPercent(int percent) {
+    Builder copy = new Builder();
+    copy.rules.putAll(rules);
+    copy.zone = zone;
+    copy.overlap = overlap;
+    copy.representative = representative;
+    copy.pitr = pitr;
+    copy.minimum = minimum;
+    copy.freshWithin = freshWithin;
+    return copy.mostDeletedPercent(percent).build();
+  }
+
   /**
    * The whole policy as text, defaults included. Two policies that decide alike in every case have
    * the same; the form never changes, for digests of it are stored.

@@ -11,6 +11,7 @@ import com.thorbis.backup.api.RetentionPolicy;
 import com.thorbis.backup.api.VerifyReport;
 import com.thorbis.backup.api.VerifyRequest;
 import java.io.IOException;
+import java.time.Duration;
 import java.time.Instant;
 import java.util.List;
 import java.util.Optional;
@@ -71,6 +72,11 @@ public interface Repository extends AutoCloseable {
 
   /** Checks stored objects; damage is in the report, not an exception. */
   VerifyReport verify(VerifyRequest request, RunControl control) throws IOException;
+
+  /** How far this machine's clock is before the store's; negative if it is behind. */
+  default Duration clockSkew() throws IOException {
+    return Duration.ZERO;
+  }
 
   /** What has become of backups, deleted ones that are not gone yet among them. */
   default List<BackupState> states(Optional<String> source) {

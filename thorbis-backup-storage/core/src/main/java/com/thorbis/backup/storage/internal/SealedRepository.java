@@ -5,6 +5,10 @@ import com.thorbis.backup.api.BackupId;
 import com.thorbis.backup.api.BackupState;
 import com.thorbis.backup.api.ClusterIdentity;
 import com.thorbis.backup.api.FailureKind;
+import com.thorbis.backup.api.PrunePlan;
+import com.thorbis.backup.api.PruneReport;
+import com.thorbis.backup.api.PruneRequest;
+import com.thorbis.backup.api.RetentionPolicy;
 import com.thorbis.backup.api.VerifyReport;
 import com.thorbis.backup.api.VerifyRequest;
 import com.thorbis.backup.spi.repository.BackupReader;
@@ -21,9 +25,13 @@ import com.thorbis.backup.storage.internal.catalog.Catalog;
 import com.thorbis.backup.storage.internal.catalog.Operation;
 import com.thorbis.backup.storage.internal.catalog.Registrar;
 import com.thorbis.backup.storage.internal.prune.Keeper;
+import com.thorbis.backup.storage.internal.prune.Pruner;
+import com.thorbis.backup.storage.internal.retention.Candidate;
+import com.thorbis.backup.storage.internal.retention.Retention;
 import com.thorbis.backup.storage.internal.verify.Verifier;
 import com.thorbis.backup.storage.internal.wal.SealedWalArchive;
 import java.io.IOException;
+import java.time.Duration;
 import java.time.Instant;
 import java.util.HashMap;
 import java.util.List;
@@ -151,6 +159,51 @@ public final class SealedRepository implements Repository {
             kept -> source.isEmpty() || kept.entry().backup().source().equals(source.get()))
         .map(Keeper::state)
         .toList();
+  }
+
+  @Override
+  public Duration clockSkew() throws IOException {
+    return Duration.between(services.store().now(), services.clock().instant());
+  }
+
+  @Override
+  public PrunePlan planPrune(String source, RetentionPolicy policy) throws IOException {
+    return pruner(source, policy).plan();
+  }
+
+  @Override
+  public PruneReport prune(PruneRequest request, RunControl control) throws IOException {
+    RetentionPolicy policy = request.policy();
+    return pruner(request.source(), policy)
+        .prune(
+            new Pruner.Terms(
+                request.plan(),
+                request.grace(),
+                policy.mostDeletedPercent(),
+                RetentionPolicy.MOST_DELETED_FLOOR,
+                request.confirmed()),
+            control);
+  }
+
+  private Pruner pruner(String source, RetentionPolicy policy) {
+    return new Pruner(
+        services,
+        source,
+        (backups, now) ->
+            Retention.plan(
+                policy, source, backups.stream().map(kept -> candidate(kept, now)).toList(), now));
+  }
+
+  private static Candidate candidate(Catalog.Kept kept, Instant now) {
+    Catalog.Fate fate = kept.fate();
+    return new Candidate(
+        kept.entry().backup(),
+        fate.sequence(),
+        fate.verified().map(Operation.Verified::at),
+        fate.holds().stream()
+            .filter(hold -> hold.active(now))
+            .map(Operation.Hold::reason)
+            .toList());
   }
 
   @Override

@@ -36,6 +36,7 @@ public final class Pruner {
   private static final Logger LOG = LoggerFactory.getLogger(Pruner.class);
   private static final Duration MOST_SKEW = Duration.ofMinutes(5);
   private static final Duration PLAN_LASTS = Duration.ofMinutes(30);
+  private static final String TOO_MUCH = "retention.most-deleted:";
 
   private final Services services;
   private final String source;
@@ -150,6 +151,7 @@ public final class Pruner {
                 requireFresh(terms.plan().get(), at);
                 requireSame(terms.plan().get(), plan.retention());
               }
+              requireNotStopped(plan.retention(), terms);
               List<Catalog.Kept> live = live(catalog);
               requireAllowed(live, going(plan.retention()), terms, at);
               List<BackupId> backups =
@@ -217,6 +219,19 @@ public final class Pruner {
                     !going.contains(backup.id())
                         && backup.incarnation().equals(keep.incarnation())
                         && backup.timeline().compareTo(keep.timeline()) > 0);
+  }
+
+  /** The policy itself stops a plan that lets go of too much; whoever runs it must hear of it. */
+  private void requireNotStopped(RetentionPlan plan, Terms terms) throws RepositoryException {
+    Optional<String> stopped =
+        plan.alarms().stream().filter(alarm -> alarm.startsWith(TOO_MUCH)).findFirst();
+    if (stopped.isPresent() && !terms.confirmed()) {
+      throw refused(
+          "prune.too-much",
+          source + ": " + stopped.get().substring(TOO_MUCH.length()).strip(),
+          Map.of("source", source),
+          "Look at the plan. If it is what you want, confirm it.");
+    }
   }
 
   private void requireAllowed(
