@@ -29,6 +29,7 @@ import java.nio.file.Files;
 import java.nio.file.Path;
 import java.nio.file.attribute.PosixFilePermissions;
 import java.time.Clock;
+import java.time.Instant;
 import java.util.ArrayList;
 import java.util.LinkedHashMap;
 import java.util.List;
@@ -162,6 +163,36 @@ public final class ThorbisBackup implements AutoCloseable {
   public VerifyReport verify(VerifyRequest request, RunControl control) {
     request.backup().ifPresent(this::show);
     return call(() -> repository().verify(request, control));
+  }
+
+  /** What has become of backups, deleted ones that are not gone yet among them. */
+  public List<BackupState> states(Optional<String> source) {
+    return call(() -> repository().states(source));
+  }
+
+  /** What pruning a source would do now. Changes nothing. */
+  public PrunePlan planPrune(String source, RetentionPolicy policy) {
+    return call(() -> repository().planPrune(source, policy));
+  }
+
+  /** Removes what was given up earlier, and gives up what a policy lets go of. */
+  public PruneReport prune(PruneRequest request, RunControl control) {
+    return call(() -> repository().prune(request, control));
+  }
+
+  /** Keeps a backup whatever a policy says, until a moment or until it is released. */
+  public BackupState hold(BackupId id, String reason, Optional<Instant> until) {
+    return call(() -> repository().hold(id, reason, until));
+  }
+
+  /** Removes the hold of this reason. */
+  public BackupState release(BackupId id, String reason) {
+    return call(() -> repository().release(id, reason));
+  }
+
+  /** Brings a deleted backup back whose bytes are still there. */
+  public BackupState undelete(BackupId id) {
+    return call(() -> repository().undelete(id));
   }
 
   /** Captures WAL until cancelled. */

@@ -13,6 +13,7 @@ import java.io.FilterInputStream;
 import java.io.IOException;
 import java.io.InputStream;
 import java.io.OutputStream;
+import java.time.Instant;
 import java.util.ArrayList;
 import java.util.HashMap;
 import java.util.List;
@@ -309,6 +310,12 @@ public final class FaultyObjectStore implements ObjectStore {
           store.delete(key);
           return key;
         });
+  }
+
+  @Override
+  public Instant now() throws IOException {
+    Fault fault = next("now", false);
+    return look("now", fault, store::now);
   }
 
   @Override

@@ -249,6 +249,11 @@ public final class MemoryObjectStore implements ObjectStore {
   }
 
   @Override
+  public Instant now() {
+    return clock.instant();
+  }
+
+  @Override
   public void close() {}
 
   private static ObjectInfo info(ObjectKey key, Stored stored) {

@@ -20,6 +20,7 @@ import java.io.FilterInputStream;
 import java.io.IOException;
 import java.io.InputStream;
 import java.io.OutputStream;
+import java.time.Instant;
 import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.Collections;
@@ -72,6 +73,17 @@ public abstract class ObjectStoreContract {
   @AfterEach
   final void close() throws IOException {
     store.close();
+  }
+
+  @Test
+  void timeIsThatOfItsObjects() throws IOException {
+    Instant before = store.now();
+    Instant written = store.put(KEY, ObjectSource.of(new byte[1])).modifiedAt();
+    Instant after = store.now();
+    // Stores round to seconds at most.
+    assertThat(before).isBetween(written.minusSeconds(60), written.plusSeconds(1));
+    assertThat(after).isBetween(written.minusSeconds(1), written.plusSeconds(60));
+    assertThat(store.list("", Optional.empty()).objects()).hasSize(1);
   }
 
   @Test

@@ -6,6 +6,7 @@ import com.thorbis.backup.api.CheckItem.Outcome;
 import com.thorbis.backup.api.ThorbisBackup;
 import java.io.IOException;
 import java.io.PrintStream;
+import java.time.Duration;
 import java.util.ArrayList;
 import java.util.LinkedHashMap;
 import java.util.List;
@@ -19,6 +20,8 @@ import picocli.CommandLine.Parameters;
     name = "check",
     description = "Look at every precondition, privilege and setting; changes nothing.")
 final class CheckCommand extends Job {
+  private static final Duration MOST_SKEW = Duration.ofMinutes(5);
+
   @Parameters(arity = "0..1", paramLabel = "SOURCE", description = "One source; else all.")
   @Nullable String source;
 
@@ -77,6 +80,20 @@ final class CheckCommand extends Job {
       String id = backup.repository().id();
       found.add(
           new Found(null, new CheckItem("repository.open", Outcome.OK, "opens, id " + id, "")));
+      Duration skew = backup.repository().clockSkew();
+      boolean apart = skew.abs().compareTo(MOST_SKEW) > 0;
+      found.add(
+          new Found(
+              null,
+              new CheckItem(
+                  "repository.clock",
+                  apart ? Outcome.WARN : Outcome.OK,
+                  apart
+                      ? "this machine's clock and the store's are "
+                          + Text.span(skew.abs().toMillis())
+                          + " apart: prune refuses to run"
+                      : "agrees with the store's",
+                  apart ? "Set the clocks right: at most 5 minutes apart." : "")));
       return true;
     } catch (IOException | BackupException e) {
       Failure failure = Failure.of(e);

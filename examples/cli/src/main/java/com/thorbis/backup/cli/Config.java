@@ -2,6 +2,8 @@ package com.thorbis.backup.cli;
 
 import com.thorbis.backup.api.BackupException;
 import com.thorbis.backup.api.FailureKind;
+import com.thorbis.backup.api.PruneRequest;
+import com.thorbis.backup.api.RetentionPolicy;
 import com.thorbis.backup.api.ThorbisBackup;
 import com.thorbis.backup.spi.repository.Compression;
 import java.io.IOException;
@@ -14,6 +16,7 @@ import java.nio.file.Files;
 import java.nio.file.NoSuchFileException;
 import java.nio.file.Path;
 import java.nio.file.attribute.PosixFilePermission;
+import java.time.Duration;
 import java.util.ArrayList;
 import java.util.LinkedHashMap;
 import java.util.List;
@@ -34,6 +37,7 @@ import org.jspecify.annotations.Nullable;
  * @param recipients who can open it
  * @param acceptSingleKeyRisk whether one way to open it is enough
  * @param sources what is protected, by name
+ * @param grace how long what was given up stays whole
  * @param notes what is accepted and needs to be known
  */
 record Config(
@@ -44,11 +48,26 @@ record Config(
     List<Recipient> recipients,
     boolean acceptSingleKeyRisk,
     Map<String, SourceConfig> sources,
+    Duration grace,
     List<Note> notes) {
   /** The scheme of recovery keys. */
   static final String RECOVERY = "recovery";
 
   private static final int MAX_FILE = 1 << 20;
+  private static final List<String> POLICY =
+      List.of(
+          "hourly",
+          "daily",
+          "weekly",
+          "monthly",
+          "yearly",
+          "zone",
+          "overlap",
+          "representative",
+          "pitr",
+          "minimum",
+          "most-deleted-percent",
+          "fresh-within");
   private static final Pattern SOURCE = Pattern.compile("[a-z0-9]([a-z0-9_-]{0,61}[a-z0-9])?");
 
   /** One place of the repository. */
@@ -68,9 +87,14 @@ record Config(
    *
    * @param type its engine
    * @param parallelism how many threads may work for it, if given
+   * @param retention which of its backups stay; empty: all
    * @param settings its engine's
    */
-  record SourceConfig(String type, OptionalInt parallelism, Map<String, Object> settings) {}
+  record SourceConfig(
+      String type,
+      OptionalInt parallelism,
+      Optional<RetentionPolicy> retention,
+      Map<String, Object> settings) {}
 
   /** Something to know; shown by {@code check}, and at once if {@code urgent}. */
   record Note(String subject, String message, String remedy, boolean urgent) {}
@@ -156,7 +180,13 @@ record Config(
     repository.finish();
 
     Optional<Section> retention = root.section("retention");
-    Set<String> policies = retention.map(section -> retention(section, notes)).orElse(Set.of());
+    Map<String, RetentionPolicy> policies = retention.map(Config::retention).orElse(Map.of());
+    Optional<Section> prune = root.section("prune");
+    Duration grace = PruneRequest.GRACE;
+    if (prune.isPresent()) {
+      grace = prune.get().duration("grace").orElse(grace);
+      prune.get().finish();
+    }
     Map<String, SourceConfig> sources = sources(root, policies, notes, commands(file, host));
     root.finish();
     noteClearSecrets(file, clear, notes);
@@ -168,6 +198,7 @@ record Config(
         List.copyOf(recipients),
         accepted,
         sources,
+        grace,
         List.copyOf(notes));
   }
 
@@ -206,26 +237,25 @@ record Config(
     return new Recipient(RECOVERY, uri, settings);
   }
 
-  private static Set<String> retention(Section section, List<Note> notes) {
+  private static Map<String, RetentionPolicy> retention(Section section) {
+    Map<String, RetentionPolicy> policies = new LinkedHashMap<>();
     for (String name : section.keys()) {
       Section policy = section.section(name).orElseThrow();
-      for (String span : List.of("hourly", "daily", "weekly", "monthly", "yearly", "minimum")) {
-        policy.integer(span, 0, 0, 100_000);
+      Map<String, String> values = new LinkedHashMap<>();
+      for (String key : POLICY) {
+        policy.find(key).ifPresent(value -> values.put(key, value));
       }
-      policy.duration("pitr");
       policy.finish();
+      policies.put(name, RetentionPolicy.parse(policy.path(), values));
     }
-    notes.add(
-        new Note(
-            "config.retention",
-            "retention is set, and nothing prunes yet: every backup is kept",
-            "Watch the space that the repository takes.",
-            false));
-    return section.keys();
+    return policies;
   }
 
   private static Map<String, SourceConfig> sources(
-      Section root, Set<String> policies, List<Note> notes, Map<String, String> commands) {
+      Section root,
+      Map<String, RetentionPolicy> policies,
+      List<Note> notes,
+      Map<String, String> commands) {
     Map<String, SourceConfig> sources = new LinkedHashMap<>();
     Optional<Section> all = root.section("sources");
     if (all.isEmpty()) {
@@ -242,7 +272,12 @@ record Config(
       Section section = all.get().section(name).orElseThrow();
       String type = section.require("type");
       Optional<String> retention = section.find("retention");
-      if (retention.isPresent() && !policies.contains(retention.get())) {
+      Optional<RetentionPolicy> policy =
+          retention.flatMap(
+              named ->
+                  Optional.ofNullable(policies.get(named))
+                      .or(() -> RetentionPolicy.preset(named)));
+      if (retention.isPresent() && policy.isEmpty()) {
         throw section.wrong(
             "retention",
             "there is no policy \"" + retention.get() + "\"",
@@ -258,7 +293,7 @@ record Config(
       }
       settings.putAll(section.rest());
       commands.forEach(settings::putIfAbsent);
-      sources.put(name, new SourceConfig(type, parallelism, settings));
+      sources.put(name, new SourceConfig(type, parallelism, policy, settings));
     }
     return sources;
   }

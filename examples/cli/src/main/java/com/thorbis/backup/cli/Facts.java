@@ -1,6 +1,7 @@
 package com.thorbis.backup.cli;
 
 import com.thorbis.backup.api.BackupDescriptor;
+import com.thorbis.backup.api.BackupState;
 import com.thorbis.backup.api.RestorePlan;
 import com.thorbis.backup.api.RestoreReport;
 import com.thorbis.backup.api.SourceStatus;
@@ -38,6 +39,24 @@ final class Facts {
         "durationMillis", backup.durationMillis(),
         "copies", backup.copies(),
         "warnings", backup.warnings());
+  }
+
+  /** A backup, and what has become of it. */
+  static Map<String, @Nullable Object> state(BackupState state) {
+    Map<String, @Nullable Object> facts = backup(state.backup());
+    facts.put("state", state.stage().label());
+    facts.put("verifiedAt", state.verifiedAt());
+    facts.put(
+        "holds",
+        state.holds().stream()
+            .map(
+                hold ->
+                    Json.object(
+                        "reason", hold.reason(), "since", hold.since(), "until", hold.until()))
+            .toList());
+    facts.put("deletedAt", state.deletedAt());
+    facts.put("sweepAfter", state.sweepAfter());
+    return facts;
   }
 
   static Map<String, @Nullable Object> range(WalRange range) {

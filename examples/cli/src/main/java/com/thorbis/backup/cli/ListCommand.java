@@ -1,11 +1,13 @@
 package com.thorbis.backup.cli;
 
 import com.thorbis.backup.api.BackupDescriptor;
+import com.thorbis.backup.api.BackupState;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Optional;
 import org.jspecify.annotations.Nullable;
 import picocli.CommandLine.Command;
+import picocli.CommandLine.Option;
 import picocli.CommandLine.Parameters;
 
 @Command(name = "list", description = "List the backups, oldest first.")
@@ -13,13 +15,26 @@ final class ListCommand extends Job {
   @Parameters(arity = "0..1", paramLabel = "SOURCE", description = "Of one source; else all.")
   @Nullable String source;
 
+  @Option(
+      names = "--deleted",
+      description = "Also those that prune gave up and undelete can bring back.")
+  boolean deleted;
+
   @Override
   public Integer call() {
-    List<BackupDescriptor> backups =
-        thorbis().reading(backup -> backup.backups(Optional.ofNullable(source)));
+    Optional<String> wanted = Optional.ofNullable(source);
+    List<BackupState> backups =
+        thorbis()
+            .reading(
+                opened -> {
+                  opened.backups(wanted); // says so if there is no such source
+                  return opened.states(wanted).stream()
+                      .filter(each -> deleted || each.stage() == BackupState.Stage.LIVE)
+                      .toList();
+                });
     thorbis()
         .print(
-            Json.object("items", backups.stream().map(Facts::backup).toList()),
+            Json.object("items", backups.stream().map(Facts::state).toList()),
             out -> {
               if (backups.isEmpty()) {
                 out.println("No backups" + (source == null ? "" : " of " + source));
@@ -36,8 +51,10 @@ final class ListCommand extends Job {
                       "STOP LSN",
                       "SIZE",
                       "STORED",
+                      "STATE",
                       "LABEL"));
-              for (BackupDescriptor each : backups) {
+              for (BackupState state : backups) {
+                BackupDescriptor each = state.backup();
                 rows.add(
                     List.of(
                         each.id().value(),
@@ -48,6 +65,7 @@ final class ListCommand extends Job {
                         each.stopLsn().toString(),
                         Text.bytes(each.bytesRead()),
                         Text.bytes(each.bytesStored()),
+                        state.stage().label() + (state.holds().isEmpty() ? "" : ", held"),
                         each.label().orElse("")));
               }
               Text.table(rows).forEach(out::println);

@@ -32,6 +32,9 @@ import picocli.CommandLine.Spec;
       StatusCommand.class,
       RestoreCommand.class,
       VerifyCommand.class,
+      PruneCommand.class,
+      HoldCommand.class,
+      UndeleteCommand.class,
       WalCommand.class,
       SourceCommand.class,
       DecodeCommand.class

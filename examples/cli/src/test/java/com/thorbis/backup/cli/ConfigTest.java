@@ -106,7 +106,7 @@ class ConfigTest {
     assertThat(text(orders.get("password"))).isEqualTo("a0123z");
     assertThat(config.notes())
         .extracting(Config.Note::subject)
-        .containsExactly("config.retention", "config.sources.orders.schedule");
+        .containsExactly("config.sources.orders.schedule");
   }
 
   @Test

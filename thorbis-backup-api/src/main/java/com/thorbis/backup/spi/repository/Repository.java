@@ -2,10 +2,17 @@ package com.thorbis.backup.spi.repository;
 
 import com.thorbis.backup.api.BackupDescriptor;
 import com.thorbis.backup.api.BackupId;
+import com.thorbis.backup.api.BackupState;
 import com.thorbis.backup.api.ClusterIdentity;
+import com.thorbis.backup.api.PrunePlan;
+import com.thorbis.backup.api.PruneReport;
+import com.thorbis.backup.api.PruneRequest;
+import com.thorbis.backup.api.RetentionPolicy;
 import com.thorbis.backup.api.VerifyReport;
 import com.thorbis.backup.api.VerifyRequest;
 import java.io.IOException;
+import java.time.Duration;
+import java.time.Instant;
 import java.util.List;
 import java.util.Optional;
 
@@ -65,6 +72,54 @@ public interface Repository extends AutoCloseable {
 
   /** Checks stored objects; damage is in the report, not an exception. */
   VerifyReport verify(VerifyRequest request, RunControl control) throws IOException;
+
+  /** How far this machine's clock is before the store's; negative if it is behind. */
+  default Duration clockSkew() throws IOException {
+    return Duration.ZERO;
+  }
+
+  /** What has become of backups, deleted ones that are not gone yet among them. */
+  default List<BackupState> states(Optional<String> source) {
+    throw new UnsupportedOperationException();
+  }
+
+  /** What pruning would do now. Changes nothing. */
+  default PrunePlan planPrune(String source, RetentionPolicy policy) throws IOException {
+    throw new UnsupportedOperationException();
+  }
+
+  /**
+   * Removes what was given up earlier and is past its grace, then gives up what the policy lets go
+   * of. Whatever interrupts it, every backup is whole or cleanly gone, and the next run finishes.
+   *
+   * @throws RepositoryException of kind REFUSED: {@code prune.busy} while another run prunes,
+   *     {@code prune.plan-changed} or {@code prune.plan-expired} if the plan no longer holds,
+   *     {@code prune.clock-skew} if this machine's clock and the store's disagree, {@code
+   *     prune.too-much} if an unusual share would go and nobody confirmed it
+   */
+  default PruneReport prune(PruneRequest request, RunControl control) throws IOException {
+    throw new UnsupportedOperationException();
+  }
+
+  /** Keeps a backup whatever a policy says; again with the same reason: changes the end. */
+  default BackupState hold(BackupId id, String reason, Optional<Instant> until)
+      throws IOException {
+    throw new UnsupportedOperationException();
+  }
+
+  /** Removes the hold of this reason. */
+  default BackupState release(BackupId id, String reason) throws IOException {
+    throw new UnsupportedOperationException();
+  }
+
+  /**
+   * Brings a deleted backup back.
+   *
+   * @throws RepositoryException code {@code backup.sweeping} if its bytes are being removed
+   */
+  default BackupState undelete(BackupId id) throws IOException {
+    throw new UnsupportedOperationException();
+  }
 
   @Override
   void close() throws IOException;

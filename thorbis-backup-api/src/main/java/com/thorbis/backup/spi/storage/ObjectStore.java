@@ -1,7 +1,9 @@
 package com.thorbis.backup.spi.storage;
 
 import java.io.IOException;
+import java.time.Instant;
 import java.util.Optional;
+import java.util.UUID;
 
 /**
  * Bytes under keys. Safe for several threads. An object appears whole or not at all, and is never
@@ -59,6 +61,17 @@ public interface ObjectStore extends AutoCloseable {
 
   /** Removes an object. One that is not there is no error. */
   void delete(ObjectKey key) throws IOException;
+
+  /**
+   * The time by the clock that {@link ObjectInfo#modifiedAt} comes from. Without another way, a
+   * small object below {@code probe/} is written and removed.
+   */
+  default Instant now() throws IOException {
+    ObjectKey probe = new ObjectKey("probe/" + UUID.randomUUID());
+    Instant now = put(probe, ObjectSource.of(new byte[1])).modifiedAt();
+    delete(probe);
+    return now;
+  }
 
   @Override
   void close() throws IOException;

@@ -13,7 +13,9 @@ public enum ObjectType {
   /** Write-ahead log: a segment or a part of one. */
   WAL(4, "wal"),
   /** A timeline history file. */
-  HISTORY(5, "wal-history");
+  HISTORY(5, "wal-history"),
+  /** What all commits up to one add up to. */
+  CHECKPOINT(6, "checkpoint");
 
   private static final ObjectType[] VALUES = values();
 

@@ -34,7 +34,8 @@ class FrozenFormatTest {
     "MANIFEST, 39c1feb5da4d28012e3693414eb1fae6b57e3864430dc02cb91d337f0bb2c0ed",
     "COMMIT, 0efac77fc2ed4298fef82720b545ad3aa76247c7336c3944a636e76a6b89afb9",
     "WAL, d6acc2fb388602e304f992e4d7f52e558d161ea8c3cda0e5ca1a1ba3fabc0ac6",
-    "HISTORY, 125244cc22b7dfb502042b2d49e233649690f559fbb9db48ae8b479b7b3f9ff8"
+    "HISTORY, 125244cc22b7dfb502042b2d49e233649690f559fbb9db48ae8b479b7b3f9ff8",
+    "CHECKPOINT, 4f1757a9c749c4aae792f8176642da0ed8bfc81bd6232a0a33b4d33710e8c1d0"
   })
   void anObjectOfEachType(ObjectType type, String commitment) throws IOException {
     ObjectHeader header = ObjectHeader.of(type, SLOT, OBJECT);

@@ -8,6 +8,7 @@ import com.thorbis.backup.spi.repository.RepositoryFactory;
 import com.thorbis.backup.spi.repository.RepositorySetup;
 import com.thorbis.backup.storage.internal.SealedRepository;
 import com.thorbis.backup.storage.internal.Services;
+import com.thorbis.backup.storage.internal.Tuning;
 import com.thorbis.backup.storage.internal.catalog.Bootstrap;
 import com.thorbis.backup.storage.internal.catalog.Registrar;
 import com.thorbis.backup.storage.internal.pack.PieceCodec;
@@ -20,18 +21,26 @@ import java.security.SecureRandom;
 public final class SealedRepositoryFactory implements RepositoryFactory {
   private final SecureRandom random = new SecureRandom();
 
+  private final Tuning tuning;
+
   /** Keeps nothing between calls. */
-  public SealedRepositoryFactory() {}
+  public SealedRepositoryFactory() {
+    this(Tuning.STANDARD);
+  }
+
+  SealedRepositoryFactory(Tuning tuning) {
+    this.tuning = tuning;
+  }
 
   @Override
   public InitReport init(RepositorySetup setup) throws IOException {
-    return Bootstrap.init(setup, random);
+    return Bootstrap.init(setup, tuning.checkpointEvery(), random);
   }
 
   @Override
   public Repository open(RepositorySetup setup) throws IOException {
     CipherWarmup.start();
-    Bootstrap.Opened opened = Bootstrap.open(setup, random);
+    Bootstrap.Opened opened = Bootstrap.open(setup, tuning.checkpointEvery(), random);
     Services services =
         new Services(
             opened.header().id(),
@@ -41,7 +50,8 @@ public final class SealedRepositoryFactory implements RepositoryFactory {
             PieceCodec.of(setup.compression()),
             setup.parallelism(),
             setup.clock(),
-            random);
+            random,
+            tuning);
     return new SealedRepository(services, new Registrar(opened, random));
   }
 

@@ -10,6 +10,7 @@ import com.thorbis.backup.spi.repository.RepositorySetup;
 import com.thorbis.backup.spi.repository.WalMarks;
 import com.thorbis.backup.storage.internal.SealedRepository;
 import com.thorbis.backup.storage.internal.Services;
+import com.thorbis.backup.storage.internal.Tuning;
 import com.thorbis.backup.storage.internal.catalog.Bootstrap;
 import com.thorbis.backup.storage.internal.catalog.Registrar;
 import com.thorbis.backup.storage.internal.pack.PieceCodec;
@@ -86,7 +87,7 @@ class CodecFaultTest {
   private Repository open(Fault fault) throws IOException {
     RepositorySetup setup = TestRepository.setup(store, state).build();
     SecureRandom random = new SecureRandom();
-    Bootstrap.Opened opened = Bootstrap.open(setup, random);
+    Bootstrap.Opened opened = Bootstrap.open(setup, Tuning.STANDARD.checkpointEvery(), random);
     Supplier<PieceCodec> sound = PieceCodec.of(Compression.DEFAULT);
     return new SealedRepository(
         new Services(
@@ -97,7 +98,8 @@ class CodecFaultTest {
             () -> new FaultyCodec(sound.get(), fault),
             2,
             TestRepository.CLOCK,
-            random),
+            random,
+            Tuning.STANDARD),
         new Registrar(opened, random));
   }
 

@@ -2,8 +2,13 @@ package com.thorbis.backup.storage.internal;
 
 import com.thorbis.backup.api.BackupDescriptor;
 import com.thorbis.backup.api.BackupId;
+import com.thorbis.backup.api.BackupState;
 import com.thorbis.backup.api.ClusterIdentity;
 import com.thorbis.backup.api.FailureKind;
+import com.thorbis.backup.api.PrunePlan;
+import com.thorbis.backup.api.PruneReport;
+import com.thorbis.backup.api.PruneRequest;
+import com.thorbis.backup.api.RetentionPolicy;
 import com.thorbis.backup.api.VerifyReport;
 import com.thorbis.backup.api.VerifyRequest;
 import com.thorbis.backup.spi.repository.BackupReader;
@@ -17,17 +22,29 @@ import com.thorbis.backup.spi.repository.WalArchive;
 import com.thorbis.backup.storage.internal.backup.SealedBackupReader;
 import com.thorbis.backup.storage.internal.backup.SealedBackupWriter;
 import com.thorbis.backup.storage.internal.catalog.Catalog;
+import com.thorbis.backup.storage.internal.catalog.Operation;
 import com.thorbis.backup.storage.internal.catalog.Registrar;
+import com.thorbis.backup.storage.internal.prune.Keeper;
+import com.thorbis.backup.storage.internal.prune.Pruner;
+import com.thorbis.backup.storage.internal.retention.Candidate;
+import com.thorbis.backup.storage.internal.retention.Retention;
 import com.thorbis.backup.storage.internal.verify.Verifier;
 import com.thorbis.backup.storage.internal.wal.SealedWalArchive;
 import java.io.IOException;
+import java.time.Duration;
+import java.time.Instant;
 import java.util.HashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.Optional;
+import java.util.Set;
+import org.slf4j.Logger;
+import org.slf4j.LoggerFactory;
 
 /** An open repository. */
 public final class SealedRepository implements Repository {
+  private static final Logger LOG = LoggerFactory.getLogger(SealedRepository.class);
+
   private final Services services;
   private final Registrar registrar;
   private final Map<String, SealedWalArchive> archives = new HashMap<>();
@@ -127,7 +144,102 @@ public final class SealedRepository implements Repository {
   @Override
   public VerifyReport verify(VerifyRequest request, RunControl control) throws IOException {
     services.log().refresh();
-    return new Verifier(services, control).verify(request);
+    Verifier verifier = new Verifier(services, control);
+    VerifyReport report = verifier.verify(request);
+    if (!verifier.proven().isEmpty()) {
+      recordProof(verifier.proven());
+    }
+    return report;
+  }
+
+  @Override
+  public List<BackupState> states(Optional<String> source) {
+    return services.log().catalog().kept().stream()
+        .filter(
+            kept -> source.isEmpty() || kept.entry().backup().source().equals(source.get()))
+        .map(Keeper::state)
+        .toList();
+  }
+
+  @Override
+  public Duration clockSkew() throws IOException {
+    return Duration.between(services.store().now(), services.clock().instant());
+  }
+
+  @Override
+  public PrunePlan planPrune(String source, RetentionPolicy policy) throws IOException {
+    return pruner(source, policy).plan();
+  }
+
+  @Override
+  public PruneReport prune(PruneRequest request, RunControl control) throws IOException {
+    RetentionPolicy policy = request.policy();
+    return pruner(request.source(), policy)
+        .prune(
+            new Pruner.Terms(
+                request.plan(),
+                request.grace(),
+                policy.mostDeletedPercent(),
+                RetentionPolicy.MOST_DELETED_FLOOR,
+                request.confirmed()),
+            control);
+  }
+
+  private Pruner pruner(String source, RetentionPolicy policy) {
+    return new Pruner(
+        services,
+        source,
+        (backups, now) ->
+            Retention.plan(
+                policy, source, backups.stream().map(kept -> candidate(kept, now)).toList(), now));
+  }
+
+  private static Candidate candidate(Catalog.Kept kept, Instant now) {
+    Catalog.Fate fate = kept.fate();
+    return new Candidate(
+        kept.entry().backup(),
+        fate.sequence(),
+        fate.verified().map(Operation.Verified::at),
+        fate.holds().stream()
+            .filter(hold -> hold.active(now))
+            .map(Operation.Hold::reason)
+            .toList());
+  }
+
+  @Override
+  public BackupState hold(BackupId id, String reason, Optional<Instant> until)
+      throws IOException {
+    return new Keeper(services).hold(id, reason, until);
+  }
+
+  @Override
+  public BackupState release(BackupId id, String reason) throws IOException {
+    return new Keeper(services).release(id, reason);
+  }
+
+  @Override
+  public BackupState undelete(BackupId id) throws IOException {
+    return new Keeper(services).undelete(id);
+  }
+
+  /** What is not recorded is proven again; a store that can only be read is no reason to fail. */
+  private void recordProof(Set<BackupId> proven) {
+    Instant now = services.clock().instant();
+    try {
+      services
+          .log()
+          .append(
+              catalog ->
+                  proven.stream()
+                      .filter(id -> catalog.backup(id).isPresent())
+                      .map(
+                          id ->
+                              (Operation)
+                                  new Operation.Verified(id, "data", now, Optional.empty()))
+                      .toList());
+    } catch (IOException e) {
+      LOG.warn("What was verified could not be recorded: {}", e.toString());
+    }
   }
 
   @Override

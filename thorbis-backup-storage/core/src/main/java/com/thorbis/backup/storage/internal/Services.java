@@ -20,6 +20,7 @@ import java.util.function.Supplier;
  * @param parallelism how many threads work on one backup
  * @param clock the time
  * @param random draws ids and salts
+ * @param tuning numbers that hosts need not choose
  */
 public record Services(
     ObjectId repository,
@@ -29,4 +30,5 @@ public record Services(
     Supplier<PieceCodec> codecs,
     int parallelism,
     Clock clock,
-    SecureRandom random) {}
+    SecureRandom random,
+    Tuning tuning) {}

@@ -182,6 +182,26 @@ public final class FileSystemObjectStore implements ObjectStore {
   }
 
   @Override
+  public Instant now() throws IOException {
+    byte[] name = new byte[16];
+    random.nextBytes(name);
+    Path file = uploads.resolve(HexFormat.of().formatHex(name));
+    try {
+      if (!durable.contains(uploads)) {
+        prepare();
+      }
+      Files.createFile(file, PRIVATE_FILE);
+      try {
+        return attributes(file).lastModifiedTime().toInstant();
+      } finally {
+        Files.deleteIfExists(file);
+      }
+    } catch (IOException e) {
+      throw failures.writing("Ask for the time", UPLOADS, e);
+    }
+  }
+
+  @Override
   public void close() {}
 
   private Path path(ObjectKey key) throws StorageException {

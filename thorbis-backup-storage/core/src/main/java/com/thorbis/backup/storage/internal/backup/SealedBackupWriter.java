@@ -21,6 +21,7 @@ import com.thorbis.backup.spi.storage.ObjectKey;
 import com.thorbis.backup.spi.storage.ObjectUpload;
 import com.thorbis.backup.storage.internal.Services;
 import com.thorbis.backup.storage.internal.catalog.Catalog;
+import com.thorbis.backup.storage.internal.catalog.CommitLog;
 import com.thorbis.backup.storage.internal.catalog.Operation;
 import com.thorbis.backup.storage.internal.catalog.SlotRef;
 import com.thorbis.backup.storage.internal.catalog.StoredBackup;
@@ -28,6 +29,8 @@ import com.thorbis.backup.storage.internal.format.Digests;
 import com.thorbis.backup.storage.internal.format.Json;
 import com.thorbis.backup.storage.internal.format.ObjectNames;
 import com.thorbis.backup.storage.internal.format.Outcomes;
+import com.thorbis.backup.storage.internal.lease.Lease;
+import com.thorbis.backup.storage.internal.lease.LeaseFacts;
 import com.thorbis.backup.storage.internal.pack.Fingerprint;
 import com.thorbis.backup.storage.internal.pack.PackRef;
 import com.thorbis.backup.storage.internal.pack.PackSet;
@@ -50,6 +53,7 @@ import java.util.List;
 import java.util.Locale;
 import java.util.Map;
 import java.util.Optional;
+import java.util.stream.Stream;
 import java.util.zip.CRC32C;
 import org.jspecify.annotations.Nullable;
 import org.slf4j.Logger;
@@ -73,6 +77,8 @@ public final class SealedBackupWriter implements BackupWriter {
   private final PackSet packs;
   private final Assembler assembler;
   private final PiecePipeline pipeline;
+  private final CommitLog.Fence fence;
+  private final Lease lease;
   private @Nullable Content open;
   private @Nullable Piece current;
   private long bytesRead;
@@ -91,6 +97,8 @@ public final class SealedBackupWriter implements BackupWriter {
             ID_TIME.format(services.clock().instant())
                 + String.format(Locale.ROOT, "-%08x", services.random().nextInt()));
     this.key = services.keys().key(source.tree(), EPOCH);
+    this.fence = services.log().fence();
+    this.lease = lease();
     this.addressKey = key.addressKey();
     Fingerprint.Function fingerprints = new Fingerprint.Function(key.fingerprintSeed());
     this.packs = new PackSet(services.store(), key, services.random());
@@ -102,6 +110,19 @@ public final class SealedBackupWriter implements BackupWriter {
             services.parallelism(),
             () -> new PieceEncoder(services.codecs().get(), addressKey, fingerprints),
             assembler);
+  }
+
+  private Lease lease() throws IOException {
+    boolean taken = false;
+    try {
+      Lease lease = Lease.take(services, id.value(), LeaseFacts.BACKUP, List.of());
+      taken = true;
+      return lease;
+    } finally {
+      if (!taken) {
+        fence.close();
+      }
+    }
   }
 
   @Override
@@ -165,7 +186,17 @@ public final class SealedBackupWriter implements BackupWriter {
       operations.addAll(SealedWalArchive.mark(services, source, backup));
     }
     operations.add(new Operation.Backup(backup, ref));
-    services.log().append(catalog -> catalog.backup(id).isPresent() ? List.of() : operations);
+    boolean lapsed = lapsed();
+    services
+        .log()
+        .append(
+            catalog -> {
+              if (catalog.kept(id).isPresent()) {
+                return List.of();
+              }
+              requireNothingSwept(manifest, ref, lapsed, catalog);
+              return operations;
+            });
     LOG.info(
         "Committed backup={} source={} files={} read={} stored={}",
         id,
@@ -179,8 +210,58 @@ public final class SealedBackupWriter implements BackupWriter {
   @Override
   public void close() throws IOException {
     ended = true;
-    pipeline.close();
-    Arrays.fill(addressKey, (byte) 0);
+    try {
+      pipeline.close();
+    } finally {
+      lease.close();
+      fence.close();
+      Arrays.fill(addressKey, (byte) 0);
+    }
+  }
+
+  private boolean lapsed() {
+    try {
+      lease.renew();
+      return false;
+    } catch (IOException e) {
+      LOG.warn("backup={} cannot renew its lease before it commits: {}", id, e.toString());
+      return true;
+    }
+  }
+
+  /**
+   * Decided on all commits so far: a sweep writes down what it removes before it does. One that
+   * began while nobody could see this run's lease is not argued with.
+   */
+  private void requireNothingSwept(
+      Manifest manifest, SlotRef ref, boolean lapsed, Catalog catalog) throws RepositoryException {
+    Optional<ObjectKey> lost =
+        Stream.concat(
+                Stream.of(ref.key()), manifest.packs().values().stream().map(PackRef::key))
+            .filter(fence::condemns)
+            .findFirst();
+    boolean logGone =
+        catalog
+                .walGone(source.info().name(), incarnation.id(), manifest.backup().timeline())
+                .compareTo(manifest.backup().startLsn())
+            > 0;
+    if (lost.isEmpty() && !logGone && !(lapsed && fence.swept())) {
+      return;
+    }
+    throw new RepositoryException(
+        "backup.lease-lost",
+        FailureKind.REFUSED,
+        "Backup "
+            + id
+            + " is refused: "
+            + lost.map(key -> key + " was removed while it ran")
+                .orElse(
+                    logGone
+                        ? "the log at its start was removed while it ran"
+                        : "its lease lapsed, and things were removed since"),
+        Map.of("backup", id.value()),
+        "Take another backup. Find out what held this one up for so long.",
+        null);
   }
 
   private StoredBackup describe(BackupFacts facts, BackupStatus status, long stored) {

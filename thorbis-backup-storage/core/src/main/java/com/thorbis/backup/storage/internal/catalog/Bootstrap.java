@@ -58,7 +58,8 @@ public final class Bootstrap {
   }
 
   /** Opens an existing repository. */
-  public static Opened open(RepositorySetup setup, SecureRandom random) throws IOException {
+  public static Opened open(RepositorySetup setup, int checkpointEvery, SecureRandom random)
+      throws IOException {
     ObjectStore store = store(setup);
     byte[] headerBytes = readHeader(store);
     if (headerBytes == null) {
@@ -72,7 +73,7 @@ public final class Bootstrap {
     KeyRing keys = new KeyRing(store, header.id(), setup.recipients());
     boolean opened = false;
     try {
-      CommitLog log = log(setup, store, header, headerBytes, keys, random);
+      CommitLog log = log(setup, store, header, headerBytes, keys, checkpointEvery, random);
       log.refresh();
       if (log.sequence() == 0) {
         throw notInitialised(store);
@@ -87,7 +88,8 @@ public final class Bootstrap {
   }
 
   /** Creates a repository, or finishes what an earlier attempt left. */
-  public static InitReport init(RepositorySetup setup, SecureRandom random) throws IOException {
+  public static InitReport init(RepositorySetup setup, int checkpointEvery, SecureRandom random)
+      throws IOException {
     ObjectStore store = store(setup);
     store.createPlace();
     byte[] headerBytes = readHeader(store);
@@ -102,7 +104,7 @@ public final class Bootstrap {
     }
     RepositoryHeader header = RepositoryHeader.read(headerBytes);
     try (KeyRing keys = new KeyRing(store, header.id(), setup.recipients())) {
-      CommitLog log = log(setup, store, header, headerBytes, keys, random);
+      CommitLog log = log(setup, store, header, headerBytes, keys, checkpointEvery, random);
       SlotRef headerRef = SlotRef.of(ObjectNames.HEADER, headerBytes);
       log.refresh();
       boolean created = log.sequence() == 0;
@@ -130,6 +132,7 @@ public final class Bootstrap {
       RepositoryHeader header,
       byte[] headerBytes,
       KeyRing keys,
+      int checkpointEvery,
       SecureRandom random) {
     return new CommitLog(
         store,
@@ -137,6 +140,7 @@ public final class Bootstrap {
         SlotRef.of(ObjectNames.HEADER, headerBytes),
         keys,
         setup.stateDirectory(),
+        checkpointEvery,
         setup.clock(),
         random);
   }

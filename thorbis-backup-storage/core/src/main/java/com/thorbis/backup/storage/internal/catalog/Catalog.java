@@ -2,22 +2,30 @@ package com.thorbis.backup.storage.internal.catalog;
 
 import com.thorbis.backup.api.BackupId;
 import com.thorbis.backup.api.BackupStatus;
+import com.thorbis.backup.api.Lsn;
+import com.thorbis.backup.api.Timeline;
 import com.thorbis.backup.crypto.ObjectId;
 import com.thorbis.backup.spi.repository.RepositoryException;
 import com.thorbis.backup.spi.repository.SourceInfo;
 import com.thorbis.backup.spi.storage.ObjectKey;
 import com.thorbis.backup.storage.internal.format.ObjectNames;
+import java.time.Instant;
 import java.util.ArrayList;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.Optional;
+import java.util.function.Predicate;
+import java.util.stream.Stream;
 
 /** What all commits add up to. Safe for several threads. */
 public final class Catalog {
   private final Map<String, Source> sources = new LinkedHashMap<>();
-  private final Map<BackupId, Entry> backups = new LinkedHashMap<>();
+  private final Map<BackupId, Kept> backups = new LinkedHashMap<>();
   private final List<Operation.WalMark> walMarks = new ArrayList<>();
+  private final List<Operation.WalExpire> walExpiries = new ArrayList<>();
+  private final Map<WalLine, Operation.WalExpire> walGone = new LinkedHashMap<>();
+  private final Map<String, Operation.Sweep> sweeps = new LinkedHashMap<>();
   private final List<SlotRef> plainObjects = new ArrayList<>();
 
   /**
@@ -41,7 +49,80 @@ public final class Catalog {
    */
   public record Entry(StoredBackup backup, SlotRef manifest) {}
 
+  /**
+   * What has become of a backup since it was made.
+   *
+   * @param sequence the commit that made it
+   * @param verified when it was last proven whole
+   * @param holds in the order they were placed
+   * @param deleted if it was given up and did not come back
+   * @param sweeping whether its bytes are being removed: it can no longer come back
+   */
+  public record Fate(
+      long sequence,
+      Optional<Operation.Verified> verified,
+      List<Operation.Hold> holds,
+      Optional<Operation.Delete> deleted,
+      boolean sweeping) {
+    /** Copies the list. */
+    public Fate {
+      holds = List.copyOf(holds);
+    }
+
+    /** Whether it counts as a backup. */
+    public boolean live() {
+      return deleted.isEmpty();
+    }
+
+    /** Whether a hold keeps it. */
+    public boolean held(Instant now) {
+      return holds.stream().anyMatch(hold -> hold.active(now));
+    }
+
+    private Fate with(Operation.Verified proof) {
+      return new Fate(sequence, Optional.of(proof), holds, deleted, sweeping);
+    }
+
+    private Fate with(List<Operation.Hold> now) {
+      return new Fate(sequence, verified, now, deleted, sweeping);
+    }
+
+    private Fate with(Optional<Operation.Delete> deletion) {
+      return new Fate(sequence, verified, holds, deletion, sweeping);
+    }
+
+    private Fate swept() {
+      return new Fate(sequence, verified, holds, deleted, true);
+    }
+  }
+
+  /** A backup whose bytes are not all gone, and what has become of it. */
+  public record Kept(Entry entry, Fate fate) {}
+
+  /** One timeline of an incarnation. */
+  private record WalLine(String source, String incarnation, Timeline timeline) {}
+
+  /**
+   * Operations that a commit of this number could have made.
+   *
+   * @param sequence 1 for those of the first
+   */
+  record Step(long sequence, List<Operation> operations) {}
+
   Catalog() {}
+
+  /** What it holds now, and goes its own way from here. */
+  synchronized Catalog copy() {
+    Catalog copy = new Catalog();
+    copy.sources.putAll(sources);
+    copy.backups.putAll(backups);
+    copy.walMarks.addAll(walMarks);
+    copy.walExpiries.addAll(walExpiries);
+    copy.walGone.putAll(walGone);
+    copy.sweeps.putAll(sweeps);
+    copy.plainObjects.addAll(plainObjects);
+    return copy;
+  }
 
   /** Every source. */
   public synchronized List<Source> sources() {
@@ -53,13 +134,30 @@ public final class Catalog {
     return Optional.ofNullable(sources.get(name));
   }
 
-  /** Every backup, oldest first. */
+  /** Every backup that was not deleted, oldest first. */
   public synchronized List<Entry> backups() {
+    return entries(kept -> kept.fate().live());
+  }
+
+  /** One backup that was not deleted. */
+  public synchronized Optional<Entry> backup(BackupId id) {
+    return Optional.ofNullable(backups.get(id))
+        .filter(kept -> kept.fate().live())
+        .map(Kept::entry);
+  }
+
+  /** Every backup that is whole, deleted ones whose sweep has not begun among them. */
+  public synchronized List<Entry> whole() {
+    return entries(kept -> !kept.fate().sweeping());
+  }
+
+  /** Every backup that was not swept, in whatever state. */
+  public synchronized List<Kept> kept() {
     return List.copyOf(backups.values());
   }
 
-  /** One backup. */
-  public synchronized Optional<Entry> backup(BackupId id) {
+  /** One backup that was not swept, in whatever state. */
+  public synchronized Optional<Kept> kept(BackupId id) {
     return Optional.ofNullable(backups.get(id));
   }
 
@@ -68,15 +166,62 @@ public final class Catalog {
     return List.copyOf(walMarks);
   }
 
+  /** Log that was given up and is not swept. */
+  public synchronized List<Operation.WalExpire> walExpiries() {
+    return List.copyOf(walExpiries);
+  }
+
+  /** Up to where the log of a timeline was given up, swept or not; zero if none was. */
+  public synchronized Lsn walExpired(String source, String incarnation, Timeline timeline) {
+    return lastExpiry(new WalLine(source, incarnation, timeline))
+        .map(Operation.WalExpire::before)
+        .orElse(new Lsn(0));
+  }
+
+  /** Up to where the log of a timeline is being removed, or is gone; zero if none was. */
+  public synchronized Lsn walGone(String source, String incarnation, Timeline timeline) {
+    return Optional.ofNullable(walGone.get(new WalLine(source, incarnation, timeline)))
+        .map(Operation.WalExpire::before)
+        .orElse(new Lsn(0));
+  }
+
+  /** The log of a source that is being removed, or is gone. */
+  public synchronized List<Operation.WalExpire> walGone(String source) {
+    return walGone.values().stream().filter(gone -> gone.source().equals(source)).toList();
+  }
+
+  /** Whether an expiry gives up more than was given up before. */
+  public synchronized boolean isNews(Operation.WalExpire expiry) {
+    return lastExpiry(line(expiry)).map(expiry::exceeds).orElse(true);
+  }
+
+  /** Sweeps that began and have not said that they ended. */
+  public synchronized List<Operation.Sweep> sweeps() {
+    return List.copyOf(sweeps.values());
+  }
+
   /** Header and key slots, which commits vouch for. */
   public synchronized List<SlotRef> plainObjects() {
     return List.copyOf(plainObjects);
   }
 
-  /** Folds a commit in. */
-  synchronized void apply(Commit commit, ObjectKey key) throws RepositoryException {
-    for (Operation operation : commit.operations()) {
-      if ((operation instanceof Operation.Init) != (commit.sequence() == 1)) {
+  /** Where the objects lie that a sweep removes by name. */
+  public synchronized List<ObjectKey> named(Operation.Sweep sweep) {
+    Source source = sources.get(sweep.source());
+    if (source == null) {
+      return List.of();
+    }
+    List<ObjectKey> keys = new ArrayList<>();
+    sweep.packs().forEach(pack -> keys.add(ObjectNames.pack(source.tree(), pack)));
+    sweep.manifests().forEach(id -> keys.add(ObjectNames.manifest(source.tree(), id)));
+    return keys;
+  }
+
+  /** Folds the operations of one commit in. */
+  synchronized void apply(long sequence, List<Operation> operations, ObjectKey key)
+      throws RepositoryException {
+    for (Operation operation : operations) {
+      if ((operation instanceof Operation.Init) != (sequence == 1)) {
         throw damaged(key, "begins the repository in another place than the first commit");
       }
       if (operation instanceof Operation.Init init) {
@@ -104,29 +249,30 @@ public final class Catalog {
             new Source(new SourceInfo(adopt.source(), source.info().type(), lives), source.tree()));
       } else if (operation instanceof Operation.Backup made) {
         Source source = sources.get(made.backup().source());
+        Fate fate = new Fate(sequence, Optional.empty(), List.of(), Optional.empty(), false);
         if (source == null
             || !made.manifest()
                 .key()
                 .equals(ObjectNames.manifest(source.tree(), made.backup().id()))
-            || backups.putIfAbsent(made.backup().id(), new Entry(made.backup(), made.manifest()))
+            || backups.putIfAbsent(
+                    made.backup().id(), new Kept(new Entry(made.backup(), made.manifest()), fate))
                 != null) {
           throw damaged(key, "adds a backup that does not fit what came before");
         }
       } else if (operation instanceof Operation.Complete complete) {
-        Entry entry = backups.get(complete.backup());
-        if (entry == null) {
-          throw damaged(key, "completes a backup that was never made");
-        }
-        StoredBackup backup = entry.backup();
+        Kept kept = require(complete.backup(), key);
+        StoredBackup backup = kept.entry().backup();
         if (backup.status() == BackupStatus.AWAITING_WAL) {
           backups.put(
               backup.id(),
-              new Entry(
-                  backup.with(
-                      backup.warnings().isEmpty()
-                          ? BackupStatus.COMPLETE
-                          : BackupStatus.COMPLETED_WITH_WARNING),
-                  entry.manifest()));
+              new Kept(
+                  new Entry(
+                      backup.with(
+                          backup.warnings().isEmpty()
+                              ? BackupStatus.COMPLETE
+                              : BackupStatus.COMPLETED_WITH_WARNING),
+                      kept.entry().manifest()),
+                  kept.fate()));
         }
       } else if (operation instanceof Operation.WalMark mark) {
         walMarks.removeIf(
@@ -135,8 +281,217 @@ public final class Catalog {
                     && older.incarnation().equals(mark.incarnation())
                     && older.timeline().equals(mark.timeline()));
         walMarks.add(mark);
+      } else {
+        applyKeeping(operation, key);
       }
     }
+  }
+
+  /** What proves, keeps, gives up and removes backups. */
+  private void applyKeeping(Operation operation, ObjectKey key) throws RepositoryException {
+    if (operation instanceof Operation.Verified proof) {
+      update(require(proof.backup(), key), require(proof.backup(), key).fate().with(proof));
+    } else if (operation instanceof Operation.Hold hold) {
+      Kept kept = require(hold.backup(), key);
+      if (kept.fate().sweeping()) {
+        throw damaged(key, "holds a backup that is being removed");
+      }
+      List<Operation.Hold> holds = without(kept, hold.reason());
+      holds.add(hold);
+      update(kept, kept.fate().with(holds));
+    } else if (operation instanceof Operation.Release release) {
+      Kept kept = require(release.backup(), key);
+      update(kept, kept.fate().with(without(kept, release.reason())));
+    } else if (operation instanceof Operation.Delete delete) {
+      for (BackupId id : delete.backups()) {
+        Kept kept = require(id, key);
+        if (!kept.fate().live()) {
+          throw damaged(key, "deletes a backup that is deleted");
+        }
+        update(kept, kept.fate().with(Optional.of(delete.only(id))));
+      }
+    } else if (operation instanceof Operation.Undelete undelete) {
+      for (BackupId id : undelete.backups()) {
+        Kept kept = require(id, key);
+        if (kept.fate().live() || kept.fate().sweeping()) {
+          throw damaged(key, "brings a backup back that is not there to come back");
+        }
+        update(kept, kept.fate().with(Optional.empty()));
+        bringBackLog(kept.entry().backup());
+      }
+    } else if (operation instanceof Operation.WalExpire expiry) {
+      if (!sources.containsKey(expiry.source())) {
+        throw damaged(key, "gives up the log of a source that is not registered");
+      }
+      if (isNews(expiry)) {
+        walExpiries.add(expiry);
+      }
+    } else if (operation instanceof Operation.Sweep sweep) {
+      for (BackupId id : sweep.backups()) {
+        Kept kept = require(id, key);
+        if (kept.fate().live()) {
+          throw damaged(key, "removes a backup that is not deleted");
+        }
+        update(kept, kept.fate().swept());
+      }
+      for (BackupId id : sweep.manifests()) {
+        Kept kept = backups.get(id);
+        if (kept != null && !kept.fate().sweeping()) {
+          throw damaged(key, "removes the manifest of a backup that stays");
+        }
+      }
+      sweep.wal().forEach(this::loseLog);
+      if (!sweep.sweep().isEmpty()) {
+        sweeps.put(sweep.sweep(), sweep);
+      }
+    } else if (operation instanceof Operation.Swept swept) {
+      Operation.Sweep ended = sweeps.remove(swept.sweep());
+      if (ended == null) {
+        throw damaged(key, "ends a sweep that did not begin");
+      }
+      ended.manifests().forEach(backups::remove); // those that no commit ever named are not there
+    } else {
+      throw new IllegalStateException("Not folded: " + operation);
+    }
+  }
+
+  /**
+   * Operations that add up to the same catalogue: what was undone, replaced or removed is left out.
+   */
+  synchronized List<Step> compacted() {
+    List<Step> steps = new ArrayList<>();
+    for (SlotRef header : plainObjects) {
+      if (header.key().equals(ObjectNames.HEADER)) {
+        ObjectId tree = treeOf(plainObjects.get(1));
+        steps.add(new Step(1, List.of(new Operation.Init(header, tree, slots(tree)))));
+      }
+    }
+    List<Operation> operations = new ArrayList<>();
+    for (Source source : sources.values()) {
+      List<SourceInfo.Incarnation> lives = source.info().incarnations();
+      operations.add(
+          new Operation.Register(
+              source.info().name(),
+              source.info().type(),
+              source.tree(),
+              slots(source.tree()),
+              lives.get(0)));
+      for (SourceInfo.Incarnation life : lives.subList(1, lives.size())) {
+        operations.add(new Operation.Adopt(source.info().name(), life));
+      }
+    }
+    steps.add(new Step(2, List.copyOf(operations)));
+    backups.values().forEach(kept -> steps.add(compacted(kept)));
+    operations.clear();
+    operations.addAll(walMarks);
+    walGone.values().forEach(gone -> operations.add(marker(gone.source(), List.of(), List.of(gone))));
+    operations.addAll(walExpiries);
+    operations.addAll(sweeps.values());
+    steps.add(new Step(2, List.copyOf(operations)));
+    return steps;
+  }
+
+  private static Step compacted(Kept kept) {
+    StoredBackup backup = kept.entry().backup();
+    Fate fate = kept.fate();
+    List<Operation> operations = new ArrayList<>();
+    operations.add(new Operation.Backup(backup, kept.entry().manifest()));
+    fate.verified().ifPresent(operations::add);
+    operations.addAll(fate.holds());
+    fate.deleted().ifPresent(operations::add);
+    if (fate.sweeping()) {
+      operations.add(marker(backup.source(), List.of(backup.id()), List.of()));
+    }
+    return new Step(fate.sequence(), List.copyOf(operations));
+  }
+
+  private static Operation.Sweep marker(
+      String source, List<BackupId> backups, List<Operation.WalExpire> wal) {
+    return new Operation.Sweep(source, "", backups, List.of(), List.of(), wal);
+  }
+
+  private List<SlotRef> slots(ObjectId tree) {
+    String folder = ObjectNames.KEYS + tree + "/";
+    return plainObjects.stream().filter(ref -> ref.key().value().startsWith(folder)).toList();
+  }
+
+  private static ObjectId treeOf(SlotRef slot) {
+    return ObjectId.parse(slot.key().value().split("/", -1)[1]);
+  }
+
+  private List<Entry> entries(Predicate<Kept> wanted) {
+    return backups.values().stream().filter(wanted).map(Kept::entry).toList();
+  }
+
+  private Kept require(BackupId id, ObjectKey key) throws RepositoryException {
+    Kept kept = backups.get(id);
+    if (kept == null) {
+      throw damaged(key, "says something of a backup that is not there");
+    }
+    return kept;
+  }
+
+  private void update(Kept kept, Fate fate) {
+    backups.put(kept.entry().backup().id(), new Kept(kept.entry(), fate));
+  }
+
+  private static List<Operation.Hold> without(Kept kept, String reason) {
+    List<Operation.Hold> holds = new ArrayList<>(kept.fate().holds());
+    holds.removeIf(hold -> hold.reason().equals(reason));
+    return holds;
+  }
+
+  /** A backup that comes back needs the log behind it, as far as that is not being removed. */
+  private void bringBackLog(StoredBackup backup) {
+    walExpiries.replaceAll(
+        expiry ->
+            expiry.source().equals(backup.source())
+                    && expiry.incarnation().equals(backup.incarnation())
+                    && expiry.timeline().equals(backup.timeline())
+                    && expiry.before().compareTo(backup.startLsn()) > 0
+                ? new Operation.WalExpire(
+                    expiry.source(),
+                    expiry.incarnation(),
+                    expiry.timeline(),
+                    backup.startLsn(),
+                    expiry.keep(),
+                    expiry.sweepAfter())
+                : expiry);
+    dropVoidExpiries();
+  }
+
+  private void loseLog(Operation.WalExpire removed) {
+    walExpiries.removeIf(
+        expiry ->
+            line(expiry).equals(line(removed))
+                && !expiry.sweepAfter().isAfter(removed.sweepAfter()));
+    walGone.merge(line(removed), removed, (one, other) -> other.exceeds(one) ? other : one);
+    dropVoidExpiries();
+  }
+
+  /** Leaves out what gives up no more than one before it. */
+  private void dropVoidExpiries() {
+    Map<WalLine, Operation.WalExpire> last = new LinkedHashMap<>(walGone);
+    walExpiries.removeIf(
+        expiry -> {
+          Operation.WalExpire before = last.get(line(expiry));
+          if (before != null && !expiry.exceeds(before)) {
+            return true;
+          }
+          last.put(line(expiry), expiry);
+          return false;
+        });
+  }
+
+  private Optional<Operation.WalExpire> lastExpiry(WalLine line) {
+    return Stream.concat(
+            Stream.ofNullable(walGone.get(line)),
+            walExpiries.stream().filter(expiry -> line(expiry).equals(line)))
+        .reduce((one, other) -> other);
+  }
+
+  private static WalLine line(Operation.WalExpire expiry) {
+    return new WalLine(expiry.source(), expiry.incarnation(), expiry.timeline());
   }
 
   private static RepositoryException damaged(ObjectKey key, String problem) {

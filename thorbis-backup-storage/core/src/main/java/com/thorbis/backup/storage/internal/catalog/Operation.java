@@ -4,10 +4,12 @@ import com.thorbis.backup.api.BackupId;
 import com.thorbis.backup.api.FailureKind;
 import com.thorbis.backup.api.Lsn;
 import com.thorbis.backup.api.Timeline;
+import com.thorbis.backup.api.WalRange;
 import com.thorbis.backup.crypto.ObjectId;
 import com.thorbis.backup.spi.repository.RepositoryException;
 import com.thorbis.backup.spi.repository.SourceInfo;
 import com.thorbis.backup.storage.internal.format.Json;
+import java.time.Instant;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Map;
@@ -96,6 +98,221 @@ public sealed interface Operation {
     }
   }
 
+  /** Every byte of a backup was opened and is as it was stored. */
+  record Verified(BackupId backup, String level, Instant at, Optional<String> copy)
+      implements Operation {
+    @Override
+    public Map<String, Object> document() {
+      Map<String, Object> document = named("verified");
+      document.put("backup", backup);
+      document.put("level", level);
+      document.put("at", at);
+      copy.ifPresent(value -> document.put("copy", value));
+      return document;
+    }
+  }
+
+  /** A backup must not be deleted, for a reason, until a moment or until it is released. */
+  record Hold(BackupId backup, String reason, Instant at, Optional<Instant> until)
+      implements Operation {
+    @Override
+    public Map<String, Object> document() {
+      Map<String, Object> document = named("hold");
+      document.put("backup", backup);
+      document.put("reason", reason);
+      document.put("at", at);
+      until.ifPresent(value -> document.put("until", value));
+      return document;
+    }
+
+    /** Whether it still counts. */
+    public boolean active(Instant now) {
+      return until.isEmpty() || now.isBefore(until.get());
+    }
+  }
+
+  /** The hold of this reason ends. */
+  record Release(BackupId backup, String reason) implements Operation {
+    @Override
+    public Map<String, Object> document() {
+      Map<String, Object> document = named("release");
+      document.put("backup", backup);
+      document.put("reason", reason);
+      return document;
+    }
+  }
+
+  /**
+   * Backups are given up. All of their bytes stay until a sweep after {@code sweepAfter}.
+   *
+   * @param policy digest of the policy that decided
+   * @param head the commit that the plan was made from
+   * @param at store time
+   * @param sweepAfter store time
+   */
+  record Delete(
+      List<BackupId> backups,
+      String reason,
+      String policy,
+      long head,
+      Instant at,
+      Instant sweepAfter)
+      implements Operation {
+    /** Copies the list. */
+    public Delete {
+      backups = List.copyOf(backups);
+    }
+
+    @Override
+    public Map<String, Object> document() {
+      Map<String, Object> document = named("delete");
+      document.put("backups", backups);
+      document.put("reason", reason);
+      document.put("policy", policy);
+      document.put("head", head);
+      document.put("at", at);
+      document.put("sweepAfter", sweepAfter);
+      return document;
+    }
+
+    /** The part that concerns one backup. */
+    Delete only(BackupId backup) {
+      return new Delete(List.of(backup), reason, policy, head, at, sweepAfter);
+    }
+  }
+
+  /** Backups come back; only before their sweep began. */
+  record Undelete(List<BackupId> backups) implements Operation {
+    /** Copies the list. */
+    public Undelete {
+      backups = List.copyOf(backups);
+    }
+
+    @Override
+    public Map<String, Object> document() {
+      Map<String, Object> document = named("undelete");
+      document.put("backups", backups);
+      return document;
+    }
+  }
+
+  /**
+   * The log of a timeline before a position is given up, but for some stretches; its bytes stay
+   * until a sweep after that moment.
+   *
+   * @param keep what is needed of it all the same, in order
+   */
+  record WalExpire(
+      String source,
+      String incarnation,
+      Timeline timeline,
+      Lsn before,
+      List<WalRange> keep,
+      Instant sweepAfter)
+      implements Operation {
+    /** Copies the list. */
+    public WalExpire {
+      keep = List.copyOf(keep);
+    }
+
+    @Override
+    public Map<String, Object> document() {
+      Map<String, Object> document = named("wal-expire");
+      document.put("source", source);
+      document.putAll(part());
+      return document;
+    }
+
+    private Map<String, Object> part() {
+      Map<String, Object> document = Json.object();
+      document.put("incarnation", incarnation);
+      document.put("timeline", Integer.toUnsignedLong(timeline.number()));
+      document.put("before", before);
+      List<Map<String, Object>> stretches = new ArrayList<>();
+      for (WalRange stretch : keep) {
+        Map<String, Object> entry = Json.object();
+        entry.put("from", stretch.start());
+        entry.put("to", stretch.end());
+        stretches.add(entry);
+      }
+      document.put("keep", stretches);
+      document.put("sweepAfter", sweepAfter);
+      return document;
+    }
+
+    private static WalExpire read(String source, Json.Node node) throws RepositoryException {
+      Timeline timeline = Operation.timeline(node);
+      List<WalRange> keep = new ArrayList<>();
+      for (Json.Node stretch : node.nodes("keep")) {
+        keep.add(
+            new WalRange(
+                timeline, stretch.parse("from", Lsn::parse), stretch.parse("to", Lsn::parse)));
+      }
+      return new WalExpire(
+          source,
+          node.text("incarnation"),
+          timeline,
+          node.parse("before", Lsn::parse),
+          keep,
+          node.instant("sweepAfter"));
+    }
+
+    /** Whether it gives up more, or other, log than one before it of the same timeline did. */
+    boolean exceeds(WalExpire earlier) {
+      int further = before.compareTo(earlier.before());
+      return further > 0 || further == 0 && !keep.equals(earlier.keep());
+    }
+  }
+
+  /**
+   * From here on, what is named is being removed: whoever refers to any of it must not commit. Every
+   * name is written down before its bytes go, so that any later run can finish the work.
+   *
+   * @param sweep its own id; empty if it only marks backups and names nothing
+   * @param backups can no longer come back
+   * @param wal the log that was given up and is removed now: all of it that no backup needs
+   */
+  record Sweep(
+      String source,
+      String sweep,
+      List<BackupId> backups,
+      List<ObjectId> packs,
+      List<BackupId> manifests,
+      List<WalExpire> wal)
+      implements Operation {
+    /** Copies the lists. */
+    public Sweep {
+      backups = List.copyOf(backups);
+      packs = List.copyOf(packs);
+      manifests = List.copyOf(manifests);
+      wal = List.copyOf(wal);
+    }
+
+    @Override
+    public Map<String, Object> document() {
+      Map<String, Object> document = named("sweep");
+      document.put("source", source);
+      document.put("sweep", sweep);
+      document.put("backups", backups);
+      document.put("packs", packs);
+      document.put("manifests", manifests);
+      document.put("wal", wal.stream().map(WalExpire::part).toList());
+      return document;
+    }
+  }
+
+  /** A sweep has removed all that it named. */
+  record Swept(String sweep, long objects, long bytes) implements Operation {
+    @Override
+    public Map<String, Object> document() {
+      Map<String, Object> document = named("swept");
+      document.put("sweep", sweep);
+      document.put("objects", objects);
+      document.put("bytes", bytes);
+      return document;
+    }
+  }
+
   /** Takes a document apart. An operation that this version does not know is never passed over. */
   static Operation read(Json.Node node, String copy) throws RepositoryException {
     String name = node.text("op");
@@ -123,6 +340,35 @@ public sealed interface Operation {
               node.text("incarnation"),
               timeline(node),
               node.parse("position", Lsn::parse));
+      case "verified" ->
+          new Verified(
+              node.parse("backup", BackupId::new),
+              node.text("level"),
+              node.instant("at"),
+              node.optionalText("copy"));
+      case "hold" ->
+          new Hold(
+              node.parse("backup", BackupId::new),
+              node.text("reason"),
+              node.instant("at"),
+              node.optionalInstant("until"));
+      case "release" -> new Release(node.parse("backup", BackupId::new), node.text("reason"));
+      case "delete" ->
+          new Delete(
+              readBackups(node, "backups"),
+              node.text("reason"),
+              node.text("policy"),
+              node.number("head", 0, Long.MAX_VALUE),
+              node.instant("at"),
+              node.instant("sweepAfter"));
+      case "undelete" -> new Undelete(readBackups(node, "backups"));
+      case "wal-expire" -> WalExpire.read(node.text("source"), node);
+      case "sweep" -> readSweep(node);
+      case "swept" ->
+          new Swept(
+              node.text("sweep"),
+              node.number("objects", 0, Long.MAX_VALUE),
+              node.number("bytes", 0, Long.MAX_VALUE));
       default ->
           throw new RepositoryException(
               "repository.unsupported",
@@ -138,6 +384,26 @@ public sealed interface Operation {
     Map<String, Object> document = Json.object();
     document.put("op", name);
     return document;
+  }
+
+  private static Sweep readSweep(Json.Node node) throws RepositoryException {
+    String source = node.text("source");
+    List<WalExpire> wal = new ArrayList<>();
+    for (Json.Node expiry : node.nodes("wal")) {
+      wal.add(WalExpire.read(source, expiry));
+    }
+    return new Sweep(
+        source,
+        node.text("sweep"),
+        readBackups(node, "backups"),
+        node.parseAll("packs", ObjectId::parse),
+        readBackups(node, "manifests"),
+        wal);
+  }
+
+  private static List<BackupId> readBackups(Json.Node node, String name)
+      throws RepositoryException {
+    return node.parseAll(name, BackupId::new);
   }
 
   private static List<SlotRef> readSlots(Json.Node node) throws RepositoryException {

@@ -256,6 +256,20 @@ public final class Json {
       }
     }
 
+    /** A list of values with a text form. */
+    public <T> List<T> parseAll(String name, Function<String, T> parser)
+        throws RepositoryException {
+      List<T> values = new ArrayList<>();
+      for (String text : texts(name)) {
+        try {
+          values.add(parser.apply(text));
+        } catch (IllegalArgumentException | DateTimeException e) {
+          throw wrong(name, "\"" + shortened(text) + "\"");
+        }
+      }
+      return values;
+    }
+
     /** Bytes in hexadecimal. */
     public byte[] hex(String name, int length) throws RepositoryException {
       byte[] bytes = parse(name, HexFormat.of()::parseHex);

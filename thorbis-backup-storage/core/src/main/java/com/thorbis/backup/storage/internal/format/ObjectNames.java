@@ -31,7 +31,23 @@ public final class ObjectNames {
   /** What the keys of objects that only try out a store begin with. */
   public static final String PROBE = "probe/";
 
+  /** What the keys of checkpoints begin with. */
+  public static final String CHECKPOINTS = "checkpoints/";
+
+  /** What the keys of leases begin with. */
+  public static final String LEASES = "leases/";
+
   private ObjectNames() {}
+
+  /** The catalogue as of a commit. */
+  public static ObjectKey checkpoint(long sequence) {
+    return new ObjectKey(CHECKPOINTS + HexFormat.of().toHexDigits(sequence));
+  }
+
+  /** One renewal of a run's lease. */
+  public static ObjectKey lease(String run, long number) {
+    return new ObjectKey(LEASES + run + "/" + HexFormat.of().toHexDigits(number));
+  }
 
   /** The slots of one epoch of a tree lie below. */
   public static String slots(KeySlot place) {

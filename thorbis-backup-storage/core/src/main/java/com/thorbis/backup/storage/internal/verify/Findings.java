@@ -62,6 +62,13 @@ final class Findings {
     }
   }
 
+  /** Whether anything that was found means this backup. */
+  boolean concern(BackupId backup) {
+    synchronized (found) {
+      return found.values().stream().anyMatch(backups -> backups.contains(backup));
+    }
+  }
+
   VerifyReport report(long durationMillis) {
     List<VerifyReport.Damage> damaged = new ArrayList<>();
     synchronized (found) {

@@ -21,6 +21,7 @@ import com.thorbis.backup.spi.storage.StorageException;
 import com.thorbis.backup.storage.internal.Services;
 import com.thorbis.backup.storage.internal.backup.BackupContents;
 import com.thorbis.backup.storage.internal.catalog.Catalog;
+import com.thorbis.backup.storage.internal.catalog.CommitLog;
 import com.thorbis.backup.storage.internal.catalog.SlotRef;
 import com.thorbis.backup.storage.internal.format.Digests;
 import com.thorbis.backup.storage.internal.format.ObjectNames;
@@ -62,6 +63,7 @@ public final class Verifier {
   private final Map<BackupId, BackupContents> opened = new LinkedHashMap<>();
   private final AtomicLong done = new AtomicLong();
   private long expected;
+  private Set<BackupId> proven = Set.of();
 
   /** A pack, and who needs it. */
   private record Needed(PackRef pack, Set<BackupId> backups) {}
@@ -96,12 +98,29 @@ public final class Verifier {
       checkUnreferenced(listed, data);
     }
     control.progress().end("verify");
+    proven = data && request.samplePercent() == 100 ? sound(entries) : Set.of();
     return findings.report((System.nanoTime() - started) / 1_000_000);
+  }
+
+  /** The backups of which every byte was opened just now and found as it was stored. */
+  public Set<BackupId> proven() {
+    return proven;
+  }
+
+  private Set<BackupId> sound(List<Catalog.Entry> entries) {
+    Set<BackupId> sound = new LinkedHashSet<>();
+    for (Catalog.Entry entry : entries) {
+      BackupId id = entry.backup().id();
+      if (entry.backup().status() != BackupStatus.AWAITING_WAL && !findings.concern(id)) {
+        sound.add(id);
+      }
+    }
+    return sound;
   }
 
   private List<Catalog.Entry> entries(VerifyRequest request) throws RepositoryException {
     if (request.backup().isEmpty()) {
-      return catalog.backups();
+      return catalog.whole();
     }
     BackupId id = request.backup().get();
     return List.of(
@@ -118,21 +137,34 @@ public final class Verifier {
                         null)));
   }
 
+  /** Walks the whole chain, whatever checkpoints stand for it when the repository is opened. */
   private void checkCommits() throws IOException {
-    for (long sequence = 1; sequence <= services.log().sequence(); sequence++) {
+    CommitLog log = services.log();
+    List<Long> checkpoints = log.checkpoints();
+    CommitLog.Audit audit = log.audit();
+    for (long sequence = 1; sequence <= log.sequence(); sequence++) {
       control.cancellation().check();
       findings.looked();
       ObjectKey key = ObjectNames.commit(sequence);
-      String expectedHash = services.log().hash(sequence);
       try {
         byte[] bytes = SealedObjects.fetch(services.store(), key, SealedObjects.MOST_BYTES);
-        if (!Digests.sha256(bytes).equals(expectedHash)) {
-          needed(key, Findings.ALTERED);
+        Optional<String> known = log.hash(sequence);
+        if (known.isPresent() && !Digests.sha256(bytes).equals(known.get())) {
+          throw RepositoryException.damaged(key.value(), "is not what was read before", null);
         }
+        audit.take(sequence, key, bytes);
       } catch (StorageException.NotFound e) {
         needed(key, Findings.MISSING);
+        audit.lose();
       } catch (RepositoryException e) {
         needed(key, Findings.ALTERED);
+        audit.lose();
+      }
+      if (checkpoints.contains(sequence)) {
+        findings.looked();
+        if (!audit.confirms(sequence)) {
+          unreferenced(ObjectNames.checkpoint(sequence), Findings.ALTERED, Optional.empty());
+        }
       }
     }
   }
@@ -312,7 +344,7 @@ public final class Verifier {
   private void checkUnreferenced(Map<ObjectKey, Long> listed, boolean data) throws IOException {
     Set<ObjectKey> known = new HashSet<>();
     catalog.plainObjects().forEach(ref -> known.add(ref.key()));
-    catalog.backups().forEach(entry -> known.add(entry.manifest().key()));
+    catalog.kept().forEach(kept -> known.add(kept.entry().manifest().key()));
     needed.values().forEach(need -> known.add(need.pack().key()));
     for (long sequence = 1; sequence <= services.log().sequence(); sequence++) {
       known.add(ObjectNames.commit(sequence));
@@ -347,6 +379,8 @@ public final class Verifier {
     String[] parts = key.value().split("/", -1);
     String kind = parts[0] + "/";
     if (kind.equals(ObjectNames.PROBE)
+        || kind.equals(ObjectNames.LEASES) && parts.length == 3
+        || kind.equals(ObjectNames.CHECKPOINTS) && parts.length == 2 && isNumber(parts[1])
         || kind.equals(ObjectNames.KEYS) && parts.length == 4
         || kind.equals(ObjectNames.COMMITS) && parts.length == 2 && isLater(parts[1])) {
       return; // left by an init or a registration that another one overtook; or just committed
@@ -397,8 +431,12 @@ public final class Verifier {
     }
   }
 
+  private static boolean isNumber(String name) {
+    return name.matches("[0-9a-f]{16}");
+  }
+
   private boolean isLater(String name) {
-    return name.matches("[0-9a-f]{16}")
+    return isNumber(name)
         && Long.parseUnsignedLong(name, 16) > services.log().sequence();
   }
 

@@ -166,9 +166,11 @@ final class WalCheck {
       for (int i = 1; i < ranges.size(); i++) {
         Lsn from = ranges.get(i - 1).end();
         Lsn to = ranges.get(i).start();
-        if (first.isEmpty() || to.compareTo(first.get()) <= 0) {
-          continue; // no backup reaches over it
+        Lsn expired = catalog.walExpired(source.info().name(), life.id(), timeline);
+        if (first.isEmpty() || to.compareTo(first.get()) <= 0 || to.compareTo(expired) <= 0) {
+          continue; // no backup reaches over it, or it was given up
         }
+        from = from.compareTo(expired) < 0 ? expired : from;
         WalSegment segment = WalSegment.containing(timeline, from, life.cluster().segmentSize());
         findings.add(
             ObjectNames.segment(source.tree(), life.id(), segment).value(),
@@ -186,6 +188,11 @@ final class WalCheck {
     Catalog.Source source = catalog.source(mark.source()).orElseThrow();
     SourceInfo.Incarnation life = source.incarnation(mark.incarnation()).orElseThrow();
     SealedWalArchive archive = new SealedWalArchive(services, source, life.id());
+    if (mark.position()
+            .compareTo(catalog.walExpired(mark.source(), mark.incarnation(), mark.timeline()))
+        <= 0) {
+      return;
+    }
     List<WalRange> ranges = archive.ranges(mark.timeline());
     Lsn end = ranges.isEmpty() ? new Lsn(0) : ranges.get(ranges.size() - 1).end();
     if (end.compareTo(mark.position()) < 0) {
@@ -205,7 +212,7 @@ final class WalCheck {
   }
 
   private Optional<Lsn> firstStart(Catalog.Source source, Timeline timeline) {
-    return catalog.backups().stream()
+    return catalog.whole().stream()
         .map(Catalog.Entry::backup)
         .filter(
             backup ->
@@ -217,7 +224,7 @@ final class WalCheck {
 
   private Set<BackupId> needing(String incarnation, WalSegment segment) {
     Set<BackupId> backups = new LinkedHashSet<>();
-    for (Catalog.Entry entry : catalog.backups()) {
+    for (Catalog.Entry entry : catalog.whole()) {
       StoredBackup backup = entry.backup();
       if (backup.incarnation().equals(incarnation)
           && backup.timeline().equals(segment.timeline())

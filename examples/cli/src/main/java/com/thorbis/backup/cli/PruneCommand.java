@@ -1,0 +1,216 @@
+package com.thorbis.backup.cli;
+
+import com.thorbis.backup.api.BackupException;
+import com.thorbis.backup.api.BackupId;
+import com.thorbis.backup.api.FailureKind;
+import com.thorbis.backup.api.PrunePlan;
+import com.thorbis.backup.api.PruneReport;
+import com.thorbis.backup.api.PruneRequest;
+import com.thorbis.backup.api.RetentionPlan;
+import com.thorbis.backup.api.RetentionPolicy;
+import com.thorbis.backup.api.ThorbisBackup;
+import java.io.BufferedReader;
+import java.io.IOException;
+import java.io.InputStreamReader;
+import java.io.PrintStream;
+import java.nio.charset.StandardCharsets;
+import java.util.ArrayList;
+import java.util.LinkedHashMap;
+import java.util.List;
+import java.util.Map;
+import org.jspecify.annotations.Nullable;
+import picocli.CommandLine.Command;
+import picocli.CommandLine.Option;
+import picocli.CommandLine.Parameters;
+
+@Command(
+    name = "prune",
+    description = {
+      "Give up the backups and the log that retention lets go of, and remove what was given up",
+      "earlier and is past its grace. Until then undelete brings a backup back."
+    })
+final class PruneCommand extends Job {
+  @Parameters(
+      arity = "0..1",
+      paramLabel = "SOURCE",
+      description = "One source; else all that have a retention.")
+  @Nullable String source;
+
+  @Option(names = "--plan", description = "Say what would go and why; change nothing.")
+  boolean planOnly;
+
+  @Option(names = "--yes", description = "Do it without asking.")
+  boolean yes;
+
+  @Option(
+      names = "--allow-many",
+      description = "Let more go than the policy's most-deleted-percent.")
+  boolean allowMany;
+
+  @Override
+  public Integer call() {
+    Map<String, RetentionPolicy> policies = policies();
+    return planOnly
+        ? thorbis().reading(opened -> plan(opened, policies))
+        : thorbis().writing(opened -> prune(opened, policies));
+  }
+
+  private int plan(ThorbisBackup opened, Map<String, RetentionPolicy> policies) {
+    List<PrunePlan> plans = plans(opened, policies);
+    thorbis().print(json(plans, List.of()), out -> plans.forEach(plan -> show(plan, out)));
+    return Exit.DONE;
+  }
+
+  private int prune(ThorbisBackup opened, Map<String, RetentionPolicy> policies) {
+    List<PrunePlan> plans = plans(opened, policies);
+    if (!yes) {
+      plans.forEach(plan -> show(plan, thorbis().host().err()));
+      confirm();
+    }
+    List<PruneReport> reports = new ArrayList<>();
+    for (PrunePlan plan : plans) {
+      String name = plan.retention().source();
+      PruneRequest request =
+          PruneRequest.builder(name, policies.get(name))
+              .plan(plan)
+              .grace(thorbis().config().grace())
+              .confirmed(allowMany)
+              .build();
+      reports.add(thorbis().followed(control -> opened.prune(request, control)));
+    }
+    thorbis()
+        .print(
+            json(reports.stream().map(PruneReport::plan).toList(), reports),
+            out -> reports.forEach(report -> show(report, out)));
+    return Exit.DONE;
+  }
+
+  private Map<String, RetentionPolicy> policies() {
+    Map<String, RetentionPolicy> found = new LinkedHashMap<>();
+    String only = source;
+    thorbis()
+        .config()
+        .sources()
+        .forEach(
+            (name, config) -> {
+              if (only == null || only.equals(name)) {
+                config
+                    .retention()
+                    .map(policy -> allowMany ? policy.withMostDeletedPercent(100) : policy)
+                    .ifPresent(policy -> found.put(name, policy));
+              }
+            });
+    if (only != null && !thorbis().config().sources().containsKey(only)) {
+      throw BackupException.of(
+              "source.not-configured",
+              FailureKind.NOT_FOUND,
+              "No source \"" + only + "\" is configured")
+          .remedy("Add it under sources.")
+          .build();
+    }
+    if (found.isEmpty()) {
+      throw Failure.usage(
+          (only == null ? "No source" : "Source " + only + " does not") + " say what stays: nothing"
+              + " is ever given up",
+          "Set sources."
+              + (only == null ? "NAME" : only)
+              + ".retention to a policy below retention, or to critical, standard or logs.");
+    }
+    return found;
+  }
+
+  private static List<PrunePlan> plans(
+      ThorbisBackup opened, Map<String, RetentionPolicy> policies) {
+    List<PrunePlan> plans = new ArrayList<>();
+    policies.forEach((name, policy) -> plans.add(opened.planPrune(name, policy)));
+    return plans;
+  }
+
+  private void confirm() {
+    Host host = thorbis().host();
+    if (host.asks()) {
+      host.err().print("Do it? Type yes: ");
+      host.err().flush();
+      try {
+        String answer =
+            new BufferedReader(new InputStreamReader(host.in(), StandardCharsets.UTF_8)).readLine();
+        if ("yes".equals(answer)) {
+          return;
+        }
+      } catch (IOException e) {
+        // Nobody said yes.
+      }
+    }
+    throw BackupException.of(
+            "prune.not-confirmed", FailureKind.REFUSED, "Nobody confirmed it: nothing was changed")
+        .remedy("Look at prune --plan, then run it with --yes.")
+        .build();
+  }
+
+  private static Map<String, @Nullable Object> json(
+      List<PrunePlan> plans, List<PruneReport> reports) {
+    List<Map<String, @Nullable Object>> items = new ArrayList<>();
+    List<String> alarms = new ArrayList<>();
+    for (PrunePlan plan : plans) {
+      for (RetentionPlan.Decision decision : plan.retention().decisions()) {
+        items.add(
+            Json.object(
+                "backup", decision.backup(),
+                "source", plan.retention().source(),
+                "keep", decision.keep(),
+                "reasons", decision.reasons()));
+      }
+      if (reports.isEmpty()) {
+        alarms.addAll(plan.retention().alarms());
+      }
+    }
+    reports.forEach(report -> alarms.addAll(report.alarms()));
+    return Json.object(
+        "items", items,
+        "deleted", reports.stream().flatMap(report -> report.deleted().stream()).toList(),
+        "swept", reports.stream().flatMap(report -> report.swept().stream()).toList(),
+        "objectsRemoved", reports.stream().mapToLong(PruneReport::objectsRemoved).sum(),
+        "bytesFreed", reports.stream().mapToLong(PruneReport::bytesFreed).sum(),
+        "unknown", reports.stream().flatMap(report -> report.unknown().stream()).toList(),
+        "alarms", alarms);
+  }
+
+  private static void show(PrunePlan plan, PrintStream out) {
+    List<List<String>> rows = new ArrayList<>();
+    rows.add(List.of("BACKUP", "SOURCE", "STAYS", "WHY"));
+    for (RetentionPlan.Decision decision : plan.retention().decisions()) {
+      rows.add(
+          List.of(
+              decision.backup().value(),
+              plan.retention().source(),
+              decision.keep() ? "yes" : "no",
+              String.join(", ", decision.reasons())));
+    }
+    Text.table(rows).forEach(out::println);
+    for (BackupId id : plan.sweeps()) {
+      out.println(id + " was deleted, and its grace is over: its bytes go");
+    }
+    plan.retention().alarms().forEach(alarm -> out.println("alarm: " + alarm));
+  }
+
+  private static void show(PruneReport report, PrintStream out) {
+    String name = report.plan().retention().source();
+    for (BackupId id : report.deleted()) {
+      out.println("deleted: " + id + " of " + name + "; undelete brings it back for now");
+    }
+    for (BackupId id : report.swept()) {
+      out.println("gone: " + id + " of " + name);
+    }
+    report.unknown().forEach(key -> out.println("unknown, left alone: " + key));
+    report.alarms().forEach(alarm -> out.println("alarm: " + alarm));
+    out.println(
+        name
+            + ": "
+            + report.deleted().size()
+            + " backups given up, "
+            + report.objectsRemoved()
+            + " objects with "
+            + Text.bytes(report.bytesFreed())
+            + " removed");
+  }
+}

@@ -1,0 +1,98 @@
+package com.thorbis.backup.api;
+
+import java.time.Duration;
+import java.util.Objects;
+import java.util.Optional;
+import org.jspecify.annotations.Nullable;
+
+/** What to prune: gives up backups and log by a policy, and removes what was given up earlier. */
+public final class PruneRequest {
+  /** How long what was given up stays whole, unless chosen otherwise. */
+  public static final Duration GRACE = Duration.ofHours(24);
+
+  private static final Duration LONGEST = Duration.ofDays(3650);
+
+  private final String source;
+  private final RetentionPolicy policy;
+  private final @Nullable PrunePlan plan;
+  private final Duration grace;
+  private final boolean confirmed;
+
+  private PruneRequest(Builder builder) {
+    this.source = builder.source;
+    this.policy = builder.policy;
+    this.plan = builder.plan;
+    this.grace = builder.grace;
+    this.confirmed = builder.confirmed;
+  }
+
+  /** Starts one. */
+  public static Builder builder(String source, RetentionPolicy policy) {
+    return new Builder(source, policy);
+  }
+
+  /** The source's name. */
+  public String source() {
+    return source;
+  }
+
+  /** What stays. */
+  public RetentionPolicy policy() {
+    return policy;
+  }
+
+  /** The plan to carry out, and no other; empty: whatever the policy says now. */
+  public Optional<PrunePlan> plan() {
+    return Optional.ofNullable(plan);
+  }
+
+  /** How long what this run gives up stays whole. */
+  public Duration grace() {
+    return grace;
+  }
+
+  /** Whether somebody agreed to a run that gives up an unusual share of all. */
+  public boolean confirmed() {
+    return confirmed;
+  }
+
+  /** Collects a request. */
+  public static final class Builder {
+    private final String source;
+    private final RetentionPolicy policy;
+    private @Nullable PrunePlan plan;
+    private Duration grace = GRACE;
+    private boolean confirmed;
+
+    private Builder(String source, RetentionPolicy policy) {
+      this.source = Objects.requireNonNull(source, "source");
+      this.policy = Objects.requireNonNull(policy, "policy");
+    }
+
+    /** Carries out this plan, or nothing. */
+    public Builder plan(PrunePlan plan) {
+      this.plan = plan;
+      return this;
+    }
+
+    /** Chooses how long what is given up stays whole; nothing is removed by the same run. */
+    public Builder grace(Duration grace) {
+      if (grace.isNegative() || grace.compareTo(LONGEST) > 0) {
+        throw new IllegalArgumentException("grace: " + grace + " (0 to 10 years)");
+      }
+      this.grace = grace;
+      return this;
+    }
+
+    /** Agrees to a run that gives up an unusual share of all. */
+    public Builder confirmed(boolean confirmed) {
+      this.confirmed = confirmed;
+      return this;
+    }
+
+    /** The request. */
+    public PruneRequest build() {
+      return new PruneRequest(this);
+    }
+  }
+}

@@ -1,0 +1,19 @@
+package com.thorbis.backup.storage.internal;
+
+import com.thorbis.backup.storage.internal.lease.Heartbeat;
+import java.time.Duration;
+
+/**
+ * Numbers that hosts need not choose and tests do.
+ *
+ * @param checkpointEvery after how many commits a checkpoint is written
+ * @param sweepBatch how many objects a sweep names at once, and removes before it looks again
+ * @param leaseLasts how long a lease counts that is not renewed
+ * @param heartbeat renews leases
+ */
+public record Tuning(
+    int checkpointEvery, int sweepBatch, Duration leaseLasts, Heartbeat heartbeat) {
+  /** What hosts get. */
+  public static final Tuning STANDARD =
+      new Tuning(100, 1000, Duration.ofMinutes(30), Heartbeat.DAEMON);
+}

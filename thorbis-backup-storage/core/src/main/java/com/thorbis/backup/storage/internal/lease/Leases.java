@@ -1,0 +1,101 @@
+package com.thorbis.backup.storage.internal.lease;
+
+import com.thorbis.backup.spi.repository.RepositoryException;
+import com.thorbis.backup.spi.storage.ListPage;
+import com.thorbis.backup.spi.storage.ObjectInfo;
+import com.thorbis.backup.spi.storage.ObjectKey;
+import com.thorbis.backup.spi.storage.ObjectStore;
+import com.thorbis.backup.spi.storage.StorageException;
+import com.thorbis.backup.storage.internal.format.ObjectNames;
+import com.thorbis.backup.storage.internal.format.SealedObjects;
+import java.io.IOException;
+import java.time.Duration;
+import java.time.Instant;
+import java.util.ArrayList;
+import java.util.List;
+import java.util.Optional;
+
+/** The leases that a store holds. */
+public final class Leases {
+  /** As long as any lease may last. */
+  private static final Duration UNREADABLE = Duration.ofDays(1);
+
+  private static final int ATTEMPTS = 5;
+
+  private Leases() {}
+
+  /**
+   * A lease as it was found.
+   *
+   * @param key the object
+   * @param number which renewal
+   * @param takenAt when the store took that
+   * @param facts what it says; empty if it cannot be read, and then it counts for a day
+   */
+  public record Held(ObjectKey key, long number, Instant takenAt, Optional<LeaseFacts> facts) {
+    /** Whether its run may still work. */
+    public boolean alive(Instant now) {
+      return !takenAt.plus(facts.map(LeaseFacts::lasts).orElse(UNREADABLE)).isBefore(now);
+    }
+
+    /** When its run began. */
+    public Instant startedAt() {
+      return facts.flatMap(LeaseFacts::since).orElse(facts.isPresent() ? takenAt : Instant.EPOCH);
+    }
+
+    /** Whether it is one of this purpose; what cannot be read is of every purpose. */
+    public boolean serves(String purpose) {
+      return facts.isEmpty() || facts.get().purpose().equals(purpose);
+    }
+  }
+
+  /** Every lease object, of a run's folder. */
+  static List<Held> of(ObjectStore store, String folder) throws IOException {
+    return list(store, ObjectNames.LEASES + folder + "/");
+  }
+
+  /** Every lease object there is, lapsed ones too, newest last within a run. */
+  public static List<Held> all(ObjectStore store) throws IOException {
+    return list(store, ObjectNames.LEASES);
+  }
+
+  private static List<Held> list(ObjectStore store, String prefix) throws IOException {
+    // A lease that is renewed meanwhile goes away under one name and appears under the next.
+    List<Held> found = List.of();
+    for (int attempt = 0; attempt < ATTEMPTS; attempt++) {
+      found = new ArrayList<>();
+      if (collect(store, prefix, found)) {
+        return found;
+      }
+    }
+    return found;
+  }
+
+  /** False if one was gone before it could be read; it then counts as it was listed. */
+  private static boolean collect(ObjectStore store, String prefix, List<Held> found)
+      throws IOException {
+    boolean steady = true;
+    Optional<String> after = Optional.empty();
+    do {
+      ListPage page = store.list(prefix, after);
+      for (ObjectInfo info : page.objects()) {
+        String name = info.key().name();
+        if (!name.matches("[0-7][0-9a-f]{15}")) {
+          continue;
+        }
+        Optional<LeaseFacts> facts = Optional.empty();
+        try {
+          byte[] bytes = SealedObjects.fetch(store, info.key(), LeaseFacts.MOST_BYTES);
+          facts = Optional.of(LeaseFacts.read(bytes, info.key().value()));
+        } catch (StorageException.NotFound e) {
+          steady = false;
+        } catch (RepositoryException e) {
+          // Whoever wrote it may still work: it counts as long as any lease can.
+        }
+        found.add(new Held(info.key(), Long.parseLong(name, 16), info.modifiedAt(), facts));
+      }
+      after = page.next();
+    } while (after.isPresent());
+    return steady;
+  }
+}

@@ -1,0 +1,389 @@
+package com.thorbis.backup.storage.internal.prune;
+
+import com.thorbis.backup.api.BackupId;
+import com.thorbis.backup.api.FailureKind;
+import com.thorbis.backup.api.Lsn;
+import com.thorbis.backup.api.PrunePlan;
+import com.thorbis.backup.api.PruneReport;
+import com.thorbis.backup.api.RetentionPlan;
+import com.thorbis.backup.api.WalRange;
+import com.thorbis.backup.spi.repository.RepositoryException;
+import com.thorbis.backup.spi.repository.RunControl;
+import com.thorbis.backup.storage.internal.Services;
+import com.thorbis.backup.storage.internal.catalog.Catalog;
+import com.thorbis.backup.storage.internal.catalog.Operation;
+import com.thorbis.backup.storage.internal.catalog.StoredBackup;
+import com.thorbis.backup.storage.internal.lease.Lease;
+import com.thorbis.backup.storage.internal.lease.LeaseFacts;
+import java.io.IOException;
+import java.time.Duration;
+import java.time.Instant;
+import java.util.ArrayList;
+import java.util.HashSet;
+import java.util.HexFormat;
+import java.util.List;
+import java.util.Map;
+import java.util.Optional;
+import java.util.Set;
+import org.slf4j.Logger;
+import org.slf4j.LoggerFactory;
+
+/**
+ * Plans what goes, gives it up in a commit, and in a later run removes it. All decisions are made
+ * inside of an append, on every commit there is, so that two of these and any backup see each other.
+ */
+public final class Pruner {
+  private static final Logger LOG = LoggerFactory.getLogger(Pruner.class);
+  private static final Duration MOST_SKEW = Duration.ofMinutes(5);
+  private static final Duration PLAN_LASTS = Duration.ofMinutes(30);
+  private static final String TOO_MUCH = "retention.most-deleted:";
+
+  private final Services services;
+  private final String source;
+  private final Planner planner;
+
+  /** Decides what stays; a pure function. */
+  @FunctionalInterface
+  public interface Planner {
+    /** Decides on the backups of a source that were not deleted, in the order of their commits. */
+    RetentionPlan plan(List<Catalog.Kept> backups, Instant now);
+  }
+
+  /**
+   * How a run goes about it.
+   *
+   * @param plan this one or none; empty: whatever the planner says now
+   * @param grace how long what is given up stays whole
+   * @param mostPercent of all bytes that may be given up without confirmation
+   * @param floor so many backups may be given up whatever share they are
+   * @param confirmed whether somebody agreed to more
+   */
+  public record Terms(
+      Optional<PrunePlan> plan, Duration grace, int mostPercent, int floor, boolean confirmed) {}
+
+  /** For one source. */
+  public Pruner(Services services, String source, Planner planner) {
+    this.services = services;
+    this.source = source;
+    this.planner = planner;
+  }
+
+  /** What would be done now. */
+  public PrunePlan plan() throws IOException {
+    Instant now = services.store().now();
+    requireClock(now);
+    services.log().refresh();
+    requireSource();
+    return plan(services.log().catalog(), now, services.log().sequence());
+  }
+
+  /** Does it. */
+  public PruneReport prune(Terms terms, RunControl control) throws IOException {
+    services.log().refresh();
+    Catalog.Source found = requireSource();
+    control.progress().begin("sweep", 0);
+    try (Lease lease = Lease.takeExclusive(services, draw(32), LeaseFacts.PRUNE)) {
+      Instant now = lease.startedAt();
+      requireClock(now);
+      if (terms.plan().isPresent()) {
+        requireFresh(terms.plan().get(), now);
+      }
+      // What this run gives up is for another to remove, however short its grace.
+      Sweeper sweeper =
+          new Sweeper(services, found, lease, now, terms.grace(), control, Pruner.this::draw);
+      Deleted deleted = delete(terms, lease);
+      sweeper.run();
+      control.progress().end("sweep");
+      PrunePlan plan = deleted.plan();
+      List<String> alarms = new ArrayList<>(plan.retention().alarms());
+      alarms.addAll(sweeper.alarms());
+      LOG.info(
+          "Pruned source={} deleted={} swept={} objects={} bytes={}",
+          source,
+          deleted.backups().size(),
+          sweeper.swept().size(),
+          sweeper.objects(),
+          sweeper.bytes());
+      return new PruneReport(
+          plan,
+          deleted.backups(),
+          sweeper.swept(),
+          sweeper.objects(),
+          sweeper.bytes(),
+          sweeper.unknown(),
+          alarms);
+    }
+  }
+
+  private PrunePlan plan(Catalog catalog, Instant now, long head) {
+    List<Catalog.Kept> live = live(catalog);
+    RetentionPlan retention = planner.plan(live, now);
+    Set<BackupId> going = going(retention);
+    long bytes =
+        live.stream()
+            .map(kept -> kept.entry().backup())
+            .filter(backup -> going.contains(backup.id()))
+            .mapToLong(StoredBackup::bytesStored)
+            .sum();
+    List<BackupId> sweeps =
+        catalog.kept().stream()
+            .filter(kept -> kept.entry().backup().source().equals(source))
+            .filter(kept -> Sweeper.isDue(kept, now))
+            .map(kept -> kept.entry().backup().id())
+            .toList();
+    return new PrunePlan(retention, head, sweeps, bytes);
+  }
+
+  /** What a run gave up, and by which plan. */
+  private record Deleted(PrunePlan plan, List<BackupId> backups) {}
+
+  private Deleted delete(Terms terms, Lease lease) throws IOException {
+    Deleted[] done = new Deleted[1];
+    services
+        .log()
+        .append(
+            catalog -> {
+              // Whoever lost its lease, or slept, must not act on what it saw before.
+              Instant at = lease.renew();
+              Instant asOf = terms.plan().map(plan -> plan.retention().asOf()).orElse(at);
+              PrunePlan plan = plan(catalog, asOf, services.log().sequence());
+              if (terms.plan().isPresent()) {
+                requireFresh(terms.plan().get(), at);
+                requireSame(terms.plan().get(), plan.retention());
+              }
+              requireNotStopped(plan.retention(), terms);
+              List<Catalog.Kept> live = live(catalog);
+              requireAllowed(live, going(plan.retention()), terms, at);
+              List<BackupId> backups =
+                  plan.retention().decisions().stream()
+                      .filter(decision -> !decision.keep())
+                      .map(RetentionPlan.Decision::backup)
+                      .toList();
+              done[0] = new Deleted(plan, backups);
+              Instant sweepAfter = at.plus(terms.grace());
+              List<Operation> operations = new ArrayList<>();
+              if (!backups.isEmpty()) {
+                operations.add(
+                    new Operation.Delete(
+                        backups,
+                        "retention",
+                        plan.retention().policyDigest(),
+                        plan.head(),
+                        at,
+                        sweepAfter));
+              }
+              operations.addAll(expiries(catalog, live, plan.retention(), sweepAfter));
+              return operations;
+            });
+    return done[0];
+  }
+
+  /** What of the log nothing needs that stays. */
+  private List<Operation> expiries(
+      Catalog catalog, List<Catalog.Kept> live, RetentionPlan plan, Instant sweepAfter) {
+    Catalog.Source found = catalog.source(source).orElseThrow();
+    Set<BackupId> going = going(plan);
+    List<Operation> expiries = new ArrayList<>();
+    for (RetentionPlan.WalKeep keep : plan.wal()) {
+      List<WalRange> stretches = new ArrayList<>(keep.stretches());
+      Lsn before = RetentionPlan.WalKeep.END;
+      if (!stretches.isEmpty()
+          && stretches.get(stretches.size() - 1).end().equals(RetentionPlan.WalKeep.END)) {
+        before = stretches.remove(stretches.size() - 1).start();
+      }
+      boolean all = before.equals(RetentionPlan.WalKeep.END);
+      Operation.WalExpire expiry =
+          new Operation.WalExpire(
+              source, keep.incarnation(), keep.timeline(), before, stretches, sweepAfter);
+      if (found.incarnation(keep.incarnation()).isPresent()
+          && before.compareTo(new Lsn(0)) > 0
+          && !(all && mayGrow(found, live, going, keep))
+          && catalog.isNews(expiry)) {
+        expiries.add(expiry);
+      }
+    }
+    return expiries;
+  }
+
+  /** Whether log may still arrive on a timeline: then its end is not known. */
+  private static boolean mayGrow(
+      Catalog.Source found,
+      List<Catalog.Kept> live,
+      Set<BackupId> going,
+      RetentionPlan.WalKeep keep) {
+    return found.info().current().id().equals(keep.incarnation())
+        && live.stream()
+            .map(kept -> kept.entry().backup())
+            .noneMatch(
+                backup ->
+                    !going.contains(backup.id())
+                        && backup.incarnation().equals(keep.incarnation())
+                        && backup.timeline().compareTo(keep.timeline()) > 0);
+  }
+
+  /** The policy itself stops a plan that lets go of too much; whoever runs it must hear of it. */
+  private void requireNotStopped(RetentionPlan plan, Terms terms) throws RepositoryException {
+    Optional<String> stopped =
+        plan.alarms().stream().filter(alarm -> alarm.startsWith(TOO_MUCH)).findFirst();
+    if (stopped.isPresent() && !terms.confirmed()) {
+      throw refused(
+          "prune.too-much",
+          source + ": " + stopped.get().substring(TOO_MUCH.length()).strip(),
+          Map.of("source", source),
+          "Look at the plan. If it is what you want, confirm it.");
+    }
+  }
+
+  private void requireAllowed(
+      List<Catalog.Kept> live, Set<BackupId> going, Terms terms, Instant at)
+      throws RepositoryException {
+    long all = 0;
+    long gone = 0;
+    boolean restorableStays = false;
+    boolean restorableGoes = false;
+    for (Catalog.Kept kept : live) {
+      StoredBackup backup = kept.entry().backup();
+      all += backup.bytesStored();
+      boolean goes = going.contains(backup.id());
+      gone += goes ? backup.bytesStored() : 0;
+      restorableGoes |= goes && backup.status().restorable();
+      restorableStays |= !goes && backup.status().restorable();
+      if (goes && kept.fate().held(at)) {
+        throw refused(
+            "backup.held",
+            "Backup " + backup.id() + " is held: it cannot be deleted",
+            Map.of("backup", backup.id().value()),
+            "Remove the hold first, if whoever placed it agrees.");
+      }
+    }
+    if (restorableGoes && !restorableStays) {
+      throw refused(
+          "prune.last-backup",
+          "No backup of " + source + " would be left that can be restored: nothing is deleted",
+          Map.of("source", source),
+          "Take a backup first.");
+    }
+    if (!terms.confirmed()
+        && going.size() > terms.floor()
+        && (gone * 100.0 > (double) all * terms.mostPercent()
+            || going.size() * 100L > (long) live.size() * terms.mostPercent())) {
+      throw refused(
+          "prune.too-much",
+          going.size()
+              + " of "
+              + live.size()
+              + " backups of "
+              + source
+              + " would go, which is over "
+              + terms.mostPercent()
+              + " percent: nothing is deleted",
+          Map.of("source", source, "deletes", Integer.toString(going.size())),
+          "Look at the plan. If it is what you want, confirm it.");
+    }
+  }
+
+  private void requireSame(PrunePlan plan, RetentionPlan again) throws RepositoryException {
+    Set<BackupId> now = going(again);
+    if (!now.equals(going(plan.retention()))
+        || !again.policyDigest().equals(plan.retention().policyDigest())
+        || !again.wal().equals(plan.retention().wal())) {
+      throw refused(
+          "prune.plan-changed",
+          "What would be deleted of "
+              + source
+              + " has changed since the plan was made: "
+              + (now.isEmpty() ? "nothing now" : now + " now"),
+          Map.of(
+              "source",
+              source,
+              "deletes",
+              String.join(",", now.stream().map(BackupId::value).sorted().toList())),
+          "Make a new plan and look at it.");
+    }
+  }
+
+  private void requireFresh(PrunePlan plan, Instant now) throws RepositoryException {
+    if (!plan.retention().source().equals(source)) {
+      throw new IllegalArgumentException("A plan for " + plan.retention().source());
+    }
+    if (Duration.between(plan.retention().asOf(), now).abs().compareTo(PLAN_LASTS) > 0) {
+      throw refused(
+          "prune.plan-expired",
+          "The plan is of " + plan.retention().asOf() + "; by the store's clock it is " + now,
+          Map.of("source", source),
+          "Make a new plan and look at it.");
+    }
+  }
+
+  /** A clock that is wrong makes everything look old. */
+  private void requireClock(Instant store) throws RepositoryException {
+    Instant here = services.clock().instant();
+    Instant latest =
+        services.log().catalog().kept().stream()
+            .flatMap(kept -> kept.fate().deleted().stream())
+            .map(Operation.Delete::at)
+            .max(Instant::compareTo)
+            .orElse(Instant.MIN);
+    boolean backwards = store.isBefore(latest) && apart(store, latest);
+    if (apart(here, store) || backwards) {
+      throw refused(
+          "prune.clock-skew",
+          "The store's clock shows "
+              + store
+              + (backwards
+                  ? ", and something was deleted at " + latest
+                  : ", this machine's " + here)
+              + ": one of them is wrong, so nothing is deleted",
+          Map.of("store", store.toString(), "here", here.toString()),
+          "Set the clocks right: at most 5 minutes apart.");
+    }
+  }
+
+  private static boolean apart(Instant one, Instant other) {
+    return Duration.between(one, other).abs().compareTo(MOST_SKEW) > 0;
+  }
+
+  private List<Catalog.Kept> live(Catalog catalog) {
+    return catalog.kept().stream()
+        .filter(kept -> kept.fate().live())
+        .filter(kept -> kept.entry().backup().source().equals(source))
+        .toList();
+  }
+
+  private static Set<BackupId> going(RetentionPlan plan) {
+    Set<BackupId> going = new HashSet<>();
+    for (RetentionPlan.Decision decision : plan.decisions()) {
+      if (!decision.keep()) {
+        going.add(decision.backup());
+      }
+    }
+    return going;
+  }
+
+  private Catalog.Source requireSource() throws RepositoryException {
+    return services
+        .log()
+        .catalog()
+        .source(source)
+        .orElseThrow(
+            () ->
+                new RepositoryException(
+                    "source.not-registered",
+                    FailureKind.NOT_FOUND,
+                    "The repository has no source " + source,
+                    Map.of("source", source),
+                    "Correct the name.",
+                    null));
+  }
+
+  private String draw(int digits) {
+    byte[] id = new byte[digits / 2];
+    services.random().nextBytes(id);
+    return HexFormat.of().formatHex(id);
+  }
+
+  private static RepositoryException refused(
+      String code, String message, Map<String, String> details, String remedy) {
+    return new RepositoryException(code, FailureKind.REFUSED, message, details, remedy, null);
+  }
+}

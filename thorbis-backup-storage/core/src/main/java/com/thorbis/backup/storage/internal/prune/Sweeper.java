@@ -1,0 +1,501 @@
+package com.thorbis.backup.storage.internal.prune;
+
+import com.thorbis.backup.api.BackupId;
+import com.thorbis.backup.api.FailureKind;
+import com.thorbis.backup.api.Lsn;
+import com.thorbis.backup.api.WalRange;
+import com.thorbis.backup.api.WalSegment;
+import com.thorbis.backup.crypto.ObjectId;
+import com.thorbis.backup.spi.repository.RepositoryException;
+import com.thorbis.backup.spi.repository.RunControl;
+import com.thorbis.backup.spi.storage.ListPage;
+import com.thorbis.backup.spi.storage.ObjectInfo;
+import com.thorbis.backup.spi.storage.ObjectKey;
+import com.thorbis.backup.spi.storage.StorageException;
+import com.thorbis.backup.storage.internal.Services;
+import com.thorbis.backup.storage.internal.catalog.Catalog;
+import com.thorbis.backup.storage.internal.catalog.Operation;
+import com.thorbis.backup.storage.internal.catalog.StoredBackup;
+import com.thorbis.backup.storage.internal.format.ObjectNames;
+import com.thorbis.backup.storage.internal.lease.Lease;
+import com.thorbis.backup.storage.internal.lease.LeaseFacts;
+import com.thorbis.backup.storage.internal.lease.Leases;
+import com.thorbis.backup.storage.internal.wal.StoredWal;
+import java.io.IOException;
+import java.time.Duration;
+import java.time.Instant;
+import java.util.ArrayList;
+import java.util.HashMap;
+import java.util.HashSet;
+import java.util.LinkedHashMap;
+import java.util.LinkedHashSet;
+import java.util.List;
+import java.util.Map;
+import java.util.Optional;
+import java.util.Set;
+import java.util.function.Function;
+import java.util.stream.Stream;
+
+/**
+ * Removes what was given up and is past its grace, and what crashed writers left. Each batch is
+ * named in a commit that is decided on all commits before it, so it holds nothing that a committed
+ * backup needs, and no backup that needs any of it can commit later. Only then its bytes go. What an
+ * interrupted sweep has named, the next one removes.
+ */
+final class Sweeper {
+  private static final Duration LAPSED_LONG_AGO = Duration.ofDays(1);
+
+  private final Services services;
+  private final Catalog.Source source;
+  private final Lease lease;
+  private final Instant now;
+  private final Duration grace;
+  private final RunControl control;
+  private final Function<Integer, String> ids;
+  private final Reach reach;
+  private final Map<ObjectKey, Long> lengths = new HashMap<>();
+  private final Set<String> unknown = new LinkedHashSet<>();
+  private final Set<String> alarms = new LinkedHashSet<>();
+  private final List<BackupId> swept = new ArrayList<>();
+  private final Set<BackupId> past = new HashSet<>();
+  private final Set<Operation.WalExpire> pastLog = new HashSet<>();
+  private final Set<BackupId> finished = new LinkedHashSet<>();
+  private Set<BackupId> due = Set.of();
+  private long objects;
+  private long bytes;
+
+  /** What one sweep did that its commit does not say yet. */
+  private record Done(String sweep, long objects, long bytes) {
+    Operation.Swept operation() {
+      return new Operation.Swept(sweep, objects, bytes);
+    }
+  }
+
+  /** What goes together. */
+  private record Batch(List<ObjectId> packs, List<BackupId> manifests) {}
+
+  /**
+   * A sweep of one source, of what was given up by now.
+   *
+   * @param lease must stay alive
+   * @param now the store's time; stands still for the whole run
+   * @param ids draws ids of so many hexadecimal digits
+   */
+  Sweeper(
+      Services services,
+      Catalog.Source source,
+      Lease lease,
+      Instant now,
+      Duration grace,
+      RunControl control,
+      Function<Integer, String> ids) {
+    this.services = services;
+    this.source = source;
+    this.lease = lease;
+    this.now = now;
+    this.grace = grace;
+    this.control = control;
+    this.ids = ids;
+    this.reach = new Reach(services, source);
+    Catalog catalog = services.log().catalog();
+    catalog.kept().stream()
+        .filter(kept -> isDue(kept, now))
+        .forEach(kept -> past.add(kept.entry().backup().id()));
+    catalog.walExpiries().stream()
+        .filter(expiry -> !now.isBefore(expiry.sweepAfter()))
+        .forEach(pastLog::add);
+  }
+
+  List<BackupId> swept() {
+    return swept;
+  }
+
+  long objects() {
+    return objects;
+  }
+
+  long bytes() {
+    return bytes;
+  }
+
+  List<String> unknown() {
+    return List.copyOf(unknown);
+  }
+
+  List<String> alarms() {
+    return List.copyOf(alarms);
+  }
+
+  void run() throws IOException {
+    List<Leases.Held> leases = Leases.all(services.store());
+    List<Done> done = finish();
+    due = due(services.log().catalog(), leases);
+    for (Batch batch : batches(leases)) {
+      done = sweep(batch, done);
+    }
+    List<Done> last = done;
+    if (!last.isEmpty()) {
+      lease.renew();
+      services.log().append(catalog -> ended(catalog, last));
+    }
+    Stream.concat(finished.stream(), due.stream())
+        .filter(id -> services.log().catalog().kept(id).isEmpty())
+        .forEach(swept::add);
+    removeLog();
+    removeLapsed(leases);
+  }
+
+  /** The backups of a source whose grace is over and that nothing keeps. */
+  static boolean isDue(Catalog.Kept kept, Instant now) {
+    Catalog.Fate fate = kept.fate();
+    return fate.sweeping()
+        || fate.deleted().isPresent()
+            && !now.isBefore(fate.deleted().get().sweepAfter())
+            && !fate.held(now);
+  }
+
+  private Set<BackupId> due(Catalog catalog, List<Leases.Held> leases) {
+    Set<BackupId> pinned = new LinkedHashSet<>();
+    for (Leases.Held held : leases) {
+      if (held.alive(now)) {
+        held.facts().ifPresent(facts -> pinned.addAll(facts.pins()));
+      }
+    }
+    Set<BackupId> found = new LinkedHashSet<>();
+    for (Catalog.Kept kept : ours(catalog)) {
+      BackupId id = kept.entry().backup().id();
+      if (past.contains(id) && isDue(kept, now) && (kept.fate().sweeping() || !pinned.contains(id))) {
+        found.add(id);
+      }
+    }
+    return found;
+  }
+
+  private List<Catalog.Kept> ours(Catalog catalog) {
+    return catalog.kept().stream()
+        .filter(kept -> kept.entry().backup().source().equals(source.info().name()))
+        .filter(kept -> !finished.contains(kept.entry().backup().id()))
+        .toList();
+  }
+
+  /** Removes what sweeps have named that did not come to their end. */
+  private List<Done> finish() throws IOException {
+    List<Done> done = new ArrayList<>();
+    for (Operation.Sweep pending : services.log().catalog().sweeps()) {
+      if (pending.source().equals(source.info().name())) {
+        lease.renew();
+        done.add(remove(pending));
+        pending.manifests().stream()
+            .filter(id -> services.log().catalog().kept(id).isPresent())
+            .forEach(finished::add);
+      }
+    }
+    return done;
+  }
+
+  private List<Batch> batches(List<Leases.Held> leases) throws IOException {
+    for (Catalog.Kept kept : ours(services.log().catalog())) {
+      if (!due.contains(kept.entry().backup().id())) {
+        reach.add(kept.entry());
+      }
+    }
+    Set<ObjectId> packs = new LinkedHashSet<>();
+    Set<BackupId> manifests = new LinkedHashSet<>(due);
+    for (BackupId id : due) {
+      Catalog.Entry entry = services.log().catalog().kept(id).orElseThrow().entry();
+      lengths.put(entry.manifest().key(), entry.manifest().length());
+      try {
+        Reach.packs(services, source, entry)
+            .forEach(
+                (pack, length) -> {
+                  packs.add(pack);
+                  lengths.put(ObjectNames.pack(source.tree(), pack), length);
+                });
+      } catch (RepositoryException e) {
+        // Its packs are found by their age, as those that no manifest names.
+        if (!(e.getCause() instanceof StorageException.NotFound)) {
+          alarms.add("prune.manifest-unreadable: " + e.getMessage());
+        }
+      }
+    }
+    addStale(packs, manifests, leases);
+    packs.removeIf(reach::needs);
+    List<Batch> batches = new ArrayList<>();
+    // Manifests last: as long as one is there, it names the packs of its backup.
+    for (List<ObjectId> part : parts(packs)) {
+      batches.add(new Batch(part, List.of()));
+    }
+    for (List<BackupId> part : parts(manifests)) {
+      batches.add(new Batch(List.of(), part));
+    }
+    return joined(batches);
+  }
+
+  /** A small sweep is one commit. */
+  private List<Batch> joined(List<Batch> batches) {
+    if (batches.size() != 2) {
+      return batches;
+    }
+    return batches.get(0).manifests().isEmpty() && batches.get(1).packs().isEmpty()
+        ? List.of(new Batch(batches.get(0).packs(), batches.get(1).manifests()))
+        : batches;
+  }
+
+  private <T> List<List<T>> parts(Set<T> all) {
+    List<List<T>> parts = new ArrayList<>();
+    List<T> items = List.copyOf(all);
+    int size = services.tuning().sweepBatch();
+    for (int from = 0; from < items.size(); from += size) {
+      parts.add(items.subList(from, Math.min(items.size(), from + size)));
+    }
+    return parts;
+  }
+
+  /** What no commit names and no running backup can be writing. */
+  private void addStale(
+      Set<ObjectId> packs, Set<BackupId> manifests, List<Leases.Held> leasesBefore)
+      throws IOException {
+    List<ObjectInfo> listed = new ArrayList<>();
+    list(ObjectNames.PACKS + source.tree() + "/", listed);
+    list(ObjectNames.MANIFESTS + source.tree() + "/", listed);
+    List<Leases.Held> leases = new ArrayList<>(leasesBefore);
+    leases.addAll(Leases.all(services.store())); // after the listing: whose objects it shows
+    Instant bound = now.minus(grace);
+    for (Leases.Held held : leases) {
+      boolean pruner = held.facts().isPresent() && held.serves(LeaseFacts.PRUNE);
+      if (!pruner && held.alive(now) && held.startedAt().isBefore(bound)) {
+        bound = held.startedAt();
+      }
+    }
+    Catalog catalog = services.log().catalog();
+    for (ObjectInfo info : listed) {
+      String name = info.key().name();
+      lengths.put(info.key(), info.length());
+      boolean stale = info.modifiedAt().isBefore(bound);
+      Optional<ObjectId> pack = parse(name, ObjectId::parse);
+      Optional<BackupId> manifest = parse(name, BackupId::new);
+      if (pack.isPresent()
+          && info.key().equals(ObjectNames.pack(source.tree(), pack.get()))) {
+        if (stale) {
+          packs.add(pack.get());
+        }
+      } else if (manifest.isPresent()
+          && info.key().equals(ObjectNames.manifest(source.tree(), manifest.get()))) {
+        if (stale && catalog.kept(manifest.get()).isEmpty()) {
+          manifests.add(manifest.get());
+        }
+      } else {
+        unknown.add(info.key().value());
+      }
+    }
+  }
+
+  private static <T> Optional<T> parse(String name, Function<String, T> parser) {
+    try {
+      return Optional.of(parser.apply(name));
+    } catch (IllegalArgumentException e) {
+      return Optional.empty();
+    }
+  }
+
+  private void list(String prefix, List<ObjectInfo> into) throws IOException {
+    Optional<String> after = Optional.empty();
+    do {
+      control.cancellation().check();
+      ListPage page = services.store().list(prefix, after);
+      into.addAll(page.objects());
+      after = page.next();
+    } while (after.isPresent());
+  }
+
+  /** Names a batch in a commit, then removes it. */
+  private List<Done> sweep(Batch batch, List<Done> before) throws IOException {
+    control.cancellation().check();
+    lease.renew();
+    String id = ids.apply(32);
+    services
+        .log()
+        .append(
+            catalog -> {
+              if (catalog.sweeps().stream().anyMatch(sweep -> sweep.sweep().equals(id))) {
+                return List.of();
+              }
+              List<Operation> operations = new ArrayList<>(ended(catalog, before));
+              Operation.Sweep sweep = checked(batch, id, catalog);
+              if (!sweep.packs().isEmpty() || !sweep.manifests().isEmpty()) {
+                operations.add(sweep);
+              }
+              return operations;
+            });
+    Optional<Operation.Sweep> named =
+        services.log().catalog().sweeps().stream()
+            .filter(sweep -> sweep.sweep().equals(id))
+            .findFirst();
+    return named.isEmpty() ? List.of() : List.of(remove(named.get()));
+  }
+
+  /** Looks again, with all commits there are. */
+  private Operation.Sweep checked(Batch batch, String id, Catalog catalog) throws IOException {
+    Set<BackupId> still = new LinkedHashSet<>();
+    for (Catalog.Kept kept : ours(catalog)) {
+      if (due.contains(kept.entry().backup().id()) && isDue(kept, now)) {
+        still.add(kept.entry().backup().id());
+      } else {
+        reach.add(kept.entry());
+      }
+    }
+    return new Operation.Sweep(
+        source.info().name(),
+        id,
+        List.copyOf(still),
+        batch.packs().stream().filter(pack -> !reach.needs(pack)).toList(),
+        batch.manifests().stream()
+            .filter(backup -> still.contains(backup) || catalog.kept(backup).isEmpty())
+            .toList(),
+        List.of());
+  }
+
+  private static List<Operation> ended(Catalog catalog, List<Done> done) {
+    List<Operation> operations = new ArrayList<>();
+    for (Done one : done) {
+      if (catalog.sweeps().stream().anyMatch(sweep -> sweep.sweep().equals(one.sweep()))) {
+        operations.add(one.operation());
+      }
+    }
+    return operations;
+  }
+
+  private Done remove(Operation.Sweep sweep) throws IOException {
+    long count = objects;
+    long freed = bytes;
+    for (ObjectKey key : services.log().catalog().named(sweep)) {
+      remove(key);
+    }
+    return new Done(sweep.sweep(), objects - count, bytes - freed);
+  }
+
+  private void remove(ObjectKey key) throws IOException {
+    control.cancellation().check();
+    Long known = lengths.get(key);
+    Optional<Long> length =
+        known != null
+            ? Optional.of(known)
+            : services.store().head(key).map(ObjectInfo::length);
+    if (length.isEmpty()) {
+      return;
+    }
+    try {
+      services.store().delete(key);
+    } catch (StorageException e) {
+      if (e.kind() != FailureKind.REFUSED && e.kind() != FailureKind.PERMANENT) {
+        throw e;
+      }
+      // Locked, say. It stays as what no commit names, and is found by its age again.
+      alarms.add("prune.object-stays: " + key + ": " + e.getMessage());
+      return;
+    }
+    objects++;
+    bytes += length.get();
+    control.progress().advance(bytes, bytes);
+  }
+
+  /** Gives up for good what of the log is past its grace, and removes what is left of it. */
+  private void removeLog() throws IOException {
+    lease.renew();
+    services
+        .log()
+        .append(
+            catalog -> {
+              Map<String, Operation.WalExpire> last = new LinkedHashMap<>();
+              for (Operation.WalExpire expiry : catalog.walExpiries()) {
+                if (expiry.source().equals(source.info().name()) && pastLog.contains(expiry)) {
+                  last.put(expiry.incarnation() + "/" + expiry.timeline().hex(), expiry);
+                }
+              }
+              return last.isEmpty()
+                  ? List.of()
+                  : List.of(
+                      new Operation.Sweep(
+                          source.info().name(),
+                          "",
+                          List.of(),
+                          List.of(),
+                          List.of(),
+                          List.copyOf(last.values())));
+            });
+    Catalog catalog = services.log().catalog();
+    for (Operation.WalExpire gone : catalog.walGone(source.info().name())) {
+      removeLog(gone, catalog);
+    }
+  }
+
+  private void removeLog(Operation.WalExpire gone, Catalog catalog) throws IOException {
+    List<StoredBackup> backups =
+        catalog.whole().stream()
+            .map(Catalog.Entry::backup)
+            .filter(
+                backup ->
+                    backup.source().equals(gone.source())
+                        && backup.timeline().equals(gone.timeline()))
+            .toList();
+    int removed = 0;
+    Optional<String> after = Optional.empty();
+    do {
+      ListPage page =
+          services
+              .store()
+              .list(ObjectNames.wal(source.tree(), gone.incarnation(), gone.timeline()), after);
+      after = page.next();
+      for (ObjectInfo info : page.objects()) {
+        StoredWal stored = StoredWal.parse(info.key(), catalog);
+        if (stored == null) {
+          unknown.add(info.key().value());
+          continue;
+        }
+        WalSegment segment = stored.segment();
+        if (segment == null) {
+          continue; // histories stay: they are small, and say where timelines come from
+        }
+        if (segment.start().compareTo(gone.before()) >= 0) {
+          after = Optional.empty();
+          break;
+        }
+        if (segment.end().compareTo(gone.before()) > 0 || isNeeded(segment, gone, backups)) {
+          continue;
+        }
+        if (removed++ % services.tuning().sweepBatch() == 0) {
+          lease.renew();
+        }
+        lengths.put(info.key(), info.length());
+        remove(info.key());
+      }
+    } while (after.isPresent());
+  }
+
+  private static boolean isNeeded(
+      WalSegment segment, Operation.WalExpire gone, List<StoredBackup> backups) {
+    for (WalRange stretch : gone.keep()) {
+      if (overlaps(segment, stretch.start(), stretch.end())) {
+        return true;
+      }
+    }
+    for (StoredBackup backup : backups) {
+      if (overlaps(segment, backup.startLsn(), backup.stopLsn().plus(1))) {
+        return true;
+      }
+    }
+    return false;
+  }
+
+  private static boolean overlaps(WalSegment segment, Lsn start, Lsn end) {
+    return segment.start().compareTo(end) < 0 && start.compareTo(segment.end()) < 0;
+  }
+
+  private void removeLapsed(List<Leases.Held> leases) throws IOException {
+    for (Leases.Held held : leases) {
+      if (!held.alive(now.minus(LAPSED_LONG_AGO)) && !held.serves(LeaseFacts.PRUNE)) {
+        services.store().delete(held.key());
+      }
+    }
+  }
+}

@@ -1,0 +1,69 @@
+package com.thorbis.backup.storage.internal.retention;
+
+import com.thorbis.backup.api.BackupDescriptor;
+import com.thorbis.backup.api.BackupId;
+import com.thorbis.backup.api.BackupStatus;
+import com.thorbis.backup.api.BackupType;
+import com.thorbis.backup.api.ClusterIdentity;
+import com.thorbis.backup.api.Lsn;
+import com.thorbis.backup.api.Timeline;
+import java.time.Instant;
+import java.util.List;
+import java.util.Optional;
+
+/** A backup that nobody took. */
+record AssumedBackup(
+    BackupId id,
+    String source,
+    String incarnation,
+    ClusterIdentity cluster,
+    BackupType type,
+    Optional<BackupId> base,
+    BackupStatus status,
+    Instant startedAt,
+    Instant stoppedAt,
+    Lsn startLsn,
+    Lsn stopLsn,
+    Timeline timeline)
+    implements BackupDescriptor {
+
+  @Override
+  public Optional<String> label() {
+    return Optional.empty();
+  }
+
+  @Override
+  public long files() {
+    return 0;
+  }
+
+  @Override
+  public long bytesRead() {
+    return 0;
+  }
+
+  @Override
+  public long bytesChanged() {
+    return 0;
+  }
+
+  @Override
+  public long bytesStored() {
+    return 0;
+  }
+
+  @Override
+  public long durationMillis() {
+    return 0;
+  }
+
+  @Override
+  public List<String> copies() {
+    return List.of();
+  }
+
+  @Override
+  public List<String> warnings() {
+    return List.of();
+  }
+}
