@@ -4,6 +4,7 @@ import com.thorbis.backup.api.BackupDescriptor;
 import com.thorbis.backup.api.BackupId;
 import com.thorbis.backup.api.BackupStatus;
 import java.io.IOException;
+import java.util.OptionalLong;
 
 /**
  * A backup being written. Used by one thread, one file at a time; the work behind it runs in
@@ -62,6 +63,11 @@ public interface BackupWriter extends AutoCloseable {
   interface FileWriter extends AutoCloseable {
     /** Takes bytes; copies them before it returns. Blocks while the work behind is busy. */
     void write(byte[] bytes, int offset, int length) throws IOException;
+
+    /** How long the base's file of this path is; empty if it has none. */
+    default OptionalLong baseLength() {
+      return OptionalLong.empty();
+    }
 
     /**
      * The next bytes are what the base has at this place. For {@link Arrival.Sparse} alone.

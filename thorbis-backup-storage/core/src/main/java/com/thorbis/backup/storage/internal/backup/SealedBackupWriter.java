@@ -53,6 +53,7 @@ import java.util.Locale;
 import java.util.Map;
 import java.util.Optional;
 import java.util.OptionalInt;
+import java.util.OptionalLong;
 import java.util.SplittableRandom;
 import java.util.zip.CRC32C;
 import org.jspecify.annotations.Nullable;
@@ -630,6 +631,11 @@ public final class SealedBackupWriter implements BackupWriter {
         length += next;
         submitFull();
       }
+    }
+
+    @Override
+    public OptionalLong baseLength() {
+      return file.isPresent() ? OptionalLong.of(file.get().length()) : OptionalLong.empty();
     }
 
     @Override
