@@ -275,7 +275,7 @@ class RecoveryStoryIT {
       }
     }
 
-    private void stop(Path data) throws IOException, InterruptedException {
+    static void stop(Path data) throws IOException, InterruptedException {
       long pid = Long.parseLong(Files.readAllLines(data.resolve("postmaster.pid")).get(0).trim());
       ProcessHandle postmaster = ProcessHandle.of(pid).orElseThrow();
       run(List.of("kill", "-INT", Long.toString(pid)));
@@ -295,7 +295,7 @@ class RecoveryStoryIT {
     }
 
     /** PostgreSQL's tools refuse root; what root restored belongs to another account. */
-    private static void asOwner(Path data, Path tool, String... options)
+    static void asOwner(Path data, Path tool, String... options)
         throws IOException, InterruptedException {
       List<String> words = new ArrayList<>();
       String owner = Files.getOwner(data).getName();
