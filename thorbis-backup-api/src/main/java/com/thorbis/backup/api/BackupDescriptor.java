@@ -48,6 +48,11 @@ public interface BackupDescriptor {
   /** How many files. */
   long files();
 
+  /** Plain bytes of all files, read or referenced. */
+  default long bytes() {
+    return bytesRead();
+  }
+
   /** Plain bytes read from the source. */
   long bytesRead();
 

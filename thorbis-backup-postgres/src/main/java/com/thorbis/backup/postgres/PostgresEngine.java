@@ -12,7 +12,7 @@ import com.thorbis.backup.api.RestoreRequest;
 import com.thorbis.backup.api.SourceStatus;
 import com.thorbis.backup.api.Timeline;
 import com.thorbis.backup.api.WalRange;
-import com.thorbis.backup.postgres.backup.FullBackup;
+import com.thorbis.backup.postgres.backup.ClusterBackup;
 import com.thorbis.backup.postgres.capture.WalReceiver;
 import com.thorbis.backup.postgres.check.Preflight;
 import com.thorbis.backup.postgres.plan.RecoverySettings;
@@ -59,7 +59,7 @@ final class PostgresEngine implements SourceEngine {
   @Override
   public BackupDescriptor backup(BackupRequest request, Repository repository, RunControl control)
       throws IOException {
-    return new FullBackup(settings, request, repository, control).run();
+    return new ClusterBackup(settings, request, repository, control).run();
   }
 
   @Override

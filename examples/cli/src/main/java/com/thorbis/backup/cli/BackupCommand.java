@@ -14,7 +14,12 @@ final class BackupCommand extends Job {
   @SuppressWarnings("NullAway.Init") // picocli sets it
   String source;
 
-  @Option(names = "--type", paramLabel = "full", description = "What to read.")
+  @Option(
+      names = "--type",
+      paramLabel = "full|differential|incremental",
+      description =
+          "full: everything. differential: what changed since the last full backup. incremental:"
+              + " what changed since the last backup. Without one to build on it becomes full.")
   String type = BackupType.FULL.label();
 
   @Option(names = "--label", paramLabel = "TEXT", description = "Words that find it again.")
@@ -22,12 +27,14 @@ final class BackupCommand extends Job {
 
   @Override
   public Integer call() {
-    if (!type.equals(BackupType.FULL.label())) {
-      throw Failure.usage(
-          "--type: this version takes full backups only, not \"" + type + "\"",
-          "Leave --type out, or write --type full.");
-    }
-    BackupRequest.Builder request = BackupRequest.builder(source);
+    BackupType wanted =
+        BackupType.ofLabel(type)
+            .orElseThrow(
+                () ->
+                    Failure.usage(
+                        "--type: no backup is \"" + type + "\"",
+                        "Write full, differential or incremental."));
+    BackupRequest.Builder request = BackupRequest.builder(source).type(wanted);
     if (label != null) {
       request.label(label);
     }
@@ -40,12 +47,23 @@ final class BackupCommand extends Job {
             Facts.backup(backup),
             out -> {
               out.println(
-                  "Backup " + backup.id() + " of " + source + " is " + backup.status().label());
+                  "Backup "
+                      + backup.id()
+                      + " of "
+                      + source
+                      + backup
+                          .base()
+                          .map(base -> ", " + backup.type().label() + " since " + base + ",")
+                          .orElse("")
+                      + " is "
+                      + backup.status().label());
               out.println(
                   backup.files()
                       + " files, "
                       + Text.bytes(backup.bytesRead())
                       + " read, "
+                      + Text.bytes(backup.bytesChanged())
+                      + " changed, "
                       + Text.bytes(backup.bytesStored())
                       + " stored, in "
                       + Text.span(backup.durationMillis()));

@@ -72,7 +72,7 @@ class CommandTest {
           wal                                             | A command after "wal" is missing
           list --nonsense                                 | Unknown option
           backup                                          | Missing required parameter
-          backup orders --type incremental                | this version takes full backups only
+          backup orders --type dump                       | Write full, differential or incremental
           verify --level restore                          | does not verify by restoring
           verify --level all                              | "all" is neither objects nor data
           verify --sample 0                               | 0 is not a percentage

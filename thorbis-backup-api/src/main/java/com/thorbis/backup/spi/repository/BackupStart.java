@@ -1,5 +1,6 @@
 package com.thorbis.backup.spi.repository;
 
+import com.thorbis.backup.api.BackupId;
 import com.thorbis.backup.api.BackupType;
 import java.time.Instant;
 import java.util.Optional;
@@ -9,8 +10,25 @@ import java.util.Optional;
  *
  * @param source the registered source's name
  * @param type what it will read and reference
+ * @param base the committed backup of the same source that it may reference; none for a full one
  * @param label the operator's words for it
  * @param startedAt when it began
  */
 public record BackupStart(
-    String source, BackupType type, Optional<String> label, Instant startedAt) {}
+    String source,
+    BackupType type,
+    Optional<BackupId> base,
+    Optional<String> label,
+    Instant startedAt) {
+  /** Refuses a full backup with a base, and any other without. */
+  public BackupStart {
+    if (base.isPresent() == (type == BackupType.FULL)) {
+      throw new IllegalArgumentException("A backup of type " + type.label() + ", base " + base);
+    }
+  }
+
+  /** One that references nothing. */
+  public BackupStart(String source, BackupType type, Optional<String> label, Instant startedAt) {
+    this(source, type, Optional.empty(), label, startedAt);
+  }
+}

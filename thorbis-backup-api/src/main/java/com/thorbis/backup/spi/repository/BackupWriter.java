@@ -4,6 +4,7 @@ import com.thorbis.backup.api.BackupDescriptor;
 import com.thorbis.backup.api.BackupId;
 import com.thorbis.backup.api.BackupStatus;
 import java.io.IOException;
+import java.util.OptionalLong;
 
 /**
  * A backup being written. Used by one thread, one file at a time; the work behind it runs in
@@ -24,6 +25,16 @@ public interface BackupWriter extends AutoCloseable {
    * @param check sees every plain byte
    */
   FileWriter file(StoredFile file, PieceCheck check) throws IOException;
+
+  /**
+   * Starts a file whose content arrives in one of several ways; without a base, or where the base
+   * has no such file, all that is written is stored. Failures of code {@code backup.base-damaged}
+   * and {@code backup.cross-check-failed} mean that this backup must not be committed and a full one
+   * can be taken.
+   *
+   * @param check sees every plain byte that is written
+   */
+  FileWriter file(StoredFile file, PieceCheck check, Arrival arrival) throws IOException;
 
   /**
    * Returns when every byte taken so far has been through its {@link PieceCheck} and the work
@@ -52,6 +63,25 @@ public interface BackupWriter extends AutoCloseable {
   interface FileWriter extends AutoCloseable {
     /** Takes bytes; copies them before it returns. Blocks while the work behind is busy. */
     void write(byte[] bytes, int offset, int length) throws IOException;
+
+    /** How long the base's file of this path is; empty if it has none. */
+    default OptionalLong baseLength() {
+      return OptionalLong.empty();
+    }
+
+    /**
+     * The next bytes are what the base has at this place. For {@link Arrival.Sparse} alone.
+     *
+     * @throws RepositoryException code {@code backup.base-too-short} if the base has no such bytes
+     */
+    default void unchanged(long length) throws IOException {
+      throw new UnsupportedOperationException("Not a sparse file");
+    }
+
+    /** The next bytes are zero. For {@link Arrival.Sparse} alone. */
+    default void zeros(long length) throws IOException {
+      throw new UnsupportedOperationException("Not a sparse file");
+    }
 
     /** The file is whole. */
     void finish() throws IOException;

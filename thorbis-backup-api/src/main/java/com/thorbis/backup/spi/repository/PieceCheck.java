@@ -14,7 +14,8 @@ public interface PieceCheck {
   /**
    * Called once for each piece of a file, in any order, from several threads.
    *
-   * @param offset where the piece starts in its file; a multiple of 1 MiB
+   * @param offset where the piece starts in its file; a multiple of 1 MiB, but in a sparse file of
+   *     what its writer makes it
    * @param plain read-only; not kept after return
    */
   void check(long offset, ByteBuffer plain);

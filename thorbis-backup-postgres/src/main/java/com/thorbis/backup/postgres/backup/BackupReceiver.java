@@ -3,9 +3,11 @@ package com.thorbis.backup.postgres.backup;
 import com.thorbis.backup.api.Lsn;
 import com.thorbis.backup.api.Progress;
 import com.thorbis.backup.postgres.page.PageChecksums;
+import com.thorbis.backup.postgres.page.RelationFiles;
 import com.thorbis.backup.postgres.wire.BaseBackupListener;
 import com.thorbis.backup.postgres.wire.ProtocolException;
 import com.thorbis.backup.postgres.wire.ReplicationConnection.WalPosition;
+import com.thorbis.backup.spi.repository.Arrival;
 import com.thorbis.backup.spi.repository.BackupWriter;
 import com.thorbis.backup.spi.repository.PieceCheck;
 import com.thorbis.backup.spi.repository.StoredFile;
@@ -15,7 +17,6 @@ import java.time.Instant;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Optional;
-import java.util.function.Consumer;
 import java.util.zip.CRC32C;
 import org.jspecify.annotations.Nullable;
 
@@ -33,7 +34,8 @@ final class BackupReceiver implements BaseBackupListener, TarReader.Target, Auto
   private final BackupWriter writer;
   private final Progress progress;
   private final boolean checkPages;
-  private final Consumer<WalPosition> begun;
+  private final ChangeDetection detection;
+  private final Begun begun;
   private final Instant now;
   private final ReceivedFiles files = new ReceivedFiles();
   private final ManifestCheck manifest;
@@ -48,15 +50,24 @@ final class BackupReceiver implements BaseBackupListener, TarReader.Target, Auto
   private long received;
 
   private BackupWriter.@Nullable FileWriter open;
+  private @Nullable IncrementalFile changes;
   private String openPath = "";
   private long openLength;
   private BackupWriter.@Nullable FileWriter manifestFile;
+
+  /** Told where a backup begins; may refuse it. */
+  @FunctionalInterface
+  interface Begun {
+    /** It begins. */
+    void at(WalPosition start) throws IOException;
+  }
 
   /**
    * Receives one backup.
    *
    * @param systemId the cluster's
    * @param checkPages whether the cluster's pages have checksums that are to be checked
+   * @param detection how it is found out what changed
    * @param begun told where the backup begins, before its first file
    * @param now what the manifest is dated with
    */
@@ -65,25 +76,28 @@ final class BackupReceiver implements BaseBackupListener, TarReader.Target, Auto
       Progress progress,
       long systemId,
       boolean checkPages,
-      Consumer<WalPosition> begun,
+      ChangeDetection detection,
+      Begun begun,
       Instant now)
       throws IOException {
     this.writer = writer;
     this.progress = progress;
     this.checkPages = checkPages;
+    this.detection = detection;
     this.begun = begun;
     this.now = now;
     this.manifest = new ManifestCheck(files, systemId);
   }
 
   @Override
-  public void begin(WalPosition position, List<Archive> archives, long expectedBytes) {
+  public void begin(WalPosition position, List<Archive> archives, long expectedBytes)
+      throws IOException {
     start = position;
     expected = expectedBytes;
     if (checkPages) {
       pages = new PageChecksums(position.lsn());
     }
-    begun.accept(position);
+    begun.at(position);
     progress.begin("copy", expectedBytes);
   }
 
@@ -134,10 +148,12 @@ final class BackupReceiver implements BaseBackupListener, TarReader.Target, Auto
       }
       case FILE -> {
         boolean map = path.equals(TABLESPACE_MAP);
+        Optional<String> changed = changed(path);
+        String name = changed.orElse(path);
         StoredFile file =
             new StoredFile(
                 map ? Area.META : Area.DATA,
-                path,
+                name,
                 StoredFile.Kind.FILE,
                 entry.length(),
                 entry.mode(),
@@ -145,9 +161,24 @@ final class BackupReceiver implements BaseBackupListener, TarReader.Target, Auto
         openPath = path;
         openLength = entry.length();
         crc.reset();
-        open = writer.file(file, pages == null ? PieceCheck.NONE : pages.forFile(path));
+        Arrival arrival = changed.isPresent() ? new Arrival.Sparse() : detection.arrival(name);
+        BackupWriter.FileWriter to =
+            writer.file(file, pages == null ? PieceCheck.NONE : pages.forFile(name), arrival);
+        open = to;
+        changes = changed.isPresent() ? new IncrementalFile(path, to, entry.length()) : null;
       }
     }
+  }
+
+  /** The name of the file of which only changes come; empty for a file that comes whole. */
+  private Optional<String> changed(String path) {
+    int name = path.lastIndexOf('/') + 1;
+    if (!detection.incremental() || !path.startsWith(IncrementalFile.PREFIX, name)) {
+      return Optional.empty();
+    }
+    String whole =
+        path.substring(0, name) + path.substring(name + IncrementalFile.PREFIX.length());
+    return RelationFiles.firstBlock(whole).isPresent() ? Optional.of(whole) : Optional.empty();
   }
 
   @Override
@@ -157,7 +188,11 @@ final class BackupReceiver implements BaseBackupListener, TarReader.Target, Auto
       throw new IllegalStateException("Content of no file");
     }
     crc.update(bytes, offset, length);
-    file.write(bytes, offset, length);
+    if (changes == null) {
+      file.write(bytes, offset, length);
+    } else {
+      changes.write(bytes, offset, length);
+    }
   }
 
   @Override
@@ -166,7 +201,11 @@ final class BackupReceiver implements BaseBackupListener, TarReader.Target, Auto
     if (file == null) {
       throw new IllegalStateException("The end of no file");
     }
-    file.finish();
+    if (changes == null) {
+      file.finish();
+    } else {
+      changes.finish();
+    }
     file.close();
     open = null;
     files.add(openPath, openLength, (int) crc.getValue());
@@ -194,6 +233,11 @@ final class BackupReceiver implements BaseBackupListener, TarReader.Target, Auto
     manifestFile.close();
     manifestFile = null;
     manifest.finish();
+  }
+
+  /** Whether anything came. */
+  boolean begun() {
+    return start != null;
   }
 
   /** Where it began. */

@@ -89,6 +89,16 @@ final class ServerFacts implements AutoCloseable {
     return found;
   }
 
+  /** When the server was started, by its clock. */
+  Instant postmasterStart() throws SQLException {
+    try (Statement statement = sql.createStatement();
+        ResultSet row =
+            statement.executeQuery("SELECT pg_catalog.pg_postmaster_start_time()")) {
+      row.next();
+      return row.getObject(1, OffsetDateTime.class).toInstant();
+    }
+  }
+
   boolean inRecovery() throws SQLException {
     return flag("SELECT pg_catalog.pg_is_in_recovery()");
   }

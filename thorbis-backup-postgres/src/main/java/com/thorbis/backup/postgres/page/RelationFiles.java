@@ -14,7 +14,23 @@ public final class RelationFiles {
           "(?:global|base/[0-9]{1,10}|pg_tblspc/[0-9]{1,10}/PG_[0-9]+_[0-9]+/[0-9]{1,10})"
               + "/(?:t[0-9]{1,10}_)?[0-9]{1,10}(?:_(?:fsm|vm|init))?(?:\\.([0-9]{1,6}))?");
 
+  /** Segments of a relation's main fork, but none of a session's own relations. */
+  private static final Pattern MAIN_FORK =
+      Pattern.compile(
+          "(?:global|base/[0-9]{1,10}|pg_tblspc/[0-9]{1,10}/PG_[0-9]+_[0-9]+/[0-9]{1,10})"
+              + "/[0-9]{1,10}(?:\\.[0-9]{1,6})?");
+
   private RelationFiles() {}
+
+  /**
+   * Whether a file holds pages that every change marks with its log position: not so those of
+   * free-space and visibility maps.
+   *
+   * @param path relative to the data directory, with forward slashes
+   */
+  public static boolean isMainFork(String path) {
+    return MAIN_FORK.matcher(path).matches();
+  }
 
   /**
    * The number that the first page of a file has in its relation; empty if the file is not a part

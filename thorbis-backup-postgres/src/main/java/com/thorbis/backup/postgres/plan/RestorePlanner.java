@@ -135,7 +135,7 @@ public final class RestorePlanner {
         timeline,
         needed,
         backup.files(),
-        backup.bytesRead(),
+        backup.bytes(),
         notes,
         Optional.of(way.until()));
   }

@@ -11,9 +11,15 @@ import org.jspecify.annotations.Nullable;
  * @param fastCheckpoint whether the checkpoint is made at once
  * @param maxRateKib the most KiB per second; 0 for no limit
  * @param verifyChecksums whether the server checks what it reads
+ * @param incremental whether only blocks come that changed since the backup whose manifest was
+ *     uploaded; needs PostgreSQL 17
  */
 public record BaseBackupOptions(
-    String label, boolean fastCheckpoint, long maxRateKib, boolean verifyChecksums) {
+    String label,
+    boolean fastCheckpoint,
+    long maxRateKib,
+    boolean verifyChecksums,
+    boolean incremental) {
   private static final long LEAST_RATE = 32;
   private static final long MOST_RATE = 1 << 20;
 
@@ -33,6 +39,7 @@ public record BaseBackupOptions(
     add(options, verifyChecksums ? null : modern ? "VERIFY_CHECKSUMS false" : "NOVERIFY_CHECKSUMS");
     options.add("MANIFEST 'yes'");
     options.add("MANIFEST_CHECKSUMS 'CRC32C'");
+    add(options, incremental ? "INCREMENTAL" : null);
     return "BASE_BACKUP "
         + (modern ? "(" + String.join(", ", options) + ")" : String.join(" ", options));
   }

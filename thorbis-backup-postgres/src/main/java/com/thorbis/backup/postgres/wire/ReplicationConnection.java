@@ -225,6 +225,39 @@ public final class ReplicationConnection implements AutoCloseable {
   }
 
   /**
+   * Tells the server of an earlier backup, which an incremental one will build on. Needs PostgreSQL
+   * 17.
+   *
+   * @param manifest writes the manifest that the server made for it
+   */
+  public void uploadManifest(ManifestSource manifest) throws IOException {
+    send("UPLOAD_MANIFEST");
+    expect('G');
+    manifest.writeTo(
+        content -> {
+          byte[] some = new byte[content.remaining()];
+          content.get(some);
+          out.send('d', some);
+        });
+    out.send('c', new byte[0]);
+    finish("UPLOAD_MANIFEST");
+  }
+
+  /** Where a manifest comes from. */
+  @FunctionalInterface
+  public interface ManifestSource {
+    /** Writes all of it. */
+    void writeTo(ManifestTarget target) throws IOException;
+  }
+
+  /** Where a manifest goes to. */
+  @FunctionalInterface
+  public interface ManifestTarget {
+    /** Takes the next bytes. */
+    void write(ByteBuffer content) throws IOException;
+  }
+
+  /**
    * Runs a base backup to its end.
    *
    * @return where its WAL ends, and whether the server saw damaged pages, which its notices name

@@ -11,7 +11,7 @@ import com.thorbis.backup.api.Lsn;
 import com.thorbis.backup.api.Timeline;
 import com.thorbis.backup.api.WalRange;
 import com.thorbis.backup.api.WalSegment;
-import com.thorbis.backup.postgres.backup.FullBackup;
+import com.thorbis.backup.postgres.backup.ClusterBackup;
 import com.thorbis.backup.postgres.settings.PostgresSettings;
 import com.thorbis.backup.postgres.support.BackgroundReceiver;
 import com.thorbis.backup.postgres.support.LaidDown;
@@ -139,7 +139,7 @@ class WalReceiverIT {
       MemoryRepository repository = new MemoryRepository();
       createTable(primary);
       BackupDescriptor backup =
-          new FullBackup(
+          new ClusterBackup(
                   settings(primary),
                   BackupRequest.builder("orders").build(),
                   repository,
@@ -276,7 +276,7 @@ class WalReceiverIT {
         createTable(server);
         receiver.awaitStored(1, flushed(server));
         BackupDescriptor backup =
-            new FullBackup(
+            new ClusterBackup(
                     settings(server),
                     BackupRequest.builder("orders").build(),
                     repository,

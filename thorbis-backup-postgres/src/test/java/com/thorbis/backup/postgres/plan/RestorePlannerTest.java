@@ -153,7 +153,7 @@ class RestorePlannerTest {
     StoredBackup backup = history.backups.get(0);
     RestorePlan plan = plan(history, new RecoveryTarget.AtLsn(backup.stopLsn(), true), null);
     assertThat(plan.timeline()).isEqualTo(ONE);
-    assertThat(plan.bytes()).isEqualTo(backup.bytesRead());
+    assertThat(plan.bytes()).isEqualTo(backup.bytes());
     RestorePlan asked = plan(history, new RecoveryTarget.AtLsn(backup.stopLsn(), true), TWO);
     assertThat(asked.timeline()).isEqualTo(TWO);
   }

@@ -6,7 +6,7 @@ import static org.assertj.core.api.Assertions.assertThatThrownBy;
 import com.thorbis.backup.api.BackupException;
 import com.thorbis.backup.api.BackupRequest;
 import com.thorbis.backup.api.Cancellation;
-import com.thorbis.backup.postgres.backup.FullBackup;
+import com.thorbis.backup.postgres.backup.ClusterBackup;
 import com.thorbis.backup.postgres.settings.PostgresSettings;
 import com.thorbis.backup.postgres.support.MemoryRepository;
 import com.thorbis.backup.postgres.support.Sources;
@@ -171,7 +171,7 @@ class LoginIT {
     assertWorks(settings);
     MemoryRepository repository = new MemoryRepository();
     assertThat(
-            new FullBackup(
+            new ClusterBackup(
                     settings,
                     BackupRequest.builder("orders").build(),
                     repository,
@@ -186,7 +186,7 @@ class LoginIT {
     server.execute("postgres", "CREATE ROLE least LOGIN REPLICATION");
     MemoryRepository repository = new MemoryRepository();
     assertThat(
-            new FullBackup(
+            new ClusterBackup(
                     settings("least", "sslmode=disable"),
                     BackupRequest.builder("orders").build(),
                     repository,
@@ -211,7 +211,7 @@ class LoginIT {
             });
     assertThatThrownBy(
             () ->
-                new FullBackup(
+                new ClusterBackup(
                         settings("postgres", ""),
                         BackupRequest.builder("orders").build(),
                         repository,

@@ -46,7 +46,7 @@ final class Session implements BaseBackupListener {
     }
     seen.add(
         "end "
-            + connection.baseBackup(new BaseBackupOptions("it's one", true, 0, true), this)
+            + connection.baseBackup(new BaseBackupOptions("it's one", true, 0, true, false), this)
             + " "
             + connection.takeNotices().size());
     Lsn from = new Lsn(identity.position().value() & -(16L << 20));

@@ -112,6 +112,13 @@ final class TestRepository {
         new BackupStart("orders", BackupType.FULL, Optional.of("nightly"), NOW));
   }
 
+  /** Begins one that may reference another. */
+  static BackupWriter begin(Repository repository, BackupId base) throws IOException {
+    return repository.begin(
+        new BackupStart(
+            "orders", BackupType.INCREMENTAL, Optional.of(base), Optional.of("nightly"), NOW));
+  }
+
   static void write(BackupWriter writer, String path, byte[] content) throws IOException {
     try (BackupWriter.FileWriter out = writer.file(file(path, content.length), PieceCheck.NONE)) {
       for (int at = 0; at < content.length; ) {

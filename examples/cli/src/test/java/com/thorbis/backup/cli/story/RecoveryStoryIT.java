@@ -371,7 +371,7 @@ class RecoveryStoryIT {
     }
 
     /** PostgreSQL's tools refuse root; what root restored belongs to another account. */
-    private static void asOwner(Path data, Path tool, String... options)
+    static void asOwner(Path data, Path tool, String... options)
         throws IOException, InterruptedException {
       List<String> words = new ArrayList<>();
       String owner = Files.getOwner(data).getName();

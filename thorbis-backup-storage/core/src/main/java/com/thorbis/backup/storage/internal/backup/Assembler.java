@@ -1,5 +1,6 @@
 package com.thorbis.backup.storage.internal.backup;
 
+import com.thorbis.backup.crypto.ObjectId;
 import com.thorbis.backup.spi.repository.RepositoryException;
 import com.thorbis.backup.spi.repository.StoredFile;
 import com.thorbis.backup.storage.internal.format.BinaryOutput;
@@ -13,12 +14,23 @@ import com.thorbis.backup.storage.internal.pack.PiecePipeline;
 import com.thorbis.backup.storage.internal.pack.PieceRef;
 import java.io.IOException;
 import java.util.ArrayList;
+import java.util.LinkedHashSet;
 import java.util.List;
+import java.util.Set;
 
 /** Lays pieces into packs and keeps the maps and the file table of a backup that grows. */
 final class Assembler implements PiecePipeline.Sink {
   /** The map of a file with no more extents stands in the table itself. */
   static final int INLINE = 8;
+
+  /**
+   * A piece of a map ends where a region of the file does, so that a later backup refers to it again
+   * however much changes elsewhere in the file.
+   */
+  static final long REGION = 64L << 20;
+
+  /** Of longer files each piece of the map holds as much as it can. */
+  private static final int MOST_REGIONS = 1024;
 
   private final PackSet packs;
   private final PieceEncoder encoder;
@@ -26,7 +38,9 @@ final class Assembler implements PiecePipeline.Sink {
   private final List<PieceRef> tables = new ArrayList<>();
   private List<PackRef> finished = List.of();
   private MapBlock.Builder table = MapBlock.Builder.table();
+  private final Set<ObjectId> referenced = new LinkedHashSet<>();
   private long files;
+  private long bytes;
 
   /**
    * Both are closed with this.
@@ -42,15 +56,17 @@ final class Assembler implements PiecePipeline.Sink {
   public void accept(Piece piece) throws IOException {
     PieceRef ref = piece.length() == 0 || piece.zeros() ? null : packs.addContent(piece);
     for (Piece.Slice slice : piece.slices()) {
+      if (slice.file() instanceof Reuse reuse) {
+        reuse(reuse);
+        continue;
+      }
       FileState state = (FileState) slice.file();
       if (slice.length() == 0) {
         end(state);
         continue;
       }
-      Extent extent = new Extent(slice.length(), ref, ref == null ? 0 : slice.offset());
-      state.slices++;
-      state.fingerprint = state.slices == 1 ? slice.fingerprint() : Fingerprint.ZERO;
-      map(state, extent);
+      state.fingerprint = slice.fingerprint();
+      map(state, new Extent(slice.length(), ref, ref == null ? 0 : slice.offset()));
     }
   }
 
@@ -77,43 +93,118 @@ final class Assembler implements PiecePipeline.Sink {
     return finished;
   }
 
+  /** The packs that others wrote and this backup refers to. */
+  Set<ObjectId> referenced() {
+    return referenced;
+  }
+
+  /** The plain bytes of all files. */
+  long bytes() {
+    return bytes;
+  }
+
   /** How many files there are in the table. */
   long files() {
     return files;
   }
 
-  private void map(FileState state, Extent extent) throws IOException {
-    if (state.maps.isEmpty() && state.map.count() == 0 && state.extents.size() < INLINE) {
-      state.extents.add(extent);
+  private void reuse(Reuse reuse) throws IOException {
+    FileState state = reuse.file();
+    for (Extent extent : reuse.extents()) {
+      PieceRef piece = extent.piece();
+      if (piece != null) {
+        referenced.add(piece.pack());
+      }
+      map(state, extent);
+    }
+    MapRef map = reuse.map();
+    if (map == null) {
       return;
     }
-    if (!state.extents.isEmpty()) {
-      state.extents.forEach(state.map::add);
-      state.extents.clear();
+    flushPending(state);
+    moveToMap(state);
+    flushMap(state);
+    referenced.add(map.piece().pack());
+    referenced.addAll(map.packs());
+    state.maps.add(map);
+    state.mapped += map.length();
+    state.inBlocks = state.mapped;
+  }
+
+  /** Adds an extent, as one with the extent before where that is the same stretch going on. */
+  private void map(FileState state, Extent extent) throws IOException {
+    Extent last = state.pending;
+    if (last != null && last.leadsTo(extent)) {
+      state.pending =
+          new Extent(last.length() + extent.length(), last.piece(), last.offset());
+      return;
     }
+    flushPending(state);
+    state.pending = extent;
+  }
+
+  private void flushPending(FileState state) throws IOException {
+    Extent left = state.pending;
+    state.pending = null;
+    while (left != null) {
+      long room = REGION - state.mapped % REGION;
+      Extent now = left.length() <= room ? left : left.part(0, room);
+      left = left.length() <= room ? null : left.part(room, left.length() - room);
+      state.mapped += now.length();
+      if (state.maps.isEmpty() && state.map.count() == 0 && state.extents.size() < INLINE) {
+        state.extents.add(now);
+      } else {
+        moveToMap(state);
+        addToMap(state, now);
+      }
+    }
+  }
+
+  private void moveToMap(FileState state) throws IOException {
+    for (Extent extent : state.extents) {
+      addToMap(state, extent);
+    }
+    state.extents.clear();
+  }
+
+  private void addToMap(FileState state, Extent extent) throws IOException {
     state.map.add(extent);
-    if (state.map.length() >= MapBlock.Builder.FULL) {
+    state.inBlock += extent.length();
+    state.inBlocks += extent.length();
+    if (state.map.length() >= MapBlock.Builder.FULL
+        || state.inBlocks % REGION == 0 && state.maps.size() < MOST_REGIONS) {
       flushMap(state);
     }
   }
 
   private void end(FileState state) throws IOException {
-    if (state.map.count() > 0) {
-      flushMap(state);
-    }
+    flushPending(state);
+    flushMap(state);
     StoredFile seen = state.seen();
     if (seen.kind() == StoredFile.Kind.FILE) {
       files++;
+      bytes += seen.length();
     }
-    table.add(new FileEntry(seen, state.crc, state.fingerprint, state.extents, state.maps));
+    if (state.mapped != seen.length()) {
+      throw new IllegalStateException(
+          "Mapped " + state.mapped + " of " + seen.length() + " bytes of " + seen.path());
+    }
+    Fingerprint known = state.known;
+    table.add(
+        new FileEntry(
+            seen, state.crc, known == null ? state.fingerprint : known, state.extents, state.maps));
     if (table.length() >= MapBlock.Builder.FULL) {
       flushTable();
     }
   }
 
   private void flushMap(FileState state) throws IOException {
-    state.maps.add(store(state.map));
-    state.map = MapBlock.Builder.map();
+    if (state.map.count() > 0) {
+      PieceRef piece = store(state.map);
+      state.maps.add(new MapRef(piece, state.inBlock, state.map.packs()));
+      state.map = MapBlock.Builder.map();
+      state.inBlock = 0;
+    }
   }
 
   private void flushTable() throws IOException {

@@ -77,7 +77,8 @@ public final class BackupContents {
       return;
     }
     long offset = 0;
-    for (PieceRef map : entry.maps()) {
+    for (MapRef part : entry.maps()) {
+      PieceRef map = part.piece();
       PackRef pack = reader.pack(map);
       visitor.map(file, pack, map);
       List<Extent> extents;

@@ -15,7 +15,11 @@ import java.io.InterruptedIOException;
 import java.nio.ByteBuffer;
 import java.util.ArrayDeque;
 import java.util.ArrayList;
+import java.util.Comparator;
 import java.util.Deque;
+import java.util.IdentityHashMap;
+import java.util.Iterator;
+import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.concurrent.ArrayBlockingQueue;
@@ -27,21 +31,27 @@ import java.util.concurrent.Future;
 import java.util.concurrent.TimeUnit;
 import java.util.concurrent.atomic.AtomicLong;
 import java.util.concurrent.atomic.AtomicReference;
+import java.util.function.Predicate;
 import java.util.function.Supplier;
 import java.util.zip.CRC32C;
 import org.jspecify.annotations.Nullable;
 
 /**
  * Lays files down with several threads. The unit of work is one large file, or a batch of small
- * ones that lie together; within it, neighbouring pieces are fetched with one request, and the next
- * stretch is fetched while the one before is written.
+ * ones that lie together; within it, pieces that lie together are fetched with one request, and the
+ * next stretch is fetched while the one before is written. A piece that holds scattered pages stays
+ * open until its last byte was written, as far as there is room.
  */
 final class Extraction implements AutoCloseable {
   private static final int MOST_WORKERS = 8;
   private static final long BATCH_BYTES = 4 << 20;
   private static final int BATCH_FILES = 512;
-  private static final int MOST_GAP = 64 << 10;
+
+  /** No more than a request of its own would fetch besides: a run is never longer than its parts. */
+  private static final int MOST_GAP = PackReader.bufferLength(0);
+
   private static final int MOST_STEPS = 4096;
+  private static final int OPEN_PIECES = 4 * PageDiff.MOST_PIECES;
   private static final long LOOK_AROUND_MILLIS = 100;
   private static final int ZEROS_AT_ONCE = 1 << 16;
 
@@ -51,6 +61,7 @@ final class Extraction implements AutoCloseable {
   private final RunControl control;
   private final long expectedBytes;
   private final int stretch;
+  private final int openPieces;
   private final BlockingQueue<List<FileEntry>> jobs;
   private final List<Thread> workers = new ArrayList<>();
   private final ExecutorService fetchers;
@@ -76,6 +87,7 @@ final class Extraction implements AutoCloseable {
     this.expectedBytes = expectedBytes;
     int threads = Math.min(parallelism, MOST_WORKERS);
     this.stretch = threads <= 4 ? 4 << 20 : 2 << 20;
+    this.openPieces = OPEN_PIECES / Math.max(threads, 2);
     this.jobs = new ArrayBlockingQueue<>(2 * threads);
     String name = "thorbis-extract-" + backup.descriptor().id();
     this.fetchers = Executors.newFixedThreadPool(threads, work -> daemon(work, name + "-fetch"));
@@ -190,50 +202,130 @@ final class Extraction implements AutoCloseable {
    * @param extent what to write; null where the file ends
    * @param offset where it goes in the file
    */
-  private record Step(FileEntry file, @Nullable Extent extent, long offset) {}
+  private record Step(FileEntry file, @Nullable Extent extent, long offset) {
+    @Nullable PieceRef piece() {
+      return extent == null ? null : extent.piece();
+    }
+  }
 
-  /** Steps whose pieces lie together in one pack. */
+  /** Pieces that lie together in one pack and are fetched with one request. */
+  private static final class Run {
+    final PieceRef first;
+    long end;
+    int at;
+
+    Run(PieceRef first) {
+      this.first = first;
+      this.end = first.end();
+    }
+
+    boolean takes(PieceRef piece) {
+      return piece.pack().equals(first.pack())
+          && piece.position() >= first.position()
+          && piece.position() <= end + MOST_GAP;
+    }
+
+    int length() {
+      return (int) (end - first.position());
+    }
+  }
+
+  /** Steps that are written one after another, and the pieces that have to be fetched for them. */
   private static final class Stretch {
     final List<Step> steps = new ArrayList<>();
-    @Nullable PieceRef first;
-    long end;
+    final Map<PieceRef, Run> fetched = new LinkedHashMap<>();
+    private long bytes;
 
-    /** Whether the step's piece lies near enough to be fetched with the others. */
-    boolean takes(Step step, int most) {
+    boolean takes(Step step, int most, Predicate<PieceRef> open) {
       if (steps.size() >= MOST_STEPS) {
         return false;
       }
-      PieceRef piece = step.extent() == null ? null : step.extent().piece();
-      PieceRef start = first;
+      PieceRef piece = step.piece();
       return piece == null
-          || start == null
-          || piece.pack().equals(start.pack())
-              && piece.position() >= start.position()
-              && piece.position() <= end + MOST_GAP
-              && piece.end() - start.position() <= most;
+          || fetched.isEmpty()
+          || fetched.containsKey(piece)
+          || open.test(piece)
+          // Whole pieces and one request for each, whatever else lies between them.
+          || PackReader.bufferLength((int) (bytes + piece.storedLength())) <= most;
     }
 
-    void add(Step step) {
+    void add(Step step, Predicate<PieceRef> open) {
       steps.add(step);
-      PieceRef piece = step.extent() == null ? null : step.extent().piece();
-      if (piece != null) {
-        if (first == null) {
-          first = piece;
+      PieceRef piece = step.piece();
+      if (piece != null && !fetched.containsKey(piece) && !open.test(piece)) {
+        fetched.put(piece, new Run(piece));
+        bytes += PackReader.bufferLength(piece.storedLength());
+      }
+    }
+
+    /** The requests, each piece under the one that brings it. */
+    List<Run> runs() {
+      List<PieceRef> sorted = new ArrayList<>(fetched.keySet());
+      sorted.sort(
+          Comparator.comparing((PieceRef piece) -> piece.pack().toString())
+              .thenComparingLong(PieceRef::position));
+      List<Run> runs = new ArrayList<>();
+      Run run = null;
+      for (PieceRef piece : sorted) {
+        if (run == null || !run.takes(piece)) {
+          run = new Run(piece);
+          runs.add(run);
         }
-        end = Math.max(end, piece.end());
+        run.end = Math.max(run.end, piece.end());
+        fetched.put(piece, run);
+      }
+      return runs;
+    }
+  }
+
+  /** A run on its way. */
+  private record Fetch(Stretch stretch, byte[] buffer, Map<Run, Future<Integer>> runs) {}
+
+  /** Pieces that were opened, the longest unused first. */
+  private final class OpenPieces {
+    private final Map<PieceRef, byte[]> open = new LinkedHashMap<>(16, 0.75f, true);
+    private final Deque<byte[]> free = new ArrayDeque<>();
+
+    byte @Nullable [] get(PieceRef piece) {
+      return open.get(piece);
+    }
+
+    boolean contains(PieceRef piece) {
+      return open.containsKey(piece);
+    }
+
+    /** A buffer that is nobody's. */
+    byte[] buffer() {
+      byte[] next = free.poll();
+      if (next == null && open.size() >= openPieces) {
+        Iterator<byte[]> eldest = open.values().iterator();
+        next = eldest.next();
+        eldest.remove();
+      }
+      return next == null ? new byte[PieceCodec.MAX_PIECE] : next;
+    }
+
+    void put(PieceRef piece, byte[] plain) {
+      open.put(piece, plain);
+    }
+
+    void giveBack(byte[] buffer) {
+      free.push(buffer);
+    }
+
+    void drop(PieceRef piece) {
+      byte[] plain = open.remove(piece);
+      if (plain != null) {
+        free.push(plain);
       }
     }
   }
 
-  /** A stretch on its way. */
-  private record Fetch(Stretch stretch, byte[] buffer, @Nullable Future<Integer> offset) {}
-
   private final class Worker implements Runnable {
     private final PieceCodec codec;
-    private final byte[] plain = new byte[PieceCodec.MAX_PIECE];
+    private final OpenPieces open = new OpenPieces();
     private final byte[][] buffers = new byte[2][];
     private int turn;
-    private @Nullable PieceRef decoded;
     private @Nullable FileOutput output;
     private final CRC32C crc = new CRC32C();
     private long length;
@@ -279,35 +371,31 @@ final class Extraction implements AutoCloseable {
       if (from == null) {
         return null;
       }
-      PieceRef first = from.first;
-      if (first == null) {
-        return new Fetch(from, new byte[0], null);
+      List<Run> runs = from.runs();
+      int length = 0;
+      for (Run run : runs) {
+        run.at = length;
+        length += PackReader.bufferLength(run.length());
       }
-      PackRef pack = backup.pack(first);
       turn ^= 1;
-      if (buffers[turn] == null) {
-        buffers[turn] = new byte[PackReader.bufferLength(stretch)];
-      }
       byte[] buffer = buffers[turn];
-      int bytes = (int) (from.end - first.position());
-      return new Fetch(
-          from, buffer, fetchers.submit(() -> packs.fetch(pack, first.position(), bytes, buffer)));
+      if (buffer == null || buffer.length < length) {
+        buffer = new byte[Math.max(length, PackReader.bufferLength(stretch))];
+        buffers[turn] = buffer;
+      }
+      Map<Run, Future<Integer>> fetches = new IdentityHashMap<>();
+      for (Run run : runs) {
+        PackRef pack = backup.pack(run.first);
+        byte[] into = buffer;
+        fetches.put(
+            run,
+            fetchers.submit(
+                () -> packs.fetch(pack, run.first.position(), run.length(), into, run.at)));
+      }
+      return new Fetch(from, buffer, fetches);
     }
 
     private void write(Fetch fetch) throws IOException, InterruptedException {
-      int start = 0;
-      boolean whole = true;
-      if (fetch.offset() != null) {
-        try {
-          start = fetch.offset().get();
-        } catch (ExecutionException e) {
-          if (!(e.getCause() instanceof RepositoryException)) {
-            throw unwrap(e.getCause());
-          }
-          whole = false; // piece by piece shows which file is hit; what comes before it is sound
-        }
-      }
-      PieceRef first = fetch.stretch().first;
       for (Step step : fetch.stretch().steps) {
         Extent extent = step.extent();
         if (extent == null) {
@@ -320,23 +408,52 @@ final class Extraction implements AutoCloseable {
           writeZeros(to, extent.length());
           continue;
         }
-        if (!piece.equals(decoded)) {
-          decoded = null;
-          try {
-            PackRef pack = backup.pack(piece);
-            if (whole && first != null) {
-              int at = start + (int) (piece.position() - first.position());
-              PackReader.decode(pack, piece, fetch.buffer(), at, codec, plain);
-            } else {
-              byte[] alone = packs.read(pack, piece, codec);
-              System.arraycopy(alone, 0, plain, 0, alone.length);
-            }
-          } catch (RepositoryException e) {
-            throw naming(step, e);
-          }
-          decoded = piece;
+        byte[] plain = open.get(piece);
+        if (plain == null) {
+          plain = open(step, piece, fetch);
         }
         write(to, ByteBuffer.wrap(plain, extent.offset(), (int) extent.length()));
+        if (extent.offset() + extent.length() == piece.plainLength()) {
+          open.drop(piece); // what comes behind it in the file, comes from behind it
+        }
+      }
+    }
+
+    private byte[] open(Step step, PieceRef piece, Fetch fetch)
+        throws IOException, InterruptedException {
+      byte[] plain = open.buffer();
+      try {
+        PackRef pack = backup.pack(piece);
+        Run run = fetch.stretch().fetched.get(piece);
+        int start = run == null ? -1 : start(fetch, run);
+        if (run != null && start >= 0) {
+          int at = start + (int) (piece.position() - run.first.position());
+          PackReader.decode(pack, piece, fetch.buffer(), at, codec, plain);
+        } else {
+          byte[] alone = packs.read(pack, piece, codec);
+          System.arraycopy(alone, 0, plain, 0, alone.length);
+        }
+      } catch (RepositoryException e) {
+        open.giveBack(plain);
+        throw naming(step, e);
+      }
+      open.put(piece, plain);
+      return plain;
+    }
+
+    /** Where a run begins in the buffer; -1 if it could not be fetched as a whole. */
+    private int start(Fetch fetch, Run run) throws IOException, InterruptedException {
+      Future<Integer> future = fetch.runs().get(run);
+      if (future == null) {
+        return -1;
+      }
+      try {
+        return future.get();
+      } catch (ExecutionException e) {
+        if (!(e.getCause() instanceof RepositoryException)) {
+          throw unwrap(e.getCause());
+        }
+        return -1; // piece by piece shows which file is hit; what comes before it is sound
       }
     }
 
@@ -371,7 +488,8 @@ final class Extraction implements AutoCloseable {
 
     private void end(FileEntry file) throws IOException {
       FileOutput to = outputOf(file);
-      if (length != file.file().length() || (int) crc.getValue() != file.crc()) {
+      if (length != file.file().length()
+          || file.crc().isPresent() && (int) crc.getValue() != file.crc().getAsInt()) {
         throw damaged(
             file.file(),
             "0+" + length,
@@ -406,6 +524,7 @@ final class Extraction implements AutoCloseable {
       private SealedBackupReader.@Nullable ExtentCursor cursor;
       private @Nullable FileEntry file;
       private long offset;
+      private Stretch planned = new Stretch();
 
       Steps(List<FileEntry> job) {
         this.files = new ArrayDeque<>(job);
@@ -413,13 +532,17 @@ final class Extraction implements AutoCloseable {
 
       @Nullable Stretch stretch() throws IOException {
         Stretch found = new Stretch();
+        Stretch before = planned;
+        Predicate<PieceRef> there =
+            piece -> open.contains(piece) || before.fetched.containsKey(piece);
         while (fill()) {
           Step step = ahead.getFirst();
-          if (!found.takes(step, stretch)) {
+          if (!found.takes(step, stretch, there)) {
             break;
           }
-          found.add(ahead.removeFirst());
+          found.add(ahead.removeFirst(), there);
         }
+        planned = found;
         return found.steps.isEmpty() ? null : found;
       }
 

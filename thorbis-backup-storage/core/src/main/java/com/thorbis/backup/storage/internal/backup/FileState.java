@@ -2,25 +2,36 @@ package com.thorbis.backup.storage.internal.backup;
 
 import com.thorbis.backup.spi.repository.StoredFile;
 import com.thorbis.backup.storage.internal.pack.Fingerprint;
-import com.thorbis.backup.storage.internal.pack.PieceRef;
 import java.util.ArrayList;
 import java.util.List;
+import java.util.OptionalInt;
+import org.jspecify.annotations.Nullable;
 
 /**
- * A file between the caller who writes it and the thread that maps it. The caller sets length and
- * checksum before it submits the mark of the end.
+ * A file between the caller who writes it and the thread that maps it. The caller sets length,
+ * checksum and fingerprint before it submits the mark of the end.
  */
 final class FileState {
   final StoredFile file;
   long length;
-  int crc;
+  OptionalInt crc = OptionalInt.empty();
+
+  /** The last stretch's fingerprint, where the slices that come do not tell; may be zero. */
+  @Nullable Fingerprint known;
+
+  // Of the caller: a run of unchanged bytes that was not handed on yet.
+  long runFrom;
+  long runTo;
 
   // Of the mapping thread.
   final List<Extent> extents = new ArrayList<>();
-  final List<PieceRef> maps = new ArrayList<>();
+  final List<MapRef> maps = new ArrayList<>();
   Fingerprint fingerprint = Fingerprint.ZERO;
-  int slices;
+  @Nullable Extent pending;
+  long mapped;
+  long inBlocks;
   MapBlock.Builder map = MapBlock.Builder.map();
+  long inBlock;
 
   FileState(StoredFile file) {
     this.file = file;

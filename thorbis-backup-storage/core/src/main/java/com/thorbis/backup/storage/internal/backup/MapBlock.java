@@ -16,6 +16,7 @@ import java.util.ArrayList;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
+import java.util.OptionalInt;
 
 /**
  * The content of a piece that describes others: a part of the file table, or of the map of one
@@ -31,6 +32,8 @@ final class MapBlock {
   private static final int EXTENTS = 0;
   private static final int MAPS = 1;
   private static final int WITH_FINGERPRINT = 2;
+  private static final int WITHOUT_CRC = 4;
+  private static final int MAPS_DESCRIBED = 8;
 
   private static final int STORED = 0;
   private static final int ZEROS = 1;
@@ -79,6 +82,11 @@ final class MapBlock {
       return count;
     }
 
+    /** The packs that its pieces lie in. */
+    List<ObjectId> packs() {
+      return List.copyOf(packs.keySet());
+    }
+
     void add(Extent extent) {
       count++;
       putExtent(extent);
@@ -101,9 +109,12 @@ final class MapBlock {
         return;
       }
       body.putVarint(file.length());
-      body.putInt(entry.crc());
+      body.putInt(entry.crc().orElse(0));
       boolean fingerprint = !entry.fingerprint().equals(Fingerprint.ZERO);
-      body.put((entry.maps().isEmpty() ? EXTENTS : MAPS) | (fingerprint ? WITH_FINGERPRINT : 0));
+      body.put(
+          (entry.maps().isEmpty() ? EXTENTS : MAPS | MAPS_DESCRIBED)
+              | (fingerprint ? WITH_FINGERPRINT : 0)
+              | (entry.crc().isEmpty() ? WITHOUT_CRC : 0));
       if (fingerprint) {
         body.putLong(entry.fingerprint().high());
         body.putLong(entry.fingerprint().low());
@@ -113,7 +124,7 @@ final class MapBlock {
         entry.extents().forEach(this::putExtent);
       } else {
         body.putVarint(entry.maps().size());
-        entry.maps().forEach(map -> body.putVarint(indexOf(map)));
+        entry.maps().forEach(this::putMap);
       }
     }
 
@@ -159,6 +170,15 @@ final class MapBlock {
       }
     }
 
+    private void putMap(MapRef map) {
+      body.putVarint(indexOf(map.piece()));
+      body.putVarint(map.length());
+      body.putVarint(map.packs().size());
+      for (ObjectId pack : map.packs()) {
+        body.putVarint(packs.computeIfAbsent(pack, id -> packs.size()));
+      }
+    }
+
     private int indexOf(PieceRef piece) {
       Integer known = pieces.get(piece);
       if (known != null) {
@@ -175,11 +195,12 @@ final class MapBlock {
   static List<FileEntry> readTable(ByteBuffer block, String object) throws RepositoryException {
     BinaryInput in = new BinaryInput(block, object);
     requireKind(in, TABLE);
-    List<PieceRef> pieces = readPieces(in);
+    List<ObjectId> packs = readPacks(in);
+    List<PieceRef> pieces = readPieces(in, packs);
     int count = in.getCount(5, "entries");
     List<FileEntry> entries = new ArrayList<>(count);
     for (int i = 0; i < count; i++) {
-      entries.add(readEntry(in, pieces));
+      entries.add(readEntry(in, packs, pieces));
     }
     in.requireEnd();
     return entries;
@@ -189,7 +210,7 @@ final class MapBlock {
   static List<Extent> readMap(ByteBuffer block, String object) throws RepositoryException {
     BinaryInput in = new BinaryInput(block, object);
     requireKind(in, MAP);
-    List<PieceRef> pieces = readPieces(in);
+    List<PieceRef> pieces = readPieces(in, readPacks(in));
     List<Extent> extents = readExtents(in, pieces);
     in.requireEnd();
     return extents;
@@ -202,12 +223,17 @@ final class MapBlock {
     }
   }
 
-  private static List<PieceRef> readPieces(BinaryInput in) throws RepositoryException {
+  private static List<ObjectId> readPacks(BinaryInput in) throws RepositoryException {
     int packCount = in.getCount(ObjectId.LENGTH, "packs");
     List<ObjectId> packs = new ArrayList<>(packCount);
     for (int i = 0; i < packCount; i++) {
       packs.add(in.getId());
     }
+    return packs;
+  }
+
+  private static List<PieceRef> readPieces(BinaryInput in, List<ObjectId> packs)
+      throws RepositoryException {
     int count = in.getCount(LEAST_PIECE, "pieces");
     List<PieceRef> pieces = new ArrayList<>(count);
     for (int i = 0; i < count; i++) {
@@ -235,8 +261,8 @@ final class MapBlock {
     return pieces;
   }
 
-  private static FileEntry readEntry(BinaryInput in, List<PieceRef> pieces)
-      throws RepositoryException {
+  private static FileEntry readEntry(
+      BinaryInput in, List<ObjectId> packs, List<PieceRef> pieces) throws RepositoryException {
     int kind = in.getVarint(DIRECTORY, "the kind of an entry");
     StoredFile.Area area = area(in, in.get());
     String path = in.getText(MAX_PATH);
@@ -250,15 +276,21 @@ final class MapBlock {
     if (kind == DIRECTORY) {
       return new FileEntry(
           new StoredFile(area, path, StoredFile.Kind.DIRECTORY, 0, mode, modifiedAt),
-          0,
+          OptionalInt.empty(),
           Fingerprint.ZERO,
           List.of(),
           List.of());
     }
     StoredFile file =
         new StoredFile(area, path, StoredFile.Kind.FILE, in.getVarint(), mode, modifiedAt);
-    int crc = in.getInt();
-    int form = in.getVarint(MAPS | WITH_FINGERPRINT, "the form of a map");
+    int written = in.getInt();
+    int form =
+        in.getVarint(
+            MAPS | WITH_FINGERPRINT | WITHOUT_CRC | MAPS_DESCRIBED, "the form of an entry");
+    if ((form & WITHOUT_CRC) != 0 && written != 0) {
+      throw in.malformed("has a checksum that it says it has not");
+    }
+    OptionalInt crc = (form & WITHOUT_CRC) == 0 ? OptionalInt.of(written) : OptionalInt.empty();
     Fingerprint fingerprint =
         (form & WITH_FINGERPRINT) == 0
             ? Fingerprint.ZERO
@@ -274,15 +306,37 @@ final class MapBlock {
       }
       return new FileEntry(file, crc, fingerprint, extents, List.of());
     }
-    int count = in.getCount(1, "map pieces");
-    List<PieceRef> maps = new ArrayList<>(count);
-    for (int i = 0; i < count; i++) {
-      maps.add(pieces.get(index(in, pieces, "piece")));
-    }
+    List<MapRef> maps = readMaps(in, (form & MAPS_DESCRIBED) != 0, packs, pieces);
     if (maps.isEmpty()) {
       throw in.malformed("has a map of no pieces");
     }
+    if ((form & MAPS_DESCRIBED) != 0
+        && maps.stream().mapToLong(MapRef::length).sum() != file.length()) {
+      throw in.malformed("maps another length than the " + file.length() + " bytes of " + path);
+    }
     return new FileEntry(file, crc, fingerprint, List.of(), maps);
+  }
+
+  private static List<MapRef> readMaps(
+      BinaryInput in, boolean described, List<ObjectId> packs, List<PieceRef> pieces)
+      throws RepositoryException {
+    int count = in.getCount(1, "map pieces");
+    List<MapRef> maps = new ArrayList<>(count);
+    for (int i = 0; i < count; i++) {
+      PieceRef piece = pieces.get(index(in, pieces, "piece"));
+      if (!described) {
+        maps.add(new MapRef(piece, MapRef.UNKNOWN, List.of()));
+        continue;
+      }
+      long length = in.getVarint();
+      int packCount = in.getCount(1, "packs of a map");
+      List<ObjectId> of = new ArrayList<>(packCount);
+      for (int j = 0; j < packCount; j++) {
+        of.add(packs.get(index(in, packs, "pack")));
+      }
+      maps.add(new MapRef(piece, length, of));
+    }
+    return maps;
   }
 
   private static List<Extent> readExtents(BinaryInput in, List<PieceRef> pieces)

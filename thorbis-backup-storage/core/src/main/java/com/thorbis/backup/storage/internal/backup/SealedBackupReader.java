@@ -118,7 +118,7 @@ public final class SealedBackupReader implements BackupReader {
                 services.parallelism(),
                 target,
                 control,
-                entry.backup().bytesRead())) {
+                entry.backup().bytes())) {
       for (FileEntry found = table.next(); found != null; found = table.next()) {
         control.cancellation().check();
         if (found.file().kind() == StoredFile.Kind.FILE && wanted.test(found.file())) {
@@ -172,8 +172,8 @@ public final class SealedBackupReader implements BackupReader {
       Iterator<List<Extent>> once = List.of(file.extents()).iterator();
       return () -> once.hasNext() ? once.next() : null;
     }
-    Iterator<PieceRef> maps = file.maps().iterator();
-    return () -> maps.hasNext() ? map(maps.next(), packs, codec) : null;
+    Iterator<MapRef> maps = file.maps().iterator();
+    return () -> maps.hasNext() ? map(maps.next().piece(), packs, codec) : null;
   }
 
   private byte[] readWhole(FileEntry found) throws IOException {

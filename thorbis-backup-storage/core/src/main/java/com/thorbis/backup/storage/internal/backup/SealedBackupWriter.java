@@ -9,6 +9,7 @@ import com.thorbis.backup.crypto.ObjectHeader;
 import com.thorbis.backup.crypto.ObjectId;
 import com.thorbis.backup.crypto.ObjectType;
 import com.thorbis.backup.crypto.SealedWriter;
+import com.thorbis.backup.spi.repository.Arrival;
 import com.thorbis.backup.spi.repository.BackupFacts;
 import com.thorbis.backup.spi.repository.BackupStart;
 import com.thorbis.backup.spi.repository.BackupWriter;
@@ -19,6 +20,7 @@ import com.thorbis.backup.spi.repository.StoredFile;
 import com.thorbis.backup.spi.storage.ObjectInfo;
 import com.thorbis.backup.spi.storage.ObjectKey;
 import com.thorbis.backup.spi.storage.ObjectUpload;
+import com.thorbis.backup.storage.internal.Parallel;
 import com.thorbis.backup.storage.internal.Services;
 import com.thorbis.backup.storage.internal.catalog.Catalog;
 import com.thorbis.backup.storage.internal.catalog.CommitLog;
@@ -53,17 +55,27 @@ import java.util.List;
 import java.util.Locale;
 import java.util.Map;
 import java.util.Optional;
+import java.util.OptionalInt;
+import java.util.OptionalLong;
+import java.util.SplittableRandom;
 import java.util.stream.Stream;
 import java.util.zip.CRC32C;
 import org.jspecify.annotations.Nullable;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
-/** Writes a full backup: bytes into pieces, pieces into packs, then maps, manifest and commit. */
+/**
+ * Writes a backup: bytes into pieces, pieces into packs, then maps, manifest and commit. With a base,
+ * what did not change is referenced where it lies.
+ */
 public final class SealedBackupWriter implements BackupWriter {
   private static final Logger LOG = LoggerFactory.getLogger(SealedBackupWriter.class);
   private static final int EPOCH = 1;
   private static final int MOST_PATH_BYTES = 16 << 10;
+
+  /** One in so many judged stretches is compared with the base, and the first. */
+  private static final int SAMPLE = 64;
+
   private static final DateTimeFormatter ID_TIME =
       DateTimeFormatter.ofPattern("yyyyMMdd'T'HHmmss'Z'", Locale.ROOT).withZone(ZoneOffset.UTC);
 
@@ -79,9 +91,14 @@ public final class SealedBackupWriter implements BackupWriter {
   private final PiecePipeline pipeline;
   private final CommitLog.Fence fence;
   private final Lease lease;
-  private @Nullable Content open;
+  private final @Nullable Base base;
+  private final @Nullable StretchQueue stretches;
+  private final SplittableRandom sampling;
+  private @Nullable FileWriter open;
   private @Nullable Piece current;
   private long bytesRead;
+  private long bytesChanged;
+  private boolean sampled;
   private long manifestLength;
   private boolean ended;
 
@@ -101,6 +118,9 @@ public final class SealedBackupWriter implements BackupWriter {
     this.lease = lease();
     this.addressKey = key.addressKey();
     Fingerprint.Function fingerprints = new Fingerprint.Function(key.fingerprintSeed());
+    this.sampling = new SplittableRandom(services.random().nextLong());
+    Base base = start.base().isPresent() ? open(start.base().get(), fingerprints) : null;
+    this.base = base;
     this.packs = new PackSet(services.store(), key, services.random());
     this.assembler =
         new Assembler(packs, new PieceEncoder(services.codecs().get(), addressKey, fingerprints));
@@ -110,12 +130,39 @@ public final class SealedBackupWriter implements BackupWriter {
             services.parallelism(),
             () -> new PieceEncoder(services.codecs().get(), addressKey, fingerprints),
             assembler);
+    this.stretches =
+        base == null
+            ? null
+            : new StretchQueue(
+                "thorbis-backup-" + id,
+                services.parallelism(),
+                () -> new PageDiff(services.codecs().get(), fingerprints),
+                this::take);
+  }
+
+  private Base open(BackupId wanted, Fingerprint.Function fingerprints) throws IOException {
+    Catalog.Entry entry =
+        services
+            .log()
+            .catalog()
+            .backup(wanted)
+            .filter(found -> found.backup().source().equals(source.info().name()))
+            .orElseThrow(
+                () ->
+                    new RepositoryException(
+                        "backup.not-found",
+                        FailureKind.NOT_FOUND,
+                        "Source " + source.info().name() + " has no backup " + wanted,
+                        Map.of("backup", wanted.value()),
+                        "Look with list.",
+                        null));
+    return new Base(services, new SealedBackupReader(services, source, entry), fingerprints);
   }
 
   private Lease lease() throws IOException {
     boolean taken = false;
     try {
-      Lease lease = Lease.take(services, id.value(), LeaseFacts.BACKUP, List.of());
+      Lease lease = Lease.take(services, id.value(), LeaseFacts.BACKUP, start.base().stream().toList());
       taken = true;
       return lease;
     } finally {
@@ -133,12 +180,14 @@ public final class SealedBackupWriter implements BackupWriter {
   @Override
   public void directory(StoredFile directory) throws IOException {
     FileState state = begin(directory, StoredFile.Kind.DIRECTORY);
+    drainStretches();
     markEnd(state);
   }
 
   @Override
   public FileWriter file(StoredFile file, PieceCheck check) throws IOException {
     FileState state = begin(file, StoredFile.Kind.FILE);
+    drainStretches();
     if (current != null && current.length() > 0 && file.length() > current.room()) {
       submitCurrent();
     }
@@ -148,8 +197,22 @@ public final class SealedBackupWriter implements BackupWriter {
   }
 
   @Override
+  public FileWriter file(StoredFile file, PieceCheck check, Arrival arrival) throws IOException {
+    Base known = base;
+    StretchQueue queue = stretches;
+    if (known == null || queue == null || arrival instanceof Arrival.Whole) {
+      return file(file, check);
+    }
+    FileState state = begin(file, StoredFile.Kind.FILE);
+    Patched content = new Patched(state, check, arrival, known, known.find(file), queue);
+    open = content;
+    return content;
+  }
+
+  @Override
   public void settle() throws IOException {
     requireIdle();
+    drainStretches();
     submitCurrent();
     pipeline.drain();
   }
@@ -168,13 +231,15 @@ public final class SealedBackupWriter implements BackupWriter {
   public BackupDescriptor commit(BackupFacts facts, BackupStatus status) throws IOException {
     requireIdle();
     ended = true;
+    drainStretches();
     submitCurrent();
     pipeline.finish();
     Map<ObjectId, PackRef> table = new LinkedHashMap<>();
     for (PackRef pack : assembler.packs()) {
       table.put(pack.id(), pack);
     }
-    requireStored(assembler.packs());
+    requireStored(List.copyOf(table.values()));
+    requireReferenced(table);
     long stored = packs.sealedLength();
     StoredBackup backup = describe(facts, status, stored);
     Manifest manifest =
@@ -198,11 +263,13 @@ public final class SealedBackupWriter implements BackupWriter {
               return operations;
             });
     LOG.info(
-        "Committed backup={} source={} files={} read={} stored={}",
+        "Committed backup={} source={} type={} files={} read={} changed={} stored={}",
         id,
         source.info().name(),
+        backup.type().label(),
         backup.files(),
         backup.bytesRead(),
+        backup.bytesChanged(),
         backup.bytesStored());
     return backup;
   }
@@ -211,8 +278,14 @@ public final class SealedBackupWriter implements BackupWriter {
   public void close() throws IOException {
     ended = true;
     try {
-      pipeline.close();
+      if (stretches != null) {
+        stretches.close();
+      }
     } finally {
+      pipeline.close();
+      if (base != null) {
+        base.close();
+      }
       lease.close();
       fence.close();
       Arrays.fill(addressKey, (byte) 0);
@@ -272,7 +345,7 @@ public final class SealedBackupWriter implements BackupWriter {
         incarnation.id(),
         incarnation.cluster(),
         start.type(),
-        Optional.empty(),
+        start.base(),
         status,
         start.label(),
         facts.startedAt(),
@@ -281,8 +354,9 @@ public final class SealedBackupWriter implements BackupWriter {
         facts.stopLsn(),
         facts.timeline(),
         assembler.files(),
+        assembler.bytes(),
         bytesRead,
-        bytesRead,
+        bytesChanged,
         stored,
         Math.max(0, now.toEpochMilli() - start.startedAt().toEpochMilli()),
         List.of(services.store().describe()),
@@ -290,18 +364,42 @@ public final class SealedBackupWriter implements BackupWriter {
   }
 
   /** Nothing is committed that refers to what is not there. */
-  private void requireStored(List<PackRef> written) throws IOException {
-    for (PackRef pack : written) {
-      Optional<ObjectInfo> info = services.store().head(pack.key());
-      if (info.isEmpty() || info.get().length() != pack.sealedLength()) {
-        throw RepositoryException.damaged(
-            pack.key().value(),
-            info.isEmpty()
-                ? "is not there, though the store took it"
-                : "has " + info.get().length() + " of " + pack.sealedLength() + " bytes",
-            null);
+  private void requireStored(List<PackRef> needed) throws IOException {
+    Parallel.forEach(
+        needed,
+        services.parallelism(),
+        () -> () -> {},
+        (nothing, pack) -> {
+          Optional<ObjectInfo> info = services.store().head(pack.key());
+          if (info.isEmpty() || info.get().length() != pack.sealedLength()) {
+            throw RepositoryException.damaged(
+                pack.key().value(),
+                info.isEmpty()
+                    ? "is not there, though the store took it"
+                    : "has " + info.get().length() + " of " + pack.sealedLength() + " bytes",
+                null);
+          }
+        });
+  }
+
+  /** Adds the packs of earlier backups to those of this one, after a look at each. */
+  private void requireReferenced(Map<ObjectId, PackRef> table) throws IOException {
+    Base known = base;
+    if (known == null) {
+      return;
+    }
+    List<PackRef> earlier = new ArrayList<>();
+    for (ObjectId referenced : assembler.referenced()) {
+      if (!table.containsKey(referenced)) {
+        earlier.add(known.pack(referenced));
       }
     }
+    try {
+      requireStored(earlier);
+    } catch (RepositoryException e) {
+      throw known.damaged(e);
+    }
+    earlier.forEach(pack -> table.put(pack.id(), pack));
   }
 
   private SlotRef store(Manifest manifest) throws IOException {
@@ -356,6 +454,100 @@ public final class SealedBackupWriter implements BackupWriter {
     }
     if (open != null) {
       throw new IllegalStateException("The file before is not finished");
+    }
+  }
+
+  private void drainStretches() throws IOException {
+    if (stretches != null) {
+      stretches.drain();
+    }
+  }
+
+  /** Maps a stretch whose parts are known, and sends what changed on its way. */
+  private void take(Stretch stretch) throws IOException {
+    FileState state = stretch.state;
+    for (Stretch.Part part : stretch.parts) {
+      long at = stretch.offset + part.from();
+      switch (part.kind()) {
+        case UNCHANGED -> {
+          if (state.runTo != at) {
+            flushRun(stretch, false);
+            state.runFrom = at;
+          }
+          state.runTo = at + part.length();
+        }
+        case ZEROS -> {
+          flushRun(stretch, false);
+          mark(new Reuse(state, List.of(new Extent(part.length(), null, 0)), null));
+        }
+        case CHANGED -> {
+          flushRun(stretch, false);
+          store(stretch, part);
+        }
+      }
+    }
+    if (stretch.length() > 0) {
+      state.known = stretch.fingerprint;
+    }
+    if (stretch.endsFile) {
+      flushRun(stretch, true);
+      markEnd(state);
+    }
+  }
+
+  /** Hands on a run of unchanged bytes: whole parts of the base's map where it can. */
+  private void flushRun(Stretch stretch, boolean atEnd) throws IOException {
+    FileState state = stretch.state;
+    long from = state.runFrom;
+    long to = state.runTo;
+    if (from == to) {
+      return;
+    }
+    state.runFrom = to;
+    Base.BaseFile file = stretch.base.orElseThrow();
+    for (Base.BaseFile.Block block : file.blocks(from, to)) {
+      MapRef map = block.map();
+      boolean covered = from <= block.start() && block.end() <= to;
+      boolean last = atEnd && block.end() == to && to == file.length();
+      if (map != null && covered && (map.length() >= Assembler.REGION || last)) {
+        mark(new Reuse(state, List.of(), map));
+      } else {
+        mark(
+            new Reuse(
+                state,
+                file.extents(Math.max(from, block.start()), Math.min(to, block.end())),
+                null));
+      }
+    }
+  }
+
+  /** Changed pages of many stretches share pieces; a stretch that is new begins its own. */
+  private void store(Stretch stretch, Stretch.Part part) throws IOException {
+    byte[] bytes = stretch.bytes();
+    int from = (int) part.from();
+    int left = (int) part.length();
+    boolean whole = left == stretch.length();
+    bytesChanged += left;
+    while (left > 0) {
+      Piece piece = current();
+      int room = piece.room();
+      int taken = left <= room ? left : whole ? 0 : room - room % Arrival.PAGE;
+      if (taken == 0 || piece.crowded()) {
+        submitCurrent();
+        continue;
+      }
+      Piece.Slice slice = piece.begin(stretch.state, PieceCheck.NONE, stretch.offset + from);
+      piece.append(slice, bytes, from, taken);
+      from += taken;
+      left -= taken;
+    }
+  }
+
+  private void mark(Reuse reuse) throws IOException {
+    Piece piece = current();
+    piece.begin(reuse, PieceCheck.NONE, 0);
+    if (piece.crowded()) {
+      submitCurrent();
     }
   }
 
@@ -423,6 +615,7 @@ public final class SealedBackupWriter implements BackupWriter {
         left -= taken;
         length += taken;
         bytesRead += taken;
+        bytesChanged += taken;
       }
     }
 
@@ -431,7 +624,7 @@ public final class SealedBackupWriter implements BackupWriter {
       requireOpen();
       pipeline.requireHealthy();
       state.length = length;
-      state.crc = (int) crc.getValue();
+      state.crc = OptionalInt.of((int) crc.getValue());
       dropEmptySlice();
       open = null;
       markEnd(state);
@@ -463,6 +656,188 @@ public final class SealedBackupWriter implements BackupWriter {
       slice = null;
       if (part != null && part.length() == 0 && current != null) {
         current.remove(part);
+      }
+    }
+
+    private void requireOpen() {
+      if (open != this) {
+        throw new IllegalStateException("The file was finished or closed");
+      }
+    }
+  }
+
+  /** A file of which some content may be the base's. */
+  private final class Patched implements FileWriter {
+    private final FileState state;
+    private final PieceCheck check;
+    private final Arrival arrival;
+    private final Base known;
+    private final Optional<Base.BaseFile> file;
+    private final StretchQueue queue;
+    private final CRC32C crc = new CRC32C();
+    private boolean whole = true;
+    private @Nullable Stretch stretch;
+    private long length;
+
+    Patched(
+        FileState state,
+        PieceCheck check,
+        Arrival arrival,
+        Base known,
+        Optional<Base.BaseFile> file,
+        StretchQueue queue) {
+      this.state = state;
+      this.check = check;
+      this.arrival = arrival;
+      this.known = known;
+      this.file = file;
+      this.queue = queue;
+      state.known = Fingerprint.ZERO;
+    }
+
+    @Override
+    public void write(byte[] bytes, int offset, int count) throws IOException {
+      java.util.Objects.checkFromIndexSize(offset, count, bytes.length);
+      requireOpen();
+      crc.update(bytes, offset, count);
+      bytesRead += count;
+      for (int taken = 0; taken < count; ) {
+        Stretch now = stretch();
+        int next = Math.min(count - taken, now.room());
+        now.append(bytes, offset + taken, next);
+        taken += next;
+        length += next;
+        submitFull();
+      }
+    }
+
+    @Override
+    public OptionalLong baseLength() {
+      return file.isPresent() ? OptionalLong.of(file.get().length()) : OptionalLong.empty();
+    }
+
+    @Override
+    public void unchanged(long count) throws IOException {
+      requireSparse();
+      if (count > 0 && count > file.map(Base.BaseFile::length).orElse(0L) - length) {
+        throw new RepositoryException(
+            "backup.base-too-short",
+            FailureKind.REFUSED,
+            "The base "
+                + known.id()
+                + " has no bytes "
+                + length
+                + "+"
+                + count
+                + " of "
+                + state.file.path(),
+            Map.of("base", known.id().value(), "file", state.file.path()),
+            "Take a full backup.",
+            null);
+      }
+      extend(Stretch.Kind.UNCHANGED, count);
+    }
+
+    @Override
+    public void zeros(long count) throws IOException {
+      requireSparse();
+      extend(Stretch.Kind.ZEROS, count);
+    }
+
+    @Override
+    public void finish() throws IOException {
+      requireOpen();
+      pipeline.requireHealthy();
+      submit();
+      state.length = length;
+      state.crc = whole ? OptionalInt.of((int) crc.getValue()) : OptionalInt.empty();
+      Stretch end = new Stretch(state, arrival, check, file, length, null);
+      end.endsFile = true;
+      open = null;
+      queue.pass(end);
+    }
+
+    @Override
+    public void close() {
+      if (open != this) {
+        return;
+      }
+      open = null;
+      Stretch left = stretch;
+      stretch = null;
+      if (left != null) {
+        queue.giveBack(left.bytes());
+      }
+    }
+
+    private void extend(Stretch.Kind kind, long count) throws IOException {
+      if (count < 0) {
+        throw new IllegalArgumentException("A length of " + count);
+      }
+      whole &= count == 0;
+      long left = count;
+      while (left > 0) {
+        long many = left - left % Stretch.LENGTH;
+        if (stretch == null && many > 0) {
+          Stretch passing = new Stretch(state, arrival, check, file, length, null);
+          passing.extend(kind, many);
+          length += many;
+          left -= many;
+          passing.fingerprint = fingerprintIfLast(passing);
+          queue.pass(passing);
+          continue;
+        }
+        Stretch now = stretch();
+        long next = Math.min(left, now.room());
+        now.extend(kind, next);
+        left -= next;
+        length += next;
+        submitFull();
+      }
+    }
+
+    private Stretch stretch() throws IOException {
+      Stretch now = stretch;
+      if (now == null) {
+        now = new Stretch(state, arrival, check, file, length, queue.buffer());
+        stretch = now;
+      }
+      return now;
+    }
+
+    private void submitFull() throws IOException {
+      if (stretch != null && stretch.room() == 0) {
+        submit();
+      }
+    }
+
+    private void submit() throws IOException {
+      Stretch now = stretch;
+      stretch = null;
+      if (now == null) {
+        return;
+      }
+      if (arrival instanceof Arrival.Judged && file.isPresent()) {
+        now.sampled = !sampled || sampling.nextInt(SAMPLE) == 0;
+        sampled = true;
+      }
+      now.fingerprint = fingerprintIfLast(now);
+      queue.submit(now);
+    }
+
+    /** What is unchanged to the base's end has its fingerprint, if nothing comes behind it. */
+    private Fingerprint fingerprintIfLast(Stretch now) {
+      boolean toTheEnd =
+          now.parts.size() == 1
+              && now.parts.get(0).kind() == Stretch.Kind.UNCHANGED
+              && file.filter(one -> one.length() == length).isPresent();
+      return toTheEnd ? file.orElseThrow().fingerprint() : Fingerprint.ZERO;
+    }
+
+    private void requireSparse() {
+      requireOpen();
+      if (!(arrival instanceof Arrival.Sparse)) {
+        throw new IllegalStateException("Not a sparse file");
       }
     }
 

@@ -32,6 +32,7 @@ public record StoredBackup(
     Lsn stopLsn,
     Timeline timeline,
     long files,
+    long bytes,
     long bytesRead,
     long bytesChanged,
     long bytesStored,
@@ -62,6 +63,7 @@ public record StoredBackup(
         stopLsn,
         timeline,
         files,
+        bytes,
         bytesRead,
         bytesChanged,
         bytesStored,
@@ -87,6 +89,7 @@ public record StoredBackup(
     document.put("stopLsn", stopLsn);
     document.put("timeline", Integer.toUnsignedLong(timeline.number()));
     document.put("files", files);
+    document.put("bytes", bytes);
     document.put("bytesRead", bytesRead);
     document.put("bytesChanged", bytesChanged);
     document.put("bytesStored", bytesStored);
@@ -114,6 +117,8 @@ public record StoredBackup(
         node.parse("stopLsn", Lsn::parse),
         new Timeline((int) node.number("timeline", 1, 0xFFFFFFFFL)),
         node.number("files", 0, Long.MAX_VALUE),
+        node.number(
+            node.optionalNumber("bytes").isPresent() ? "bytes" : "bytesRead", 0, Long.MAX_VALUE),
         node.number("bytesRead", 0, Long.MAX_VALUE),
         node.number("bytesChanged", 0, Long.MAX_VALUE),
         node.number("bytesStored", 0, Long.MAX_VALUE),

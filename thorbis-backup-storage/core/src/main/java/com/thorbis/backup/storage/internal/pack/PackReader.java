@@ -52,12 +52,23 @@ public final class PackReader {
    * @return where {@code position} lies in the buffer
    */
   public int fetch(PackRef pack, long position, int length, byte[] into) throws IOException {
+    return fetch(pack, position, length, into, 0);
+  }
+
+  /**
+   * Fetches and opens a stretch of a pack's plain content into a part of a buffer.
+   *
+   * @param offset where the part begins that holds {@link #bufferLength} bytes
+   * @return where {@code position} lies in the buffer
+   */
+  public int fetch(PackRef pack, long position, int length, byte[] into, int offset)
+      throws IOException {
     try {
-      return fetchOnce(pack, position, length, into);
+      return fetchOnce(pack, position, length, into, offset);
     } catch (MalformedObjectException | EOFException first) {
       // What was damaged on its way is whole the second time; what lies there damaged is not.
       try {
-        int start = fetchOnce(pack, position, length, into);
+        int start = fetchOnce(pack, position, length, into, offset);
         LOG.warn("Read {} again after a damaged answer: {}", pack.key(), first.getMessage());
         return start;
       } catch (MalformedObjectException e) {
@@ -68,7 +79,8 @@ public final class PackReader {
     }
   }
 
-  private int fetchOnce(PackRef pack, long position, int length, byte[] into) throws IOException {
+  private int fetchOnce(PackRef pack, long position, int length, byte[] into, int offset)
+      throws IOException {
     SealedRange range =
         new SealedRange(
             keys.key(pack.sealedWith().tree(), pack.sealedWith().epoch()),
@@ -90,20 +102,20 @@ public final class PackReader {
             null);
       }
       long first = SealedRange.firstChunk(position);
-      open(range, read.body(), bytes.length(), first, into);
+      open(range, read.body(), bytes.length(), first, into, offset);
       fetched.addAndGet(bytes.length());
-      return (int) (position - first * SealedRange.CHUNK_LENGTH);
+      return offset + (int) (position - first * SealedRange.CHUNK_LENGTH);
     } catch (StorageException.NotFound e) {
       throw RepositoryException.damaged(pack.key().value(), "is missing", e);
     }
   }
 
   private static void open(
-      SealedRange range, InputStream body, long length, long firstChunk, byte[] into)
+      SealedRange range, InputStream body, long length, long firstChunk, byte[] into, int offset)
       throws IOException {
     byte[] sealed = new byte[(int) Math.min(length, (long) CHUNKS_AT_ONCE * SEALED_CHUNK)];
     long chunk = firstChunk;
-    int at = 0;
+    int at = offset;
     for (long left = length; left > 0; ) {
       int want = (int) Math.min(left, sealed.length);
       int got = body.readNBytes(sealed, 0, want);

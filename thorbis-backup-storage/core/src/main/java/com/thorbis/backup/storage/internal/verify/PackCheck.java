@@ -7,6 +7,7 @@ import com.thorbis.backup.spi.repository.RepositoryException;
 import com.thorbis.backup.spi.storage.ByteRange;
 import com.thorbis.backup.spi.storage.ObjectInfo;
 import com.thorbis.backup.spi.storage.ObjectRead;
+import com.thorbis.backup.storage.internal.Parallel;
 import com.thorbis.backup.storage.internal.Services;
 import com.thorbis.backup.storage.internal.pack.Fingerprint;
 import com.thorbis.backup.storage.internal.pack.PackIndex;

@@ -18,6 +18,7 @@ import com.thorbis.backup.spi.storage.ObjectInfo;
 import com.thorbis.backup.spi.storage.ObjectKey;
 import com.thorbis.backup.spi.storage.ObjectRead;
 import com.thorbis.backup.spi.storage.StorageException;
+import com.thorbis.backup.storage.internal.Parallel;
 import com.thorbis.backup.storage.internal.Services;
 import com.thorbis.backup.storage.internal.backup.BackupContents;
 import com.thorbis.backup.storage.internal.catalog.Catalog;

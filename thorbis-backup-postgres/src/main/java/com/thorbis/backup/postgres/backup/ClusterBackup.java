@@ -10,6 +10,7 @@ import com.thorbis.backup.api.ClusterIdentity;
 import com.thorbis.backup.api.FailureKind;
 import com.thorbis.backup.api.Lsn;
 import com.thorbis.backup.api.Progress;
+import com.thorbis.backup.api.Timeline;
 import com.thorbis.backup.api.WalSegment;
 import com.thorbis.backup.postgres.capture.AwaitingBackups;
 import com.thorbis.backup.postgres.capture.Descent;
@@ -17,6 +18,7 @@ import com.thorbis.backup.postgres.capture.Pause;
 import com.thorbis.backup.postgres.capture.WalCompanion;
 import com.thorbis.backup.postgres.page.PageChecksums;
 import com.thorbis.backup.postgres.settings.PostgresSettings;
+import com.thorbis.backup.postgres.wal.TimelineHistory;
 import com.thorbis.backup.postgres.wire.BaseBackupListener;
 import com.thorbis.backup.postgres.wire.BaseBackupOptions;
 import com.thorbis.backup.postgres.wire.Failures;
@@ -27,15 +29,18 @@ import com.thorbis.backup.postgres.wire.ReplicationConnection.WalPosition;
 import com.thorbis.backup.postgres.wire.ServerException;
 import com.thorbis.backup.postgres.wire.ServerMessage;
 import com.thorbis.backup.spi.repository.BackupFacts;
+import com.thorbis.backup.spi.repository.BackupReader;
 import com.thorbis.backup.spi.repository.BackupStart;
 import com.thorbis.backup.spi.repository.BackupWriter;
 import com.thorbis.backup.spi.repository.PieceCheck;
 import com.thorbis.backup.spi.repository.Repository;
+import com.thorbis.backup.spi.repository.RepositoryException;
 import com.thorbis.backup.spi.repository.RunControl;
 import com.thorbis.backup.spi.repository.SourceInfo;
 import com.thorbis.backup.spi.repository.StoredFile;
 import com.thorbis.backup.spi.repository.WalArchive;
 import java.io.IOException;
+import java.nio.ByteBuffer;
 import java.sql.SQLException;
 import java.time.Duration;
 import java.time.Instant;
@@ -44,13 +49,17 @@ import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.Optional;
+import java.util.Set;
 import org.jspecify.annotations.Nullable;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
-/** Takes one full backup over the replication protocol, and sees to it that its WAL is stored. */
-public final class FullBackup {
-  private static final Logger LOG = LoggerFactory.getLogger(FullBackup.class);
+/**
+ * Takes one backup over the replication protocol, and sees to it that its WAL is stored. What was to
+ * build on an earlier backup becomes a full one, in the same run, where that is not possible.
+ */
+public final class ClusterBackup {
+  private static final Logger LOG = LoggerFactory.getLogger(ClusterBackup.class);
 
   /** How long a backup that is all but whole waits before it is recorded as waiting. */
   private static final Duration FIRST_WAIT = Duration.ofSeconds(5);
@@ -59,6 +68,11 @@ public final class FullBackup {
   private static final Duration LONGEST_PAUSE = Duration.ofSeconds(5);
   private static final int MOST_WARNINGS = 20;
   private static final int CONFIGURATION_MODE = 0600;
+  private static final int FIRST_WITH_SUMMARIES = 17;
+
+  /** What a repository says of a base that no backup should build on. */
+  private static final Set<String> UNUSABLE =
+      Set.of("backup.base-damaged", "backup.base-too-short", "backup.cross-check-failed");
 
   private final PostgresSettings settings;
   private final BackupRequest request;
@@ -68,10 +82,11 @@ public final class FullBackup {
 
   private final Map<String, String> attributes = new LinkedHashMap<>();
   private final List<String> warnings = new ArrayList<>();
+  private Optional<Instant> postmaster = Optional.empty();
   private boolean checksums;
 
   /** One run. */
-  public FullBackup(
+  public ClusterBackup(
       PostgresSettings settings, BackupRequest request, Repository repository, RunControl control) {
     this.settings = settings;
     this.request = request;
@@ -82,6 +97,35 @@ public final class FullBackup {
 
   /** Takes it. */
   public BackupDescriptor run() throws IOException {
+    try {
+      return attempt(request.type());
+    } catch (UnusableBaseException e) {
+      return insteadOf(e);
+    } catch (RepositoryException e) {
+      if (request.type() == BackupType.FULL || !UNUSABLE.contains(e.code())) {
+        throw e;
+      }
+      return insteadOf(e);
+    }
+  }
+
+  private BackupDescriptor insteadOf(IOException problem) throws IOException {
+    LOG.warn(
+        "source={} takes a full backup instead of type={}",
+        settings.source(),
+        request.type().label(),
+        problem);
+    attributes.clear();
+    warnings.clear();
+    warn(
+        "this was to be of type "
+            + request.type().label()
+            + " and became a full backup: "
+            + problem.getMessage());
+    return attempt(BackupType.FULL);
+  }
+
+  private BackupDescriptor attempt(BackupType type) throws IOException {
     try (ReplicationConnection connection =
         ReplicationConnection.open(settings, control.cancellation())) {
       SystemIdentity server = connection.identify();
@@ -93,14 +137,14 @@ public final class FullBackup {
       AwaitingBackups.settle(repository, settings.source());
       WalArchive archive = repository.wal(settings.source());
       if (walIsCaptured(archive, cluster)) {
-        return take(connection, cluster, archive, Optional.empty());
+        return take(type, connection, server, cluster, archive, Optional.empty());
       }
       progress.note("Nobody captures WAL: this backup streams its own over a second connection");
       try (WalCompanion companion = WalCompanion.open(settings, cluster, archive)) {
-        return take(connection, cluster, archive, Optional.of(companion));
+        return take(type, connection, server, cluster, archive, Optional.of(companion));
       }
     } catch (IOException e) {
-      if (e instanceof ClassifiedFailure) {
+      if (e instanceof ClassifiedFailure || e instanceof UnusableBaseException) {
         throw e;
       }
       if (e instanceof ServerException refused
@@ -130,54 +174,243 @@ public final class FullBackup {
   }
 
   private BackupDescriptor take(
+      BackupType type,
       ReplicationConnection connection,
+      SystemIdentity server,
       ClusterIdentity cluster,
       WalArchive archive,
       Optional<WalCompanion> companion)
       throws IOException {
     Instant startedAt = before(connection);
+    BaseChoice choice = choose(type, connection, server, cluster);
+    BackupDescriptor base = choice.base();
     try (BackupWriter writer =
         repository.begin(
-            new BackupStart(settings.source(), BackupType.FULL, request.label(), startedAt))) {
-      LOG.info("backup={} source={} begins", writer.id(), settings.source());
-      WalPosition start;
-      BaseBackupEnd end;
-      List<BaseBackupListener.Archive> archives;
-      try (BackupReceiver receiver =
-          new BackupReceiver(
-              writer,
-              progress,
-              cluster.systemId(),
-              checksums && settings.verifyChecksums(),
-              position ->
-                  companion.ifPresent(wal -> wal.start(position.timeline(), position.lsn())),
-              startedAt)) {
-        end =
-            connection.baseBackup(
-                new BaseBackupOptions(
-                    label(writer),
-                    settings.fastCheckpoint(),
-                    settings.rateLimit() == 0 ? 0 : Math.max(1, settings.rateLimit() >> 10),
-                    settings.verifyChecksums()),
-                receiver);
-        start = receiver.start();
-        archives = receiver.tablespaces();
-        if (!start.timeline().equals(end.stop().timeline())) {
-          throw timelineChanged(
-              "The server went from timeline "
-                  + start.timeline()
-                  + " to "
-                  + end.stop().timeline()
-                  + " during the backup",
-              null);
-        }
+            new BackupStart(
+                settings.source(),
+                base == null ? BackupType.FULL : type,
+                Optional.ofNullable(base).map(BackupDescriptor::id),
+                request.label(),
+                startedAt))) {
+      LOG.info(
+          "backup={} source={} base={} begins",
+          writer.id(),
+          settings.source(),
+          base == null ? "" : base.id());
+      BackupReceiver.Begun begun =
+          position -> {
+            if (base != null && position.lsn().compareTo(base.stopLsn()) < 0) {
+              throw new UnusableBaseException(
+                  "it would begin at " + position.lsn() + ", before the end of " + base.id());
+            }
+            companion.ifPresent(wal -> wal.start(position.timeline(), position.lsn()));
+          };
+      Received received;
+      try (Attempts attempts =
+          new Attempts(
+              detection ->
+                  new BackupReceiver(
+                      writer,
+                      progress,
+                      cluster.systemId(),
+                      checksums && settings.verifyChecksums(),
+                      detection,
+                      begun,
+                      startedAt))) {
+        received = receive(connection, server, choice, attempts, label(writer));
         configuration(writer);
         writer.settle();
-        receiver.pages(end.stop().lsn()).ifPresent(this::judge);
+        received.receiver().pages(received.end().stop().lsn()).ifPresent(this::judge);
       }
-      notices(connection.takeNotices(), end.damagedPages());
-      BackupFacts facts = facts(start, end.stop(), startedAt, archives);
+      notices(connection.takeNotices(), received.end().damagedPages());
+      BackupFacts facts =
+          facts(
+              received.receiver().start(),
+              received.end().stop(),
+              startedAt,
+              received.receiver().tablespaces());
       return commit(writer, facts, archive, companion);
+    }
+  }
+
+  /** What came, and how it ended. */
+  private record Received(BackupReceiver receiver, BaseBackupEnd end) {}
+
+  /** Finds what to build on; none for a full backup, or where there is nothing. */
+  private BaseChoice choose(
+      BackupType type,
+      ReplicationConnection connection,
+      SystemIdentity server,
+      ClusterIdentity cluster)
+      throws IOException {
+    if (type == BackupType.FULL) {
+      return new BaseChoice(null, null, Optional.empty());
+    }
+    TimelineHistory history =
+        server.timeline().number() == 1
+            ? TimelineHistory.first(server.timeline())
+            : TimelineHistory.parse(
+                server.timeline(), connection.timelineHistory(server.timeline()));
+    SourceInfo source =
+        repository
+            .source(settings.source())
+            .orElseThrow(() -> new IllegalStateException("The source was registered just now"));
+    BaseChoice choice =
+        BaseChoice.of(type, repository, source, cluster, server, history, attributes);
+    if (choice.base() == null) {
+      String nothing = "this is a full backup: ";
+      if (choice.refused().isPresent()) {
+        warn(nothing + choice.refused().get());
+      } else {
+        progress.note(nothing + "there is none yet that one of type " + type.label() + " needs");
+      }
+    }
+    return choice;
+  }
+
+  private Received receive(
+      ReplicationConnection connection,
+      SystemIdentity server,
+      BaseChoice choice,
+      Attempts attempts,
+      String label)
+      throws IOException {
+    BackupDescriptor base = choice.base();
+    BackupFacts facts = choice.facts();
+    if (base == null || facts == null) {
+      return receive(connection, attempts.with(ChangeDetection.NONE), label, false);
+    }
+    String reason = summariesMissing(connection);
+    if (reason.isEmpty()) {
+      BackupReceiver receiver = attempts.with(ChangeDetection.SUMMARIES);
+      try {
+        uploadManifest(connection, base);
+        detected(ChangeDetection.SUMMARIES, "");
+        return receive(connection, receiver, label, true);
+      } catch (ServerException e) {
+        // What the server says before it sends anything is about its summaries.
+        if (receiver.begun()) {
+          throw e;
+        }
+        reason = "the server cannot say what changed: " + e.answer().message();
+      }
+    }
+    ChangeDetection detection = pages(base, facts, server.timeline());
+    progress.note("Reads everything to find what changed: " + reason);
+    detected(detection, reason);
+    return receive(connection, attempts.with(detection), label, false);
+  }
+
+  private Received receive(
+      ReplicationConnection connection, BackupReceiver receiver, String label, boolean incremental)
+      throws IOException {
+    BaseBackupEnd end =
+        connection.baseBackup(
+            new BaseBackupOptions(
+                label,
+                settings.fastCheckpoint(),
+                settings.rateLimit() == 0 ? 0 : Math.max(1, settings.rateLimit() >> 10),
+                settings.verifyChecksums(),
+                incremental),
+            receiver);
+    WalPosition start = receiver.start();
+    if (!start.timeline().equals(end.stop().timeline())) {
+      throw timelineChanged(
+          "The server went from timeline "
+              + start.timeline()
+              + " to "
+              + end.stop().timeline()
+              + " during the backup",
+          null);
+    }
+    return new Received(receiver, end);
+  }
+
+  /** Why the server cannot send changes only; empty if it may be able to. */
+  private String summariesMissing(ReplicationConnection connection) throws IOException {
+    if (connection.majorVersion() < FIRST_WITH_SUMMARIES) {
+      return "PostgreSQL " + connection.majorVersion() + " does not summarize its WAL";
+    }
+    return connection.show("summarize_wal").equals("on") ? "" : "summarize_wal is off";
+  }
+
+  private void uploadManifest(ReplicationConnection connection, BackupDescriptor base)
+      throws IOException {
+    try (BackupReader reader = repository.open(base.id())) {
+      connection.uploadManifest(
+          target ->
+              reader.extract(
+                  file ->
+                      file.area() == StoredFile.Area.META
+                          && file.path().equals(BackupReceiver.MANIFEST),
+                  file ->
+                      new BackupReader.FileOutput() {
+                        @Override
+                        public void write(ByteBuffer plain) throws IOException {
+                          target.write(plain);
+                        }
+
+                        @Override
+                        public void finish() {}
+
+                        @Override
+                        public void close() {}
+                      },
+                  new RunControl(control.cancellation(), Progress.NONE)));
+    } catch (RepositoryException e) {
+      if (e.kind() == FailureKind.DAMAGED) {
+        throw new UnusableBaseException(String.valueOf(e.getMessage()));
+      }
+      throw e;
+    }
+  }
+
+  private ChangeDetection pages(BackupDescriptor base, BackupFacts facts, Timeline timeline) {
+    Optional<String> doubt =
+        ChangeDetection.doubt(base, facts, attributes, postmaster, timeline);
+    if (doubt.isEmpty()) {
+      return ChangeDetection.pageLsn(base.startLsn(), checksums);
+    }
+    progress.note("Every page is compared with the base's: " + doubt.get());
+    return ChangeDetection.COMPARISON;
+  }
+
+  private void detected(ChangeDetection detection, String reason) {
+    put("change-detection", detection.label());
+    put("cross-check", detection.crossCheck());
+    if (!reason.isEmpty()) {
+      put("change-detection-because", reason);
+    }
+  }
+
+  /** Makes receivers; a server that refuses one way of a backup is asked for another. */
+  private static final class Attempts implements AutoCloseable {
+    private final Maker maker;
+    private @Nullable BackupReceiver last;
+
+    /** Makes a receiver. */
+    private interface Maker {
+      BackupReceiver make(ChangeDetection detection) throws IOException;
+    }
+
+    Attempts(Maker maker) {
+      this.maker = maker;
+    }
+
+    BackupReceiver with(ChangeDetection detection) throws IOException {
+      close();
+      BackupReceiver next = maker.make(detection);
+      last = next;
+      return next;
+    }
+
+    @Override
+    public void close() throws IOException {
+      BackupReceiver made = last;
+      last = null;
+      if (made != null) {
+        made.close();
+      }
     }
   }
 
@@ -195,6 +428,7 @@ public final class FullBackup {
     try (ServerFacts facts = ServerFacts.open(settings)) {
       facts.parameters().forEach((name, value) -> put(name.replace('_', '-'), value));
       put("in-recovery", Boolean.toString(facts.inRecovery()));
+      postmaster = Optional.of(facts.postmasterStart());
       return facts.clock();
     } catch (SQLException e) {
       sqlUnavailable(e);

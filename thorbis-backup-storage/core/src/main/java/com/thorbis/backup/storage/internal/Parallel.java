@@ -1,4 +1,4 @@
-package com.thorbis.backup.storage.internal.verify;
+package com.thorbis.backup.storage.internal;
 
 import java.io.IOException;
 import java.io.InterruptedIOException;
@@ -13,19 +13,19 @@ import java.util.function.Supplier;
 import org.jspecify.annotations.Nullable;
 
 /** Works through a list with a few threads. */
-final class Parallel {
+public final class Parallel {
   private static final int MOST_THREADS = 8;
 
   private Parallel() {}
 
   /** What a thread works with. */
-  interface Worker extends AutoCloseable {
+  public interface Worker extends AutoCloseable {
     @Override
     void close();
   }
 
   /** Works on one item. */
-  interface Work<W, T> {
+  public interface Work<W, T> {
     void on(W worker, T item) throws IOException;
   }
 
@@ -34,7 +34,7 @@ final class Parallel {
    *
    * @param workers makes what each thread works with; closed at its end
    */
-  static <W extends Worker, T> void forEach(
+  public static <W extends Worker, T> void forEach(
       List<T> items, int parallelism, Supplier<W> workers, Work<W, T> work) throws IOException {
     Iterator<T> next = items.iterator();
     int threads = Math.max(1, Math.min(Math.min(parallelism, MOST_THREADS), items.size()));
@@ -42,7 +42,7 @@ final class Parallel {
         Executors.newFixedThreadPool(
             threads,
             task -> {
-              Thread thread = new Thread(task, "thorbis-verify");
+              Thread thread = new Thread(task, "thorbis-parallel");
               thread.setDaemon(true);
               return thread;
             });
@@ -74,7 +74,7 @@ final class Parallel {
     } catch (InterruptedException e) {
       drain(next);
       Thread.currentThread().interrupt();
-      throw new InterruptedIOException("Interrupted while verifying");
+      throw new InterruptedIOException("Interrupted while working through a list");
     } finally {
       pool.shutdownNow();
     }

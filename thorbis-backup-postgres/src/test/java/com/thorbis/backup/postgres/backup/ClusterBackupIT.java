@@ -37,7 +37,7 @@ import org.junit.jupiter.api.io.TempDir;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.MethodSource;
 
-class FullBackupIT {
+class ClusterBackupIT {
   @TempDir Path folder;
 
   static List<PostgresBinaries> versions() {
@@ -64,7 +64,7 @@ class FullBackupIT {
           Sources.settings(folder, server.jdbcUrl("postgres"), server.superuser());
 
       BackupDescriptor backup =
-          new FullBackup(
+          new ClusterBackup(
                   settings,
                   BackupRequest.builder("orders").label("it's nightly").build(),
                   repository,
@@ -118,7 +118,7 @@ class FullBackupIT {
           Sources.settings(folder, primary.jdbcUrl("postgres"), primary.superuser());
       BackupRequest request = BackupRequest.builder("orders").build();
       BackupDescriptor first =
-          new FullBackup(settings, request, repository, RunControl.unattended()).run();
+          new ClusterBackup(settings, request, repository, RunControl.unattended()).run();
       Path copy = LaidDown.of(repository.stored(first.id()), folder.resolve("standby"));
       Files.createFile(copy.resolve("standby.signal"));
       try (PostgresServer standby =
@@ -143,7 +143,7 @@ class FullBackupIT {
             };
         assertThatThrownBy(
                 () ->
-                    new FullBackup(
+                    new ClusterBackup(
                             Sources.settings(
                                 folder, standby.jdbcUrl("postgres"), standby.superuser()),
                             request,
@@ -176,7 +176,7 @@ class FullBackupIT {
       server.start();
       MemoryRepository repository = new MemoryRepository();
       BackupDescriptor backup =
-          new FullBackup(
+          new ClusterBackup(
                   Sources.settings(folder, server.jdbcUrl("postgres"), server.superuser()),
                   BackupRequest.builder("orders").build(),
                   repository,
@@ -197,8 +197,8 @@ class FullBackupIT {
             .setting("max_wal_senders", "1")
             .start()) {
       MemoryRepository repository = new MemoryRepository();
-      FullBackup backup =
-          new FullBackup(
+      ClusterBackup backup =
+          new ClusterBackup(
               Sources.settings(folder, server.jdbcUrl("postgres"), server.superuser()),
               BackupRequest.builder("orders").build(),
               repository,
@@ -231,8 +231,8 @@ class FullBackupIT {
                 holder.startStreaming(
                     Optional.of(settings.slot()), here.position(), here.timeline()))
             .isNotNull();
-        FullBackup backup =
-            new FullBackup(
+        ClusterBackup backup =
+            new ClusterBackup(
                 settings,
                 BackupRequest.builder("orders").build(),
                 repository,

@@ -1,0 +1,563 @@
+package com.thorbis.backup.cli.story;
+
+import static org.assertj.core.api.Assertions.assertThat;
+
+import com.thorbis.backup.api.BackupDescriptor;
+import com.thorbis.backup.api.BackupRequest;
+import com.thorbis.backup.api.BackupStatus;
+import com.thorbis.backup.api.BackupType;
+import com.thorbis.backup.api.Cancellation;
+import com.thorbis.backup.api.Progress;
+import com.thorbis.backup.api.RecoveryTarget;
+import com.thorbis.backup.api.RestoreReport;
+import com.thorbis.backup.api.RestoreRequest;
+import com.thorbis.backup.api.ThorbisBackup;
+import com.thorbis.backup.spi.SecretValue;
+import com.thorbis.backup.spi.repository.BackupReader;
+import com.thorbis.backup.spi.repository.Compression;
+import com.thorbis.backup.spi.repository.RunControl;
+import com.thorbis.backup.testkit.postgres.PostgresBinaries;
+import com.thorbis.backup.testkit.postgres.PostgresServer;
+import java.io.IOException;
+import java.net.URI;
+import java.nio.ByteBuffer;
+import java.nio.ByteOrder;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.nio.file.StandardOpenOption;
+import java.nio.file.attribute.PosixFilePermissions;
+import java.sql.Connection;
+import java.sql.DriverManager;
+import java.sql.ResultSet;
+import java.sql.SQLException;
+import java.sql.Statement;
+import java.util.ArrayList;
+import java.util.Arrays;
+import java.util.Collections;
+import java.util.HashMap;
+import java.util.List;
+import java.util.Map;
+import java.util.Optional;
+import java.util.Random;
+import java.util.TreeMap;
+import java.util.stream.Stream;
+import org.junit.jupiter.api.AfterEach;
+import org.junit.jupiter.api.BeforeEach;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.io.TempDir;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.CsvSource;
+
+/**
+ * Incremental backups of real servers: what they restore is compared, byte by byte, with a full
+ * backup of the same state.
+ */
+class IncrementalIT {
+  @TempDir Path folder;
+
+  private final List<AutoCloseable> opened = new ArrayList<>();
+  private final List<String> notes = Collections.synchronizedList(new ArrayList<>());
+  private int restores;
+
+  @BeforeEach
+  void letServersPass() throws IOException {
+    // Restored servers of root run as another account, which must get this far.
+    Files.setPosixFilePermissions(folder, PosixFilePermissions.fromString("rwx--x--x"));
+  }
+
+  @AfterEach
+  void close() throws Exception {
+    Collections.reverse(opened);
+    for (AutoCloseable one : opened) {
+      one.close();
+    }
+  }
+
+  @ParameterizedTest
+  @CsvSource({
+    "15, true, page-lsn",
+    "15, false, comparison",
+    "17, false, wal-summaries",
+    "18, true, wal-summaries"
+  })
+  void aRandomWorkloadIsRestoredAsAFullBackupIs(int major, boolean checksums, String detection)
+      throws Exception {
+    long seed = Long.getLong("thorbis.seed", 1);
+    System.out.println("seed " + seed);
+    Random random = new Random(seed);
+    PostgresServer server = start(major, checksums);
+    ThorbisBackup thorbis = thorbis(server, "repo", "zstd");
+    server.createTablespace("spare", folder.resolve("spare"));
+    server.execute(
+        "postgres",
+        "CREATE EXTENSION amcheck",
+        "CREATE TABLE a (id int PRIMARY KEY, t text)",
+        "CREATE TABLE b (id int, t text) TABLESPACE spare",
+        "CREATE INDEX b_id ON b (id)",
+        "INSERT INTO a SELECT g, repeat(md5(g::text), 8) FROM generate_series(1, 20000) g",
+        "INSERT INTO b SELECT g, repeat(md5(g::text), 8) FROM generate_series(1, 8000) g");
+    BackupDescriptor last = take(thorbis, BackupType.FULL);
+    assertThat(last.base()).isEmpty();
+    for (int round = 1; round <= 4; round++) {
+      for (int i = 0; i < 5; i++) {
+        step(server, random, round * 10 + i);
+      }
+      BackupDescriptor next =
+          take(thorbis, round == 3 ? BackupType.DIFFERENTIAL : BackupType.INCREMENTAL);
+      assertThat(next.warnings()).isEmpty();
+      assertThat(next.base()).contains(round == 3 ? newestFull(thorbis).id() : last.id());
+      assertThat(attribute(thorbis, next, "postgres.change-detection")).isEqualTo(detection);
+      assertThat(next.bytesChanged()).isLessThan(next.bytes());
+      last = next;
+      if (round % 2 == 0) {
+        last = compareWithFull(server, thorbis, last);
+      }
+    }
+    String truth = server.query("postgres", DIGEST);
+    assertThat(started(thorbis, last, server, RestoreRequest.Action.PAUSE, DIGEST)).isEqualTo(truth);
+  }
+
+  private static BackupDescriptor newestFull(ThorbisBackup thorbis) {
+    return thorbis.backups(Optional.of("main")).stream()
+        .filter(backup -> backup.type() == BackupType.FULL)
+        .reduce((first, second) -> second)
+        .orElseThrow();
+  }
+
+  private static final String DIGEST =
+      "SELECT (SELECT count(*) || md5(string_agg(id || t, ',' ORDER BY id, t)) FROM a) || (SELECT"
+          + " count(*) || coalesce(md5(string_agg(id || t, ',' ORDER BY id, t)), '') FROM b) ||"
+          + " (SELECT count(bt_index_check(c.oid, true)) FROM pg_class c JOIN pg_am m ON m.oid ="
+          + " c.relam WHERE c.relkind = 'i' AND m.amname = 'btree' AND c.relpersistence = 'p')";
+
+  private static void step(PostgresServer server, Random random, int number) throws SQLException {
+    int from = random.nextInt(20_000);
+    switch (random.nextInt(9)) {
+      case 0 ->
+          server.execute(
+              "postgres",
+              "INSERT INTO b SELECT g, repeat(md5(random()::text), 8)"
+                  + " FROM generate_series(1, 3000) g");
+      case 1 ->
+          server.execute(
+              "postgres", "UPDATE a SET t = reverse(t) WHERE id BETWEEN " + from + " AND " + (from + 30));
+      case 2 -> server.execute("postgres", "DELETE FROM b WHERE id > " + from / 3, "VACUUM b");
+      case 3 -> server.execute("postgres", "TRUNCATE b");
+      case 4 -> server.execute("postgres", "VACUUM FULL a");
+      case 5 -> server.execute("postgres", "VACUUM (FREEZE) a");
+      case 6 ->
+          server.execute("postgres", "CREATE DATABASE d" + number + " STRATEGY file_copy");
+      case 7 -> {
+        for (String name :
+            server.rows("postgres", "SELECT datname FROM pg_database WHERE datname ~ '^d[0-9]'")) {
+          server.execute("postgres", "DROP DATABASE " + name);
+        }
+      }
+      default ->
+          server.execute(
+              "postgres",
+              "ALTER TABLE b SET TABLESPACE " + (random.nextBoolean() ? "spare" : "pg_default"));
+    }
+  }
+
+  /**
+   * Of the same state an incremental and a full backup: all files of all relations, and the states
+   * of transactions, must be the same bytes. The first incremental one brings the hints to rest that
+   * a backup's own queries set; only without checksums the server's summaries do not tell of hints.
+   */
+  private BackupDescriptor compareWithFull(
+      PostgresServer server, ThorbisBackup thorbis, BackupDescriptor last) throws Exception {
+    take(thorbis, BackupType.INCREMENTAL);
+    BackupDescriptor incremental = take(thorbis, BackupType.INCREMENTAL);
+    BackupDescriptor full = take(thorbis, BackupType.FULL);
+    assertThat(incremental.type()).isEqualTo(BackupType.INCREMENTAL);
+    assertThat(incremental.bytesStored()).isLessThan(full.bytesStored() / 2);
+    Map<String, byte[]> built = tree(laid(thorbis, incremental, server));
+    Map<String, byte[]> whole = tree(laid(thorbis, full, server));
+    assertThat(built.keySet()).isEqualTo(whole.keySet());
+    boolean hintsAside =
+        attribute(thorbis, incremental, "postgres.change-detection").equals("wal-summaries")
+            && attribute(thorbis, incremental, "postgres.data-checksums").equals("off");
+    for (Map.Entry<String, byte[]> file : whole.entrySet()) {
+      if (hintsAside) {
+        withoutHints(built.get(file.getKey()));
+        withoutHints(file.getValue());
+      }
+      int difference = Arrays.mismatch(built.get(file.getKey()), file.getValue());
+      assertThat(difference)
+          .as("%s differs in block %d", file.getKey(), difference / 8192)
+          .isEqualTo(-1);
+    }
+    assertThat(last.startLsn()).isLessThan(incremental.startLsn());
+    return incremental;
+  }
+
+  /** Takes out of pages what is set without a trace: not the all-visible flag. */
+  private static void withoutHints(byte[] file) {
+    ByteBuffer bytes = ByteBuffer.wrap(file).order(ByteOrder.LITTLE_ENDIAN);
+    for (int page = 0; page + 8192 <= file.length; page += 8192) {
+      int lower = bytes.getShort(page + 12) & 0xFFFF;
+      int upper = bytes.getShort(page + 14) & 0xFFFF;
+      if (lower < 24 || lower > upper || upper > 8192) {
+        continue;
+      }
+      bytes.putShort(page + 10, (short) (bytes.getShort(page + 10) & ~3));
+      bytes.putInt(page + 20, 0);
+      for (int at = page + 24; at + 4 <= page + lower; at += 4) {
+        int item = bytes.getInt(at);
+        int tuple = item & 0x7FFF;
+        bytes.putInt(at, item & ~(3 << 15));
+        if (tuple >= upper && item >>> 17 >= 22 && tuple + (item >>> 17) <= 8192) {
+          int info = bytes.getShort(page + tuple + 20) & ~0x0F00;
+          bytes.putShort(page + tuple + 20, (short) info);
+        }
+      }
+    }
+  }
+
+  private static Map<String, byte[]> tree(Path data) throws IOException {
+    Map<String, byte[]> files = new TreeMap<>();
+    for (String part : List.of("base", "global", "pg_xact", "pg_multixact")) {
+      add(files, data, data.resolve(part), part);
+    }
+    try (Stream<Path> links = Files.list(data.resolve("pg_tblspc"))) {
+      for (Path link : links.toList()) {
+        add(files, link.toRealPath(), link.toRealPath(), "tablespace");
+      }
+    }
+    files.remove("global/pg_control");
+    return files;
+  }
+
+  private static void add(Map<String, byte[]> files, Path root, Path from, String part)
+      throws IOException {
+    try (Stream<Path> all = Files.walk(from)) {
+      for (Path file : all.filter(Files::isRegularFile).toList()) {
+        String name = root.relativize(file).toString();
+        files.put(part.equals("tablespace") ? part + "/" + name : name, Files.readAllBytes(file));
+      }
+    }
+  }
+
+  @Test
+  void theAllVisibleFlagIsNotLostWithoutChecksums() throws Exception {
+    PostgresServer server = start(15, false);
+    ThorbisBackup thorbis = thorbis(server, "repo", "zstd");
+    server.execute(
+        "postgres",
+        "CREATE EXTENSION pageinspect",
+        "CREATE TABLE v (id int)",
+        "INSERT INTO v SELECT generate_series(1, 5000)",
+        "CREATE INDEX v_id ON v (id)",
+        // All hints are set before the backup, so that VACUUM changes nothing but the flag.
+        "SELECT count(*) FROM v",
+        "CHECKPOINT");
+    String page = "SELECT lsn || ' ' || (flags & 4) FROM page_header(get_raw_page('v', 3))";
+    String before = server.query("postgres", page);
+    take(thorbis, BackupType.FULL);
+    server.execute("postgres", "VACUUM v", "CHECKPOINT");
+    String after = server.query("postgres", page);
+    assertThat(before).endsWith(" 0");
+    assertThat(after).endsWith(" 4").startsWith(before.substring(0, before.length() - 1));
+
+    BackupDescriptor next = take(thorbis, BackupType.INCREMENTAL);
+
+    assertThat(attribute(thorbis, next, "postgres.change-detection")).isEqualTo("comparison");
+    String deleted =
+        started(
+            thorbis,
+            next,
+            server,
+            RestoreRequest.Action.PROMOTE,
+            "SELECT (flags & 4)::text FROM page_header(get_raw_page('v', 3))",
+            "DELETE FROM v WHERE id BETWEEN 600 AND 699 RETURNING 1",
+            "SET enable_seqscan = off",
+            "SET enable_bitmapscan = off",
+            "SELECT count(id) FROM v WHERE id BETWEEN 1 AND 4999");
+    assertThat(deleted).isEqualTo("4899");
+  }
+
+  @ParameterizedTest
+  @CsvSource({"15, true", "17, false"})
+  void aFileThatShrankAndGrewAndHasZeroPages(int major, boolean checksums) throws Exception {
+    PostgresServer server = start(major, checksums);
+    ThorbisBackup thorbis = thorbis(server, "repo", "zstd");
+    server.execute(
+        "postgres",
+        "CREATE TABLE s (id int, t text) WITH (autovacuum_enabled = off)",
+        "INSERT INTO s SELECT g, repeat('x', 500) FROM generate_series(1, 20000) g",
+        "CHECKPOINT");
+    BackupDescriptor full = take(thorbis, BackupType.FULL);
+    assertThat(full.type()).isEqualTo(BackupType.FULL);
+    String file = server.query("postgres", "SELECT pg_relation_filepath('s')");
+    server.execute("postgres", "DELETE FROM s WHERE id > 3000", "VACUUM (TRUNCATE) s");
+    assertThat(server.query("postgres", "SELECT pg_relation_size('s') < 2000000")).isEqualTo("t");
+    server.execute(
+        "postgres",
+        "INSERT INTO s SELECT g, repeat('y', 700) FROM generate_series(1, 9000) g",
+        "CHECKPOINT");
+    assertThat(server.query("postgres", "SELECT pg_relation_filepath('s')")).isEqualTo(file);
+    BackupDescriptor next = take(thorbis, BackupType.INCREMENTAL);
+    assertThat(next.base()).contains(full.id());
+    next = compareWithFull(server, thorbis, next);
+
+    server.stop();
+    Files.write(
+        server.dataDirectory().resolve(file), new byte[5 * 8192], StandardOpenOption.APPEND);
+    server.start();
+    next = compareWithFull(server, thorbis, next);
+    server.execute("postgres", "INSERT INTO s SELECT g, repeat('z', 900) FROM generate_series(1, 99) g");
+    compareWithFull(server, thorbis, next);
+  }
+
+  @Test
+  void aRestartLeavesPagesToComparison() throws Exception {
+    PostgresServer server = start(15, true);
+    ThorbisBackup thorbis = thorbis(server, "repo", "zstd");
+    take(thorbis, BackupType.FULL);
+    server.restart();
+    BackupDescriptor next = take(thorbis, BackupType.INCREMENTAL);
+    assertThat(attribute(thorbis, next, "postgres.change-detection")).isEqualTo("comparison");
+    assertThat(notes).anyMatch(note -> note.contains("restarted since"));
+    BackupDescriptor again = take(thorbis, BackupType.INCREMENTAL);
+    assertThat(again.base()).contains(next.id());
+    assertThat(attribute(thorbis, again, "postgres.change-detection")).isEqualTo("page-lsn");
+    assertThat(attribute(thorbis, again, "postgres.cross-check")).isEqualTo("sample");
+  }
+
+  @Test
+  void checksumsThatWereSwitchedOnMakeItFull() throws Exception {
+    PostgresServer server = start(15, false);
+    ThorbisBackup thorbis = thorbis(server, "repo", "zstd");
+    take(thorbis, BackupType.FULL);
+    server.stop();
+    RecoveryStoryIT.Story.asOwner(
+        server.dataDirectory(),
+        server.binaries().tool("pg_checksums"),
+        "--enable",
+        "-D",
+        server.dataDirectory().toString());
+    server.start();
+    BackupDescriptor next = take(thorbis, BackupType.INCREMENTAL);
+    assertThat(next.type()).isEqualTo(BackupType.FULL);
+    assertThat(next.status()).isEqualTo(BackupStatus.COMPLETED_WITH_WARNING);
+    assertThat(next.warnings()).anyMatch(text -> text.contains("data_checksums was off and is on"));
+  }
+
+  @Test
+  void aBaseOnAnAbandonedBranchMakesItFull() throws Exception {
+    PostgresServer primary = start(15, true);
+    primary.stop();
+    Path copy = folder.resolve("standby");
+    copy(primary.dataDirectory(), copy);
+    Files.createFile(copy.resolve("standby.signal"));
+    primary.start();
+    ThorbisBackup before = thorbis(primary, "repo", "zstd");
+    primary.execute("postgres", "CREATE TABLE lost AS SELECT generate_series(1, 1000) AS id");
+    BackupDescriptor left = take(before, BackupType.FULL);
+    before.close();
+    primary.stop();
+
+    PostgresServer standby =
+        PostgresServer.builder(primary.binaries()).dataDirectory(copy).adopt();
+    standby.start();
+    opened.add(standby);
+    standby.query("postgres", "SELECT pg_promote()");
+    ThorbisBackup after = thorbis(standby, "repo", "zstd");
+    BackupDescriptor next = take(after, BackupType.INCREMENTAL);
+    assertThat(next.type()).isEqualTo(BackupType.FULL);
+    assertThat(next.timeline().number()).isEqualTo(2);
+    assertThat(next.warnings())
+        .anyMatch(text -> text.contains(left.id() + " cannot be built on: it ends at "));
+  }
+
+  private static void copy(Path from, Path to) throws IOException {
+    try (Stream<Path> all = Files.walk(from)) {
+      for (Path one : all.toList()) {
+        Path target = to.resolve(from.relativize(one));
+        if (Files.isDirectory(one)) {
+          Files.createDirectory(target);
+          Files.setPosixFilePermissions(target, PosixFilePermissions.fromString("rwx------"));
+        } else {
+          Files.copy(one, target);
+        }
+      }
+    }
+  }
+
+  @Test
+  void withoutSummariesEverythingIsReadAndItSaysWhy() throws Exception {
+    PostgresServer server = start(17, true);
+    ThorbisBackup thorbis = thorbis(server, "repo", "zstd");
+    server.execute("postgres", "CREATE TABLE t AS SELECT generate_series(1, 20000) AS id");
+    take(thorbis, BackupType.FULL);
+    server.execute("postgres", "UPDATE t SET id = -id WHERE id % 100 = 0", "CHECKPOINT");
+    try (Stream<Path> summaries =
+        Files.list(server.dataDirectory().resolve("pg_wal/summaries"))) {
+      for (Path summary : summaries.toList()) {
+        Files.delete(summary);
+      }
+    }
+    BackupDescriptor missing = take(thorbis, BackupType.INCREMENTAL);
+    assertThat(missing.type()).isEqualTo(BackupType.INCREMENTAL);
+    assertThat(missing.warnings()).isEmpty();
+    assertThat(attribute(thorbis, missing, "postgres.change-detection")).isEqualTo("page-lsn");
+    assertThat(attribute(thorbis, missing, "postgres.change-detection-because"))
+        .contains("the server cannot say what changed");
+
+    server.execute("postgres", "ALTER SYSTEM SET summarize_wal = off", "SELECT pg_reload_conf()");
+    server.awaitTrue(
+        "postgres",
+        "SELECT setting = 'off' FROM pg_settings WHERE name = 'summarize_wal'",
+        java.time.Duration.ofSeconds(30));
+    BackupDescriptor off = take(thorbis, BackupType.INCREMENTAL);
+    assertThat(off.base()).contains(missing.id());
+    assertThat(attribute(thorbis, off, "postgres.change-detection-because"))
+        .isEqualTo("summarize_wal is off");
+    compareWithFull(server, thorbis, off);
+  }
+
+  @Test
+  void theBaseMayBeOfAnotherCodec() throws Exception {
+    PostgresServer server = start(17, false);
+    ThorbisBackup lz4 = thorbis(server, "repo", "lz4");
+    server.execute("postgres", "CREATE TABLE t AS SELECT generate_series(1, 20000) AS id");
+    take(lz4, BackupType.FULL);
+    lz4.close();
+    server.execute("postgres", "UPDATE t SET id = -id WHERE id % 100 = 0");
+    ThorbisBackup zstd = thorbis(server, "repo", "zstd");
+    take(zstd, BackupType.INCREMENTAL);
+    zstd.close();
+    server.execute("postgres", "UPDATE t SET id = -id WHERE id % 77 = 0");
+    ThorbisBackup again = thorbis(server, "repo", "lz4");
+    compareWithFull(server, again, take(again, BackupType.INCREMENTAL));
+  }
+
+  private PostgresServer start(int major, boolean checksums) throws IOException {
+    PostgresBinaries binaries =
+        PostgresBinaries.all().stream()
+            .filter(one -> one.major() == major)
+            .findFirst()
+            .orElseThrow();
+    PostgresServer.Builder builder =
+        PostgresServer.builder(binaries)
+            .dataDirectory(folder.resolve("data"))
+            .checksums(checksums)
+            .setting("autovacuum", "off");
+    if (major >= 17) {
+      builder.setting("summarize_wal", "on");
+    }
+    PostgresServer server = builder.start();
+    opened.add(server);
+    return server;
+  }
+
+  private ThorbisBackup thorbis(PostgresServer server, String repository, String codec)
+      throws IOException {
+    Map<String, Object> source = new HashMap<>();
+    source.put("url", server.jdbcUrl("postgres"));
+    source.put("user", server.superuser());
+    source.put("bin-directory", server.binaries().binDirectory().toString());
+    boolean first = !Files.exists(folder.resolve(repository));
+    if (first) {
+      Files.createDirectory(folder.resolve(repository));
+    }
+    ThorbisBackup thorbis =
+        ThorbisBackup.builder()
+            .stateDirectory(folder.resolve("state"))
+            .copy(folder.resolve(repository).toUri(), Map.of())
+            .recipient(
+                URI.create("passphrase:ops"),
+                Map.of("passphrase", SecretValue.ofText("correct horse battery staple")))
+            .acceptSingleKeyRisk(true)
+            .compression(new Compression(codec, codec.equals("zstd") ? 1 : 0))
+            .source("main", "postgres", source)
+            .build();
+    opened.add(thorbis);
+    if (first) {
+      thorbis.init();
+    }
+    return thorbis;
+  }
+
+  private BackupDescriptor take(ThorbisBackup thorbis, BackupType type) {
+    Progress progress =
+        new Progress() {
+          @Override
+          public void note(String message) {
+            notes.add(message);
+          }
+        };
+    return thorbis.backup(
+        BackupRequest.builder("main").type(type).build(),
+        new RunControl(new Cancellation(), progress));
+  }
+
+  private static String attribute(ThorbisBackup thorbis, BackupDescriptor backup, String name)
+      throws IOException {
+    try (BackupReader reader = thorbis.repository().open(backup.id())) {
+      return reader.facts().attributes().getOrDefault(name, "");
+    }
+  }
+
+  private RestoreRequest.Builder request(
+      ThorbisBackup thorbis, BackupDescriptor backup, Path target) throws IOException {
+    RestoreRequest.Builder request =
+        RestoreRequest.builder("main", target)
+            .backup(backup.id())
+            .target(new RecoveryTarget.Immediate());
+    try (BackupReader reader = thorbis.repository().open(backup.id())) {
+      reader
+          .facts()
+          .tablespaces()
+          .forEach(
+              space -> request.tablespace(space.name(), folder.resolve(target + "-" + space.oid())));
+    }
+    return request;
+  }
+
+  /** Lays a backup down, and has PostgreSQL's own tool look at it where there is one. */
+  private Path laid(ThorbisBackup thorbis, BackupDescriptor backup, PostgresServer server)
+      throws Exception {
+    Path target = folder.resolve("restored-" + ++restores);
+    thorbis.restore(request(thorbis, backup, target).build(), RunControl.unattended());
+    if (server.binaries().has("pg_verifybackup")) {
+      RecoveryStoryIT.Story.asOwner(
+          target, server.binaries().tool("pg_verifybackup"), "-n", target.toString());
+    }
+    return target;
+  }
+
+  /** Recovers a backup to its end; the first column of the last statement's row. */
+  private String started(
+      ThorbisBackup thorbis,
+      BackupDescriptor backup,
+      PostgresServer server,
+      RestoreRequest.Action action,
+      String... statements)
+      throws Exception {
+    Path target = folder.resolve("restored-" + ++restores);
+    RestoreReport report =
+        thorbis.restore(
+            request(thorbis, backup, target).action(action).start(true).build(),
+            RunControl.unattended());
+    String last = "";
+    try (Connection restored =
+            DriverManager.getConnection(
+                "jdbc:postgresql://127.0.0.1:" + report.port().orElseThrow() + "/postgres",
+                server.superuser(),
+                null);
+        Statement statement = restored.createStatement()) {
+      for (String sql : statements) {
+        if (statement.execute(sql)) {
+          try (ResultSet rows = statement.getResultSet()) {
+            last = rows.next() ? rows.getString(1) : "";
+          }
+        }
+      }
+    } finally {
+      RecoveryStoryIT.Story.stop(target);
+    }
+    return last;
+  }
+}

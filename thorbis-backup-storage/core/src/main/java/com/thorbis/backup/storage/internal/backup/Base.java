@@ -1,0 +1,290 @@
+package com.thorbis.backup.storage.internal.backup;
+
+import com.thorbis.backup.api.BackupId;
+import com.thorbis.backup.api.FailureKind;
+import com.thorbis.backup.crypto.ObjectId;
+import com.thorbis.backup.spi.repository.RepositoryException;
+import com.thorbis.backup.spi.repository.StoredFile;
+import com.thorbis.backup.storage.internal.Services;
+import com.thorbis.backup.storage.internal.pack.Fingerprint;
+import com.thorbis.backup.storage.internal.pack.PackReader;
+import com.thorbis.backup.storage.internal.pack.PackRef;
+import com.thorbis.backup.storage.internal.pack.PieceCodec;
+import com.thorbis.backup.storage.internal.pack.PieceRef;
+import java.io.IOException;
+import java.util.ArrayList;
+import java.util.HashMap;
+import java.util.LinkedHashMap;
+import java.util.List;
+import java.util.Map;
+import java.util.Optional;
+import org.jspecify.annotations.Nullable;
+
+/**
+ * The backup that another one is compared with: its files by path, and what lies in them, with
+ * bounded memory. {@link #find} is one thread's, the rest is safe for several.
+ */
+final class Base implements AutoCloseable {
+  /** Some thousand entries each. */
+  private static final int HELD_TABLES = 4;
+
+  /** A region of a file each. */
+  private static final int HELD_MAPS = 32;
+
+  /** Of a piece that holds scattered pages the next stretches need the rest. */
+  private static final int HELD_PIECES = 16;
+
+  private final SealedBackupReader reader;
+  private final PackReader packs;
+  private final PieceCodec codec;
+  private final PathIndex index;
+  private final Map<Integer, Map<String, FileEntry>> tables = held(HELD_TABLES);
+  private final Map<PieceRef, List<Extent>> maps = held(HELD_MAPS);
+  private final Map<PieceRef, byte[]> pieces = held(HELD_PIECES);
+
+  /** Reads the file table once. */
+  Base(Services services, SealedBackupReader reader, Fingerprint.Function hash)
+      throws IOException {
+    this.reader = reader;
+    this.packs = new PackReader(services.store(), services.keys());
+    this.codec = services.codecs().get();
+    this.index = new PathIndex(hash);
+    List<PieceRef> parts = reader.manifest().tables();
+    try {
+      for (int part = 0; part < parts.size(); part++) {
+        for (FileEntry entry : table(part).values()) {
+          index.add(entry.file().area(), entry.file().path(), part);
+        }
+      }
+    } catch (IOException | RuntimeException e) {
+      close();
+      throw e;
+    }
+  }
+
+  /** Which backup it is. */
+  BackupId id() {
+    return reader.descriptor().id();
+  }
+
+  /** A file of this path; empty if it has none. */
+  Optional<BaseFile> find(StoredFile file) throws IOException {
+    int part = index.find(file.area(), file.path());
+    if (part < 0) {
+      return Optional.empty();
+    }
+    Map<String, FileEntry> table = tables.get(part);
+    if (table == null) {
+      table = table(part);
+      tables.put(part, table);
+    }
+    FileEntry entry = table.get(name(file));
+    return entry == null || entry.file().kind() != StoredFile.Kind.FILE
+        ? Optional.empty()
+        : Optional.of(new BaseFile(this, entry));
+  }
+
+  /** A pack that the base refers to. */
+  PackRef pack(ObjectId id) throws RepositoryException {
+    PackRef pack = reader.manifest().packs().get(id);
+    if (pack == null) {
+      throw damaged(
+          RepositoryException.damaged(
+              reader.manifestKey(), "does not list the pack " + id, null));
+    }
+    return pack;
+  }
+
+  /** The extents in a part of a map. */
+  List<Extent> map(PieceRef piece) throws IOException {
+    synchronized (maps) {
+      List<Extent> known = maps.get(piece);
+      if (known == null) {
+        try {
+          known = reader.map(piece, packs, codec);
+        } catch (RepositoryException e) {
+          throw damaged(e);
+        }
+        maps.put(piece, known);
+      }
+      return known;
+    }
+  }
+
+  /**
+   * The plain bytes of a piece.
+   *
+   * @param again whether somebody else will ask for it soon
+   * @param with the calling thread's
+   */
+  byte[] read(PieceRef piece, boolean again, PieceCodec with) throws IOException {
+    synchronized (pieces) {
+      byte[] known = pieces.get(piece);
+      if (known != null) {
+        return known;
+      }
+    }
+    byte[] plain;
+    try {
+      plain = packs.read(reader.pack(piece), piece, with);
+    } catch (RepositoryException e) {
+      throw damaged(e);
+    }
+    if (again) {
+      synchronized (pieces) {
+        pieces.put(piece, plain);
+      }
+    }
+    return plain;
+  }
+
+  /** Says of damage that the base has it: a backup that references nothing is still possible. */
+  RepositoryException damaged(RepositoryException cause) {
+    if (cause.kind() != FailureKind.DAMAGED) {
+      return cause;
+    }
+    Map<String, String> details = new HashMap<>(cause.details());
+    details.put("base", id().value());
+    return new RepositoryException(
+        "backup.base-damaged",
+        FailureKind.DAMAGED,
+        "The backup " + id() + ", which this one was to build on, is damaged: " + cause.getMessage(),
+        details,
+        "Take a full backup, and run verify to see what else is damaged.",
+        cause);
+  }
+
+  @Override
+  public void close() {
+    codec.close();
+  }
+
+  private Map<String, FileEntry> table(int part) throws IOException {
+    Map<String, FileEntry> table = new HashMap<>();
+    try {
+      for (FileEntry entry : reader.table(reader.manifest().tables().get(part), packs, codec)) {
+        table.putIfAbsent(name(entry.file()), entry);
+      }
+    } catch (RepositoryException e) {
+      throw damaged(e);
+    }
+    return table;
+  }
+
+  private static String name(StoredFile file) {
+    return file.area().label() + ":" + file.path();
+  }
+
+  private static <K, V> Map<K, V> held(int most) {
+    return new LinkedHashMap<>(16, 0.75f, true) {
+      private static final long serialVersionUID = 1L;
+
+      @Override
+      protected boolean removeEldestEntry(Map.Entry<K, V> eldest) {
+        return size() > most;
+      }
+    };
+  }
+
+  /** A file of the base. */
+  static final class BaseFile {
+    private final Base base;
+    private final FileEntry entry;
+    private final List<Block> blocks = new ArrayList<>();
+
+    /**
+     * A part of its map.
+     *
+     * @param map where it stands; null if in the file table
+     * @param start where it begins in the file
+     * @param end where it ends in the file
+     */
+    record Block(@Nullable MapRef map, long start, long end) {}
+
+    private BaseFile(Base base, FileEntry entry) throws IOException {
+      this.base = base;
+      this.entry = entry;
+      if (entry.maps().isEmpty()) {
+        blocks.add(new Block(null, 0, length()));
+        return;
+      }
+      long start = 0;
+      for (MapRef map : entry.maps()) {
+        MapRef described = map.length() == MapRef.UNKNOWN ? describe(map) : map;
+        blocks.add(new Block(described, start, start + described.length()));
+        start += described.length();
+      }
+      if (start != length()) {
+        throw base.damaged(
+            RepositoryException.damaged(
+                base.reader.manifestKey(),
+                "maps " + start + " of the " + length() + " bytes of " + entry.file().path(),
+                null));
+      }
+    }
+
+    long length() {
+      return entry.file().length();
+    }
+
+    /** The fingerprint of its last stretch; may be zero. */
+    Fingerprint fingerprint() {
+      return entry.fingerprint();
+    }
+
+    /** The parts of the map that touch a stretch of the file, in order. */
+    List<Block> blocks(long from, long to) {
+      return blocks.stream().filter(block -> block.start() < to && from < block.end()).toList();
+    }
+
+    /** The extents of a stretch, cut to it. */
+    List<Extent> extents(long from, long to) throws IOException {
+      List<Extent> found = new ArrayList<>();
+      for (Block block : blocks(from, to)) {
+        long at = block.start();
+        MapRef map = block.map();
+        for (Extent extent : map == null ? entry.extents() : base.map(map.piece())) {
+          long start = Math.max(from, at);
+          long end = Math.min(to, at + extent.length());
+          if (start < end) {
+            found.add(extent.part(start - at, end - start));
+          }
+          at += extent.length();
+          if (at >= to) {
+            break;
+          }
+        }
+      }
+      return found;
+    }
+
+    /** Reads what extents give. */
+    void read(List<Extent> extents, byte[] into, int offset, PieceCodec codec) throws IOException {
+      int at = offset;
+      for (Extent extent : extents) {
+        int count = (int) extent.length();
+        PieceRef piece = extent.piece();
+        if (piece == null) {
+          java.util.Arrays.fill(into, at, at + count, (byte) 0);
+        } else {
+          boolean whole = count == piece.plainLength();
+          System.arraycopy(base.read(piece, !whole, codec), extent.offset(), into, at, count);
+        }
+        at += count;
+      }
+    }
+
+    private MapRef describe(MapRef map) throws IOException {
+      long length = 0;
+      List<ObjectId> packs = new ArrayList<>();
+      for (Extent extent : base.map(map.piece())) {
+        length += extent.length();
+        PieceRef piece = extent.piece();
+        if (piece != null && !packs.contains(piece.pack())) {
+          packs.add(piece.pack());
+        }
+      }
+      return new MapRef(map.piece(), length, packs);
+    }
+  }
+}
