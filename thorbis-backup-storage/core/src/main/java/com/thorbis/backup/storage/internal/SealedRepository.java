@@ -155,8 +155,7 @@ public final class SealedRepository implements Repository {
   @Override
   public List<BackupState> states(Optional<String> source) {
     return services.log().catalog().kept().stream()
-        .filter(
-            kept -> source.isEmpty() || kept.entry().backup().source().equals(source.get()))
+        .filter(kept -> source.isEmpty() || kept.entry().backup().source().equals(source.get()))
         .map(Keeper::state)
         .toList();
   }
@@ -207,8 +206,7 @@ public final class SealedRepository implements Repository {
   }
 
   @Override
-  public BackupState hold(BackupId id, String reason, Optional<Instant> until)
-      throws IOException {
+  public BackupState hold(BackupId id, String reason, Optional<Instant> until) throws IOException {
     return new Keeper(services).hold(id, reason, until);
   }
 
@@ -234,8 +232,7 @@ public final class SealedRepository implements Repository {
                       .filter(id -> catalog.backup(id).isPresent())
                       .map(
                           id ->
-                              (Operation)
-                                  new Operation.Verified(id, "data", now, Optional.empty()))
+                              (Operation) new Operation.Verified(id, "data", now, Optional.empty()))
                       .toList());
     } catch (IOException e) {
       LOG.warn("What was verified could not be recorded: {}", e.toString());

@@ -47,7 +47,9 @@ final class Extraction implements AutoCloseable {
   private static final long BATCH_BYTES = 4 << 20;
   private static final int BATCH_FILES = 512;
 
-  /** No more than a request of its own would fetch besides: a run is never longer than its parts. */
+  /**
+   * No more than a request of its own would fetch besides: a run is never longer than its parts.
+   */
   private static final int MOST_GAP = PackReader.bufferLength(0);
 
   private static final int MOST_STEPS = 4096;

@@ -65,8 +65,8 @@ import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
 /**
- * Writes a backup: bytes into pieces, pieces into packs, then maps, manifest and commit. With a base,
- * what did not change is referenced where it lies.
+ * Writes a backup: bytes into pieces, pieces into packs, then maps, manifest and commit. With a
+ * base, what did not change is referenced where it lies.
  */
 public final class SealedBackupWriter implements BackupWriter {
   private static final Logger LOG = LoggerFactory.getLogger(SealedBackupWriter.class);
@@ -119,7 +119,7 @@ public final class SealedBackupWriter implements BackupWriter {
     this.addressKey = key.addressKey();
     Fingerprint.Function fingerprints = new Fingerprint.Function(key.fingerprintSeed());
     this.sampling = new SplittableRandom(services.random().nextLong());
-    Base base = start.base().isPresent() ? open(start.base().get(), fingerprints) : null;
+    Base base = base(fingerprints);
     this.base = base;
     this.packs = new PackSet(services.store(), key, services.random());
     this.assembler =
@@ -138,6 +138,23 @@ public final class SealedBackupWriter implements BackupWriter {
                 services.parallelism(),
                 () -> new PageDiff(services.codecs().get(), fingerprints),
                 this::take);
+  }
+
+  private @Nullable Base base(Fingerprint.Function fingerprints) throws IOException {
+    if (start.base().isEmpty()) {
+      return null;
+    }
+    boolean opened = false;
+    try {
+      Base base = open(start.base().get(), fingerprints);
+      opened = true;
+      return base;
+    } finally {
+      if (!opened) {
+        lease.close();
+        fence.close();
+      }
+    }
   }
 
   private Base open(BackupId wanted, Fingerprint.Function fingerprints) throws IOException {
@@ -162,7 +179,8 @@ public final class SealedBackupWriter implements BackupWriter {
   private Lease lease() throws IOException {
     boolean taken = false;
     try {
-      Lease lease = Lease.take(services, id.value(), LeaseFacts.BACKUP, start.base().stream().toList());
+      Lease lease =
+          Lease.take(services, id.value(), LeaseFacts.BACKUP, start.base().stream().toList());
       taken = true;
       return lease;
     } finally {
@@ -306,11 +324,10 @@ public final class SealedBackupWriter implements BackupWriter {
    * Decided on all commits so far: a sweep writes down what it removes before it does. One that
    * began while nobody could see this run's lease is not argued with.
    */
-  private void requireNothingSwept(
-      Manifest manifest, SlotRef ref, boolean lapsed, Catalog catalog) throws RepositoryException {
+  private void requireNothingSwept(Manifest manifest, SlotRef ref, boolean lapsed, Catalog catalog)
+      throws RepositoryException {
     Optional<ObjectKey> lost =
-        Stream.concat(
-                Stream.of(ref.key()), manifest.packs().values().stream().map(PackRef::key))
+        Stream.concat(Stream.of(ref.key()), manifest.packs().values().stream().map(PackRef::key))
             .filter(fence::condemns)
             .findFirst();
     boolean logGone =
