@@ -43,6 +43,7 @@ public final class ReferringBackups {
             old.stopLsn(),
             old.timeline(),
             old.files(),
+            old.bytes(),
             old.bytesRead(),
             0,
             0,
