@@ -18,11 +18,13 @@ public interface Heartbeat {
                   thread.setDaemon(true);
                   return thread;
                 });
+        pool.setKeepAliveTime(1, TimeUnit.SECONDS);
+        pool.allowCoreThreadTimeOut(true);
         pool.scheduleAtFixedRate(beat, period.toMillis(), period.toMillis(), TimeUnit.MILLISECONDS);
         return pool::shutdown; // lets a beat end; interrupting it could break its write
       };
 
-  /** Begins; the first beat comes after one period. A beat throws nothing. */
+  /** Begins; the first beat comes after one period. One that throws is the last. */
   Beating every(Duration period, Runnable beat);
 
   /** Ends it. */
