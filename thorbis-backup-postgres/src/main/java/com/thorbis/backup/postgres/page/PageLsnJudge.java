@@ -7,8 +7,8 @@ import java.nio.ByteOrder;
 
 /**
  * Tells pages that changed since a backup began by the log position that each carries. Right only
- * where every change leaves one: with data checksums or {@code wal_log_hints}, without a break since
- * that backup.
+ * where every change leaves one: with data checksums or {@code wal_log_hints}, without a break
+ * since that backup.
  */
 public final class PageLsnJudge implements Arrival.PageJudge {
   /** Below are positions that stand for none, such as an index's while it is built. */
@@ -50,8 +50,7 @@ public final class PageLsnJudge implements Arrival.PageJudge {
   public boolean changed(long offset, ByteBuffer page) {
     ByteBuffer bytes = page.duplicate().order(ByteOrder.LITTLE_ENDIAN);
     long lsn = (long) bytes.getInt(0) << 32 | bytes.getInt(4) & 0xFFFF_FFFFL;
-    return Long.compareUnsigned(lsn, FIRST_REAL) < 0
-        || Long.compareUnsigned(lsn, baseStart) >= 0;
+    return Long.compareUnsigned(lsn, FIRST_REAL) < 0 || Long.compareUnsigned(lsn, baseStart) >= 0;
   }
 
   @Override

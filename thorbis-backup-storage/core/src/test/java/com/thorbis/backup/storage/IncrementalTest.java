@@ -69,8 +69,7 @@ class IncrementalTest {
     WalSegment segment = TestRepository.segment(1, 1);
     repository
         .wal("orders")
-        .storeSegment(
-            segment, ByteBuffer.wrap(TestRepository.wal(segment, 1)), WalMarks.NONE);
+        .storeSegment(segment, ByteBuffer.wrap(TestRepository.wal(segment, 1)), WalMarks.NONE);
   }
 
   @ParameterizedTest
@@ -455,7 +454,8 @@ class IncrementalTest {
     byte[] changed = files.get("f").clone();
     changed[1] ^= 1;
     BackupDescriptor next = incremental(full.id(), files, Map.of("f", changed), Way.COMPARED);
-    String pack = packsOf(full.id()).stream().filter(packsOf(next.id())::contains).findFirst().orElseThrow();
+    String pack =
+        packsOf(full.id()).stream().filter(packsOf(next.id())::contains).findFirst().orElseThrow();
     store.flipBit(new ObjectKey(pack), 8L * 1_500_000);
     Set<BackupId> hit = new HashSet<>();
     for (VerifyReport.Damage damage : verify().damaged()) {
@@ -500,8 +500,7 @@ class IncrementalTest {
     try (BackupWriter writer = TestRepository.begin(repository, full.id())) {
       for (String path : List.of("f", "unknown")) {
         try (BackupWriter.FileWriter out =
-            writer.file(
-                TestRepository.file(path, 0), PieceCheck.NONE, new Arrival.Sparse())) {
+            writer.file(TestRepository.file(path, 0), PieceCheck.NONE, new Arrival.Sparse())) {
           assertThatThrownBy(() -> out.unchanged(3 * PAGE + 1))
               .isInstanceOfSatisfying(
                   RepositoryException.class,

@@ -24,8 +24,8 @@ final class Assembler implements PiecePipeline.Sink {
   static final int INLINE = 8;
 
   /**
-   * A piece of a map ends where a region of the file does, so that a later backup refers to it again
-   * however much changes elsewhere in the file.
+   * A piece of a map ends where a region of the file does, so that a later backup refers to it
+   * again however much changes elsewhere in the file.
    */
   static final long REGION = 64L << 20;
 
@@ -135,8 +135,7 @@ final class Assembler implements PiecePipeline.Sink {
   private void map(FileState state, Extent extent) throws IOException {
     Extent last = state.pending;
     if (last != null && last.leadsTo(extent)) {
-      state.pending =
-          new Extent(last.length() + extent.length(), last.piece(), last.offset());
+      state.pending = new Extent(last.length() + extent.length(), last.piece(), last.offset());
       return;
     }
     flushPending(state);

@@ -43,8 +43,7 @@ final class Base implements AutoCloseable {
   private final Map<PieceRef, byte[]> pieces = held(HELD_PIECES);
 
   /** Reads the file table once. */
-  Base(Services services, SealedBackupReader reader, Fingerprint.Function hash)
-      throws IOException {
+  Base(Services services, SealedBackupReader reader, Fingerprint.Function hash) throws IOException {
     this.reader = reader;
     this.packs = new PackReader(services.store(), services.keys());
     this.codec = services.codecs().get();
@@ -89,8 +88,7 @@ final class Base implements AutoCloseable {
     PackRef pack = reader.manifest().packs().get(id);
     if (pack == null) {
       throw damaged(
-          RepositoryException.damaged(
-              reader.manifestKey(), "does not list the pack " + id, null));
+          RepositoryException.damaged(reader.manifestKey(), "does not list the pack " + id, null));
     }
     return pack;
   }
@@ -148,7 +146,10 @@ final class Base implements AutoCloseable {
     return new RepositoryException(
         "backup.base-damaged",
         FailureKind.DAMAGED,
-        "The backup " + id() + ", which this one was to build on, is damaged: " + cause.getMessage(),
+        "The backup "
+            + id()
+            + ", which this one was to build on, is damaged: "
+            + cause.getMessage(),
         details,
         "Take a full backup, and run verify to see what else is damaged.",
         cause);

@@ -17,7 +17,7 @@ import java.util.ArrayDeque;
 import java.util.ArrayList;
 import java.util.Comparator;
 import java.util.Deque;
-import java.util.IdentityHashMap;
+import java.util.HashMap;
 import java.util.Iterator;
 import java.util.LinkedHashMap;
 import java.util.List;
@@ -47,7 +47,9 @@ final class Extraction implements AutoCloseable {
   private static final long BATCH_BYTES = 4 << 20;
   private static final int BATCH_FILES = 512;
 
-  /** No more than a request of its own would fetch besides: a run is never longer than its parts. */
+  /**
+   * No more than a request of its own would fetch besides: a run is never longer than its parts.
+   */
   private static final int MOST_GAP = PackReader.bufferLength(0);
 
   private static final int MOST_STEPS = 4096;
@@ -383,7 +385,7 @@ final class Extraction implements AutoCloseable {
         buffer = new byte[Math.max(length, PackReader.bufferLength(stretch))];
         buffers[turn] = buffer;
       }
-      Map<Run, Future<Integer>> fetches = new IdentityHashMap<>();
+      Map<Run, Future<Integer>> fetches = new HashMap<>();
       for (Run run : runs) {
         PackRef pack = backup.pack(run.first);
         byte[] into = buffer;

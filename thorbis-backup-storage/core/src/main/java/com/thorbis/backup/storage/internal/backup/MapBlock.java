@@ -261,8 +261,8 @@ final class MapBlock {
     return pieces;
   }
 
-  private static FileEntry readEntry(
-      BinaryInput in, List<ObjectId> packs, List<PieceRef> pieces) throws RepositoryException {
+  private static FileEntry readEntry(BinaryInput in, List<ObjectId> packs, List<PieceRef> pieces)
+      throws RepositoryException {
     int kind = in.getVarint(DIRECTORY, "the kind of an entry");
     StoredFile.Area area = area(in, in.get());
     String path = in.getText(MAX_PATH);

@@ -169,13 +169,9 @@ final class PageDiff implements AutoCloseable {
         case UNCHANGED -> {
           Base.BaseFile base = stretch.base.orElseThrow();
           base.read(
-              base.extents(from, from + part.length()),
-              stretch.bytes(),
-              (int) part.from(),
-              codec);
+              base.extents(from, from + part.length()), stretch.bytes(), (int) part.from(), codec);
         }
-        case ZEROS ->
-            Arrays.fill(stretch.bytes(), (int) part.from(), (int) part.to(), (byte) 0);
+        case ZEROS -> Arrays.fill(stretch.bytes(), (int) part.from(), (int) part.to(), (byte) 0);
         case CHANGED -> {}
       }
     }

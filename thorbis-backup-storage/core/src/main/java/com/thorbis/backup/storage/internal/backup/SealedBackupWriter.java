@@ -61,8 +61,8 @@ import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
 /**
- * Writes a backup: bytes into pieces, pieces into packs, then maps, manifest and commit. With a base,
- * what did not change is referenced where it lies.
+ * Writes a backup: bytes into pieces, pieces into packs, then maps, manifest and commit. With a
+ * base, what did not change is referenced where it lies.
  */
 public final class SealedBackupWriter implements BackupWriter {
   private static final Logger LOG = LoggerFactory.getLogger(SealedBackupWriter.class);
