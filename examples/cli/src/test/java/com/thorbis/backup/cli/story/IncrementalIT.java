@@ -31,6 +31,7 @@ import java.sql.DriverManager;
 import java.sql.ResultSet;
 import java.sql.SQLException;
 import java.sql.Statement;
+import java.time.Duration;
 import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.Collections;
@@ -394,6 +395,11 @@ class IncrementalIT {
     server.execute("postgres", "CREATE TABLE t AS SELECT generate_series(1, 20000) AS id");
     take(thorbis, BackupType.FULL);
     server.execute("postgres", "UPDATE t SET id = -id WHERE id % 100 = 0", "CHECKPOINT");
+    String redo = server.query("postgres", "SELECT redo_lsn FROM pg_control_checkpoint()");
+    server.awaitTrue(
+        "postgres",
+        "SELECT summarized_lsn >= '" + redo + "' FROM pg_get_wal_summarizer_state()",
+        Duration.ofMinutes(1));
     try (Stream<Path> summaries = Files.list(server.dataDirectory().resolve("pg_wal/summaries"))) {
       for (Path summary : summaries.toList()) {
         Files.delete(summary);
@@ -410,7 +416,7 @@ class IncrementalIT {
     server.awaitTrue(
         "postgres",
         "SELECT setting = 'off' FROM pg_settings WHERE name = 'summarize_wal'",
-        java.time.Duration.ofSeconds(30));
+        Duration.ofSeconds(30));
     BackupDescriptor off = take(thorbis, BackupType.INCREMENTAL);
     assertThat(off.base()).contains(missing.id());
     assertThat(attribute(thorbis, off, "postgres.change-detection-because"))
