@@ -17,7 +17,7 @@ import java.util.ArrayDeque;
 import java.util.ArrayList;
 import java.util.Comparator;
 import java.util.Deque;
-import java.util.IdentityHashMap;
+import java.util.HashMap;
 import java.util.Iterator;
 import java.util.LinkedHashMap;
 import java.util.List;
@@ -385,7 +385,7 @@ final class Extraction implements AutoCloseable {
         buffer = new byte[Math.max(length, PackReader.bufferLength(stretch))];
         buffers[turn] = buffer;
       }
-      Map<Run, Future<Integer>> fetches = new IdentityHashMap<>();
+      Map<Run, Future<Integer>> fetches = new HashMap<>();
       for (Run run : runs) {
         PackRef pack = backup.pack(run.first);
         byte[] into = buffer;
