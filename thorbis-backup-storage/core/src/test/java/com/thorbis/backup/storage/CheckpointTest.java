@@ -77,8 +77,7 @@ class CheckpointTest {
     try (Site site = Site.open(store, state.resolve("writer"), clock, 100, 100)) {
       BackupId held = site.backUp(1);
       for (int i = 0; i < 1000; i++) {
-        site.repository.hold(
-            held, "reason", Optional.of(clock.instant().plusSeconds(100 + i)));
+        site.repository.hold(held, "reason", Optional.of(clock.instant().plusSeconds(100 + i)));
       }
     }
     for (String machine : List.of("blank", "writer")) {
@@ -195,7 +194,8 @@ class CheckpointTest {
     }
     assertThatThrownBy(() -> Site.open(early, state.resolve("witness"), clock))
         .isInstanceOfSatisfying(
-            RepositoryException.class, e -> assertThat(e.code()).isEqualTo("repository.rolled-back"));
+            RepositoryException.class,
+            e -> assertThat(e.code()).isEqualTo("repository.rolled-back"));
     // Even with the commit that is remembered put back under what the other history built.
     early.replace(
         new ObjectKey("commits/0000000000000003"),
@@ -213,8 +213,7 @@ class CheckpointTest {
     try (Site site = Site.open(store, state.resolve("blank"), clock)) {
       assertThat(site.verify().damaged())
           .extracting(damage -> damage.object() + " " + damage.kind())
-          .containsExactly(
-              "commits/0000000000000002 missing", "commits/0000000000000003 altered");
+          .containsExactly("commits/0000000000000002 missing", "commits/0000000000000003 altered");
     }
   }
 

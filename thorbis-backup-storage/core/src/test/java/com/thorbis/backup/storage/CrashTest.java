@@ -117,10 +117,10 @@ class CrashTest {
     }
     int last =
         (int)
-            counting.calls().stream()
-                .filter(call -> call.matches("(put|commit|delete) .*"))
-                .takeWhile(call -> !call.startsWith("put commits/"))
-                .count()
+                counting.calls().stream()
+                    .filter(call -> call.matches("(put|commit|delete) .*"))
+                    .takeWhile(call -> !call.startsWith("put commits/"))
+                    .count()
             + 1;
     FaultyObjectStore faulty = FaultyObjectStore.over(disk);
     faulty.failAtChange(last, Fault.ANSWER_LOST);

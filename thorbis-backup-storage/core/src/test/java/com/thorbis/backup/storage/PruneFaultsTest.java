@@ -10,7 +10,6 @@ import com.thorbis.backup.api.PrunePlan;
 import com.thorbis.backup.spi.repository.RepositoryException;
 import com.thorbis.backup.spi.storage.ListPage;
 import com.thorbis.backup.spi.storage.ObjectInfo;
-import com.thorbis.backup.spi.storage.ObjectKey;
 import com.thorbis.backup.storage.internal.catalog.Catalog;
 import com.thorbis.backup.testkit.FaultyObjectStore;
 import com.thorbis.backup.testkit.FaultyObjectStore.Fault;
@@ -594,7 +593,10 @@ class PruneFaultsTest {
         codes.add(e.code());
       }
       last = watched.calls();
-      assertThat(codes).as("call %d", call).isSubsetOf("prune.busy", "lease.lost").hasSizeLessThan(2);
+      assertThat(codes)
+          .as("call %d", call)
+          .isSubsetOf("prune.busy", "lease.lost")
+          .hasSizeLessThan(2);
       refused += codes.size();
       try (Site site = Site.open(store, local, clock)) {
         site.requireAllWhole();

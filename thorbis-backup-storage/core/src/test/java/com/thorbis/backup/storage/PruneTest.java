@@ -354,11 +354,13 @@ class PruneTest {
       site.prune(1, Duration.ZERO);
       clock.advance(Duration.ofSeconds(1));
       String manifest =
-          objects("manifests/").stream().filter(key -> key.endsWith(kept.value())).findFirst().get();
+          objects("manifests/").stream()
+              .filter(key -> key.endsWith(kept.value()))
+              .findFirst()
+              .get();
       store.flipBit(new ObjectKey(manifest), 1000);
       Set<String> before = objects("packs/");
-      assertRefused(
-          () -> site.prune(1, Duration.ZERO), "prune.need-unknown", FailureKind.DAMAGED);
+      assertRefused(() -> site.prune(1, Duration.ZERO), "prune.need-unknown", FailureKind.DAMAGED);
       assertThat(objects("packs/")).isEqualTo(before);
     }
   }

@@ -90,8 +90,7 @@ final class Site implements AutoCloseable {
     return open(store, state, clock, 1000, 1000);
   }
 
-  static Site open(
-      ObjectStore store, Path state, Clock clock, int checkpointEvery, int sweepBatch)
+  static Site open(ObjectStore store, Path state, Clock clock, int checkpointEvery, int sweepBatch)
       throws IOException {
     Beats beats = new Beats();
     SecureRandom random = new SecureRandom();

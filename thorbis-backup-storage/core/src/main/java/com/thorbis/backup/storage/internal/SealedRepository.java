@@ -47,12 +47,23 @@ public final class SealedRepository implements Repository {
 
   private final Services services;
   private final Registrar registrar;
+  private final boolean readOnly;
   private final Map<String, SealedWalArchive> archives = new HashMap<>();
 
   /** Over an opened log; the keys are closed with this. */
   public SealedRepository(Services services, Registrar registrar) {
+    this(services, registrar, false);
+  }
+
+  /**
+   * Over an opened log; the keys are closed with this.
+   *
+   * @param readOnly whether what verifying found is left unrecorded
+   */
+  public SealedRepository(Services services, Registrar registrar, boolean readOnly) {
     this.services = services;
     this.registrar = registrar;
+    this.readOnly = readOnly;
   }
 
   @Override
@@ -146,7 +157,7 @@ public final class SealedRepository implements Repository {
     services.log().refresh();
     Verifier verifier = new Verifier(services, control);
     VerifyReport report = verifier.verify(request);
-    if (!verifier.proven().isEmpty()) {
+    if (!readOnly && !verifier.proven().isEmpty()) {
       recordProof(verifier.proven());
     }
     return report;
@@ -155,8 +166,7 @@ public final class SealedRepository implements Repository {
   @Override
   public List<BackupState> states(Optional<String> source) {
     return services.log().catalog().kept().stream()
-        .filter(
-            kept -> source.isEmpty() || kept.entry().backup().source().equals(source.get()))
+        .filter(kept -> source.isEmpty() || kept.entry().backup().source().equals(source.get()))
         .map(Keeper::state)
         .toList();
   }
@@ -207,8 +217,7 @@ public final class SealedRepository implements Repository {
   }
 
   @Override
-  public BackupState hold(BackupId id, String reason, Optional<Instant> until)
-      throws IOException {
+  public BackupState hold(BackupId id, String reason, Optional<Instant> until) throws IOException {
     return new Keeper(services).hold(id, reason, until);
   }
 
@@ -234,8 +243,7 @@ public final class SealedRepository implements Repository {
                       .filter(id -> catalog.backup(id).isPresent())
                       .map(
                           id ->
-                              (Operation)
-                                  new Operation.Verified(id, "data", now, Optional.empty()))
+                              (Operation) new Operation.Verified(id, "data", now, Optional.empty()))
                       .toList());
     } catch (IOException e) {
       LOG.warn("What was verified could not be recorded: {}", e.toString());

@@ -233,11 +233,10 @@ public final class SealedBackupWriter implements BackupWriter {
    * Decided on all commits so far: a sweep writes down what it removes before it does. One that
    * began while nobody could see this run's lease is not argued with.
    */
-  private void requireNothingSwept(
-      Manifest manifest, SlotRef ref, boolean lapsed, Catalog catalog) throws RepositoryException {
+  private void requireNothingSwept(Manifest manifest, SlotRef ref, boolean lapsed, Catalog catalog)
+      throws RepositoryException {
     Optional<ObjectKey> lost =
-        Stream.concat(
-                Stream.of(ref.key()), manifest.packs().values().stream().map(PackRef::key))
+        Stream.concat(Stream.of(ref.key()), manifest.packs().values().stream().map(PackRef::key))
             .filter(fence::condemns)
             .findFirst();
     boolean logGone =

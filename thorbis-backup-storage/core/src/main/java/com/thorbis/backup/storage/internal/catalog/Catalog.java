@@ -141,9 +141,7 @@ public final class Catalog {
 
   /** One backup that was not deleted. */
   public synchronized Optional<Entry> backup(BackupId id) {
-    return Optional.ofNullable(backups.get(id))
-        .filter(kept -> kept.fate().live())
-        .map(Kept::entry);
+    return Optional.ofNullable(backups.get(id)).filter(kept -> kept.fate().live()).map(Kept::entry);
   }
 
   /** Every backup that is whole, deleted ones whose sweep has not begun among them. */
@@ -384,7 +382,9 @@ public final class Catalog {
     backups.values().forEach(kept -> steps.add(compacted(kept)));
     operations.clear();
     operations.addAll(walMarks);
-    walGone.values().forEach(gone -> operations.add(marker(gone.source(), List.of(), List.of(gone))));
+    walGone
+        .values()
+        .forEach(gone -> operations.add(marker(gone.source(), List.of(), List.of(gone))));
     operations.addAll(walExpiries);
     operations.addAll(sweeps.values());
     steps.add(new Step(2, List.copyOf(operations)));

@@ -265,8 +265,8 @@ public sealed interface Operation {
   }
 
   /**
-   * From here on, what is named is being removed: whoever refers to any of it must not commit. Every
-   * name is written down before its bytes go, so that any later run can finish the work.
+   * From here on, what is named is being removed: whoever refers to any of it must not commit.
+   * Every name is written down before its bytes go, so that any later run can finish the work.
    *
    * @param sweep its own id; empty if it only marks backups and names nothing
    * @param backups can no longer come back

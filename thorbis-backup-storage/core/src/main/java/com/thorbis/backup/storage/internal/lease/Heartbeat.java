@@ -18,8 +18,7 @@ public interface Heartbeat {
                   thread.setDaemon(true);
                   return thread;
                 });
-        pool.scheduleAtFixedRate(
-            beat, period.toMillis(), period.toMillis(), TimeUnit.MILLISECONDS);
+        pool.scheduleAtFixedRate(beat, period.toMillis(), period.toMillis(), TimeUnit.MILLISECONDS);
         return pool::shutdown; // lets a beat end; interrupting it could break its write
       };
 

@@ -41,8 +41,7 @@ public final class Keeper {
   }
 
   /** Places a hold, or changes when it ends. */
-  public BackupState hold(BackupId id, String reason, Optional<Instant> until)
-      throws IOException {
+  public BackupState hold(BackupId id, String reason, Optional<Instant> until) throws IOException {
     if (reason.isBlank() || reason.length() > MOST_REASON) {
       throw new RepositoryException(
           "hold.reason-invalid",
@@ -60,8 +59,7 @@ public final class Keeper {
               Catalog.Fate fate = requireWhole(catalog, id).fate();
               boolean same =
                   fate.holds().stream()
-                      .anyMatch(
-                          hold -> hold.reason().equals(reason) && hold.until().equals(until));
+                      .anyMatch(hold -> hold.reason().equals(reason) && hold.until().equals(until));
               return same ? List.of() : List.of(new Operation.Hold(id, reason, now, until));
             });
     return state(require(services.log().catalog(), id));
@@ -83,7 +81,8 @@ public final class Keeper {
                     holds.isEmpty()
                         ? "It has none at all."
                         : "It has: "
-                            + String.join(", ", holds.stream().map(Operation.Hold::reason).toList()),
+                            + String.join(
+                                ", ", holds.stream().map(Operation.Hold::reason).toList()),
                     null);
               }
               return List.of(new Operation.Release(id, reason));

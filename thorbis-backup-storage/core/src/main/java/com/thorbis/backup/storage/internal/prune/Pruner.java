@@ -30,7 +30,8 @@ import org.slf4j.LoggerFactory;
 
 /**
  * Plans what goes, gives it up in a commit, and in a later run removes it. All decisions are made
- * inside of an append, on every commit there is, so that two of these and any backup see each other.
+ * inside of an append, on every commit there is, so that two of these and any backup see each
+ * other.
  */
 public final class Pruner {
   private static final Logger LOG = LoggerFactory.getLogger(Pruner.class);
@@ -234,8 +235,7 @@ public final class Pruner {
     }
   }
 
-  private void requireAllowed(
-      List<Catalog.Kept> live, Set<BackupId> going, Terms terms, Instant at)
+  private void requireAllowed(List<Catalog.Kept> live, Set<BackupId> going, Terms terms, Instant at)
       throws RepositoryException {
     long all = 0;
     long gone = 0;

@@ -39,8 +39,8 @@ import java.util.stream.Stream;
 /**
  * Removes what was given up and is past its grace, and what crashed writers left. Each batch is
  * named in a commit that is decided on all commits before it, so it holds nothing that a committed
- * backup needs, and no backup that needs any of it can commit later. Only then its bytes go. What an
- * interrupted sweep has named, the next one removes.
+ * backup needs, and no backup that needs any of it can commit later. Only then its bytes go. What
+ * an interrupted sweep has named, the next one removes.
  */
 final class Sweeper {
   private static final Duration LAPSED_LONG_AGO = Duration.ofDays(1);
@@ -164,7 +164,9 @@ final class Sweeper {
     Set<BackupId> found = new LinkedHashSet<>();
     for (Catalog.Kept kept : ours(catalog)) {
       BackupId id = kept.entry().backup().id();
-      if (past.contains(id) && isDue(kept, now) && (kept.fate().sweeping() || !pinned.contains(id))) {
+      if (past.contains(id)
+          && isDue(kept, now)
+          && (kept.fate().sweeping() || !pinned.contains(id))) {
         found.add(id);
       }
     }
@@ -274,8 +276,7 @@ final class Sweeper {
       boolean stale = info.modifiedAt().isBefore(bound);
       Optional<ObjectId> pack = parse(name, ObjectId::parse);
       Optional<BackupId> manifest = parse(name, BackupId::new);
-      if (pack.isPresent()
-          && info.key().equals(ObjectNames.pack(source.tree(), pack.get()))) {
+      if (pack.isPresent() && info.key().equals(ObjectNames.pack(source.tree(), pack.get()))) {
         if (stale) {
           packs.add(pack.get());
         }
@@ -378,9 +379,7 @@ final class Sweeper {
     control.cancellation().check();
     Long known = lengths.get(key);
     Optional<Long> length =
-        known != null
-            ? Optional.of(known)
-            : services.store().head(key).map(ObjectInfo::length);
+        known != null ? Optional.of(known) : services.store().head(key).map(ObjectInfo::length);
     if (length.isEmpty()) {
       return;
     }

@@ -436,8 +436,7 @@ public final class Verifier {
   }
 
   private boolean isLater(String name) {
-    return isNumber(name)
-        && Long.parseUnsignedLong(name, 16) > services.log().sequence();
+    return isNumber(name) && Long.parseUnsignedLong(name, 16) > services.log().sequence();
   }
 
   private static Optional<ObjectId> id(String text) {
