@@ -216,8 +216,8 @@ public final class RetentionPolicy {
   }
 
   /**
-   * The whole policy as text, defaults included. Two policies that decide alike in every case have
-   * the same; the form never changes, for digests of it are stored.
+   * The whole policy as text, defaults included: the same settings give the same text, however they
+   * were written. The form never changes, for digests of it are stored.
    */
   public String canonical() {
     StringBuilder text = new StringBuilder("thorbis-retention 1\n");

@@ -52,9 +52,8 @@ final class Lines {
     Map<Line, List<Candidate>> lines = of(all);
     Map<Line, List<WalRange>> stretches = new LinkedHashMap<>();
     lines.keySet().forEach(line -> stretches.put(line, new ArrayList<>()));
-    onwards.keySet().forEach(line -> stretches.putIfAbsent(line, new ArrayList<>()));
     onwards.forEach(
-        (line, from) -> stretches.get(line).add(new WalRange(line.timeline(), from, END)));
+        (line, from) -> on(line, stretches).add(new WalRange(line.timeline(), from, END)));
     for (Candidate one : kept) {
       Lsn start = one.backup().startLsn();
       // A byte more, so that a segment which begins exactly where the backup stops is kept.
@@ -66,7 +65,7 @@ final class Lines {
             if (line.equals(one.line())
                 || (sameSystem(one, others.get(0))
                     && line.timeline().compareTo(one.backup().timeline()) <= 0)) {
-              stretches.get(line).add(new WalRange(line.timeline(), start, end));
+              on(line, stretches).add(new WalRange(line.timeline(), start, end));
             }
           });
     }
@@ -82,6 +81,10 @@ final class Lines {
                   merged));
         });
     return result;
+  }
+
+  private static List<WalRange> on(Line line, Map<Line, List<WalRange>> stretches) {
+    return stretches.computeIfAbsent(line, any -> new ArrayList<>());
   }
 
   private static boolean sameSystem(Candidate a, Candidate b) {

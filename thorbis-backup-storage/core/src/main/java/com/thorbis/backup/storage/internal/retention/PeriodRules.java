@@ -11,6 +11,7 @@ import java.util.EnumMap;
 import java.util.HashSet;
 import java.util.List;
 import java.util.Map;
+import java.util.NavigableMap;
 import java.util.Optional;
 import java.util.Set;
 import java.util.TreeMap;
@@ -19,7 +20,7 @@ import java.util.function.BiConsumer;
 /** What the period rules of a policy keep of a list of backups. */
 final class PeriodRules {
   private final RetentionPolicy policy;
-  private final Map<Frequency, TreeMap<Long, Slot>> slots = new EnumMap<>(Frequency.class);
+  private final Map<Frequency, NavigableMap<Long, Slot>> slots = new EnumMap<>(Frequency.class);
   private final Set<BackupId> kept = new HashSet<>();
 
   /** A period that holds a backup. */
@@ -44,7 +45,7 @@ final class PeriodRules {
     this.policy = policy;
     for (Frequency frequency : Frequency.values()) {
       if (!ordered.isEmpty() && !policy.rule(frequency).isOff()) {
-        TreeMap<Long, Slot> found = group(frequency, ordered);
+        NavigableMap<Long, Slot> found = group(frequency, ordered);
         choose(frequency, found, ordered.get(ordered.size() - 1).stoppedAt());
         found.values().stream()
             .filter(slot -> slot.counts)
@@ -56,7 +57,7 @@ final class PeriodRules {
 
   /** Hands out each backup that is kept, once for each period it is kept for. */
   void forEachKept(BiConsumer<Candidate, Periods.Period> action) {
-    for (TreeMap<Long, Slot> found : slots.values()) {
+    for (NavigableMap<Long, Slot> found : slots.values()) {
       for (Slot slot : found.values()) {
         if (slot.counts) {
           action.accept(slot.representative, slot.period);
@@ -67,7 +68,7 @@ final class PeriodRules {
 
   /** Why the rule of a frequency does not keep a backup; empty if there is no such rule. */
   Optional<String> reasonAgainst(Frequency frequency, Candidate candidate) {
-    TreeMap<Long, Slot> found = slots.get(frequency);
+    NavigableMap<Long, Slot> found = slots.get(frequency);
     if (found == null) {
       return Optional.empty();
     }
@@ -79,8 +80,8 @@ final class PeriodRules {
             : "expired " + period);
   }
 
-  private TreeMap<Long, Slot> group(Frequency frequency, List<Candidate> ordered) {
-    TreeMap<Long, Slot> found = new TreeMap<>();
+  private NavigableMap<Long, Slot> group(Frequency frequency, List<Candidate> ordered) {
+    NavigableMap<Long, Slot> found = new TreeMap<>();
     for (Candidate candidate : ordered) {
       Periods.Period period = Periods.of(frequency, candidate.stoppedAt(), policy.zone());
       Slot slot = found.computeIfAbsent(period.ordinal(), at -> new Slot(period, candidate));
@@ -91,7 +92,7 @@ final class PeriodRules {
     return found;
   }
 
-  private void choose(Frequency frequency, TreeMap<Long, Slot> found, Instant end) {
+  private void choose(Frequency frequency, NavigableMap<Long, Slot> found, Instant end) {
     Rule rule = policy.rule(frequency);
     // A period belongs to the window if the window reaches into it, wherever in it its backups lie:
     // else what stands for it would leave the window with those that it stands for.

@@ -66,7 +66,7 @@ final class History {
     position += 0x10000;
     AssumedBackup backup =
         new AssumedBackup(
-            id(stop, sequence),
+            id(sequence),
             SOURCE,
             line.incarnation(),
             new ClusterIdentity(systemId, 15, WalSegmentSize.DEFAULT),
@@ -88,7 +88,7 @@ final class History {
   }
 
   /** Names sort against the order of commits, so that nothing can come to rest on them. */
-  private static BackupId id(Instant stop, long sequence) {
+  private static BackupId id(long sequence) {
     return new BackupId("2020%04dT000000Z-%08x".formatted(9999 - sequence % 9999, sequence));
   }
 

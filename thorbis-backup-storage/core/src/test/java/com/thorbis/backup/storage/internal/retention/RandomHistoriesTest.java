@@ -133,7 +133,7 @@ class RandomHistoriesTest {
           // A guard stops by what would go; with more staying it may stop no longer.
           RetentionPolicy policy = copy(made.policy()).mostDeletedPercent(100).build();
           RetentionPolicy.Builder larger = copy(policy);
-          Frequency frequency = Frequency.values()[random.nextInt(5)];
+          Frequency frequency = List.of(Frequency.values()).get(random.nextInt(5));
           Rule rule = policy.rule(frequency);
           Optional<Window> window =
               rule.window().map(one -> new Window(one.amount() + random.nextInt(3), one.unit()));
