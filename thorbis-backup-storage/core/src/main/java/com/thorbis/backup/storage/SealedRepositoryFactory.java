@@ -52,7 +52,7 @@ public final class SealedRepositoryFactory implements RepositoryFactory {
             setup.clock(),
             random,
             tuning);
-    return new SealedRepository(services, new Registrar(opened, random));
+    return new SealedRepository(services, new Registrar(opened, random), setup.readOnly());
   }
 
   @Override

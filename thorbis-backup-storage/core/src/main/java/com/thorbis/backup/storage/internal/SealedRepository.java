@@ -47,12 +47,23 @@ public final class SealedRepository implements Repository {
 
   private final Services services;
   private final Registrar registrar;
+  private final boolean readOnly;
   private final Map<String, SealedWalArchive> archives = new HashMap<>();
 
   /** Over an opened log; the keys are closed with this. */
   public SealedRepository(Services services, Registrar registrar) {
+    this(services, registrar, false);
+  }
+
+  /**
+   * Over an opened log; the keys are closed with this.
+   *
+   * @param readOnly whether what verifying found is left unrecorded
+   */
+  public SealedRepository(Services services, Registrar registrar, boolean readOnly) {
     this.services = services;
     this.registrar = registrar;
+    this.readOnly = readOnly;
   }
 
   @Override
@@ -146,7 +157,7 @@ public final class SealedRepository implements Repository {
     services.log().refresh();
     Verifier verifier = new Verifier(services, control);
     VerifyReport report = verifier.verify(request);
-    if (!verifier.proven().isEmpty()) {
+    if (!readOnly && !verifier.proven().isEmpty()) {
       recordProof(verifier.proven());
     }
     return report;
