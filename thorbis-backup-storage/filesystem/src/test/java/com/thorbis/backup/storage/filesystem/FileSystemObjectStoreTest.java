@@ -185,12 +185,12 @@ class FileSystemObjectStoreTest {
         store(
             new Disk() {
               @Override
-              void force(FileChannel file) throws IOException {
+              void force(Path file, FileChannel channel) throws IOException {
                 forced.add("file");
                 if (forced.size() == 1) {
                   throw new IOException("Input/output error");
                 }
-                super.force(file);
+                super.force(file, channel);
               }
             });
 
@@ -493,9 +493,9 @@ class FileSystemObjectStoreTest {
     private final List<String> steps = new ArrayList<>();
 
     @Override
-    void force(FileChannel file) throws IOException {
+    void force(Path file, FileChannel channel) throws IOException {
       steps.add("file");
-      super.force(file);
+      super.force(file, channel);
     }
 
     @Override
