@@ -170,6 +170,9 @@ final class Extraction implements AutoCloseable {
     if (cause instanceof Error e) {
       throw e;
     }
+    if (cause != null) { // a worker was interrupted: its files are not whole
+      throw unwrap(cause);
+    }
     control.cancellation().check();
   }
 
@@ -483,6 +486,8 @@ final class Extraction implements AutoCloseable {
     if (cause instanceof Error e) {
       throw e;
     }
-    return new IOException(cause);
+    IOException interrupted = new InterruptedIOException("Interrupted while files were extracted");
+    interrupted.initCause(cause);
+    return interrupted;
   }
 }
