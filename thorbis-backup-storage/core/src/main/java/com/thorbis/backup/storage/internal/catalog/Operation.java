@@ -8,7 +8,6 @@ import com.thorbis.backup.crypto.ObjectId;
 import com.thorbis.backup.spi.repository.RepositoryException;
 import com.thorbis.backup.spi.repository.SourceInfo;
 import com.thorbis.backup.storage.internal.format.Json;
-import java.util.ArrayList;
 import java.util.List;
 import java.util.Map;
 import java.util.Optional;
@@ -104,13 +103,13 @@ public sealed interface Operation {
           new Init(
               SlotRef.read(node.node("header")),
               node.parse("tree", ObjectId::parse),
-              readSlots(node));
+              SlotRef.readAll(node));
       case "register" ->
           new Register(
               node.text("source"),
               node.text("type"),
               node.parse("tree", ObjectId::parse),
-              readSlots(node),
+              SlotRef.readAll(node),
               readIncarnation(node.node("incarnation")));
       case "adopt" -> new Adopt(node.text("source"), readIncarnation(node.node("incarnation")));
       case "backup" ->
@@ -138,14 +137,6 @@ public sealed interface Operation {
     Map<String, Object> document = Json.object();
     document.put("op", name);
     return document;
-  }
-
-  private static List<SlotRef> readSlots(Json.Node node) throws RepositoryException {
-    List<SlotRef> slots = new ArrayList<>();
-    for (Json.Node slot : node.nodes("slots")) {
-      slots.add(SlotRef.read(slot));
-    }
-    return slots;
   }
 
   private static Map<String, Object> incarnationDocument(SourceInfo.Incarnation incarnation) {

@@ -100,7 +100,7 @@ final class PackCheck implements Parallel.Worker {
     if (result.kind.isPresent()) {
       return result;
     }
-    if (!beginsAsListed(pack)) {
+    if (!beginsAsListed(pack) && !beginsAsListed(pack)) { // not only on its way here
       result.kind = Optional.of(Findings.ALTERED);
     }
     long plainLength = SealedRange.plainLength(pack.sealedLength());

@@ -43,6 +43,7 @@ import java.util.Optional;
 import java.util.Set;
 import java.util.concurrent.ConcurrentHashMap;
 import java.util.concurrent.atomic.AtomicLong;
+import java.util.function.Predicate;
 import org.jspecify.annotations.Nullable;
 
 /**
@@ -51,6 +52,7 @@ import org.jspecify.annotations.Nullable;
  */
 public final class Verifier {
   private static final int MOST_PLAIN = 1 << 20;
+  private static final int FIRST_EPOCH = 1;
 
   private final Services services;
   private final RunControl control;
@@ -60,6 +62,7 @@ public final class Verifier {
   private final Map<ObjectId, Needed> needed = new LinkedHashMap<>();
   private final Map<ObjectId, PackCheck.Result> results = new ConcurrentHashMap<>();
   private final Map<BackupId, BackupContents> opened = new LinkedHashMap<>();
+  private final Set<ObjectId> locked = new HashSet<>();
   private final AtomicLong done = new AtomicLong();
   private long expected;
 
@@ -83,6 +86,8 @@ public final class Verifier {
     List<Catalog.Entry> entries = entries(request);
     checkCommits();
     checkPlainObjects();
+    openTrees();
+    entries.removeIf(entry -> locked.contains(tree(entry)));
     for (Catalog.Entry entry : entries) {
       openManifest(entry);
     }
@@ -91,7 +96,7 @@ public final class Verifier {
     control.progress().begin("verify", expected);
     checkPacks(listed, data, request.samplePercent());
     nameFiles(data);
-    new WalCheck(services, findings, control).check(entries, everything, data, listed);
+    new WalCheck(services, findings, control, locked).check(entries, everything, data, listed);
     if (everything) {
       checkUnreferenced(listed, data);
     }
@@ -101,10 +106,10 @@ public final class Verifier {
 
   private List<Catalog.Entry> entries(VerifyRequest request) throws RepositoryException {
     if (request.backup().isEmpty()) {
-      return catalog.backups();
+      return new ArrayList<>(catalog.backups());
     }
     BackupId id = request.backup().get();
-    return List.of(
+    Catalog.Entry one =
         catalog
             .backup(id)
             .orElseThrow(
@@ -115,42 +120,62 @@ public final class Verifier {
                         "The repository has no backup " + id,
                         Map.of("backup", id.value()),
                         "Look with list.",
-                        null)));
+                        null));
+    return new ArrayList<>(List.of(one));
   }
 
   private void checkCommits() throws IOException {
     for (long sequence = 1; sequence <= services.log().sequence(); sequence++) {
       control.cancellation().check();
-      findings.looked();
-      ObjectKey key = ObjectNames.commit(sequence);
       String expectedHash = services.log().hash(sequence);
-      try {
-        byte[] bytes = SealedObjects.fetch(services.store(), key, SealedObjects.MOST_BYTES);
-        if (!Digests.sha256(bytes).equals(expectedHash)) {
-          needed(key, Findings.ALTERED);
-        }
-      } catch (StorageException.NotFound e) {
-        needed(key, Findings.MISSING);
-      } catch (RepositoryException e) {
-        needed(key, Findings.ALTERED);
-      }
+      check(
+          ObjectNames.commit(sequence),
+          SealedObjects.MOST_BYTES,
+          bytes -> Digests.sha256(bytes).equals(expectedHash));
     }
   }
 
   private void checkPlainObjects() throws IOException {
     for (SlotRef ref : catalog.plainObjects()) {
-      findings.looked();
+      check(ref.key(), MOST_PLAIN, ref::matches);
+    }
+  }
+
+  private void check(ObjectKey key, long most, Predicate<byte[]> whole) throws IOException {
+    findings.looked();
+    try {
+      SealedObjects.again(
+          key,
+          () -> {
+            byte[] bytes = SealedObjects.fetch(services.store(), key, most);
+            if (!whole.test(bytes)) {
+              throw RepositoryException.damaged(key.value(), "is not what it was", null);
+            }
+            return bytes;
+          });
+    } catch (StorageException.NotFound e) {
+      needed(key, Findings.MISSING);
+    } catch (RepositoryException e) {
+      needed(key, Findings.ALTERED);
+    }
+  }
+
+  /** What a damaged slot locks is not damaged itself: the slot is, and it is named already. */
+  private void openTrees() throws IOException {
+    for (Catalog.Source source : catalog.sources()) {
       try {
-        byte[] bytes = SealedObjects.fetch(services.store(), ref.key(), MOST_PLAIN);
-        if (!ref.matches(bytes)) {
-          needed(ref.key(), Findings.ALTERED);
-        }
-      } catch (StorageException.NotFound e) {
-        needed(ref.key(), Findings.MISSING);
+        services.keys().key(source.tree(), FIRST_EPOCH);
       } catch (RepositoryException e) {
-        needed(ref.key(), Findings.ALTERED);
+        if (!findings.name(e.details().getOrDefault("object", e.code()))) {
+          throw e;
+        }
+        locked.add(source.tree());
       }
     }
+  }
+
+  private ObjectId tree(Catalog.Entry entry) {
+    return catalog.source(entry.backup().source()).orElseThrow().tree();
   }
 
   private void openManifest(Catalog.Entry entry) throws IOException {
@@ -358,7 +383,7 @@ public final class Verifier {
       unreferenced(key, Findings.UNKNOWN, Optional.empty());
       return;
     }
-    if (!data || !trees.containsKey(tree.get())) {
+    if (!data || !trees.containsKey(tree.get()) || locked.contains(tree.get())) {
       return;
     }
     try {
@@ -380,6 +405,10 @@ public final class Verifier {
   }
 
   private PackRef refer(ObjectKey key, long length, ObjectId tree) throws IOException {
+    return SealedObjects.again(key, () -> tryRefer(key, length, tree));
+  }
+
+  private PackRef tryRefer(ObjectKey key, long length, ObjectId tree) throws IOException {
     try (ObjectRead read =
         services.store().get(key, new ByteRange(0, ObjectHeader.LENGTH + 24 + 32))) {
       InputStream body = read.body();
