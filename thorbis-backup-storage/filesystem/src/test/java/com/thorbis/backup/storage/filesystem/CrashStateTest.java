@@ -71,7 +71,7 @@ class CrashStateTest {
   }
 
   @Test
-  void everyStateThatAPowerCutMayLeave() throws IOException {
+  void s1EveryStateThatAPowerCutMayLeave() throws IOException {
     for (long run = 0; checked < STATES; run++) {
       workload(new Random(SEED + run), folder.resolve("run" + run));
     }

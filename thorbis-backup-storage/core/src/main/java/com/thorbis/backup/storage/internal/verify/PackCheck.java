@@ -100,7 +100,11 @@ final class PackCheck implements Parallel.Worker {
     if (result.kind.isPresent()) {
       return result;
     }
-    if (!beginsAsListed(pack) && !beginsAsListed(pack)) { // not only on its way here
+    boolean begins = beginsAsListed(pack);
+    if (!begins) { // maybe only on its way here
+      begins = beginsAsListed(pack);
+    }
+    if (!begins) {
       result.kind = Optional.of(Findings.ALTERED);
     }
     long plainLength = SealedRange.plainLength(pack.sealedLength());
