@@ -14,6 +14,8 @@ import org.junit.jupiter.api.io.TempDir;
 class DoubleFaultTest {
   private static final int CASES = FaultSuite.RELEASE ? 6000 : 400;
 
+  private static final List<Fault> FAULTS = List.of(Fault.values());
+
   @TempDir Path states;
 
   @Test
@@ -49,7 +51,7 @@ class DoubleFaultTest {
     int call = from == 1 ? 1 + random.nextInt(calls.size()) : from + random.nextInt(3);
     String named = call <= calls.size() ? calls.get(call - 1) : "head x";
     while (true) {
-      Fault fault = Fault.values()[random.nextInt(Fault.values().length)];
+      Fault fault = FAULTS.get(random.nextInt(FAULTS.size()));
       // Behind a fault nobody knows which call comes.
       if (from > 1 || fault.appliesTo(named)) {
         return new FaultSuite.Planned(call, fault);

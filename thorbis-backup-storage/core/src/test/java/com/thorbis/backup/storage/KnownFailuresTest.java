@@ -99,8 +99,7 @@ class KnownFailuresTest {
     TestWorld before = Scenario.named("verify-data").world(states);
     for (String name : before.disk.contents().keySet()) {
       TestWorld world = before.copy();
-      world.disk.flipBit(
-          new ObjectKey(name), 4L * world.disk.content(new ObjectKey(name)).length);
+      world.disk.flipBit(new ObjectKey(name), 4L * world.disk.content(new ObjectKey(name)).length);
       Map<String, byte[]> damaged = world.disk.contents();
       try (TestClient client = world.client(world.disk)) {
         client.verify(VerifyRequest.Level.DATA);
@@ -153,8 +152,7 @@ class KnownFailuresTest {
       faulty.failAtCall(faulty.calls().size() + lastPack + 1, Fault.PAUSED);
       assertThatThrownBy(() -> client.backUp(FILES, BackupStatus.COMPLETE))
           .isInstanceOfSatisfying(
-              RepositoryException.class,
-              e -> assertThat(e.kind()).isEqualTo(FailureKind.DAMAGED));
+              RepositoryException.class, e -> assertThat(e.kind()).isEqualTo(FailureKind.DAMAGED));
     }
     world.check(true);
   }
@@ -270,9 +268,7 @@ class KnownFailuresTest {
   }
 
   private static List<String> named(TestWorld world, String prefix) {
-    return world.disk.contents().keySet().stream()
-        .filter(name -> name.startsWith(prefix))
-        .toList();
+    return world.disk.contents().keySet().stream().filter(name -> name.startsWith(prefix)).toList();
   }
 
   private static List<String> damaged(TestWorld world) throws IOException {

@@ -21,6 +21,8 @@ import org.junit.jupiter.api.io.TempDir;
 class ModelTest {
   private static final int CASES = FaultSuite.RELEASE ? 3200 : 40;
 
+  private static final List<Fault> FAULTS = List.of(Fault.values());
+
   @TempDir Path states;
 
   /** What a process may be told. */
@@ -175,7 +177,7 @@ class ModelTest {
     List<Step> steps = new ArrayList<>();
     int length = 30 + random.nextInt(31);
     while (steps.size() < length) {
-      Fault fault = Fault.values()[random.nextInt(Fault.values().length)];
+      Fault fault = FAULTS.get(random.nextInt(FAULTS.size()));
       boolean faulty = random.nextInt(100) < 35;
       steps.add(
           new Step(

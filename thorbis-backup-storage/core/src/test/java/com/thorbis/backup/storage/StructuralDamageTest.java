@@ -75,7 +75,8 @@ class StructuralDamageTest {
     FaultSuite suite = new FaultSuite("deleted-objects", "objects taken away");
     for (String name : disk.contents().keySet()) {
       // Nothing says that there was a history file, or another part behind the last one.
-      if (!name.endsWith(".history") && !name.contains("000000010000000000000003")
+      if (!name.endsWith(".history")
+          && !name.contains("000000010000000000000003")
           && !isSuperseded(name)) {
         Map<String, byte[]> gone = new HashMap<>();
         gone.put(name, null);
