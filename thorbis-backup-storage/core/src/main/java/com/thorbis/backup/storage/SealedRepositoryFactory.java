@@ -16,14 +16,16 @@ import com.thorbis.backup.storage.internal.verify.ObjectDecoder;
 import java.io.IOException;
 import java.io.InputStream;
 import java.security.SecureRandom;
+import java.util.concurrent.atomic.AtomicBoolean;
 
 /** Creates and opens sealed repositories in object stores. */
 public final class SealedRepositoryFactory implements RepositoryFactory {
   private final SecureRandom random = new SecureRandom();
+  private final AtomicBoolean warm = new AtomicBoolean();
 
   private final Tuning tuning;
 
-  /** Keeps nothing between calls. */
+  /** Keeps nothing between calls but that the ciphers are warm. */
   public SealedRepositoryFactory() {
     this(Tuning.STANDARD);
   }
@@ -39,7 +41,9 @@ public final class SealedRepositoryFactory implements RepositoryFactory {
 
   @Override
   public Repository open(RepositorySetup setup) throws IOException {
-    CipherWarmup.start();
+    if (warm.compareAndSet(false, true)) {
+      CipherWarmup.start();
+    }
     Bootstrap.Opened opened = Bootstrap.open(setup, tuning.checkpointEvery(), random);
     Services services =
         new Services(

@@ -184,6 +184,9 @@ final class Extraction implements AutoCloseable {
     if (cause instanceof Error e) {
       throw e;
     }
+    if (cause != null) { // a worker was interrupted: its files are not whole
+      throw unwrap(cause);
+    }
     control.cancellation().check();
   }
 
@@ -608,6 +611,8 @@ final class Extraction implements AutoCloseable {
     if (cause instanceof Error e) {
       throw e;
     }
-    return new IOException(cause);
+    IOException interrupted = new InterruptedIOException("Interrupted while files were extracted");
+    interrupted.initCause(cause);
+    return interrupted;
   }
 }

@@ -45,6 +45,12 @@ public final class SealedBackupReader implements BackupReader {
   static Manifest readManifest(Services services, Catalog.Source source, Catalog.Entry entry)
       throws IOException {
     ObjectKey key = entry.manifest().key();
+    return SealedObjects.again(key, () -> tryManifest(services, source, entry, key));
+  }
+
+  private static Manifest tryManifest(
+      Services services, Catalog.Source source, Catalog.Entry entry, ObjectKey key)
+      throws IOException {
     byte[] sealed;
     try {
       sealed = SealedObjects.fetch(services.store(), key, SealedObjects.MOST_BYTES);

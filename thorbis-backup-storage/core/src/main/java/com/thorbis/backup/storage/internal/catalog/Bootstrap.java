@@ -61,6 +61,14 @@ public final class Bootstrap {
   public static Opened open(RepositorySetup setup, int checkpointEvery, SecureRandom random)
       throws IOException {
     ObjectStore store = store(setup);
+    // What was damaged on its way may show only where it is compared with something else.
+    return SealedObjects.again(
+        ObjectNames.HEADER, () -> tryOpen(setup, store, checkpointEvery, random));
+  }
+
+  private static Opened tryOpen(
+      RepositorySetup setup, ObjectStore store, int checkpointEvery, SecureRandom random)
+      throws IOException {
     byte[] headerBytes = readHeader(store);
     if (headerBytes == null) {
       if (!store.list(ObjectNames.COMMITS, Optional.empty()).objects().isEmpty()) {
@@ -71,6 +79,7 @@ public final class Bootstrap {
     }
     RepositoryHeader header = RepositoryHeader.read(headerBytes);
     KeyRing keys = new KeyRing(store, header.id(), setup.recipients());
+    keys.expect(header.slots());
     boolean opened = false;
     try {
       CommitLog log = log(setup, store, header, headerBytes, keys, checkpointEvery, random);
@@ -92,6 +101,13 @@ public final class Bootstrap {
       throws IOException {
     ObjectStore store = store(setup);
     store.createPlace();
+    return SealedObjects.again(
+        ObjectNames.HEADER, () -> tryInit(setup, store, checkpointEvery, random));
+  }
+
+  private static InitReport tryInit(
+      RepositorySetup setup, ObjectStore store, int checkpointEvery, SecureRandom random)
+      throws IOException {
     byte[] headerBytes = readHeader(store);
     if (headerBytes == null) {
       if (!store.list(ObjectNames.COMMITS, Optional.empty()).objects().isEmpty()) {
@@ -104,13 +120,14 @@ public final class Bootstrap {
     }
     RepositoryHeader header = RepositoryHeader.read(headerBytes);
     try (KeyRing keys = new KeyRing(store, header.id(), setup.recipients())) {
+      keys.expect(header.slots());
       CommitLog log = log(setup, store, header, headerBytes, keys, checkpointEvery, random);
       SlotRef headerRef = SlotRef.of(ObjectNames.HEADER, headerBytes);
       log.refresh();
       boolean created = log.sequence() == 0;
       if (created) {
         KeySlot place = new KeySlot(header.id(), header.tree(), 1);
-        List<SlotRef> slots = keys.list(place);
+        List<SlotRef> slots = header.slots().isEmpty() ? keys.list(place) : header.slots();
         keys.key(header.tree(), 1);
         log.append(
             catalog ->
@@ -156,20 +173,23 @@ public final class Bootstrap {
   /** Slots first: a header that exists names a tree that can be opened. */
   private static byte[] createHeader(RepositorySetup setup, ObjectStore store, SecureRandom random)
       throws IOException {
-    RepositoryHeader header =
-        new RepositoryHeader(
-            ObjectId.random(random), ObjectId.random(random), setup.clock().instant());
-    try (KeyRing keys = new KeyRing(store, header.id(), setup.recipients());
-        EpochKey key = EpochKey.generate(new KeySlot(header.id(), header.tree(), 1), random)) {
-      List<SlotRef> slots = keys.store(key, setup.recipients(), random);
+    ObjectId id = ObjectId.random(random);
+    ObjectId tree = ObjectId.random(random);
+    List<SlotRef> slots;
+    try (KeyRing keys = new KeyRing(store, id, setup.recipients());
+        EpochKey key = EpochKey.generate(new KeySlot(id, tree, 1), random)) {
+      slots = keys.store(key, setup.recipients(), random);
       keys.vouch(slots);
       // What is stored must open before anything relies on it.
-      keys.key(header.tree(), 1);
+      keys.key(tree, 1);
     }
-    byte[] bytes = header.encode(setup.recipients());
+    byte[] bytes =
+        new RepositoryHeader(id, tree, setup.clock().instant(), slots).encode(setup.recipients());
     try {
       Outcomes.settle(
+          store,
           ObjectNames.HEADER,
+          bytes.length,
           () -> store.put(ObjectNames.HEADER, ObjectSource.of(bytes)),
           () -> Optional.ofNullable(readHeader(store)).map(there -> Arrays.equals(there, bytes)));
       return bytes;
@@ -214,8 +234,18 @@ public final class Bootstrap {
     } catch (StorageException.AlreadyExists e) {
       refused = true;
     }
-    boolean kept = Arrays.equals(SealedObjects.fetch(store, key, MOST_HEADER_BYTES), first);
-    if (!refused || !kept) {
+    if (refused) {
+      SealedObjects.again(
+          key,
+          () -> {
+            byte[] kept = SealedObjects.fetch(store, key, MOST_HEADER_BYTES);
+            if (!Arrays.equals(kept, first)) {
+              throw RepositoryException.damaged(
+                  key.value(), "was not stored as it was written", null);
+            }
+            return kept;
+          });
+    } else {
       throw new RepositoryException(
           "storage.not-conditional",
           FailureKind.CONFIGURATION,

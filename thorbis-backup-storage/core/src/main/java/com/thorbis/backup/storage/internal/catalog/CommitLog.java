@@ -197,7 +197,11 @@ public final class CommitLog {
       }
       try {
         Outcomes.settle(
-            key, () -> store.put(key, ObjectSource.of(sealed)), () -> isOurs(key, commit.run()));
+            store,
+            key,
+            sealed.length,
+            () -> store.put(key, ObjectSource.of(sealed)),
+            () -> isOurs(key, commit.run()));
       } catch (StorageException.AlreadyExists e) {
         continue;
       } catch (StorageException.OutcomeUnknown e) {
@@ -405,6 +409,10 @@ public final class CommitLog {
 
   /** Reads the commit after the last; false if there positively is none. */
   private boolean readNext(Optional<RememberedHead.Head> seen) throws IOException {
+    return SealedObjects.again(ObjectNames.commit(sequence + 1), () -> tryNext(seen));
+  }
+
+  private boolean tryNext(Optional<RememberedHead.Head> seen) throws IOException {
     ObjectKey key = ObjectNames.commit(sequence + 1);
     byte[] sealed;
     try {
@@ -481,8 +489,12 @@ public final class CommitLog {
 
   private Optional<Boolean> isOurs(ObjectKey key, String run) throws IOException {
     try {
-      byte[] there = SealedObjects.fetch(store, key, MOST_COMMIT_BYTES);
-      return Optional.of(open(key, there).run().equals(run));
+      return SealedObjects.again(
+          key,
+          () -> {
+            byte[] there = SealedObjects.fetch(store, key, MOST_COMMIT_BYTES);
+            return Optional.of(open(key, there).run().equals(run));
+          });
     } catch (StorageException.NotFound e) {
       return Optional.empty();
     }

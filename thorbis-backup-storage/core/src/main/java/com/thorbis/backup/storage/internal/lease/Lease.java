@@ -188,7 +188,11 @@ public final class Lease implements AutoCloseable {
     byte[] bytes = facts.since(Optional.ofNullable(startedAt)).encode();
     ObjectInfo[] taken = new ObjectInfo[1];
     Outcomes.settle(
-        key, () -> taken[0] = store.put(key, ObjectSource.of(bytes)), () -> isOurs(key, bytes));
+        store,
+        key,
+        bytes.length,
+        () -> taken[0] = store.put(key, ObjectSource.of(bytes)),
+        () -> isOurs(key, bytes));
     ObjectInfo info = taken[0];
     if (info == null) {
       info = store.head(key).orElseThrow(() -> new StorageException.NotFound(key, null));

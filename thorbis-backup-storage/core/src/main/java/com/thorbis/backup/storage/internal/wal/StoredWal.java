@@ -32,7 +32,8 @@ public record StoredWal(
     @Nullable WalSegment segment,
     int offset,
     boolean whole) {
-  private static final int MOST_HISTORY = 2 << 20;
+  /** How long a history file is at most, sealed. */
+  static final int MOST_HISTORY = 2 << 20;
 
   /** Takes a name apart; null if it is none of the catalogue's log. */
   public static @Nullable StoredWal parse(ObjectKey key, Catalog catalog) {
@@ -76,17 +77,25 @@ public record StoredWal(
     }
   }
 
+  /** The content of a history file. */
+  static byte[] openHistory(Services services, ObjectId tree, ObjectKey key) throws IOException {
+    return SealedObjects.again(
+        key,
+        () ->
+            SealedObjects.open(
+                SealedObjects.fetch(services.store(), key, MOST_HISTORY),
+                ObjectType.HISTORY,
+                key,
+                services.repository(),
+                tree,
+                services.keys()));
+  }
+
   /** Opens all of it. */
   public void open(Services services) throws IOException {
     WalSegment of = segment;
     if (of == null) {
-      SealedObjects.open(
-          SealedObjects.fetch(services.store(), key, MOST_HISTORY),
-          ObjectType.HISTORY,
-          key,
-          services.repository(),
-          tree,
-          services.keys());
+      openHistory(services, tree, key);
       return;
     }
     WalObject.Whole object = WalObject.read(services, tree, key);
