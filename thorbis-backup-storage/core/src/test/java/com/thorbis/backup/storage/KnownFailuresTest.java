@@ -18,6 +18,7 @@ import com.thorbis.backup.testkit.FaultyObjectStore;
 import com.thorbis.backup.testkit.FaultyObjectStore.Fault;
 import java.io.IOException;
 import java.io.InterruptedIOException;
+import java.nio.ByteBuffer;
 import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.HashMap;
@@ -100,21 +101,33 @@ class KnownFailuresTest {
   @Test
   void r17AnInterruptedWorkerFailsTheRestore() throws IOException {
     TestWorld world = Scenario.named("restore").world(states);
-    TestRepository.Target target = new TestRepository.Target();
     try (TestClient client = world.client(world.disk)) {
       BackupId id = world.ledger.acknowledged.keySet().iterator().next();
       try (BackupReader reader = client.repository().open(id)) {
         assertThatThrownBy(
                 () ->
                     reader.extract(
-                        file -> true,
-                        file -> {
-                          Thread.currentThread().interrupt();
-                          return target.begin(file);
-                        },
-                        RunControl.unattended()))
+                        file -> true, file -> new InterruptingOutput(), RunControl.unattended()))
             .isInstanceOf(InterruptedIOException.class);
       }
+    }
+  }
+
+  /** Interrupts whoever has written a file. */
+  private static final class InterruptingOutput implements BackupReader.FileOutput {
+    @Override
+    public void write(ByteBuffer plain) {
+      plain.position(plain.limit());
+    }
+
+    @Override
+    public void finish() {
+      Thread.currentThread().interrupt();
+    }
+
+    @Override
+    public void close() {
+      // Nothing is kept.
     }
   }
 

@@ -74,7 +74,8 @@ class CrashStateTest {
   @Test
   void s1EveryStateThatAPowerCutMayLeave() throws IOException {
     for (long run = 0; checked < STATES; run++) {
-      workload(new Random(new SplittableRandom(SEED + run).nextLong()), folder.resolve("run" + run));
+      workload(
+          new Random(new SplittableRandom(SEED + run).nextLong()), folder.resolve("run" + run));
     }
     String line =
         String.format(
