@@ -15,7 +15,7 @@ import java.util.ArrayList;
 import java.util.Deque;
 import java.util.List;
 import java.util.Optional;
-import java.util.Random;
+import java.util.SplittableRandom;
 import org.jspecify.annotations.Nullable;
 
 /**
@@ -25,7 +25,7 @@ import org.jspecify.annotations.Nullable;
  * they do not call the store at the same time.
  */
 public final class ActorSchedule {
-  private final Random random;
+  private final SplittableRandom random;
   private final ObjectStore store;
   private final List<Actor> actors = new ArrayList<>();
   private final List<String> events = new ArrayList<>();
@@ -40,7 +40,7 @@ public final class ActorSchedule {
   /** Over a store that all actors share. */
   public ActorSchedule(ObjectStore store, long seed) {
     this.store = store;
-    this.random = new Random(seed);
+    this.random = new SplittableRandom(seed);
   }
 
   /** Adds an actor, which starts with {@link #run}. */

@@ -15,9 +15,9 @@ import java.util.HashSet;
 import java.util.HexFormat;
 import java.util.List;
 import java.util.Map;
-import java.util.Random;
 import java.util.Set;
 import java.util.SortedMap;
+import java.util.SplittableRandom;
 import java.util.TreeMap;
 import java.util.function.Consumer;
 import org.jspecify.annotations.Nullable;
@@ -189,7 +189,7 @@ public final class CrashingTree {
       }
       return;
     }
-    Random random = new Random(seed);
+    SplittableRandom random = new SplittableRandom(seed);
     for (int number = 0; number < most; number++) {
       int[] picked = new int[choices.size()];
       int likely = random.nextInt(101); // few, half or nearly all of what is pending

@@ -9,12 +9,16 @@ import com.thorbis.backup.api.ClassifiedFailure;
 import com.thorbis.backup.api.FailureKind;
 import com.thorbis.backup.api.VerifyReport;
 import com.thorbis.backup.api.VerifyRequest;
+import com.thorbis.backup.spi.repository.BackupReader;
 import com.thorbis.backup.spi.repository.RepositoryException;
+import com.thorbis.backup.spi.repository.RunControl;
 import com.thorbis.backup.spi.storage.ObjectKey;
 import com.thorbis.backup.testkit.ActorSchedule;
 import com.thorbis.backup.testkit.FaultyObjectStore;
 import com.thorbis.backup.testkit.FaultyObjectStore.Fault;
 import java.io.IOException;
+import java.io.InterruptedIOException;
+import java.nio.ByteBuffer;
 import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.HashMap;
@@ -92,6 +96,39 @@ class KnownFailuresTest {
       world.check(true); // never a backup with a part of its files
     }
     assertThat(failed).isPositive();
+  }
+
+  @Test
+  void r17AnInterruptedWorkerFailsTheRestore() throws IOException {
+    TestWorld world = Scenario.named("restore").world(states);
+    try (TestClient client = world.client(world.disk)) {
+      BackupId id = world.ledger.acknowledged.keySet().iterator().next();
+      try (BackupReader reader = client.repository().open(id)) {
+        assertThatThrownBy(
+                () ->
+                    reader.extract(
+                        file -> true, file -> new InterruptingOutput(), RunControl.unattended()))
+            .isInstanceOf(InterruptedIOException.class);
+      }
+    }
+  }
+
+  /** Interrupts whoever has written a file. */
+  private static final class InterruptingOutput implements BackupReader.FileOutput {
+    @Override
+    public void write(ByteBuffer plain) {
+      plain.position(plain.limit());
+    }
+
+    @Override
+    public void finish() {
+      Thread.currentThread().interrupt();
+    }
+
+    @Override
+    public void close() {
+      // Nothing is kept.
+    }
   }
 
   @Test

@@ -26,6 +26,7 @@ import java.util.Map;
 import java.util.Optional;
 import java.util.Random;
 import java.util.Set;
+import java.util.SplittableRandom;
 import java.util.stream.Stream;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.BeforeEach;
@@ -73,7 +74,8 @@ class CrashStateTest {
   @Test
   void s1EveryStateThatAPowerCutMayLeave() throws IOException {
     for (long run = 0; checked < STATES; run++) {
-      workload(new Random(SEED + run), folder.resolve("run" + run));
+      workload(
+          new Random(new SplittableRandom(SEED + run).nextLong()), folder.resolve("run" + run));
     }
     String line =
         String.format(
