@@ -18,6 +18,7 @@ import java.util.ArrayList;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
+import java.util.Objects;
 import org.jspecify.annotations.Nullable;
 import picocli.CommandLine.Command;
 import picocli.CommandLine.Option;
@@ -71,7 +72,7 @@ final class PruneCommand extends Job {
     for (PrunePlan plan : plans) {
       String name = plan.retention().source();
       PruneRequest request =
-          PruneRequest.builder(name, policies.get(name))
+          PruneRequest.builder(name, Objects.requireNonNull(policies.get(name), name))
               .plan(plan)
               .grace(thorbis().config().grace())
               .confirmed(allowMany)

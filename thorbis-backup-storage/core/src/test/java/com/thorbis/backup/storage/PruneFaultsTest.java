@@ -123,9 +123,11 @@ class PruneFaultsTest {
   @Test
   void r01ManySchedulesOfBackupAndPruneHarmNobody() throws Exception {
     MemoryObjectStore prepared = prepared();
-    int schedules = 60;
+    int schedules = Boolean.getBoolean("thorbis.release") ? 5000 : 60;
+    long base = Long.getLong("thorbis.seed", 0);
+    System.out.println("r01: -Dthorbis.seed=" + base);
     int swept = 0;
-    for (long seed = 1; seed <= schedules; seed++) {
+    for (long seed = base + 1; seed <= base + schedules; seed++) {
       MemoryObjectStore store = prepared.copy();
       Path local = state.resolve("schedule-" + seed);
       Turns turns = new Turns(seed, 3);

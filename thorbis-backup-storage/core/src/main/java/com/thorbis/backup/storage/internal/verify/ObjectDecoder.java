@@ -56,6 +56,7 @@ public final class ObjectDecoder {
         switch (node.text("format")) {
           case "thorbis-repository" -> "repository";
           case "thorbis-key-slot" -> "key-slot";
+          case "thorbis-lease" -> "lease";
           default -> throw unknown("its format is not known", null);
         };
     return new ObjectDescription(kind, fields);
