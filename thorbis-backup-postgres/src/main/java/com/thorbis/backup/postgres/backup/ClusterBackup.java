@@ -72,7 +72,11 @@ public final class ClusterBackup {
 
   /** What a repository says of a base that no backup should build on. */
   private static final Set<String> UNUSABLE =
-      Set.of("backup.base-damaged", "backup.base-too-short", "backup.cross-check-failed");
+      Set.of(
+          "backup.base-damaged",
+          "backup.base-too-short",
+          "backup.cross-check-failed",
+          "backup.not-found");
 
   private final PostgresSettings settings;
   private final BackupRequest request;

@@ -7,6 +7,7 @@ import com.thorbis.backup.api.BackupDescriptor;
 import com.thorbis.backup.api.BackupException;
 import com.thorbis.backup.api.BackupRequest;
 import com.thorbis.backup.api.BackupStatus;
+import com.thorbis.backup.api.BackupType;
 import com.thorbis.backup.api.Cancellation;
 import com.thorbis.backup.api.Progress;
 import com.thorbis.backup.postgres.capture.AwaitingBackups;
@@ -186,6 +187,44 @@ class ClusterBackupIT {
       assertThat(backup.warnings())
           .anyMatch(text -> text.startsWith("damaged page: " + file + " block 3"))
           .anyMatch(text -> text.startsWith("the server says: "));
+    }
+  }
+
+  @Test
+  void aChangeWithoutATraceMakesItAFullBackupInTheSameRun() throws Exception {
+    try (PostgresServer server =
+        PostgresServer.builder(PostgresBinaries.with("pg_verifybackup"))
+            .dataDirectory(folder.resolve("data"))
+            .setting("wal_log_hints", "on")
+            .setting("autovacuum", "off")
+            .start()) {
+      server.execute(
+          "postgres", "CREATE TABLE t AS SELECT g FROM generate_series(1, 10000) g", "CHECKPOINT");
+      MemoryRepository repository = new MemoryRepository();
+      PostgresSettings settings =
+          Sources.settings(folder, server.jdbcUrl("postgres"), server.superuser());
+      BackupRequest.Builder request = BackupRequest.builder("orders");
+      new ClusterBackup(settings, request.build(), repository, RunControl.unattended()).run();
+      request.type(BackupType.INCREMENTAL);
+      BackupDescriptor sound =
+          new ClusterBackup(settings, request.build(), repository, RunControl.unattended()).run();
+      assertThat(sound.type()).isEqualTo(BackupType.INCREMENTAL);
+      assertThat(repository.stored(sound.id()).facts().attributes())
+          .containsEntry("postgres.change-detection", "page-lsn");
+
+      String file = server.query("postgres", "SELECT pg_relation_filepath('t')");
+      try (FileChannel channel =
+          FileChannel.open(server.dataDirectory().resolve(file), StandardOpenOption.WRITE)) {
+        channel.write(ByteBuffer.wrap(new byte[] {1, 2, 3, 4}), 3 * 8192 + 8100);
+      }
+      BackupDescriptor next =
+          new ClusterBackup(settings, request.build(), repository, RunControl.unattended()).run();
+      assertThat(next.type()).isEqualTo(BackupType.FULL);
+      assertThat(next.base()).isEmpty();
+      assertThat(next.status()).isEqualTo(BackupStatus.COMPLETED_WITH_WARNING);
+      assertThat(next.warnings())
+          .anyMatch(text -> text.contains("became a full backup: ") && text.contains(file));
+      assertThat(repository.backups(Optional.of("orders"))).hasSize(3);
     }
   }
 

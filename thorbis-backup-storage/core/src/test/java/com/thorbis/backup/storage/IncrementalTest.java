@@ -362,6 +362,31 @@ class IncrementalTest {
     };
   }
 
+  @Test
+  void afterAFailureNothingIsCommitted() throws IOException {
+    Map<String, byte[]> files = TestRepository.mediumFiles(4);
+    BackupDescriptor full = TestRepository.backUp(repository, files);
+    byte[] content = files.get("base/1/large").clone();
+    content[17] ^= 4;
+    try (BackupWriter writer = TestRepository.begin(repository, full.id())) {
+      try (BackupWriter.FileWriter out =
+          writer.file(
+              TestRepository.file("base/1/large", content.length),
+              PieceCheck.NONE,
+              new Arrival.Judged(judge(false, false)))) {
+        out.write(content, 0, content.length);
+        out.finish();
+      } catch (RepositoryException e) {
+        assertThat(e.code()).isEqualTo("backup.cross-check-failed");
+      }
+      for (int i = 0; i < 2; i++) {
+        assertThatThrownBy(() -> writer.commit(TestRepository.facts(), BackupStatus.COMPLETE))
+            .isInstanceOf(Exception.class);
+      }
+    }
+    assertThat(repository.backups(Optional.empty())).hasSize(1);
+  }
+
   private BackupDescriptor judged(
       BackupId base, String path, byte[] content, Arrival.PageJudge judge) throws IOException {
     try (BackupWriter writer = TestRepository.begin(repository, base)) {

@@ -30,6 +30,7 @@ final class StretchQueue implements AutoCloseable {
   private final Deque<Waiting> waiting = new ArrayDeque<>();
   private final Deque<byte[]> free = new ArrayDeque<>();
   private final Taker taker;
+  private @Nullable Throwable failure;
 
   /** Takes stretches that have their parts. */
   interface Taker {
@@ -83,8 +84,9 @@ final class StretchQueue implements AutoCloseable {
     handOnReady();
   }
 
-  /** Waits until all were handed on. */
+  /** Waits until all were handed on; after a failure there is no going on. */
   void drain() throws IOException {
+    requireHealthy();
     while (!waiting.isEmpty()) {
       handOn();
     }
@@ -115,18 +117,27 @@ final class StretchQueue implements AutoCloseable {
   }
 
   private void handOn() throws IOException {
+    requireHealthy();
     Waiting next = waiting.remove();
     try {
       next.compared().get();
     } catch (ExecutionException e) {
-      throw unwrap(e.getCause());
+      failure = e.getCause();
+      throw unwrap(failure);
     } catch (InterruptedException e) {
+      failure = e;
       Thread.currentThread().interrupt();
       throw new InterruptedIOException("Interrupted while pages were being compared");
     }
     taker.take(next.stretch());
     if (next.stretch().bytes != null) {
       free.add(next.stretch().bytes);
+    }
+  }
+
+  private void requireHealthy() throws IOException {
+    if (failure != null) {
+      throw unwrap(failure);
     }
   }
 
