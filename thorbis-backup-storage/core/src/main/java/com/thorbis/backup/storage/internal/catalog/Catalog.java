@@ -11,6 +11,7 @@ import com.thorbis.backup.spi.storage.ObjectKey;
 import com.thorbis.backup.storage.internal.format.ObjectNames;
 import java.time.Instant;
 import java.util.ArrayList;
+import java.util.Iterator;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
@@ -273,12 +274,7 @@ public final class Catalog {
                   kept.fate()));
         }
       } else if (operation instanceof Operation.WalMark mark) {
-        walMarks.removeIf(
-            older ->
-                older.source().equals(mark.source())
-                    && older.incarnation().equals(mark.incarnation())
-                    && older.timeline().equals(mark.timeline()));
-        walMarks.add(mark);
+        mark(mark);
       } else {
         applyKeeping(operation, key);
       }
@@ -492,6 +488,25 @@ public final class Catalog {
 
   private static WalLine line(Operation.WalExpire expiry) {
     return new WalLine(expiry.source(), expiry.incarnation(), expiry.timeline());
+  }
+
+  /** A mark takes in those that it touches; one that says no beginning is the last of its line. */
+  private void mark(Operation.WalMark added) {
+    Operation.WalMark mark = added;
+    for (Iterator<Operation.WalMark> each = walMarks.iterator(); each.hasNext(); ) {
+      Operation.WalMark older = each.next();
+      if (!older.ofSameLine(mark)) {
+        continue;
+      }
+      Optional<Operation.WalMark> joined = mark.joined(older);
+      if (joined.isPresent()) {
+        mark = joined.get();
+        each.remove();
+      } else if (older.from().isEmpty()) {
+        each.remove();
+      }
+    }
+    walMarks.add(mark);
   }
 
   private static RepositoryException damaged(ObjectKey key, String problem) {

@@ -84,15 +84,49 @@ public sealed interface Operation {
     }
   }
 
-  /** The log of a timeline is stored at least up to here. */
-  record WalMark(String source, String incarnation, Timeline timeline, Lsn position)
+  /**
+   * The log of a timeline was stored up to a position.
+   *
+   * @param from from where on it was without a hole; empty if that was not written down
+   */
+  record WalMark(
+      String source, String incarnation, Timeline timeline, Optional<Lsn> from, Lsn position)
       implements Operation {
+    boolean ofSameLine(WalMark other) {
+      return source.equals(other.source)
+          && incarnation.equals(other.incarnation)
+          && timeline.equals(other.timeline);
+    }
+
+    /** Whether any of the log from one position to another is said to have been stored. */
+    public boolean covers(Lsn start, Lsn end) {
+      return from.isPresent() && from.get().compareTo(end) < 0 && start.compareTo(position) < 0;
+    }
+
+    /** One mark for both, if they leave no hole between them. */
+    Optional<WalMark> joined(WalMark other) {
+      if (from.isEmpty()
+          || other.from.isEmpty()
+          || from.get().compareTo(other.position) > 0
+          || other.from.get().compareTo(position) > 0) {
+        return Optional.empty();
+      }
+      return Optional.of(
+          new WalMark(
+              source,
+              incarnation,
+              timeline,
+              from.get().compareTo(other.from.get()) < 0 ? from : other.from,
+              position.compareTo(other.position) > 0 ? position : other.position));
+    }
+
     @Override
     public Map<String, Object> document() {
       Map<String, Object> document = named("wal-mark");
       document.put("source", source);
       document.put("incarnation", incarnation);
       document.put("timeline", Integer.toUnsignedLong(timeline.number()));
+      from.ifPresent(value -> document.put("from", value));
       document.put("position", position);
       return document;
     }
@@ -339,6 +373,9 @@ public sealed interface Operation {
               node.text("source"),
               node.text("incarnation"),
               timeline(node),
+              node.optionalText("from").isEmpty()
+                  ? Optional.empty()
+                  : Optional.of(node.parse("from", Lsn::parse)),
               node.parse("position", Lsn::parse));
       case "verified" ->
           new Verified(

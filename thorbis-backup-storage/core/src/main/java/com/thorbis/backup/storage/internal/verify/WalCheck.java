@@ -171,7 +171,10 @@ final class WalCheck {
         segment == null ? Optional.empty() : Optional.of(segment.start() + "-" + segment.end()));
   }
 
-  /** A hole with log on both sides is a segment that was there, or never came: either is loss. */
+  /**
+   * A hole where a commit says that the log was stored is loss. Any other was never captured, which
+   * the status of the source tells.
+   */
   private void checkHoles(Catalog.Source source, SourceInfo.Incarnation life) throws IOException {
     SealedWalArchive archive = new SealedWalArchive(services, source, life.id());
     for (Timeline timeline : archive.timelines()) {
@@ -186,7 +189,15 @@ final class WalCheck {
         }
         from = from.compareTo(expired) < 0 ? expired : from;
         from = reach(archive, timeline, from, to, life);
-        if (from.compareTo(to) >= 0) {
+        Lsn hole = from;
+        if (hole.compareTo(to) >= 0
+            || catalog.walMarks().stream()
+                .noneMatch(
+                    mark ->
+                        mark.source().equals(source.info().name())
+                            && mark.incarnation().equals(life.id())
+                            && mark.timeline().equals(timeline)
+                            && mark.covers(hole, to))) {
           continue;
         }
         WalSegment segment = WalSegment.containing(timeline, from, life.cluster().segmentSize());

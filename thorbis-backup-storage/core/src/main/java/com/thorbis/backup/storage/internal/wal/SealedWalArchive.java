@@ -315,7 +315,11 @@ public final class SealedWalArchive implements WalArchive {
       if (range.contains(backup.startLsn())) {
         return List.of(
             new Operation.WalMark(
-                backup.source(), backup.incarnation(), backup.timeline(), range.end()));
+                backup.source(),
+                backup.incarnation(),
+                backup.timeline(),
+                Optional.of(range.start()),
+                range.end()));
       }
     }
     return List.of();
