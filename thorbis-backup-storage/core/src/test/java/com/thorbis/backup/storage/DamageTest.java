@@ -194,6 +194,18 @@ class DamageTest {
   }
 
   @Test
+  void logThatWasNeverCapturedIsAGapAndNoDamage() throws IOException {
+    WalArchive wal = repository.wal("orders");
+    wal.storeSegment(
+        TestRepository.segment(1, 7),
+        ByteBuffer.wrap(TestRepository.wal(TestRepository.segment(1, 7), 7)),
+        WalMarks.NONE);
+    assertThat(wal.ranges(TestRepository.TIMELINE)).hasSize(2);
+    assertThat(verify(VerifyRequest.Level.DATA).damaged()).isEmpty();
+    assertThat(verify(VerifyRequest.Level.OBJECTS).damaged()).isEmpty();
+  }
+
+  @Test
   void w3ACutOrAlteredSegmentIsNamedWithItsPositions() throws IOException {
     for (String name : store.contents().keySet()) {
       if (!name.startsWith("wal/")) {
