@@ -445,7 +445,7 @@ class IncrementalIT {
         PostgresBinaries.all().stream()
             .filter(one -> one.major() == major)
             .findFirst()
-            .orElseThrow();
+            .orElseGet(() -> PostgresBinaries.embedded(major));
     PostgresServer.Builder builder =
         PostgresServer.builder(binaries)
             .dataDirectory(folder.resolve("data"))

@@ -20,6 +20,9 @@ import com.thorbis.backup.storage.internal.pack.PieceRef;
 import java.io.ByteArrayOutputStream;
 import java.io.IOException;
 import java.nio.ByteBuffer;
+import java.util.ArrayDeque;
+import java.util.ArrayList;
+import java.util.Deque;
 import java.util.Iterator;
 import java.util.List;
 import java.util.Optional;
@@ -29,6 +32,9 @@ import org.jspecify.annotations.Nullable;
 /** Reads one committed backup. */
 public final class SealedBackupReader implements BackupReader {
   private static final long MOST_WHOLE_FILE = 64L << 20;
+
+  /** How much of a long map is fetched with one request, if it is in several pieces. */
+  private static final int MOST_MAPS = 128 << 10;
 
   private final Services services;
   private final Catalog.Entry entry;
@@ -178,8 +184,43 @@ public final class SealedBackupReader implements BackupReader {
       Iterator<List<Extent>> once = List.of(file.extents()).iterator();
       return () -> once.hasNext() ? once.next() : null;
     }
-    Iterator<MapRef> maps = file.maps().iterator();
-    return () -> maps.hasNext() ? map(maps.next().piece(), packs, codec) : null;
+    Deque<PieceRef> maps = new ArrayDeque<>();
+    file.maps().forEach(map -> maps.add(map.piece()));
+    Deque<List<Extent>> ahead = new ArrayDeque<>();
+    return () -> {
+      if (ahead.isEmpty() && !maps.isEmpty()) {
+        ahead.addAll(maps(maps, packs, codec));
+      }
+      return ahead.poll();
+    };
+  }
+
+  /** Takes parts of a map that lie side by side, which one request fetches. */
+  private List<List<Extent>> maps(Deque<PieceRef> from, PackReader packs, PieceCodec codec)
+      throws IOException {
+    List<PieceRef> run = new ArrayList<>();
+    PieceRef first = from.remove();
+    PieceRef last = first;
+    run.add(first);
+    while (!from.isEmpty()
+        && from.element().pack().equals(first.pack())
+        && from.element().position() == last.end()
+        && from.element().end() - first.position() <= MOST_MAPS) {
+      last = from.remove();
+      run.add(last);
+    }
+    PackRef pack = pack(first);
+    int length = (int) (last.end() - first.position());
+    byte[] fetched = new byte[PackReader.bufferLength(length)];
+    int start = packs.fetch(pack, first.position(), length, fetched);
+    List<List<Extent>> found = new ArrayList<>();
+    for (PieceRef piece : run) {
+      byte[] plain = new byte[piece.plainLength()];
+      int at = start + (int) (piece.position() - first.position());
+      PackReader.decode(pack, piece, fetched, at, codec, plain);
+      found.add(MapBlock.readMap(ByteBuffer.wrap(plain), pack.key().value()));
+    }
+    return found;
   }
 
   private byte[] readWhole(FileEntry found) throws IOException {
