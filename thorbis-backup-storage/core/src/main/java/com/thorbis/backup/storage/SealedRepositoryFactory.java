@@ -6,6 +6,7 @@ import com.thorbis.backup.spi.repository.ObjectDescription;
 import com.thorbis.backup.spi.repository.Repository;
 import com.thorbis.backup.spi.repository.RepositoryFactory;
 import com.thorbis.backup.spi.repository.RepositorySetup;
+import com.thorbis.backup.spi.repository.RunControl;
 import com.thorbis.backup.storage.internal.SealedRepository;
 import com.thorbis.backup.storage.internal.Services;
 import com.thorbis.backup.storage.internal.catalog.Bootstrap;
@@ -15,6 +16,7 @@ import com.thorbis.backup.storage.internal.verify.ObjectDecoder;
 import java.io.IOException;
 import java.io.InputStream;
 import java.security.SecureRandom;
+import java.util.List;
 
 /** Creates and opens sealed repositories in object stores. */
 public final class SealedRepositoryFactory implements RepositoryFactory {
@@ -25,7 +27,19 @@ public final class SealedRepositoryFactory implements RepositoryFactory {
 
   @Override
   public InitReport init(RepositorySetup setup) throws IOException {
-    return Bootstrap.init(setup, random);
+    InitReport report = Bootstrap.init(setup, random);
+    if (!report.created() || setup.copies().size() == 1) {
+      return report;
+    }
+    // A new repository is small: the other copies get it at once.
+    try (Repository repository = open(setup)) {
+      List<String> notes =
+          repository.syncCopies(RunControl.unattended()).copies().stream()
+              .flatMap(
+                  copy -> copy.problems().stream().map(problem -> copy.name() + ": " + problem))
+              .toList();
+      return new InitReport(report.repositoryId(), true, report.recipients(), notes);
+    }
   }
 
   @Override
@@ -35,14 +49,24 @@ public final class SealedRepositoryFactory implements RepositoryFactory {
     Services services =
         new Services(
             opened.header().id(),
-            Bootstrap.store(setup),
+            opened.store(),
             opened.keys(),
             opened.log(),
             PieceCodec.of(setup.compression()),
             setup.parallelism(),
             setup.clock(),
             random);
-    return new SealedRepository(services, new Registrar(opened, random));
+    return new SealedRepository(
+        services,
+        new Registrar(opened, random),
+        opened.header().tree(),
+        setup.copies(),
+        setup.writePolicy());
+  }
+
+  @Override
+  public void promote(RepositorySetup setup, boolean force) throws IOException {
+    Bootstrap.promote(setup, force, random);
   }
 
   @Override

@@ -29,4 +29,9 @@ public record Services(
     Supplier<PieceCodec> codecs,
     int parallelism,
     Clock clock,
-    SecureRandom random) {}
+    SecureRandom random) {
+  /** The same, over one copy alone and as far as its commits reach. */
+  public Services on(ObjectStore copy, CommitLog upTo) {
+    return new Services(repository, copy, keys, upTo, codecs, parallelism, clock, random);
+  }
+}

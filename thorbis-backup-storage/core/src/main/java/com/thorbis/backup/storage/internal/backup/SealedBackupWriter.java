@@ -24,6 +24,7 @@ import com.thorbis.backup.storage.internal.catalog.Catalog;
 import com.thorbis.backup.storage.internal.catalog.Operation;
 import com.thorbis.backup.storage.internal.catalog.SlotRef;
 import com.thorbis.backup.storage.internal.catalog.StoredBackup;
+import com.thorbis.backup.storage.internal.copies.CopySet;
 import com.thorbis.backup.storage.internal.format.Digests;
 import com.thorbis.backup.storage.internal.format.Json;
 import com.thorbis.backup.storage.internal.format.ObjectNames;
@@ -204,7 +205,7 @@ public final class SealedBackupWriter implements BackupWriter {
         bytesRead,
         stored,
         Math.max(0, now.toEpochMilli() - start.startedAt().toEpochMilli()),
-        List.of(services.store().describe()),
+        CopySet.holders(services.store()),
         facts.warnings());
   }
 

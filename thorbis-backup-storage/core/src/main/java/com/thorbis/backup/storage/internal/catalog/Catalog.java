@@ -19,6 +19,7 @@ public final class Catalog {
   private final Map<BackupId, Entry> backups = new LinkedHashMap<>();
   private final List<Operation.WalMark> walMarks = new ArrayList<>();
   private final List<SlotRef> plainObjects = new ArrayList<>();
+  private List<Operation.Copies.Place> copies = List.of();
 
   /**
    * A source.
@@ -71,6 +72,11 @@ public final class Catalog {
   /** Header and key slots, which commits vouch for. */
   public synchronized List<SlotRef> plainObjects() {
     return List.copyOf(plainObjects);
+  }
+
+  /** The places that hold the repository, the deciding one first; empty if that was never said. */
+  public synchronized List<Operation.Copies.Place> copies() {
+    return copies;
   }
 
   /** Folds a commit in. */
@@ -128,6 +134,8 @@ public final class Catalog {
                           : BackupStatus.COMPLETED_WITH_WARNING),
                   entry.manifest()));
         }
+      } else if (operation instanceof Operation.Copies places) {
+        copies = places.places();
       } else if (operation instanceof Operation.WalMark mark) {
         walMarks.removeIf(
             older ->

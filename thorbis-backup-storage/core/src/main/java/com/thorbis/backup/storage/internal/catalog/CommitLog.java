@@ -10,6 +10,9 @@ import com.thorbis.backup.spi.storage.ObjectKey;
 import com.thorbis.backup.spi.storage.ObjectSource;
 import com.thorbis.backup.spi.storage.ObjectStore;
 import com.thorbis.backup.spi.storage.StorageException;
+import com.thorbis.backup.storage.internal.copies.CopyIdentity;
+import com.thorbis.backup.storage.internal.copies.CopySet;
+import com.thorbis.backup.storage.internal.copies.SoundReads;
 import com.thorbis.backup.storage.internal.format.Digests;
 import com.thorbis.backup.storage.internal.format.ObjectNames;
 import com.thorbis.backup.storage.internal.format.Outcomes;
@@ -47,6 +50,7 @@ public final class CommitLog {
   private final List<String> hashes = new ArrayList<>();
   private long sequence;
   private String head = "";
+  private Optional<ObjectId> decidingId = Optional.empty();
 
   /** Decides what to commit, given all commits so far; nothing if that is done already. */
   @FunctionalInterface
@@ -63,11 +67,29 @@ public final class CommitLog {
       Path stateDirectory,
       Clock clock,
       SecureRandom random) {
+    this(
+        store,
+        header,
+        headerRef,
+        keys,
+        new RememberedHead(stateDirectory, header.id()),
+        clock,
+        random);
+  }
+
+  private CommitLog(
+      ObjectStore store,
+      RepositoryHeader header,
+      SlotRef headerRef,
+      KeyRing keys,
+      RememberedHead remembered,
+      Clock clock,
+      SecureRandom random) {
     this.store = store;
     this.header = header;
     this.headerRef = headerRef;
     this.keys = keys;
-    this.remembered = new RememberedHead(stateDirectory, header.id());
+    this.remembered = remembered;
     this.clock = clock;
     this.random = random;
     this.writer = drawId();
@@ -105,7 +127,7 @@ public final class CommitLog {
         break;
       }
     }
-    if (seen.isPresent() && seen.get().sequence() > sequence) {
+    if (seen.isPresent() && seen.get().sequence() > sequence && !endIsUnknown()) {
       throw rolledBack(
           "this machine has seen commit "
               + seen.get().sequence()
@@ -123,11 +145,22 @@ public final class CommitLog {
    * @throws RepositoryException of kind OUTCOME_UNKNOWN if it may have been committed
    */
   public synchronized void append(Decision decision) throws IOException {
+    append(decision, false);
+  }
+
+  /**
+   * Commits where {@code placing} has made sure that the first copy may decide, as {@link #append}
+   * does from what the log says.
+   */
+  synchronized void append(Decision decision, boolean placing) throws IOException {
     while (true) {
       refresh();
       List<Operation> operations = decision.decide(catalog);
       if (operations.isEmpty()) {
         return;
+      }
+      if (!placing) {
+        requireDeciding();
       }
       Commit commit =
           new Commit(
@@ -156,6 +189,74 @@ public final class CommitLog {
     }
   }
 
+  /** Only the copy that the log names may decide: elsewhere, another writer could win too. */
+  private void requireDeciding() throws IOException {
+    List<Operation.Copies.Place> places = catalog.copies();
+    if (places.isEmpty()) {
+      if (store instanceof CopySet set) {
+        throw new RepositoryException(
+            "repository.copies-unrecorded",
+            FailureKind.REFUSED,
+            set.copies().size() + " copies are configured, and the repository knows of one place",
+            Map.of("repository", header.id().toString()),
+            "Run init, then copies sync.",
+            null);
+      }
+      return;
+    }
+    if (decidingId.isEmpty()) {
+      decidingId = CopyIdentity.read(CopySet.deciding(store), header.id());
+    }
+    Operation.Copies.Place deciding = places.get(0);
+    if (!decidingId.equals(Optional.of(deciding.id()))) {
+      throw new RepositoryException(
+          "repository.other-primary",
+          FailureKind.REFUSED,
+          store.describe()
+              + " is configured as the first copy; the repository is written through "
+              + deciding.name(),
+          Map.of("primary", deciding.name()),
+          "Name that copy first. If it is gone for good, run copies sync, then copies promote.",
+          null);
+    }
+  }
+
+  /** Without the copy that decides, the log is as long as the others know. */
+  private boolean endIsUnknown() throws IOException {
+    if (!(store instanceof CopySet set)) {
+      return false;
+    }
+    try {
+      set.primary().head(ObjectNames.commit(sequence + 1));
+      return false;
+    } catch (StorageException e) {
+      LOG.warn(
+          "{} cannot be asked, and the other copies know fewer commits than this machine has seen:"
+              + " the latest backups are missing",
+          set.describe(),
+          e);
+      return true;
+    }
+  }
+
+  /**
+   * The log as far as one commit: what a copy holds that has no more.
+   *
+   * @param last at most {@link #sequence}
+   */
+  public CommitLog upTo(long last) throws IOException {
+    if (last >= sequence()) {
+      return this;
+    }
+    CommitLog beginning = new CommitLog(store, header, headerRef, keys, remembered, clock, random);
+    synchronized (beginning) {
+      while (beginning.sequence < last && beginning.readNext(Optional.empty())) {
+        // Reads on.
+      }
+    }
+    return beginning;
+  }
+
   private void remember() {
     try {
       remembered.write(new RememberedHead.Head(sequence, head));
@@ -173,12 +274,21 @@ public final class CommitLog {
   /** Reads the commit after the last; false if there positively is none. */
   private boolean readNext(Optional<RememberedHead.Head> seen) throws IOException {
     ObjectKey key = ObjectNames.commit(sequence + 1);
-    byte[] sealed;
+    Read read;
     try {
-      sealed = SealedObjects.fetch(store, key, MOST_COMMIT_BYTES);
+      read = SoundReads.read(store, key, from -> read(key, from, seen));
     } catch (StorageException.NotFound e) {
       return false;
     }
+    apply(read.commit(), key, read.sha256());
+    return true;
+  }
+
+  private record Read(Commit commit, String sha256) {}
+
+  private Read read(ObjectKey key, ObjectStore from, Optional<RememberedHead.Head> seen)
+      throws IOException {
+    byte[] sealed = SealedObjects.fetch(from, key, MOST_COMMIT_BYTES);
     String sha256 = Digests.sha256(sealed);
     if (seen.isPresent()
         && seen.get().sequence() == sequence + 1
@@ -189,8 +299,7 @@ public final class CommitLog {
     if (commit.sequence() != sequence + 1 || !commit.previous().equals(head)) {
       throw RepositoryException.damaged(key.value(), "does not follow the commit before it", null);
     }
-    apply(commit, key, sha256);
-    return true;
+    return new Read(commit, sha256);
   }
 
   /** Whether any commit lies beyond the first missing one: then that one is lost. */
@@ -235,7 +344,7 @@ public final class CommitLog {
 
   private Optional<Boolean> isOurs(ObjectKey key, String run) throws IOException {
     try {
-      byte[] there = SealedObjects.fetch(store, key, MOST_COMMIT_BYTES);
+      byte[] there = SealedObjects.fetch(CopySet.deciding(store), key, MOST_COMMIT_BYTES);
       return Optional.of(open(key, there).run().equals(run));
     } catch (StorageException.NotFound e) {
       return Optional.empty();
@@ -245,7 +354,7 @@ public final class CommitLog {
   private Commit open(ObjectKey key, byte[] sealed) throws IOException {
     byte[] plain =
         SealedObjects.open(sealed, ObjectType.COMMIT, key, header.id(), header.tree(), keys);
-    return Commit.read(plain, key.value(), store.describe());
+    return Commit.read(plain, key.value(), CopySet.holders(store));
   }
 
   private RepositoryException rolledBack(String problem) {

@@ -13,19 +13,21 @@ import java.util.function.Supplier;
 import org.jspecify.annotations.Nullable;
 
 /** Works through a list with a few threads. */
-final class Parallel {
+public final class Parallel {
   private static final int MOST_THREADS = 8;
 
   private Parallel() {}
 
   /** What a thread works with. */
-  interface Worker extends AutoCloseable {
+  public interface Worker extends AutoCloseable {
     @Override
     void close();
   }
 
   /** Works on one item. */
-  interface Work<W, T> {
+  @FunctionalInterface
+  public interface Work<W, T> {
+    /** The item. */
     void on(W worker, T item) throws IOException;
   }
 
@@ -34,7 +36,7 @@ final class Parallel {
    *
    * @param workers makes what each thread works with; closed at its end
    */
-  static <W extends Worker, T> void forEach(
+  public static <W extends Worker, T> void forEach(
       List<T> items, int parallelism, Supplier<W> workers, Work<W, T> work) throws IOException {
     Iterator<T> next = items.iterator();
     int threads = Math.max(1, Math.min(Math.min(parallelism, MOST_THREADS), items.size()));
