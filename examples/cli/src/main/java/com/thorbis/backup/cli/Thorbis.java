@@ -32,6 +32,7 @@ import picocli.CommandLine.Spec;
       StatusCommand.class,
       RestoreCommand.class,
       VerifyCommand.class,
+      CopiesCommand.class,
       WalCommand.class,
       SourceCommand.class,
       DecodeCommand.class

@@ -10,7 +10,6 @@ import com.thorbis.backup.spi.repository.RunControl;
 import com.thorbis.backup.storage.internal.SealedRepository;
 import com.thorbis.backup.storage.internal.Services;
 import com.thorbis.backup.storage.internal.catalog.Bootstrap;
-import com.thorbis.backup.storage.internal.catalog.Registrar;
 import com.thorbis.backup.storage.internal.pack.PieceCodec;
 import com.thorbis.backup.storage.internal.verify.ObjectDecoder;
 import java.io.IOException;
@@ -56,12 +55,7 @@ public final class SealedRepositoryFactory implements RepositoryFactory {
             setup.parallelism(),
             setup.clock(),
             random);
-    return new SealedRepository(
-        services,
-        new Registrar(opened, random),
-        opened.header().tree(),
-        setup.copies(),
-        setup.writePolicy());
+    return new SealedRepository(services, opened, setup);
   }
 
   @Override

@@ -11,7 +11,6 @@ import com.thorbis.backup.spi.repository.WalMarks;
 import com.thorbis.backup.storage.internal.SealedRepository;
 import com.thorbis.backup.storage.internal.Services;
 import com.thorbis.backup.storage.internal.catalog.Bootstrap;
-import com.thorbis.backup.storage.internal.catalog.Registrar;
 import com.thorbis.backup.storage.internal.pack.PieceCodec;
 import com.thorbis.backup.testkit.MemoryObjectStore;
 import java.io.IOException;
@@ -98,7 +97,8 @@ class CodecFaultTest {
             2,
             TestRepository.CLOCK,
             random),
-        new Registrar(opened, random));
+        opened,
+        setup);
   }
 
   private enum Fault {

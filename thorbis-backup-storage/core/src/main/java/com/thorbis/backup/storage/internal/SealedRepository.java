@@ -10,13 +10,13 @@ import com.thorbis.backup.api.HealReport;
 import com.thorbis.backup.api.SyncReport;
 import com.thorbis.backup.api.VerifyReport;
 import com.thorbis.backup.api.VerifyRequest;
-import com.thorbis.backup.crypto.ObjectId;
 import com.thorbis.backup.spi.repository.BackupReader;
 import com.thorbis.backup.spi.repository.BackupStart;
 import com.thorbis.backup.spi.repository.BackupWriter;
 import com.thorbis.backup.spi.repository.Copy;
 import com.thorbis.backup.spi.repository.Repository;
 import com.thorbis.backup.spi.repository.RepositoryException;
+import com.thorbis.backup.spi.repository.RepositorySetup;
 import com.thorbis.backup.spi.repository.RunControl;
 import com.thorbis.backup.spi.repository.SourceInfo;
 import com.thorbis.backup.spi.repository.WalArchive;
@@ -50,16 +50,12 @@ public final class SealedRepository implements Repository {
 
   /** Over an opened log; the keys are closed with this. */
   public SealedRepository(
-      Services services,
-      Registrar registrar,
-      ObjectId repositoryTree,
-      List<Copy> copies,
-      WritePolicy policy) {
+      Services services, Bootstrap.Opened opened, RepositorySetup setup) {
     this.services = services;
-    this.registrar = registrar;
-    this.proof = new ObjectProof(services, repositoryTree);
-    this.copies = copies;
-    this.policy = policy;
+    this.registrar = new Registrar(opened, services.random());
+    this.proof = new ObjectProof(services, opened.header().tree());
+    this.copies = setup.copies();
+    this.policy = setup.writePolicy();
     if (services.store() instanceof CopySet set) {
       set.proof(proof);
     }

@@ -211,16 +211,15 @@ public final class Bootstrap {
       if (created) {
         KeySlot place = new KeySlot(header.id(), header.tree(), 1);
         List<SlotRef> slots = keys.list(place);
-        List<Operation> first = new ArrayList<>();
-        first.add(new Operation.Init(headerRef, header.tree(), slots));
-        if (setup.copies().size() > 1) {
-          first.add(places(setup.copies(), header, random));
-        }
-        log.append(catalog -> catalog.plainObjects().isEmpty() ? first : List.of(), true);
+        log.append(
+            catalog ->
+                catalog.plainObjects().isEmpty()
+                    ? List.of(new Operation.Init(headerRef, header.tree(), slots))
+                    : List.of(),
+            true);
         LOG.info("Created repository={} in {}", header.id(), store.describe());
-      } else {
-        recordPlaces(setup.copies(), header, log, random, notes);
       }
+      recordPlaces(setup.copies(), header, log, random, notes);
       if (store instanceof CopySet set) {
         noteIncomplete(set, log, notes);
       }

@@ -16,6 +16,8 @@ import com.thorbis.backup.spi.storage.ObjectKey;
 import com.thorbis.backup.spi.storage.ObjectSource;
 import com.thorbis.backup.spi.storage.ObjectStore;
 import com.thorbis.backup.spi.storage.StorageException;
+import com.thorbis.backup.spi.repository.Copy;
+import com.thorbis.backup.storage.internal.copies.CopySet;
 import com.thorbis.backup.storage.internal.copies.SoundReads;
 import com.thorbis.backup.storage.internal.format.Json;
 import com.thorbis.backup.storage.internal.format.ObjectNames;
@@ -170,6 +172,10 @@ public final class KeyRing implements SealedObjects.Keys, AutoCloseable {
     }
     List<SlotRef> slots = expected == null ? list(place) : expected;
     List<WrappedKey> wraps = new ArrayList<>();
+    if (expected == null && store instanceof CopySet set) {
+      // Nothing vouches for them yet: one that is damaged on one copy opens from another.
+      addOfEachCopy(set, slots, place, wraps);
+    }
     IOException problem = null;
     for (SlotRef slot : slots) {
       try {
@@ -185,6 +191,22 @@ public final class KeyRing implements SealedObjects.Keys, AutoCloseable {
           ObjectNames.slots(place), "no key slot can be read", problem);
     }
     return wraps;
+  }
+
+  private static void addOfEachCopy(
+      CopySet set, List<SlotRef> known, KeySlot place, List<WrappedKey> wraps) {
+    for (Copy copy : set.copies()) {
+      for (SlotRef slot : known) {
+        try {
+          byte[] bytes = SealedObjects.fetch(copy.store(), slot.key(), MOST_SLOT_BYTES);
+          if (!slot.matches(bytes)) {
+            wraps.add(decode(bytes, slot.key(), place));
+          }
+        } catch (IOException e) {
+          LOG.debug("{} has no other {}: {}", copy.name(), slot.key(), e.getMessage());
+        }
+      }
+    }
   }
 
   private static WrappedKey wrap(ObjectStore from, SlotRef slot, KeySlot place) throws IOException {

@@ -20,6 +20,7 @@ import com.thorbis.backup.storage.internal.format.Outcomes;
 import java.io.IOException;
 import java.io.InputStream;
 import java.io.InterruptedIOException;
+import java.io.OutputStream;
 import java.time.Duration;
 import java.util.ArrayList;
 import java.util.HashMap;
@@ -55,6 +56,19 @@ public final class CopySet implements ObjectStore {
 
   private static final int MOST_MISSED = 1000;
   private static final Duration PATIENCE = Duration.ofSeconds(3);
+
+  private static final Proof UNPROVEN =
+      new Proof() {
+        @Override
+        public boolean covers(ObjectKey key) {
+          return true;
+        }
+
+        @Override
+        public void require(ObjectKey key, InputStream sealed) throws IOException {
+          sealed.transferTo(OutputStream.nullOutputStream());
+        }
+      };
 
   private final List<Copy> copies;
   private final WritePolicy policy;
@@ -242,17 +256,23 @@ public final class CopySet implements ObjectStore {
       synchronized (unhealed) {
         means = proof;
       }
-      if (means == null || !means.covers(key)) {
-        throw new StorageException.Unavailable("Copy to " + to.name(), key.value(), null);
-      }
       requirePredecessor(key, to);
-      new Transfer(means).copy(key, primary(), to.store());
+      // What nothing vouches for yet was written a moment ago: the primary's bytes are all there is.
+      boolean known = means != null && means.covers(key);
+      new Transfer(known && means != null ? means : UNPROVEN).copy(key, primary(), to.store());
     } else if (has.get().length() != there.length()) {
       throw RepositoryException.damaged(
           key.value(), "has another length on " + to.name() + " than elsewhere", null);
     }
+    forget(key, to);
+  }
+
+  private void forget(ObjectKey key, Copy copy) {
     synchronized (missed) {
-      missed.getOrDefault(to, Set.of()).remove(key);
+      Set<ObjectKey> keys = missed.get(copy);
+      if (keys != null) {
+        keys.remove(key);
+      }
     }
   }
 
@@ -352,9 +372,7 @@ public final class CopySet implements ObjectStore {
       if (there.isPresent()) {
         bring(one, there.get(), copy);
       } else {
-        synchronized (missed) {
-          missed.getOrDefault(copy, Set.of()).remove(one); // removed meanwhile
-        }
+        forget(one, copy); // removed meanwhile
       }
     }
     requirePredecessor(key, copy);

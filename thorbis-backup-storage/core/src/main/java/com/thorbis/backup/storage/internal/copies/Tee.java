@@ -244,6 +244,20 @@ final class Tee implements ObjectUpload {
 
     @Override
     public void run() {
+      try {
+        write();
+      } catch (StorageException.AlreadyExists e) {
+        failure = settled(e);
+      } catch (Throwable e) {
+        failure = e;
+      } finally {
+        written.complete(false);
+        readToEnd();
+        done.complete(true);
+      }
+    }
+
+    private void write() throws IOException {
       try (ObjectUpload upload = copy.store().startUpload(key)) {
         for (Chunk chunk = take(); chunk != END; chunk = take()) {
           upload.body().write(chunk.bytes(), 0, chunk.length());
@@ -252,14 +266,27 @@ final class Tee implements ObjectUpload {
         if (go.join()) {
           CopySet.settle(copy.store(), key, upload::commit, length, crc.getValue());
         }
-      } catch (Throwable e) {
-        failure = e;
-      } finally {
-        written.complete(false);
-        while (!atEnd) {
-          take(); // whoever writes must not wait for one that has failed
-        }
-        done.complete(true);
+      }
+    }
+
+    /** Whether the key is taken by this very object shows when the first copy has decided. */
+    private @Nullable Throwable settled(StorageException.AlreadyExists taken) {
+      readToEnd();
+      written.complete(true);
+      try {
+        return !go.join()
+                || CopySet.looksLike(copy.store(), key, length, crc.getValue()).orElse(false)
+            ? null
+            : taken;
+      } catch (IOException e) {
+        return e;
+      }
+    }
+
+    /** Whoever writes must not wait for one that has failed. */
+    private void readToEnd() {
+      while (!atEnd) {
+        take();
       }
     }
 

@@ -24,6 +24,8 @@ import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.Optional;
+import java.util.Set;
+import java.util.TreeSet;
 
 /**
  * Verifies each copy by itself, as it would have to serve if it were the only one left: as far as
@@ -103,11 +105,7 @@ public final class CopyChecks {
     }
     for (Damage damage : objects.values()) {
       control.cancellation().check();
-      Healing.Result result =
-          canBeReplaced(damage)
-              ? healing.heal(new ObjectKey(damage.object()), copy, others(copy))
-              : new Healing.Result(
-                  false, Optional.empty(), "nothing that could take its place is known");
+      Healing.Result result = heal(damage, copy);
       repairs.add(
           new Repair(
               damage.object(),
@@ -118,6 +116,42 @@ public final class CopyChecks {
               result.from(),
               result.problem()));
     }
+  }
+
+  private Healing.Result heal(Damage damage, Copy copy) throws IOException {
+    Healing.Result result =
+        new Healing.Result(
+            false, Optional.empty(), "nothing that could take its place is known");
+    if (canBeReplaced(damage)) {
+      for (ObjectKey key : meant(damage, copy)) {
+        result = healing.heal(key, copy, others(copy));
+        if (!result.healed()) {
+          return result;
+        }
+      }
+    }
+    return result;
+  }
+
+  /** Log that is missing is named by its segment; what others have of it may be parts. */
+  private List<ObjectKey> meant(Damage damage, Copy on) throws IOException {
+    ObjectKey key = new ObjectKey(damage.object());
+    if (!key.value().startsWith(ObjectNames.WAL) || !Verifier.isMissing(damage.kind())) {
+      return List.of(key);
+    }
+    Set<ObjectKey> keys = new TreeSet<>();
+    for (Copy other : others(on)) {
+      try {
+        for (ObjectInfo info : other.store().list(key.value(), Optional.empty()).objects()) {
+          if (on.store().head(info.key()).isEmpty()) {
+            keys.add(info.key());
+          }
+        }
+      } catch (StorageException e) {
+        continue; // no help from this one
+      }
+    }
+    return keys.isEmpty() ? List.of(key) : List.copyOf(keys);
   }
 
   private Optional<VerifyReport> verify(VerifyRequest request, Copy copy) throws IOException {
@@ -157,7 +191,12 @@ public final class CopyChecks {
   }
 
   private boolean isWhole(Damage damage, Copy on) throws IOException {
-    return healing.whole(new ObjectKey(damage.object()), others(on)).isPresent();
+    for (ObjectKey key : meant(damage, on)) {
+      if (healing.whole(key, others(on)).isEmpty()) {
+        return false;
+      }
+    }
+    return true;
   }
 
   private List<Copy> others(Copy than) {

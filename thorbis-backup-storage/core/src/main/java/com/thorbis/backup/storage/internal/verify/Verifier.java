@@ -80,6 +80,11 @@ public final class Verifier {
     this.packs = new PackReader(services.store(), services.keys());
   }
 
+  /** Whether a kind of damage is that there is nothing. */
+  public static boolean isMissing(String kind) {
+    return kind.equals(Findings.MISSING);
+  }
+
   /** Whether a kind of damage is one of the object itself, and not of what refers to it. */
   public static boolean isOfObject(String kind) {
     return kind.equals(Findings.MISSING)
