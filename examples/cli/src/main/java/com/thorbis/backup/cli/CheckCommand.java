@@ -61,7 +61,7 @@ final class CheckCommand extends Job {
           new Found(
               null, new CheckItem(note.subject(), Outcome.WARN, note.message(), note.remedy())));
     }
-    boolean open = repository(backup, found);
+    boolean open = repository(backup, found) && copies(backup, found);
     for (String name : chosen(backup)) {
       if (open) {
         source(backup, name, found);
@@ -103,6 +103,19 @@ final class CheckCommand extends Job {
               new CheckItem("repository.open", Outcome.FAIL, failure.message(), failure.remedy())));
       return false;
     }
+  }
+
+  private static boolean copies(ThorbisBackup backup, List<Found> found) {
+    try {
+      backup.checkCopies().forEach(item -> found.add(new Found(null, item)));
+    } catch (BackupException e) {
+      found.add(
+          new Found(
+              null,
+              new CheckItem(
+                  "repository.copy", Outcome.FAIL, String.valueOf(e.getMessage()), e.remedy())));
+    }
+    return true;
   }
 
   private static void source(ThorbisBackup backup, String name, List<Found> found) {

@@ -27,7 +27,6 @@ import com.thorbis.backup.storage.internal.Services;
 import com.thorbis.backup.storage.internal.Tuning;
 import com.thorbis.backup.storage.internal.catalog.Bootstrap;
 import com.thorbis.backup.storage.internal.catalog.Catalog;
-import com.thorbis.backup.storage.internal.catalog.Registrar;
 import com.thorbis.backup.storage.internal.lease.Heartbeat;
 import com.thorbis.backup.storage.internal.pack.PieceCodec;
 import com.thorbis.backup.storage.internal.prune.Pruner;
@@ -99,7 +98,7 @@ final class Site implements AutoCloseable {
     Services services =
         new Services(
             opened.header().id(),
-            store,
+            opened.store(),
             opened.keys(),
             opened.log(),
             PieceCodec.of(setup.compression()),
@@ -107,7 +106,7 @@ final class Site implements AutoCloseable {
             clock,
             random,
             tuning(beats, checkpointEvery, sweepBatch));
-    return new Site(services, new SealedRepository(services, new Registrar(opened, random)), beats);
+    return new Site(services, new SealedRepository(services, opened, setup), beats);
   }
 
   /** Creates it, with the source "orders". */

@@ -3,31 +3,44 @@ package com.thorbis.backup.storage.internal;
 import com.thorbis.backup.api.BackupDescriptor;
 import com.thorbis.backup.api.BackupId;
 import com.thorbis.backup.api.BackupState;
+import com.thorbis.backup.api.CheckItem;
 import com.thorbis.backup.api.ClusterIdentity;
+import com.thorbis.backup.api.CopiesReport;
 import com.thorbis.backup.api.FailureKind;
+import com.thorbis.backup.api.HealReport;
 import com.thorbis.backup.api.PrunePlan;
 import com.thorbis.backup.api.PruneReport;
 import com.thorbis.backup.api.PruneRequest;
 import com.thorbis.backup.api.RetentionPolicy;
+import com.thorbis.backup.api.SyncReport;
 import com.thorbis.backup.api.VerifyReport;
 import com.thorbis.backup.api.VerifyRequest;
 import com.thorbis.backup.spi.repository.BackupReader;
 import com.thorbis.backup.spi.repository.BackupStart;
 import com.thorbis.backup.spi.repository.BackupWriter;
+import com.thorbis.backup.spi.repository.Copy;
 import com.thorbis.backup.spi.repository.Repository;
 import com.thorbis.backup.spi.repository.RepositoryException;
+import com.thorbis.backup.spi.repository.RepositorySetup;
 import com.thorbis.backup.spi.repository.RunControl;
 import com.thorbis.backup.spi.repository.SourceInfo;
 import com.thorbis.backup.spi.repository.WalArchive;
+import com.thorbis.backup.spi.repository.WritePolicy;
 import com.thorbis.backup.storage.internal.backup.SealedBackupReader;
 import com.thorbis.backup.storage.internal.backup.SealedBackupWriter;
+import com.thorbis.backup.storage.internal.catalog.Bootstrap;
 import com.thorbis.backup.storage.internal.catalog.Catalog;
 import com.thorbis.backup.storage.internal.catalog.Operation;
 import com.thorbis.backup.storage.internal.catalog.Registrar;
+import com.thorbis.backup.storage.internal.copies.CopySet;
 import com.thorbis.backup.storage.internal.prune.Keeper;
 import com.thorbis.backup.storage.internal.prune.Pruner;
 import com.thorbis.backup.storage.internal.retention.Candidate;
 import com.thorbis.backup.storage.internal.retention.Retention;
+import com.thorbis.backup.storage.internal.upkeep.CopyChecks;
+import com.thorbis.backup.storage.internal.upkeep.CopySurvey;
+import com.thorbis.backup.storage.internal.upkeep.CopySync;
+import com.thorbis.backup.storage.internal.upkeep.ObjectProof;
 import com.thorbis.backup.storage.internal.verify.Verifier;
 import com.thorbis.backup.storage.internal.wal.SealedWalArchive;
 import java.io.IOException;
@@ -47,12 +60,22 @@ public final class SealedRepository implements Repository {
 
   private final Services services;
   private final Registrar registrar;
+  private final ObjectProof proof;
+  private final List<Copy> copies;
+  private final WritePolicy policy;
   private final Map<String, SealedWalArchive> archives = new HashMap<>();
 
   /** Over an opened log; the keys are closed with this. */
-  public SealedRepository(Services services, Registrar registrar) {
+  public SealedRepository(
+      Services services, Bootstrap.Opened opened, RepositorySetup setup) {
     this.services = services;
-    this.registrar = registrar;
+    this.registrar = new Registrar(opened, services.random());
+    this.proof = new ObjectProof(services, opened.header().tree());
+    this.copies = setup.copies();
+    this.policy = setup.writePolicy();
+    if (services.store() instanceof CopySet set) {
+      set.proof(proof);
+    }
   }
 
   @Override
@@ -144,6 +167,9 @@ public final class SealedRepository implements Repository {
   @Override
   public VerifyReport verify(VerifyRequest request, RunControl control) throws IOException {
     services.log().refresh();
+    if (services.store() instanceof CopySet set) {
+      return new CopyChecks(services, set, proof, control).verify(request);
+    }
     Verifier verifier = new Verifier(services, control);
     VerifyReport report = verifier.verify(request);
     if (!verifier.proven().isEmpty()) {
@@ -240,8 +266,49 @@ public final class SealedRepository implements Repository {
   }
 
   @Override
+  public CopiesReport copies(RunControl control) throws IOException {
+    services.log().refresh();
+    return survey().run(control);
+  }
+
+  @Override
+  public List<CheckItem> checkCopies() throws IOException {
+    services.log().refresh();
+    return survey().check();
+  }
+
+  @Override
+  public SyncReport syncCopies(RunControl control) throws IOException {
+    services.log().refresh();
+    return services.store() instanceof CopySet set
+        ? new CopySync(services, set, proof, control).run()
+        : new SyncReport(List.of(), 0);
+  }
+
+  @Override
+  public HealReport healCopies(RunControl control) throws IOException {
+    services.log().refresh();
+    if (!(services.store() instanceof CopySet set)) {
+      throw new RepositoryException(
+          "repository.one-copy",
+          FailureKind.REFUSED,
+          "There is one copy: nothing to heal it from",
+          Map.of(),
+          "Run verify to see what is damaged; add a copy to repository.copies.",
+          null);
+    }
+    return new CopyChecks(services, set, proof, control).heal();
+  }
+
+  /** Which copies were read back is not recorded yet. */
+  private CopySurvey survey() {
+    return new CopySurvey(services, copies, policy, List.of());
+  }
+
+  @Override
   public void close() {
     services.keys().close();
+    Bootstrap.release(services.store());
   }
 
   private Catalog.Source requireSource(String name) throws RepositoryException {

@@ -27,6 +27,7 @@ public final class Catalog {
   private final Map<WalLine, Operation.WalExpire> walGone = new LinkedHashMap<>();
   private final Map<String, Operation.Sweep> sweeps = new LinkedHashMap<>();
   private final List<SlotRef> plainObjects = new ArrayList<>();
+  private List<Operation.Copies.Place> copies = List.of();
 
   /**
    * A source.
@@ -121,6 +122,7 @@ public final class Catalog {
     copy.walGone.putAll(walGone);
     copy.sweeps.putAll(sweeps);
     copy.plainObjects.addAll(plainObjects);
+    copy.copies = copies;
     return copy;
   }
 
@@ -203,6 +205,11 @@ public final class Catalog {
     return List.copyOf(plainObjects);
   }
 
+  /** The places that hold the repository, the deciding one first; empty if that was never said. */
+  public synchronized List<Operation.Copies.Place> copies() {
+    return copies;
+  }
+
   /** Where the objects lie that a sweep removes by name. */
   public synchronized List<ObjectKey> named(Operation.Sweep sweep) {
     Source source = sources.get(sweep.source());
@@ -272,6 +279,8 @@ public final class Catalog {
                       kept.entry().manifest()),
                   kept.fate()));
         }
+      } else if (operation instanceof Operation.Copies places) {
+        copies = places.places();
       } else if (operation instanceof Operation.WalMark mark) {
         walMarks.removeIf(
             older ->

@@ -22,6 +22,8 @@ import com.thorbis.backup.storage.internal.Services;
 import com.thorbis.backup.storage.internal.catalog.Catalog;
 import com.thorbis.backup.storage.internal.catalog.Operation;
 import com.thorbis.backup.storage.internal.catalog.StoredBackup;
+import com.thorbis.backup.storage.internal.copies.CopySet;
+import com.thorbis.backup.storage.internal.copies.SoundReads;
 import com.thorbis.backup.storage.internal.format.Digests;
 import com.thorbis.backup.storage.internal.format.ObjectNames;
 import com.thorbis.backup.storage.internal.format.Outcomes;
@@ -180,6 +182,10 @@ public final class SealedWalArchive implements WalArchive {
     if (known.isPresent()) {
       if (!Arrays.equals(known.get(), content)) {
         throw conflict(timeline.historyFileName(), "another history file is stored");
+      }
+      ObjectKey there = ObjectNames.history(tree, incarnation.id(), timeline);
+      if (services.store().head(there).isPresent()) { // an ancestor's is not written here
+        CopySet.ensure(services.store(), there);
       }
       return Stored.ALREADY_PRESENT;
     }
@@ -494,6 +500,7 @@ public final class SealedWalArchive implements WalArchive {
       if (!stored.bytes().slice(from, content.remaining()).equals(content)) {
         throw conflict(segment.fileName(), "the complete segment is stored with other content");
       }
+      CopySet.ensure(services.store(), ObjectNames.segment(tree, incarnation.id(), segment));
       return Stored.ALREADY_PRESENT;
     }
     PartChain chain = known(segment);
@@ -575,6 +582,8 @@ public final class SealedWalArchive implements WalArchive {
   private int skip(WalSegment segment, PartChain.Part part, int offset, ByteBuffer content)
       throws IOException {
     WalHeader header = part.header();
+    CopySet.ensure(
+        services.store(), ObjectNames.part(tree, incarnation.id(), segment, header.start()));
     int length = Math.min(header.end() - offset, content.remaining());
     ByteBuffer stretch = content.slice(content.position(), length);
     if (offset == header.start() && length == header.length()) {
@@ -594,6 +603,7 @@ public final class SealedWalArchive implements WalArchive {
       throws IOException {
     if (services.store().head(key).isPresent()) {
       requireSame(WalObject.readHeader(services, tree, key), content, segment);
+      CopySet.ensure(services.store(), key);
       return Stored.ALREADY_PRESENT;
     }
     byte[] sealed = seal(key, header, content);
@@ -783,10 +793,18 @@ public final class SealedWalArchive implements WalArchive {
 
   private Optional<byte[]> readHistory(ObjectKey key) throws IOException {
     try {
-      byte[] sealed = SealedObjects.fetch(services.store(), key, 2L * MOST_HISTORY);
       return Optional.of(
-          SealedObjects.open(
-              sealed, ObjectType.HISTORY, key, services.repository(), tree, services.keys()));
+          SoundReads.read(
+              services.store(),
+              key,
+              from ->
+                  SealedObjects.open(
+                      SealedObjects.fetch(from, key, 2L * MOST_HISTORY),
+                      ObjectType.HISTORY,
+                      key,
+                      services.repository(),
+                      tree,
+                      services.keys())));
     } catch (StorageException.NotFound e) {
       return Optional.empty();
     }

@@ -76,6 +76,17 @@ public record StoredWal(
     }
   }
 
+  /** Whether a name is that of log of a source or life that only later commits know. */
+  public static boolean isOfLaterCommit(ObjectKey key, Catalog catalog) {
+    String[] parts = key.value().split("/", -1);
+    return parts.length == 5
+        && parts[1].matches("[0-9a-f]{32}")
+        && parts[2].matches("[0-9a-f]{16}")
+        && catalog.sources().stream()
+            .filter(source -> source.tree().toString().equals(parts[1]))
+            .allMatch(source -> source.incarnation(parts[2]).isEmpty());
+  }
+
   /** Opens all of it. */
   public void open(Services services) throws IOException {
     WalSegment of = segment;
