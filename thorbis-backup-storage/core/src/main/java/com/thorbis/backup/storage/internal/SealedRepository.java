@@ -41,6 +41,7 @@ import com.thorbis.backup.storage.internal.upkeep.CopyChecks;
 import com.thorbis.backup.storage.internal.upkeep.CopySurvey;
 import com.thorbis.backup.storage.internal.upkeep.CopySync;
 import com.thorbis.backup.storage.internal.upkeep.ObjectProof;
+import com.thorbis.backup.storage.internal.upkeep.ReadBacks;
 import com.thorbis.backup.storage.internal.verify.Verifier;
 import com.thorbis.backup.storage.internal.wal.SealedWalArchive;
 import java.io.IOException;
@@ -50,14 +51,9 @@ import java.util.HashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.Optional;
-import java.util.Set;
-import org.slf4j.Logger;
-import org.slf4j.LoggerFactory;
 
 /** An open repository. */
 public final class SealedRepository implements Repository {
-  private static final Logger LOG = LoggerFactory.getLogger(SealedRepository.class);
-
   private final Services services;
   private final Registrar registrar;
   private final ObjectProof proof;
@@ -172,9 +168,9 @@ public final class SealedRepository implements Repository {
     }
     Verifier verifier = new Verifier(services, control);
     VerifyReport report = verifier.verify(request);
-    if (!verifier.proven().isEmpty()) {
-      recordProof(verifier.proven());
-    }
+    ReadBacks readBacks = new ReadBacks(services);
+    readBacks.add(services.store(), verifier.proven());
+    readBacks.record();
     return report;
   }
 
@@ -246,25 +242,6 @@ public final class SealedRepository implements Repository {
     return new Keeper(services).undelete(id);
   }
 
-  /** What is not recorded is proven again; a store that can only be read is no reason to fail. */
-  private void recordProof(Set<BackupId> proven) {
-    Instant now = services.clock().instant();
-    try {
-      services
-          .log()
-          .append(
-              catalog ->
-                  proven.stream()
-                      .filter(id -> catalog.backup(id).isPresent())
-                      .map(
-                          id ->
-                              (Operation) new Operation.Verified(id, "data", now, Optional.empty()))
-                      .toList());
-    } catch (IOException e) {
-      LOG.warn("What was verified could not be recorded: {}", e.toString());
-    }
-  }
-
   @Override
   public CopiesReport copies(RunControl control) throws IOException {
     services.log().refresh();
@@ -300,9 +277,8 @@ public final class SealedRepository implements Repository {
     return new CopyChecks(services, set, proof, control).heal();
   }
 
-  /** Which copies were read back is not recorded yet. */
   private CopySurvey survey() {
-    return new CopySurvey(services, copies, policy, List.of());
+    return new CopySurvey(services, copies, policy);
   }
 
   @Override

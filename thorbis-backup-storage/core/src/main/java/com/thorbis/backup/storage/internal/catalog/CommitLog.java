@@ -522,7 +522,8 @@ public final class CommitLog {
    * @throws RepositoryException of kind DAMAGED if it is not one of this log
    */
   public void requireCheckpoint(long number, byte[] sealed) throws IOException {
-    if (number <= sequence() && !openCheckpoint(number, sealed).head().equals(requireHash(number))) {
+    Checkpoint found = openCheckpoint(number, sealed);
+    if (number <= sequence() && !found.head().equals(requireHash(number))) {
       throw RepositoryException.damaged(
           ObjectNames.checkpoint(number).value(), "is of another history than the log", null);
     }

@@ -133,6 +133,11 @@ public final class CopySet implements ObjectStore {
     return set.copies.subList(0, sure).stream().map(Copy::name).toList();
   }
 
+  /** The places whose objects make up a store, the deciding one first. */
+  public static List<Copy> places(ObjectStore store) {
+    return store instanceof CopySet set ? set.copies : List.of(Copy.of(store));
+  }
+
   /** The store that decides who writes: the first copy, or the only one. */
   public static ObjectStore deciding(ObjectStore store) {
     return store instanceof CopySet set ? set.primary() : store;
@@ -348,8 +353,8 @@ public final class CopySet implements ObjectStore {
   }
 
   /**
-   * The copies that take an object after the primary. A manifest or commit goes only to one that
-   * has all that came before: so each copy's commits are the beginning of the log, and what they
+   * The copies that take an object after the primary. A manifest, commit or checkpoint goes only to
+   * one that has all that came before: so each copy's commits are the beginning of the log, and what they
    * refer to lies beside them.
    *
    * @param unready gets those that cannot take it, and why
@@ -362,6 +367,7 @@ public final class CopySet implements ObjectStore {
     List<Copy> all = copies.subList(1, copies.size());
     boolean last =
         key.value().startsWith(ObjectNames.COMMITS)
+            || key.value().startsWith(ObjectNames.CHECKPOINTS)
             || key.value().startsWith(ObjectNames.MANIFESTS);
     if (!last) {
       return all;
@@ -393,10 +399,9 @@ public final class CopySet implements ObjectStore {
   }
 
   private static void requirePredecessor(ObjectKey key, Copy copy) throws IOException {
-    OptionalLong sequence = ObjectNames.sequence(key);
-    if (sequence.isPresent()
-        && sequence.getAsLong() > 1
-        && copy.store().head(ObjectNames.commit(sequence.getAsLong() - 1)).isEmpty()) {
+    long before = ObjectNames.sequence(key).orElse(0) - 1;
+    before = Math.max(before, ObjectNames.checkpointed(key).orElse(0));
+    if (before > 0 && copy.store().head(ObjectNames.commit(before)).isEmpty()) {
       throw behind(copy, key);
     }
   }

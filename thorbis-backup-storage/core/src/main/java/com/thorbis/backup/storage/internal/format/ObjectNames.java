@@ -80,8 +80,17 @@ public final class ObjectNames {
 
   /** Which commit this is; empty if it is none. */
   public static OptionalLong sequence(ObjectKey key) {
+    return number(COMMITS, key);
+  }
+
+  /** For which commit this checkpoint stands; empty if it is none. */
+  public static OptionalLong checkpointed(ObjectKey key) {
+    return number(CHECKPOINTS, key);
+  }
+
+  private static OptionalLong number(String folder, ObjectKey key) {
     String name = key.name();
-    if (!key.value().equals(COMMITS + name) || !name.matches("[0-9a-f]{16}")) {
+    if (!key.value().equals(folder + name) || !name.matches("[0-9a-f]{16}")) {
       return OptionalLong.empty();
     }
     long sequence = Long.parseUnsignedLong(name, 16);

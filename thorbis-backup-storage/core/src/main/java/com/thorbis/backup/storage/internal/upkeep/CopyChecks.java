@@ -47,11 +47,20 @@ public final class CopyChecks {
 
   /** Verifies every copy that holds what is asked for. */
   public VerifyReport verify(VerifyRequest request) throws IOException {
+    ReadBacks readBacks = new ReadBacks(services);
+    try {
+      return verify(request, readBacks);
+    } finally {
+      readBacks.record();
+    }
+  }
+
+  private VerifyReport verify(VerifyRequest request, ReadBacks readBacks) throws IOException {
     long started = System.nanoTime();
     long checked = 0;
     List<Damage> damaged = new ArrayList<>();
     for (Copy copy : copies) {
-      Optional<VerifyReport> report = verify(request, copy);
+      Optional<VerifyReport> report = verify(request, copy, readBacks);
       if (report.isEmpty()) {
         continue;
       }
@@ -84,9 +93,10 @@ public final class CopyChecks {
     List<Repair> repairs = new ArrayList<>();
     List<String> problems = new ArrayList<>();
     VerifyRequest everything = new VerifyRequest(Optional.empty(), VerifyRequest.Level.DATA, 100);
+    ReadBacks readBacks = new ReadBacks(services);
     for (Copy copy : copies) {
       try {
-        Optional<VerifyReport> report = verify(everything, copy);
+        Optional<VerifyReport> report = verify(everything, copy, readBacks);
         if (report.isPresent()) {
           checked += report.get().checked();
           heal(report.get(), copy, repairs);
@@ -95,6 +105,7 @@ public final class CopyChecks {
         problems.add(copy.name() + ": " + e.getMessage());
       }
     }
+    readBacks.record();
     return new HealReport(checked, repairs, problems, (System.nanoTime() - started) / 1_000_000);
   }
 
@@ -154,7 +165,8 @@ public final class CopyChecks {
     return keys.isEmpty() ? List.of(key) : List.copyOf(keys);
   }
 
-  private Optional<VerifyReport> verify(VerifyRequest request, Copy copy) throws IOException {
+  private Optional<VerifyReport> verify(
+      VerifyRequest request, Copy copy, ReadBacks readBacks) throws IOException {
     long last = lastCommit(copy);
     long behind = services.log().sequence() - last;
     if (behind > 0) {
@@ -173,8 +185,24 @@ public final class CopyChecks {
     if (request.backup().isPresent() && log.catalog().backup(request.backup().get()).isEmpty()) {
       return Optional.empty();
     }
+    Verifier verifier = new Verifier(services.on(copy.store(), log), control, copy.name());
+    VerifyReport report = verifier.verify(request);
+    readBacks.add(copy.store(), verifier.proven());
     return Optional.of(
-        new Verifier(services.on(copy.store(), log), control, copy.name()).verify(request));
+        new VerifyReport(
+            report.checked(),
+            report.damaged().stream().filter(this::isMissed).toList(),
+            report.durationMillis()));
+  }
+
+  /** Whether anything refers to it that later commits have not given up. */
+  private boolean isMissed(Damage damage) {
+    return damage.backups().isEmpty()
+        || damage.backups().stream()
+            .anyMatch(
+                id ->
+                    services.log().catalog().kept(id).stream()
+                        .anyMatch(kept -> !kept.fate().sweeping()));
   }
 
   private static long lastCommit(Copy copy) throws IOException {

@@ -1,5 +1,6 @@
 package com.thorbis.backup.storage.internal.upkeep;
 
+import com.thorbis.backup.api.BackupStatus;
 import com.thorbis.backup.api.CheckItem;
 import com.thorbis.backup.api.CheckItem.Outcome;
 import com.thorbis.backup.api.CopiesReport;
@@ -10,9 +11,9 @@ import com.thorbis.backup.spi.repository.Copy;
 import com.thorbis.backup.spi.repository.RepositoryException;
 import com.thorbis.backup.spi.repository.RunControl;
 import com.thorbis.backup.spi.repository.WritePolicy;
-import com.thorbis.backup.spi.storage.ObjectKey;
 import com.thorbis.backup.spi.storage.StorageException;
 import com.thorbis.backup.storage.internal.Services;
+import com.thorbis.backup.storage.internal.catalog.Catalog;
 import com.thorbis.backup.storage.internal.catalog.Operation;
 import com.thorbis.backup.storage.internal.copies.CopyIdentity;
 import com.thorbis.backup.storage.internal.format.ObjectNames;
@@ -36,15 +37,12 @@ public final class CopySurvey {
   private final Services services;
   private final List<Copy> copies;
   private final WritePolicy policy;
-  private final List<ReadBack> readBacks;
 
   /** Of the copies of an open repository. */
-  public CopySurvey(
-      Services services, List<Copy> copies, WritePolicy policy, List<ReadBack> readBacks) {
+  public CopySurvey(Services services, List<Copy> copies, WritePolicy policy) {
     this.services = services;
     this.copies = copies;
     this.policy = policy;
-    this.readBacks = List.copyOf(readBacks);
   }
 
   private static final class Tally {
@@ -61,10 +59,11 @@ public final class CopySurvey {
     Map<Copy, String> problems = new LinkedHashMap<>();
     Map<Copy, Tally> tallies = new LinkedHashMap<>();
     copies.forEach(copy -> tallies.put(copy, new Tally()));
+    Belongings belongings = new Belongings(services);
     Holdings holdings = new Holdings(copies, "");
     for (Holdings.Row row = holdings.next(); row != null; row = holdings.next()) {
       control.cancellation().check();
-      if (!belongs(row.key())) {
+      if (!belongings.has(row.key())) {
         continue;
       }
       long sequence = ObjectNames.sequence(row.key()).orElse(0);
@@ -87,29 +86,61 @@ public final class CopySurvey {
     }
     holdings.failures().forEach((copy, e) -> problems.put(copy, String.valueOf(e.getMessage())));
     List<CopyState> states = new ArrayList<>();
-    for (Copy copy : copies) {
-      states.add(state(copy, tallies.get(copy), problems));
-    }
-    Instant oldest = services.clock().instant().minus(FRESH);
     Set<String> lately = new LinkedHashSet<>();
-    readBacks.stream()
-        .filter(one -> one.at().isAfter(oldest))
-        .forEach(one -> lately.add(one.copy()));
+    for (Copy copy : copies) {
+      Optional<Place> place = Optional.empty();
+      if (!problems.containsKey(copy)) {
+        try {
+          place = Optional.of(place(copy));
+        } catch (IOException e) {
+          problems.put(copy, String.valueOf(e.getMessage()));
+        }
+      }
+      states.add(state(copy, tallies.get(copy), place, Optional.ofNullable(problems.get(copy))));
+      if (place.isPresent() && place.get().readBackLately()) {
+        lately.add(copy.name());
+      }
+    }
     return new CopiesReport(policy.label(), states, CopyRule.judge(states, lately));
   }
 
-  private CopyState state(Copy copy, @Nullable Tally tally, Map<Copy, String> problems) {
-    boolean primary = false;
-    String problem = problems.get(copy);
-    if (problem == null) {
-      try {
-        primary = isPrimary(copy);
-      } catch (IOException e) {
-        problem = String.valueOf(e.getMessage());
-      }
-    }
+  /**
+   * What the log says of a place.
+   *
+   * @param readBackAt when anything was last read back from it
+   * @param readBackLately whether that proves something today
+   */
+  private record Place(boolean primary, Optional<Instant> readBackAt, boolean readBackLately) {}
+
+  private Place place(Copy copy) throws IOException {
+    Optional<String> id = ReadBacks.place(services, copy.store());
+    List<Catalog.Kept> live =
+        services.log().catalog().kept().stream()
+            .filter(kept -> kept.fate().live())
+            .filter(kept -> kept.entry().backup().status() != BackupStatus.AWAITING_WAL)
+            .toList();
+    Optional<Instant> last =
+        live.stream()
+            .flatMap(kept -> kept.fate().proof(id).stream())
+            .map(Operation.Verified::at)
+            .max(Instant::compareTo);
+    return new Place(isPrimary(copy), last, last.isPresent() && isFresh(live, id, last.get()));
+  }
+
+  /** Whether all that was there when a place was last read back was proven there lately. */
+  private boolean isFresh(List<Catalog.Kept> live, Optional<String> place, Instant last) {
+    Instant oldest = services.clock().instant().minus(FRESH);
+    return live.stream()
+        .filter(kept -> !kept.entry().backup().stoppedAt().isAfter(last))
+        .allMatch(
+            kept ->
+                kept.fate().proof(place).stream().anyMatch(proof -> proof.at().isAfter(oldest)));
+  }
+
+  private CopyState state(
+      Copy copy, @Nullable Tally tally, Optional<Place> place, Optional<String> problem) {
     Optional<Contents> contents = Optional.empty();
-    if (problem == null && tally != null) {
+    if (problem.isEmpty() && tally != null) {
       contents =
           Optional.of(
               new Contents(
@@ -128,13 +159,10 @@ public final class CopySurvey {
         copy.location(),
         copy.offsite(),
         copy.immutable(),
-        primary,
-        Optional.ofNullable(problem),
+        place.map(Place::primary).orElse(false),
+        problem,
         contents,
-        readBacks.stream()
-            .filter(one -> one.copy().equals(copy.name()))
-            .map(ReadBack::at)
-            .max(Instant::compareTo));
+        place.flatMap(Place::readBackAt));
   }
 
   /** Looks at each copy with a few requests. */
@@ -199,16 +227,6 @@ public final class CopySurvey {
     }
     Optional<ObjectId> id = CopyIdentity.read(copy.store(), services.repository());
     return id.equals(Optional.of(places.get(0).id()));
-  }
-
-  private static boolean belongs(ObjectKey key) {
-    String name = key.value();
-    return key.equals(ObjectNames.HEADER)
-        || name.startsWith(ObjectNames.KEYS)
-        || name.startsWith(ObjectNames.COMMITS)
-        || name.startsWith(ObjectNames.PACKS)
-        || name.startsWith(ObjectNames.MANIFESTS)
-        || name.startsWith(ObjectNames.WAL);
   }
 
   private static CheckItem item(Outcome outcome, String message, String remedy) {

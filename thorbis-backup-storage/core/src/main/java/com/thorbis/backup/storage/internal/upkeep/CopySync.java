@@ -8,6 +8,7 @@ import com.thorbis.backup.spi.storage.ObjectInfo;
 import com.thorbis.backup.spi.storage.ObjectKey;
 import com.thorbis.backup.spi.storage.StorageException;
 import com.thorbis.backup.storage.internal.Services;
+import com.thorbis.backup.storage.internal.catalog.CommitLog;
 import com.thorbis.backup.storage.internal.catalog.SlotRef;
 import com.thorbis.backup.storage.internal.copies.CopySet;
 import com.thorbis.backup.storage.internal.copies.Proof;
@@ -23,6 +24,7 @@ import java.util.List;
 import java.util.Map;
 import java.util.Optional;
 import java.util.concurrent.atomic.AtomicLong;
+import org.jspecify.annotations.Nullable;
 
 /**
  * Gives every copy what it lacks: data first, then manifests, then commits in order, the header
@@ -41,6 +43,7 @@ public final class CopySync {
   private final Map<Copy, Target> targets = new LinkedHashMap<>();
   private final AtomicLong moved = new AtomicLong();
   private long unknown;
+  private CommitLog.@Nullable Fence sweeps;
 
   /** Something a copy lacks. */
   private record Missing(ObjectKey key, List<Copy> sources, Target target) {}
@@ -108,6 +111,7 @@ public final class CopySync {
     // What is committed from now on may refer to data that is listed too late.
     long last = services.log().sequence();
     control.progress().begin("sync", -1);
+    Belongings belongings = new Belongings(services);
     for (Target target : targets.values()) {
       requireSameHistory(target, last);
     }
@@ -116,13 +120,17 @@ public final class CopySync {
         bringPlain(ref.key());
       }
     }
-    bringListed(ObjectNames.PACKS);
-    bringListed(ObjectNames.WAL);
-    bringListed(ObjectNames.MANIFESTS);
+    try (CommitLog.Fence fence = services.log().fence()) {
+      sweeps = fence;
+      bringListed(ObjectNames.PACKS, belongings);
+      bringListed(ObjectNames.WAL, belongings);
+      bringListed(ObjectNames.MANIFESTS, belongings);
+    }
     for (long sequence = 1; sequence <= last; sequence++) {
       bringPlain(ObjectNames.commit(sequence));
     }
     bringPlain(ObjectNames.HEADER);
+    bringListed(ObjectNames.CHECKPOINTS, belongings);
     if (unknown > 0) {
       control.progress().note(unknown + " objects of unknown names were left where they are");
     }
@@ -192,8 +200,9 @@ public final class CopySync {
     }
   }
 
-  private void bringListed(String prefix) throws IOException {
-    boolean data = !prefix.equals(ObjectNames.MANIFESTS);
+  /** What no backup refers to stays where it is: it was swept, or nobody has committed it yet. */
+  private void bringListed(String prefix, Belongings belongings) throws IOException {
+    boolean data = prefix.equals(ObjectNames.PACKS) || prefix.equals(ObjectNames.WAL);
     Holdings holdings =
         new Holdings(
             targets.values().stream().filter(Target::goesOn).map(target -> target.copy).toList(),
@@ -203,6 +212,9 @@ public final class CopySync {
       control.cancellation().check();
       if (!transfer.covers(row.key())) {
         unknown++;
+        continue;
+      }
+      if (!belongings.has(row.key())) {
         continue;
       }
       for (Target target : targets.values()) {
@@ -233,13 +245,17 @@ public final class CopySync {
   }
 
   private void bring(List<Missing> batch) throws IOException {
+    if (batch.isEmpty()) {
+      return;
+    }
+    services.log().refresh(); // so that what is being swept meanwhile is not brought back
     Parallel.forEach(
         batch,
         AT_ONCE,
         () -> (Parallel.Worker) () -> {},
         (worker, missing) -> {
           control.cancellation().check();
-          if (missing.target().goesOn()) {
+          if (missing.target().goesOn() && !isSwept(missing.key())) {
             bring(missing);
           }
         });
@@ -259,6 +275,14 @@ public final class CopySync {
         byStore = e instanceof StorageException;
       }
     }
-    missing.target().failed(problem, byStore);
+    services.log().refresh();
+    if (!isSwept(missing.key())) {
+      missing.target().failed(problem, byStore);
+    }
+  }
+
+  private boolean isSwept(ObjectKey key) {
+    CommitLog.Fence fence = sweeps;
+    return fence != null && fence.condemns(key);
   }
 }

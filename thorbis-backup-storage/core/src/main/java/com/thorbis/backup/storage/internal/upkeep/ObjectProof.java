@@ -36,6 +36,7 @@ public final class ObjectProof implements Proof {
   @Override
   public boolean covers(ObjectKey key) {
     return ObjectNames.sequence(key).isPresent()
+        || ObjectNames.checkpointed(key).isPresent()
         || vouched(key).isPresent()
         || tree(key).isPresent();
   }
@@ -52,6 +53,11 @@ public final class ObjectProof implements Proof {
     OptionalLong sequence = ObjectNames.sequence(key);
     if (sequence.isPresent()) {
       requireCommit(key, sequence.getAsLong(), sealed);
+      return;
+    }
+    OptionalLong checkpointed = ObjectNames.checkpointed(key);
+    if (checkpointed.isPresent()) {
+      services.log().requireCheckpoint(checkpointed.getAsLong(), sealed.readAllBytes());
       return;
     }
     ObjectId tree =
