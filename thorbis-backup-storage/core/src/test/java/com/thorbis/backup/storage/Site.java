@@ -91,9 +91,13 @@ final class Site implements AutoCloseable {
 
   static Site open(ObjectStore store, Path state, Clock clock, int checkpointEvery, int sweepBatch)
       throws IOException {
+    return open(setup(store, state, clock), checkpointEvery, sweepBatch);
+  }
+
+  static Site open(RepositorySetup setup, int checkpointEvery, int sweepBatch)
+      throws IOException {
     Beats beats = new Beats();
     SecureRandom random = new SecureRandom();
-    RepositorySetup setup = setup(store, state, clock);
     Bootstrap.Opened opened = Bootstrap.open(setup, checkpointEvery, random);
     Services services =
         new Services(
@@ -103,7 +107,7 @@ final class Site implements AutoCloseable {
             opened.log(),
             PieceCodec.of(setup.compression()),
             setup.parallelism(),
-            clock,
+            setup.clock(),
             random,
             tuning(beats, checkpointEvery, sweepBatch));
     return new Site(services, new SealedRepository(services, opened, setup), beats);
