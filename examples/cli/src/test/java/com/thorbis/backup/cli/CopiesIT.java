@@ -173,24 +173,30 @@ class CopiesIT {
   @Test
   @Order(4)
   void damageOfOneCopyIsHealedFromTheOther() throws Exception {
-    damage(folder.resolve("one"));
+    damage(folder.resolve("one"), 0);
     assertThat(ok("verify --json", 3).out()).contains("\"healable\":true");
-    damage(folder.resolve("two"));
+    damage(folder.resolve("two"), 1);
 
     assertThat(ok("copies heal", 0).out()).contains("healed: ").doesNotContain("damaged: ");
     assertThat(ok("verify --json", 0).out()).contains("\"damaged\":[]");
 
-    damage(folder.resolve("one"));
+    damage(folder.resolve("one"), 0);
     Result again = ok("restore orders --target-dir again --start --json", 0);
     assertThat(count(field(again, "port"))).isEqualTo(20_000);
     assertThat(ok("verify --json", 0).out()).as("healed by the way").contains("\"damaged\":[]");
   }
 
-  /** Flips a byte in the middle of the largest object. */
-  private static void damage(Path copy) throws IOException {
+  /** Flips a byte in the middle of one of the largest packs. */
+  private static void damage(Path copy, int which) throws IOException {
     Path pack;
     try (Stream<Path> packs = Files.walk(copy.resolve("packs"))) {
-      pack = packs.filter(Files::isRegularFile).max(Comparator.comparing(CopiesIT::size)).get();
+      pack =
+          packs
+              .filter(Files::isRegularFile)
+              .sorted(Comparator.comparing(CopiesIT::size).reversed())
+              .skip(which)
+              .findFirst()
+              .orElseThrow();
     }
     byte[] content = Files.readAllBytes(pack);
     content[content.length / 2] ^= 1;

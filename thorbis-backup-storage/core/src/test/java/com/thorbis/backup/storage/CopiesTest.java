@@ -380,7 +380,12 @@ class CopiesTest {
     }
     try (Repository other = TestRepository.FACTORY.open(setup(WritePolicy.PRIMARY, b))) {
       assertRefused(() -> backUp(other, FILES), "repository.other-primary");
+      assertRefused(() -> store(other), "repository.other-primary");
+      assertRefused(
+          () -> other.wal("orders").storeHistory(TestRepository.TIMELINE, new byte[] {1}),
+          "repository.other-primary");
     }
+    assertAlike(diskA, diskB);
     try (Repository same = TestRepository.FACTORY.open(setup(WritePolicy.PRIMARY, a))) {
       backUp(same, FILES);
     }

@@ -107,6 +107,7 @@ public final class SealedRepository implements Repository {
 
   @Override
   public BackupWriter begin(BackupStart start) throws IOException {
+    services.log().requireDeciding();
     return new SealedBackupWriter(services, requireSource(start.source()), start);
   }
 
