@@ -13,11 +13,7 @@ import picocli.CommandLine.Option;
 @Command(
     name = "copies",
     description = "Show what each copy of the repository holds, and keep the copies alike.",
-    subcommands = {
-      CopiesCommand.Sync.class,
-      CopiesCommand.Heal.class,
-      CopiesCommand.Promote.class
-    })
+    subcommands = {CopiesCommand.Sync.class, CopiesCommand.Heal.class, CopiesCommand.Promote.class})
 final class CopiesCommand extends Job {
   @Override
   public Integer call() {
@@ -54,8 +50,7 @@ final class CopiesCommand extends Job {
         .forEach(
             criterion ->
                 verdicts.add(
-                    List.of(
-                        criterion.name(), criterion.verdict().label(), criterion.reason())));
+                    List.of(criterion.name(), criterion.verdict().label(), criterion.reason())));
     Text.table(verdicts).forEach(out::println);
   }
 
@@ -149,7 +144,8 @@ final class CopiesCommand extends Job {
 
   @Command(
       name = "promote",
-      description = "Make the first configured copy the one through which the repository is written.")
+      description =
+          "Make the first configured copy the one through which the repository is written.")
   static final class Promote extends Job {
     @Option(
         names = "--yes",
@@ -171,4 +167,5 @@ final class CopiesCommand extends Job {
               out -> out.println("The repository is written through " + name + " from now on"));
       return Exit.DONE;
     }
-  }}
+  }
+}

@@ -83,9 +83,7 @@ final class InitCommand extends Job {
       Optional<String> fingerprint,
       Optional<Path> keyFile) {
     out.println(
-        "Repository "
-            + report.repositoryId()
-            + (report.created() ? " created" : " exists"));
+        "Repository " + report.repositoryId() + (report.created() ? " created" : " exists"));
     report.notes().forEach(note -> out.println("note: " + note));
     out.println();
     out.println("Recovery kit: keep this apart from this machine and from the repository");

@@ -2,6 +2,7 @@ package com.thorbis.backup.storage;
 
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
+import static org.assertj.core.api.Assertions.catchThrowable;
 
 import com.thorbis.backup.api.BackupDescriptor;
 import com.thorbis.backup.api.CheckItem;
@@ -20,8 +21,10 @@ import com.thorbis.backup.spi.repository.RunControl;
 import com.thorbis.backup.spi.repository.WalArchive;
 import com.thorbis.backup.spi.repository.WalMarks;
 import com.thorbis.backup.spi.repository.WritePolicy;
+import com.thorbis.backup.spi.storage.ListPage;
 import com.thorbis.backup.spi.storage.ObjectKey;
 import com.thorbis.backup.spi.storage.ObjectStore;
+import com.thorbis.backup.spi.storage.StorageException;
 import com.thorbis.backup.testkit.FaultyObjectStore;
 import com.thorbis.backup.testkit.FaultyObjectStore.Fault;
 import com.thorbis.backup.testkit.MemoryObjectStore;
@@ -29,6 +32,8 @@ import java.io.IOException;
 import java.nio.ByteBuffer;
 import java.nio.file.Path;
 import java.util.ArrayList;
+import java.util.Arrays;
+import java.util.Comparator;
 import java.util.List;
 import java.util.Map;
 import java.util.Optional;
@@ -87,8 +92,7 @@ class CopiesTest {
     }
     RepositorySetup both = setup(WritePolicy.ALL, a, b);
     try (Repository repository = TestRepository.FACTORY.open(both)) {
-      assertRefused(
-          () -> backUp(repository, FILES), "repository.copies-unrecorded");
+      assertRefused(() -> backUp(repository, FILES), "repository.copies-unrecorded");
     }
     InitReport report = TestRepository.FACTORY.init(both);
     assertThat(report.created()).isFalse();
@@ -186,7 +190,7 @@ class CopiesTest {
 
   /** All of the first calls, some of the many that follow. */
   private static int step(int call) {
-    return call < 12 ? 1 : 5;
+    return call < 6 ? 1 : 11;
   }
 
   /** Whatever a policy calls done lies whole on as many copies as it says. */
@@ -196,8 +200,7 @@ class CopiesTest {
     for (MemoryObjectStore disk : disks) {
       try (Repository alone = openAlone(disk)) {
         if (!alone.backups(Optional.empty()).isEmpty()) {
-          TestRepository.assertReads(
-              alone, alone.backups(Optional.empty()).get(0).id(), FILES);
+          TestRepository.assertReads(alone, alone.backups(Optional.empty()).get(0).id(), FILES);
           assertThat(verify(alone).damaged()).as(where).isEmpty();
           holding++;
         }
@@ -313,8 +316,7 @@ class CopiesTest {
           .storeSegment(TestRepository.segment(1, 1), ByteBuffer.wrap(segment), WalMarks.NONE);
       assertThat(repository.wal("orders").open(TestRepository.segment(1, 2))).isEmpty();
       b.unavailable(true);
-      assertThatThrownBy(() -> backUp(repository, FILES))
-          .isInstanceOf(IOException.class);
+      assertThatThrownBy(() -> backUp(repository, FILES)).isInstanceOf(IOException.class);
       assertThatThrownBy(() -> repository.wal("orders").open(TestRepository.segment(1, 2)))
           .isInstanceOf(IOException.class);
       b.unavailable(false);
@@ -328,8 +330,7 @@ class CopiesTest {
     try (Repository repository = TestRepository.FACTORY.open(setup(WritePolicy.ALL, a, b, c))) {
       assertThat(repository.syncCopies(RunControl.unattended()).complete()).isTrue();
       c.unavailable(true);
-      assertThatThrownBy(() -> backUp(repository, FILES))
-          .isInstanceOf(IOException.class);
+      assertThatThrownBy(() -> backUp(repository, FILES)).isInstanceOf(IOException.class);
     }
   }
 
@@ -363,7 +364,7 @@ class CopiesTest {
         b.unavailable(true);
         assertThatThrownBy(store).as("repeated").isInstanceOf(IOException.class);
         b.unavailable(false);
-        assertThat(org.assertj.core.api.Assertions.catchThrowable(store)).isNull();
+        assertThat(catchThrowable(store)).isNull();
         assertAlike(diskA, diskB);
       }
     }
@@ -379,7 +380,12 @@ class CopiesTest {
     }
     try (Repository other = TestRepository.FACTORY.open(setup(WritePolicy.PRIMARY, b))) {
       assertRefused(() -> backUp(other, FILES), "repository.other-primary");
+      assertRefused(() -> store(other), "repository.other-primary");
+      assertRefused(
+          () -> other.wal("orders").storeHistory(TestRepository.TIMELINE, new byte[] {1}),
+          "repository.other-primary");
     }
+    assertAlike(diskA, diskB);
     try (Repository same = TestRepository.FACTORY.open(setup(WritePolicy.PRIMARY, a))) {
       backUp(same, FILES);
     }
@@ -392,7 +398,8 @@ class CopiesTest {
       FaultyObjectStore counting = FaultyObjectStore.over(diskB.copy());
       try (Repository rehearsal =
           TestRepository.FACTORY.open(
-              setup(WritePolicy.ALL, state.resolve("rehearsal"), List.of(diskA.copy(), counting)))) {
+              setup(
+                  WritePolicy.ALL, state.resolve("rehearsal"), List.of(diskA.copy(), counting)))) {
         backUp(rehearsal, FILES);
       }
       b.failAtChange(b.changes() + counting.changes(), Fault.UNAVAILABLE);
@@ -448,8 +455,7 @@ class CopiesTest {
     assertThat(report.notes()).anyMatch(note -> note.contains("copies promote"));
     try (Repository repository = TestRepository.FACTORY.open(replaced)) {
       assertRefused(() -> backUp(repository, FILES), "repository.other-primary");
-      assertRefused(
-          () -> TestRepository.FACTORY.promote(replaced, true), "repository.copy-behind");
+      assertRefused(() -> TestRepository.FACTORY.promote(replaced, true), "repository.copy-behind");
       assertThat(repository.syncCopies(RunControl.unattended()).complete()).isTrue();
     }
     assertRefused(
@@ -479,8 +485,7 @@ class CopiesTest {
 
   @Test
   void onePlaceUnderTwoNamesIsRefused() {
-    assertThatThrownBy(
-            () -> TestRepository.FACTORY.init(setup(WritePolicy.PRIMARY, diskA, diskA)))
+    assertThatThrownBy(() -> TestRepository.FACTORY.init(setup(WritePolicy.PRIMARY, diskA, diskA)))
         .isInstanceOfSatisfying(
             ClassifiedFailure.class,
             failure -> assertThat(failure.code()).isEqualTo("configuration.copies"));
@@ -522,7 +527,7 @@ class CopiesTest {
       for (Consumer<ObjectKey> damage :
           List.<Consumer<ObjectKey>>of(
               one -> diskA.flipBit(one, 8L * (sound.get(name).length / 2)),
-              one -> diskA.replace(one, java.util.Arrays.copyOf(sound.get(name), 100)))) {
+              one -> diskA.replace(one, Arrays.copyOf(sound.get(name), 100)))) {
         damage.accept(key);
         try (Repository repository = TestRepository.FACTORY.open(setup(WritePolicy.ALL, a, b))) {
           TestRepository.assertReads(repository, made.id(), FILES);
@@ -647,8 +652,7 @@ class CopiesTest {
       FaultyObjectStore dying = FaultyObjectStore.over(target).failAtCall(call, fault);
       Path local = state.resolve(fault + "-" + call);
       try (Repository repository =
-          TestRepository.FACTORY.open(
-              setup(WritePolicy.PRIMARY, local, List.of(diskA, dying)))) {
+          TestRepository.FACTORY.open(setup(WritePolicy.PRIMARY, local, List.of(diskA, dying)))) {
         repository.syncCopies(RunControl.unattended());
       } catch (FaultyObjectStore.Died e) {
         // The process is gone; what it left is looked at below.
@@ -662,8 +666,7 @@ class CopiesTest {
         }
       }
       try (Repository repository =
-          TestRepository.FACTORY.open(
-              setup(WritePolicy.PRIMARY, local, List.of(diskA, target)))) {
+          TestRepository.FACTORY.open(setup(WritePolicy.PRIMARY, local, List.of(diskA, target)))) {
         assertThat(repository.syncCopies(RunControl.unattended()).complete()).isTrue();
       }
       assertAlike(diskA, target);
@@ -682,8 +685,7 @@ class CopiesTest {
       FaultyObjectStore dying =
           FaultyObjectStore.over(target).failAtChange(change, Fault.DEATH_AFTER);
       try (Repository repository =
-          TestRepository.FACTORY.open(
-              setup(WritePolicy.PRIMARY, state, List.of(diskA, dying)))) {
+          TestRepository.FACTORY.open(setup(WritePolicy.PRIMARY, state, List.of(diskA, dying)))) {
         repository.syncCopies(RunControl.unattended());
       } catch (FaultyObjectStore.Died e) {
         // The process is gone; what it left is looked at below.
@@ -775,8 +777,7 @@ class CopiesTest {
             .writePolicy(policy)
             .clock(TestRepository.CLOCK);
     for (int i = 0; i < stores.size(); i++) {
-      setup.copy(
-          Copy.builder(stores.get(i)).name(Character.toString((char) ('a' + i))).build());
+      setup.copy(Copy.builder(stores.get(i)).name(Character.toString((char) ('a' + i))).build());
     }
     return setup.build();
   }
@@ -828,13 +829,14 @@ class CopiesTest {
     return new ObjectKey(
         store.contents().entrySet().stream()
             .filter(entry -> entry.getKey().startsWith("packs/"))
-            .max(java.util.Comparator.comparingInt(entry -> entry.getValue().length))
+            .max(Comparator.comparingInt(entry -> entry.getValue().length))
             .orElseThrow()
             .getKey());
   }
 
   private static int commits(MemoryObjectStore store) {
-    return (int) store.contents().keySet().stream().filter(key -> key.startsWith("commits/")).count();
+    return (int)
+        store.contents().keySet().stream().filter(key -> key.startsWith("commits/")).count();
   }
 
   private static void assertRefused(ThrowingCallable action, String code) {
@@ -860,5 +862,38 @@ class CopiesTest {
   private static void assertSame(MemoryObjectStore store, Map<String, byte[]> before) {
     assertThat(store.contents().keySet()).isEqualTo(before.keySet());
     before.forEach((name, bytes) -> assertThat(store.contents().get(name)).isEqualTo(bytes));
+  }
+
+  /** A store that lets nobody remove anything. */
+  private static final class LockedStore extends ForwardingStore {
+    LockedStore(ObjectStore store) {
+      super(store);
+    }
+
+    @Override
+    public void delete(ObjectKey key) throws IOException {
+      throw new StorageException(
+          "storage.locked",
+          FailureKind.REFUSED,
+          key + " is locked",
+          key.value(),
+          "Wait until the lock ends.",
+          null);
+    }
+  }
+
+  /** A store whose listings lack every other object. */
+  private static final class ShortListing extends ForwardingStore {
+    ShortListing(ObjectStore store) {
+      super(store);
+    }
+
+    @Override
+    public ListPage list(String prefix, Optional<String> after) throws IOException {
+      ListPage page = super.list(prefix, after);
+      return new ListPage(
+          page.objects().stream().filter(info -> info.key().value().hashCode() % 2 == 0).toList(),
+          page.next());
+    }
   }
 }

@@ -1,6 +1,5 @@
 package com.thorbis.backup.storage;
 
-import com.thorbis.backup.api.FailureKind;
 import com.thorbis.backup.spi.storage.ByteRange;
 import com.thorbis.backup.spi.storage.ListPage;
 import com.thorbis.backup.spi.storage.ObjectInfo;
@@ -9,7 +8,6 @@ import com.thorbis.backup.spi.storage.ObjectRead;
 import com.thorbis.backup.spi.storage.ObjectSource;
 import com.thorbis.backup.spi.storage.ObjectStore;
 import com.thorbis.backup.spi.storage.ObjectUpload;
-import com.thorbis.backup.spi.storage.StorageException;
 import java.io.IOException;
 import java.time.Instant;
 import java.util.Optional;
@@ -70,38 +68,5 @@ class ForwardingStore implements ObjectStore {
   @Override
   public void close() throws IOException {
     store.close();
-  }
-}
-
-/** A store that lets nobody remove anything. */
-final class LockedStore extends ForwardingStore {
-  LockedStore(ObjectStore store) {
-    super(store);
-  }
-
-  @Override
-  public void delete(ObjectKey key) throws IOException {
-    throw new StorageException(
-        "storage.locked",
-        FailureKind.REFUSED,
-        key + " is locked",
-        key.value(),
-        "Wait until the lock ends.",
-        null);
-  }
-}
-
-/** A store whose listings lack every other object. */
-final class ShortListing extends ForwardingStore {
-  ShortListing(ObjectStore store) {
-    super(store);
-  }
-
-  @Override
-  public ListPage list(String prefix, Optional<String> after) throws IOException {
-    ListPage page = super.list(prefix, after);
-    return new ListPage(
-        page.objects().stream().filter(info -> info.key().value().hashCode() % 2 == 0).toList(),
-        page.next());
   }
 }

@@ -62,8 +62,7 @@ public final class SealedRepository implements Repository {
   private final Map<String, SealedWalArchive> archives = new HashMap<>();
 
   /** Over an opened log; the keys are closed with this. */
-  public SealedRepository(
-      Services services, Bootstrap.Opened opened, RepositorySetup setup) {
+  public SealedRepository(Services services, Bootstrap.Opened opened, RepositorySetup setup) {
     this.services = services;
     this.registrar = new Registrar(opened, services.random());
     this.proof = new ObjectProof(services, opened.header().tree());
@@ -121,6 +120,7 @@ public final class SealedRepository implements Repository {
 
   @Override
   public BackupWriter begin(BackupStart start) throws IOException {
+    services.log().requireDeciding();
     return new SealedBackupWriter(services, requireSource(start.source()), start);
   }
 

@@ -285,8 +285,11 @@ public final class CommitLog {
     }
   }
 
-  /** Only the copy that the log names may decide: elsewhere, another writer could win too. */
-  private void requireDeciding() throws IOException {
+  /**
+   * Refuses to write through another copy than the log names, as far as it was read: elsewhere,
+   * another writer could win too.
+   */
+  public synchronized void requireDeciding() throws IOException {
     List<Operation.Copies.Place> places = catalog.copies();
     if (places.isEmpty()) {
       if (store instanceof CopySet set) {

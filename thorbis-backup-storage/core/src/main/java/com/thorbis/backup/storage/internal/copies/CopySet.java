@@ -25,18 +25,19 @@ import java.time.Duration;
 import java.time.Instant;
 import java.util.ArrayList;
 import java.util.HashMap;
+import java.util.LinkedHashMap;
 import java.util.LinkedHashSet;
 import java.util.List;
 import java.util.Map;
 import java.util.Optional;
 import java.util.OptionalLong;
 import java.util.Set;
+import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.ConcurrentHashMap;
 import java.util.concurrent.ExecutionException;
 import java.util.concurrent.ExecutorService;
 import java.util.concurrent.Executors;
 import java.util.concurrent.Future;
-import java.util.concurrent.ScheduledExecutorService;
 import java.util.concurrent.ThreadFactory;
 import java.util.concurrent.TimeUnit;
 import java.util.zip.CRC32C;
@@ -74,7 +75,6 @@ public final class CopySet implements ObjectStore {
   private final List<Copy> copies;
   private final WritePolicy policy;
   private final ExecutorService threads;
-  private final @Nullable ScheduledExecutorService clockwork;
   private final Race.Timer timer;
   private final Map<Copy, Set<ObjectKey>> missed = new HashMap<>();
   private final Set<String> healing = ConcurrentHashMap.newKeySet();
@@ -104,14 +104,11 @@ public final class CopySet implements ObjectStore {
           return thread;
         };
     this.threads = Executors.newCachedThreadPool(daemons);
-    if (timer != null) {
-      this.clockwork = null;
-      this.timer = timer;
-    } else {
-      ScheduledExecutorService scheduled = Executors.newSingleThreadScheduledExecutor(daemons);
-      this.clockwork = scheduled;
-      this.timer = task -> scheduled.schedule(task, PATIENCE.toMillis(), TimeUnit.MILLISECONDS);
-    }
+    this.timer =
+        timer != null
+            ? timer
+            : CompletableFuture.delayedExecutor(PATIENCE.toMillis(), TimeUnit.MILLISECONDS, threads)
+                ::execute;
   }
 
   /** All copies, the primary first. */
@@ -276,7 +273,8 @@ public final class CopySet implements ObjectStore {
         means = proof;
       }
       requirePredecessor(key, to);
-      // What nothing vouches for yet was written a moment ago: the primary's bytes are all there is.
+      // What nothing vouches for yet was written a moment ago: the primary's bytes are all there
+      // is.
       boolean known = means != null && means.covers(key);
       new Transfer(known && means != null ? means : UNPROVEN).copy(key, primary(), to.store());
     } else if (has.get().length() != there.length()) {
@@ -676,9 +674,6 @@ public final class CopySet implements ObjectStore {
   @Override
   public void close() {
     threads.shutdown();
-    if (clockwork != null) {
-      clockwork.shutdownNow();
-    }
   }
 
   // Threads
@@ -698,7 +693,7 @@ public final class CopySet implements ObjectStore {
       }
       return failed;
     }
-    Map<Copy, Future<?>> running = new java.util.LinkedHashMap<>();
+    Map<Copy, Future<?>> running = new LinkedHashMap<>();
     for (Copy copy : on) {
       running.put(
           copy,

@@ -6,12 +6,16 @@ import com.thorbis.backup.spi.storage.StorageException;
 import java.io.IOException;
 import java.util.List;
 import java.util.Optional;
+import org.slf4j.Logger;
+import org.slf4j.LoggerFactory;
 
 /**
  * Replaces a damaged object by a whole one. The damaged one is removed only when it was found
  * damaged twice and another copy was just read whole, so that nothing good is ever removed.
  */
 public final class Healing {
+  private static final Logger LOG = LoggerFactory.getLogger(Healing.class);
+
   private final Proof proof;
   private final Transfer transfer;
 
@@ -45,7 +49,7 @@ public final class Healing {
           return Optional.of(other);
         }
       } catch (StorageException e) {
-        continue; // absent there, or could not be asked: no help from this one
+        LOG.debug("{} is no help for {}: {}", other.name(), key, e.getMessage());
       }
     }
     return Optional.empty();

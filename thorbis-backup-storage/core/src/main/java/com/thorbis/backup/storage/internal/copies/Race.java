@@ -82,7 +82,9 @@ final class Race<T> {
         throw e;
       }
     }
-    return answer;
+    T found = answer;
+    answer = null; // the timers that still wait hold on to this
+    return found;
   }
 
   /** The copies that positively have no answer, by number. */

@@ -176,7 +176,11 @@ final class Tee implements ObjectUpload {
   }
 
   /** Bytes that several threads read and none changes. */
-  private record Chunk(byte[] bytes, int length) {}
+  private record Chunk(byte[] bytes, int length) {
+    boolean isEnd() {
+      return length == 0;
+    }
+  }
 
   private static final Chunk END = new Chunk(new byte[0], 0);
 
@@ -259,7 +263,7 @@ final class Tee implements ObjectUpload {
 
     private void write() throws IOException {
       try (ObjectUpload upload = copy.store().startUpload(key)) {
-        for (Chunk chunk = take(); chunk != END; chunk = take()) {
+        for (Chunk chunk = take(); !chunk.isEnd(); chunk = take()) {
           upload.body().write(chunk.bytes(), 0, chunk.length());
         }
         written.complete(true);
@@ -296,7 +300,7 @@ final class Tee implements ObjectUpload {
         while (true) {
           try {
             Chunk chunk = queue.take();
-            atEnd |= chunk == END;
+            atEnd |= chunk.isEnd();
             return chunk;
           } catch (InterruptedException e) {
             interrupted = true;

@@ -26,12 +26,16 @@ import java.util.Map;
 import java.util.Optional;
 import java.util.Set;
 import java.util.TreeSet;
+import org.slf4j.Logger;
+import org.slf4j.LoggerFactory;
 
 /**
  * Verifies each copy by itself, as it would have to serve if it were the only one left: as far as
  * its commits reach, all must be there and whole. Heals what others have whole.
  */
 public final class CopyChecks {
+  private static final Logger LOG = LoggerFactory.getLogger(CopyChecks.class);
+
   private final Services services;
   private final List<Copy> copies;
   private final Healing healing;
@@ -131,8 +135,7 @@ public final class CopyChecks {
 
   private Healing.Result heal(Damage damage, Copy copy) throws IOException {
     Healing.Result result =
-        new Healing.Result(
-            false, Optional.empty(), "nothing that could take its place is known");
+        new Healing.Result(false, Optional.empty(), "nothing that could take its place is known");
     if (canBeReplaced(damage)) {
       for (ObjectKey key : meant(damage, copy)) {
         result = healing.heal(key, copy, others(copy));
@@ -159,7 +162,7 @@ public final class CopyChecks {
           }
         }
       } catch (StorageException e) {
-        continue; // no help from this one
+        LOG.debug("{} is no help for {}: {}", other.name(), key, e.getMessage());
       }
     }
     return keys.isEmpty() ? List.of(key) : List.copyOf(keys);

@@ -135,6 +135,7 @@ public final class SealedWalArchive implements WalArchive {
           null);
     }
     PageHeader.require(cluster(), segment, content);
+    services.log().requireDeciding();
     Optional<Stored> shared = inParent(segment, 0, content);
     if (shared.isPresent()) {
       return shared.get();
@@ -160,6 +161,7 @@ public final class SealedWalArchive implements WalArchive {
     if (offset == 0) {
       PageHeader.require(cluster(), segment, content);
     }
+    services.log().requireDeciding();
     Optional<Stored> shared = inParent(segment, offset, content);
     if (shared.isPresent()) {
       return shared.get();
@@ -178,6 +180,7 @@ public final class SealedWalArchive implements WalArchive {
       throw new IllegalArgumentException(
           timeline.historyFileName() + " has " + content.length + " bytes");
     }
+    services.log().requireDeciding();
     Optional<byte[]> known = history(timeline);
     if (known.isPresent()) {
       if (!Arrays.equals(known.get(), content)) {

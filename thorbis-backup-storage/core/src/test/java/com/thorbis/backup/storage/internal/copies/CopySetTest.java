@@ -156,8 +156,7 @@ class CopySetTest {
   private static void assertAbsent(CopySet set, boolean proven) throws IOException {
     if (proven) {
       assertThat(set.head(KEY)).isEmpty();
-      assertThatThrownBy(() -> set.get(KEY).close())
-          .isInstanceOf(StorageException.NotFound.class);
+      assertThatThrownBy(() -> set.get(KEY).close()).isInstanceOf(StorageException.NotFound.class);
     } else {
       assertThatThrownBy(() -> set.head(KEY)).isInstanceOf(StorageException.Unavailable.class);
       assertThatThrownBy(() -> set.get(KEY, new ByteRange(0, 1)).close())
@@ -198,8 +197,7 @@ class CopySetTest {
                   return "slow";
                 });
     CopySet set =
-        new CopySet(
-            List.of(Copy.of(stuck), Copy.of(diskB)), WritePolicy.ALL, Runnable::run);
+        new CopySet(List.of(Copy.of(stuck), Copy.of(diskB)), WritePolicy.ALL, Runnable::run);
     opened.add(set);
 
     assertThat(read(set)).containsExactly(2);
@@ -236,8 +234,7 @@ class CopySetTest {
                   return "slow";
                 });
     CopySet set =
-        new CopySet(
-            List.of(Copy.of(first), Copy.of(last)), WritePolicy.PRIMARY, Runnable::run);
+        new CopySet(List.of(Copy.of(first), Copy.of(last)), WritePolicy.PRIMARY, Runnable::run);
     opened.add(set);
 
     assertThat(set.head(KEY).orElseThrow().length()).isEqualTo(7);
@@ -293,8 +290,7 @@ class CopySetTest {
     diskA.delete(commit(2));
     assertThatThrownBy(() -> set.put(commit(3), CONTENT))
         .isInstanceOfSatisfying(
-            StorageException.class,
-            e -> assertThat(e.code()).isEqualTo("storage.copy-behind"));
+            StorageException.class, e -> assertThat(e.code()).isEqualTo("storage.copy-behind"));
     assertThat(diskA.head(commit(3))).isEmpty();
   }
 
