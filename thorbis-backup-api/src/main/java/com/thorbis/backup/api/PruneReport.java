@@ -6,7 +6,8 @@ import java.util.List;
  * What pruning did.
  *
  * @param plan what it carried out
- * @param deleted backups that were given up; whole, and able to come back, until their grace is over
+ * @param deleted backups that were given up; whole, and able to come back, until their grace is
+ *     over
  * @param swept backups that were given up earlier and whose bytes are gone now
  * @param objectsRemoved how many objects were removed
  * @param bytesFreed how many bytes they had

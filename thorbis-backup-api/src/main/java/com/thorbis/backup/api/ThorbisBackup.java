@@ -403,6 +403,7 @@ public final class ThorbisBackup implements AutoCloseable {
     private Compression compression = Compression.DEFAULT;
     private int parallelism = Math.max(1, Runtime.getRuntime().availableProcessors());
     private boolean singleKeyRiskAccepted;
+    private boolean readOnly;
     private Clock clock = Clock.systemUTC();
 
     private Builder() {}
@@ -498,6 +499,12 @@ public final class ThorbisBackup implements AutoCloseable {
       return this;
     }
 
+    /** Opens the repository to look only: what verifying found is then not recorded either. */
+    public Builder readOnly(boolean readOnly) {
+      this.readOnly = readOnly;
+      return this;
+    }
+
     /** Replaces the system's clock. */
     public Builder clock(Clock clock) {
       this.clock = clock;
@@ -529,6 +536,7 @@ public final class ThorbisBackup implements AutoCloseable {
                 .compression(compression)
                 .parallelism(parallelism)
                 .stateDirectory(state)
+                .readOnly(readOnly)
                 .clock(clock);
         copies.forEach(copy -> setup.copy(copy.apply(opener)));
         recipients.forEach(recipient -> setup.recipient(recipient.apply(opener)));

@@ -298,8 +298,7 @@ record Config(
       Optional<RetentionPolicy> policy =
           retention.flatMap(
               named ->
-                  Optional.ofNullable(policies.get(named))
-                      .or(() -> RetentionPolicy.preset(named)));
+                  Optional.ofNullable(policies.get(named)).or(() -> RetentionPolicy.preset(named)));
       if (retention.isPresent() && policy.isEmpty()) {
         throw section.wrong(
             "retention",

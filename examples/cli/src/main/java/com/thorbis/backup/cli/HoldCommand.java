@@ -60,9 +60,7 @@ final class HoldCommand extends Group {
       BackupId id = Words.backupId(backup);
       BackupState state = thorbis().writing(opened -> opened.release(id, reason));
       thorbis()
-          .print(
-              Facts.state(state),
-              out -> out.println(id + " is no longer held for: " + reason));
+          .print(Facts.state(state), out -> out.println(id + " is no longer held for: " + reason));
       return Exit.DONE;
     }
   }

@@ -110,7 +110,8 @@ final class PruneCommand extends Job {
     }
     if (found.isEmpty()) {
       throw Failure.usage(
-          (only == null ? "No source" : "Source " + only + " does not") + " say what stays: nothing"
+          (only == null ? "No source" : "Source " + only + " does not")
+              + " say what stays: nothing"
               + " is ever given up",
           "Set sources."
               + (only == null ? "NAME" : only)

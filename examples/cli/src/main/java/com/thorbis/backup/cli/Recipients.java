@@ -47,6 +47,7 @@ final class Recipients {
     return config
         .builder()
         .acceptSingleKeyRisk(true)
+        .readOnly(true)
         .recipient(
             URI.create(RecoveryKeyProvider.SCHEME + ":file"), Map.of("key-file", file.toString()));
   }

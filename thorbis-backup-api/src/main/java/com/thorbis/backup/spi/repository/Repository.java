@@ -106,8 +106,7 @@ public interface Repository extends AutoCloseable {
   }
 
   /** Keeps a backup whatever a policy says; again with the same reason: changes the end. */
-  default BackupState hold(BackupId id, String reason, Optional<Instant> until)
-      throws IOException {
+  default BackupState hold(BackupId id, String reason, Optional<Instant> until) throws IOException {
     throw new UnsupportedOperationException();
   }
 

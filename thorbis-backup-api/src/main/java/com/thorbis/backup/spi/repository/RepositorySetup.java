@@ -22,6 +22,7 @@ public final class RepositorySetup {
   private final int parallelism;
   private final Path stateDirectory;
   private final Clock clock;
+  private final boolean readOnly;
 
   private RepositorySetup(Builder builder) {
     this.copies = List.copyOf(builder.copies);
@@ -32,6 +33,7 @@ public final class RepositorySetup {
     this.parallelism = builder.parallelism;
     this.stateDirectory = Objects.requireNonNull(builder.stateDirectory, "stateDirectory");
     this.clock = builder.clock;
+    this.readOnly = builder.readOnly;
   }
 
   /** Starts one. */
@@ -79,6 +81,11 @@ public final class RepositorySetup {
     return clock;
   }
 
+  /** Whether it is opened to look only: what verifying found is then not recorded either. */
+  public boolean readOnly() {
+    return readOnly;
+  }
+
   /** Collects a setup. */
   public static final class Builder {
     private final List<Copy> copies = new ArrayList<>();
@@ -89,6 +96,7 @@ public final class RepositorySetup {
     private int parallelism = Math.max(1, Runtime.getRuntime().availableProcessors());
     private @Nullable Path stateDirectory;
     private Clock clock = Clock.systemUTC();
+    private boolean readOnly;
 
     private Builder() {}
 
@@ -145,6 +153,12 @@ public final class RepositorySetup {
     /** Replaces the system's clock. */
     public Builder clock(Clock clock) {
       this.clock = clock;
+      return this;
+    }
+
+    /** Records nothing by itself. */
+    public Builder readOnly(boolean readOnly) {
+      this.readOnly = readOnly;
       return this;
     }
 

@@ -466,7 +466,6 @@ class PruneFaultsTest {
       try (Site site = Site.open(store, local, clock)) {
         before.addAll(site.listed());
       }
-      int calls = 0;
       boolean failed = false;
       try (Site pruner = Site.open(faulty, local, clock, 1000, 2)) {
         pruner.prune(1, Duration.ZERO);
@@ -476,7 +475,7 @@ class PruneFaultsTest {
         failed = true;
         assertThat(e).as("call %d", call).isInstanceOf(ClassifiedFailure.class);
       }
-      calls = faulty.calls().size();
+      int calls = faulty.calls().size();
       clock.advance(Duration.ofHours(1)); // the dead one's lease lapses
       try (Site site = Site.open(store, local, clock)) {
         List<BackupId> listed = site.listed();

@@ -59,6 +59,7 @@ public final class SealedRepository implements Repository {
   private final ObjectProof proof;
   private final List<Copy> copies;
   private final WritePolicy policy;
+  private final boolean readOnly;
   private final Map<String, SealedWalArchive> archives = new HashMap<>();
 
   /** Over an opened log; the keys are closed with this. */
@@ -68,6 +69,7 @@ public final class SealedRepository implements Repository {
     this.proof = new ObjectProof(services, opened.header().tree());
     this.copies = setup.copies();
     this.policy = setup.writePolicy();
+    this.readOnly = setup.readOnly();
     if (services.store() instanceof CopySet set) {
       set.proof(proof);
     }
@@ -164,11 +166,11 @@ public final class SealedRepository implements Repository {
   public VerifyReport verify(VerifyRequest request, RunControl control) throws IOException {
     services.log().refresh();
     if (services.store() instanceof CopySet set) {
-      return new CopyChecks(services, set, proof, control).verify(request);
+      return new CopyChecks(services, set, proof, control, readBacks()).verify(request);
     }
     Verifier verifier = new Verifier(services, control);
     VerifyReport report = verifier.verify(request);
-    ReadBacks readBacks = new ReadBacks(services);
+    ReadBacks readBacks = readBacks();
     readBacks.add(services.store(), verifier.proven());
     readBacks.record();
     return report;
@@ -274,7 +276,11 @@ public final class SealedRepository implements Repository {
           "Run verify to see what is damaged; add a copy to repository.copies.",
           null);
     }
-    return new CopyChecks(services, set, proof, control).heal();
+    return new CopyChecks(services, set, proof, control, readBacks()).heal();
+  }
+
+  private ReadBacks readBacks() {
+    return new ReadBacks(services, readOnly);
   }
 
   private CopySurvey survey() {

@@ -1,6 +1,7 @@
 package com.thorbis.backup.storage.internal.lease;
 
 import java.time.Duration;
+import java.util.concurrent.ScheduledFuture;
 import java.util.concurrent.ScheduledThreadPoolExecutor;
 import java.util.concurrent.TimeUnit;
 
@@ -18,8 +19,13 @@ public interface Heartbeat {
                   thread.setDaemon(true);
                   return thread;
                 });
-        pool.scheduleAtFixedRate(beat, period.toMillis(), period.toMillis(), TimeUnit.MILLISECONDS);
-        return pool::shutdown; // lets a beat end; interrupting it could break its write
+        ScheduledFuture<?> beating =
+            pool.scheduleAtFixedRate(
+                beat, period.toMillis(), period.toMillis(), TimeUnit.MILLISECONDS);
+        return () -> {
+          beating.cancel(false); // lets a beat end; interrupting it could break its write
+          pool.shutdown();
+        };
       };
 
   /** Begins; the first beat comes after one period. A beat throws nothing. */

@@ -40,31 +40,37 @@ public final class CopyChecks {
   private final List<Copy> copies;
   private final Healing healing;
   private final RunControl control;
+  private final ReadBacks readBacks;
 
-  /** Of the copies of an open repository. */
-  public CopyChecks(Services services, CopySet set, Proof proof, RunControl control) {
+  /**
+   * Of the copies of an open repository.
+   *
+   * @param readBacks gets what was found whole
+   */
+  public CopyChecks(
+      Services services, CopySet set, Proof proof, RunControl control, ReadBacks readBacks) {
     this.services = services;
     this.copies = set.copies();
     this.healing = new Healing(proof);
     this.control = control;
+    this.readBacks = readBacks;
   }
 
   /** Verifies every copy that holds what is asked for. */
   public VerifyReport verify(VerifyRequest request) throws IOException {
-    ReadBacks readBacks = new ReadBacks(services);
     try {
-      return verify(request, readBacks);
+      return verifyAll(request);
     } finally {
       readBacks.record();
     }
   }
 
-  private VerifyReport verify(VerifyRequest request, ReadBacks readBacks) throws IOException {
+  private VerifyReport verifyAll(VerifyRequest request) throws IOException {
     long started = System.nanoTime();
     long checked = 0;
     List<Damage> damaged = new ArrayList<>();
     for (Copy copy : copies) {
-      Optional<VerifyReport> report = verify(request, copy, readBacks);
+      Optional<VerifyReport> report = verify(request, copy);
       if (report.isEmpty()) {
         continue;
       }
@@ -97,10 +103,9 @@ public final class CopyChecks {
     List<Repair> repairs = new ArrayList<>();
     List<String> problems = new ArrayList<>();
     VerifyRequest everything = new VerifyRequest(Optional.empty(), VerifyRequest.Level.DATA, 100);
-    ReadBacks readBacks = new ReadBacks(services);
     for (Copy copy : copies) {
       try {
-        Optional<VerifyReport> report = verify(everything, copy, readBacks);
+        Optional<VerifyReport> report = verify(everything, copy);
         if (report.isPresent()) {
           checked += report.get().checked();
           heal(report.get(), copy, repairs);
@@ -168,8 +173,7 @@ public final class CopyChecks {
     return keys.isEmpty() ? List.of(key) : List.copyOf(keys);
   }
 
-  private Optional<VerifyReport> verify(
-      VerifyRequest request, Copy copy, ReadBacks readBacks) throws IOException {
+  private Optional<VerifyReport> verify(VerifyRequest request, Copy copy) throws IOException {
     long last = lastCommit(copy);
     long behind = services.log().sequence() - last;
     if (behind > 0) {

@@ -20,11 +20,17 @@ public final class ReadBacks {
   private static final String LEVEL = "data";
 
   private final Services services;
+  private final boolean readOnly;
   private final List<Operation.Verified> proofs = new ArrayList<>();
 
-  /** Into an open repository. */
-  public ReadBacks(Services services) {
+  /**
+   * Into an open repository.
+   *
+   * @param readOnly whether nothing is written after all
+   */
+  public ReadBacks(Services services, boolean readOnly) {
     this.services = services;
+    this.readOnly = readOnly;
   }
 
   /** What a place is called in proofs: its own id, for its name may pass on to another. */
@@ -47,6 +53,9 @@ public final class ReadBacks {
 
   /** What is not recorded is proven again; a store that can only be read is no reason to fail. */
   public void record() {
+    if (readOnly) {
+      return;
+    }
     try {
       services
           .log()
