@@ -77,4 +77,111 @@ class FaultyObjectStoreTest extends ObjectStoreContract {
       assertThat(read.body().readAllBytes()).hasSize(100);
     }
   }
+
+  @Test
+  void lateEffectComesSomeCallsLater() throws IOException {
+    try (ObjectUpload upload = faulty.startUpload(KEY)) {
+      upload.body().write(7);
+      faulty.failAtCall(2, Fault.LATE_EFFECT);
+      assertThatThrownBy(upload::commit).isInstanceOf(StorageException.OutcomeUnknown.class);
+    }
+    assertThat(faulty.head(KEY)).isEmpty();
+    assertThat(faulty.head(KEY)).isEmpty();
+    assertThat(faulty.head(KEY)).isPresent();
+  }
+
+  @Test
+  void secondDeliveryIsTheAnswer() throws IOException {
+    faulty.failAtCall(1, Fault.DELIVERED_TWICE);
+    assertThatThrownBy(() -> faulty.put(KEY, CONTENT))
+        .isInstanceOf(StorageException.AlreadyExists.class);
+    assertThat(disk.head(KEY)).isPresent();
+  }
+
+  @Test
+  void storeThatLiesHasNothing() throws IOException {
+    faulty.failAtCall(1, Fault.NOTHING_STORED);
+    assertThat(faulty.put(KEY, CONTENT).length()).isEqualTo(100);
+    assertThat(disk.head(KEY)).isEmpty();
+  }
+
+  @Test
+  void whatIsUnseenIsTakenAndSeenLater() throws IOException {
+    faulty.failAtCall(1, Fault.UNSEEN);
+    faulty.put(KEY, CONTENT);
+    assertThat(faulty.head(KEY)).isEmpty();
+    assertThat(faulty.list("", Optional.empty()).objects()).isEmpty();
+    assertThatThrownBy(() -> faulty.put(KEY, CONTENT))
+        .isInstanceOf(StorageException.AlreadyExists.class);
+    faulty.recover();
+    assertThat(faulty.head(KEY)).isPresent();
+  }
+
+  @Test
+  void deletedObjectReappears() throws IOException {
+    disk.put(KEY, CONTENT);
+    faulty.failAtCall(1, Fault.REAPPEARS);
+    faulty.delete(KEY);
+    assertThat(faulty.head(KEY)).isEmpty();
+    faulty.recover();
+    assertThat(faulty.head(KEY)).isPresent();
+  }
+
+  @Test
+  void readsAreDamagedOnceOrFromThenOn() throws IOException {
+    disk.put(KEY, CONTENT);
+    faulty.failAtCall(1, Fault.BIT_FLIP).failAtCall(3, Fault.CUT).failAtCall(4, Fault.EXTENDED);
+    assertThat(read()).hasSize(100).isNotEqualTo(new byte[100]);
+    assertThat(read()).isEqualTo(new byte[100]);
+    assertThat(read()).hasSize(99);
+    assertThat(read()).hasSize(101);
+    faulty.failAtCall(5, Fault.BIT_FLIP_STAYS);
+    byte[] damaged = read();
+    assertThat(damaged).isNotEqualTo(new byte[100]);
+    assertThat(read()).isEqualTo(damaged);
+  }
+
+  private byte[] read() throws IOException {
+    try (ObjectRead read = faulty.get(KEY)) {
+      return read.body().readAllBytes();
+    }
+  }
+
+  @Test
+  void burstEndsAndExpiryDoesNot() throws IOException {
+    faulty.failAtCall(1, Fault.THROTTLED);
+    for (int i = 0; i < 5; i++) {
+      assertThatThrownBy(() -> faulty.head(KEY)).isInstanceOf(StorageException.Unavailable.class);
+    }
+    assertThat(faulty.head(KEY)).isEmpty();
+    faulty.failAtCall(7, Fault.REFUSED);
+    for (int i = 0; i < 9; i++) {
+      assertThatThrownBy(() -> faulty.head(KEY)).hasMessageContaining("expired");
+    }
+  }
+
+  @Test
+  void listingsEndEarlyAndLag() throws IOException {
+    disk.put(new ObjectKey("a"), CONTENT);
+    disk.put(new ObjectKey("b"), CONTENT);
+    faulty.failAtCall(1, Fault.SHORT_LISTING).failAtCall(2, Fault.LAGGING_LISTING);
+    assertThat(faulty.list("", Optional.empty()).objects()).hasSize(1);
+    faulty.put(KEY, CONTENT);
+    faulty.put(new ObjectKey("z"), CONTENT);
+    assertThat(faulty.list("", Optional.empty()).objects()).hasSize(2);
+    assertThat(faulty.head(KEY)).isPresent();
+  }
+
+  @Test
+  void othersGoOnDuringAPause() throws IOException {
+    faulty.duringPause(() -> disk.put(KEY, CONTENT)).failAtCall(1, Fault.PAUSED);
+    assertThat(faulty.head(KEY)).isPresent();
+  }
+
+  @Test
+  void everyFaultIsFoundByItsLabel() {
+    for (Fault fault : Fault.values()) {
+      assertThat(Fault.of(fault.label())).isEqualTo(fault);
+    }
+  }
 }

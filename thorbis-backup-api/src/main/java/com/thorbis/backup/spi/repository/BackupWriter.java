@@ -29,8 +29,8 @@ public interface BackupWriter extends AutoCloseable {
   /**
    * Starts a file whose content arrives in one of several ways; without a base, or where the base
    * has no such file, all that is written is stored. Failures of code {@code backup.base-damaged}
-   * and {@code backup.cross-check-failed} mean that this backup must not be committed and a full one
-   * can be taken.
+   * and {@code backup.cross-check-failed} mean that this backup must not be committed and a full
+   * one can be taken.
    *
    * @param check sees every plain byte that is written
    */

@@ -12,7 +12,9 @@ import com.thorbis.backup.spi.repository.BackupWriter;
 import com.thorbis.backup.spi.repository.PieceCheck;
 import com.thorbis.backup.spi.repository.StoredFile;
 import com.thorbis.backup.spi.repository.StoredFile.Area;
+import java.io.ByteArrayOutputStream;
 import java.io.IOException;
+import java.nio.charset.StandardCharsets;
 import java.time.Instant;
 import java.util.ArrayList;
 import java.util.List;
@@ -28,6 +30,8 @@ final class BackupReceiver implements BaseBackupListener, TarReader.Target, Auto
   static final String MANIFEST = "backup_manifest";
 
   static final String TABLESPACE_MAP = "tablespace_map";
+
+  private static final String LABEL = "backup_label";
 
   private static final int FILE_MODE = 0600;
 
@@ -51,6 +55,7 @@ final class BackupReceiver implements BaseBackupListener, TarReader.Target, Auto
 
   private BackupWriter.@Nullable FileWriter open;
   private @Nullable IncrementalFile changes;
+  private @Nullable ByteArrayOutputStream label;
   private String openPath = "";
   private long openLength;
   private BackupWriter.@Nullable FileWriter manifestFile;
@@ -165,9 +170,17 @@ final class BackupReceiver implements BaseBackupListener, TarReader.Target, Auto
         BackupWriter.FileWriter to =
             writer.file(file, pages == null ? PieceCheck.NONE : pages.forFile(name), arrival);
         open = to;
+        label = detection.incremental() && path.equals(LABEL) ? new ByteArrayOutputStream() : null;
         changes = changed.isPresent() ? new IncrementalFile(path, to, entry.length()) : null;
       }
     }
+  }
+
+  /** What is stored is whole, and a server would refuse to start from what says otherwise. */
+  private static byte[] ofWholeBackup(byte[] incrementalLabel) {
+    String text = new String(incrementalLabel, StandardCharsets.ISO_8859_1);
+    return text.replaceAll("(?m)^INCREMENTAL FROM (LSN|TLI): [^\\n]*\\n", "")
+        .getBytes(StandardCharsets.ISO_8859_1);
   }
 
   /** The name of the file of which only changes come; empty for a file that comes whole. */
@@ -176,8 +189,7 @@ final class BackupReceiver implements BaseBackupListener, TarReader.Target, Auto
     if (!detection.incremental() || !path.startsWith(IncrementalFile.PREFIX, name)) {
       return Optional.empty();
     }
-    String whole =
-        path.substring(0, name) + path.substring(name + IncrementalFile.PREFIX.length());
+    String whole = path.substring(0, name) + path.substring(name + IncrementalFile.PREFIX.length());
     return RelationFiles.firstBlock(whole).isPresent() ? Optional.of(whole) : Optional.empty();
   }
 
@@ -188,7 +200,9 @@ final class BackupReceiver implements BaseBackupListener, TarReader.Target, Auto
       throw new IllegalStateException("Content of no file");
     }
     crc.update(bytes, offset, length);
-    if (changes == null) {
+    if (label != null) {
+      label.write(bytes, offset, length);
+    } else if (changes == null) {
       file.write(bytes, offset, length);
     } else {
       changes.write(bytes, offset, length);
@@ -200,6 +214,10 @@ final class BackupReceiver implements BaseBackupListener, TarReader.Target, Auto
     BackupWriter.FileWriter file = open;
     if (file == null) {
       throw new IllegalStateException("The end of no file");
+    }
+    if (label != null) {
+      byte[] whole = ofWholeBackup(label.toByteArray());
+      file.write(whole, 0, whole.length);
     }
     if (changes == null) {
       file.finish();

@@ -112,7 +112,11 @@ record BaseChoice(
       String after = now.getOrDefault(name, "unknown");
       if (!before.equals(after) || before.equals("unknown")) {
         return Optional.of(
-            name.replace("postgres.", "").replace('-', '_') + " was " + before + " and is " + after);
+            name.replace("postgres.", "").replace('-', '_')
+                + " was "
+                + before
+                + " and is "
+                + after);
       }
     }
     return Optional.empty();

@@ -45,8 +45,8 @@ record ChangeDetection(
 
   /**
    * Why a page's log position does not prove that it is unchanged; empty if it does. Without
-   * checksums and {@code wal_log_hints} a page's all-visible flag changes and its position does not;
-   * both can only be switched while the server is down.
+   * checksums and {@code wal_log_hints} a page's all-visible flag changes and its position does
+   * not; both can only be switched while the server is down.
    *
    * @param now what is recorded of the server now
    * @param postmaster when the server was started, by its clock
@@ -80,8 +80,7 @@ record ChangeDetection(
     }
     return judgedFrom.isPresent() && RelationFiles.isMainFork(path)
         ? new Arrival.Judged(
-            new PageLsnJudge(
-                judgedFrom.get(), checksums, RelationFiles.firstBlock(path).orElse(0)))
+            new PageLsnJudge(judgedFrom.get(), checksums, RelationFiles.firstBlock(path).orElse(0)))
         : new Arrival.Compared();
   }
 

@@ -55,8 +55,8 @@ import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
 /**
- * Takes one backup over the replication protocol, and sees to it that its WAL is stored. What was to
- * build on an earlier backup becomes a full one, in the same run, where that is not possible.
+ * Takes one backup over the replication protocol, and sees to it that its WAL is stored. What was
+ * to build on an earlier backup becomes a full one, in the same run, where that is not possible.
  */
 public final class ClusterBackup {
   private static final Logger LOG = LoggerFactory.getLogger(ClusterBackup.class);
@@ -292,6 +292,7 @@ public final class ClusterBackup {
         if (receiver.begun()) {
           throw e;
         }
+        connection.takeNotices(); // that it gave up
         reason = "the server cannot say what changed: " + e.answer().message();
       }
     }
@@ -366,8 +367,7 @@ public final class ClusterBackup {
   }
 
   private ChangeDetection pages(BackupDescriptor base, BackupFacts facts, Timeline timeline) {
-    Optional<String> doubt =
-        ChangeDetection.doubt(base, facts, attributes, postmaster, timeline);
+    Optional<String> doubt = ChangeDetection.doubt(base, facts, attributes, postmaster, timeline);
     if (doubt.isEmpty()) {
       return ChangeDetection.pageLsn(base.startLsn(), checksums);
     }

@@ -92,8 +92,7 @@ final class ServerFacts implements AutoCloseable {
   /** When the server was started, by its clock. */
   Instant postmasterStart() throws SQLException {
     try (Statement statement = sql.createStatement();
-        ResultSet row =
-            statement.executeQuery("SELECT pg_catalog.pg_postmaster_start_time()")) {
+        ResultSet row = statement.executeQuery("SELECT pg_catalog.pg_postmaster_start_time()")) {
       row.next();
       return row.getObject(1, OffsetDateTime.class).toInstant();
     }

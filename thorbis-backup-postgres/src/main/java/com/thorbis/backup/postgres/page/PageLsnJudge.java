@@ -4,16 +4,18 @@ import com.thorbis.backup.api.Lsn;
 import com.thorbis.backup.spi.repository.Arrival;
 import java.nio.ByteBuffer;
 import java.nio.ByteOrder;
+import java.util.Arrays;
 
 /**
  * Tells pages that changed since a backup began by the log position that each carries. Right only
- * where every change leaves one: with data checksums or {@code wal_log_hints}, without a break since
- * that backup.
+ * where every change leaves one: with data checksums or {@code wal_log_hints}, without a break
+ * since that backup.
  */
 public final class PageLsnJudge implements Arrival.PageJudge {
   /** Below are positions that stand for none, such as an index's while it is built. */
   private static final long FIRST_REAL = 1000;
 
+  private static final int PAGE = Arrival.PAGE;
   private static final int CHECKSUM = 8;
   private static final int FLAGS = 10;
   private static final int LOWER = 12;
@@ -50,8 +52,7 @@ public final class PageLsnJudge implements Arrival.PageJudge {
   public boolean changed(long offset, ByteBuffer page) {
     ByteBuffer bytes = page.duplicate().order(ByteOrder.LITTLE_ENDIAN);
     long lsn = (long) bytes.getInt(0) << 32 | bytes.getInt(4) & 0xFFFF_FFFFL;
-    return Long.compareUnsigned(lsn, FIRST_REAL) < 0
-        || Long.compareUnsigned(lsn, baseStart) >= 0;
+    return Long.compareUnsigned(lsn, FIRST_REAL) < 0 || Long.compareUnsigned(lsn, baseStart) >= 0;
   }
 
   @Override
@@ -63,10 +64,8 @@ public final class PageLsnJudge implements Arrival.PageJudge {
     }
     mask(now);
     mask(old);
-    return java.util.Arrays.equals(now, old);
+    return Arrays.equals(now, old);
   }
-
-  private static final int PAGE = Arrival.PAGE;
 
   private static boolean torn(byte[] page, long block) {
     int[] words = new int[PageChecksum.WORDS];

@@ -17,14 +17,16 @@ import java.io.IOException;
 import java.io.InputStream;
 import java.security.SecureRandom;
 import java.util.List;
+import java.util.concurrent.atomic.AtomicBoolean;
 
 /** Creates and opens sealed repositories in object stores. */
 public final class SealedRepositoryFactory implements RepositoryFactory {
   private final SecureRandom random = new SecureRandom();
+  private final AtomicBoolean warm = new AtomicBoolean();
 
   private final Tuning tuning;
 
-  /** Keeps nothing between calls. */
+  /** Keeps nothing between calls but that the ciphers are warm. */
   public SealedRepositoryFactory() {
     this(Tuning.STANDARD);
   }
@@ -52,7 +54,9 @@ public final class SealedRepositoryFactory implements RepositoryFactory {
 
   @Override
   public Repository open(RepositorySetup setup) throws IOException {
-    CipherWarmup.start();
+    if (warm.compareAndSet(false, true)) {
+      CipherWarmup.start();
+    }
     Bootstrap.Opened opened = Bootstrap.open(setup, tuning.checkpointEvery(), random);
     Services services =
         new Services(

@@ -31,6 +31,7 @@ import java.sql.DriverManager;
 import java.sql.ResultSet;
 import java.sql.SQLException;
 import java.sql.Statement;
+import java.time.Duration;
 import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.Collections;
@@ -114,7 +115,8 @@ class IncrementalIT {
       }
     }
     String truth = server.query("postgres", DIGEST);
-    assertThat(started(thorbis, last, server, RestoreRequest.Action.PAUSE, DIGEST)).isEqualTo(truth);
+    assertThat(started(thorbis, last, server, RestoreRequest.Action.PAUSE, DIGEST))
+        .isEqualTo(truth);
   }
 
   private static BackupDescriptor newestFull(ThorbisBackup thorbis) {
@@ -140,13 +142,13 @@ class IncrementalIT {
                   + " FROM generate_series(1, 3000) g");
       case 1 ->
           server.execute(
-              "postgres", "UPDATE a SET t = reverse(t) WHERE id BETWEEN " + from + " AND " + (from + 30));
+              "postgres",
+              "UPDATE a SET t = reverse(t) WHERE id BETWEEN " + from + " AND " + (from + 30));
       case 2 -> server.execute("postgres", "DELETE FROM b WHERE id > " + from / 3, "VACUUM b");
       case 3 -> server.execute("postgres", "TRUNCATE b");
       case 4 -> server.execute("postgres", "VACUUM FULL a");
       case 5 -> server.execute("postgres", "VACUUM (FREEZE) a");
-      case 6 ->
-          server.execute("postgres", "CREATE DATABASE d" + number + " STRATEGY file_copy");
+      case 6 -> server.execute("postgres", "CREATE DATABASE d" + number + " STRATEGY file_copy");
       case 7 -> {
         for (String name :
             server.rows("postgres", "SELECT datname FROM pg_database WHERE datname ~ '^d[0-9]'")) {
@@ -162,8 +164,9 @@ class IncrementalIT {
 
   /**
    * Of the same state an incremental and a full backup: all files of all relations, and the states
-   * of transactions, must be the same bytes. The first incremental one brings the hints to rest that
-   * a backup's own queries set; only without checksums the server's summaries do not tell of hints.
+   * of transactions, must be the same bytes. The first incremental one brings the hints to rest
+   * that a backup's own queries set; only without checksums the server's summaries do not tell of
+   * hints.
    */
   private BackupDescriptor compareWithFull(
       PostgresServer server, ThorbisBackup thorbis, BackupDescriptor last) throws Exception {
@@ -306,7 +309,8 @@ class IncrementalIT {
         server.dataDirectory().resolve(file), new byte[5 * 8192], StandardOpenOption.APPEND);
     server.start();
     next = compareWithFull(server, thorbis, next);
-    server.execute("postgres", "INSERT INTO s SELECT g, repeat('z', 900) FROM generate_series(1, 99) g");
+    server.execute(
+        "postgres", "INSERT INTO s SELECT g, repeat('z', 900) FROM generate_series(1, 99) g");
     compareWithFull(server, thorbis, next);
   }
 
@@ -358,8 +362,7 @@ class IncrementalIT {
     before.close();
     primary.stop();
 
-    PostgresServer standby =
-        PostgresServer.builder(primary.binaries()).dataDirectory(copy).adopt();
+    PostgresServer standby = PostgresServer.builder(primary.binaries()).dataDirectory(copy).adopt();
     standby.start();
     opened.add(standby);
     standby.query("postgres", "SELECT pg_promote()");
@@ -392,8 +395,12 @@ class IncrementalIT {
     server.execute("postgres", "CREATE TABLE t AS SELECT generate_series(1, 20000) AS id");
     take(thorbis, BackupType.FULL);
     server.execute("postgres", "UPDATE t SET id = -id WHERE id % 100 = 0", "CHECKPOINT");
-    try (Stream<Path> summaries =
-        Files.list(server.dataDirectory().resolve("pg_wal/summaries"))) {
+    String redo = server.query("postgres", "SELECT redo_lsn FROM pg_control_checkpoint()");
+    server.awaitTrue(
+        "postgres",
+        "SELECT summarized_lsn >= '" + redo + "' FROM pg_get_wal_summarizer_state()",
+        Duration.ofMinutes(1));
+    try (Stream<Path> summaries = Files.list(server.dataDirectory().resolve("pg_wal/summaries"))) {
       for (Path summary : summaries.toList()) {
         Files.delete(summary);
       }
@@ -409,7 +416,7 @@ class IncrementalIT {
     server.awaitTrue(
         "postgres",
         "SELECT setting = 'off' FROM pg_settings WHERE name = 'summarize_wal'",
-        java.time.Duration.ofSeconds(30));
+        Duration.ofSeconds(30));
     BackupDescriptor off = take(thorbis, BackupType.INCREMENTAL);
     assertThat(off.base()).contains(missing.id());
     assertThat(attribute(thorbis, off, "postgres.change-detection-because"))
@@ -511,7 +518,8 @@ class IncrementalIT {
           .facts()
           .tablespaces()
           .forEach(
-              space -> request.tablespace(space.name(), folder.resolve(target + "-" + space.oid())));
+              space ->
+                  request.tablespace(space.name(), folder.resolve(target + "-" + space.oid())));
     }
     return request;
   }

@@ -9,6 +9,7 @@ import java.util.concurrent.ExecutionException;
 import java.util.concurrent.ExecutorService;
 import java.util.concurrent.Executors;
 import java.util.concurrent.Future;
+import java.util.concurrent.TimeUnit;
 import java.util.function.Supplier;
 import org.jspecify.annotations.Nullable;
 
@@ -79,6 +80,7 @@ public final class Parallel {
       throw new InterruptedIOException("Interrupted while working through a list");
     } finally {
       pool.shutdownNow();
+      awaitEnd(pool);
     }
     if (failure instanceof IOException e) {
       throw e;
@@ -88,6 +90,21 @@ public final class Parallel {
     }
     if (failure instanceof Error e) {
       throw e;
+    }
+  }
+
+  /** Nobody may ask the store any more when the caller closes it. */
+  private static void awaitEnd(ExecutorService pool) {
+    boolean interrupted = false;
+    while (!pool.isTerminated()) {
+      try {
+        pool.awaitTermination(1, TimeUnit.MINUTES);
+      } catch (InterruptedException e) {
+        interrupted = true;
+      }
+    }
+    if (interrupted) {
+      Thread.currentThread().interrupt();
     }
   }
 

@@ -14,7 +14,6 @@ import java.io.IOException;
 import java.io.InputStream;
 import java.io.OutputStream;
 import java.nio.ByteBuffer;
-import java.nio.channels.Channels;
 import java.nio.channels.FileChannel;
 import java.nio.file.DirectoryStream;
 import java.nio.file.FileAlreadyExistsException;
@@ -26,9 +25,6 @@ import java.nio.file.NotDirectoryException;
 import java.nio.file.Path;
 import java.nio.file.StandardOpenOption;
 import java.nio.file.attribute.BasicFileAttributes;
-import java.nio.file.attribute.FileAttribute;
-import java.nio.file.attribute.PosixFilePermission;
-import java.nio.file.attribute.PosixFilePermissions;
 import java.security.SecureRandom;
 import java.time.Clock;
 import java.time.Duration;
@@ -64,10 +60,6 @@ public final class FileSystemObjectStore implements ObjectStore {
   private static final int LONGEST_NAME = 255;
   private static final int BUFFER = 1 << 17;
   private static final int MANY_DIRECTORIES = 10_000;
-  private static final FileAttribute<Set<PosixFilePermission>> PRIVATE_FILE =
-      PosixFilePermissions.asFileAttribute(PosixFilePermissions.fromString("rw-------"));
-  private static final FileAttribute<Set<PosixFilePermission>> PRIVATE_DIRECTORY =
-      PosixFilePermissions.asFileAttribute(PosixFilePermissions.fromString("rwx------"));
 
   private final Path root;
   private final Path uploads;
@@ -172,7 +164,7 @@ public final class FileSystemObjectStore implements ObjectStore {
     }
     Path path = path(key);
     try {
-      Files.deleteIfExists(path);
+      disk.delete(path);
       disk.forceDirectory(above(path));
     } catch (NoSuchFileException e) {
       requireRoot();
@@ -190,11 +182,11 @@ public final class FileSystemObjectStore implements ObjectStore {
       if (!durable.contains(uploads)) {
         prepare();
       }
-      Files.createFile(file, PRIVATE_FILE);
+      disk.create(file).close();
       try {
         return attributes(file).lastModifiedTime().toInstant();
       } finally {
-        Files.deleteIfExists(file);
+        disk.delete(file);
       }
     } catch (IOException e) {
       throw failures.writing("Ask for the time", UPLOADS, e);
@@ -291,17 +283,15 @@ public final class FileSystemObjectStore implements ObjectStore {
     byte[] name = new byte[16];
     random.nextBytes(name);
     Path file = uploads.resolve(HexFormat.of().formatHex(name));
-    Set<StandardOpenOption> options =
-        Set.of(StandardOpenOption.CREATE_NEW, StandardOpenOption.WRITE);
     try {
       if (!durable.contains(uploads)) {
         prepare();
       }
       try {
-        return new Upload(key, target, file, FileChannel.open(file, options, PRIVATE_FILE));
+        return new Upload(key, target, file, disk.create(file));
       } catch (NoSuchFileException e) { // removed by somebody, or the root is no longer there
         prepare();
-        return new Upload(key, target, file, FileChannel.open(file, options, PRIVATE_FILE));
+        return new Upload(key, target, file, disk.create(file));
       }
     } catch (IOException e) {
       throw failures.writing("Write", key.value(), e);
@@ -320,7 +310,7 @@ public final class FileSystemObjectStore implements ObjectStore {
 
   private boolean createDirectory(Path directory) throws IOException {
     try {
-      Files.createDirectory(directory, PRIVATE_DIRECTORY);
+      disk.createDirectory(directory);
       return true;
     } catch (FileAlreadyExistsException e) {
       boolean followed = directory.equals(root);
@@ -339,7 +329,7 @@ public final class FileSystemObjectStore implements ObjectStore {
         BasicFileAttributes attributes = attributes(file);
         if (attributes.isRegularFile()
             && attributes.lastModifiedTime().toInstant().isBefore(bound)) {
-          Files.deleteIfExists(file);
+          disk.delete(file);
         }
       }
     } catch (IOException | java.nio.file.DirectoryIteratorException e) {
@@ -445,7 +435,7 @@ public final class FileSystemObjectStore implements ObjectStore {
       this.target = target;
       this.file = file;
       this.channel = channel;
-      this.body = new Body(key, channel);
+      this.body = new Body(key, file, channel);
     }
 
     void copy(ObjectSource content) throws StorageException {
@@ -498,7 +488,7 @@ public final class FileSystemObjectStore implements ObjectStore {
 
     private void force() throws StorageException {
       try {
-        disk.force(channel);
+        disk.force(file, channel);
       } catch (IOException e) {
         // The kernel may have dropped the pages: a second attempt could claim what is lost.
         throw failures.syncFailed(key, e);
@@ -514,7 +504,7 @@ public final class FileSystemObjectStore implements ObjectStore {
       body.ended = true;
       try {
         channel.close();
-        Files.deleteIfExists(file);
+        disk.delete(file);
       } catch (IOException e) {
         // Invisible to readers; removed as stale some day.
         return;
@@ -528,9 +518,22 @@ public final class FileSystemObjectStore implements ObjectStore {
     private boolean ended;
     private @Nullable StorageException failure;
 
-    Body(ObjectKey key, FileChannel channel) {
+    Body(ObjectKey key, Path file, FileChannel channel) {
       this.key = key;
-      this.out = new BufferedOutputStream(Channels.newOutputStream(channel), BUFFER);
+      this.out =
+          new BufferedOutputStream(
+              new OutputStream() {
+                @Override
+                public void write(int b) throws IOException {
+                  write(new byte[] {(byte) b}, 0, 1);
+                }
+
+                @Override
+                public void write(byte[] bytes, int offset, int length) throws IOException {
+                  disk.write(file, channel, ByteBuffer.wrap(bytes, offset, length));
+                }
+              },
+              BUFFER);
     }
 
     @Override

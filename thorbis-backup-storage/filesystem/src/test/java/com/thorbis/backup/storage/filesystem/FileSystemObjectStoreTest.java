@@ -14,6 +14,7 @@ import com.thorbis.backup.spi.storage.StorageException;
 import com.thorbis.backup.testkit.SettableClock;
 import java.io.IOException;
 import java.io.RandomAccessFile;
+import java.nio.ByteBuffer;
 import java.nio.channels.FileChannel;
 import java.nio.file.FileSystemException;
 import java.nio.file.Files;
@@ -178,19 +179,19 @@ class FileSystemObjectStoreTest {
   }
 
   @Test
-  void contentTheDiskDidNotConfirmIsDiscardedAndNotForcedAgain() throws IOException {
+  void s2ContentTheDiskDidNotConfirmIsDiscardedAndNotForcedAgain() throws IOException {
     Files.createDirectory(root);
     List<String> forced = new ArrayList<>();
     FileSystemObjectStore store =
         store(
             new Disk() {
               @Override
-              void force(FileChannel file) throws IOException {
+              void force(Path file, FileChannel channel) throws IOException {
                 forced.add("file");
                 if (forced.size() == 1) {
                   throw new IOException("Input/output error");
                 }
-                super.force(file);
+                super.force(file, channel);
               }
             });
 
@@ -201,6 +202,34 @@ class FileSystemObjectStoreTest {
 
     store.put(KEY, CONTENT);
     assertThat(store.head(KEY)).isPresent();
+  }
+
+  @Test
+  void s3AFailureOfTheLastStepIsNoSuccess() throws IOException {
+    Files.createDirectory(root);
+    for (int failing = 1; failing <= 3; failing++) {
+      int step = failing;
+      FileSystemObjectStore store =
+          store(
+              new Disk() {
+                private int writes;
+
+                @Override
+                void write(Path file, FileChannel to, ByteBuffer bytes) throws IOException {
+                  writes++;
+                  if (writes == step) { // the third is what was buffered, on its way at the end
+                    throw new IOException("Input/output error");
+                  }
+                  super.write(file, to, bytes);
+                }
+              });
+      assertFails(
+          () -> store.put(KEY, ObjectSource.of(new byte[300_000])),
+          "storage.unavailable",
+          FailureKind.TRANSIENT);
+      assertThat(store.head(KEY)).isEmpty();
+      assertThat(root.resolve(FileSystemObjectStore.UPLOADS)).isEmptyDirectory();
+    }
   }
 
   @Test
@@ -493,9 +522,9 @@ class FileSystemObjectStoreTest {
     private final List<String> steps = new ArrayList<>();
 
     @Override
-    void force(FileChannel file) throws IOException {
+    void force(Path file, FileChannel channel) throws IOException {
       steps.add("file");
-      super.force(file);
+      super.force(file, channel);
     }
 
     @Override

@@ -13,6 +13,7 @@ import com.thorbis.backup.storage.internal.pack.PieceCodec;
 import com.thorbis.backup.storage.internal.pack.PieceRef;
 import java.io.IOException;
 import java.util.ArrayList;
+import java.util.Arrays;
 import java.util.HashMap;
 import java.util.LinkedHashMap;
 import java.util.List;
@@ -266,7 +267,7 @@ final class Base implements AutoCloseable {
         int count = (int) extent.length();
         PieceRef piece = extent.piece();
         if (piece == null) {
-          java.util.Arrays.fill(into, at, at + count, (byte) 0);
+          Arrays.fill(into, at, at + count, (byte) 0);
         } else {
           boolean whole = count == piece.plainLength();
           System.arraycopy(base.read(piece, !whole, codec), extent.offset(), into, at, count);

@@ -17,7 +17,7 @@ import java.util.ArrayDeque;
 import java.util.ArrayList;
 import java.util.Comparator;
 import java.util.Deque;
-import java.util.IdentityHashMap;
+import java.util.HashMap;
 import java.util.Iterator;
 import java.util.LinkedHashMap;
 import java.util.List;
@@ -183,6 +183,9 @@ final class Extraction implements AutoCloseable {
     }
     if (cause instanceof Error e) {
       throw e;
+    }
+    if (cause != null) { // a worker was interrupted: its files are not whole
+      throw unwrap(cause);
     }
     control.cancellation().check();
   }
@@ -385,7 +388,7 @@ final class Extraction implements AutoCloseable {
         buffer = new byte[Math.max(length, PackReader.bufferLength(stretch))];
         buffers[turn] = buffer;
       }
-      Map<Run, Future<Integer>> fetches = new IdentityHashMap<>();
+      Map<Run, Future<Integer>> fetches = new HashMap<>();
       for (Run run : runs) {
         PackRef pack = backup.pack(run.first);
         byte[] into = buffer;
@@ -608,6 +611,8 @@ final class Extraction implements AutoCloseable {
     if (cause instanceof Error e) {
       throw e;
     }
-    return new IOException(cause);
+    IOException interrupted = new InterruptedIOException("Interrupted while files were extracted");
+    interrupted.initCause(cause);
+    return interrupted;
   }
 }

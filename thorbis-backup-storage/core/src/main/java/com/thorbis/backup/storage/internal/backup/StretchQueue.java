@@ -14,6 +14,8 @@ import java.util.concurrent.Future;
 import java.util.concurrent.LinkedBlockingQueue;
 import java.util.concurrent.TimeUnit;
 import java.util.function.Supplier;
+import java.util.stream.Stream;
+import org.jspecify.annotations.Nullable;
 
 /**
  * Compares stretches on several threads and hands them on in the order they came, on the caller's.
@@ -41,7 +43,7 @@ final class StretchQueue implements AutoCloseable {
   StretchQueue(String name, int parallelism, Supplier<PageDiff> diffs, Taker taker) {
     int count = Math.min(parallelism, MOST_WORKERS);
     this.taker = taker;
-    this.workers = java.util.stream.Stream.generate(diffs).limit(count).toList();
+    this.workers = Stream.generate(diffs).limit(count).toList();
     this.idle.addAll(workers);
     this.threads =
         Executors.newFixedThreadPool(
@@ -138,7 +140,7 @@ final class StretchQueue implements AutoCloseable {
     }
   }
 
-  private static IOException unwrap(Throwable cause) {
+  private static IOException unwrap(@Nullable Throwable cause) {
     if (cause instanceof IOException e) {
       return e;
     }

@@ -85,7 +85,10 @@ public final class Bootstrap {
     ObjectStore store = store(copies, policy);
     boolean opened = false;
     try {
-      Opened found = open(setup, store, checkpointEvery, random);
+      // What was damaged on its way may show only where it is compared with something else.
+      Opened found =
+          SealedObjects.again(
+              ObjectNames.HEADER, () -> open(setup, store, checkpointEvery, random));
       opened = true;
       return found;
     } finally {
@@ -128,6 +131,7 @@ public final class Bootstrap {
       throws IOException {
     RepositoryHeader header = RepositoryHeader.read(headerBytes);
     KeyRing keys = new KeyRing(store, header.id(), setup.recipients());
+    keys.expect(header.slots());
     boolean opened = false;
     try {
       CommitLog log = log(setup, store, header, headerBytes, keys, checkpointEvery, random);
@@ -194,18 +198,25 @@ public final class Bootstrap {
       for (Copy copy : copies) {
         copy.store().createPlace();
       }
-      byte[] headerBytes = findHeader(store);
-      if (headerBytes == null) {
-        requireTwoWays(setup);
-        for (Copy copy : copies) {
-          probe(copy.store(), random);
-        }
-        headerBytes = createHeader(setup, store, random);
-      }
-      return init(setup, store, headerBytes, checkpointEvery, random);
+      return SealedObjects.again(
+          ObjectNames.HEADER, () -> init(setup, store, checkpointEvery, random));
     } finally {
       release(store);
     }
+  }
+
+  private static InitReport init(
+      RepositorySetup setup, ObjectStore store, int checkpointEvery, SecureRandom random)
+      throws IOException {
+    byte[] headerBytes = findHeader(store);
+    if (headerBytes == null) {
+      requireTwoWays(setup);
+      for (Copy copy : setup.copies()) {
+        probe(copy.store(), random);
+      }
+      headerBytes = createHeader(setup, store, random);
+    }
+    return init(setup, store, headerBytes, checkpointEvery, random);
   }
 
   private static InitReport init(
@@ -217,6 +228,7 @@ public final class Bootstrap {
       throws IOException {
     RepositoryHeader header = RepositoryHeader.read(headerBytes);
     try (KeyRing keys = new KeyRing(store, header.id(), setup.recipients())) {
+      keys.expect(header.slots());
       CommitLog log = log(setup, store, header, headerBytes, keys, checkpointEvery, random);
       SlotRef headerRef = SlotRef.of(ObjectNames.HEADER, headerBytes);
       log.refresh();
@@ -225,7 +237,7 @@ public final class Bootstrap {
       List<String> notes = new ArrayList<>();
       if (created) {
         KeySlot place = new KeySlot(header.id(), header.tree(), 1);
-        List<SlotRef> slots = keys.list(place);
+        List<SlotRef> slots = header.slots().isEmpty() ? keys.list(place) : header.slots();
         log.append(
             catalog ->
                 catalog.plainObjects().isEmpty()
@@ -419,20 +431,23 @@ public final class Bootstrap {
   /** Slots first: a header that exists names a tree that can be opened. */
   private static byte[] createHeader(RepositorySetup setup, ObjectStore store, SecureRandom random)
       throws IOException {
-    RepositoryHeader header =
-        new RepositoryHeader(
-            ObjectId.random(random), ObjectId.random(random), setup.clock().instant());
-    try (KeyRing keys = new KeyRing(store, header.id(), setup.recipients());
-        EpochKey key = EpochKey.generate(new KeySlot(header.id(), header.tree(), 1), random)) {
-      List<SlotRef> slots = keys.store(key, setup.recipients(), random);
+    ObjectId id = ObjectId.random(random);
+    ObjectId tree = ObjectId.random(random);
+    List<SlotRef> slots;
+    try (KeyRing keys = new KeyRing(store, id, setup.recipients());
+        EpochKey key = EpochKey.generate(new KeySlot(id, tree, 1), random)) {
+      slots = keys.store(key, setup.recipients(), random);
       keys.vouch(slots);
       // What is stored must open before anything relies on it.
-      keys.key(header.tree(), 1);
+      keys.key(tree, 1);
     }
-    byte[] bytes = header.encode(setup.recipients());
+    byte[] bytes =
+        new RepositoryHeader(id, tree, setup.clock().instant(), slots).encode(setup.recipients());
     try {
       Outcomes.settle(
+          store,
           ObjectNames.HEADER,
+          bytes.length,
           () -> store.put(ObjectNames.HEADER, ObjectSource.of(bytes)),
           () -> Optional.ofNullable(readHeader(store)).map(there -> Arrays.equals(there, bytes)));
       return bytes;
@@ -477,8 +492,18 @@ public final class Bootstrap {
     } catch (StorageException.AlreadyExists e) {
       refused = true;
     }
-    boolean kept = Arrays.equals(SealedObjects.fetch(store, key, MOST_HEADER_BYTES), first);
-    if (!refused || !kept) {
+    if (refused) {
+      SealedObjects.again(
+          key,
+          () -> {
+            byte[] kept = SealedObjects.fetch(store, key, MOST_HEADER_BYTES);
+            if (!Arrays.equals(kept, first)) {
+              throw RepositoryException.damaged(
+                  key.value(), "was not stored as it was written", null);
+            }
+            return kept;
+          });
+    } else {
       throw new RepositoryException(
           "storage.not-conditional",
           FailureKind.CONFIGURATION,

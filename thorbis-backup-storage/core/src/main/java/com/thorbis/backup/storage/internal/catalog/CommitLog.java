@@ -264,7 +264,11 @@ public final class CommitLog {
       }
       try {
         Outcomes.settle(
-            key, () -> store.put(key, ObjectSource.of(sealed)), () -> isOurs(key, commit.run()));
+            CopySet.deciding(store),
+            key,
+            sealed.length,
+            () -> store.put(key, ObjectSource.of(sealed)),
+            () -> isOurs(key, commit.run()));
       } catch (StorageException.AlreadyExists e) {
         continue;
       } catch (StorageException.OutcomeUnknown e) {
@@ -661,8 +665,13 @@ public final class CommitLog {
 
   private Optional<Boolean> isOurs(ObjectKey key, String run) throws IOException {
     try {
-      byte[] there = SealedObjects.fetch(CopySet.deciding(store), key, MOST_COMMIT_BYTES);
-      return Optional.of(open(key, there).run().equals(run));
+      ObjectStore deciding = CopySet.deciding(store);
+      return SealedObjects.again(
+          key,
+          () -> {
+            byte[] there = SealedObjects.fetch(deciding, key, MOST_COMMIT_BYTES);
+            return Optional.of(open(key, there).run().equals(run));
+          });
     } catch (StorageException.NotFound e) {
       return Optional.empty();
     }

@@ -28,6 +28,7 @@ import java.security.SecureRandom;
 import java.util.ArrayList;
 import java.util.HashMap;
 import java.util.HexFormat;
+import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.Optional;
@@ -47,6 +48,7 @@ public final class KeyRing implements SealedObjects.Keys, AutoCloseable {
   private final List<KeyProvider> recipients;
   private final Map<KeySlot, EpochKey> open = new HashMap<>();
   private final Map<KeySlot, List<SlotRef>> vouched = new HashMap<>();
+  private final Map<ObjectKey, SlotRef> expected = new LinkedHashMap<>();
 
   KeyRing(ObjectStore store, ObjectId repository, List<KeyProvider> recipients) {
     this.store = store;
@@ -63,6 +65,11 @@ public final class KeyRing implements SealedObjects.Keys, AutoCloseable {
       open.put(place, known);
     }
     return known;
+  }
+
+  /** These slots are there, whether a listing has them or not. */
+  synchronized void expect(List<SlotRef> slots) {
+    slots.forEach(slot -> expected.put(slot.key(), slot));
   }
 
   /** From now on, only these slots count for their keys. */
@@ -93,9 +100,7 @@ public final class KeyRing implements SealedObjects.Keys, AutoCloseable {
       byte[] bytes = encode(key.slot(), name, wrapped);
       SlotRef ref = SlotRef.of(place, bytes);
       Outcomes.settle(store, place, bytes.length, () -> store.put(place, ObjectSource.of(bytes)));
-      if (!ref.matches(SealedObjects.fetch(store, place, MOST_SLOT_BYTES))) {
-        throw RepositoryException.damaged(place.value(), "was not stored as it was written", null);
-      }
+      fetch(ref, "was not stored as it was written");
       slots.add(ref);
     }
     return slots;
@@ -141,12 +146,20 @@ public final class KeyRing implements SealedObjects.Keys, AutoCloseable {
 
   /** Every slot there is of an epoch of a tree. */
   List<SlotRef> list(KeySlot place) throws IOException {
-    List<SlotRef> slots = new ArrayList<>();
+    Map<ObjectKey, SlotRef> known;
+    synchronized (this) {
+      known = new LinkedHashMap<>(expected);
+    }
+    known.keySet().removeIf(key -> !key.value().startsWith(ObjectNames.slots(place)));
+    List<SlotRef> slots = new ArrayList<>(known.values());
     Optional<String> after = Optional.empty();
     do {
       ListPage page = store.list(ObjectNames.slots(place), after);
       for (ObjectInfo info : page.objects()) {
-        slots.add(SlotRef.of(info.key(), SealedObjects.fetch(store, info.key(), MOST_SLOT_BYTES)));
+        if (!known.containsKey(info.key())) {
+          slots.add(
+              SlotRef.of(info.key(), SealedObjects.fetch(store, info.key(), MOST_SLOT_BYTES)));
+        }
         if (slots.size() > KeySlots.MOST_RECIPIENTS) {
           throw RepositoryException.damaged(
               ObjectNames.slots(place),
@@ -216,6 +229,18 @@ public final class KeyRing implements SealedObjects.Keys, AutoCloseable {
           slot.key().value(), "is not what its commit vouches for", null);
     }
     return decode(bytes, slot.key(), place);
+  }
+
+  private byte[] fetch(SlotRef slot, String otherwise) throws IOException {
+    return SealedObjects.again(
+        slot.key(),
+        () -> {
+          byte[] bytes = SealedObjects.fetch(store, slot.key(), MOST_SLOT_BYTES);
+          if (!slot.matches(bytes)) {
+            throw RepositoryException.damaged(slot.key().value(), otherwise, null);
+          }
+          return bytes;
+        });
   }
 
   private static boolean serves(KeyProvider recipient, WrappedKey wrapped) {

@@ -362,13 +362,13 @@ public sealed interface Operation {
           new Init(
               SlotRef.read(node.node("header")),
               node.parse("tree", ObjectId::parse),
-              readSlots(node));
+              SlotRef.readAll(node));
       case "register" ->
           new Register(
               node.text("source"),
               node.text("type"),
               node.parse("tree", ObjectId::parse),
-              readSlots(node),
+              SlotRef.readAll(node),
               readIncarnation(node.node("incarnation")));
       case "adopt" -> new Adopt(node.text("source"), readIncarnation(node.node("incarnation")));
       case "backup" ->
@@ -446,14 +446,6 @@ public sealed interface Operation {
   private static List<BackupId> readBackups(Json.Node node, String name)
       throws RepositoryException {
     return node.parseAll(name, BackupId::new);
-  }
-
-  private static List<SlotRef> readSlots(Json.Node node) throws RepositoryException {
-    List<SlotRef> slots = new ArrayList<>();
-    for (Json.Node slot : node.nodes("slots")) {
-      slots.add(SlotRef.read(slot));
-    }
-    return slots;
   }
 
   private static Map<String, Object> incarnationDocument(SourceInfo.Incarnation incarnation) {

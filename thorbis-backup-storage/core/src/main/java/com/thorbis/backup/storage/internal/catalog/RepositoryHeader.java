@@ -19,8 +19,9 @@ import java.util.Map;
  * @param id the repository's id
  * @param tree the key tree that seals commits
  * @param createdAt when it was made
+ * @param slots the slots of that tree; a listing could lack one, and lock its recipient out
  */
-public record RepositoryHeader(ObjectId id, ObjectId tree, Instant createdAt) {
+public record RepositoryHeader(ObjectId id, ObjectId tree, Instant createdAt, List<SlotRef> slots) {
   /** The format's name in the header. */
   public static final String FORMAT = "thorbis-repository";
 
@@ -56,6 +57,7 @@ public record RepositoryHeader(ObjectId id, ObjectId tree, Instant createdAt) {
       described.add(entry);
     }
     document.put("recipients", described);
+    document.put("slots", SlotRef.documents(slots));
     return Json.write(document);
   }
 
@@ -86,6 +88,7 @@ public record RepositoryHeader(ObjectId id, ObjectId tree, Instant createdAt) {
     return new RepositoryHeader(
         node.parse("id", ObjectId::parse),
         node.parse("tree", ObjectId::parse),
-        node.instant("createdAt"));
+        node.instant("createdAt"),
+        node.names().contains("slots") ? SlotRef.readAll(node) : List.of());
   }
 }

@@ -6,6 +6,7 @@ import com.thorbis.backup.spi.repository.RepositoryException;
 import com.thorbis.backup.spi.storage.ObjectKey;
 import com.thorbis.backup.storage.internal.format.Digests;
 import com.thorbis.backup.storage.internal.format.Json;
+import java.util.ArrayList;
 import java.util.List;
 import java.util.Map;
 
@@ -37,6 +38,14 @@ public record SlotRef(ObjectKey key, String sha256, long length) {
   static SlotRef read(Json.Node node) throws RepositoryException {
     return new SlotRef(
         node.parse("key", ObjectKey::new), node.text("sha256"), node.number("length"));
+  }
+
+  static List<SlotRef> readAll(Json.Node node) throws RepositoryException {
+    List<SlotRef> slots = new ArrayList<>();
+    for (Json.Node slot : node.nodes("slots")) {
+      slots.add(read(slot));
+    }
+    return slots;
   }
 
   static List<Map<String, Object>> documents(List<SlotRef> slots) {

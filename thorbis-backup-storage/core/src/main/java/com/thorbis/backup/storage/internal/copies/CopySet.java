@@ -323,12 +323,17 @@ public final class CopySet implements ObjectStore {
 
   private static void settle(ObjectStore store, ObjectKey key, ObjectSource content, byte[] bytes)
       throws IOException {
-    Outcomes.settle(key, () -> store.put(key, content), () -> Transfer.same(store, key, bytes));
+    Outcomes.settle(
+        store,
+        key,
+        bytes.length,
+        () -> store.put(key, content),
+        () -> Transfer.same(store, key, bytes));
   }
 
   static void settle(ObjectStore store, ObjectKey key, Outcomes.Write write, long length, long crc)
       throws IOException {
-    Outcomes.settle(key, write, () -> looksLike(store, key, length, crc));
+    Outcomes.settle(store, key, length, write, () -> looksLike(store, key, length, crc));
   }
 
   /** Whether what lies there has this length and checksum. Enough to know one's own again. */

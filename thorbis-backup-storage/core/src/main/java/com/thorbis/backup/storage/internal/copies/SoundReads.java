@@ -5,6 +5,7 @@ import com.thorbis.backup.api.FailureKind;
 import com.thorbis.backup.spi.storage.ObjectKey;
 import com.thorbis.backup.spi.storage.ObjectStore;
 import com.thorbis.backup.spi.storage.StorageException;
+import com.thorbis.backup.storage.internal.format.SealedObjects;
 import java.io.EOFException;
 import java.io.IOException;
 
@@ -20,13 +21,13 @@ public final class SoundReads {
   }
 
   /**
-   * What {@code attempt} makes of an object, from whichever copy has it sound. Positively absent
-   * and unclear stay what they are.
+   * What {@code attempt} makes of an object: the second time if it was damaged on its way, and from
+   * whichever copy has it sound. Positively absent and unclear stay what they are.
    */
   public static <T> T read(ObjectStore store, ObjectKey key, Attempt<T> attempt)
       throws IOException {
     try {
-      return attempt.from(store);
+      return SealedObjects.again(key, () -> attempt.from(store));
     } catch (StorageException.NotFound e) {
       throw e;
     } catch (IOException e) {

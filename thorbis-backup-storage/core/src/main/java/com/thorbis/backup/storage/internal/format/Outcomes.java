@@ -1,5 +1,6 @@
 package com.thorbis.backup.storage.internal.format;
 
+import com.thorbis.backup.spi.repository.RepositoryException;
 import com.thorbis.backup.spi.storage.ObjectInfo;
 import com.thorbis.backup.spi.storage.ObjectKey;
 import com.thorbis.backup.spi.storage.ObjectStore;
@@ -27,18 +28,26 @@ public final class Outcomes {
 
   /**
    * Runs a write once. An unclear answer, or a taken key that may be taken by this very write, is
-   * settled by looking.
+   * settled by looking. An answer that says "done" counts when the store shows the object: stores
+   * have said so and stored nothing.
    *
    * @throws StorageException.AlreadyExists if another's object lies there
    * @throws StorageException.OutcomeUnknown if looking did not settle it
    */
-  public static void settle(ObjectKey key, Write write, Look look) throws IOException {
+  public static void settle(ObjectStore store, ObjectKey key, long length, Write write, Look look)
+      throws IOException {
     try {
       write.run();
     } catch (StorageException.AlreadyExists e) {
-      if (!looked(look, e).orElse(false)) {
+      Optional<Boolean> ours = looked(look, e);
+      if (ours.isEmpty()) {
+        // Taken, and yet not there: whatever is true, nobody can build on it now.
+        throw new StorageException.OutcomeUnknown(key, e);
+      }
+      if (!ours.get()) {
         throw e;
       }
+      return;
     } catch (StorageException.OutcomeUnknown e) {
       Optional<Boolean> ours = looked(look, e);
       if (ours.isEmpty()) {
@@ -48,6 +57,25 @@ public final class Outcomes {
       if (!ours.get()) {
         throw new StorageException.AlreadyExists(key, e);
       }
+      return;
+    }
+    requireShown(store, key, length);
+  }
+
+  private static void requireShown(ObjectStore store, ObjectKey key, long length)
+      throws IOException {
+    Optional<ObjectInfo> shown;
+    try {
+      shown = store.head(key);
+    } catch (StorageException e) {
+      throw new StorageException.OutcomeUnknown(key, e);
+    }
+    if (shown.isEmpty()) {
+      throw new StorageException.OutcomeUnknown(key, new StorageException.NotFound(key, null));
+    }
+    if (shown.get().length() != length) {
+      throw RepositoryException.damaged(
+          key.value(), "has " + shown.get().length() + " of " + length + " bytes", null);
     }
   }
 
@@ -57,7 +85,7 @@ public final class Outcomes {
    */
   public static void settle(ObjectStore store, ObjectKey key, long length, Write write)
       throws IOException {
-    settle(key, write, () -> store.head(key).map(info -> info.length() == length));
+    settle(store, key, length, write, () -> store.head(key).map(info -> info.length() == length));
   }
 
   private static Optional<Boolean> looked(Look look, StorageException unclear) throws IOException {

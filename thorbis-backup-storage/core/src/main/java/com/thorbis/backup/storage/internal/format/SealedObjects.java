@@ -1,5 +1,6 @@
 package com.thorbis.backup.storage.internal.format;
 
+import com.thorbis.backup.api.FailureKind;
 import com.thorbis.backup.crypto.EpochKey;
 import com.thorbis.backup.crypto.MalformedObjectException;
 import com.thorbis.backup.crypto.ObjectHeader;
@@ -16,11 +17,15 @@ import java.io.ByteArrayOutputStream;
 import java.io.IOException;
 import java.io.InputStream;
 import java.security.SecureRandom;
+import org.slf4j.Logger;
+import org.slf4j.LoggerFactory;
 
 /** Objects that are sealed, opened and fetched whole in memory. */
 public final class SealedObjects {
   /** No object that is held whole in memory is longer. */
   public static final long MOST_BYTES = 192L << 20;
+
+  private static final Logger LOG = LoggerFactory.getLogger(SealedObjects.class);
 
   private SealedObjects() {}
 
@@ -29,6 +34,27 @@ public final class SealedObjects {
   public interface Keys {
     /** The key of an epoch of a tree; stays the ring's. */
     EpochKey key(ObjectId tree, int epoch) throws IOException;
+  }
+
+  /** Reads something, and finds out whether it is whole. */
+  @FunctionalInterface
+  public interface Reading<T> {
+    /** Reads from the beginning. */
+    T run() throws IOException;
+  }
+
+  /** What was damaged on its way is whole the second time; what lies there damaged is not. */
+  public static <T> T again(ObjectKey key, Reading<T> reading) throws IOException {
+    try {
+      return reading.run();
+    } catch (RepositoryException first) {
+      if (first.kind() != FailureKind.DAMAGED && first.kind() != FailureKind.PERMANENT) {
+        throw first;
+      }
+      T whole = reading.run();
+      LOG.warn("Read {} again after a damaged answer: {}", key, first.getMessage());
+      return whole;
+    }
   }
 
   /** Seals bytes as the object that will lie under {@code key}. */

@@ -19,6 +19,8 @@ public interface Heartbeat {
                   thread.setDaemon(true);
                   return thread;
                 });
+        pool.setKeepAliveTime(1, TimeUnit.SECONDS);
+        pool.allowCoreThreadTimeOut(true);
         ScheduledFuture<?> beating =
             pool.scheduleAtFixedRate(
                 beat, period.toMillis(), period.toMillis(), TimeUnit.MILLISECONDS);
@@ -28,7 +30,7 @@ public interface Heartbeat {
         };
       };
 
-  /** Begins; the first beat comes after one period. A beat throws nothing. */
+  /** Begins; the first beat comes after one period. One that throws is the last. */
   Beating every(Duration period, Runnable beat);
 
   /** Ends it. */

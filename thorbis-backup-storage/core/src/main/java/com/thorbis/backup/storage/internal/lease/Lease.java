@@ -13,12 +13,14 @@ import com.thorbis.backup.storage.internal.format.ObjectNames;
 import com.thorbis.backup.storage.internal.format.Outcomes;
 import com.thorbis.backup.storage.internal.format.SealedObjects;
 import java.io.IOException;
+import java.lang.ref.WeakReference;
 import java.time.Duration;
 import java.time.Instant;
 import java.util.Arrays;
 import java.util.List;
 import java.util.Map;
 import java.util.Optional;
+import java.util.concurrent.CancellationException;
 import org.jspecify.annotations.Nullable;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
@@ -100,7 +102,21 @@ public final class Lease implements AutoCloseable {
       throw busy(Leases.of(services.store(), lease.folder()).stream().findFirst().orElse(null));
     }
     Duration period = lease.facts.lasts().dividedBy(BEATS);
-    lease.beating = services.tuning().heartbeat().every(period, lease::beat);
+    // A run that was dropped without an end must not be kept alive, and its lease not either.
+    WeakReference<Lease> held = new WeakReference<>(lease);
+    lease.beating =
+        services
+            .tuning()
+            .heartbeat()
+            .every(
+                period,
+                () -> {
+                  Lease there = held.get();
+                  if (there == null) {
+                    throw new CancellationException();
+                  }
+                  there.beat();
+                });
     return lease;
   }
 
@@ -172,7 +188,11 @@ public final class Lease implements AutoCloseable {
     byte[] bytes = facts.since(Optional.ofNullable(startedAt)).encode();
     ObjectInfo[] taken = new ObjectInfo[1];
     Outcomes.settle(
-        key, () -> taken[0] = store.put(key, ObjectSource.of(bytes)), () -> isOurs(key, bytes));
+        store,
+        key,
+        bytes.length,
+        () -> taken[0] = store.put(key, ObjectSource.of(bytes)),
+        () -> isOurs(key, bytes));
     ObjectInfo info = taken[0];
     if (info == null) {
       info = store.head(key).orElseThrow(() -> new StorageException.NotFound(key, null));

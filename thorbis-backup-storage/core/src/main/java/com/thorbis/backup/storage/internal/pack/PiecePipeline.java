@@ -29,6 +29,7 @@ public final class PiecePipeline implements AutoCloseable {
   private final AtomicReference<@Nullable Throwable> failure = new AtomicReference<>();
   private final Sink sink;
   private final int pieces;
+  private volatile boolean closed;
 
   /** Takes encoded pieces, all on one thread. */
   public interface Sink {
@@ -132,6 +133,7 @@ public final class PiecePipeline implements AutoCloseable {
   /** Stops the threads and waits for them. */
   @Override
   public void close() {
+    closed = true;
     threads.forEach(Thread::interrupt);
     boolean interrupted = false;
     for (Thread thread : threads) {
@@ -157,9 +159,16 @@ public final class PiecePipeline implements AutoCloseable {
         piece.markEncoded();
       }
     } catch (InterruptedException e) {
-      // Closed.
+      stopped();
     } catch (Throwable e) {
       fail(e);
+    }
+  }
+
+  /** Only closing, or what went wrong before, may end a thread; all else would lose pieces. */
+  private void stopped() {
+    if (!closed && failure.get() == null) {
+      fail(new InterruptedIOException("A thread that stores pieces was interrupted"));
     }
   }
 
@@ -177,7 +186,7 @@ public final class PiecePipeline implements AutoCloseable {
         free.add(piece);
       }
     } catch (InterruptedException e) {
-      // Closed.
+      stopped();
     } catch (Throwable e) {
       fail(e);
     } finally {

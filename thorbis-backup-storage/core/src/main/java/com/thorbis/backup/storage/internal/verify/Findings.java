@@ -69,6 +69,13 @@ final class Findings {
     }
   }
 
+  /** Whether an object whose key begins so was found damaged. */
+  boolean name(String prefix) {
+    synchronized (found) {
+      return found.keySet().stream().anyMatch(place -> place.object().startsWith(prefix));
+    }
+  }
+
   VerifyReport report(long durationMillis) {
     List<VerifyReport.Damage> damaged = new ArrayList<>();
     synchronized (found) {

@@ -101,7 +101,11 @@ final class PackCheck implements Parallel.Worker {
     if (result.kind.isPresent()) {
       return result;
     }
-    if (!beginsAsListed(pack)) {
+    boolean begins = beginsAsListed(pack);
+    if (!begins) { // maybe only on its way here
+      begins = beginsAsListed(pack);
+    }
+    if (!begins) {
       result.kind = Optional.of(Findings.ALTERED);
     }
     long plainLength = SealedRange.plainLength(pack.sealedLength());

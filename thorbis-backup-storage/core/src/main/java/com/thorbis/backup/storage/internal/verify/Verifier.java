@@ -45,6 +45,7 @@ import java.util.Optional;
 import java.util.Set;
 import java.util.concurrent.ConcurrentHashMap;
 import java.util.concurrent.atomic.AtomicLong;
+import java.util.function.Predicate;
 import org.jspecify.annotations.Nullable;
 
 /**
@@ -53,6 +54,7 @@ import org.jspecify.annotations.Nullable;
  */
 public final class Verifier {
   private static final int MOST_PLAIN = 1 << 20;
+  private static final int FIRST_EPOCH = 1;
 
   private final Services services;
   private final RunControl control;
@@ -62,6 +64,7 @@ public final class Verifier {
   private final Map<ObjectId, Needed> needed = new LinkedHashMap<>();
   private final Map<ObjectId, PackCheck.Result> results = new ConcurrentHashMap<>();
   private final Map<BackupId, BackupContents> opened = new LinkedHashMap<>();
+  private final Set<ObjectId> locked = new HashSet<>();
   private final AtomicLong done = new AtomicLong();
   private long expected;
   private Set<BackupId> proven = Set.of();
@@ -103,6 +106,8 @@ public final class Verifier {
     List<Catalog.Entry> entries = entries(request);
     checkCommits();
     checkPlainObjects();
+    openTrees();
+    entries.removeIf(entry -> locked.contains(tree(entry)));
     for (Catalog.Entry entry : entries) {
       openManifest(entry);
     }
@@ -111,7 +116,7 @@ public final class Verifier {
     control.progress().begin("verify", expected);
     checkPacks(listed, data, request.samplePercent());
     nameFiles(data);
-    new WalCheck(services, findings, control).check(entries, everything, data, listed);
+    new WalCheck(services, findings, control, locked).check(entries, everything, data, listed);
     if (everything) {
       checkUnreferenced(listed, data);
     }
@@ -138,10 +143,10 @@ public final class Verifier {
 
   private List<Catalog.Entry> entries(VerifyRequest request) throws RepositoryException {
     if (request.backup().isEmpty()) {
-      return catalog.whole();
+      return new ArrayList<>(catalog.whole());
     }
     BackupId id = request.backup().get();
-    return List.of(
+    Catalog.Entry one =
         catalog
             .backup(id)
             .orElseThrow(
@@ -152,7 +157,8 @@ public final class Verifier {
                         "The repository has no backup " + id,
                         Map.of("backup", id.value()),
                         "Look with list.",
-                        null)));
+                        null));
+    return new ArrayList<>(List.of(one));
   }
 
   /** Walks the whole chain, whatever checkpoints stand for it when the repository is opened. */
@@ -189,18 +195,45 @@ public final class Verifier {
 
   private void checkPlainObjects() throws IOException {
     for (SlotRef ref : catalog.plainObjects()) {
-      findings.looked();
+      check(ref.key(), MOST_PLAIN, ref::matches);
+    }
+  }
+
+  private void check(ObjectKey key, long most, Predicate<byte[]> whole) throws IOException {
+    findings.looked();
+    try {
+      SealedObjects.again(
+          key,
+          () -> {
+            byte[] bytes = SealedObjects.fetch(services.store(), key, most);
+            if (!whole.test(bytes)) {
+              throw RepositoryException.damaged(key.value(), "is not what it was", null);
+            }
+            return bytes;
+          });
+    } catch (StorageException.NotFound e) {
+      needed(key, Findings.MISSING);
+    } catch (RepositoryException e) {
+      needed(key, Findings.ALTERED);
+    }
+  }
+
+  /** What a damaged slot locks is not damaged itself: the slot is, and it is named already. */
+  private void openTrees() throws IOException {
+    for (Catalog.Source source : catalog.sources()) {
       try {
-        byte[] bytes = SealedObjects.fetch(services.store(), ref.key(), MOST_PLAIN);
-        if (!ref.matches(bytes)) {
-          needed(ref.key(), Findings.ALTERED);
-        }
-      } catch (StorageException.NotFound e) {
-        needed(ref.key(), Findings.MISSING);
+        services.keys().key(source.tree(), FIRST_EPOCH);
       } catch (RepositoryException e) {
-        needed(ref.key(), Findings.ALTERED);
+        if (!findings.name(e.details().getOrDefault("object", e.code()))) {
+          throw e;
+        }
+        locked.add(source.tree());
       }
     }
+  }
+
+  private ObjectId tree(Catalog.Entry entry) {
+    return catalog.source(entry.backup().source()).orElseThrow().tree();
   }
 
   private void openManifest(Catalog.Entry entry) throws IOException {
@@ -411,7 +444,7 @@ public final class Verifier {
       unreferenced(key, Findings.UNKNOWN, Optional.empty());
       return;
     }
-    if (!data || !trees.containsKey(tree.get())) {
+    if (!data || !trees.containsKey(tree.get()) || locked.contains(tree.get())) {
       return;
     }
     try {
@@ -433,6 +466,10 @@ public final class Verifier {
   }
 
   private PackRef refer(ObjectKey key, long length, ObjectId tree) throws IOException {
+    return SealedObjects.again(key, () -> tryRefer(key, length, tree));
+  }
+
+  private PackRef tryRefer(ObjectKey key, long length, ObjectId tree) throws IOException {
     try (ObjectRead read =
         services.store().get(key, new ByteRange(0, ObjectHeader.LENGTH + 24 + 32))) {
       InputStream body = read.body();

@@ -7,6 +7,7 @@ import com.thorbis.backup.api.Timeline;
 import com.thorbis.backup.api.WalRange;
 import com.thorbis.backup.api.WalSegment;
 import com.thorbis.backup.crypto.MalformedObjectException;
+import com.thorbis.backup.crypto.ObjectId;
 import com.thorbis.backup.crypto.SealedRange;
 import com.thorbis.backup.spi.repository.RepositoryException;
 import com.thorbis.backup.spi.repository.RunControl;
@@ -36,12 +37,19 @@ final class WalCheck {
   private final Findings findings;
   private final RunControl control;
   private final Catalog catalog;
+  private final Set<ObjectId> locked;
 
-  WalCheck(Services services, Findings findings, RunControl control) {
+  /**
+   * Looks at nothing yet.
+   *
+   * @param locked trees whose keys cannot be had
+   */
+  WalCheck(Services services, Findings findings, RunControl control, Set<ObjectId> locked) {
     this.services = services;
     this.findings = findings;
     this.control = control;
     this.catalog = services.log().catalog();
+    this.locked = locked;
   }
 
   void check(
@@ -102,7 +110,7 @@ final class WalCheck {
             key.value(), Findings.UNKNOWN, false, Set.of(), Optional.empty(), Optional.empty());
       } else if (!hasWholeLength(listed.get(key))) {
         damaged(object, Findings.TRUNCATED, listed);
-      } else {
+      } else if (!locked.contains(object.tree())) {
         objects.add(object);
       }
     }
@@ -117,9 +125,14 @@ final class WalCheck {
           });
     }
     for (Operation.WalMark mark : catalog.walMarks()) {
-      checkMark(mark);
+      if (!locked.contains(catalog.source(mark.source()).orElseThrow().tree())) {
+        checkMark(mark);
+      }
     }
     for (Catalog.Source source : catalog.sources()) {
+      if (locked.contains(source.tree())) {
+        continue;
+      }
       for (SourceInfo.Incarnation life : source.info().incarnations()) {
         checkHoles(source, life);
       }
@@ -175,6 +188,10 @@ final class WalCheck {
           continue; // no backup reaches over it, or it was given up
         }
         from = from.compareTo(expired) < 0 ? expired : from;
+        from = reach(archive, timeline, from, to, life);
+        if (from.compareTo(to) >= 0) {
+          continue;
+        }
         WalSegment segment = WalSegment.containing(timeline, from, life.cluster().segmentSize());
         findings.add(
             ObjectNames.segment(source.tree(), life.id(), segment).value(),
@@ -198,21 +215,39 @@ final class WalCheck {
       return;
     }
     List<WalRange> ranges = archive.ranges(mark.timeline());
-    Lsn end = ranges.isEmpty() ? new Lsn(0) : ranges.get(ranges.size() - 1).end();
+    Lsn end =
+        ranges.isEmpty()
+            ? firstStart(source, mark.timeline()).orElse(mark.position().plus(-1))
+            : ranges.get(ranges.size() - 1).end();
+    end = reach(archive, mark.timeline(), end, mark.position(), life);
     if (end.compareTo(mark.position()) < 0) {
       WalSegment segment =
-          WalSegment.containing(
-              mark.timeline(),
-              ranges.isEmpty() ? mark.position().plus(-1) : end,
-              life.cluster().segmentSize());
+          WalSegment.containing(mark.timeline(), end, life.cluster().segmentSize());
       findings.add(
           ObjectNames.segment(source.tree(), life.id(), segment).value(),
           Findings.MISSING,
           true,
           needing(life.id(), segment),
           Optional.of(segment.fileName()),
-          Optional.of((ranges.isEmpty() ? segment.start() : end) + "-" + mark.position()));
+          Optional.of(end + "-" + mark.position()));
     }
+  }
+
+  /** How far the log is there after all: a listing that lacks a segment proves nothing. */
+  private Lsn reach(
+      SealedWalArchive archive, Timeline timeline, Lsn from, Lsn to, SourceInfo.Incarnation life)
+      throws IOException {
+    Lsn at = from;
+    while (at.compareTo(to) < 0) {
+      control.cancellation().check();
+      WalSegment segment = WalSegment.containing(timeline, at, life.cluster().segmentSize());
+      Optional<Lsn> end = archive.reach(segment, false);
+      if (end.isEmpty() || end.get().compareTo(at) <= 0) {
+        break;
+      }
+      at = end.get();
+    }
+    return at;
   }
 
   private Optional<Lsn> firstStart(Catalog.Source source, Timeline timeline) {

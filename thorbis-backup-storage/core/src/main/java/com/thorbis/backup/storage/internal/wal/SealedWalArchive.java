@@ -55,7 +55,7 @@ public final class SealedWalArchive implements WalArchive {
   private static final int MOST_WHOLE = 32 << 20;
 
   private static final int PART_OF_LARGE = 16 << 20;
-  private static final int MOST_HISTORY = 1 << 20;
+  private static final int MOST_HISTORY = StoredWal.MOST_HISTORY / 2;
   private static final int MOST_CHAINS = 64;
 
   /** A segment in memory takes several times its length: only so many at once. */
@@ -196,7 +196,9 @@ public final class SealedWalArchive implements WalArchive {
     byte[] sealed = SealedObjects.seal(ObjectType.HISTORY, key, content, key(), services.random());
     try {
       Outcomes.settle(
+          services.store(),
           key,
+          sealed.length,
           () -> services.store().put(key, ObjectSource.of(sealed)),
           () -> readHistory(key).map(there -> Arrays.equals(there, content)));
     } catch (StorageException.AlreadyExists e) {
@@ -563,7 +565,9 @@ public final class SealedWalArchive implements WalArchive {
     String sha256 = Digests.sha256(sealed);
     try {
       Outcomes.settle(
+          services.store(),
           key,
+          sealed.length,
           () -> services.store().put(key, ObjectSource.of(sealed)),
           () -> stored(key).map(there -> there.equals(sha256)));
     } catch (StorageException.AlreadyExists e) {
@@ -612,7 +616,9 @@ public final class SealedWalArchive implements WalArchive {
     byte[] sealed = seal(key, header, content);
     try {
       Outcomes.settle(
+          services.store(),
           key,
+          sealed.length,
           () -> services.store().put(key, ObjectSource.of(sealed)),
           () -> header(key, segment, 0).map(there -> same(there, header)));
     } catch (StorageException.AlreadyExists e) {
@@ -796,18 +802,7 @@ public final class SealedWalArchive implements WalArchive {
 
   private Optional<byte[]> readHistory(ObjectKey key) throws IOException {
     try {
-      return Optional.of(
-          SoundReads.read(
-              services.store(),
-              key,
-              from ->
-                  SealedObjects.open(
-                      SealedObjects.fetch(from, key, 2L * MOST_HISTORY),
-                      ObjectType.HISTORY,
-                      key,
-                      services.repository(),
-                      tree,
-                      services.keys())));
+      return Optional.of(StoredWal.openHistory(services, tree, key));
     } catch (StorageException.NotFound e) {
       return Optional.empty();
     }

@@ -10,6 +10,7 @@ import com.thorbis.backup.spi.storage.ObjectKey;
 import com.thorbis.backup.storage.internal.Services;
 import com.thorbis.backup.storage.internal.catalog.Catalog;
 import com.thorbis.backup.storage.internal.format.ObjectNames;
+import com.thorbis.backup.storage.internal.copies.SoundReads;
 import com.thorbis.backup.storage.internal.format.SealedObjects;
 import java.io.IOException;
 import java.util.Optional;
@@ -32,7 +33,8 @@ public record StoredWal(
     @Nullable WalSegment segment,
     int offset,
     boolean whole) {
-  private static final int MOST_HISTORY = 2 << 20;
+  /** How long a history file is at most, sealed. */
+  static final int MOST_HISTORY = 2 << 20;
 
   /** Takes a name apart; null if it is none of the catalogue's log. */
   public static @Nullable StoredWal parse(ObjectKey key, Catalog catalog) {
@@ -87,17 +89,26 @@ public record StoredWal(
             .allMatch(source -> source.incarnation(parts[2]).isEmpty());
   }
 
+  /** The content of a history file. */
+  static byte[] openHistory(Services services, ObjectId tree, ObjectKey key) throws IOException {
+    return SoundReads.read(
+        services.store(),
+        key,
+        from ->
+            SealedObjects.open(
+                SealedObjects.fetch(from, key, MOST_HISTORY),
+                ObjectType.HISTORY,
+                key,
+                services.repository(),
+                tree,
+                services.keys()));
+  }
+
   /** Opens all of it. */
   public void open(Services services) throws IOException {
     WalSegment of = segment;
     if (of == null) {
-      SealedObjects.open(
-          SealedObjects.fetch(services.store(), key, MOST_HISTORY),
-          ObjectType.HISTORY,
-          key,
-          services.repository(),
-          tree,
-          services.keys());
+      openHistory(services, tree, key);
       return;
     }
     WalObject.Whole object = WalObject.read(services, tree, key);

@@ -145,6 +145,11 @@ final class WalObject {
 
   /** Reads what an object says of itself. */
   static WalHeader readHeader(Services services, ObjectId tree, ObjectKey key) throws IOException {
+    return SealedObjects.again(key, () -> tryReadHeader(services, tree, key));
+  }
+
+  private static WalHeader tryReadHeader(Services services, ObjectId tree, ObjectKey key)
+      throws IOException {
     try (ObjectRead read = services.store().get(key, new ByteRange(0, HEADER_FETCH));
         DataInputStream in = new DataInputStream(open(services, tree, key, read.body()))) {
       return readHeader(in, key);

@@ -1,0 +1,61 @@
+package com.thorbis.backup.storage;
+
+import com.thorbis.backup.testkit.FaultyObjectStore.Fault;
+import java.nio.file.Path;
+import java.util.ArrayList;
+import java.util.HashMap;
+import java.util.List;
+import java.util.Map;
+import java.util.Random;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.io.TempDir;
+
+/** A second fault hits while the first is being dealt with, or when the request is repeated. */
+class DoubleFaultTest {
+  private static final int CASES = FaultSuite.RELEASE ? 6000 : 400;
+
+  private static final List<Fault> FAULTS = List.of(Fault.values());
+
+  @TempDir Path states;
+
+  @Test
+  void aSecondFaultDuringTheRecoveryFromTheFirst() throws Exception {
+    FaultSuite suite = new FaultSuite("double-faults", "pairs of faults");
+    Map<Scenario, TestWorld> worlds = new HashMap<>();
+    Map<Scenario, List<String>> calls = new HashMap<>();
+    for (Scenario scenario : Scenario.ALL) {
+      TestWorld world = scenario.world(states);
+      worlds.put(scenario, world);
+      calls.put(scenario, FaultSuite.calls(scenario, world));
+    }
+    suite.forEachSeed(
+        CASES,
+        random -> {
+          Scenario scenario = Scenario.ALL.get(random.nextInt(Scenario.ALL.size()));
+          FaultSuite.Planned first = pick(random, calls.get(scenario), 1);
+          boolean inRetry = random.nextBoolean();
+          // In the same attempt it comes a little later, where what is done about the first is.
+          FaultSuite.Planned second =
+              pick(random, calls.get(scenario), inRetry ? 1 : first.call() + 1);
+          List<FaultSuite.Planned> now = new ArrayList<>(List.of(first));
+          List<FaultSuite.Planned> again = new ArrayList<>();
+          (inRetry ? again : now).add(second);
+          String label = scenario + " " + now + " then " + again;
+          return new FaultSuite.Labelled(
+              label, () -> FaultSuite.singleFault(scenario, worlds.get(scenario), now, again));
+        });
+    suite.report();
+  }
+
+  private static FaultSuite.Planned pick(Random random, List<String> calls, int from) {
+    int call = from == 1 ? 1 + random.nextInt(calls.size()) : from + random.nextInt(3);
+    String named = call <= calls.size() ? calls.get(call - 1) : "head x";
+    while (true) {
+      Fault fault = FAULTS.get(random.nextInt(FAULTS.size()));
+      // Behind a fault nobody knows which call comes.
+      if (from > 1 || fault.appliesTo(named)) {
+        return new FaultSuite.Planned(call, fault);
+      }
+    }
+  }
+}

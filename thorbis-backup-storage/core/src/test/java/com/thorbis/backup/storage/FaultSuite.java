@@ -1,0 +1,262 @@
+package com.thorbis.backup.storage;
+
+import static org.assertj.core.api.Assertions.assertThat;
+
+import com.thorbis.backup.api.ClassifiedFailure;
+import com.thorbis.backup.api.FailureKind;
+import com.thorbis.backup.testkit.FaultyObjectStore;
+import com.thorbis.backup.testkit.FaultyObjectStore.Fault;
+import java.io.IOException;
+import java.io.InterruptedIOException;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.util.ArrayList;
+import java.util.EnumSet;
+import java.util.HashSet;
+import java.util.List;
+import java.util.Locale;
+import java.util.Random;
+import java.util.Set;
+import java.util.concurrent.atomic.AtomicLong;
+
+/** Counts what a suite did, and says so in one line. */
+final class FaultSuite {
+  static final boolean RELEASE = Boolean.getBoolean("thorbis.release");
+  static final long SEED = Long.getLong("thorbis.seed", new Random().nextLong(1_000_000_000));
+
+  private final String name;
+  private final String counted;
+  private final AtomicLong cases = new AtomicLong();
+  private final List<String> violations = new ArrayList<>();
+
+  /** What one case does. */
+  @FunctionalInterface
+  interface Case {
+    void run() throws Exception;
+  }
+
+  FaultSuite(String name, String counted) {
+    this.name = name;
+    this.counted = counted;
+  }
+
+  /** Runs one case; what goes wrong in it is a violation. */
+  void run(String label, Case one) {
+    cases.incrementAndGet();
+    try {
+      one.run();
+    } catch (Throwable e) {
+      synchronized (violations) {
+        violations.add(label + ": " + e);
+        if (violations.size() <= 10) {
+          System.out.println(name + ": VIOLATION in " + label);
+          e.printStackTrace(System.out);
+        }
+      }
+    }
+  }
+
+  /** A case and what it is called. */
+  record Labelled(String label, Case one) {
+    void named() throws Exception {
+      try {
+        one.run();
+      } catch (Throwable e) {
+        throw new AssertionError(label + ": " + e, e);
+      }
+    }
+  }
+
+  /** Makes a case of a seed. */
+  @FunctionalInterface
+  interface Maker {
+    Labelled make(Random random) throws Exception;
+  }
+
+  /**
+   * Runs as many cases, each of a seed of its own; on every core before a release. The threads of a
+   * case belong to its group.
+   */
+  void forEachSeed(int count, Maker maker) throws InterruptedException {
+    AtomicLong next = new AtomicLong();
+    List<Thread> workers = new ArrayList<>();
+    int cores = RELEASE ? Runtime.getRuntime().availableProcessors() : 1;
+    for (int i = 0; i < cores; i++) {
+      ThreadGroup group = new ThreadGroup(name + "-" + i);
+      workers.add(
+          new Thread(
+              group,
+              () -> {
+                for (long at = next.getAndIncrement(); at < count; at = next.getAndIncrement()) {
+                  long seed = SEED + at;
+                  run("seed " + seed, () -> maker.make(new Random(seed)).named());
+                }
+              },
+              name));
+    }
+    workers.forEach(Thread::start);
+    for (Thread worker : workers) {
+      worker.join();
+    }
+  }
+
+  /** Prints the counts, and fails if anything was violated. */
+  void report() throws IOException {
+    String line =
+        String.format(
+            Locale.ROOT,
+            "%s: %s: %d, violations: %d, seed: %d",
+            name,
+            counted,
+            cases.get(),
+            violations.size(),
+            SEED);
+    System.out.println(line);
+    if (RELEASE) {
+      Path folder = Files.createDirectories(Path.of("target", "release-report"));
+      Files.writeString(folder.resolve(name + ".md"), "* " + line + "\n");
+    }
+    violations.forEach(violation -> System.out.println(violation.lines().limit(3).toList()));
+    assertThat(violations).isEmpty();
+  }
+
+  /** The calls that an operation makes when nothing goes wrong. */
+  static List<String> calls(Scenario scenario, TestWorld before) throws IOException {
+    TestWorld world = before.copy();
+    FaultyObjectStore counting = FaultyObjectStore.over(world.disk);
+    try (TestClient client = world.client(counting)) {
+      if (scenario.opened()) {
+        client.open();
+      }
+      int first = counting.calls().size();
+      scenario.action().run(client);
+      return counting.calls().subList(first, counting.calls().size());
+    }
+  }
+
+  /** A fault at a call. */
+  record Planned(int call, Fault fault) {
+    @Override
+    public String toString() {
+      return fault.label() + "@" + call;
+    }
+  }
+
+  /**
+   * Does an operation with faults in it, looks at what is left, does it again without, and looks
+   * again.
+   *
+   * @param again a fault in the second attempt; a third one goes without
+   */
+  static void singleFault(
+      Scenario scenario, TestWorld before, List<Planned> faults, List<Planned> again)
+      throws IOException {
+    TestWorld world = before.copy();
+    attempt(scenario, world, faults);
+    world.check(false);
+    if (!again.isEmpty()) {
+      attempt(scenario, world, again);
+      world.check(false);
+    }
+    try (TestClient client = world.client(world.disk)) { // 9: the same request converges
+      scenario.action().run(client);
+      assertThat(client.found).isEmpty();
+    }
+    world.check(true);
+  }
+
+  private static void attempt(Scenario scenario, TestWorld world, List<Planned> faults)
+      throws IOException {
+    FaultyObjectStore faulty = FaultyObjectStore.over(world.disk);
+    EnumSet<Fault> kinds = EnumSet.noneOf(Fault.class);
+    faults.forEach(planned -> kinds.add(planned.fault()));
+    try (TestClient client = world.client(faulty)) {
+      if (scenario.opened()) {
+        client.open();
+      }
+      int first = faulty.calls().size();
+      faults.forEach(planned -> faulty.failAtCall(first + planned.call(), planned.fault()));
+      try {
+        scenario.action().run(client);
+        requireNamed(client, faulty, first, faults);
+      } catch (FaultyObjectStore.Died e) {
+        assertThat(kinds).anyMatch(Fault::kills);
+      } catch (IOException e) {
+        requireTyped(e, kinds);
+      }
+    } finally {
+      boolean interrupted = Thread.interrupted();
+      assertThat(interrupted && !kinds.contains(Fault.INTERRUPTED)).isFalse();
+      requireNoThreads();
+    }
+    faulty.recover();
+  }
+
+  /** 2: verifying names the object that is damaged, and nothing else. */
+  private static void requireNamed(
+      TestClient client, FaultyObjectStore faulty, int first, List<Planned> faults) {
+    Set<String> lasting = new HashSet<>();
+    for (Planned planned : faults) {
+      boolean reached = first + planned.call() <= faulty.calls().size();
+      if (planned.fault() == Fault.BIT_FLIP_STAYS && reached) {
+        lasting.add(faulty.calls().get(first + planned.call() - 1).split(" ", -1)[1]);
+      }
+    }
+    assertThat(client.found)
+        .allSatisfy(
+            damage -> // what a segment lacks for a damaged part is named by the segment
+            assertThat(lasting).anyMatch(object -> object.startsWith(damage.object())));
+  }
+
+  /** 9: whatever fails says what may be done about it, and that fits what happened. */
+  static void requireTyped(IOException e, Set<Fault> faults) {
+    if (e instanceof InterruptedIOException) {
+      assertThat(faults).as("%s", e).contains(Fault.INTERRUPTED);
+      return;
+    }
+    if (!(e instanceof ClassifiedFailure failure)) {
+      throw new AssertionError("Not classified", e);
+    }
+    Set<FailureKind> allowed = EnumSet.noneOf(FailureKind.class);
+    faults.forEach(fault -> allowed.addAll(allowed(fault)));
+    if (!allowed.contains(failure.kind())) {
+      throw new AssertionError(failure.kind() + " " + failure.code() + " after " + faults, e);
+    }
+  }
+
+  private static Set<FailureKind> allowed(Fault fault) {
+    return switch (fault) {
+      case UNAVAILABLE, THROTTLED, BODY_BREAKS ->
+          EnumSet.of(FailureKind.TRANSIENT, FailureKind.OUTCOME_UNKNOWN);
+      case REQUEST_LOST, ANSWER_LOST, LATE_EFFECT, DELIVERED_TWICE, UNSEEN, NOTHING_STORED ->
+          EnumSet.of(FailureKind.TRANSIENT, FailureKind.OUTCOME_UNKNOWN);
+      case REFUSED, FULL -> EnumSet.of(FailureKind.PERMANENT, FailureKind.OUTCOME_UNKNOWN);
+      case SHORT_LISTING, REORDERED_LISTING, LAGGING_LISTING -> EnumSet.of(FailureKind.TRANSIENT);
+      case BIT_FLIP, CUT, EXTENDED -> EnumSet.noneOf(FailureKind.class);
+      case BIT_FLIP_STAYS -> EnumSet.of(FailureKind.DAMAGED);
+      case INTERRUPTED -> EnumSet.of(FailureKind.CANCELLED);
+      case OVERWRITES -> EnumSet.of(FailureKind.CONFIGURATION);
+      default -> EnumSet.noneOf(FailureKind.class);
+    };
+  }
+
+  /** 10: nothing goes on behind the caller's back. */
+  static void requireNoThreads() {
+    Thread[] threads = new Thread[256];
+    ThreadGroup group = Thread.currentThread().getThreadGroup();
+    int count = group.enumerate(threads);
+    for (int i = 0; i < count; i++) {
+      Thread thread = threads[i];
+      if (thread.getName().startsWith("thorbis-")) {
+        boolean ended = false;
+        try {
+          thread.join(20_000); // it may be about to end
+          ended = !thread.isAlive();
+        } catch (InterruptedException e) {
+          Thread.currentThread().interrupt();
+        }
+        assertThat(ended).as("%s has ended", thread).isTrue();
+      }
+    }
+  }
+}

@@ -1,0 +1,281 @@
+package com.thorbis.backup.storage;
+
+import static org.assertj.core.api.Assertions.assertThat;
+import static org.assertj.core.api.Assertions.assertThatThrownBy;
+
+import com.thorbis.backup.api.BackupId;
+import com.thorbis.backup.api.BackupStatus;
+import com.thorbis.backup.api.ClassifiedFailure;
+import com.thorbis.backup.api.FailureKind;
+import com.thorbis.backup.api.VerifyReport;
+import com.thorbis.backup.api.VerifyRequest;
+import com.thorbis.backup.spi.repository.RepositoryException;
+import com.thorbis.backup.spi.storage.ObjectKey;
+import com.thorbis.backup.testkit.ActorSchedule;
+import com.thorbis.backup.testkit.FaultyObjectStore;
+import com.thorbis.backup.testkit.FaultyObjectStore.Fault;
+import java.io.IOException;
+import java.nio.file.Path;
+import java.util.ArrayList;
+import java.util.HashMap;
+import java.util.List;
+import java.util.Map;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.io.TempDir;
+
+/** What has gone wrong in other systems, or here before, one test each. */
+class KnownFailuresTest {
+  private static final Map<String, byte[]> FILES = Scenario.files(5);
+
+  @TempDir Path states;
+
+  @Test
+  void r15WritersOfOneCatalogueAllWin() throws Exception {
+    TestWorld before = Scenario.named("wal-segment").world(states);
+    for (long seed = 1; seed <= 10; seed++) {
+      TestWorld world = before.copy();
+      ActorSchedule schedule = new ActorSchedule(world.disk, seed);
+      for (String name : List.of("one", "two", "three")) {
+        schedule.actor(
+            name,
+            view -> {
+              try (TestClient client = world.client(view)) {
+                BackupId made = client.backUp(FILES, BackupStatus.COMPLETE);
+                // Once told, it is there for whoever looks from then on.
+                try (TestClient other = world.client(world.disk)) {
+                  assertThat(other.repository().backup(made)).isPresent();
+                }
+              }
+            });
+      }
+      schedule.run();
+      world.check(true);
+      assertThat(world.ledger.acknowledged).hasSize(4);
+    }
+  }
+
+  @Test
+  void r16WhatAFailedUploadDidNotStoreIsNeverTakenForStored() throws IOException {
+    TestWorld before = Scenario.named("backup").world(states);
+    for (int change = 1; change <= 3; change++) {
+      TestWorld world = before.copy();
+      FaultyObjectStore faulty = FaultyObjectStore.over(world.disk);
+      try (TestClient client = world.client(faulty)) {
+        client.open();
+        faulty.failAtChange(faulty.changes() + change, Fault.UNAVAILABLE);
+        assertThatThrownBy(() -> client.backUp(FILES, BackupStatus.COMPLETE))
+            .isInstanceOf(ClassifiedFailure.class);
+        client.backUp(FILES, BackupStatus.COMPLETE); // the same process, with all it remembers
+      }
+      world.check(true);
+    }
+  }
+
+  @Test
+  void r17AnInterruptedBackgroundThreadFailsTheBackup() throws IOException {
+    Scenario backup = Scenario.named("backup");
+    TestWorld before = backup.world(states);
+    int calls = FaultSuite.calls(backup, before).size();
+    int failed = 0;
+    for (int call = 1; call <= calls; call++) {
+      TestWorld world = before.copy();
+      FaultyObjectStore faulty = FaultyObjectStore.over(world.disk);
+      try (TestClient client = world.client(faulty)) {
+        client.open();
+        faulty.failAtCall(faulty.calls().size() + call, Fault.INTERRUPTED);
+        client.backUp(FILES, BackupStatus.COMPLETE);
+      } catch (IOException e) {
+        failed++;
+      } finally {
+        Thread.interrupted();
+      }
+      world.check(true); // never a backup with a part of its files
+    }
+    assertThat(failed).isPositive();
+  }
+
+  @Test
+  void r18VerifyingDamageChangesNothing() throws IOException {
+    TestWorld before = Scenario.named("verify-data").world(states);
+    for (String name : before.disk.contents().keySet()) {
+      TestWorld world = before.copy();
+      world.disk.flipBit(new ObjectKey(name), 4L * world.disk.content(new ObjectKey(name)).length);
+      Map<String, byte[]> damaged = world.disk.contents();
+      try (TestClient client = world.client(world.disk)) {
+        client.verify(VerifyRequest.Level.DATA);
+      } catch (IOException e) {
+        assertThat(e).as(name).isInstanceOf(ClassifiedFailure.class);
+      }
+      Map<String, byte[]> after = world.disk.contents();
+      assertThat(after.keySet()).isEqualTo(damaged.keySet());
+      after.forEach((key, bytes) -> assertThat(bytes).as(key).isEqualTo(damaged.get(key)));
+    }
+  }
+
+  @Test
+  void r19PacksExplainThemselvesWithoutAnyManifest() throws IOException {
+    TestWorld world = Scenario.named("verify-data").world(states);
+    List<String> manifests = named(world, "manifests/");
+    manifests.forEach(name -> world.disk.delete(new ObjectKey(name)));
+    assertThat(damaged(world)).isEqualTo(manifests);
+    for (String pack : named(world, "packs/")) {
+      ObjectKey key = new ObjectKey(pack);
+      long bit = 4L * world.disk.content(key).length;
+      world.disk.flipBit(key, bit);
+      assertThat(damaged(world)).contains(pack);
+      world.disk.flipBit(key, bit);
+    }
+  }
+
+  @Test
+  void r21NothingIsCommittedThatRefersToWhatIsNotThere() throws IOException {
+    Scenario backup = Scenario.named("backup");
+    TestWorld before = backup.world(states);
+    List<String> calls = FaultSuite.calls(backup, before);
+    int lastPack = 0;
+    for (int i = 0; i < calls.size(); i++) {
+      lastPack = calls.get(i).startsWith("head packs/") ? i : lastPack;
+    }
+    TestWorld world = before.copy();
+    List<String> known = named(world, "packs/");
+    FaultyObjectStore faulty = FaultyObjectStore.over(world.disk);
+    faulty.duringPause(
+        () -> {
+          for (String pack : named(world, "packs/")) {
+            if (!known.contains(pack)) {
+              world.disk.delete(new ObjectKey(pack));
+            }
+          }
+        });
+    try (TestClient client = world.client(faulty)) {
+      client.open();
+      faulty.failAtCall(faulty.calls().size() + lastPack + 1, Fault.PAUSED);
+      assertThatThrownBy(() -> client.backUp(FILES, BackupStatus.COMPLETE))
+          .isInstanceOfSatisfying(
+              RepositoryException.class, e -> assertThat(e.kind()).isEqualTo(FailureKind.DAMAGED));
+    }
+    world.check(true);
+  }
+
+  @Test
+  void r22AnyRecipientAloneOpensWhatInitLeftOnAStoreThatLies() throws IOException {
+    Scenario init = Scenario.named("init-two-recipients");
+    TestWorld before = init.world(states);
+    List<String> calls = FaultSuite.calls(init, before);
+    for (int call = 1; call <= calls.size(); call++) {
+      for (Fault fault :
+          List.of(Fault.SHORT_LISTING, Fault.LAGGING_LISTING, Fault.BIT_FLIP, Fault.DEATH_AFTER)) {
+        FaultSuite.singleFault(
+            init, before, List.of(new FaultSuite.Planned(call, fault)), List.of());
+      }
+    }
+  }
+
+  @Test
+  void s4DoneWithNothingStoredIsNotDone() throws IOException {
+    for (String label : List.of("backup", "wal-segment", "wal-part", "wal-history", "complete")) {
+      Scenario scenario = Scenario.named(label);
+      TestWorld before = scenario.world(states);
+      List<String> calls = FaultSuite.calls(scenario, before);
+      for (int call = 1; call <= calls.size(); call++) {
+        if (Fault.NOTHING_STORED.appliesTo(calls.get(call - 1))) {
+          FaultSuite.singleFault(
+              scenario,
+              before,
+              List.of(new FaultSuite.Planned(call, Fault.NOTHING_STORED)),
+              List.of());
+        }
+      }
+    }
+  }
+
+  @Test
+  void s7ListingsThatLagAndEndEarlyChangeNothing() throws IOException {
+    for (Fault fault :
+        List.of(Fault.LAGGING_LISTING, Fault.SHORT_LISTING, Fault.REORDERED_LISTING)) {
+      TestWorld world = TestWorld.empty(states, 2);
+      FaultyObjectStore faulty = FaultyObjectStore.over(world.disk);
+      for (int call = 1; call < 500; call++) {
+        faulty.failAtCall(call, fault);
+      }
+      try (TestClient client = world.client(faulty)) {
+        client.init();
+        client.register(TestClient.SOURCE);
+        client.storeSegment(1);
+        client.storePart(2, 0, 3000);
+        client.storePart(2, 3000, 5000);
+        client.storeSegment(2);
+        client.backUp(FILES, BackupStatus.COMPLETE);
+        client.restore();
+        client.verify(VerifyRequest.Level.DATA);
+        assertThat(client.found).as(fault.label()).isEmpty();
+      }
+      world.check(true);
+    }
+  }
+
+  @Test
+  void s9DamageOnTheWayIsNotDamageOfWhatIsStored() throws IOException {
+    Scenario verify = Scenario.named("verify-data");
+    TestWorld world = verify.world(states);
+    List<String> calls = FaultSuite.calls(verify, world);
+    Map<String, Integer> named = new HashMap<>();
+    for (int call = 1; call <= calls.size(); call++) {
+      if (!Fault.BIT_FLIP.appliesTo(calls.get(call - 1))) {
+        continue;
+      }
+      for (Fault fault : List.of(Fault.BIT_FLIP, Fault.BIT_FLIP_STAYS)) {
+        FaultyObjectStore faulty = FaultyObjectStore.over(world.disk);
+        try (TestClient client = world.client(faulty)) {
+          client.open();
+          faulty.failAtCall(faulty.calls().size() + call, fault);
+          client.verify(VerifyRequest.Level.DATA);
+          if (fault == Fault.BIT_FLIP) {
+            assertThat(client.found).as("call %d", call).isEmpty();
+          }
+          client.found.forEach(damage -> named.merge(damage.object(), 1, Integer::sum));
+        } catch (RepositoryException e) {
+          assertThat(fault).isEqualTo(Fault.BIT_FLIP_STAYS);
+          assertThat(e.kind()).isEqualTo(FailureKind.DAMAGED);
+        }
+      }
+    }
+    assertThat(named.keySet()).containsAll(named(world, "packs/"));
+    assertThat(named.keySet()).containsAll(named(world, "manifests/"));
+    assertThat(named.keySet()).containsAll(named(world, "wal/"));
+  }
+
+  @Test
+  void s13ATakenKeyUnderWhichNothingIsSeenIsAnUnknownOutcome() throws IOException {
+    TestWorld world = Scenario.named("wal-segment").world(states);
+    FaultyObjectStore faulty = FaultyObjectStore.over(world.disk);
+    try (TestClient client = world.client(faulty)) {
+      client.open();
+      faulty.failAtChange(faulty.changes() + 1, Fault.UNSEEN);
+      assertThatThrownBy(() -> client.storeSegment(2))
+          .isInstanceOfSatisfying(
+              ClassifiedFailure.class,
+              e -> assertThat(e.kind()).isEqualTo(FailureKind.OUTCOME_UNKNOWN));
+      // Still unseen, but taken: no conflict, and nothing that goes on for ever.
+      assertThatThrownBy(() -> client.storeSegment(2))
+          .isInstanceOfSatisfying(
+              ClassifiedFailure.class,
+              e -> assertThat(e.kind()).isEqualTo(FailureKind.OUTCOME_UNKNOWN));
+      faulty.recover();
+      client.storeSegment(2);
+    }
+    world.check(true);
+  }
+
+  private static List<String> named(TestWorld world, String prefix) {
+    return world.disk.contents().keySet().stream().filter(name -> name.startsWith(prefix)).toList();
+  }
+
+  private static List<String> damaged(TestWorld world) throws IOException {
+    try (TestClient client = world.client(world.disk)) {
+      client.verify(VerifyRequest.Level.DATA);
+      return new ArrayList<>(
+          client.found.stream().map(VerifyReport.Damage::object).distinct().toList());
+    }
+  }
+}

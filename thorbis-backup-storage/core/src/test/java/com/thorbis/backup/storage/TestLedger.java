@@ -1,0 +1,78 @@
+package com.thorbis.backup.storage;
+
+import com.thorbis.backup.api.BackupId;
+import com.thorbis.backup.api.Timeline;
+import com.thorbis.backup.api.WalSegment;
+import java.util.Arrays;
+import java.util.HashMap;
+import java.util.HashSet;
+import java.util.LinkedHashMap;
+import java.util.Map;
+import java.util.Set;
+
+/** What was attempted on a repository, and what of it was acknowledged: the truth for oracles. */
+final class TestLedger {
+  private static final Map<WalSegment, byte[]> WAL = new HashMap<>();
+
+  /** Whether a caller was told that the repository exists. */
+  boolean initialised;
+
+  /** Sources whose registration was acknowledged. */
+  final Set<String> registered = new HashSet<>();
+
+  /** What each backup consists of that somebody tried to commit. */
+  final Map<BackupId, Map<String, byte[]>> attempted = new LinkedHashMap<>();
+
+  /** Those whose commit was acknowledged, and whether as complete. */
+  final Map<BackupId, Boolean> acknowledged = new LinkedHashMap<>();
+
+  /** Those of which nobody can say whether they were committed. */
+  final Set<BackupId> unclear = new HashSet<>();
+
+  /** Those that somebody tried to complete. */
+  final Set<BackupId> completing = new HashSet<>();
+
+  /** How far each segment of each incarnation was acknowledged. */
+  final Map<Stretch, Integer> wal = new LinkedHashMap<>();
+
+  /** History files that were acknowledged, by incarnation and timeline. */
+  final Map<String, Timeline> histories = new LinkedHashMap<>();
+
+  /** A segment of an incarnation. */
+  record Stretch(String incarnation, WalSegment segment) {}
+
+  TestLedger copy() {
+    TestLedger copy = new TestLedger();
+    copy.initialised = initialised;
+    copy.registered.addAll(registered);
+    copy.attempted.putAll(attempted);
+    copy.acknowledged.putAll(acknowledged);
+    copy.unclear.addAll(unclear);
+    copy.completing.addAll(completing);
+    copy.wal.putAll(wal);
+    copy.histories.putAll(histories);
+    return copy;
+  }
+
+  synchronized void stored(String incarnation, WalSegment segment, int end) {
+    wal.merge(new Stretch(incarnation, segment), end, Math::max);
+  }
+
+  /** The only content that a segment ever has in these tests. */
+  static byte[] content(WalSegment segment) {
+    synchronized (WAL) {
+      return WAL.computeIfAbsent(
+          segment,
+          one -> {
+            byte[] content = TestRepository.wal(one, one.number());
+            Arrays.fill(content, 20_000, content.length, (byte) 0); // small when it is stored
+            return content;
+          });
+    }
+  }
+
+  static byte[] history(Timeline timeline) {
+    return ("1\t0/" + timeline.number() + "00000\tnothing\n")
+        .getBytes(java.nio.charset.StandardCharsets.US_ASCII);
+  }
+}
