@@ -11,6 +11,7 @@ import com.thorbis.backup.spi.engine.SourceEngine;
 import com.thorbis.backup.spi.engine.SourceEngineFactory;
 import com.thorbis.backup.spi.repository.BackupReader;
 import com.thorbis.backup.spi.repository.Compression;
+import com.thorbis.backup.spi.repository.Copy;
 import com.thorbis.backup.spi.repository.InitReport;
 import com.thorbis.backup.spi.repository.ObjectDescription;
 import com.thorbis.backup.spi.repository.Repository;
@@ -19,6 +20,7 @@ import com.thorbis.backup.spi.repository.RepositorySetup;
 import com.thorbis.backup.spi.repository.RunControl;
 import com.thorbis.backup.spi.repository.SourceInfo;
 import com.thorbis.backup.spi.repository.WalArchive;
+import com.thorbis.backup.spi.repository.WritePolicy;
 import com.thorbis.backup.spi.storage.ObjectStore;
 import com.thorbis.backup.spi.storage.ObjectStoreFactory;
 import java.io.IOException;
@@ -195,6 +197,39 @@ public final class ThorbisBackup implements AutoCloseable {
     return call(() -> repository().undelete(id));
   }
 
+  /** What each copy holds, and how all of them stand against 3-2-1-1-0. */
+  public CopiesReport copies(RunControl control) {
+    return call(() -> repository().copies(control));
+  }
+
+  /** Looks whether each copy can be asked and is what it should be. Changes nothing. */
+  public List<CheckItem> checkCopies() {
+    return call(() -> repository().checkCopies());
+  }
+
+  /** Gives every copy what it lacks of what the others hold. */
+  public SyncReport syncCopies(RunControl control) {
+    return call(() -> repository().syncCopies(control));
+  }
+
+  /** Verifies every copy and repairs what is damaged from one that has it whole. */
+  public HealReport healCopies(RunControl control) {
+    return call(() -> repository().healCopies(control));
+  }
+
+  /**
+   * Makes the first configured copy the one that decides who writes.
+   *
+   * @param force do so although the copy that decided so far is gone for good
+   */
+  public void promoteCopy(boolean force) {
+    call(
+        () -> {
+          repositories.promote(setup, force);
+          return true;
+        });
+  }
+
   /** Captures WAL until cancelled. */
   public void receiveWal(ReceiveRequest request, RunControl control) {
     SourceEngine engine = engine(request.source());
@@ -357,13 +392,14 @@ public final class ThorbisBackup implements AutoCloseable {
 
   /** Collects what an instance is made of. Each slot takes an object of the host's, or a name. */
   public static final class Builder {
-    private final List<Function<Opener, ObjectStore>> copies = new ArrayList<>();
+    private final List<Function<Opener, Copy>> copies = new ArrayList<>();
     private final List<Function<Opener, KeyProvider>> recipients = new ArrayList<>();
     private final Map<String, Function<Opener, SourceEngine>> sources = new LinkedHashMap<>();
     private ProviderLoader loader =
         ProviderLoader.serviceLoader(ThorbisBackup.class.getClassLoader());
     private @Nullable Path stateDirectory;
     private @Nullable RepositoryFactory repositories;
+    private WritePolicy writePolicy = WritePolicy.PRIMARY;
     private Compression compression = Compression.DEFAULT;
     private int parallelism = Math.max(1, Runtime.getRuntime().availableProcessors());
     private boolean singleKeyRiskAccepted;
@@ -380,17 +416,29 @@ public final class ThorbisBackup implements AutoCloseable {
 
     /** Adds a copy of the repository in the host's own store. */
     public Builder copy(ObjectStore store) {
-      copies.add(opener -> store);
+      return copy(Copy.of(store));
+    }
+
+    /** Adds a copy of the repository in the host's own store; the first decides who writes. */
+    public Builder copy(Copy copy) {
+      copies.add(opener -> copy);
       return this;
     }
 
     /**
-     * Adds a copy of the repository by name.
+     * Adds a copy of the repository by name; the first decides who writes.
      *
-     * @param settings the adapter's, without its scheme in front
+     * @param settings the adapter's, without its scheme in front, and what is said of the place:
+     *     {@code medium}, {@code domain}, {@code location}, {@code offsite}, {@code immutable}
      */
     public Builder copy(URI location, Map<String, ?> settings) {
-      copies.add(opener -> opener.store(location, settings));
+      copies.add(opener -> opener.copy(location, settings, copies.size() > 1));
+      return this;
+    }
+
+    /** Chooses when an object counts as written: when the first copy has it, otherwise. */
+    public Builder writePolicy(WritePolicy policy) {
+      this.writePolicy = policy;
       return this;
     }
 
@@ -484,6 +532,7 @@ public final class ThorbisBackup implements AutoCloseable {
         RepositorySetup.Builder setup =
             RepositorySetup.builder()
                 .acceptSingleKeyRisk(singleKeyRiskAccepted)
+                .writePolicy(writePolicy)
                 .compression(compression)
                 .parallelism(parallelism)
                 .stateDirectory(state)
@@ -552,17 +601,57 @@ public final class ThorbisBackup implements AutoCloseable {
   /** Opens providers by name and remembers them for closing. */
   private record Opener(
       ProviderLoader loader, Clock clock, Path stateDirectory, List<AutoCloseable> owned) {
+    private static final List<String> FACTS =
+        List.of("medium", "domain", "location", "offsite", "immutable");
 
-    ObjectStore store(URI location, Map<String, ?> values) {
+    /**
+     * Opens a copy.
+     *
+     * @param spare whether there are others: then one that cannot be reached now is asked later
+     */
+    Copy copy(URI location, Map<String, ?> values, boolean spare) {
+      Map<String, Object> adapter = new LinkedHashMap<>(values);
+      Map<String, Object> said = new LinkedHashMap<>();
+      for (String fact : FACTS) {
+        Object value = adapter.remove(fact);
+        if (value != null) {
+          said.put(fact, value);
+        }
+      }
+      Settings facts = Settings.of("copy " + location, said);
+      Copy.Builder copy = Copy.builder(store(location, adapter, spare)).name(location.toString());
+      facts.find("medium").ifPresent(copy::medium);
+      facts.find("domain").ifPresent(copy::domain);
+      facts.find("location").ifPresent(copy::location);
+      copy.offsite(facts.flag("offsite", false));
+      copy.immutable(facts.flag("immutable", false));
+      return copy.build();
+    }
+
+    private ObjectStore store(URI location, Map<String, ?> values, boolean spare) {
       String scheme = scheme(location);
       Settings settings = Settings.of(scheme, values);
       ObjectStoreFactory factory =
           Providers.load(ObjectStoreFactory.class, "store", ObjectStoreFactory::scheme, loader)
               .require(scheme);
-      ObjectStore store = call(() -> factory.open(location, context(settings)));
+      ObjectStore store;
+      try {
+        store = factory.open(location, context(settings));
+      } catch (IOException e) {
+        if (!spare || e instanceof ClassifiedFailure failure && isFinal(failure.kind())) {
+          throw BackupException.from(e);
+        }
+        store = new LateStore(location.toString(), () -> factory.open(location, context(settings)));
+        owned.add(store);
+        return store;
+      }
       owned.add(store);
       settings.requireAllRead();
       return store;
+    }
+
+    private static boolean isFinal(FailureKind kind) {
+      return kind == FailureKind.CONFIGURATION;
     }
 
     KeyProvider recipient(URI recipient, Map<String, ?> values) {

@@ -61,7 +61,7 @@ final class CheckCommand extends Job {
           new Found(
               null, new CheckItem(note.subject(), Outcome.WARN, note.message(), note.remedy())));
     }
-    boolean open = repository(backup, found);
+    boolean open = repository(backup, found) && copies(backup, found);
     for (String name : chosen(backup)) {
       if (open) {
         source(backup, name, found);
@@ -80,20 +80,7 @@ final class CheckCommand extends Job {
       String id = backup.repository().id();
       found.add(
           new Found(null, new CheckItem("repository.open", Outcome.OK, "opens, id " + id, "")));
-      Duration skew = backup.repository().clockSkew();
-      boolean apart = skew.abs().compareTo(MOST_SKEW) > 0;
-      found.add(
-          new Found(
-              null,
-              new CheckItem(
-                  "repository.clock",
-                  apart ? Outcome.WARN : Outcome.OK,
-                  apart
-                      ? "this machine's clock and the store's are "
-                          + Text.span(skew.abs().toMillis())
-                          + " apart: prune refuses to run"
-                      : "agrees with the store's",
-                  apart ? "Set the clocks right: at most 5 minutes apart." : "")));
+      found.add(new Found(null, clock(backup)));
       return true;
     } catch (IOException | BackupException e) {
       Failure failure = Failure.of(e);
@@ -103,6 +90,42 @@ final class CheckCommand extends Job {
               new CheckItem("repository.open", Outcome.FAIL, failure.message(), failure.remedy())));
       return false;
     }
+  }
+
+  private static CheckItem clock(ThorbisBackup backup) {
+    Duration skew;
+    try {
+      skew = backup.repository().clockSkew();
+    } catch (IOException e) {
+      return new CheckItem(
+          "repository.clock",
+          Outcome.WARN,
+          "the store cannot be asked the time: " + Failure.of(e).message(),
+          "Whoever takes backups and prunes must be able to write there.");
+    }
+    boolean apart = skew.abs().compareTo(MOST_SKEW) > 0;
+    return new CheckItem(
+        "repository.clock",
+        apart ? Outcome.WARN : Outcome.OK,
+        apart
+            ? "this machine's clock and the store's are "
+                + Text.span(skew.abs().toMillis())
+                + " apart: prune refuses to run"
+            : "agrees with the store's",
+        apart ? "Set the clocks right: at most 5 minutes apart." : "");
+  }
+
+  private static boolean copies(ThorbisBackup backup, List<Found> found) {
+    try {
+      backup.checkCopies().forEach(item -> found.add(new Found(null, item)));
+    } catch (BackupException e) {
+      found.add(
+          new Found(
+              null,
+              new CheckItem(
+                  "repository.copy", Outcome.FAIL, String.valueOf(e.getMessage()), e.remedy())));
+    }
+    return true;
   }
 
   private static void source(ThorbisBackup backup, String name, List<Found> found) {

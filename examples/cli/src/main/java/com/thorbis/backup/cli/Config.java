@@ -6,6 +6,7 @@ import com.thorbis.backup.api.PruneRequest;
 import com.thorbis.backup.api.RetentionPolicy;
 import com.thorbis.backup.api.ThorbisBackup;
 import com.thorbis.backup.spi.repository.Compression;
+import com.thorbis.backup.spi.repository.WritePolicy;
 import java.io.IOException;
 import java.io.InputStream;
 import java.net.URI;
@@ -18,6 +19,7 @@ import java.nio.file.Path;
 import java.nio.file.attribute.PosixFilePermission;
 import java.time.Duration;
 import java.util.ArrayList;
+import java.util.Arrays;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
@@ -32,7 +34,8 @@ import org.jspecify.annotations.Nullable;
  *
  * @param file where it was read
  * @param stateDirectory for local state that may be lost
- * @param copies where the repository lies
+ * @param copies where the repository lies; the first decides who writes
+ * @param writePolicy when an object counts as written
  * @param compression how new pieces are compressed
  * @param recipients who can open it
  * @param acceptSingleKeyRisk whether one way to open it is enough
@@ -44,6 +47,7 @@ record Config(
     Path file,
     Path stateDirectory,
     List<Copy> copies,
+    WritePolicy writePolicy,
     Compression compression,
     List<Recipient> recipients,
     boolean acceptSingleKeyRisk,
@@ -70,7 +74,7 @@ record Config(
           "fresh-within");
   private static final Pattern SOURCE = Pattern.compile("[a-z0-9]([a-z0-9_-]{0,61}[a-z0-9])?");
 
-  /** One place of the repository. */
+  /** One place of the repository; the settings hold what is said of it, too. */
   record Copy(URI uri, Map<String, Object> settings) {}
 
   /**
@@ -127,6 +131,7 @@ record Config(
     ThorbisBackup.Builder builder =
         ThorbisBackup.builder()
             .stateDirectory(stateDirectory)
+            .writePolicy(writePolicy)
             .compression(compression)
             .acceptSingleKeyRisk(acceptSingleKeyRisk);
     copies.forEach(copy -> builder.copy(copy.uri(), copy.settings()));
@@ -153,7 +158,12 @@ record Config(
       throw repository.wrong(
           "copies", "names no place", "Add \"- uri: file:///var/lib/thorbis/repo\" below it.");
     }
-    repository.choice("write-policy", "all", List.of("all", "quorum", "primary"));
+    WritePolicy writePolicy =
+        writePolicy(
+            repository.choice(
+                "write-policy",
+                WritePolicy.PRIMARY.label(),
+                Arrays.stream(WritePolicy.values()).map(WritePolicy::label).toList()));
     Compression compression =
         repository.section("compression").map(Config::compression).orElse(Compression.DEFAULT);
 
@@ -194,6 +204,7 @@ record Config(
         file,
         state,
         List.copyOf(copies),
+        writePolicy,
         compression,
         List.copyOf(recipients),
         accepted,
@@ -204,13 +215,25 @@ record Config(
 
   private static Copy copy(Section section) {
     URI uri = section.uri("uri");
-    section.find("medium");
-    section.find("domain");
-    section.flag("offsite", false);
     Map<String, Object> settings =
-        section.section(uri.getScheme()).map(Section::rest).orElse(Map.of());
+        new LinkedHashMap<>(section.section(uri.getScheme()).map(Section::rest).orElse(Map.of()));
+    for (String fact : List.of("medium", "domain", "location")) {
+      section.find(fact).ifPresent(value -> settings.put(fact, value));
+    }
+    for (String fact : List.of("offsite", "immutable")) {
+      if (section.has(fact)) {
+        settings.put(fact, section.flag(fact, false));
+      }
+    }
     section.finish();
     return new Copy(uri, settings);
+  }
+
+  private static WritePolicy writePolicy(String label) {
+    return Arrays.stream(WritePolicy.values())
+        .filter(policy -> policy.label().equals(label))
+        .findFirst()
+        .orElseThrow();
   }
 
   private static Compression compression(Section section) {

@@ -2,9 +2,13 @@ package com.thorbis.backup.cli;
 
 import com.thorbis.backup.api.BackupDescriptor;
 import com.thorbis.backup.api.BackupState;
+import com.thorbis.backup.api.CheckItem;
+import com.thorbis.backup.api.CopiesReport;
+import com.thorbis.backup.api.HealReport;
 import com.thorbis.backup.api.RestorePlan;
 import com.thorbis.backup.api.RestoreReport;
 import com.thorbis.backup.api.SourceStatus;
+import com.thorbis.backup.api.SyncReport;
 import com.thorbis.backup.api.VerifyReport;
 import com.thorbis.backup.api.WalRange;
 import java.time.Duration;
@@ -111,6 +115,88 @@ final class Facts {
         "checked", report.checked(),
         "damaged", report.damaged().stream().map(Facts::damage).toList(),
         "durationMillis", report.durationMillis());
+  }
+
+  static Map<String, @Nullable Object> copies(CopiesReport report) {
+    return Json.object(
+        "writePolicy", report.writePolicy(),
+        "items", report.copies().stream().map(Facts::copy).toList(),
+        "criteria",
+            report.criteria().stream()
+                .map(
+                    one ->
+                        Json.object(
+                            "name", one.name(),
+                            "verdict", one.verdict().label(),
+                            "reason", one.reason()))
+                .toList());
+  }
+
+  private static Map<String, @Nullable Object> copy(CopiesReport.CopyState copy) {
+    Optional<CopiesReport.Contents> held = copy.contents();
+    return Json.object(
+        "name", copy.name(),
+        "medium", copy.medium(),
+        "domain", copy.domain(),
+        "location", copy.location(),
+        "offsite", copy.offsite(),
+        "immutable", copy.immutable(),
+        "primary", copy.primary(),
+        "reachable", copy.reachable(),
+        "problem", copy.problem(),
+        "objects", held.map(CopiesReport.Contents::objects),
+        "bytes", held.map(CopiesReport.Contents::bytes),
+        "lastCommit", held.map(CopiesReport.Contents::lastCommit),
+        "behindObjects", held.map(CopiesReport.Contents::behindObjects),
+        "behindBytes", held.map(CopiesReport.Contents::behindBytes),
+        "behindCommits", held.map(CopiesReport.Contents::behindCommits),
+        "differing", held.map(CopiesReport.Contents::differing),
+        "lastVerified", copy.lastVerified());
+  }
+
+  static Map<String, @Nullable Object> sync(SyncReport report) {
+    return Json.object(
+        "complete", report.complete(),
+        "items",
+            report.copies().stream()
+                .map(
+                    copy ->
+                        Json.object(
+                            "name", copy.name(),
+                            "objects", copy.objects(),
+                            "bytes", copy.bytes(),
+                            "problems", copy.problems()))
+                .toList(),
+        "durationMillis", report.durationMillis());
+  }
+
+  static Map<String, @Nullable Object> heal(HealReport report) {
+    return Json.object(
+        "checked", report.checked(),
+        "whole", report.whole(),
+        "repairs",
+            report.repairs().stream()
+                .map(
+                    repair ->
+                        Json.object(
+                            "object", repair.object(),
+                            "copy", repair.copy(),
+                            "kind", repair.kind(),
+                            "referenced", repair.referenced(),
+                            "healed", repair.healed(),
+                            "from", repair.from(),
+                            "problem", repair.problem().isEmpty() ? null : repair.problem()))
+                .toList(),
+        "problems", report.problems(),
+        "durationMillis", report.durationMillis());
+  }
+
+  /** A copy, as {@code status} sums it up. */
+  static Map<String, @Nullable Object> copy(CheckItem item) {
+    return Json.object(
+        "outcome", item.outcome().label(),
+        "message", item.message(),
+        "remedy", item.remedy().isEmpty() ? null : item.remedy());
   }
 
   private static Map<String, @Nullable Object> window(SourceStatus.Window window) {

@@ -41,6 +41,7 @@ final class InitCommand extends Job {
             "created", report.created(),
             "copies", config.copies().stream().map(Config.Copy::uri).toList(),
             "recipients", report.recipients(),
+            "notes", report.notes(),
             "recoveryKeyFingerprint", fingerprint,
             "recoveryKeyFile", keyFile.filter(file -> made)),
         out -> kit(out, config, report, fingerprint, keyFile.filter(file -> made)));
@@ -82,9 +83,8 @@ final class InitCommand extends Job {
       Optional<String> fingerprint,
       Optional<Path> keyFile) {
     out.println(
-        "Repository "
-            + report.repositoryId()
-            + (report.created() ? " created" : " exists; nothing was changed"));
+        "Repository " + report.repositoryId() + (report.created() ? " created" : " exists"));
+    report.notes().forEach(note -> out.println("note: " + note));
     out.println();
     out.println("Recovery kit: keep this apart from this machine and from the repository");
     out.println("  repository   " + report.repositoryId());

@@ -1,5 +1,6 @@
 package com.thorbis.backup.cli;
 
+import com.thorbis.backup.api.CheckItem;
 import com.thorbis.backup.api.SourceStatus;
 import com.thorbis.backup.api.ThorbisBackup;
 import com.thorbis.backup.spi.Settings;
@@ -26,13 +27,31 @@ final class StatusCommand extends Job {
   private int status(ThorbisBackup opened) {
     List<String> names = source == null ? opened.sources() : List.of(source);
     List<SourceStatus> all = names.stream().map(opened::status).toList();
+    List<CheckItem> copies = opened.checkCopies();
     thorbis()
         .print(
             Json.object(
                 "sources",
-                all.stream().map(each -> Facts.status(each, rpoTarget(each.name()))).toList()),
-            out -> all.forEach(each -> people(each, out)));
+                all.stream().map(each -> Facts.status(each, rpoTarget(each.name()))).toList(),
+                "copies",
+                copies.stream().map(Facts::copy).toList()),
+            out -> {
+              all.forEach(each -> people(each, out));
+              copies(copies, out);
+            });
     return Exit.DONE;
+  }
+
+  private static void copies(List<CheckItem> copies, PrintStream out) {
+    out.println("copies");
+    for (CheckItem copy : copies) {
+      out.println(
+          "  "
+              + copy.outcome().label()
+              + ": "
+              + copy.message()
+              + (copy.remedy().isEmpty() ? "" : ". " + copy.remedy()));
+    }
   }
 
   private Optional<Duration> rpoTarget(String name) {

@@ -35,6 +35,7 @@ import picocli.CommandLine.Spec;
       PruneCommand.class,
       HoldCommand.class,
       UndeleteCommand.class,
+      CopiesCommand.class,
       WalCommand.class,
       SourceCommand.class,
       DecodeCommand.class

@@ -7,6 +7,7 @@ import com.thorbis.backup.api.BackupException;
 import com.thorbis.backup.api.FailureKind;
 import com.thorbis.backup.spi.SecretValue;
 import com.thorbis.backup.spi.repository.Compression;
+import com.thorbis.backup.spi.repository.WritePolicy;
 import java.io.IOException;
 import java.net.URI;
 import java.nio.charset.StandardCharsets;
@@ -87,7 +88,14 @@ class ConfigTest {
     assertThat(config.copies())
         .containsExactly(
             new Config.Copy(
-                URI.create("file:///srv/repo"), Map.of("mode", "strict", "nested.deep", "1")));
+                URI.create("file:///srv/repo"),
+                Map.of(
+                    "mode", "strict",
+                    "nested.deep", "1",
+                    "medium", "disk",
+                    "domain", "host-a",
+                    "offsite", false)));
+    assertThat(config.writePolicy()).isEqualTo(WritePolicy.PRIMARY);
     assertThat(config.compression()).isEqualTo(new Compression("lz4", 3));
     assertThat(config.acceptSingleKeyRisk()).isTrue();
     assertThat(config.recipients()).hasSize(2);

@@ -3,11 +3,15 @@ package com.thorbis.backup.spi.repository;
 import com.thorbis.backup.api.BackupDescriptor;
 import com.thorbis.backup.api.BackupId;
 import com.thorbis.backup.api.BackupState;
+import com.thorbis.backup.api.CheckItem;
 import com.thorbis.backup.api.ClusterIdentity;
+import com.thorbis.backup.api.CopiesReport;
+import com.thorbis.backup.api.HealReport;
 import com.thorbis.backup.api.PrunePlan;
 import com.thorbis.backup.api.PruneReport;
 import com.thorbis.backup.api.PruneRequest;
 import com.thorbis.backup.api.RetentionPolicy;
+import com.thorbis.backup.api.SyncReport;
 import com.thorbis.backup.api.VerifyReport;
 import com.thorbis.backup.api.VerifyRequest;
 import java.io.IOException;
@@ -118,6 +122,26 @@ public interface Repository extends AutoCloseable {
    */
   default BackupState undelete(BackupId id) throws IOException {
     throw new UnsupportedOperationException();
+  }
+
+  /** What each copy holds, and how all of them stand against 3-2-1-1-0. Changes nothing. */
+  default CopiesReport copies(RunControl control) throws IOException {
+    throw new UnsupportedOperationException("copies");
+  }
+
+  /** Looks whether each copy can be asked and is what it should be. Changes nothing. */
+  default List<CheckItem> checkCopies() throws IOException {
+    return List.of();
+  }
+
+  /** Gives every copy what it lacks of what the others hold; what failed is in the report. */
+  default SyncReport syncCopies(RunControl control) throws IOException {
+    throw new UnsupportedOperationException("syncCopies");
+  }
+
+  /** Verifies every copy and repairs what is damaged from one that has it whole. */
+  default HealReport healCopies(RunControl control) throws IOException {
+    throw new UnsupportedOperationException("healCopies");
   }
 
   @Override

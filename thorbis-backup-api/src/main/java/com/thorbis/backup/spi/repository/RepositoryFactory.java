@@ -9,7 +9,8 @@ import java.io.InputStream;
 public interface RepositoryFactory {
   /**
    * Creates a repository on every copy, opening the new keys with each recipient that can; where
-   * one exists already, changes nothing.
+   * one exists already, changes nothing but that it makes the places of new copies and records
+   * which copies there are.
    *
    * @return whether something was created
    */
@@ -19,6 +20,18 @@ public interface RepositoryFactory {
    * Opens an existing repository: reads its commits and checks them against the remembered head.
    */
   Repository open(RepositorySetup setup) throws IOException;
+
+  /**
+   * Makes the first configured copy the one that decides who writes.
+   *
+   * @param force do so although the copy that decided so far cannot be asked, because it is gone
+   *     for good: were it still written to, the repository would split in two
+   * @throws RepositoryException of kind REFUSED if the first copy does not hold everything yet, or
+   *     the deciding one cannot be asked and {@code force} is not given
+   */
+  default void promote(RepositorySetup setup, boolean force) throws IOException {
+    throw new UnsupportedOperationException("promote");
+  }
 
   /** Looks at one repository object without any key. */
   ObjectDescription decode(InputStream object) throws IOException;

@@ -14,7 +14,8 @@ import org.jspecify.annotations.Nullable;
  * after it.
  */
 public final class RepositorySetup {
-  private final List<ObjectStore> copies;
+  private final List<Copy> copies;
+  private final WritePolicy writePolicy;
   private final List<KeyProvider> recipients;
   private final boolean singleKeyRiskAccepted;
   private final Compression compression;
@@ -25,6 +26,7 @@ public final class RepositorySetup {
 
   private RepositorySetup(Builder builder) {
     this.copies = List.copyOf(builder.copies);
+    this.writePolicy = builder.writePolicy;
     this.recipients = List.copyOf(builder.recipients);
     this.singleKeyRiskAccepted = builder.singleKeyRiskAccepted;
     this.compression = builder.compression;
@@ -39,9 +41,14 @@ public final class RepositorySetup {
     return new Builder();
   }
 
-  /** The places that hold the same objects. */
-  public List<ObjectStore> copies() {
+  /** The places that hold the same objects; the first decides who writes. */
+  public List<Copy> copies() {
     return copies;
+  }
+
+  /** When an object counts as written. */
+  public WritePolicy writePolicy() {
+    return writePolicy;
   }
 
   /** Who can open it. */
@@ -81,7 +88,8 @@ public final class RepositorySetup {
 
   /** Collects a setup. */
   public static final class Builder {
-    private final List<ObjectStore> copies = new ArrayList<>();
+    private final List<Copy> copies = new ArrayList<>();
+    private WritePolicy writePolicy = WritePolicy.PRIMARY;
     private final List<KeyProvider> recipients = new ArrayList<>();
     private boolean singleKeyRiskAccepted;
     private Compression compression = Compression.DEFAULT;
@@ -92,9 +100,20 @@ public final class RepositorySetup {
 
     private Builder() {}
 
-    /** Adds a copy. */
+    /** Adds a copy of which nothing more is said. */
     public Builder copy(ObjectStore store) {
-      copies.add(store);
+      return copy(Copy.of(store));
+    }
+
+    /** Adds a copy; the first one decides who writes. */
+    public Builder copy(Copy copy) {
+      copies.add(copy);
+      return this;
+    }
+
+    /** Chooses when an object counts as written. */
+    public Builder writePolicy(WritePolicy policy) {
+      this.writePolicy = policy;
       return this;
     }
 

@@ -6,16 +6,17 @@ import com.thorbis.backup.spi.repository.ObjectDescription;
 import com.thorbis.backup.spi.repository.Repository;
 import com.thorbis.backup.spi.repository.RepositoryFactory;
 import com.thorbis.backup.spi.repository.RepositorySetup;
+import com.thorbis.backup.spi.repository.RunControl;
 import com.thorbis.backup.storage.internal.SealedRepository;
 import com.thorbis.backup.storage.internal.Services;
 import com.thorbis.backup.storage.internal.Tuning;
 import com.thorbis.backup.storage.internal.catalog.Bootstrap;
-import com.thorbis.backup.storage.internal.catalog.Registrar;
 import com.thorbis.backup.storage.internal.pack.PieceCodec;
 import com.thorbis.backup.storage.internal.verify.ObjectDecoder;
 import java.io.IOException;
 import java.io.InputStream;
 import java.security.SecureRandom;
+import java.util.List;
 import java.util.concurrent.atomic.AtomicBoolean;
 
 /** Creates and opens sealed repositories in object stores. */
@@ -36,7 +37,19 @@ public final class SealedRepositoryFactory implements RepositoryFactory {
 
   @Override
   public InitReport init(RepositorySetup setup) throws IOException {
-    return Bootstrap.init(setup, tuning.checkpointEvery(), random);
+    InitReport report = Bootstrap.init(setup, tuning.checkpointEvery(), random);
+    if (!report.created() || setup.copies().size() == 1) {
+      return report;
+    }
+    // A new repository is small: the other copies get it at once.
+    try (Repository repository = open(setup)) {
+      List<String> notes =
+          repository.syncCopies(RunControl.unattended()).copies().stream()
+              .flatMap(
+                  copy -> copy.problems().stream().map(problem -> copy.name() + ": " + problem))
+              .toList();
+      return new InitReport(report.repositoryId(), true, report.recipients(), notes);
+    }
   }
 
   @Override
@@ -48,7 +61,7 @@ public final class SealedRepositoryFactory implements RepositoryFactory {
     Services services =
         new Services(
             opened.header().id(),
-            Bootstrap.store(setup),
+            opened.store(),
             opened.keys(),
             opened.log(),
             PieceCodec.of(setup.compression()),
@@ -56,7 +69,12 @@ public final class SealedRepositoryFactory implements RepositoryFactory {
             setup.clock(),
             random,
             tuning);
-    return new SealedRepository(services, new Registrar(opened, random), setup.readOnly());
+    return new SealedRepository(services, opened, setup);
+  }
+
+  @Override
+  public void promote(RepositorySetup setup, boolean force) throws IOException {
+    Bootstrap.promote(setup, force, tuning.checkpointEvery(), random);
   }
 
   @Override

@@ -12,7 +12,6 @@ import com.thorbis.backup.storage.internal.SealedRepository;
 import com.thorbis.backup.storage.internal.Services;
 import com.thorbis.backup.storage.internal.Tuning;
 import com.thorbis.backup.storage.internal.catalog.Bootstrap;
-import com.thorbis.backup.storage.internal.catalog.Registrar;
 import com.thorbis.backup.storage.internal.pack.PieceCodec;
 import com.thorbis.backup.testkit.MemoryObjectStore;
 import java.io.IOException;
@@ -100,7 +99,8 @@ class CodecFaultTest {
             TestRepository.CLOCK,
             random,
             Tuning.STANDARD),
-        new Registrar(opened, random));
+        opened,
+        setup);
   }
 
   private enum Fault {

@@ -70,16 +70,6 @@ class CommitLogTest {
   }
 
   @Test
-  void initRefusesSeveralCopies() {
-    RepositorySetup setup =
-        TestRepository.setup(store, state).copy(MemoryObjectStore.create()).build();
-    assertFails(
-        () -> TestRepository.FACTORY.init(setup),
-        "configuration.copies",
-        FailureKind.CONFIGURATION);
-  }
-
-  @Test
   void anEmptyStoreIsNotARepository() {
     assertFails(
         () -> TestRepository.FACTORY.open(TestRepository.setup(store, state).build()),

@@ -27,7 +27,6 @@ import com.thorbis.backup.storage.internal.Services;
 import com.thorbis.backup.storage.internal.Tuning;
 import com.thorbis.backup.storage.internal.catalog.Bootstrap;
 import com.thorbis.backup.storage.internal.catalog.Catalog;
-import com.thorbis.backup.storage.internal.catalog.Registrar;
 import com.thorbis.backup.storage.internal.lease.Heartbeat;
 import com.thorbis.backup.storage.internal.pack.PieceCodec;
 import com.thorbis.backup.storage.internal.prune.Pruner;
@@ -92,22 +91,26 @@ final class Site implements AutoCloseable {
 
   static Site open(ObjectStore store, Path state, Clock clock, int checkpointEvery, int sweepBatch)
       throws IOException {
+    return open(setup(store, state, clock), checkpointEvery, sweepBatch);
+  }
+
+  static Site open(RepositorySetup setup, int checkpointEvery, int sweepBatch)
+      throws IOException {
     Beats beats = new Beats();
     SecureRandom random = new SecureRandom();
-    RepositorySetup setup = setup(store, state, clock);
     Bootstrap.Opened opened = Bootstrap.open(setup, checkpointEvery, random);
     Services services =
         new Services(
             opened.header().id(),
-            store,
+            opened.store(),
             opened.keys(),
             opened.log(),
             PieceCodec.of(setup.compression()),
             setup.parallelism(),
-            clock,
+            setup.clock(),
             random,
             tuning(beats, checkpointEvery, sweepBatch));
-    return new Site(services, new SealedRepository(services, new Registrar(opened, random)), beats);
+    return new Site(services, new SealedRepository(services, opened, setup), beats);
   }
 
   /** Creates it, with the source "orders". */

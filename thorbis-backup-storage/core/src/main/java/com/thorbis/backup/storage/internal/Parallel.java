@@ -26,7 +26,9 @@ public final class Parallel {
   }
 
   /** Works on one item. */
+  @FunctionalInterface
   public interface Work<W, T> {
+    /** The item. */
     void on(W worker, T item) throws IOException;
   }
 

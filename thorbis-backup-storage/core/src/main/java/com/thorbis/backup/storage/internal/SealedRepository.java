@@ -3,31 +3,45 @@ package com.thorbis.backup.storage.internal;
 import com.thorbis.backup.api.BackupDescriptor;
 import com.thorbis.backup.api.BackupId;
 import com.thorbis.backup.api.BackupState;
+import com.thorbis.backup.api.CheckItem;
 import com.thorbis.backup.api.ClusterIdentity;
+import com.thorbis.backup.api.CopiesReport;
 import com.thorbis.backup.api.FailureKind;
+import com.thorbis.backup.api.HealReport;
 import com.thorbis.backup.api.PrunePlan;
 import com.thorbis.backup.api.PruneReport;
 import com.thorbis.backup.api.PruneRequest;
 import com.thorbis.backup.api.RetentionPolicy;
+import com.thorbis.backup.api.SyncReport;
 import com.thorbis.backup.api.VerifyReport;
 import com.thorbis.backup.api.VerifyRequest;
 import com.thorbis.backup.spi.repository.BackupReader;
 import com.thorbis.backup.spi.repository.BackupStart;
 import com.thorbis.backup.spi.repository.BackupWriter;
+import com.thorbis.backup.spi.repository.Copy;
 import com.thorbis.backup.spi.repository.Repository;
 import com.thorbis.backup.spi.repository.RepositoryException;
+import com.thorbis.backup.spi.repository.RepositorySetup;
 import com.thorbis.backup.spi.repository.RunControl;
 import com.thorbis.backup.spi.repository.SourceInfo;
 import com.thorbis.backup.spi.repository.WalArchive;
+import com.thorbis.backup.spi.repository.WritePolicy;
 import com.thorbis.backup.storage.internal.backup.SealedBackupReader;
 import com.thorbis.backup.storage.internal.backup.SealedBackupWriter;
+import com.thorbis.backup.storage.internal.catalog.Bootstrap;
 import com.thorbis.backup.storage.internal.catalog.Catalog;
 import com.thorbis.backup.storage.internal.catalog.Operation;
 import com.thorbis.backup.storage.internal.catalog.Registrar;
+import com.thorbis.backup.storage.internal.copies.CopySet;
 import com.thorbis.backup.storage.internal.prune.Keeper;
 import com.thorbis.backup.storage.internal.prune.Pruner;
 import com.thorbis.backup.storage.internal.retention.Candidate;
 import com.thorbis.backup.storage.internal.retention.Retention;
+import com.thorbis.backup.storage.internal.upkeep.CopyChecks;
+import com.thorbis.backup.storage.internal.upkeep.CopySurvey;
+import com.thorbis.backup.storage.internal.upkeep.CopySync;
+import com.thorbis.backup.storage.internal.upkeep.ObjectProof;
+import com.thorbis.backup.storage.internal.upkeep.ReadBacks;
 import com.thorbis.backup.storage.internal.verify.Verifier;
 import com.thorbis.backup.storage.internal.wal.SealedWalArchive;
 import java.io.IOException;
@@ -37,33 +51,28 @@ import java.util.HashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.Optional;
-import java.util.Set;
-import org.slf4j.Logger;
-import org.slf4j.LoggerFactory;
 
 /** An open repository. */
 public final class SealedRepository implements Repository {
-  private static final Logger LOG = LoggerFactory.getLogger(SealedRepository.class);
-
   private final Services services;
   private final Registrar registrar;
+  private final ObjectProof proof;
+  private final List<Copy> copies;
+  private final WritePolicy policy;
   private final boolean readOnly;
   private final Map<String, SealedWalArchive> archives = new HashMap<>();
 
   /** Over an opened log; the keys are closed with this. */
-  public SealedRepository(Services services, Registrar registrar) {
-    this(services, registrar, false);
-  }
-
-  /**
-   * Over an opened log; the keys are closed with this.
-   *
-   * @param readOnly whether what verifying found is left unrecorded
-   */
-  public SealedRepository(Services services, Registrar registrar, boolean readOnly) {
+  public SealedRepository(Services services, Bootstrap.Opened opened, RepositorySetup setup) {
     this.services = services;
-    this.registrar = registrar;
-    this.readOnly = readOnly;
+    this.registrar = new Registrar(opened, services.random());
+    this.proof = new ObjectProof(services, opened.header().tree());
+    this.copies = setup.copies();
+    this.policy = setup.writePolicy();
+    this.readOnly = setup.readOnly();
+    if (services.store() instanceof CopySet set) {
+      set.proof(proof);
+    }
   }
 
   @Override
@@ -113,6 +122,7 @@ public final class SealedRepository implements Repository {
 
   @Override
   public BackupWriter begin(BackupStart start) throws IOException {
+    services.log().requireDeciding();
     return new SealedBackupWriter(services, requireSource(start.source()), start);
   }
 
@@ -155,11 +165,14 @@ public final class SealedRepository implements Repository {
   @Override
   public VerifyReport verify(VerifyRequest request, RunControl control) throws IOException {
     services.log().refresh();
+    if (services.store() instanceof CopySet set) {
+      return new CopyChecks(services, set, proof, control, readBacks()).verify(request);
+    }
     Verifier verifier = new Verifier(services, control);
     VerifyReport report = verifier.verify(request);
-    if (!readOnly && !verifier.proven().isEmpty()) {
-      recordProof(verifier.proven());
-    }
+    ReadBacks readBacks = readBacks();
+    readBacks.add(services.store(), verifier.proven());
+    readBacks.record();
     return report;
   }
 
@@ -231,28 +244,53 @@ public final class SealedRepository implements Repository {
     return new Keeper(services).undelete(id);
   }
 
-  /** What is not recorded is proven again; a store that can only be read is no reason to fail. */
-  private void recordProof(Set<BackupId> proven) {
-    Instant now = services.clock().instant();
-    try {
-      services
-          .log()
-          .append(
-              catalog ->
-                  proven.stream()
-                      .filter(id -> catalog.backup(id).isPresent())
-                      .map(
-                          id ->
-                              (Operation) new Operation.Verified(id, "data", now, Optional.empty()))
-                      .toList());
-    } catch (IOException e) {
-      LOG.warn("What was verified could not be recorded: {}", e.toString());
+  @Override
+  public CopiesReport copies(RunControl control) throws IOException {
+    services.log().refresh();
+    return survey().run(control);
+  }
+
+  @Override
+  public List<CheckItem> checkCopies() throws IOException {
+    services.log().refresh();
+    return survey().check();
+  }
+
+  @Override
+  public SyncReport syncCopies(RunControl control) throws IOException {
+    services.log().refresh();
+    return services.store() instanceof CopySet set
+        ? new CopySync(services, set, proof, control).run()
+        : new SyncReport(List.of(), 0);
+  }
+
+  @Override
+  public HealReport healCopies(RunControl control) throws IOException {
+    services.log().refresh();
+    if (!(services.store() instanceof CopySet set)) {
+      throw new RepositoryException(
+          "repository.one-copy",
+          FailureKind.REFUSED,
+          "There is one copy: nothing to heal it from",
+          Map.of(),
+          "Run verify to see what is damaged; add a copy to repository.copies.",
+          null);
     }
+    return new CopyChecks(services, set, proof, control, readBacks()).heal();
+  }
+
+  private ReadBacks readBacks() {
+    return new ReadBacks(services, readOnly);
+  }
+
+  private CopySurvey survey() {
+    return new CopySurvey(services, copies, policy);
   }
 
   @Override
   public void close() {
     services.keys().close();
+    Bootstrap.release(services.store());
   }
 
   private Catalog.Source requireSource(String name) throws RepositoryException {

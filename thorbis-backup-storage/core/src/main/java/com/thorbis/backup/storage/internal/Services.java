@@ -31,4 +31,9 @@ public record Services(
     int parallelism,
     Clock clock,
     SecureRandom random,
-    Tuning tuning) {}
+    Tuning tuning) {
+  /** The same, over one copy alone and as far as its commits reach. */
+  public Services on(ObjectStore copy, CommitLog upTo) {
+    return new Services(repository, copy, keys, upTo, codecs, parallelism, clock, random, tuning);
+  }
+}

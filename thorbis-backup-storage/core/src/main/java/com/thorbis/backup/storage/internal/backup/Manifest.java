@@ -51,7 +51,7 @@ record Manifest(
   }
 
   /** Takes a document apart. */
-  static Manifest read(Json.Node node, ObjectId repository, String copy)
+  static Manifest read(Json.Node node, ObjectId repository, List<String> copies)
       throws RepositoryException {
     if (!node.text("format").equals(FORMAT)) {
       throw node.wrong("format", "not " + FORMAT);
@@ -71,7 +71,7 @@ record Manifest(
       tables.add(readPiece(table));
     }
     return new Manifest(
-        StoredBackup.read(node.node("backup"), copy),
+        StoredBackup.read(node.node("backup"), copies),
         readFacts(node.node("facts")),
         node.text("run"),
         packs,

@@ -8,9 +8,12 @@ import com.thorbis.backup.spi.repository.RepositoryException;
 import com.thorbis.backup.spi.repository.RunControl;
 import com.thorbis.backup.spi.repository.StoredFile;
 import com.thorbis.backup.spi.storage.ObjectKey;
+import com.thorbis.backup.spi.storage.ObjectStore;
 import com.thorbis.backup.spi.storage.StorageException;
 import com.thorbis.backup.storage.internal.Services;
 import com.thorbis.backup.storage.internal.catalog.Catalog;
+import com.thorbis.backup.storage.internal.copies.CopySet;
+import com.thorbis.backup.storage.internal.copies.SoundReads;
 import com.thorbis.backup.storage.internal.format.Json;
 import com.thorbis.backup.storage.internal.format.SealedObjects;
 import com.thorbis.backup.storage.internal.pack.PackReader;
@@ -51,36 +54,35 @@ public final class SealedBackupReader implements BackupReader {
   static Manifest readManifest(Services services, Catalog.Source source, Catalog.Entry entry)
       throws IOException {
     ObjectKey key = entry.manifest().key();
-    return SealedObjects.again(key, () -> tryManifest(services, source, entry, key));
-  }
-
-  private static Manifest tryManifest(
-      Services services, Catalog.Source source, Catalog.Entry entry, ObjectKey key)
-      throws IOException {
-    byte[] sealed;
+    byte[] plain;
     try {
-      sealed = SealedObjects.fetch(services.store(), key, SealedObjects.MOST_BYTES);
+      plain =
+          SoundReads.read(
+              services.store(), key, from -> openManifest(services, source, entry, from));
     } catch (StorageException.NotFound e) {
       throw RepositoryException.damaged(key.value(), "is missing", e);
     }
-    if (!entry.manifest().matches(sealed)) {
-      throw RepositoryException.damaged(key.value(), "is not what its commit vouches for", null);
-    }
-    byte[] plain =
-        SealedObjects.open(
-            sealed,
-            ObjectType.MANIFEST,
-            key,
-            services.repository(),
-            source.tree(),
-            services.keys());
     Manifest manifest =
         Manifest.read(
-            Json.read(plain, key.value()), services.repository(), services.store().describe());
+            Json.read(plain, key.value()),
+            services.repository(),
+            CopySet.holders(services.store()));
     if (!manifest.backup().id().equals(entry.backup().id())) {
       throw RepositoryException.damaged(key.value(), "is another backup's", null);
     }
     return manifest;
+  }
+
+  private static byte[] openManifest(
+      Services services, Catalog.Source source, Catalog.Entry entry, ObjectStore from)
+      throws IOException {
+    ObjectKey key = entry.manifest().key();
+    byte[] sealed = SealedObjects.fetch(from, key, SealedObjects.MOST_BYTES);
+    if (!entry.manifest().matches(sealed)) {
+      throw RepositoryException.damaged(key.value(), "is not what its commit vouches for", null);
+    }
+    return SealedObjects.open(
+        sealed, ObjectType.MANIFEST, key, services.repository(), source.tree(), services.keys());
   }
 
   @Override

@@ -27,6 +27,7 @@ import com.thorbis.backup.storage.internal.catalog.CommitLog;
 import com.thorbis.backup.storage.internal.catalog.Operation;
 import com.thorbis.backup.storage.internal.catalog.SlotRef;
 import com.thorbis.backup.storage.internal.catalog.StoredBackup;
+import com.thorbis.backup.storage.internal.copies.CopySet;
 import com.thorbis.backup.storage.internal.format.Digests;
 import com.thorbis.backup.storage.internal.format.Json;
 import com.thorbis.backup.storage.internal.format.ObjectNames;
@@ -376,7 +377,7 @@ public final class SealedBackupWriter implements BackupWriter {
         bytesChanged,
         stored,
         Math.max(0, now.toEpochMilli() - start.startedAt().toEpochMilli()),
-        List.of(services.store().describe()),
+        CopySet.holders(services.store()),
         facts.warnings());
   }
 

@@ -4,19 +4,25 @@ import com.thorbis.backup.api.FailureKind;
 import com.thorbis.backup.crypto.EpochKey;
 import com.thorbis.backup.crypto.KeySlot;
 import com.thorbis.backup.crypto.ObjectId;
+import com.thorbis.backup.spi.crypto.KeyException;
 import com.thorbis.backup.spi.crypto.KeyProvider;
+import com.thorbis.backup.spi.repository.Copy;
 import com.thorbis.backup.spi.repository.InitReport;
 import com.thorbis.backup.spi.repository.RepositoryException;
 import com.thorbis.backup.spi.repository.RepositorySetup;
+import com.thorbis.backup.spi.repository.WritePolicy;
 import com.thorbis.backup.spi.storage.ObjectKey;
 import com.thorbis.backup.spi.storage.ObjectSource;
 import com.thorbis.backup.spi.storage.ObjectStore;
 import com.thorbis.backup.spi.storage.StorageException;
+import com.thorbis.backup.storage.internal.copies.CopyIdentity;
+import com.thorbis.backup.storage.internal.copies.CopySet;
 import com.thorbis.backup.storage.internal.format.ObjectNames;
 import com.thorbis.backup.storage.internal.format.Outcomes;
 import com.thorbis.backup.storage.internal.format.SealedObjects;
 import java.io.IOException;
 import java.security.SecureRandom;
+import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.List;
 import java.util.Map;
@@ -36,47 +42,93 @@ public final class Bootstrap {
    * A repository that was opened.
    *
    * @param header what it says of itself
+   * @param store all copies as one; closed by the caller with {@link #release}
    * @param keys closed by the caller
    * @param log all commits so far were read
    */
-  public record Opened(RepositoryHeader header, KeyRing keys, CommitLog log) {}
+  public record Opened(RepositoryHeader header, ObjectStore store, KeyRing keys, CommitLog log) {}
 
-  /** The one store; several copies come with a later version. */
-  public static ObjectStore store(RepositorySetup setup) throws RepositoryException {
-    if (setup.copies().size() != 1) {
+  /** Ends what was opened over stores, which themselves stay open. */
+  public static void release(ObjectStore store) {
+    if (store instanceof CopySet set) {
+      set.close();
+    }
+  }
+
+  private static ObjectStore store(List<Copy> copies, WritePolicy policy)
+      throws RepositoryException {
+    if (copies.isEmpty()) {
       throw new RepositoryException(
           "configuration.copies",
           FailureKind.CONFIGURATION,
-          "repository.copies: "
-              + setup.copies().size()
-              + " are configured; this release supports exactly one",
-          Map.of("copies", Integer.toString(setup.copies().size())),
-          "Configure one copy.",
+          "repository.copies: none is configured",
+          Map.of(),
+          "Configure one copy or more.",
           null);
     }
-    return setup.copies().get(0);
+    return copies.size() == 1 ? copies.get(0).store() : new CopySet(copies, policy);
   }
 
   /** Opens an existing repository. */
   public static Opened open(RepositorySetup setup, int checkpointEvery, SecureRandom random)
       throws IOException {
-    ObjectStore store = store(setup);
-    // What was damaged on its way may show only where it is compared with something else.
-    return SealedObjects.again(
-        ObjectNames.HEADER, () -> tryOpen(setup, store, checkpointEvery, random));
+    return open(setup, setup.copies(), setup.writePolicy(), checkpointEvery, random);
   }
 
-  private static Opened tryOpen(
+  private static Opened open(
+      RepositorySetup setup,
+      List<Copy> copies,
+      WritePolicy policy,
+      int checkpointEvery,
+      SecureRandom random)
+      throws IOException {
+    ObjectStore store = store(copies, policy);
+    boolean opened = false;
+    try {
+      // What was damaged on its way may show only where it is compared with something else.
+      Opened found =
+          SealedObjects.again(
+              ObjectNames.HEADER, () -> open(setup, store, checkpointEvery, random));
+      opened = true;
+      return found;
+    } finally {
+      if (!opened) {
+        release(store);
+      }
+    }
+  }
+
+  private static Opened open(
       RepositorySetup setup, ObjectStore store, int checkpointEvery, SecureRandom random)
       throws IOException {
-    byte[] headerBytes = readHeader(store);
+    byte[] headerBytes = findHeader(store);
     if (headerBytes == null) {
-      if (!store.list(ObjectNames.COMMITS, Optional.empty()).objects().isEmpty()) {
-        throw RepositoryException.damaged(
-            ObjectNames.HEADER.value(), "is missing, while there are commits", null);
-      }
       throw notInitialised(store);
     }
+    try {
+      return open(setup, store, headerBytes, checkpointEvery, random);
+    } catch (RepositoryException | KeyException damaged) {
+      // The header is plain: that it was altered shows only when it opens nothing.
+      for (byte[] other : otherHeaders(store, headerBytes)) {
+        try {
+          Opened opened = open(setup, store, other, checkpointEvery, random);
+          LOG.warn("The header of a copy is damaged; run copies heal", damaged);
+          return opened;
+        } catch (RepositoryException | KeyException e) {
+          damaged.addSuppressed(e);
+        }
+      }
+      throw damaged;
+    }
+  }
+
+  private static Opened open(
+      RepositorySetup setup,
+      ObjectStore store,
+      byte[] headerBytes,
+      int checkpointEvery,
+      SecureRandom random)
+      throws IOException {
     RepositoryHeader header = RepositoryHeader.read(headerBytes);
     KeyRing keys = new KeyRing(store, header.id(), setup.recipients());
     keys.expect(header.slots());
@@ -88,7 +140,7 @@ public final class Bootstrap {
         throw notInitialised(store);
       }
       opened = true;
-      return new Opened(header, keys, log);
+      return new Opened(header, store, keys, log);
     } finally {
       if (!opened) {
         keys.close();
@@ -96,28 +148,84 @@ public final class Bootstrap {
     }
   }
 
-  /** Creates a repository, or finishes what an earlier attempt left. */
-  public static InitReport init(RepositorySetup setup, int checkpointEvery, SecureRandom random)
-      throws IOException {
-    ObjectStore store = store(setup);
-    store.createPlace();
-    return SealedObjects.again(
-        ObjectNames.HEADER, () -> tryInit(setup, store, checkpointEvery, random));
+  private static byte @Nullable [] findHeader(ObjectStore store) throws IOException {
+    if (store instanceof CopySet set) {
+      try {
+        // A place that is being filled gets its header last.
+        set.primaryIncomplete(set.primary().head(ObjectNames.HEADER).isEmpty());
+      } catch (StorageException e) {
+        LOG.warn(
+            "{} cannot be asked; the other copies may lack what it got last: {}",
+            set.describe(),
+            e.getMessage());
+      }
+    }
+    byte[] headerBytes = readHeader(store);
+    if (headerBytes == null
+        && !store.list(ObjectNames.COMMITS, Optional.empty()).objects().isEmpty()) {
+      throw RepositoryException.damaged(
+          ObjectNames.HEADER.value(),
+          "is missing, while there are commits; it is written last when a copy is filled",
+          null);
+    }
+    return headerBytes;
   }
 
-  private static InitReport tryInit(
+  private static List<byte[]> otherHeaders(ObjectStore store, byte[] known) {
+    List<byte[]> others = new ArrayList<>();
+    if (store instanceof CopySet set) {
+      for (Copy copy : set.copies()) {
+        try {
+          byte[] bytes = readHeader(copy.store());
+          if (bytes != null && !Arrays.equals(bytes, known)) {
+            others.add(bytes);
+          }
+        } catch (IOException e) {
+          LOG.debug("{} has no header to try: {}", copy.name(), e.getMessage());
+        }
+      }
+    }
+    return others;
+  }
+
+  /** Creates a repository, or finishes what an earlier attempt left; makes places of new copies. */
+  public static InitReport init(RepositorySetup setup, int checkpointEvery, SecureRandom random)
+      throws IOException {
+    List<Copy> copies = setup.copies();
+    // Under any policy the first copy comes first, and the others get all of it when it is whole.
+    ObjectStore store = store(copies, WritePolicy.PRIMARY);
+    try {
+      for (Copy copy : copies) {
+        copy.store().createPlace();
+      }
+      return SealedObjects.again(
+          ObjectNames.HEADER, () -> init(setup, store, checkpointEvery, random));
+    } finally {
+      release(store);
+    }
+  }
+
+  private static InitReport init(
       RepositorySetup setup, ObjectStore store, int checkpointEvery, SecureRandom random)
       throws IOException {
-    byte[] headerBytes = readHeader(store);
+    byte[] headerBytes = findHeader(store);
     if (headerBytes == null) {
-      if (!store.list(ObjectNames.COMMITS, Optional.empty()).objects().isEmpty()) {
-        throw RepositoryException.damaged(
-            ObjectNames.HEADER.value(), "is missing, while there are commits", null);
-      }
       requireTwoWays(setup);
-      probe(store, random);
+      for (Copy copy : setup.copies()) {
+        probe(copy.store(), random);
+      }
       headerBytes = createHeader(setup, store, random);
     }
+    return init(setup, store, headerBytes, checkpointEvery, random);
+  }
+
+  private static InitReport init(
+      RepositorySetup setup,
+      ObjectStore store,
+      byte[] headerBytes,
+      int checkpointEvery,
+      SecureRandom random)
+      throws IOException {
     RepositoryHeader header = RepositoryHeader.read(headerBytes);
     try (KeyRing keys = new KeyRing(store, header.id(), setup.recipients())) {
       keys.expect(header.slots());
@@ -125,22 +233,172 @@ public final class Bootstrap {
       SlotRef headerRef = SlotRef.of(ObjectNames.HEADER, headerBytes);
       log.refresh();
       boolean created = log.sequence() == 0;
+      keys.key(header.tree(), 1);
+      List<String> notes = new ArrayList<>();
       if (created) {
         KeySlot place = new KeySlot(header.id(), header.tree(), 1);
         List<SlotRef> slots = header.slots().isEmpty() ? keys.list(place) : header.slots();
-        keys.key(header.tree(), 1);
         log.append(
             catalog ->
                 catalog.plainObjects().isEmpty()
                     ? List.of(new Operation.Init(headerRef, header.tree(), slots))
-                    : List.of());
+                    : List.of(),
+            true);
         LOG.info("Created repository={} in {}", header.id(), store.describe());
-      } else {
-        keys.key(header.tree(), 1);
+      }
+      recordPlaces(setup.copies(), header, log, random, notes);
+      if (store instanceof CopySet set) {
+        noteIncomplete(set, log, notes);
       }
       return new InitReport(
-          header.id().toString(), created, keys.describeRecipients(header.tree()));
+          header.id().toString(), created, keys.describeRecipients(header.tree()), notes);
     }
+  }
+
+  /** The places as they are configured; those that have no id yet get one. */
+  private static Operation.Copies places(
+      List<Copy> copies, RepositoryHeader header, SecureRandom random) throws IOException {
+    List<Operation.Copies.Place> places = new ArrayList<>();
+    for (Copy copy : copies) {
+      ObjectId id = CopyIdentity.ensure(copy.store(), header.id(), random);
+      if (places.stream().anyMatch(place -> place.id().equals(id))) {
+        throw new RepositoryException(
+            "configuration.copies",
+            FailureKind.CONFIGURATION,
+            "repository.copies: " + copy.name() + " is the same place as another copy",
+            Map.of("copy", copy.name()),
+            "Name each place once. A place that was made by copying another's files must be"
+                + " emptied and filled by copies sync.",
+            null);
+      }
+      places.add(new Operation.Copies.Place(id, copy.name()));
+    }
+    return new Operation.Copies(places);
+  }
+
+  /** Records which copies there are, as far as the copy that decides stays the same. */
+  private static void recordPlaces(
+      List<Copy> copies,
+      RepositoryHeader header,
+      CommitLog log,
+      SecureRandom random,
+      List<String> notes)
+      throws IOException {
+    List<Operation.Copies.Place> known = log.catalog().copies();
+    if (copies.size() == 1) {
+      return; // what others configure stays recorded
+    }
+    Operation.Copies now = places(copies, header, random);
+    if (!known.isEmpty() && !known.get(0).id().equals(now.places().get(0).id())) {
+      notes.add(
+          copies.get(0).name()
+              + " is not the copy through which the repository is written, which is "
+              + known.get(0).name()
+              + ": run copies sync, then copies promote");
+      return;
+    }
+    if (known.isEmpty() && copies.get(0).store().head(ObjectNames.HEADER).isEmpty()) {
+      notes.add(
+          copies.get(0).name()
+              + " is new and cannot come first: name the place first that holds the repository");
+      return;
+    }
+    log.append(catalog -> catalog.copies().equals(now.places()) ? List.of() : List.of(now), true);
+  }
+
+  private static void noteIncomplete(CopySet set, CommitLog log, List<String> notes)
+      throws IOException {
+    for (Copy copy : set.copies()) {
+      if (copy.store().head(ObjectNames.HEADER).isEmpty()
+          || copy.store().head(ObjectNames.commit(log.sequence())).isEmpty()) {
+        notes.add(copy.name() + " does not hold everything yet: run copies sync");
+      }
+    }
+  }
+
+  /** Makes the first configured copy the one that decides. */
+  public static void promote(
+      RepositorySetup setup, boolean force, int checkpointEvery, SecureRandom random)
+      throws IOException {
+    List<Copy> copies = setup.copies();
+    Copy next = copies.get(0);
+    Opened opened = open(setup, copies, WritePolicy.PRIMARY, checkpointEvery, random);
+    Copy deciding;
+    try {
+      requireWhole(next, opened.log());
+      deciding = findDeciding(copies, opened, force);
+    } finally {
+      opened.keys().close();
+      release(opened.store());
+    }
+    // Written through the copy that decides so far, so that no writer can win there any more.
+    List<Copy> order = new ArrayList<>(copies);
+    order.remove(deciding);
+    order.add(0, deciding);
+    opened = open(setup, order, WritePolicy.PRIMARY, checkpointEvery, random);
+    try {
+      Operation.Copies now = places(copies, opened.header(), random);
+      opened
+          .log()
+          .append(
+              catalog -> catalog.copies().equals(now.places()) ? List.of() : List.of(now), true);
+      LOG.warn("{} decides who writes from now on", next.name());
+      if (deciding != next) {
+        // Nobody writes before it has this: done here, no sync need come first.
+        ObjectKey last = ObjectNames.commit(opened.log().sequence());
+        byte[] bytes = SealedObjects.fetch(deciding.store(), last, SealedObjects.MOST_BYTES);
+        Outcomes.settle(
+            next.store(), last, bytes.length, () -> next.store().put(last, ObjectSource.of(bytes)));
+      }
+    } finally {
+      opened.keys().close();
+      release(opened.store());
+    }
+  }
+
+  private static void requireWhole(Copy next, CommitLog log) throws IOException {
+    if (next.store().head(ObjectNames.HEADER).isEmpty()
+        || next.store().head(ObjectNames.commit(log.sequence())).isEmpty()) {
+      throw new RepositoryException(
+          "repository.copy-behind",
+          FailureKind.REFUSED,
+          next.name() + " does not hold everything yet, so it cannot come first",
+          Map.of("copy", next.name()),
+          "Run copies sync.",
+          null);
+    }
+  }
+
+  /** The copy that decides so far, or the next one where that is gone and this is accepted. */
+  private static Copy findDeciding(List<Copy> copies, Opened opened, boolean force)
+      throws IOException {
+    List<Operation.Copies.Place> places = opened.log().catalog().copies();
+    if (places.isEmpty()) {
+      return copies.get(0);
+    }
+    Operation.Copies.Place deciding = places.get(0);
+    for (Copy copy : copies) {
+      try {
+        if (CopyIdentity.read(copy.store(), opened.header().id())
+            .equals(Optional.of(deciding.id()))) {
+          return copy;
+        }
+      } catch (StorageException e) {
+        LOG.warn("{} cannot be asked: {}", copy.name(), e.getMessage());
+      }
+    }
+    if (force) {
+      return copies.get(0);
+    }
+    throw new RepositoryException(
+        "repository.primary-unreachable",
+        FailureKind.REFUSED,
+        deciding.name()
+            + ", through which the repository is written, cannot be asked: were it written to"
+            + " meanwhile, the repository would split in two",
+        Map.of("primary", deciding.name()),
+        "Bring it back. If it is gone for good, run copies promote --yes.",
+        null);
   }
 
   private static CommitLog log(

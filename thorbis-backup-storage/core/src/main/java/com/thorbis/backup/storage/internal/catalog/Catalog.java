@@ -1,5 +1,6 @@
 package com.thorbis.backup.storage.internal.catalog;
 
+import com.thorbis.backup.api.WalSegment;
 import com.thorbis.backup.api.BackupId;
 import com.thorbis.backup.api.BackupStatus;
 import com.thorbis.backup.api.Lsn;
@@ -25,9 +26,10 @@ public final class Catalog {
   private final Map<BackupId, Kept> backups = new LinkedHashMap<>();
   private final List<Operation.WalMark> walMarks = new ArrayList<>();
   private final List<Operation.WalExpire> walExpiries = new ArrayList<>();
-  private final Map<WalLine, Operation.WalExpire> walGone = new LinkedHashMap<>();
-  private final Map<String, Operation.Sweep> sweeps = new LinkedHashMap<>();
+  private final Map<WalLine, Said<Operation.WalExpire>> walGone = new LinkedHashMap<>();
+  private final Map<String, Said<Operation.Sweep>> sweeps = new LinkedHashMap<>();
   private final List<SlotRef> plainObjects = new ArrayList<>();
+  private List<Operation.Copies.Place> copies = List.of();
 
   /**
    * A source.
@@ -54,20 +56,31 @@ public final class Catalog {
    * What has become of a backup since it was made.
    *
    * @param sequence the commit that made it
-   * @param verified when it was last proven whole
+   * @param proofs when it was proven whole on each copy, the last proof last
    * @param holds in the order they were placed
    * @param deleted if it was given up and did not come back
    * @param sweeping whether its bytes are being removed: it can no longer come back
    */
   public record Fate(
       long sequence,
-      Optional<Operation.Verified> verified,
+      List<Operation.Verified> proofs,
       List<Operation.Hold> holds,
       Optional<Operation.Delete> deleted,
       boolean sweeping) {
-    /** Copies the list. */
+    /** Copies the lists. */
     public Fate {
+      proofs = List.copyOf(proofs);
       holds = List.copyOf(holds);
+    }
+
+    /** When it was last proven whole, wherever. */
+    public Optional<Operation.Verified> verified() {
+      return proofs.isEmpty() ? Optional.empty() : Optional.of(proofs.get(proofs.size() - 1));
+    }
+
+    /** When it was last proven whole in a place of this id; in the only one if that has none. */
+    public Optional<Operation.Verified> proof(Optional<String> place) {
+      return proofs.stream().filter(proof -> proof.copy().equals(place)).findFirst();
     }
 
     /** Whether it counts as a backup. */
@@ -81,19 +94,22 @@ public final class Catalog {
     }
 
     private Fate with(Operation.Verified proof) {
-      return new Fate(sequence, Optional.of(proof), holds, deleted, sweeping);
+      List<Operation.Verified> now = new ArrayList<>(proofs);
+      now.removeIf(earlier -> earlier.copy().equals(proof.copy()));
+      now.add(proof);
+      return new Fate(sequence, now, holds, deleted, sweeping);
     }
 
     private Fate with(List<Operation.Hold> now) {
-      return new Fate(sequence, verified, now, deleted, sweeping);
+      return new Fate(sequence, proofs, now, deleted, sweeping);
     }
 
     private Fate with(Optional<Operation.Delete> deletion) {
-      return new Fate(sequence, verified, holds, deletion, sweeping);
+      return new Fate(sequence, proofs, holds, deletion, sweeping);
     }
 
     private Fate swept() {
-      return new Fate(sequence, verified, holds, deleted, true);
+      return new Fate(sequence, proofs, holds, deleted, true);
     }
   }
 
@@ -102,6 +118,9 @@ public final class Catalog {
 
   /** One timeline of an incarnation. */
   private record WalLine(String source, String incarnation, Timeline timeline) {}
+
+  /** What a commit of this number said. */
+  private record Said<T>(long sequence, T what) {}
 
   /**
    * Operations that a commit of this number could have made.
@@ -113,7 +132,7 @@ public final class Catalog {
   Catalog() {}
 
   /** What it holds now, and goes its own way from here. */
-  synchronized Catalog copy() {
+  public synchronized Catalog copy() {
     Catalog copy = new Catalog();
     copy.sources.putAll(sources);
     copy.backups.putAll(backups);
@@ -122,6 +141,7 @@ public final class Catalog {
     copy.walGone.putAll(walGone);
     copy.sweeps.putAll(sweeps);
     copy.plainObjects.addAll(plainObjects);
+    copy.copies = copies;
     return copy;
   }
 
@@ -180,13 +200,46 @@ public final class Catalog {
   /** Up to where the log of a timeline is being removed, or is gone; zero if none was. */
   public synchronized Lsn walGone(String source, String incarnation, Timeline timeline) {
     return Optional.ofNullable(walGone.get(new WalLine(source, incarnation, timeline)))
-        .map(Operation.WalExpire::before)
+        .map(gone -> gone.what().before())
         .orElse(new Lsn(0));
   }
 
   /** The log of a source that is being removed, or is gone. */
   public synchronized List<Operation.WalExpire> walGone(String source) {
-    return walGone.values().stream().filter(gone -> gone.source().equals(source)).toList();
+    return walGone.values().stream()
+        .map(Said::what)
+        .filter(gone -> gone.source().equals(source))
+        .toList();
+  }
+
+  /** The commit that says of such log that it is being removed; 0 if none does. */
+  public synchronized long commitOf(Operation.WalExpire gone) {
+    Said<Operation.WalExpire> said = walGone.get(line(gone));
+    return said == null ? 0 : said.sequence();
+  }
+
+  /** Whether a segment is being removed, or is gone: it was given up, and no backup needs it. */
+  public synchronized boolean isGone(String source, String incarnation, WalSegment segment) {
+    Said<Operation.WalExpire> said =
+        walGone.get(new WalLine(source, incarnation, segment.timeline()));
+    if (said == null || segment.end().compareTo(said.what().before()) > 0) {
+      return false;
+    }
+    return said.what().keep().stream()
+            .noneMatch(stretch -> overlaps(segment, stretch.start(), stretch.end()))
+        && backups.values().stream()
+            .filter(kept -> !kept.fate().sweeping())
+            .map(kept -> kept.entry().backup())
+            .filter(
+                backup ->
+                    backup.source().equals(source)
+                        && backup.timeline().equals(segment.timeline()))
+            .noneMatch(
+                backup -> overlaps(segment, backup.startLsn(), backup.stopLsn().plus(1)));
+  }
+
+  private static boolean overlaps(WalSegment segment, Lsn start, Lsn end) {
+    return segment.start().compareTo(end) < 0 && start.compareTo(segment.end()) < 0;
   }
 
   /** Whether an expiry gives up more than was given up before. */
@@ -196,12 +249,23 @@ public final class Catalog {
 
   /** Sweeps that began and have not said that they ended. */
   public synchronized List<Operation.Sweep> sweeps() {
-    return List.copyOf(sweeps.values());
+    return sweeps.values().stream().map(Said::what).toList();
+  }
+
+  /** The commit that began a sweep; 0 if it has ended. */
+  public synchronized long commitOf(Operation.Sweep sweep) {
+    Said<Operation.Sweep> said = sweeps.get(sweep.sweep());
+    return said == null ? 0 : said.sequence();
   }
 
   /** Header and key slots, which commits vouch for. */
   public synchronized List<SlotRef> plainObjects() {
     return List.copyOf(plainObjects);
+  }
+
+  /** The places that hold the repository, the deciding one first; empty if that was never said. */
+  public synchronized List<Operation.Copies.Place> copies() {
+    return copies;
   }
 
   /** Where the objects lie that a sweep removes by name. */
@@ -248,7 +312,7 @@ public final class Catalog {
             new Source(new SourceInfo(adopt.source(), source.info().type(), lives), source.tree()));
       } else if (operation instanceof Operation.Backup made) {
         Source source = sources.get(made.backup().source());
-        Fate fate = new Fate(sequence, Optional.empty(), List.of(), Optional.empty(), false);
+        Fate fate = new Fate(sequence, List.of(), List.of(), Optional.empty(), false);
         if (source == null
             || !made.manifest()
                 .key()
@@ -273,16 +337,19 @@ public final class Catalog {
                       kept.entry().manifest()),
                   kept.fate()));
         }
+      } else if (operation instanceof Operation.Copies places) {
+        copies = places.places();
       } else if (operation instanceof Operation.WalMark mark) {
         mark(mark);
       } else {
-        applyKeeping(operation, key);
+        applyKeeping(sequence, operation, key);
       }
     }
   }
 
   /** What proves, keeps, gives up and removes backups. */
-  private void applyKeeping(Operation operation, ObjectKey key) throws RepositoryException {
+  private void applyKeeping(long sequence, Operation operation, ObjectKey key)
+      throws RepositoryException {
     if (operation instanceof Operation.Verified proof) {
       update(require(proof.backup(), key), require(proof.backup(), key).fate().with(proof));
     } else if (operation instanceof Operation.Hold hold) {
@@ -334,16 +401,16 @@ public final class Catalog {
           throw damaged(key, "removes the manifest of a backup that stays");
         }
       }
-      sweep.wal().forEach(this::loseLog);
+      sweep.wal().forEach(gone -> loseLog(sequence, gone));
       if (!sweep.sweep().isEmpty()) {
-        sweeps.put(sweep.sweep(), sweep);
+        sweeps.put(sweep.sweep(), new Said<>(sequence, sweep));
       }
     } else if (operation instanceof Operation.Swept swept) {
-      Operation.Sweep ended = sweeps.remove(swept.sweep());
+      Said<Operation.Sweep> ended = sweeps.remove(swept.sweep());
       if (ended == null) {
         throw damaged(key, "ends a sweep that did not begin");
       }
-      ended.manifests().forEach(backups::remove); // those that no commit ever named are not there
+      ended.what().manifests().forEach(backups::remove); // those that no commit ever named are not there
     } else {
       throw new IllegalStateException("Not folded: " + operation);
     }
@@ -377,13 +444,19 @@ public final class Catalog {
     steps.add(new Step(2, List.copyOf(operations)));
     backups.values().forEach(kept -> steps.add(compacted(kept)));
     operations.clear();
+    if (!copies.isEmpty()) {
+      operations.add(new Operation.Copies(copies));
+    }
     operations.addAll(walMarks);
-    walGone
-        .values()
-        .forEach(gone -> operations.add(marker(gone.source(), List.of(), List.of(gone))));
-    operations.addAll(walExpiries);
-    operations.addAll(sweeps.values());
     steps.add(new Step(2, List.copyOf(operations)));
+    for (Said<Operation.WalExpire> said : walGone.values()) {
+      Operation.WalExpire gone = said.what();
+      steps.add(
+          new Step(
+              said.sequence(), List.of(marker(gone.source(), List.of(), List.of(gone)))));
+    }
+    steps.add(new Step(2, List.copyOf(walExpiries)));
+    sweeps.values().forEach(said -> steps.add(new Step(said.sequence(), List.of(said.what()))));
     return steps;
   }
 
@@ -392,7 +465,7 @@ public final class Catalog {
     Fate fate = kept.fate();
     List<Operation> operations = new ArrayList<>();
     operations.add(new Operation.Backup(backup, kept.entry().manifest()));
-    fate.verified().ifPresent(operations::add);
+    operations.addAll(fate.proofs());
     operations.addAll(fate.holds());
     fate.deleted().ifPresent(operations::add);
     if (fate.sweeping()) {
@@ -456,18 +529,22 @@ public final class Catalog {
     dropVoidExpiries();
   }
 
-  private void loseLog(Operation.WalExpire removed) {
+  private void loseLog(long sequence, Operation.WalExpire removed) {
     walExpiries.removeIf(
         expiry ->
             line(expiry).equals(line(removed))
                 && !expiry.sweepAfter().isAfter(removed.sweepAfter()));
-    walGone.merge(line(removed), removed, (one, other) -> other.exceeds(one) ? other : one);
+    walGone.merge(
+        line(removed),
+        new Said<>(sequence, removed),
+        (one, other) -> other.what().exceeds(one.what()) ? other : one);
     dropVoidExpiries();
   }
 
   /** Leaves out what gives up no more than one before it. */
   private void dropVoidExpiries() {
-    Map<WalLine, Operation.WalExpire> last = new LinkedHashMap<>(walGone);
+    Map<WalLine, Operation.WalExpire> last = new LinkedHashMap<>();
+    walGone.forEach((line, gone) -> last.put(line, gone.what()));
     walExpiries.removeIf(
         expiry -> {
           Operation.WalExpire before = last.get(line(expiry));
@@ -481,7 +558,7 @@ public final class Catalog {
 
   private Optional<Operation.WalExpire> lastExpiry(WalLine line) {
     return Stream.concat(
-            Stream.ofNullable(walGone.get(line)),
+            Stream.ofNullable(walGone.get(line)).map(Said::what),
             walExpiries.stream().filter(expiry -> line(expiry).equals(line)))
         .reduce((one, other) -> other);
   }

@@ -35,7 +35,7 @@ record Checkpoint(long sequence, String head, List<Catalog.Step> steps) {
     return Json.write(document);
   }
 
-  static Checkpoint read(byte[] bytes, String object, String copy) throws RepositoryException {
+  static Checkpoint read(byte[] bytes, String object, List<String> copies) throws RepositoryException {
     Json.Node node = Json.read(bytes, object);
     if (!node.text("format").equals(FORMAT)) {
       throw node.wrong("format", "not " + FORMAT);
@@ -53,7 +53,7 @@ record Checkpoint(long sequence, String head, List<Catalog.Step> steps) {
     for (Json.Node step : node.nodes("steps")) {
       List<Operation> operations = new ArrayList<>();
       for (Json.Node operation : step.nodes("operations")) {
-        operations.add(Operation.read(operation, copy));
+        operations.add(Operation.read(operation, copies));
       }
       steps.add(new Catalog.Step(step.number("sequence", 1, Long.MAX_VALUE), operations));
     }

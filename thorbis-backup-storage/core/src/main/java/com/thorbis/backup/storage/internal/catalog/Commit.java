@@ -41,7 +41,7 @@ public record Commit(
     return Json.write(document);
   }
 
-  static Commit read(byte[] bytes, String object, String copy) throws RepositoryException {
+  static Commit read(byte[] bytes, String object, List<String> copies) throws RepositoryException {
     Json.Node node = Json.read(bytes, object);
     if (!node.text("format").equals(FORMAT)) {
       throw node.wrong("format", "not " + FORMAT);
@@ -57,7 +57,7 @@ public record Commit(
     }
     List<Operation> operations = new ArrayList<>();
     for (Json.Node operation : node.nodes("operations")) {
-      operations.add(Operation.read(operation, copy));
+      operations.add(Operation.read(operation, copies));
     }
     return new Commit(
         node.number("sequence"),

@@ -10,6 +10,9 @@ import com.thorbis.backup.spi.storage.ObjectKey;
 import com.thorbis.backup.spi.storage.ObjectSource;
 import com.thorbis.backup.spi.storage.ObjectStore;
 import com.thorbis.backup.spi.storage.StorageException;
+import com.thorbis.backup.storage.internal.copies.CopyIdentity;
+import com.thorbis.backup.storage.internal.copies.CopySet;
+import com.thorbis.backup.storage.internal.copies.SoundReads;
 import com.thorbis.backup.storage.internal.format.Digests;
 import com.thorbis.backup.storage.internal.format.ObjectNames;
 import com.thorbis.backup.storage.internal.format.Outcomes;
@@ -50,12 +53,14 @@ public final class CommitLog {
   private final int checkpointEvery;
   private final List<Fence> fences = new CopyOnWriteArrayList<>();
   private final List<String> hashes = new ArrayList<>();
+  private final List<String> earlier = new ArrayList<>(); // before the checkpoint, backwards
   private volatile Catalog catalog = new Catalog();
   private long base; // the checkpoint that was opened; 0 if commits were read from the first on
   private long checkpointed;
   private String baseHead = "";
   private long sequence;
   private String head = "";
+  private Optional<ObjectId> decidingId = Optional.empty();
 
   /** Decides what to commit, given all commits so far; nothing if that is done already. */
   @FunctionalInterface
@@ -96,11 +101,31 @@ public final class CommitLog {
       int checkpointEvery,
       Clock clock,
       SecureRandom random) {
+    this(
+        store,
+        header,
+        headerRef,
+        keys,
+        new RememberedHead(stateDirectory, header.id()),
+        checkpointEvery,
+        clock,
+        random);
+  }
+
+  private CommitLog(
+      ObjectStore store,
+      RepositoryHeader header,
+      SlotRef headerRef,
+      KeyRing keys,
+      RememberedHead remembered,
+      int checkpointEvery,
+      Clock clock,
+      SecureRandom random) {
     this.store = store;
     this.header = header;
     this.headerRef = headerRef;
     this.keys = keys;
-    this.remembered = new RememberedHead(stateDirectory, header.id());
+    this.remembered = remembered;
     this.checkpointEvery = checkpointEvery;
     this.clock = clock;
     this.random = random;
@@ -122,6 +147,37 @@ public final class CommitLog {
     return of == base && base > 0
         ? Optional.of(baseHead)
         : of <= base ? Optional.empty() : Optional.of(hashes.get(Math.toIntExact(of - base - 1)));
+  }
+
+  /**
+   * SHA-256 of a commit as it must be stored. Where a checkpoint stood for it, the chain is followed
+   * back to it, once.
+   *
+   * @param of at most {@link #sequence}
+   */
+  public synchronized String requireHash(long of) throws IOException {
+    Optional<String> read = hash(of);
+    if (read.isPresent()) {
+      return read.get();
+    }
+    while (earlier.size() < base - of) {
+      ObjectKey key = ObjectNames.commit(base - earlier.size());
+      String expected = earlier.isEmpty() ? baseHead : earlier.get(earlier.size() - 1);
+      try {
+        earlier.add(SoundReads.read(store, key, from -> previous(key, from, expected)));
+      } catch (StorageException.NotFound e) {
+        throw RepositoryException.damaged(key.value(), "is missing", e);
+      }
+    }
+    return earlier.get(Math.toIntExact(base - of - 1));
+  }
+
+  private String previous(ObjectKey key, ObjectStore from, String expected) throws IOException {
+    byte[] sealed = SealedObjects.fetch(from, key, MOST_COMMIT_BYTES);
+    if (!Digests.sha256(sealed).equals(expected)) {
+      throw RepositoryException.damaged(key.value(), "is not what the next one follows", null);
+    }
+    return open(key, sealed).previous();
   }
 
   /** From now on, remembers what sweeps name. Close it. */
@@ -149,7 +205,7 @@ public final class CommitLog {
     Optional<RememberedHead.Head> seen = remembered.read();
     long before = sequence;
     if (sequence == 0) {
-      openCheckpoint(seen);
+      openCheckpoint(seen.map(RememberedHead.Head::sequence).orElse(Long.MAX_VALUE), seen);
     }
     while (true) {
       while (readNext(seen)) {
@@ -159,7 +215,7 @@ public final class CommitLog {
         break;
       }
     }
-    if (seen.isPresent() && seen.get().sequence() > sequence) {
+    if (seen.isPresent() && seen.get().sequence() > sequence && !endIsUnknown()) {
       throw rolledBack(
           "this machine has seen commit "
               + seen.get().sequence()
@@ -177,11 +233,22 @@ public final class CommitLog {
    * @throws RepositoryException of kind OUTCOME_UNKNOWN if it may have been committed
    */
   public synchronized void append(Decision decision) throws IOException {
+    append(decision, false);
+  }
+
+  /**
+   * Commits where {@code placing} has made sure that the first copy may decide, as {@link #append}
+   * does from what the log says.
+   */
+  synchronized void append(Decision decision, boolean placing) throws IOException {
     while (true) {
       refresh();
       List<Operation> operations = decision.decide(catalog);
       if (operations.isEmpty()) {
         return;
+      }
+      if (!placing) {
+        requireDeciding();
       }
       Commit commit =
           new Commit(
@@ -197,7 +264,7 @@ public final class CommitLog {
       }
       try {
         Outcomes.settle(
-            store,
+            CopySet.deciding(store),
             key,
             sealed.length,
             () -> store.put(key, ObjectSource.of(sealed)),
@@ -222,8 +289,82 @@ public final class CommitLog {
     }
   }
 
-  /** The numbers of the checkpoints that are listed, newest first. */
-  public List<Long> checkpoints() throws IOException {
+  /**
+   * Refuses to write through another copy than the log names, as far as it was read: elsewhere,
+   * another writer could win too.
+   */
+  public synchronized void requireDeciding() throws IOException {
+    List<Operation.Copies.Place> places = catalog.copies();
+    if (places.isEmpty()) {
+      if (store instanceof CopySet set) {
+        throw new RepositoryException(
+            "repository.copies-unrecorded",
+            FailureKind.REFUSED,
+            set.copies().size() + " copies are configured, and the repository knows of one place",
+            Map.of("repository", header.id().toString()),
+            "Run init, then copies sync.",
+            null);
+      }
+      return;
+    }
+    if (decidingId.isEmpty()) {
+      decidingId = CopyIdentity.read(CopySet.deciding(store), header.id());
+    }
+    Operation.Copies.Place deciding = places.get(0);
+    if (!decidingId.equals(Optional.of(deciding.id()))) {
+      throw new RepositoryException(
+          "repository.other-primary",
+          FailureKind.REFUSED,
+          store.describe()
+              + " is configured as the first copy; the repository is written through "
+              + deciding.name(),
+          Map.of("primary", deciding.name()),
+          "Name that copy first. If it is gone for good, run copies sync, then copies promote.",
+          null);
+    }
+  }
+
+  /** Without the copy that decides, the log is as long as the others know. */
+  private boolean endIsUnknown() throws IOException {
+    if (!(store instanceof CopySet set)) {
+      return false;
+    }
+    try {
+      set.primary().head(ObjectNames.commit(sequence + 1));
+      return false;
+    } catch (StorageException e) {
+      LOG.warn(
+          "{} cannot be asked, and the other copies know fewer commits than this machine has seen:"
+              + " the latest backups are missing",
+          set.describe(),
+          e);
+      return true;
+    }
+  }
+
+  /**
+   * The log as far as one commit: what a copy holds that has no more.
+   *
+   * @param last at most {@link #sequence}
+   */
+  public CommitLog upTo(long last) throws IOException {
+    if (last >= sequence()) {
+      return this;
+    }
+    CommitLog beginning =
+        new CommitLog(
+            store, header, headerRef, keys, remembered, checkpointEvery, clock, random);
+    synchronized (beginning) {
+      beginning.openCheckpoint(last, Optional.empty());
+      while (beginning.sequence < last && beginning.readNext(Optional.empty())) {
+        // Reads on.
+      }
+    }
+    return beginning;
+  }
+
+  /** The numbers of the checkpoints that a store lists, newest first. */
+  public static List<Long> checkpoints(ObjectStore store) throws IOException {
     List<Long> found = new ArrayList<>();
     Optional<String> after = Optional.empty();
     do {
@@ -238,18 +379,25 @@ public final class CommitLog {
     return found;
   }
 
-  /** Folds all commits anew, one by one, to compare what checkpoints say. */
-  public Audit audit() {
-    return new Audit();
+  /**
+   * Folds all commits anew, one by one, to compare what checkpoints say.
+   *
+   * @param from has the checkpoints
+   */
+  public Audit audit(ObjectStore from) {
+    return new Audit(from);
   }
 
   /** Walks the whole chain. */
   public final class Audit {
+    private final ObjectStore from;
     private final Catalog fold = new Catalog();
     private long folded;
     private Optional<String> previous = Optional.of("");
 
-    private Audit() {}
+    private Audit(ObjectStore from) {
+      this.from = from;
+    }
 
     /**
      * Takes the next commit as stored.
@@ -281,7 +429,7 @@ public final class CommitLog {
         return true;
       }
       try {
-        Checkpoint read = readCheckpoint(checkpoint);
+        Checkpoint read = readCheckpoint(checkpoint, from);
         Catalog told = new Catalog();
         for (Catalog.Step step : read.steps()) {
           told.apply(step.sequence(), step.operations(), ObjectNames.checkpoint(checkpoint));
@@ -297,14 +445,13 @@ public final class CommitLog {
   }
 
   /**
-   * Begins with the newest checkpoint that does not lie beyond what this machine remembers, so that
-   * every commit after that memory is read and has to follow. What a checkpoint says counts if the
+   * Begins with the newest checkpoint that does not lie beyond a commit, such as the last that this
+   * machine remembers, so that every commit after that is read and has to follow. What a checkpoint says counts if the
    * commit that it stands for is the one it names.
    */
-  private void openCheckpoint(Optional<RememberedHead.Head> seen) throws IOException {
-    List<Long> found = checkpoints();
+  private void openCheckpoint(long most, Optional<RememberedHead.Head> seen) throws IOException {
+    List<Long> found = checkpoints(store);
     checkpointed = found.isEmpty() ? 0 : found.get(0);
-    long most = seen.map(RememberedHead.Head::sequence).orElse(Long.MAX_VALUE);
     for (long number : found) {
       if (number > most || number == 0) {
         continue;
@@ -312,9 +459,10 @@ public final class CommitLog {
       Checkpoint read;
       Catalog folded = new Catalog();
       try {
-        read = readCheckpoint(number);
+        ObjectKey key = ObjectNames.checkpoint(number);
+        read = SoundReads.read(store, key, from -> readCheckpoint(number, from));
         for (Catalog.Step step : read.steps()) {
-          folded.apply(step.sequence(), step.operations(), ObjectNames.checkpoint(number));
+          folded.apply(step.sequence(), step.operations(), key);
         }
       } catch (StorageException.NotFound e) {
         continue;
@@ -335,23 +483,12 @@ public final class CommitLog {
     ObjectKey key = ObjectNames.commit(from.sequence());
     String sha256;
     try {
-      sha256 = Digests.sha256(SealedObjects.fetch(store, key, MOST_COMMIT_BYTES));
+      sha256 = SoundReads.read(store, key, copy -> requireHead(from, key, copy, seen));
     } catch (StorageException.NotFound e) {
       throw RepositoryException.damaged(
           key.value(),
           "is missing, while " + ObjectNames.checkpoint(from.sequence()) + " stands for it",
           e);
-    }
-    if (seen.isPresent()
-        && seen.get().sequence() == from.sequence()
-        && !seen.get().sha256().equals(sha256)) {
-      throw rolledBack("commit " + from.sequence() + " is another than this machine has seen");
-    }
-    if (!sha256.equals(from.head())) {
-      throw RepositoryException.damaged(
-          key.value(),
-          "is another than " + ObjectNames.checkpoint(from.sequence()) + " stands for",
-          null);
     }
     for (Catalog.Step step : from.steps()) {
       admit(step.operations());
@@ -363,12 +500,47 @@ public final class CommitLog {
     head = sha256;
   }
 
-  private Checkpoint readCheckpoint(long number) throws IOException {
+  private String requireHead(
+      Checkpoint stands, ObjectKey key, ObjectStore from, Optional<RememberedHead.Head> seen)
+      throws IOException {
+    String sha256 = Digests.sha256(SealedObjects.fetch(from, key, MOST_COMMIT_BYTES));
+    if (seen.isPresent()
+        && seen.get().sequence() == stands.sequence()
+        && !seen.get().sha256().equals(sha256)) {
+      throw rolledBack("commit " + stands.sequence() + " is another than this machine has seen");
+    }
+    if (!sha256.equals(stands.head())) {
+      throw RepositoryException.damaged(
+          key.value(),
+          "is another than " + ObjectNames.checkpoint(stands.sequence()) + " stands for",
+          null);
+    }
+    return sha256;
+  }
+
+  private Checkpoint readCheckpoint(long number, ObjectStore from) throws IOException {
     ObjectKey key = ObjectNames.checkpoint(number);
-    byte[] sealed = SealedObjects.fetch(store, key, MOST_CHECKPOINT_BYTES);
+    return openCheckpoint(number, SealedObjects.fetch(from, key, MOST_CHECKPOINT_BYTES));
+  }
+
+  /**
+   * Takes a checkpoint as stored.
+   *
+   * @throws RepositoryException of kind DAMAGED if it is not one of this log
+   */
+  public void requireCheckpoint(long number, byte[] sealed) throws IOException {
+    Checkpoint found = openCheckpoint(number, sealed);
+    if (number <= sequence() && !found.head().equals(requireHash(number))) {
+      throw RepositoryException.damaged(
+          ObjectNames.checkpoint(number).value(), "is of another history than the log", null);
+    }
+  }
+
+  private Checkpoint openCheckpoint(long number, byte[] sealed) throws IOException {
+    ObjectKey key = ObjectNames.checkpoint(number);
     byte[] plain =
         SealedObjects.open(sealed, ObjectType.CHECKPOINT, key, header.id(), header.tree(), keys);
-    Checkpoint read = Checkpoint.read(plain, key.value(), store.describe());
+    Checkpoint read = Checkpoint.read(plain, key.value(), CopySet.holders(store));
     if (read.sequence() != number) {
       throw RepositoryException.damaged(key.value(), "stands for another commit", null);
     }
@@ -409,17 +581,22 @@ public final class CommitLog {
 
   /** Reads the commit after the last; false if there positively is none. */
   private boolean readNext(Optional<RememberedHead.Head> seen) throws IOException {
-    return SealedObjects.again(ObjectNames.commit(sequence + 1), () -> tryNext(seen));
-  }
-
-  private boolean tryNext(Optional<RememberedHead.Head> seen) throws IOException {
     ObjectKey key = ObjectNames.commit(sequence + 1);
-    byte[] sealed;
+    Read read;
     try {
-      sealed = SealedObjects.fetch(store, key, MOST_COMMIT_BYTES);
+      read = SoundReads.read(store, key, from -> read(key, from, seen));
     } catch (StorageException.NotFound e) {
       return false;
     }
+    apply(read.commit(), key, read.sha256());
+    return true;
+  }
+
+  private record Read(Commit commit, String sha256) {}
+
+  private Read read(ObjectKey key, ObjectStore from, Optional<RememberedHead.Head> seen)
+      throws IOException {
+    byte[] sealed = SealedObjects.fetch(from, key, MOST_COMMIT_BYTES);
     String sha256 = Digests.sha256(sealed);
     if (seen.isPresent()
         && seen.get().sequence() == sequence + 1
@@ -430,8 +607,7 @@ public final class CommitLog {
     if (commit.sequence() != sequence + 1 || !commit.previous().equals(head)) {
       throw RepositoryException.damaged(key.value(), "does not follow the commit before it", null);
     }
-    apply(commit, key, sha256);
-    return true;
+    return new Read(commit, sha256);
   }
 
   /** Whether any commit lies beyond the first missing one: then that one is lost. */
@@ -489,10 +665,11 @@ public final class CommitLog {
 
   private Optional<Boolean> isOurs(ObjectKey key, String run) throws IOException {
     try {
+      ObjectStore deciding = CopySet.deciding(store);
       return SealedObjects.again(
           key,
           () -> {
-            byte[] there = SealedObjects.fetch(store, key, MOST_COMMIT_BYTES);
+            byte[] there = SealedObjects.fetch(deciding, key, MOST_COMMIT_BYTES);
             return Optional.of(open(key, there).run().equals(run));
           });
     } catch (StorageException.NotFound e) {
@@ -503,7 +680,7 @@ public final class CommitLog {
   private Commit open(ObjectKey key, byte[] sealed) throws IOException {
     byte[] plain =
         SealedObjects.open(sealed, ObjectType.COMMIT, key, header.id(), header.tree(), keys);
-    return Commit.read(plain, key.value(), store.describe());
+    return Commit.read(plain, key.value(), CopySet.holders(store));
   }
 
   private RepositoryException rolledBack(String problem) {

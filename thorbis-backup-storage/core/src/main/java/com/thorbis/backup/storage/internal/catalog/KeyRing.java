@@ -9,6 +9,7 @@ import com.thorbis.backup.crypto.PassphraseKeyProvider;
 import com.thorbis.backup.crypto.RecoveryKeyProvider;
 import com.thorbis.backup.spi.crypto.KeyProvider;
 import com.thorbis.backup.spi.crypto.WrappedKey;
+import com.thorbis.backup.spi.repository.Copy;
 import com.thorbis.backup.spi.repository.RepositoryException;
 import com.thorbis.backup.spi.storage.ListPage;
 import com.thorbis.backup.spi.storage.ObjectInfo;
@@ -16,6 +17,8 @@ import com.thorbis.backup.spi.storage.ObjectKey;
 import com.thorbis.backup.spi.storage.ObjectSource;
 import com.thorbis.backup.spi.storage.ObjectStore;
 import com.thorbis.backup.spi.storage.StorageException;
+import com.thorbis.backup.storage.internal.copies.CopySet;
+import com.thorbis.backup.storage.internal.copies.SoundReads;
 import com.thorbis.backup.storage.internal.format.Json;
 import com.thorbis.backup.storage.internal.format.ObjectNames;
 import com.thorbis.backup.storage.internal.format.Outcomes;
@@ -182,11 +185,14 @@ public final class KeyRing implements SealedObjects.Keys, AutoCloseable {
     }
     List<SlotRef> slots = expected == null ? list(place) : expected;
     List<WrappedKey> wraps = new ArrayList<>();
+    if (expected == null && store instanceof CopySet set) {
+      // Nothing vouches for them yet: one that is damaged on one copy opens from another.
+      addOfEachCopy(set, slots, place, wraps);
+    }
     IOException problem = null;
     for (SlotRef slot : slots) {
       try {
-        byte[] bytes = fetch(slot, "is not what its commit vouches for");
-        wraps.add(decode(bytes, slot.key(), place));
+        wraps.add(SoundReads.read(store, slot.key(), from -> wrap(from, slot, place)));
       } catch (RepositoryException | StorageException.NotFound e) {
         // One recipient's slot may be lost while another still opens.
         LOG.warn("A key slot is damaged: {}", e.getMessage());
@@ -198,6 +204,31 @@ public final class KeyRing implements SealedObjects.Keys, AutoCloseable {
           ObjectNames.slots(place), "no key slot can be read", problem);
     }
     return wraps;
+  }
+
+  private static void addOfEachCopy(
+      CopySet set, List<SlotRef> known, KeySlot place, List<WrappedKey> wraps) {
+    for (Copy copy : set.copies()) {
+      for (SlotRef slot : known) {
+        try {
+          byte[] bytes = SealedObjects.fetch(copy.store(), slot.key(), MOST_SLOT_BYTES);
+          if (!slot.matches(bytes)) {
+            wraps.add(decode(bytes, slot.key(), place));
+          }
+        } catch (IOException e) {
+          LOG.debug("{} has no other {}: {}", copy.name(), slot.key(), e.getMessage());
+        }
+      }
+    }
+  }
+
+  private static WrappedKey wrap(ObjectStore from, SlotRef slot, KeySlot place) throws IOException {
+    byte[] bytes = SealedObjects.fetch(from, slot.key(), MOST_SLOT_BYTES);
+    if (!slot.matches(bytes)) {
+      throw RepositoryException.damaged(
+          slot.key().value(), "is not what its commit vouches for", null);
+    }
+    return decode(bytes, slot.key(), place);
   }
 
   private byte[] fetch(SlotRef slot, String otherwise) throws IOException {

@@ -347,8 +347,49 @@ public sealed interface Operation {
     }
   }
 
+  /** Which places hold the repository from now on; the first decides who writes. */
+  record Copies(List<Place> places) implements Operation {
+    /** Copies the list. */
+    public Copies {
+      places = List.copyOf(places);
+    }
+
+    @Override
+    public Map<String, Object> document() {
+      Map<String, Object> document = named("copies");
+      document.put("copies", places.stream().map(Place::document).toList());
+      return document;
+    }
+
+    /**
+     * A place.
+     *
+     * @param id by which it is known again
+     * @param name what the writer called it
+     */
+    public record Place(ObjectId id, String name) {
+      private Map<String, Object> document() {
+        Map<String, Object> document = Json.object();
+        document.put("id", id);
+        document.put("name", name);
+        return document;
+      }
+    }
+
+    private static Copies read(Json.Node node) throws RepositoryException {
+      List<Place> places = new ArrayList<>();
+      for (Json.Node place : node.nodes("copies")) {
+        places.add(new Place(place.parse("id", ObjectId::parse), place.text("name")));
+      }
+      if (places.isEmpty()) {
+        throw node.wrong("copies", "names none");
+      }
+      return new Copies(places);
+    }
+  }
+
   /** Takes a document apart. An operation that this version does not know is never passed over. */
-  static Operation read(Json.Node node, String copy) throws RepositoryException {
+  static Operation read(Json.Node node, List<String> copies) throws RepositoryException {
     String name = node.text("op");
     return switch (name) {
       case "init" ->
@@ -366,7 +407,8 @@ public sealed interface Operation {
       case "adopt" -> new Adopt(node.text("source"), readIncarnation(node.node("incarnation")));
       case "backup" ->
           new Backup(
-              StoredBackup.read(node.node("backup"), copy), SlotRef.read(node.node("manifest")));
+              StoredBackup.read(node.node("backup"), copies), SlotRef.read(node.node("manifest")));
+      case "copies" -> Copies.read(node);
       case "complete" -> new Complete(node.parse("backup", BackupId::new));
       case "wal-mark" ->
           new WalMark(

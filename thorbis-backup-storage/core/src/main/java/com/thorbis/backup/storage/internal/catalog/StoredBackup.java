@@ -99,7 +99,7 @@ public record StoredBackup(
   }
 
   /** Takes a document apart. */
-  public static StoredBackup read(Json.Node node, String copy) throws RepositoryException {
+  public static StoredBackup read(Json.Node node, List<String> copies) throws RepositoryException {
     return new StoredBackup(
         node.parse("id", BackupId::new),
         node.text("source"),
@@ -123,7 +123,7 @@ public record StoredBackup(
         node.number("bytesChanged", 0, Long.MAX_VALUE),
         node.number("bytesStored", 0, Long.MAX_VALUE),
         node.number("durationMillis", 0, Long.MAX_VALUE),
-        List.of(copy),
+        copies,
         node.texts("warnings"));
   }
 

@@ -7,11 +7,15 @@ import com.thorbis.backup.crypto.KeySlot;
 import com.thorbis.backup.crypto.ObjectId;
 import com.thorbis.backup.spi.storage.ObjectKey;
 import java.util.HexFormat;
+import java.util.OptionalLong;
 
 /** Where objects lie. A sealed object's key is also the logical name that it is bound to. */
 public final class ObjectNames {
   /** The plain header of the repository. */
   public static final ObjectKey HEADER = new ObjectKey("repository");
+
+  /** What a copy says of itself; every copy has its own. */
+  public static final ObjectKey COPY = new ObjectKey("copy");
 
   /** What the keys of commits begin with. */
   public static final String COMMITS = "commits/";
@@ -72,6 +76,25 @@ public final class ObjectNames {
   /** A commit. */
   public static ObjectKey commit(long sequence) {
     return new ObjectKey(COMMITS + HexFormat.of().toHexDigits(sequence));
+  }
+
+  /** Which commit this is; empty if it is none. */
+  public static OptionalLong sequence(ObjectKey key) {
+    return number(COMMITS, key);
+  }
+
+  /** For which commit this checkpoint stands; empty if it is none. */
+  public static OptionalLong checkpointed(ObjectKey key) {
+    return number(CHECKPOINTS, key);
+  }
+
+  private static OptionalLong number(String folder, ObjectKey key) {
+    String name = key.name();
+    if (!key.value().equals(folder + name) || !name.matches("[0-9a-f]{16}")) {
+      return OptionalLong.empty();
+    }
+    long sequence = Long.parseUnsignedLong(name, 16);
+    return sequence > 0 ? OptionalLong.of(sequence) : OptionalLong.empty();
   }
 
   /** The WAL of an incarnation lies below. */

@@ -7,6 +7,7 @@ import com.thorbis.backup.spi.storage.ByteRange;
 import com.thorbis.backup.spi.storage.ObjectRead;
 import com.thorbis.backup.spi.storage.ObjectStore;
 import com.thorbis.backup.spi.storage.StorageException;
+import com.thorbis.backup.storage.internal.copies.SoundReads;
 import com.thorbis.backup.storage.internal.format.SealedObjects;
 import java.io.EOFException;
 import java.io.IOException;
@@ -63,12 +64,19 @@ public final class PackReader {
    */
   public int fetch(PackRef pack, long position, int length, byte[] into, int offset)
       throws IOException {
+    return SoundReads.read(
+        store, pack.key(), from -> fetchTwice(from, pack, position, length, into, offset));
+  }
+
+  private int fetchTwice(
+      ObjectStore from, PackRef pack, long position, int length, byte[] into, int offset)
+      throws IOException {
     try {
-      return fetchOnce(pack, position, length, into, offset);
+      return fetchOnce(from, pack, position, length, into, offset);
     } catch (MalformedObjectException | EOFException first) {
       // What was damaged on its way is whole the second time; what lies there damaged is not.
       try {
-        int start = fetchOnce(pack, position, length, into, offset);
+        int start = fetchOnce(from, pack, position, length, into, offset);
         LOG.warn("Read {} again after a damaged answer: {}", pack.key(), first.getMessage());
         return start;
       } catch (MalformedObjectException e) {
@@ -79,7 +87,8 @@ public final class PackReader {
     }
   }
 
-  private int fetchOnce(PackRef pack, long position, int length, byte[] into, int offset)
+  private int fetchOnce(
+      ObjectStore from, PackRef pack, long position, int length, byte[] into, int offset)
       throws IOException {
     SealedRange range =
         new SealedRange(
@@ -94,7 +103,7 @@ public final class PackReader {
           pack.key().value(), "has no bytes " + position + "+" + length, null);
     }
     ByteRange bytes = range.chunksFor(position, length);
-    try (ObjectRead read = store.get(pack.key(), bytes)) {
+    try (ObjectRead read = from.get(pack.key(), bytes)) {
       if (read.info().length() != pack.sealedLength()) {
         throw RepositoryException.damaged(
             pack.key().value(),

@@ -1,9 +1,6 @@
 package com.thorbis.backup.storage.internal.prune;
 
 import com.thorbis.backup.api.BackupId;
-import com.thorbis.backup.api.FailureKind;
-import com.thorbis.backup.api.Lsn;
-import com.thorbis.backup.api.WalRange;
 import com.thorbis.backup.api.WalSegment;
 import com.thorbis.backup.crypto.ObjectId;
 import com.thorbis.backup.spi.repository.RepositoryException;
@@ -15,7 +12,6 @@ import com.thorbis.backup.spi.storage.StorageException;
 import com.thorbis.backup.storage.internal.Services;
 import com.thorbis.backup.storage.internal.catalog.Catalog;
 import com.thorbis.backup.storage.internal.catalog.Operation;
-import com.thorbis.backup.storage.internal.catalog.StoredBackup;
 import com.thorbis.backup.storage.internal.format.ObjectNames;
 import com.thorbis.backup.storage.internal.lease.Lease;
 import com.thorbis.backup.storage.internal.lease.LeaseFacts;
@@ -32,6 +28,7 @@ import java.util.LinkedHashSet;
 import java.util.List;
 import java.util.Map;
 import java.util.Optional;
+import java.util.OptionalLong;
 import java.util.Set;
 import java.util.function.Function;
 import java.util.stream.Stream;
@@ -56,10 +53,12 @@ final class Sweeper {
   private final Map<ObjectKey, Long> lengths = new HashMap<>();
   private final Set<String> unknown = new LinkedHashSet<>();
   private final Set<String> alarms = new LinkedHashSet<>();
+  private final Set<String> behind = new LinkedHashSet<>();
   private final List<BackupId> swept = new ArrayList<>();
   private final Set<BackupId> past = new HashSet<>();
   private final Set<Operation.WalExpire> pastLog = new HashSet<>();
   private final Set<BackupId> finished = new LinkedHashSet<>();
+  private final Set<ObjectKey> unfinished = new HashSet<>();
   private Set<BackupId> due = Set.of();
   private long objects;
   private long bytes;
@@ -186,10 +185,15 @@ final class Sweeper {
     for (Operation.Sweep pending : services.log().catalog().sweeps()) {
       if (pending.source().equals(source.info().name())) {
         lease.renew();
-        done.add(remove(pending));
-        pending.manifests().stream()
-            .filter(id -> services.log().catalog().kept(id).isPresent())
-            .forEach(finished::add);
+        Optional<Done> ended = remove(pending);
+        if (ended.isPresent()) {
+          done.add(ended.get());
+          pending.manifests().stream()
+              .filter(id -> services.log().catalog().kept(id).isPresent())
+              .forEach(finished::add);
+        } else {
+          unfinished.addAll(services.log().catalog().named(pending));
+        }
       }
     }
     return done;
@@ -205,6 +209,9 @@ final class Sweeper {
     Set<BackupId> manifests = new LinkedHashSet<>(due);
     for (BackupId id : due) {
       Catalog.Entry entry = services.log().catalog().kept(id).orElseThrow().entry();
+      if (unfinished.contains(entry.manifest().key())) {
+        continue; // the last of it that is named, and a copy still waits for that
+      }
       lengths.put(entry.manifest().key(), entry.manifest().length());
       try {
         Reach.packs(services, source, entry)
@@ -221,7 +228,9 @@ final class Sweeper {
       }
     }
     addStale(packs, manifests, leases);
-    packs.removeIf(reach::needs);
+    packs.removeIf(
+        pack -> reach.needs(pack) || unfinished.contains(ObjectNames.pack(source.tree(), pack)));
+    manifests.removeIf(id -> unfinished.contains(ObjectNames.manifest(source.tree(), id)));
     List<Batch> batches = new ArrayList<>();
     // Manifests last: as long as one is there, it names the packs of its backup.
     for (List<ObjectId> part : parts(packs)) {
@@ -332,7 +341,7 @@ final class Sweeper {
         services.log().catalog().sweeps().stream()
             .filter(sweep -> sweep.sweep().equals(id))
             .findFirst();
-    return named.isEmpty() ? List.of() : List.of(remove(named.get()));
+    return named.isEmpty() ? List.of() : remove(named.get()).stream().toList();
   }
 
   /** Looks again, with all commits there are. */
@@ -366,36 +375,43 @@ final class Sweeper {
     return operations;
   }
 
-  private Done remove(Operation.Sweep sweep) throws IOException {
+  /** Empty if a copy still has any of it: then the next run goes on. */
+  private Optional<Done> remove(Operation.Sweep sweep) throws IOException {
+    Catalog catalog = services.log().catalog();
+    Removal removal = new Removal(services.store(), catalog.commitOf(sweep));
     long count = objects;
     long freed = bytes;
-    for (ObjectKey key : services.log().catalog().named(sweep)) {
-      remove(key);
+    for (ObjectKey key : catalog.named(sweep)) {
+      remove(key, removal);
     }
-    return new Done(sweep.sweep(), objects - count, bytes - freed);
+    tell(removal);
+    return removal.complete()
+        ? Optional.of(new Done(sweep.sweep(), objects - count, bytes - freed))
+        : Optional.empty();
   }
 
-  private void remove(ObjectKey key) throws IOException {
+  private void remove(ObjectKey key, Removal removal) throws IOException {
     control.cancellation().check();
-    Long known = lengths.get(key);
-    Optional<Long> length =
-        known != null ? Optional.of(known) : services.store().head(key).map(ObjectInfo::length);
-    if (length.isEmpty()) {
-      return;
+    OptionalLong length = removal.remove(key, Optional.ofNullable(lengths.get(key)));
+    if (length.isPresent()) {
+      objects++;
+      bytes += length.getAsLong();
+      control.progress().advance(bytes, bytes);
     }
-    try {
-      services.store().delete(key);
-    } catch (StorageException e) {
-      if (e.kind() != FailureKind.REFUSED && e.kind() != FailureKind.PERMANENT) {
-        throw e;
-      }
-      // Locked, say. It stays as what no commit names, and is found by its age again.
-      alarms.add("prune.object-stays: " + key + ": " + e.getMessage());
-      return;
-    }
-    objects++;
-    bytes += length.get();
-    control.progress().advance(bytes, bytes);
+  }
+
+  private void tell(Removal removal) {
+    alarms.addAll(removal.problems());
+    removal.behind().stream()
+        .filter(behind::add)
+        .forEach(
+            copy ->
+                control
+                    .progress()
+                    .note(
+                        copy
+                            + " keeps what is removed until copies sync has brought it the commits"
+                            + " that say so, and prune runs again"));
   }
 
   /** Gives up for good what of the log is past its grace, and removes what is left of it. */
@@ -429,14 +445,7 @@ final class Sweeper {
   }
 
   private void removeLog(Operation.WalExpire gone, Catalog catalog) throws IOException {
-    List<StoredBackup> backups =
-        catalog.whole().stream()
-            .map(Catalog.Entry::backup)
-            .filter(
-                backup ->
-                    backup.source().equals(gone.source())
-                        && backup.timeline().equals(gone.timeline()))
-            .toList();
+    Removal removal = new Removal(services.store(), catalog.commitOf(gone));
     int removed = 0;
     Optional<String> after = Optional.empty();
     do {
@@ -459,35 +468,17 @@ final class Sweeper {
           after = Optional.empty();
           break;
         }
-        if (segment.end().compareTo(gone.before()) > 0 || isNeeded(segment, gone, backups)) {
+        if (!catalog.isGone(gone.source(), gone.incarnation(), segment)) {
           continue;
         }
         if (removed++ % services.tuning().sweepBatch() == 0) {
           lease.renew();
         }
         lengths.put(info.key(), info.length());
-        remove(info.key());
+        remove(info.key(), removal);
       }
     } while (after.isPresent());
-  }
-
-  private static boolean isNeeded(
-      WalSegment segment, Operation.WalExpire gone, List<StoredBackup> backups) {
-    for (WalRange stretch : gone.keep()) {
-      if (overlaps(segment, stretch.start(), stretch.end())) {
-        return true;
-      }
-    }
-    for (StoredBackup backup : backups) {
-      if (overlaps(segment, backup.startLsn(), backup.stopLsn().plus(1))) {
-        return true;
-      }
-    }
-    return false;
-  }
-
-  private static boolean overlaps(WalSegment segment, Lsn start, Lsn end) {
-    return segment.start().compareTo(end) < 0 && start.compareTo(segment.end()) < 0;
+    tell(removal);
   }
 
   private void removeLapsed(List<Leases.Held> leases) throws IOException {

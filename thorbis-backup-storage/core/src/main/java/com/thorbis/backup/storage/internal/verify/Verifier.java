@@ -74,11 +74,28 @@ public final class Verifier {
 
   /** Looks at what the catalogue holds now. */
   public Verifier(Services services, RunControl control) {
+    this(services, control, services.store().describe());
+  }
+
+  /** Looks at one copy, under the name that reports give it. */
+  public Verifier(Services services, RunControl control, String copy) {
     this.services = services;
     this.control = control;
-    this.findings = new Findings(services.store().describe());
+    this.findings = new Findings(copy);
     this.catalog = services.log().catalog();
     this.packs = new PackReader(services.store(), services.keys());
+  }
+
+  /** Whether a kind of damage is that there is nothing. */
+  public static boolean isMissing(String kind) {
+    return kind.equals(Findings.MISSING);
+  }
+
+  /** Whether a kind of damage is one of the object itself, and not of what refers to it. */
+  public static boolean isOfObject(String kind) {
+    return kind.equals(Findings.MISSING)
+        || kind.equals(Findings.ALTERED)
+        || kind.equals(Findings.TRUNCATED);
   }
 
   /** Verifies. */
@@ -147,8 +164,8 @@ public final class Verifier {
   /** Walks the whole chain, whatever checkpoints stand for it when the repository is opened. */
   private void checkCommits() throws IOException {
     CommitLog log = services.log();
-    List<Long> checkpoints = log.checkpoints();
-    CommitLog.Audit audit = log.audit();
+    List<Long> checkpoints = CommitLog.checkpoints(services.store());
+    CommitLog.Audit audit = log.audit(services.store());
     for (long sequence = 1; sequence <= log.sequence(); sequence++) {
       control.cancellation().check();
       findings.looked();
@@ -383,6 +400,7 @@ public final class Verifier {
     for (long sequence = 1; sequence <= services.log().sequence(); sequence++) {
       known.add(ObjectNames.commit(sequence));
     }
+    known.add(ObjectNames.COPY);
     Map<ObjectId, Catalog.Source> trees = new HashMap<>();
     catalog.sources().forEach(source -> trees.put(source.tree(), source));
     List<ObjectKey> rest = new ArrayList<>();

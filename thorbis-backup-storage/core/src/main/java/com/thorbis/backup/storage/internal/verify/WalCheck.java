@@ -102,6 +102,9 @@ final class WalCheck {
       StoredWal object = StoredWal.parse(key, catalog);
       findings.looked();
       control.cancellation().check();
+      if (object == null && StoredWal.isOfLaterCommit(key, catalog)) {
+        continue; // brought by a sync that has not come to the commits yet
+      }
       if (object == null) {
         findings.add(
             key.value(), Findings.UNKNOWN, false, Set.of(), Optional.empty(), Optional.empty());

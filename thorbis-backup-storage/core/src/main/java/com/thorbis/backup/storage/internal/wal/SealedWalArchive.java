@@ -22,6 +22,8 @@ import com.thorbis.backup.storage.internal.Services;
 import com.thorbis.backup.storage.internal.catalog.Catalog;
 import com.thorbis.backup.storage.internal.catalog.Operation;
 import com.thorbis.backup.storage.internal.catalog.StoredBackup;
+import com.thorbis.backup.storage.internal.copies.CopySet;
+import com.thorbis.backup.storage.internal.copies.SoundReads;
 import com.thorbis.backup.storage.internal.format.Digests;
 import com.thorbis.backup.storage.internal.format.ObjectNames;
 import com.thorbis.backup.storage.internal.format.Outcomes;
@@ -133,6 +135,7 @@ public final class SealedWalArchive implements WalArchive {
           null);
     }
     PageHeader.require(cluster(), segment, content);
+    services.log().requireDeciding();
     Optional<Stored> shared = inParent(segment, 0, content);
     if (shared.isPresent()) {
       return shared.get();
@@ -158,6 +161,7 @@ public final class SealedWalArchive implements WalArchive {
     if (offset == 0) {
       PageHeader.require(cluster(), segment, content);
     }
+    services.log().requireDeciding();
     Optional<Stored> shared = inParent(segment, offset, content);
     if (shared.isPresent()) {
       return shared.get();
@@ -176,10 +180,15 @@ public final class SealedWalArchive implements WalArchive {
       throw new IllegalArgumentException(
           timeline.historyFileName() + " has " + content.length + " bytes");
     }
+    services.log().requireDeciding();
     Optional<byte[]> known = history(timeline);
     if (known.isPresent()) {
       if (!Arrays.equals(known.get(), content)) {
         throw conflict(timeline.historyFileName(), "another history file is stored");
+      }
+      ObjectKey there = ObjectNames.history(tree, incarnation.id(), timeline);
+      if (services.store().head(there).isPresent()) { // an ancestor's is not written here
+        CopySet.ensure(services.store(), there);
       }
       return Stored.ALREADY_PRESENT;
     }
@@ -500,6 +509,7 @@ public final class SealedWalArchive implements WalArchive {
       if (!stored.bytes().slice(from, content.remaining()).equals(content)) {
         throw conflict(segment.fileName(), "the complete segment is stored with other content");
       }
+      CopySet.ensure(services.store(), ObjectNames.segment(tree, incarnation.id(), segment));
       return Stored.ALREADY_PRESENT;
     }
     PartChain chain = known(segment);
@@ -583,6 +593,8 @@ public final class SealedWalArchive implements WalArchive {
   private int skip(WalSegment segment, PartChain.Part part, int offset, ByteBuffer content)
       throws IOException {
     WalHeader header = part.header();
+    CopySet.ensure(
+        services.store(), ObjectNames.part(tree, incarnation.id(), segment, header.start()));
     int length = Math.min(header.end() - offset, content.remaining());
     ByteBuffer stretch = content.slice(content.position(), length);
     if (offset == header.start() && length == header.length()) {
@@ -602,6 +614,7 @@ public final class SealedWalArchive implements WalArchive {
       throws IOException {
     if (services.store().head(key).isPresent()) {
       requireSame(WalObject.readHeader(services, tree, key), content, segment);
+      CopySet.ensure(services.store(), key);
       return Stored.ALREADY_PRESENT;
     }
     byte[] sealed = seal(key, header, content);

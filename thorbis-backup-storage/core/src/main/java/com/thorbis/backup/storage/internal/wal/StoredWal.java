@@ -10,6 +10,7 @@ import com.thorbis.backup.spi.storage.ObjectKey;
 import com.thorbis.backup.storage.internal.Services;
 import com.thorbis.backup.storage.internal.catalog.Catalog;
 import com.thorbis.backup.storage.internal.format.ObjectNames;
+import com.thorbis.backup.storage.internal.copies.SoundReads;
 import com.thorbis.backup.storage.internal.format.SealedObjects;
 import java.io.IOException;
 import java.util.Optional;
@@ -77,13 +78,25 @@ public record StoredWal(
     }
   }
 
+  /** Whether a name is that of log of a source or life that only later commits know. */
+  public static boolean isOfLaterCommit(ObjectKey key, Catalog catalog) {
+    String[] parts = key.value().split("/", -1);
+    return parts.length == 5
+        && parts[1].matches("[0-9a-f]{32}")
+        && parts[2].matches("[0-9a-f]{16}")
+        && catalog.sources().stream()
+            .filter(source -> source.tree().toString().equals(parts[1]))
+            .allMatch(source -> source.incarnation(parts[2]).isEmpty());
+  }
+
   /** The content of a history file. */
   static byte[] openHistory(Services services, ObjectId tree, ObjectKey key) throws IOException {
-    return SealedObjects.again(
+    return SoundReads.read(
+        services.store(),
         key,
-        () ->
+        from ->
             SealedObjects.open(
-                SealedObjects.fetch(services.store(), key, MOST_HISTORY),
+                SealedObjects.fetch(from, key, MOST_HISTORY),
                 ObjectType.HISTORY,
                 key,
                 services.repository(),

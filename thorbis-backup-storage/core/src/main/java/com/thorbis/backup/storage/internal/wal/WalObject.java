@@ -11,7 +11,9 @@ import com.thorbis.backup.spi.repository.RepositoryException;
 import com.thorbis.backup.spi.storage.ByteRange;
 import com.thorbis.backup.spi.storage.ObjectKey;
 import com.thorbis.backup.spi.storage.ObjectRead;
+import com.thorbis.backup.spi.storage.ObjectStore;
 import com.thorbis.backup.storage.internal.Services;
+import com.thorbis.backup.storage.internal.copies.SoundReads;
 import com.thorbis.backup.storage.internal.format.Digests;
 import com.thorbis.backup.storage.internal.format.SealedObjects;
 import com.thorbis.backup.storage.internal.pack.PieceCodec;
@@ -113,12 +115,13 @@ final class WalObject {
 
   /** Reads a whole object. */
   static Whole read(Services services, ObjectId tree, ObjectKey key) throws IOException {
-    return SealedObjects.again(key, () -> tryRead(services, tree, key));
+    return SoundReads.read(services.store(), key, from -> read(services, tree, key, from));
   }
 
-  private static Whole tryRead(Services services, ObjectId tree, ObjectKey key) throws IOException {
+  private static Whole read(Services services, ObjectId tree, ObjectKey key, ObjectStore from)
+      throws IOException {
     MessageDigest digest = Digests.sha256();
-    try (ObjectRead read = services.store().get(key);
+    try (ObjectRead read = from.get(key);
         InputStream body = new DigestInputStream(read.body(), digest);
         DataInputStream in = new DataInputStream(open(services, tree, key, body))) {
       WalHeader header = readHeader(in, key);

@@ -1,0 +1,88 @@
+package com.thorbis.backup.storage.internal.upkeep;
+
+import com.thorbis.backup.api.WalSegment;
+import com.thorbis.backup.spi.repository.RepositoryException;
+import com.thorbis.backup.spi.storage.ObjectKey;
+import com.thorbis.backup.storage.internal.Services;
+import com.thorbis.backup.storage.internal.backup.BackupContents;
+import com.thorbis.backup.storage.internal.catalog.Catalog;
+import com.thorbis.backup.storage.internal.catalog.Operation;
+import com.thorbis.backup.storage.internal.catalog.SlotRef;
+import com.thorbis.backup.storage.internal.format.ObjectNames;
+import com.thorbis.backup.storage.internal.pack.PackRef;
+import com.thorbis.backup.storage.internal.wal.StoredWal;
+import java.io.IOException;
+import java.util.HashSet;
+import java.util.Set;
+import org.slf4j.Logger;
+import org.slf4j.LoggerFactory;
+
+/**
+ * What the repository is made of, as of the last commit: what commits, and backups that are not being
+ * removed, refer to. Whatever else lies on a copy was removed by a sweep that this copy has not
+ * heard of, was left by a run that died, or is not committed yet. It belongs on no other copy.
+ */
+final class Belongings {
+  private static final Logger LOG = LoggerFactory.getLogger(Belongings.class);
+
+  private final Catalog catalog;
+  private final long last;
+  private final Set<ObjectKey> plain = new HashSet<>();
+  private final Set<ObjectKey> manifests = new HashSet<>();
+  private final Set<ObjectKey> packs = new HashSet<>();
+  private final Set<ObjectKey> swept = new HashSet<>();
+  private boolean unknown;
+
+  /** Reads the manifest of every backup. */
+  Belongings(Services services) throws IOException {
+    this.catalog = services.log().catalog().copy();
+    this.last = services.log().sequence();
+    catalog.plainObjects().stream().map(SlotRef::key).forEach(plain::add);
+    for (Operation.Sweep sweep : catalog.sweeps()) {
+      swept.addAll(catalog.named(sweep));
+    }
+    for (Catalog.Entry entry : catalog.whole()) {
+      manifests.add(entry.manifest().key());
+      Catalog.Source source = catalog.source(entry.backup().source()).orElseThrow();
+      try {
+        for (PackRef pack : new BackupContents(services, source, entry).packs()) {
+          packs.add(pack.key());
+        }
+      } catch (RepositoryException e) {
+        unknown = true; // then rather too many than one too few
+        LOG.warn("Nobody knows what backup {} needs: {}", entry.backup().id(), e.getMessage());
+      }
+    }
+  }
+
+  /** Whether an object is one of them. */
+  boolean has(ObjectKey key) {
+    String name = key.value();
+    if (name.startsWith(ObjectNames.PACKS)) {
+      return packs.contains(key) || unknown && !swept.contains(key);
+    }
+    if (name.startsWith(ObjectNames.MANIFESTS)) {
+      return manifests.contains(key);
+    }
+    if (name.startsWith(ObjectNames.WAL)) {
+      StoredWal log = StoredWal.parse(key, catalog);
+      return log != null && !isGone(log);
+    }
+    return plain.contains(key)
+        || isNumbered(ObjectNames.sequence(key).orElse(0))
+        || isNumbered(ObjectNames.checkpointed(key).orElse(0));
+  }
+
+  private boolean isNumbered(long number) {
+    return number > 0 && number <= last;
+  }
+
+  private boolean isGone(StoredWal log) {
+    WalSegment segment = log.segment();
+    return segment != null
+        && catalog.sources().stream()
+            .filter(source -> source.tree().equals(log.tree()))
+            .anyMatch(
+                source -> catalog.isGone(source.info().name(), log.incarnation(), segment));
+  }
+}
