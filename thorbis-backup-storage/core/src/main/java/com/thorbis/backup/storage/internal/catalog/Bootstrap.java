@@ -231,6 +231,9 @@ public final class Bootstrap {
   /** The places as they are configured; those that have no id yet get one. */
   private static Operation.Copies places(
       List<Copy> copies, RepositoryHeader header, SecureRandom random) throws IOException {
+    for (Copy copy : copies) {
+      requireSameRepository(copy, header);
+    }
     List<Operation.Copies.Place> places = new ArrayList<>();
     for (Copy copy : copies) {
       ObjectId id = CopyIdentity.ensure(copy.store(), header.id(), random);
@@ -247,6 +250,26 @@ public final class Bootstrap {
       places.add(new Operation.Copies.Place(id, copy.name()));
     }
     return new Operation.Copies(places);
+  }
+
+  private static void requireSameRepository(Copy copy, RepositoryHeader header)
+      throws IOException {
+    byte[] bytes = readHeader(copy.store());
+    ObjectId found = header.id();
+    try {
+      found = bytes == null ? found : RepositoryHeader.read(bytes).id();
+    } catch (RepositoryException e) {
+      LOG.warn("The header of {} is damaged; run copies heal: {}", copy.name(), e.getMessage());
+    }
+    if (!found.equals(header.id())) {
+      throw new RepositoryException(
+          "repository.other",
+          FailureKind.REFUSED,
+          copy.name() + " holds the repository " + found + ", not " + header.id(),
+          Map.of("copy", copy.name(), "repository", found.toString()),
+          "Name an empty place, or the right one.",
+          null);
+    }
   }
 
   /** Records which copies there are, as far as the copy that decides stays the same. */
