@@ -148,11 +148,13 @@ class CopiesTest {
       value = Fault.class,
       names = {"UNAVAILABLE", "REQUEST_LOST", "ANSWER_LOST"})
   void everyCopyFailingAtEachCallLeavesBackupsThatRead(Fault fault) throws IOException {
+    int combination =
+        9 * List.of(Fault.ANSWER_LOST, Fault.UNAVAILABLE, Fault.REQUEST_LOST).indexOf(fault);
     for (WritePolicy policy : WritePolicy.values()) {
       for (int faulty = 0; faulty < 3; faulty++) {
         boolean reached = true;
         // Every call is hit by some policy, copy or fault.
-        int first = 1 + (faulty + 3 * policy.ordinal() + 9 * fault.ordinal()) % 13;
+        int first = 1 + combination++ % 13;
         for (int call = first; reached; call += 13) {
           String where = policy + " copy " + faulty + " call " + call;
           List<MemoryObjectStore> disks = new ArrayList<>();
@@ -751,9 +753,40 @@ class CopiesTest {
       assertThat(report.copies().get(1).problems())
           .singleElement()
           .asString()
-          .contains("written to by itself");
+          .contains("of another history");
+      HealReport healed = repository.healCopies(RunControl.unattended());
+      assertThat(healed.whole()).isFalse();
+      assertThat(healed.repairs())
+          .filteredOn(repair -> repair.object().startsWith("commits/"))
+          .isNotEmpty()
+          .noneMatch(HealReport.Repair::healed);
     }
-    assertSame(other, before);
+    before.forEach((name, bytes) -> assertThat(other.contents().get(name)).isEqualTo(bytes));
+  }
+
+  @Test
+  void anOldPrimaryThatReturnsWithCommitsOfItsOwnStopsNobody() throws IOException {
+    try (Repository old = create(WritePolicy.PRIMARY, a, b)) {
+      assertThat(old.syncCopies(RunControl.unattended()).complete()).isTrue();
+      backUp(old, FILES); // never reached the other
+      backUp(old, FILES);
+    }
+    a.unavailable(true);
+    Path other = state.resolve("other");
+    RepositorySetup swapped = setup(WritePolicy.PRIMARY, other, List.of(b, a));
+    TestRepository.FACTORY.promote(swapped, true);
+    try (Repository next = TestRepository.FACTORY.open(swapped)) {
+      backUp(next, FILES);
+    }
+    a.unavailable(false);
+    Map<String, byte[]> commits = diskA.contents();
+    commits.keySet().removeIf(name -> !name.startsWith("commits/"));
+    try (Repository next = TestRepository.FACTORY.open(swapped)) {
+      assertThat(next.backups(Optional.empty())).hasSize(1);
+      backUp(next, FILES);
+      assertThat(next.syncCopies(RunControl.unattended()).copies().get(1).problems()).isNotEmpty();
+    }
+    commits.forEach((name, bytes) -> assertThat(diskA.contents().get(name)).isEqualTo(bytes));
   }
 
   // Helpers

@@ -252,8 +252,7 @@ public final class Bootstrap {
     return new Operation.Copies(places);
   }
 
-  private static void requireSameRepository(Copy copy, RepositoryHeader header)
-      throws IOException {
+  private static void requireSameRepository(Copy copy, RepositoryHeader header) throws IOException {
     byte[] bytes = readHeader(copy.store());
     ObjectId found = header.id();
     try {
@@ -332,7 +331,7 @@ public final class Bootstrap {
     order.add(0, deciding);
     opened = open(setup, order, WritePolicy.PRIMARY, random);
     try {
-      Operation.Copies now = places(copies, opened.header(), random);
+      Operation.Copies now = places(reachable(copies), opened.header(), random);
       opened
           .log()
           .append(
@@ -349,6 +348,20 @@ public final class Bootstrap {
       opened.keys().close();
       release(opened.store());
     }
+  }
+
+  /** Those that can be asked now; the others are recorded when init runs again. */
+  private static List<Copy> reachable(List<Copy> copies) throws IOException {
+    List<Copy> reachable = new ArrayList<>();
+    for (Copy copy : copies) {
+      try {
+        copy.store().head(ObjectNames.HEADER);
+        reachable.add(copy);
+      } catch (StorageException e) {
+        LOG.warn("{} cannot be asked: run init when it is back: {}", copy.name(), e.getMessage());
+      }
+    }
+    return reachable;
   }
 
   private static void requireWhole(Copy next, CommitLog log) throws IOException {

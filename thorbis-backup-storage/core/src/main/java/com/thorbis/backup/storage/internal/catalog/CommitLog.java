@@ -38,6 +38,9 @@ public final class CommitLog {
   private static final long MOST_COMMIT_BYTES = 4 << 20;
   private static final int EPOCH = 1;
 
+  /** What a commit fails with that is whole and belongs to a log that went another way. */
+  public static final String OTHER_HISTORY = "repository.other-history";
+
   private final ObjectStore store;
   private final RepositoryHeader header;
   private final SlotRef headerRef;
@@ -282,9 +285,22 @@ public final class CommitLog {
       read = SoundReads.read(store, key, from -> read(key, from, seen));
     } catch (StorageException.NotFound e) {
       return false;
+    } catch (RepositoryException e) {
+      if (e.code().equals(OTHER_HISTORY) && endsAtPrimary(key)) {
+        LOG.warn("A copy was written to by itself; it is left alone: {}", e.getMessage());
+        return false;
+      }
+      throw e;
     }
     apply(read.commit(), key, read.sha256());
     return true;
+  }
+
+  /** Whether the copy that decides is whole and positively has no such commit. */
+  private boolean endsAtPrimary(ObjectKey key) throws IOException {
+    return store instanceof CopySet set
+        && !set.isPrimaryIncomplete()
+        && set.primary().head(key).isEmpty();
   }
 
   private record Read(Commit commit, String sha256) {}
@@ -300,15 +316,35 @@ public final class CommitLog {
     }
     Commit commit = open(key, sealed);
     if (commit.sequence() != sequence + 1 || !commit.previous().equals(head)) {
-      throw RepositoryException.damaged(key.value(), "does not follow the commit before it", null);
+      throw new RepositoryException(
+          OTHER_HISTORY,
+          FailureKind.DAMAGED,
+          key + ": does not follow the commit before it",
+          Map.of("object", key.value()),
+          "Find out who wrote to a copy, or to an older state of the repository, by itself.",
+          null);
     }
     return new Read(commit, sha256);
+  }
+
+  /** The copy that decides, where it can tell: what others hold behind it is not of this log. */
+  private ObjectStore whereTheLogEnds(ObjectKey next) throws IOException {
+    if (store instanceof CopySet set && !set.isPrimaryIncomplete()) {
+      try {
+        set.primary().head(next);
+        return set.primary();
+      } catch (StorageException e) {
+        return store; // it cannot be asked: the log is as long as the others know
+      }
+    }
+    return store;
   }
 
   /** Whether any commit lies beyond the first missing one: then that one is lost. */
   private boolean laterExists() throws IOException {
     ObjectKey missing = ObjectNames.commit(sequence + 1);
     Optional<String> after = Optional.of(ObjectNames.commit(sequence).value());
+    ObjectStore store = whereTheLogEnds(missing);
     do {
       ListPage page = store.list(ObjectNames.COMMITS, after);
       for (ObjectInfo info : page.objects()) {

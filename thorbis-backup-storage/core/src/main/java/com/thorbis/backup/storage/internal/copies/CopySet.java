@@ -146,6 +146,11 @@ public final class CopySet implements ObjectStore {
     this.primaryIncomplete = incomplete;
   }
 
+  /** Whether the primary is still being filled. */
+  public boolean isPrimaryIncomplete() {
+    return primaryIncomplete;
+  }
+
   /** From now on, what is damaged can be told and healed; so is what was noticed before. */
   public void proof(Proof means) {
     List<Damage> waiting;

@@ -25,11 +25,9 @@ class CopyRuleTest {
   void whatWasNotReadBackIsUnknown() {
     List<CopyState> copies = List.of(copy("a", "host-a", false), copy("b", "account-b", true));
     assertThat(verdicts(copies))
-        .isEqualTo(
-            "copies=unknown media=unknown offsite=unknown immutable=missing zero=unknown");
+        .isEqualTo("copies=unknown media=unknown offsite=unknown immutable=missing zero=unknown");
     assertThat(verdicts(copies, "a"))
-        .isEqualTo(
-            "copies=unknown media=unknown offsite=unknown immutable=missing zero=unknown");
+        .isEqualTo("copies=unknown media=unknown offsite=unknown immutable=missing zero=unknown");
   }
 
   @Test
@@ -69,8 +67,7 @@ class CopyRuleTest {
     for (CopyState second : List.of(down, behind)) {
       assertThat(verdicts(List.of(copy("a", "host-a", false), second), "a", "b"))
           .as("%s", second)
-          .isEqualTo(
-              "copies=missing media=missing offsite=missing immutable=missing zero=unknown");
+          .isEqualTo("copies=missing media=missing offsite=missing immutable=missing zero=unknown");
     }
   }
 
