@@ -148,10 +148,14 @@ class CopiesTest {
       value = Fault.class,
       names = {"UNAVAILABLE", "REQUEST_LOST", "ANSWER_LOST"})
   void everyCopyFailingAtEachCallLeavesBackupsThatRead(Fault fault) throws IOException {
+    int combination =
+        9 * List.of(Fault.ANSWER_LOST, Fault.UNAVAILABLE, Fault.REQUEST_LOST).indexOf(fault);
     for (WritePolicy policy : WritePolicy.values()) {
       for (int faulty = 0; faulty < 3; faulty++) {
         boolean reached = true;
-        for (int call = 1; reached; call += step(call)) {
+        // Every call is hit by some policy, copy or fault.
+        int first = 1 + combination++ % 13;
+        for (int call = first; reached; call += 13) {
           String where = policy + " copy " + faulty + " call " + call;
           List<MemoryObjectStore> disks = new ArrayList<>();
           List<ObjectStore> stores = new ArrayList<>();
@@ -186,11 +190,6 @@ class CopiesTest {
         }
       }
     }
-  }
-
-  /** All of the first calls, some of the many that follow. */
-  private static int step(int call) {
-    return call < 6 ? 1 : 11;
   }
 
   /** Whatever a policy calls done lies whole on as many copies as it says. */
@@ -484,6 +483,17 @@ class CopiesTest {
   }
 
   @Test
+  void aPlaceOfAnotherRepositoryIsRefused() throws IOException {
+    create(WritePolicy.PRIMARY, a).close();
+    create(WritePolicy.PRIMARY, state.resolve("other"), List.of(diskC)).close();
+    Map<String, byte[]> before = diskC.contents();
+    assertRefused(
+        () -> TestRepository.FACTORY.init(setup(WritePolicy.PRIMARY, a, c)), "repository.other");
+    assertSame(diskC, before);
+    assertThat(diskA.contents()).doesNotContainKey("copy");
+  }
+
+  @Test
   void onePlaceUnderTwoNamesIsRefused() {
     assertThatThrownBy(() -> TestRepository.FACTORY.init(setup(WritePolicy.PRIMARY, diskA, diskA)))
         .isInstanceOfSatisfying(
@@ -641,15 +651,16 @@ class CopiesTest {
   @EnumSource(
       value = Fault.class,
       names = {"DEATH_BEFORE", "DEATH_AFTER"})
-  void syncIsResumedAfterACrashAtEveryCall(Fault fault) throws IOException {
+  void syncIsResumedAfterACrashAtEveryChange(Fault fault) throws IOException {
     try (Repository repository = create(WritePolicy.PRIMARY, a, b)) {
       store(repository);
       backUp(repository, FILES);
     }
     boolean died = true;
+    // Dying at a call that only reads leaves what dying before the next change leaves.
     for (int call = 1; died; call++) {
       MemoryObjectStore target = diskB.copy();
-      FaultyObjectStore dying = FaultyObjectStore.over(target).failAtCall(call, fault);
+      FaultyObjectStore dying = FaultyObjectStore.over(target).failAtChange(call, fault);
       Path local = state.resolve(fault + "-" + call);
       try (Repository repository =
           TestRepository.FACTORY.open(setup(WritePolicy.PRIMARY, local, List.of(diskA, dying)))) {
@@ -660,7 +671,7 @@ class CopiesTest {
       died = dying.dead();
       // A copy is a repository by itself at any moment: whatever it knows of is there.
       try (Repository alone = openAlone(target)) {
-        assertThat(verify(alone).damaged()).as("call %d", call).isEmpty();
+        assertThat(verify(alone).damaged()).as("change %d", call).isEmpty();
         for (BackupDescriptor backup : alone.backups(Optional.empty())) {
           TestRepository.assertReads(alone, backup.id(), FILES);
         }
@@ -742,9 +753,40 @@ class CopiesTest {
       assertThat(report.copies().get(1).problems())
           .singleElement()
           .asString()
-          .contains("written to by itself");
+          .contains("of another history");
+      HealReport healed = repository.healCopies(RunControl.unattended());
+      assertThat(healed.whole()).isFalse();
+      assertThat(healed.repairs())
+          .filteredOn(repair -> repair.object().startsWith("commits/"))
+          .isNotEmpty()
+          .noneMatch(HealReport.Repair::healed);
     }
-    assertSame(other, before);
+    before.forEach((name, bytes) -> assertThat(other.contents().get(name)).isEqualTo(bytes));
+  }
+
+  @Test
+  void anOldPrimaryThatReturnsWithCommitsOfItsOwnStopsNobody() throws IOException {
+    try (Repository old = create(WritePolicy.PRIMARY, a, b)) {
+      assertThat(old.syncCopies(RunControl.unattended()).complete()).isTrue();
+      backUp(old, FILES); // never reached the other
+      backUp(old, FILES);
+    }
+    a.unavailable(true);
+    Path other = state.resolve("other");
+    RepositorySetup swapped = setup(WritePolicy.PRIMARY, other, List.of(b, a));
+    TestRepository.FACTORY.promote(swapped, true);
+    try (Repository next = TestRepository.FACTORY.open(swapped)) {
+      backUp(next, FILES);
+    }
+    a.unavailable(false);
+    Map<String, byte[]> commits = diskA.contents();
+    commits.keySet().removeIf(name -> !name.startsWith("commits/"));
+    try (Repository next = TestRepository.FACTORY.open(swapped)) {
+      assertThat(next.backups(Optional.empty())).hasSize(1);
+      backUp(next, FILES);
+      assertThat(next.syncCopies(RunControl.unattended()).copies().get(1).problems()).isNotEmpty();
+    }
+    commits.forEach((name, bytes) -> assertThat(diskA.contents().get(name)).isEqualTo(bytes));
   }
 
   // Helpers

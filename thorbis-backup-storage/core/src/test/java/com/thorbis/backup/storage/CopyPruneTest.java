@@ -10,6 +10,7 @@ import com.thorbis.backup.api.FailureKind;
 import com.thorbis.backup.api.PruneReport;
 import com.thorbis.backup.api.SyncReport;
 import com.thorbis.backup.spi.repository.BackupWriter;
+import com.thorbis.backup.spi.repository.Compression;
 import com.thorbis.backup.spi.repository.Copy;
 import com.thorbis.backup.spi.repository.RepositorySetup;
 import com.thorbis.backup.spi.repository.RunControl;
@@ -18,7 +19,6 @@ import com.thorbis.backup.spi.repository.WritePolicy;
 import com.thorbis.backup.spi.storage.ObjectKey;
 import com.thorbis.backup.spi.storage.ObjectSource;
 import com.thorbis.backup.spi.storage.ObjectStore;
-import com.thorbis.backup.spi.repository.Compression;
 import com.thorbis.backup.storage.internal.catalog.Operation;
 import com.thorbis.backup.testkit.FaultyObjectStore;
 import com.thorbis.backup.testkit.MemoryObjectStore;
@@ -473,8 +473,9 @@ class CopyPruneTest {
     MemoryObjectStore alone = store.copy();
     try (Site site =
         Site.open(
-            Site.setup(alone, state.resolve("alone" + System.identityHashCode(alone)), clock)
-                , 1000, 1000)) {
+            Site.setup(alone, state.resolve("alone" + System.identityHashCode(alone)), clock),
+            1000,
+            1000)) {
       assertThat(site.listed()).hasSize(backups);
       site.requireAllWhole();
     }

@@ -94,8 +94,7 @@ final class Site implements AutoCloseable {
     return open(setup(store, state, clock), checkpointEvery, sweepBatch);
   }
 
-  static Site open(RepositorySetup setup, int checkpointEvery, int sweepBatch)
-      throws IOException {
+  static Site open(RepositorySetup setup, int checkpointEvery, int sweepBatch) throws IOException {
     Beats beats = new Beats();
     SecureRandom random = new SecureRandom();
     Bootstrap.Opened opened = Bootstrap.open(setup, checkpointEvery, random);

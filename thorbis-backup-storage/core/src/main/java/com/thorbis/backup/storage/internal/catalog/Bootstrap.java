@@ -258,6 +258,9 @@ public final class Bootstrap {
   /** The places as they are configured; those that have no id yet get one. */
   private static Operation.Copies places(
       List<Copy> copies, RepositoryHeader header, SecureRandom random) throws IOException {
+    for (Copy copy : copies) {
+      requireSameRepository(copy, header);
+    }
     List<Operation.Copies.Place> places = new ArrayList<>();
     for (Copy copy : copies) {
       ObjectId id = CopyIdentity.ensure(copy.store(), header.id(), random);
@@ -274,6 +277,25 @@ public final class Bootstrap {
       places.add(new Operation.Copies.Place(id, copy.name()));
     }
     return new Operation.Copies(places);
+  }
+
+  private static void requireSameRepository(Copy copy, RepositoryHeader header) throws IOException {
+    byte[] bytes = readHeader(copy.store());
+    ObjectId found = header.id();
+    try {
+      found = bytes == null ? found : RepositoryHeader.read(bytes).id();
+    } catch (RepositoryException e) {
+      LOG.warn("The header of {} is damaged; run copies heal: {}", copy.name(), e.getMessage());
+    }
+    if (!found.equals(header.id())) {
+      throw new RepositoryException(
+          "repository.other",
+          FailureKind.REFUSED,
+          copy.name() + " holds the repository " + found + ", not " + header.id(),
+          Map.of("copy", copy.name(), "repository", found.toString()),
+          "Name an empty place, or the right one.",
+          null);
+    }
   }
 
   /** Records which copies there are, as far as the copy that decides stays the same. */
@@ -337,7 +359,7 @@ public final class Bootstrap {
     order.add(0, deciding);
     opened = open(setup, order, WritePolicy.PRIMARY, checkpointEvery, random);
     try {
-      Operation.Copies now = places(copies, opened.header(), random);
+      Operation.Copies now = places(reachable(copies), opened.header(), random);
       opened
           .log()
           .append(
@@ -354,6 +376,20 @@ public final class Bootstrap {
       opened.keys().close();
       release(opened.store());
     }
+  }
+
+  /** Those that can be asked now; the others are recorded when init runs again. */
+  private static List<Copy> reachable(List<Copy> copies) throws IOException {
+    List<Copy> reachable = new ArrayList<>();
+    for (Copy copy : copies) {
+      try {
+        copy.store().head(ObjectNames.HEADER);
+        reachable.add(copy);
+      } catch (StorageException e) {
+        LOG.warn("{} cannot be asked: run init when it is back: {}", copy.name(), e.getMessage());
+      }
+    }
+    return reachable;
   }
 
   private static void requireWhole(Copy next, CommitLog log) throws IOException {

@@ -1,10 +1,10 @@
 package com.thorbis.backup.storage.internal.catalog;
 
-import com.thorbis.backup.api.WalSegment;
 import com.thorbis.backup.api.BackupId;
 import com.thorbis.backup.api.BackupStatus;
 import com.thorbis.backup.api.Lsn;
 import com.thorbis.backup.api.Timeline;
+import com.thorbis.backup.api.WalSegment;
 import com.thorbis.backup.crypto.ObjectId;
 import com.thorbis.backup.spi.repository.RepositoryException;
 import com.thorbis.backup.spi.repository.SourceInfo;
@@ -232,10 +232,8 @@ public final class Catalog {
             .map(kept -> kept.entry().backup())
             .filter(
                 backup ->
-                    backup.source().equals(source)
-                        && backup.timeline().equals(segment.timeline()))
-            .noneMatch(
-                backup -> overlaps(segment, backup.startLsn(), backup.stopLsn().plus(1)));
+                    backup.source().equals(source) && backup.timeline().equals(segment.timeline()))
+            .noneMatch(backup -> overlaps(segment, backup.startLsn(), backup.stopLsn().plus(1)));
   }
 
   private static boolean overlaps(WalSegment segment, Lsn start, Lsn end) {
@@ -410,7 +408,10 @@ public final class Catalog {
       if (ended == null) {
         throw damaged(key, "ends a sweep that did not begin");
       }
-      ended.what().manifests().forEach(backups::remove); // those that no commit ever named are not there
+      ended
+          .what()
+          .manifests()
+          .forEach(backups::remove); // those that no commit ever named are not there
     } else {
       throw new IllegalStateException("Not folded: " + operation);
     }
@@ -452,8 +453,7 @@ public final class Catalog {
     for (Said<Operation.WalExpire> said : walGone.values()) {
       Operation.WalExpire gone = said.what();
       steps.add(
-          new Step(
-              said.sequence(), List.of(marker(gone.source(), List.of(), List.of(gone)))));
+          new Step(said.sequence(), List.of(marker(gone.source(), List.of(), List.of(gone)))));
     }
     steps.add(new Step(2, List.copyOf(walExpiries)));
     sweeps.values().forEach(said -> steps.add(new Step(said.sequence(), List.of(said.what()))));

@@ -35,7 +35,8 @@ record Checkpoint(long sequence, String head, List<Catalog.Step> steps) {
     return Json.write(document);
   }
 
-  static Checkpoint read(byte[] bytes, String object, List<String> copies) throws RepositoryException {
+  static Checkpoint read(byte[] bytes, String object, List<String> copies)
+      throws RepositoryException {
     Json.Node node = Json.read(bytes, object);
     if (!node.text("format").equals(FORMAT)) {
       throw node.wrong("format", "not " + FORMAT);

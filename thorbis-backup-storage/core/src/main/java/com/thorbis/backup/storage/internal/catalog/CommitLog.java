@@ -42,6 +42,9 @@ public final class CommitLog {
   private static final long MOST_CHECKPOINT_BYTES = SealedObjects.MOST_BYTES;
   private static final int EPOCH = 1;
 
+  /** What a commit fails with that is whole and belongs to a log that went another way. */
+  public static final String OTHER_HISTORY = "repository.other-history";
+
   private final ObjectStore store;
   private final RepositoryHeader header;
   private final SlotRef headerRef;
@@ -150,8 +153,8 @@ public final class CommitLog {
   }
 
   /**
-   * SHA-256 of a commit as it must be stored. Where a checkpoint stood for it, the chain is followed
-   * back to it, once.
+   * SHA-256 of a commit as it must be stored. Where a checkpoint stood for it, the chain is
+   * followed back to it, once.
    *
    * @param of at most {@link #sequence}
    */
@@ -352,8 +355,7 @@ public final class CommitLog {
       return this;
     }
     CommitLog beginning =
-        new CommitLog(
-            store, header, headerRef, keys, remembered, checkpointEvery, clock, random);
+        new CommitLog(store, header, headerRef, keys, remembered, checkpointEvery, clock, random);
     synchronized (beginning) {
       beginning.openCheckpoint(last, Optional.empty());
       while (beginning.sequence < last && beginning.readNext(Optional.empty())) {
@@ -446,8 +448,8 @@ public final class CommitLog {
 
   /**
    * Begins with the newest checkpoint that does not lie beyond a commit, such as the last that this
-   * machine remembers, so that every commit after that is read and has to follow. What a checkpoint says counts if the
-   * commit that it stands for is the one it names.
+   * machine remembers, so that every commit after that is read and has to follow. What a checkpoint
+   * says counts if the commit that it stands for is the one it names.
    */
   private void openCheckpoint(long most, Optional<RememberedHead.Head> seen) throws IOException {
     List<Long> found = checkpoints(store);
@@ -587,9 +589,22 @@ public final class CommitLog {
       read = SoundReads.read(store, key, from -> read(key, from, seen));
     } catch (StorageException.NotFound e) {
       return false;
+    } catch (RepositoryException e) {
+      if (e.code().equals(OTHER_HISTORY) && endsAtPrimary(key)) {
+        LOG.warn("A copy was written to by itself; it is left alone: {}", e.getMessage());
+        return false;
+      }
+      throw e;
     }
     apply(read.commit(), key, read.sha256());
     return true;
+  }
+
+  /** Whether the copy that decides is whole and positively has no such commit. */
+  private boolean endsAtPrimary(ObjectKey key) throws IOException {
+    return store instanceof CopySet set
+        && !set.isPrimaryIncomplete()
+        && set.primary().head(key).isEmpty();
   }
 
   private record Read(Commit commit, String sha256) {}
@@ -605,15 +620,35 @@ public final class CommitLog {
     }
     Commit commit = open(key, sealed);
     if (commit.sequence() != sequence + 1 || !commit.previous().equals(head)) {
-      throw RepositoryException.damaged(key.value(), "does not follow the commit before it", null);
+      throw new RepositoryException(
+          OTHER_HISTORY,
+          FailureKind.DAMAGED,
+          key + ": does not follow the commit before it",
+          Map.of("object", key.value()),
+          "Find out who wrote to a copy, or to an older state of the repository, by itself.",
+          null);
     }
     return new Read(commit, sha256);
+  }
+
+  /** The copy that decides, where it can tell: what others hold behind it is not of this log. */
+  private ObjectStore whereTheLogEnds(ObjectKey next) throws IOException {
+    if (store instanceof CopySet set && !set.isPrimaryIncomplete()) {
+      try {
+        set.primary().head(next);
+        return set.primary();
+      } catch (StorageException e) {
+        return store; // it cannot be asked: the log is as long as the others know
+      }
+    }
+    return store;
   }
 
   /** Whether any commit lies beyond the first missing one: then that one is lost. */
   private boolean laterExists() throws IOException {
     ObjectKey missing = ObjectNames.commit(sequence + 1);
     Optional<String> after = Optional.of(ObjectNames.commit(sequence).value());
+    ObjectStore store = whereTheLogEnds(missing);
     do {
       ListPage page = store.list(ObjectNames.COMMITS, after);
       for (ObjectInfo info : page.objects()) {

@@ -30,7 +30,6 @@ import java.util.LinkedHashSet;
 import java.util.List;
 import java.util.Map;
 import java.util.Optional;
-import java.util.OptionalLong;
 import java.util.Set;
 import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.ConcurrentHashMap;
@@ -150,6 +149,11 @@ public final class CopySet implements ObjectStore {
   /** A primary that is still being filled cannot prove that something is absent. */
   public void primaryIncomplete(boolean incomplete) {
     this.primaryIncomplete = incomplete;
+  }
+
+  /** Whether the primary is still being filled. */
+  public boolean isPrimaryIncomplete() {
+    return primaryIncomplete;
   }
 
   /** From now on, what is damaged can be told and healed; so is what was noticed before. */
@@ -357,8 +361,8 @@ public final class CopySet implements ObjectStore {
 
   /**
    * The copies that take an object after the primary. A manifest, commit or checkpoint goes only to
-   * one that has all that came before: so each copy's commits are the beginning of the log, and what they
-   * refer to lies beside them.
+   * one that has all that came before: so each copy's commits are the beginning of the log, and
+   * what they refer to lies beside them.
    *
    * @param unready gets those that cannot take it, and why
    */

@@ -1,6 +1,7 @@
 package com.thorbis.backup.storage.internal.copies;
 
 import com.thorbis.backup.spi.repository.Copy;
+import com.thorbis.backup.spi.repository.RepositoryException;
 import com.thorbis.backup.spi.storage.ObjectKey;
 import com.thorbis.backup.spi.storage.StorageException;
 import java.io.IOException;
@@ -48,7 +49,7 @@ public final class Healing {
         if (transfer.isWhole(key, other.store())) {
           return Optional.of(other);
         }
-      } catch (StorageException e) {
+      } catch (StorageException | RepositoryException e) {
         LOG.debug("{} is no help for {}: {}", other.name(), key, e.getMessage());
       }
     }
@@ -72,6 +73,8 @@ public final class Healing {
       }
     } catch (StorageException.NotFound e) {
       // Lost: there is nothing to remove.
+    } catch (RepositoryException e) {
+      return Result.failed(String.valueOf(e.getMessage())); // whole, and something else
     }
     transfer.copy(key, good.get().store(), on.store());
     return new Result(true, Optional.of(good.get().name()), "");

@@ -18,9 +18,9 @@ import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
 /**
- * What the repository is made of, as of the last commit: what commits, and backups that are not being
- * removed, refer to. Whatever else lies on a copy was removed by a sweep that this copy has not
- * heard of, was left by a run that died, or is not committed yet. It belongs on no other copy.
+ * What the repository is made of, as of the last commit: what commits, and backups that are not
+ * being removed, refer to. Whatever else lies on a copy was removed by a sweep that this copy has
+ * not heard of, was left by a run that died, or is not committed yet. It belongs on no other copy.
  */
 final class Belongings {
   private static final Logger LOG = LoggerFactory.getLogger(Belongings.class);
@@ -82,7 +82,6 @@ final class Belongings {
     return segment != null
         && catalog.sources().stream()
             .filter(source -> source.tree().equals(log.tree()))
-            .anyMatch(
-                source -> catalog.isGone(source.info().name(), log.incarnation(), segment));
+            .anyMatch(source -> catalog.isGone(source.info().name(), log.incarnation(), segment));
   }
 }

@@ -7,16 +7,14 @@ import com.thorbis.backup.spi.repository.RunControl;
 import com.thorbis.backup.spi.storage.ObjectInfo;
 import com.thorbis.backup.spi.storage.ObjectKey;
 import com.thorbis.backup.spi.storage.StorageException;
+import com.thorbis.backup.storage.internal.Parallel;
 import com.thorbis.backup.storage.internal.Services;
 import com.thorbis.backup.storage.internal.catalog.CommitLog;
 import com.thorbis.backup.storage.internal.catalog.SlotRef;
 import com.thorbis.backup.storage.internal.copies.CopySet;
 import com.thorbis.backup.storage.internal.copies.Proof;
 import com.thorbis.backup.storage.internal.copies.Transfer;
-import com.thorbis.backup.storage.internal.format.Digests;
 import com.thorbis.backup.storage.internal.format.ObjectNames;
-import com.thorbis.backup.storage.internal.format.SealedObjects;
-import com.thorbis.backup.storage.internal.Parallel;
 import java.io.IOException;
 import java.util.ArrayList;
 import java.util.LinkedHashMap;
@@ -162,15 +160,11 @@ public final class CopySync {
         return;
       }
       ObjectKey key = ObjectNames.commit(least);
-      byte[] bytes = SealedObjects.fetch(target.copy.store(), key, SealedObjects.MOST_BYTES);
-      if (!Digests.sha256(bytes).equals(services.log().requireHash(least))) {
-        target.stop(
-            key
-                + " there is not the log's: it is damaged, or that copy was written to by itself."
-                + " Run copies heal");
+      if (!transfer.isWhole(key, target.copy.store())) {
+        target.stop(key + " is damaged there. Run copies heal");
       }
     } catch (RepositoryException e) {
-      target.stop(String.valueOf(e.getMessage()));
+      target.stop(e.getMessage() + ". " + e.remedy());
     } catch (StorageException e) {
       target.stop("cannot be asked: " + e.getMessage());
     }

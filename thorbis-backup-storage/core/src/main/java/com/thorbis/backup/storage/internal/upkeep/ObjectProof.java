@@ -1,11 +1,13 @@
 package com.thorbis.backup.storage.internal.upkeep;
 
+import com.thorbis.backup.api.FailureKind;
 import com.thorbis.backup.crypto.MalformedObjectException;
 import com.thorbis.backup.crypto.ObjectId;
 import com.thorbis.backup.crypto.ObjectType;
 import com.thorbis.backup.spi.repository.RepositoryException;
 import com.thorbis.backup.spi.storage.ObjectKey;
 import com.thorbis.backup.storage.internal.Services;
+import com.thorbis.backup.storage.internal.catalog.CommitLog;
 import com.thorbis.backup.storage.internal.catalog.SlotRef;
 import com.thorbis.backup.storage.internal.copies.Proof;
 import com.thorbis.backup.storage.internal.format.Digests;
@@ -17,6 +19,7 @@ import java.io.InputStream;
 import java.io.OutputStream;
 import java.security.DigestInputStream;
 import java.security.MessageDigest;
+import java.util.Map;
 import java.util.Optional;
 import java.util.OptionalLong;
 
@@ -73,7 +76,13 @@ public final class ObjectProof implements Proof {
     // Another commit of this number is sealed as well, and belongs to another history.
     if (sequence <= services.log().sequence()
         && !services.log().requireHash(sequence).equals(Digests.text(digest.digest()))) {
-      throw RepositoryException.damaged(key.value(), "is of another history than the log", null);
+      throw new RepositoryException(
+          CommitLog.OTHER_HISTORY,
+          FailureKind.REFUSED,
+          key + ": is whole and of another history than the log",
+          Map.of("object", key.value()),
+          "Find out who wrote to that copy by itself. To take it back, empty it and run copies sync.",
+          null);
     }
   }
 

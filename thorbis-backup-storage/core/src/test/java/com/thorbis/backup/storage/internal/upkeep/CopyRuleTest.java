@@ -1,0 +1,124 @@
+package com.thorbis.backup.storage.internal.upkeep;
+
+import static org.assertj.core.api.Assertions.assertThat;
+
+import com.thorbis.backup.api.CopiesReport.Contents;
+import com.thorbis.backup.api.CopiesReport.CopyState;
+import com.thorbis.backup.api.CopiesReport.Criterion;
+import com.thorbis.backup.api.CopiesReport.Verdict;
+import java.util.Arrays;
+import java.util.List;
+import java.util.Optional;
+import java.util.Set;
+import java.util.stream.Collectors;
+import org.junit.jupiter.api.Test;
+
+class CopyRuleTest {
+  @Test
+  void everyCopyReadBackMeetsWhatCanBeProven() {
+    List<CopyState> copies = List.of(copy("a", "host-a", false), copy("b", "account-b", true));
+    assertThat(verdicts(copies, "a", "b"))
+        .isEqualTo("copies=met media=met offsite=met immutable=missing zero=met");
+  }
+
+  @Test
+  void whatWasNotReadBackIsUnknown() {
+    List<CopyState> copies = List.of(copy("a", "host-a", false), copy("b", "account-b", true));
+    assertThat(verdicts(copies))
+        .isEqualTo("copies=unknown media=unknown offsite=unknown immutable=missing zero=unknown");
+    assertThat(verdicts(copies, "a"))
+        .isEqualTo("copies=unknown media=unknown offsite=unknown immutable=missing zero=unknown");
+  }
+
+  @Test
+  void whatIsProtectedIsTheFirstCopyAndOneMoreIsTooFew() {
+    assertThat(verdicts(List.of(copy("a", "host-a", true)), "a"))
+        .isEqualTo("copies=missing media=missing offsite=met immutable=missing zero=met");
+  }
+
+  @Test
+  void twoPlacesThatFailTogetherCountOnce() {
+    List<CopyState> copies = List.of(copy("a", "account", false), copy("b", "account", false));
+    assertThat(verdicts(copies, "a", "b"))
+        .isEqualTo("copies=missing media=missing offsite=missing immutable=missing zero=met");
+  }
+
+  @Test
+  void aDomainThatIsNotDeclaredIsNotGuessed() {
+    List<CopyState> copies = List.of(copy("a", null, false), copy("b", "account-b", true));
+    assertThat(verdicts(copies, "a", "b")).contains("media=unknown");
+  }
+
+  @Test
+  void aCopyThatCannotBeAskedOrIsBehindDoesNotCount() {
+    CopyState down =
+        new CopyState(
+            "b",
+            Optional.empty(),
+            Optional.of("account-b"),
+            Optional.empty(),
+            true,
+            false,
+            false,
+            Optional.of("no answer"),
+            Optional.empty(),
+            Optional.empty());
+    CopyState behind = with("b", "account-b", true, new Contents(1, 1, 1, 5, 5, 1, 0));
+    for (CopyState second : List.of(down, behind)) {
+      assertThat(verdicts(List.of(copy("a", "host-a", false), second), "a", "b"))
+          .as("%s", second)
+          .isEqualTo("copies=missing media=missing offsite=missing immutable=missing zero=unknown");
+    }
+  }
+
+  @Test
+  void immutableIsDeclaredAndNotProven() {
+    CopyState locked =
+        new CopyState(
+            "a",
+            Optional.empty(),
+            Optional.of("x"),
+            Optional.empty(),
+            false,
+            true,
+            true,
+            Optional.empty(),
+            Optional.of(new Contents(1, 1, 1, 0, 0, 0, 0)),
+            Optional.empty());
+    assertThat(verdicts(List.of(locked), "a")).contains("immutable=unknown");
+  }
+
+  @Test
+  void everyVerdictHasAReason() {
+    assertThat(CopyRule.judge(List.of(copy("a", null, false)), Set.of()))
+        .allSatisfy(one -> assertThat(one.reason()).isNotBlank())
+        .extracting(Criterion::name)
+        .containsExactly("copies", "media", "offsite", "immutable", "zero");
+    assertThat(Arrays.stream(Verdict.values()).map(Verdict::label))
+        .containsExactly("met", "missing", "unknown");
+  }
+
+  private static String verdicts(List<CopyState> copies, String... readBack) {
+    return CopyRule.judge(copies, Set.of(readBack)).stream()
+        .map(one -> one.name() + "=" + one.verdict().label())
+        .collect(Collectors.joining(" "));
+  }
+
+  private static CopyState copy(String name, String domain, boolean offsite) {
+    return with(name, domain, offsite, new Contents(10, 1000, 5, 0, 0, 0, 0));
+  }
+
+  private static CopyState with(String name, String domain, boolean offsite, Contents contents) {
+    return new CopyState(
+        name,
+        Optional.of("disk"),
+        Optional.ofNullable(domain),
+        Optional.empty(),
+        offsite,
+        false,
+        false,
+        Optional.empty(),
+        Optional.of(contents),
+        Optional.empty());
+  }
+}
