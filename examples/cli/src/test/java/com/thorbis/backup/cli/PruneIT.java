@@ -139,7 +139,7 @@ class PruneIT {
     assertThat(size()).isLessThan(before);
     assertThat(ok("undelete " + ids.get(0), 5).err()).contains(ids.get(0));
     assertThat(ok("verify --json", 0).out()).contains("\"damaged\":[]");
-    assertThat(ok("check --json", 0).out()).contains("repository.clock");
+    assertThat(ok("check orders --json", 0).out()).contains("repository.clock");
     assertThat(ok("restore orders --target-dir x --plan", 0).out()).contains("Reachable");
   }
 
