@@ -45,7 +45,6 @@ class CopyPruneTest {
   private final MemoryObjectStore diskA = MemoryObjectStore.create(clock, 1000);
   private final MemoryObjectStore diskB = MemoryObjectStore.create(otherClock, 7);
   private final MemoryObjectStore diskC = MemoryObjectStore.create(clock, 1000);
-  private final FaultyObjectStore b = FaultyObjectStore.over(diskB);
   private final FaultyObjectStore c = FaultyObjectStore.over(diskC);
 
   // Deletion
