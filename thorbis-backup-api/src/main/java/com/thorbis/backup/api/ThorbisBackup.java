@@ -207,6 +207,22 @@ public final class ThorbisBackup implements AutoCloseable {
     return call(() -> repository().checkCopies());
   }
 
+  /** Looks whether each recipient still opens the repository's key. Changes nothing. */
+  public List<CheckItem> checkKeys() {
+    return call(() -> repository().checkKeys());
+  }
+
+  /** How a backup lies in the repository. */
+  public BackupReader.Layout layout(BackupId id) {
+    show(id);
+    return call(
+        () -> {
+          try (BackupReader reader = repository().open(id)) {
+            return reader.layout();
+          }
+        });
+  }
+
   /** Gives every copy what it lacks of what the others hold. */
   public SyncReport syncCopies(RunControl control) {
     return call(() -> repository().syncCopies(control));

@@ -11,6 +11,7 @@ import java.util.ArrayList;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
+import java.util.function.Supplier;
 import org.jspecify.annotations.Nullable;
 import picocli.CommandLine.Command;
 import picocli.CommandLine.Option;
@@ -61,7 +62,11 @@ final class CheckCommand extends Job {
           new Found(
               null, new CheckItem(note.subject(), Outcome.WARN, note.message(), note.remedy())));
     }
-    boolean open = repository(backup, found) && copies(backup, found);
+    boolean open = repository(backup, found);
+    if (open) {
+      add("repository.copy", backup::checkCopies, found);
+      add("repository.key", backup::checkKeys, found);
+    }
     for (String name : chosen(backup)) {
       if (open) {
         source(backup, name, found);
@@ -115,17 +120,15 @@ final class CheckCommand extends Job {
         apart ? "Set the clocks right: at most 5 minutes apart." : "");
   }
 
-  private static boolean copies(ThorbisBackup backup, List<Found> found) {
+  private static void add(String subject, Supplier<List<CheckItem>> looked, List<Found> found) {
     try {
-      backup.checkCopies().forEach(item -> found.add(new Found(null, item)));
+      looked.get().forEach(item -> found.add(new Found(null, item)));
     } catch (BackupException e) {
       found.add(
           new Found(
               null,
-              new CheckItem(
-                  "repository.copy", Outcome.FAIL, String.valueOf(e.getMessage()), e.remedy())));
+              new CheckItem(subject, Outcome.FAIL, String.valueOf(e.getMessage()), e.remedy())));
     }
-    return true;
   }
 
   private static void source(ThorbisBackup backup, String name, List<Found> found) {

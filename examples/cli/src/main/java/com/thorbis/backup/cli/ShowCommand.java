@@ -2,7 +2,9 @@ package com.thorbis.backup.cli;
 
 import com.thorbis.backup.api.BackupDescriptor;
 import com.thorbis.backup.api.BackupId;
+import com.thorbis.backup.api.BackupState;
 import com.thorbis.backup.api.ThorbisBackup;
+import com.thorbis.backup.spi.repository.BackupReader;
 import com.thorbis.backup.spi.repository.StoredFile;
 import java.util.ArrayList;
 import java.util.List;
@@ -36,6 +38,24 @@ final class ShowCommand extends Job {
       opened.entries(id, entries::add);
     }
     Map<String, @Nullable Object> facts = Facts.backup(backup);
+    Optional<BackupState> state =
+        opened.states(Optional.of(backup.source())).stream()
+            .filter(each -> each.backup().id().equals(id))
+            .findFirst();
+    facts.put("state", state.map(each -> each.stage().label()));
+    facts.put("verifiedAt", state.flatMap(BackupState::verifiedAt));
+    facts.put(
+        "holds",
+        state.stream()
+            .flatMap(each -> each.holds().stream())
+            .map(BackupState.Hold::reason)
+            .toList());
+    facts.put("retention", reasons(opened, backup));
+    BackupReader.Layout layout = opened.layout(id);
+    facts.put("extents", layout.extents());
+    facts.put("packs", layout.packs());
+    facts.put("packBytes", layout.sealedBytes());
+    facts.put("keys", layout.keys());
     facts.put("entries", files ? entries.stream().map(ShowCommand::entry).toList() : null);
     thorbis()
         .print(
@@ -60,6 +80,22 @@ final class ShowCommand extends Job {
               }
             });
     return Exit.DONE;
+  }
+
+  /** Why retention keeps it, or that it does not; nothing where no retention is configured. */
+  private List<String> reasons(ThorbisBackup opened, BackupDescriptor backup) {
+    Config.SourceConfig source = thorbis().config().sources().get(backup.source());
+    if (source == null || source.retention().isEmpty()) {
+      return List.of();
+    }
+    return opened
+        .planPrune(backup.source(), source.retention().get())
+        .retention()
+        .decisions()
+        .stream()
+        .filter(decision -> decision.backup().equals(backup.id()))
+        .flatMap(decision -> decision.reasons().stream())
+        .toList();
   }
 
   private static Map<String, @Nullable Object> entry(StoredFile entry) {

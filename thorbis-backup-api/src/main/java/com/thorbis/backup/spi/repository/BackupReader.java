@@ -3,6 +3,7 @@ package com.thorbis.backup.spi.repository;
 import com.thorbis.backup.api.BackupDescriptor;
 import java.io.IOException;
 import java.nio.ByteBuffer;
+import java.util.List;
 import java.util.Optional;
 import java.util.function.Predicate;
 
@@ -36,6 +37,26 @@ public interface BackupReader extends AutoCloseable {
 
   @Override
   void close() throws IOException;
+
+  /** How it lies in the repository. Reads every map. */
+  default Layout layout() throws IOException {
+    throw new UnsupportedOperationException("layout");
+  }
+
+  /**
+   * How a backup lies in the repository.
+   *
+   * @param extents stretches of content that its files consist of, zeros left out
+   * @param packs objects that hold them, its own and those of earlier backups
+   * @param sealedBytes what these objects hold in all, for other backups too
+   * @param keys the keys that open them, each as {@code tree/epoch}
+   */
+  record Layout(long extents, long packs, long sealedBytes, List<String> keys) {
+    /** Copies the list. */
+    public Layout {
+      keys = List.copyOf(keys);
+    }
+  }
 
   /** Told about entries. */
   @FunctionalInterface

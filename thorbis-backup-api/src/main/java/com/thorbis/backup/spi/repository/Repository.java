@@ -134,6 +134,11 @@ public interface Repository extends AutoCloseable {
     return List.of();
   }
 
+  /** Looks whether each recipient still opens the repository's key. Changes nothing. */
+  default List<CheckItem> checkKeys() throws IOException {
+    return List.of();
+  }
+
   /** Gives every copy what it lacks of what the others hold; what failed is in the report. */
   default SyncReport syncCopies(RunControl control) throws IOException {
     throw new UnsupportedOperationException("syncCopies");

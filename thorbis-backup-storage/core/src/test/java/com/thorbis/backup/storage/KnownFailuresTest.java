@@ -143,9 +143,11 @@ class KnownFailuresTest {
       } catch (IOException e) {
         assertThat(e).as(name).isInstanceOf(ClassifiedFailure.class);
       }
-      Map<String, byte[]> after = world.disk.contents();
-      assertThat(after.keySet()).isEqualTo(damaged.keySet());
-      after.forEach((key, bytes) -> assertThat(bytes).as(key).isEqualTo(damaged.get(key)));
+      Map<String, byte[]> after = new HashMap<>(world.disk.contents());
+      damaged.forEach((key, bytes) -> assertThat(after.get(key)).as(key).isEqualTo(bytes));
+      // What of the rest was proven whole is written down.
+      after.keySet().removeAll(damaged.keySet());
+      assertThat(after.keySet()).allMatch(key -> key.startsWith("commits/"));
     }
   }
 

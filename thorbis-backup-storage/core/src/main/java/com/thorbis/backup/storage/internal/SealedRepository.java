@@ -15,6 +15,7 @@ import com.thorbis.backup.api.RetentionPolicy;
 import com.thorbis.backup.api.SyncReport;
 import com.thorbis.backup.api.VerifyReport;
 import com.thorbis.backup.api.VerifyRequest;
+import com.thorbis.backup.crypto.ObjectId;
 import com.thorbis.backup.spi.repository.BackupReader;
 import com.thorbis.backup.spi.repository.BackupStart;
 import com.thorbis.backup.spi.repository.BackupWriter;
@@ -57,6 +58,7 @@ public final class SealedRepository implements Repository {
   private final Services services;
   private final Registrar registrar;
   private final ObjectProof proof;
+  private final ObjectId tree;
   private final List<Copy> copies;
   private final WritePolicy policy;
   private final boolean readOnly;
@@ -66,7 +68,8 @@ public final class SealedRepository implements Repository {
   public SealedRepository(Services services, Bootstrap.Opened opened, RepositorySetup setup) {
     this.services = services;
     this.registrar = new Registrar(opened, services.random());
-    this.proof = new ObjectProof(services, opened.header().tree());
+    this.tree = opened.header().tree();
+    this.proof = new ObjectProof(services, tree);
     this.copies = setup.copies();
     this.policy = setup.writePolicy();
     this.readOnly = setup.readOnly();
@@ -248,6 +251,11 @@ public final class SealedRepository implements Repository {
   public CopiesReport copies(RunControl control) throws IOException {
     services.log().refresh();
     return survey().run(control);
+  }
+
+  @Override
+  public List<CheckItem> checkKeys() throws IOException {
+    return services.keys().check(tree);
   }
 
   @Override

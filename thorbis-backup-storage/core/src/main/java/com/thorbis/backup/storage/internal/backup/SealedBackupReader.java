@@ -145,6 +145,31 @@ public final class SealedBackupReader implements BackupReader {
   }
 
   @Override
+  public Layout layout() throws IOException {
+    long extents = 0;
+    PackReader packs = new PackReader(services.store(), services.keys());
+    try (FileTable table = new FileTable(packs);
+        PieceCodec codec = services.codecs().get()) {
+      for (FileEntry found = table.next(); found != null; found = table.next()) {
+        if (found.file().kind() == StoredFile.Kind.FILE) {
+          ExtentCursor cursor = extents(found, packs, codec);
+          for (List<Extent> some = cursor.next(); some != null; some = cursor.next()) {
+            extents += some.stream().filter(extent -> extent.piece() != null).count();
+          }
+        }
+      }
+    }
+    return new Layout(
+        extents,
+        manifest.packs().size(),
+        manifest.packs().values().stream().mapToLong(PackRef::sealedLength).sum(),
+        manifest.packs().values().stream()
+            .map(pack -> pack.sealedWith().tree() + "/" + pack.sealedWith().epoch())
+            .distinct()
+            .toList());
+  }
+
+  @Override
   public void close() {
     // The repository's store and keys stay open.
   }

@@ -1,5 +1,7 @@
 package com.thorbis.backup.storage.internal.catalog;
 
+import com.thorbis.backup.api.CheckItem;
+import com.thorbis.backup.api.CheckItem.Outcome;
 import com.thorbis.backup.api.FailureKind;
 import com.thorbis.backup.crypto.EpochKey;
 import com.thorbis.backup.crypto.KeySlot;
@@ -142,6 +144,55 @@ public final class KeyRing implements SealedObjects.Keys, AutoCloseable {
     return wraps(new KeySlot(repository, tree, 1)).stream()
         .map(wrapped -> wrapped.scheme() + " " + wrapped.keyId())
         .toList();
+  }
+
+  /** Whether each recipient still opens a tree's key; those that are offline cannot be tried. */
+  public List<CheckItem> check(ObjectId tree) throws IOException {
+    KeySlot place = new KeySlot(repository, tree, 1);
+    List<WrappedKey> wraps = wraps(place);
+    List<CheckItem> items = new ArrayList<>();
+    for (KeyProvider recipient : recipients) {
+      items.add(check(recipient, place, wraps));
+    }
+    for (WrappedKey wrapped : wraps) {
+      if (recipients.stream().noneMatch(recipient -> serves(recipient, wrapped))) {
+        items.add(
+            new CheckItem(
+                "repository.key",
+                Outcome.OK,
+                wrapped.scheme()
+                    + " "
+                    + wrapped.keyId()
+                    + " opens it too, and is not configured here: not tried",
+                ""));
+      }
+    }
+    return items;
+  }
+
+  private static CheckItem check(KeyProvider recipient, KeySlot place, List<WrappedKey> wraps) {
+    if (!recipient.canUnwrap()) {
+      boolean there = wraps.stream().anyMatch(wrapped -> serves(recipient, wrapped));
+      return new CheckItem(
+          "repository.key",
+          there ? Outcome.OK : Outcome.FAIL,
+          recipient.describe()
+              + (there ? " is kept elsewhere: not tried" : " is no recipient of this repository"),
+          there ? "" : "Name the recipients that it was created with.");
+    }
+    try (EpochKey opened = KeySlots.open(place, wraps, List.of(recipient))) {
+      return new CheckItem(
+          "repository.key",
+          Outcome.OK,
+          recipient.describe() + " opens epoch " + opened.slot().epoch(),
+          "");
+    } catch (IOException e) {
+      return new CheckItem(
+          "repository.key",
+          Outcome.FAIL,
+          recipient.describe() + " does not open the repository: " + e.getMessage(),
+          "Bring the key back while another recipient still opens it.");
+    }
   }
 
   /** Every slot there is of an epoch of a tree. */

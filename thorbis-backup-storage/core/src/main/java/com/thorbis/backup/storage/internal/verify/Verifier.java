@@ -169,14 +169,20 @@ public final class Verifier {
     for (long sequence = 1; sequence <= log.sequence(); sequence++) {
       control.cancellation().check();
       findings.looked();
-      ObjectKey key = ObjectNames.commit(sequence);
+      long number = sequence;
+      ObjectKey key = ObjectNames.commit(number);
       try {
-        byte[] bytes = SealedObjects.fetch(services.store(), key, SealedObjects.MOST_BYTES);
-        Optional<String> known = log.hash(sequence);
-        if (known.isPresent() && !Digests.sha256(bytes).equals(known.get())) {
-          throw RepositoryException.damaged(key.value(), "is not what was read before", null);
-        }
-        audit.take(sequence, key, bytes);
+        SealedObjects.again(
+            key,
+            () -> {
+              byte[] bytes = SealedObjects.fetch(services.store(), key, SealedObjects.MOST_BYTES);
+              Optional<String> known = log.hash(number);
+              if (known.isPresent() && !Digests.sha256(bytes).equals(known.get())) {
+                throw RepositoryException.damaged(key.value(), "is not what was read before", null);
+              }
+              audit.take(number, key, bytes);
+              return number;
+            });
       } catch (StorageException.NotFound e) {
         needed(key, Findings.MISSING);
         audit.lose();
