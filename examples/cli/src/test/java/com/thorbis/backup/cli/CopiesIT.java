@@ -183,7 +183,11 @@ class CopiesIT {
     assertThat(ok("verify --json", 0).out()).contains("\"damaged\":[]");
 
     damage(folder.resolve("one"), 0);
-    Result again = ok("restore orders --target-dir again --start --json", 0);
+    Matcher needing =
+        Pattern.compile("\"backups\":\\[\"([^\"]+)").matcher(ok("verify --json", 3).out());
+    assertThat(needing.find()).isTrue();
+    Result again =
+        ok("restore orders --backup " + needing.group(1) + " --target-dir again --start --json", 0);
     assertThat(count(field(again, "port"))).isEqualTo(20_000);
     assertThat(ok("verify --json", 0).out()).as("healed by the way").contains("\"damaged\":[]");
   }

@@ -244,9 +244,11 @@ class CopiesTest {
   void withoutThePrimaryReadersReadAndWritersAreRefused(WritePolicy policy) throws IOException {
     BackupDescriptor made;
     try (Repository repository = create(policy, a, b, c)) {
+      store(repository);
       made = backUp(repository, FILES);
       repository.syncCopies(RunControl.unattended());
       a.unavailable(true);
+      assertThat(repository.wal("orders").ranges(TestRepository.TIMELINE)).hasSize(1);
       TestRepository.assertReads(repository, made.id(), FILES);
     }
     for (Path machine : List.of(state, state.resolve("blank"))) {

@@ -536,6 +536,13 @@ public final class CopySet implements ObjectStore {
     return find("Look at", key, store -> store.head(key).orElse(null), late -> {});
   }
 
+  /** Whether a copy that can be asked says that there is no such object, and none has it. */
+  public boolean isUnknownToSome(ObjectKey key) throws IOException {
+    Race<ObjectInfo> race =
+        new Race<>(copies, store -> store.head(key).orElse(null), late -> {}, threads, timer);
+    return race.run("Look at", key.value()) == null && !race.refusals().isEmpty();
+  }
+
   private <T> Optional<T> find(
       String action, ObjectKey key, Race.Question<T> question, Race.Discard<T> discard)
       throws IOException {

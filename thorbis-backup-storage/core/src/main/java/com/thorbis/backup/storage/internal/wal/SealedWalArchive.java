@@ -698,6 +698,12 @@ public final class SealedWalArchive implements WalArchive {
     } catch (RepositoryException e) {
       LOG.warn("The log ends at a damaged part: {}", e.getMessage());
       return chain.end();
+    } catch (StorageException e) {
+      ObjectKey next = ObjectNames.part(tree, life, segment, chain.end());
+      if (services.store() instanceof CopySet set && set.isUnknownToSome(next)) {
+        return chain.end(); // as far as the copies know that can be asked, like a listing
+      }
+      throw e;
     }
   }
 
