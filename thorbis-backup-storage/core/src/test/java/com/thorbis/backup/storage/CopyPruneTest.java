@@ -385,6 +385,25 @@ class CopyPruneTest {
   }
 
   @Test
+  void aProofFromTheTimeOfOneCopySpeaksForNoOther() throws IOException {
+    try (Site alone = create(WritePolicy.PRIMARY, diskA)) {
+      alone.backUp(1);
+      alone.verify();
+      assertThat(zero(alone)).isEqualTo(Verdict.MET);
+    }
+    RepositorySetup both = setup(WritePolicy.PRIMARY, diskA, diskB);
+    try (Site site = Site.open(both, 1000, 1000)) {
+      assertThat(report(site).copies())
+          .allSatisfy(copy -> assertThat(copy.lastVerified()).isEmpty());
+    }
+    TestRepository.FACTORY.init(both);
+    try (Site site = Site.open(both, 1000, 1000)) {
+      sync(site);
+      assertThat(zero(site)).isEqualTo(Verdict.UNKNOWN);
+    }
+  }
+
+  @Test
   void oneBackupThatWasReadBackDoesNotSpeakForTheOthers() throws IOException {
     try (Site site = create(WritePolicy.ALL, diskA, diskB)) {
       site.backUp(1);

@@ -116,6 +116,7 @@ public final class CopySurvey {
     Optional<String> id = ReadBacks.place(services, copy.store());
     List<Catalog.Kept> live =
         services.log().catalog().kept().stream()
+            .filter(kept -> id.isPresent() || copies.size() == 1) // else nobody knows which it is
             .filter(kept -> kept.fate().live())
             .filter(kept -> kept.entry().backup().status() != BackupStatus.AWAITING_WAL)
             .toList();
