@@ -120,7 +120,9 @@ public final class Fence {
                 found.put(form.group(1), form.group(2).replace("''", "'"));
               }
             });
-    found.keySet().removeIf(name -> name.endsWith("conninfo") || found.get(name).isEmpty());
+    found
+        .entrySet()
+        .removeIf(each -> each.getKey().endsWith("conninfo") || each.getValue().isEmpty());
     return found.entrySet().stream()
         .map(each -> each.getKey() + " = " + each.getValue())
         .collect(Collectors.joining("; "));
