@@ -214,6 +214,7 @@ class WalExpiryTest {
       } catch (FaultyObjectStore.Died | IOException e) {
         failed = true;
       }
+      Thread.interrupted();
       clock.advance(Duration.ofHours(1));
       try (Site site = Site.open(store, local, clock)) {
         assertThat(site.verify().damaged()).as("call %d", call).isEmpty();

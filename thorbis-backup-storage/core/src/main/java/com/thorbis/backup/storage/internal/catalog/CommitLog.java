@@ -431,7 +431,9 @@ public final class CommitLog {
         return true;
       }
       try {
-        Checkpoint read = readCheckpoint(checkpoint, from);
+        Checkpoint read =
+            SealedObjects.again(
+                ObjectNames.checkpoint(checkpoint), () -> readCheckpoint(checkpoint, from));
         Catalog told = new Catalog();
         for (Catalog.Step step : read.steps()) {
           told.apply(step.sequence(), step.operations(), ObjectNames.checkpoint(checkpoint));
