@@ -73,6 +73,7 @@ public final class CopySet implements ObjectStore {
 
   private final List<Copy> copies;
   private final WritePolicy policy;
+  private final int mostInMemory;
   private final ExecutorService threads;
   private final Race.Timer timer;
   private final Map<Copy, Set<ObjectKey>> missed = new HashMap<>();
@@ -86,16 +87,17 @@ public final class CopySet implements ObjectStore {
 
   /** Over these copies; the first is the primary. */
   public CopySet(List<Copy> copies, WritePolicy policy) {
-    this(copies, policy, null);
+    this(copies, policy, null, MOST_IN_MEMORY);
   }
 
-  /** With a timer of its own, for tests. */
-  CopySet(List<Copy> copies, WritePolicy policy, Race.@Nullable Timer timer) {
+  /** With a timer and a bound of its own, for tests. */
+  CopySet(List<Copy> copies, WritePolicy policy, Race.@Nullable Timer timer, int mostInMemory) {
     if (copies.isEmpty()) {
       throw new IllegalArgumentException("No copy");
     }
     this.copies = List.copyOf(copies);
     this.policy = policy;
+    this.mostInMemory = mostInMemory;
     ThreadFactory daemons =
         task -> {
           Thread thread = new Thread(task, "thorbis-copies");
@@ -201,7 +203,7 @@ public final class CopySet implements ObjectStore {
     if (followers.isEmpty()) {
       return primary().put(key, content);
     }
-    if (content.length() > MOST_IN_MEMORY) {
+    if (content.length() > mostInMemory) {
       return stream(key, content);
     }
     byte[] bytes = read(key, content);

@@ -33,6 +33,7 @@ import org.junit.jupiter.params.provider.EnumSource;
 
 class CopySetTest {
   private static final ObjectKey KEY = new ObjectKey("packs/t/1");
+  private static final int MOST = 1 << 20;
   private static final ObjectSource CONTENT = ObjectSource.of(new byte[] {1, 2, 3});
 
   private final MemoryObjectStore diskA = MemoryObjectStore.create();
@@ -111,7 +112,7 @@ class CopySetTest {
 
   @Test
   void longContentIsPassedOnInPortions() throws IOException {
-    long length = (40L << 20) + 12_345;
+    long length = MOST + 12_345;
     CopySet set = set(WritePolicy.ALL, a, b);
     set.put(KEY, zeros(length));
     assertThat(diskA.head(KEY).orElseThrow().length()).isEqualTo(length);
@@ -197,7 +198,7 @@ class CopySetTest {
                   return "slow";
                 });
     CopySet set =
-        new CopySet(List.of(Copy.of(stuck), Copy.of(diskB)), WritePolicy.ALL, Runnable::run);
+        new CopySet(List.of(Copy.of(stuck), Copy.of(diskB)), WritePolicy.ALL, Runnable::run, MOST);
     opened.add(set);
 
     assertThat(read(set)).containsExactly(2);
@@ -234,7 +235,7 @@ class CopySetTest {
                   return "slow";
                 });
     CopySet set =
-        new CopySet(List.of(Copy.of(first), Copy.of(last)), WritePolicy.PRIMARY, Runnable::run);
+        new CopySet(List.of(Copy.of(first), Copy.of(last)), WritePolicy.PRIMARY, Runnable::run, MOST);
     opened.add(set);
 
     assertThat(set.head(KEY).orElseThrow().length()).isEqualTo(7);
@@ -296,7 +297,7 @@ class CopySetTest {
 
   private CopySet set(WritePolicy policy, ObjectStore... stores) {
     CopySet set =
-        new CopySet(java.util.Arrays.stream(stores).map(Copy::of).toList(), policy, task -> {});
+        new CopySet(java.util.Arrays.stream(stores).map(Copy::of).toList(), policy, task -> {}, MOST);
     opened.add(set);
     return set;
   }
