@@ -44,7 +44,7 @@ class ExchangeTest {
     try (Exchange exchange = Exchange.open(data)) {
       for (int round = 0; round < rounds; round++) {
         String name = "%024X".formatted(round);
-        byte[] content = new byte[random.nextInt(length)];
+        byte[] content = new byte[1 + random.nextInt(length - 1)];
         random.nextBytes(content);
         int yields = random.nextInt(50);
         Future<?> done =
