@@ -133,6 +133,7 @@ class CopiesIT {
     assertThat(ok("verify --json", 0).out()).contains("\"damaged\":[]");
     assertThat(ok("check orders", 0).out()).contains("it decides who writes").contains("/two");
     assertThat(ok("status --json", 0).out()).contains("\"copies\":[{\"outcome\":\"ok\"");
+    ok("copies sync", 0); // what was proven is a commit, too
   }
 
   @Test
