@@ -235,7 +235,8 @@ class CopySetTest {
                   return "slow";
                 });
     CopySet set =
-        new CopySet(List.of(Copy.of(first), Copy.of(last)), WritePolicy.PRIMARY, Runnable::run, MOST);
+        new CopySet(
+            List.of(Copy.of(first), Copy.of(last)), WritePolicy.PRIMARY, Runnable::run, MOST);
     opened.add(set);
 
     assertThat(set.head(KEY).orElseThrow().length()).isEqualTo(7);
@@ -297,7 +298,8 @@ class CopySetTest {
 
   private CopySet set(WritePolicy policy, ObjectStore... stores) {
     CopySet set =
-        new CopySet(java.util.Arrays.stream(stores).map(Copy::of).toList(), policy, task -> {}, MOST);
+        new CopySet(
+            java.util.Arrays.stream(stores).map(Copy::of).toList(), policy, task -> {}, MOST);
     opened.add(set);
     return set;
   }
