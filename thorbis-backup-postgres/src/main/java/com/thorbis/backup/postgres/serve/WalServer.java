@@ -341,6 +341,9 @@ public final class WalServer {
     private void answer(String question, String name) {
       String base = question.substring(0, question.length() - ".want".length());
       try {
+        if (exchange.modified(question).isEmpty()) {
+          return; // answered already: the listing was older than the answer
+        }
         Optional<WalFiles.Content> content =
             files.fetch(name, incarnation, repository, settings.getDeadline());
         if (segmentSize == null) {
