@@ -1,6 +1,7 @@
 package com.thorbis.backup.spi.repository;
 
 import java.nio.ByteBuffer;
+import java.util.BitSet;
 
 /**
  * How the content of a file reaches a backup that has a base. Pages are 8 KiB and begin at
@@ -33,6 +34,16 @@ public sealed interface Arrival {
    * them.
    */
   record Sparse() implements Arrival {}
+
+  /**
+   * Only the listed pages are read, and those behind the end of the base's file; the others are the
+   * base's. A sample of those is read and compared with what the base holds, and a mismatch ends
+   * the backup with code {@code backup.cross-check-failed}. For {@link FileContent} alone.
+   *
+   * @param pages numbers of pages in this file, the first is 0; not changed any more
+   * @param judge compares the sample
+   */
+  record Listed(BitSet pages, PageJudge judge) implements Arrival {}
 
   /** Tells changed pages from others. Called from several threads; keeps no buffer. */
   interface PageJudge {

@@ -37,6 +37,16 @@ public interface BackupWriter extends AutoCloseable {
   FileWriter file(StoredFile file, PieceCheck check, Arrival arrival) throws IOException;
 
   /**
+   * Adds a file that the writer reads by itself, some time before {@link #settle} returns. Without
+   * a base, or where the base has no such file, all of it is read and stored.
+   *
+   * @param file its length is what is read
+   * @param content becomes the writer's, whatever happens
+   * @param arrival any but {@link Arrival.Sparse}
+   */
+  void add(StoredFile file, FileContent content, Arrival arrival) throws IOException;
+
+  /**
    * Returns when every byte taken so far has been through its {@link PieceCheck} and the work
    * behind; what the checks found can be said in the facts of {@link #commit}.
    */

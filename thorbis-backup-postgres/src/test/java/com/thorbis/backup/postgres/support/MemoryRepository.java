@@ -15,6 +15,7 @@ import com.thorbis.backup.spi.repository.BackupFacts;
 import com.thorbis.backup.spi.repository.BackupReader;
 import com.thorbis.backup.spi.repository.BackupStart;
 import com.thorbis.backup.spi.repository.BackupWriter;
+import com.thorbis.backup.spi.repository.FileContent;
 import com.thorbis.backup.spi.repository.PieceCheck;
 import com.thorbis.backup.spi.repository.Repository;
 import com.thorbis.backup.spi.repository.RepositoryException;
@@ -30,8 +31,10 @@ import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.Optional;
+import java.util.OptionalInt;
 import java.util.OptionalLong;
 import java.util.function.Predicate;
+import java.util.zip.CRC32C;
 
 /** A repository in memory that keeps what it is given, in the clear. */
 public final class MemoryRepository implements Repository {
@@ -278,6 +281,36 @@ public final class MemoryRepository implements Repository {
         @Override
         public void close() {}
       };
+    }
+
+    /** Reads all of it, and proves what a list of pages says. */
+    @Override
+    public void add(StoredFile file, FileContent content, Arrival arrival) throws IOException {
+      try (content) {
+        byte[] now = new byte[(int) file.length()];
+        content.read(0, now, 0, now.length);
+        boolean listed = arrival instanceof Arrival.Listed;
+        try (FileWriter to = file(file, PieceCheck.NONE, listed ? new Arrival.Sparse() : arrival)) {
+          if (arrival instanceof Arrival.Listed how) {
+            int known = (int) Math.min(now.length, to.baseLength().orElse(0));
+            for (int at = 0; at < known; at += Arrival.PAGE) {
+              int length = Math.min(Arrival.PAGE, known - at);
+              if (how.pages().get(at / Arrival.PAGE)) {
+                to.write(now, at, length);
+              } else {
+                to.unchanged(length);
+              }
+            }
+            to.write(now, known, now.length - known);
+          } else {
+            to.write(now, 0, now.length);
+          }
+          to.finish();
+        }
+        CRC32C crc = new CRC32C();
+        crc.update(now, 0, now.length);
+        content.taken(OptionalInt.of((int) crc.getValue()));
+      }
     }
 
     private void requireRight(String path, Arrival.PageJudge judge, byte[] old, byte[] now)

@@ -13,6 +13,7 @@ import com.thorbis.backup.spi.repository.Arrival;
 import com.thorbis.backup.spi.repository.BackupFacts;
 import com.thorbis.backup.spi.repository.BackupStart;
 import com.thorbis.backup.spi.repository.BackupWriter;
+import com.thorbis.backup.spi.repository.FileContent;
 import com.thorbis.backup.spi.repository.PieceCheck;
 import com.thorbis.backup.spi.repository.RepositoryException;
 import com.thorbis.backup.spi.repository.SourceInfo;
@@ -38,6 +39,7 @@ import com.thorbis.backup.storage.internal.pack.Fingerprint;
 import com.thorbis.backup.storage.internal.pack.PackRef;
 import com.thorbis.backup.storage.internal.pack.PackSet;
 import com.thorbis.backup.storage.internal.pack.Piece;
+import com.thorbis.backup.storage.internal.pack.PieceCodec;
 import com.thorbis.backup.storage.internal.pack.PieceEncoder;
 import com.thorbis.backup.storage.internal.pack.PiecePipeline;
 import com.thorbis.backup.storage.internal.wal.SealedWalArchive;
@@ -51,6 +53,7 @@ import java.time.ZoneOffset;
 import java.time.format.DateTimeFormatter;
 import java.util.ArrayList;
 import java.util.Arrays;
+import java.util.BitSet;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Locale;
@@ -226,6 +229,59 @@ public final class SealedBackupWriter implements BackupWriter {
     Patched content = new Patched(state, check, arrival, known, known.find(file), queue);
     open = content;
     return content;
+  }
+
+  @Override
+  public void add(StoredFile file, FileContent content, Arrival arrival) throws IOException {
+    try (content) {
+      OptionalInt crc;
+      if (arrival instanceof Arrival.Listed listed) {
+        crc = addListed(file, content, listed.pages());
+      } else {
+        try (FileWriter to = file(file, PieceCheck.NONE, arrival)) {
+          crc = OptionalInt.of(copy(content, 0, file.length(), to, new CRC32C()));
+          to.finish();
+        }
+      }
+      content.taken(crc);
+    }
+  }
+
+  private OptionalInt addListed(StoredFile file, FileContent content, BitSet pages)
+      throws IOException {
+    try (FileWriter to = file(file, PieceCheck.NONE, new Arrival.Sparse())) {
+      long known = Math.min(to.baseLength().orElse(0), file.length());
+      long at = 0;
+      while (at < known) {
+        int page = (int) (at / Arrival.PAGE);
+        int next = pages.nextSetBit(page);
+        long from = next < 0 ? known : Math.min(known, (long) next * Arrival.PAGE);
+        to.unchanged(from - at);
+        if (from == known) {
+          at = known;
+          break;
+        }
+        at = Math.min(known, (long) pages.nextClearBit(next) * Arrival.PAGE);
+        copy(content, from, at - from, to, new CRC32C());
+      }
+      CRC32C crc = new CRC32C();
+      copy(content, at, file.length() - at, to, crc);
+      to.finish();
+      return at == 0 ? OptionalInt.of((int) crc.getValue()) : OptionalInt.empty();
+    }
+  }
+
+  private static int copy(FileContent from, long offset, long length, FileWriter to, CRC32C crc)
+      throws IOException {
+    byte[] buffer = new byte[(int) Math.min(length, PieceCodec.MAX_PIECE)];
+    for (long at = offset; at < offset + length; ) {
+      int next = (int) Math.min(buffer.length, offset + length - at);
+      from.read(at, buffer, 0, next);
+      crc.update(buffer, 0, next);
+      to.write(buffer, 0, next);
+      at += next;
+    }
+    return (int) crc.getValue();
   }
 
   @Override
