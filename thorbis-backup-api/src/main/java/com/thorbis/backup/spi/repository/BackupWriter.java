@@ -88,9 +88,15 @@ public interface BackupWriter extends AutoCloseable {
       throw new UnsupportedOperationException("Not a sparse file");
     }
 
-    /** The next bytes are zero. For {@link Arrival.Sparse} alone. */
+    /**
+     * The next bytes are zero. A {@link PieceCheck} need not see them, and {@link #bytesRead} need
+     * not count them.
+     */
     default void zeros(long length) throws IOException {
-      throw new UnsupportedOperationException("Not a sparse file");
+      byte[] zeros = new byte[(int) Math.min(length, 1 << 16)];
+      for (long left = length; left > 0; left -= zeros.length) {
+        write(zeros, 0, (int) Math.min(left, zeros.length));
+      }
     }
 
     /** The file is whole. */

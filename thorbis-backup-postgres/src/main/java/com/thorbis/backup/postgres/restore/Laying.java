@@ -102,7 +102,19 @@ final class Laying implements FileTarget {
     }
 
     @Override
+    public void zeros(long length) throws IOException {
+      control.cancellation().check();
+      ByteBuffer zeros = TargetTree.ZEROS.duplicate();
+      for (long left = length; left > 0; left -= zeros.limit()) {
+        crc.update(zeros.clear().limit((int) Math.min(left, zeros.capacity())));
+      }
+      written += length;
+      TargetTree.skip(channel, length);
+    }
+
+    @Override
     public void finish() throws IOException {
+      TargetTree.endHole(channel);
       if (written != file.length()) {
         throw BackupException.of(
                 "restore.wrong-length",

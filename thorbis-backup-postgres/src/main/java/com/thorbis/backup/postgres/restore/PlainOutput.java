@@ -19,7 +19,13 @@ final class PlainOutput implements FileOutput {
   }
 
   @Override
+  public void zeros(long length) throws IOException {
+    TargetTree.skip(channel, length);
+  }
+
+  @Override
   public void finish() throws IOException {
+    TargetTree.endHole(channel);
     channel.force(true);
   }
 

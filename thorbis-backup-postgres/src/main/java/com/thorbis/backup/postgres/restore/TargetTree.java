@@ -29,6 +29,8 @@ import org.jspecify.annotations.Nullable;
  * when it is whole. Safe for several threads after {@link #open}.
  */
 final class TargetTree {
+  static final ByteBuffer ZEROS = ByteBuffer.allocate(1 << 16).asReadOnlyBuffer();
+
   static final FileAttribute<Set<PosixFilePermission>> FOLDER =
       PosixFilePermissions.asFileAttribute(PosixFilePermissions.fromString("rwx------"));
   static final FileAttribute<Set<PosixFilePermission>> FILE =
@@ -225,6 +227,19 @@ final class TargetTree {
   static void writeFully(FileChannel channel, ByteBuffer bytes) throws IOException {
     while (bytes.hasRemaining()) {
       channel.write(bytes);
+    }
+  }
+
+  /** Leaves a hole in a file that was made empty, and that ends with {@link #endHole}. */
+  static void skip(FileChannel channel, long length) throws IOException {
+    channel.position(channel.position() + length);
+  }
+
+  /** Makes a file reach as far as it was skipped. */
+  static void endHole(FileChannel channel) throws IOException {
+    long end = channel.position();
+    if (channel.size() < end) {
+      writeFully(channel.position(end - 1), ByteBuffer.allocate(1));
     }
   }
 }

@@ -29,6 +29,7 @@ import java.nio.file.Files;
 import java.nio.file.Path;
 import java.time.Instant;
 import java.util.ArrayList;
+import java.util.Arrays;
 import java.util.List;
 import java.util.Optional;
 import java.util.function.Predicate;
@@ -152,8 +153,13 @@ public final class FolderRepository implements Repository {
           if (entry.file().kind() == Kind.FILE && wanted.test(entry.file())) {
             byte[] content = entry.content().read();
             try (FileOutput output = target.begin(entry.file())) {
-              for (int at = 0; at < content.length; at += 1 << 20) {
-                output.write(ByteBuffer.wrap(content, at, Math.min(1 << 20, content.length - at)));
+              for (int at = 0; at < content.length; at += 8192) {
+                int count = Math.min(8192, content.length - at);
+                if (Arrays.equals(content, at, at + count, new byte[count], 0, count)) {
+                  output.zeros(count);
+                } else {
+                  output.write(ByteBuffer.wrap(content, at, count));
+                }
               }
               output.finish();
             }

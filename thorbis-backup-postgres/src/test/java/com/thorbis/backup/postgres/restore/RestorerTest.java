@@ -25,16 +25,20 @@ import java.nio.file.Files;
 import java.nio.file.LinkOption;
 import java.nio.file.Path;
 import java.time.Instant;
+import java.util.Arrays;
+import java.util.HexFormat;
 import java.util.List;
 import java.util.Map;
 import java.util.Optional;
 import java.util.stream.Stream;
+import java.util.zip.CRC32C;
 import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.CsvSource;
 import org.junit.jupiter.params.provider.MethodSource;
+import org.junit.jupiter.params.provider.ValueSource;
 
 /** What a restore refuses, and what it writes without a server. */
 class RestorerTest {
@@ -153,6 +157,30 @@ class RestorerTest {
     assertThat(target.resolve("tablespace_map")).doesNotExist();
     assertThat(target.resolve("pg_replslot")).isEmptyDirectory();
     assertThat(target.resolve("pg_wal/archive_status")).isEmptyDirectory();
+  }
+
+  @ParameterizedTest
+  @ValueSource(strings = {"0", "01", "10", "0110", "00100", "1", "11"})
+  void holesAreAsLongAsTheyWere(String pages) throws IOException {
+    byte[] content = new byte[pages.length() * 8192];
+    for (int i = 0; i < pages.length(); i++) {
+      Arrays.fill(content, i * 8192, (i + 1) * 8192, (byte) (pages.charAt(i) - '0'));
+    }
+    repository
+        .add(Area.DATA, "base/5/holes", Kind.FILE, content)
+        .add(Area.CONFIG, "holes.conf", Kind.FILE, content);
+    RestoreReport report = restore();
+    assertThat(report.bytesWritten()).isGreaterThan(content.length);
+    assertThat(folder.resolve("target/base/5/holes")).hasBinaryContent(content);
+    assertThat(Files.readString(folder.resolve("target/backup_manifest")))
+        .containsPattern(
+            "base/5/holes.*" + HexFormat.of().toHexDigits(Integer.reverseBytes(crc(content))));
+  }
+
+  private static int crc(byte[] content) {
+    CRC32C crc = new CRC32C();
+    crc.update(content);
+    return (int) crc.getValue();
   }
 
   @Test

@@ -256,6 +256,89 @@ class IncrementalTest {
     assertThat(verify().damaged()).isEmpty();
   }
 
+  @ParameterizedTest
+  @ValueSource(longs = {1, 2, 3, 4})
+  void zerosThatNobodyWroteAreThereInEveryWayOfArrival(long seed) throws IOException {
+    Random random = new Random(seed);
+    byte[] content = holes(random, (9 * MIB) + 3 * PAGE + 77);
+    BackupDescriptor made;
+    try (BackupWriter writer = TestRepository.begin(repository)) {
+      TestRepository.write(writer, "before", TestRepository.text(random, 50_000));
+      writeHoles(writer, content, new Arrival.Whole());
+      TestRepository.write(writer, "behind", TestRepository.text(random, 50_000));
+      made = writer.commit(TestRepository.facts(), BackupStatus.COMPLETE);
+    }
+    assertThat(TestRepository.readAll(repository, made.id())).containsEntry("holes", content);
+    for (int round = 0; round < 9; round++) {
+      byte[] old = content;
+      byte[] now = round % 3 == 2 ? holes(random, content.length + PAGE * round) : content.clone();
+      now[random.nextInt(now.length)] ^= 1;
+      Arrival arrival =
+          List.of(new Arrival.Compared(), new Arrival.Judged(new Judge(old)), new Arrival.Sparse())
+              .get(round % 3);
+      try (BackupWriter writer = TestRepository.begin(repository, made.id())) {
+        writeHoles(writer, now, arrival);
+        made = writer.commit(TestRepository.facts(), BackupStatus.COMPLETE);
+      }
+      assertThat(TestRepository.readAll(repository, made.id())).containsEntry("holes", now);
+      content = now;
+    }
+    assertThat(verify().damaged()).isEmpty();
+  }
+
+  /** A page in front of a hole must not pass for one behind it. */
+  @Test
+  void theLastStretchIsComparedWithTheLastStretch() throws IOException {
+    byte[] page = TestRepository.text(new Random(5), PAGE);
+    byte[] front = Arrays.copyOf(page, MIB + PAGE);
+    byte[] back = new byte[MIB + PAGE];
+    System.arraycopy(page, 0, back, MIB, PAGE);
+    BackupDescriptor made;
+    try (BackupWriter writer = TestRepository.begin(repository)) {
+      writeHoles(writer, front, new Arrival.Whole());
+      made = writer.commit(TestRepository.facts(), BackupStatus.COMPLETE);
+    }
+    try (BackupWriter writer = TestRepository.begin(repository, made.id())) {
+      writeHoles(writer, back, new Arrival.Compared());
+      made = writer.commit(TestRepository.facts(), BackupStatus.COMPLETE);
+    }
+    assertThat(TestRepository.readAll(repository, made.id())).containsEntry("holes", back);
+  }
+
+  private static byte[] holes(Random random, int length) {
+    byte[] content = new byte[length];
+    for (int at = 0; at < length; ) {
+      int count = Math.min(length - at, random.nextBoolean() ? PAGE : random.nextInt(3 * MIB));
+      if (random.nextBoolean()) {
+        System.arraycopy(TestRepository.text(random, count), 0, content, at, count);
+      }
+      at += count;
+    }
+    return content;
+  }
+
+  /** Writes what is not zero. */
+  private static void writeHoles(BackupWriter writer, byte[] content, Arrival arrival)
+      throws IOException {
+    try (BackupWriter.FileWriter out =
+        writer.file(TestRepository.file("holes", content.length), PieceCheck.NONE, arrival)) {
+      for (int at = 0; at < content.length; ) {
+        boolean zero = content[at] == 0;
+        int to = at;
+        while (to < content.length && content[to] == 0 == zero) {
+          to++;
+        }
+        if (zero) {
+          out.zeros(to - at);
+        } else {
+          out.write(content, at, to - at);
+        }
+        at = to;
+      }
+      out.finish();
+    }
+  }
+
   @Test
   void aFullBackupReferencesNothing() throws IOException {
     Map<String, byte[]> files = TestRepository.mediumFiles(8);

@@ -33,7 +33,6 @@ import java.util.concurrent.atomic.AtomicLong;
 import java.util.concurrent.atomic.AtomicReference;
 import java.util.function.Predicate;
 import java.util.function.Supplier;
-import java.util.zip.CRC32C;
 import org.jspecify.annotations.Nullable;
 
 /**
@@ -55,7 +54,6 @@ final class Extraction implements AutoCloseable {
   private static final int MOST_STEPS = 4096;
   private static final int OPEN_PIECES = 4 * PageDiff.MOST_PIECES;
   private static final long LOOK_AROUND_MILLIS = 100;
-  private static final int ZEROS_AT_ONCE = 1 << 16;
 
   private final SealedBackupReader backup;
   private final PackReader packs;
@@ -332,7 +330,7 @@ final class Extraction implements AutoCloseable {
     private final byte[][] buffers = new byte[2][];
     private int turn;
     private @Nullable FileOutput output;
-    private final CRC32C crc = new CRC32C();
+    private final ContentCrc crc = new ContentCrc();
     private long length;
 
     Worker(PieceCodec codec) {
@@ -483,18 +481,16 @@ final class Extraction implements AutoCloseable {
     }
 
     private void writeZeros(FileOutput to, long count) throws IOException {
-      byte[] zeros = new byte[(int) Math.min(count, ZEROS_AT_ONCE)];
-      for (long left = count; left > 0; ) {
-        int now = (int) Math.min(left, zeros.length);
-        write(to, ByteBuffer.wrap(zeros, 0, now));
-        left -= now;
-      }
+      crc.zeros(count);
+      to.zeros(count);
+      length += count;
+      control.progress().advance(written.addAndGet(count), expectedBytes);
     }
 
     private void end(FileEntry file) throws IOException {
       FileOutput to = outputOf(file);
       if (length != file.file().length()
-          || file.crc().isPresent() && (int) crc.getValue() != file.crc().getAsInt()) {
+          || file.crc().isPresent() && crc.value() != file.crc().getAsInt()) {
         throw damaged(
             file.file(),
             "0+" + length,

@@ -531,6 +531,12 @@ public final class SealedBackupWriter implements BackupWriter {
     }
   }
 
+  private static void requireLength(long count) {
+    if (count < 0) {
+      throw new IllegalArgumentException("A length of " + count);
+    }
+  }
+
   private void drainStretches() throws IOException {
     if (stretches != null) {
       stretches.drain();
@@ -653,7 +659,7 @@ public final class SealedBackupWriter implements BackupWriter {
   private final class Content implements FileWriter {
     private final FileState state;
     private final PieceCheck check;
-    private final CRC32C crc = new CRC32C();
+    private final ContentCrc crc = new ContentCrc();
     private Piece.@Nullable Slice slice;
     private long length;
 
@@ -694,11 +700,26 @@ public final class SealedBackupWriter implements BackupWriter {
     }
 
     @Override
+    public void zeros(long count) throws IOException {
+      requireOpen();
+      requireLength(count);
+      if (count == 0) {
+        return;
+      }
+      dropEmptySlice();
+      crc.zeros(count);
+      length += count;
+      // The last slice need not be the last stretch any more.
+      state.known = Fingerprint.ZERO;
+      mark(new Reuse(state, List.of(new Extent(count, null, 0)), null));
+    }
+
+    @Override
     public void finish() throws IOException {
       requireOpen();
       pipeline.requireHealthy();
       state.length = length;
-      state.crc = OptionalInt.of((int) crc.getValue());
+      state.crc = OptionalInt.of(crc.value());
       dropEmptySlice();
       open = null;
       markEnd(state);
@@ -748,7 +769,7 @@ public final class SealedBackupWriter implements BackupWriter {
     private final Base known;
     private final Optional<Base.BaseFile> file;
     private final StretchQueue queue;
-    private final CRC32C crc = new CRC32C();
+    private final ContentCrc crc = new ContentCrc();
     private boolean whole = true;
     private @Nullable Stretch stretch;
     private long length;
@@ -775,6 +796,10 @@ public final class SealedBackupWriter implements BackupWriter {
       requireOpen();
       crc.update(bytes, offset, count);
       bytesRead += count;
+      append(bytes, offset, count);
+    }
+
+    private void append(byte[] bytes, int offset, int count) throws IOException {
       for (int taken = 0; taken < count; ) {
         Stretch now = stretch();
         int next = Math.min(count - taken, now.room());
@@ -809,13 +834,31 @@ public final class SealedBackupWriter implements BackupWriter {
             "Take a full backup.",
             null);
       }
+      whole &= count == 0;
       extend(Stretch.Kind.UNCHANGED, count);
     }
 
     @Override
     public void zeros(long count) throws IOException {
-      requireSparse();
-      extend(Stretch.Kind.ZEROS, count);
+      requireOpen();
+      requireLength(count);
+      crc.zeros(count);
+      if (arrival instanceof Arrival.Sparse) {
+        extend(Stretch.Kind.ZEROS, count);
+        return;
+      }
+      long left = count;
+      while (left > 0) {
+        if (stretch == null && left >= Stretch.LENGTH) {
+          long many = left - left % Stretch.LENGTH;
+          extend(Stretch.Kind.ZEROS, many);
+          left -= many;
+        } else {
+          int next = (int) Math.min(left, stretch().room());
+          append(new byte[next], 0, next);
+          left -= next;
+        }
+      }
     }
 
     @Override
@@ -824,7 +867,7 @@ public final class SealedBackupWriter implements BackupWriter {
       pipeline.requireHealthy();
       submit();
       state.length = length;
-      state.crc = whole ? OptionalInt.of((int) crc.getValue()) : OptionalInt.empty();
+      state.crc = whole ? OptionalInt.of(crc.value()) : OptionalInt.empty();
       Stretch end = new Stretch(state, arrival, check, file, length, null);
       end.endsFile = true;
       open = null;
@@ -845,10 +888,7 @@ public final class SealedBackupWriter implements BackupWriter {
     }
 
     private void extend(Stretch.Kind kind, long count) throws IOException {
-      if (count < 0) {
-        throw new IllegalArgumentException("A length of " + count);
-      }
-      whole &= count == 0;
+      requireLength(count);
       long left = count;
       while (left > 0) {
         long many = left - left % Stretch.LENGTH;
