@@ -286,31 +286,33 @@ public final class MemoryRepository implements Repository {
     /** Reads all of it, and proves what a list of pages says. */
     @Override
     public void add(StoredFile file, FileContent content, Arrival arrival) throws IOException {
+      byte[] now = new byte[(int) file.length()];
       try (content) {
-        byte[] now = new byte[(int) file.length()];
-        content.read(0, now, 0, now.length);
-        boolean listed = arrival instanceof Arrival.Listed;
-        try (FileWriter to = file(file, PieceCheck.NONE, listed ? new Arrival.Sparse() : arrival)) {
-          if (arrival instanceof Arrival.Listed how) {
-            int known = (int) Math.min(now.length, to.baseLength().orElse(0));
-            for (int at = 0; at < known; at += Arrival.PAGE) {
-              int length = Math.min(Arrival.PAGE, known - at);
-              if (how.pages().get(at / Arrival.PAGE)) {
-                to.write(now, at, length);
-              } else {
-                to.unchanged(length);
-              }
-            }
-            to.write(now, known, now.length - known);
-          } else {
-            to.write(now, 0, now.length);
-          }
-          to.finish();
+        if (!content.read(0, now, 0, now.length)) {
+          return;
         }
-        CRC32C crc = new CRC32C();
-        crc.update(now, 0, now.length);
-        content.taken(OptionalInt.of((int) crc.getValue()));
       }
+      boolean listed = arrival instanceof Arrival.Listed;
+      try (FileWriter to = file(file, PieceCheck.NONE, listed ? new Arrival.Sparse() : arrival)) {
+        if (arrival instanceof Arrival.Listed how) {
+          int known = (int) Math.min(now.length, to.baseLength().orElse(0));
+          for (int at = 0; at < known; at += Arrival.PAGE) {
+            int length = Math.min(Arrival.PAGE, known - at);
+            if (how.pages().get(at / Arrival.PAGE)) {
+              to.write(now, at, length);
+            } else {
+              to.unchanged(length);
+            }
+          }
+          to.write(now, known, now.length - known);
+        } else {
+          to.write(now, 0, now.length);
+        }
+        to.finish();
+      }
+      CRC32C crc = new CRC32C();
+      crc.update(now, 0, now.length);
+      content.taken(OptionalInt.of((int) crc.getValue()));
     }
 
     private void requireRight(String path, Arrival.PageJudge judge, byte[] old, byte[] now)

@@ -1,9 +1,9 @@
 package com.thorbis.backup.storage.internal.backup;
 
 import com.thorbis.backup.crypto.ObjectId;
-import com.thorbis.backup.spi.repository.RepositoryException;
 import com.thorbis.backup.spi.repository.StoredFile;
 import com.thorbis.backup.storage.internal.format.BinaryOutput;
+import com.thorbis.backup.storage.internal.pack.Crc;
 import com.thorbis.backup.storage.internal.pack.Fingerprint;
 import com.thorbis.backup.storage.internal.pack.PackRef;
 import com.thorbis.backup.storage.internal.pack.PackSet;
@@ -12,11 +12,14 @@ import com.thorbis.backup.storage.internal.pack.PieceCodec;
 import com.thorbis.backup.storage.internal.pack.PieceEncoder;
 import com.thorbis.backup.storage.internal.pack.PiecePipeline;
 import com.thorbis.backup.storage.internal.pack.PieceRef;
+import com.thorbis.backup.storage.internal.pack.Reading;
 import java.io.IOException;
 import java.util.ArrayList;
 import java.util.LinkedHashSet;
 import java.util.List;
+import java.util.OptionalInt;
 import java.util.Set;
+import java.util.concurrent.atomic.AtomicLong;
 
 /** Lays pieces into packs and keeps the maps and the file table of a backup that grows. */
 final class Assembler implements PiecePipeline.Sink {
@@ -41,6 +44,7 @@ final class Assembler implements PiecePipeline.Sink {
   private final Set<ObjectId> referenced = new LinkedHashSet<>();
   private long files;
   private long bytes;
+  private final AtomicLong bytesGone = new AtomicLong();
 
   /**
    * Both are closed with this.
@@ -64,6 +68,12 @@ final class Assembler implements PiecePipeline.Sink {
       if (slice.length() == 0) {
         end(state);
         continue;
+      }
+      if (state.gone()) {
+        continue;
+      }
+      if (state.reading != null) {
+        state.crcSoFar = Crc.joined(state.crcSoFar, slice.crc(), slice.length());
       }
       state.fingerprint = slice.fingerprint();
       map(state, new Extent(slice.length(), ref, ref == null ? 0 : slice.offset()));
@@ -101,6 +111,11 @@ final class Assembler implements PiecePipeline.Sink {
   /** The plain bytes of all files. */
   long bytes() {
     return bytes;
+  }
+
+  /** The plain bytes of files that were gone when they were to be read. */
+  long bytesGone() {
+    return bytesGone.get();
   }
 
   /** How many files there are in the table. */
@@ -177,6 +192,14 @@ final class Assembler implements PiecePipeline.Sink {
   }
 
   private void end(FileState state) throws IOException {
+    Reading reading = state.reading;
+    if (reading != null && reading.gone()) {
+      bytesGone.addAndGet(state.length);
+      return;
+    }
+    if (reading != null && state.known == null) {
+      state.crc = OptionalInt.of(state.crcSoFar);
+    }
     flushPending(state);
     flushMap(state);
     StoredFile seen = state.seen();
@@ -194,6 +217,9 @@ final class Assembler implements PiecePipeline.Sink {
             seen, state.crc, known == null ? state.fingerprint : known, state.extents, state.maps));
     if (table.length() >= MapBlock.Builder.FULL) {
       flushTable();
+    }
+    if (reading != null) {
+      reading.content().taken(state.crc);
     }
   }
 
@@ -223,7 +249,7 @@ final class Assembler implements PiecePipeline.Sink {
     return packs.addMap(scratch);
   }
 
-  private void encode() throws RepositoryException {
+  private void encode() throws IOException {
     encoder.encode(scratch);
   }
 }

@@ -2,6 +2,7 @@ package com.thorbis.backup.storage.internal.backup;
 
 import com.thorbis.backup.spi.repository.StoredFile;
 import com.thorbis.backup.storage.internal.pack.Fingerprint;
+import com.thorbis.backup.storage.internal.pack.Reading;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.OptionalInt;
@@ -19,9 +20,16 @@ final class FileState {
   /** The last stretch's fingerprint, where the slices that come do not tell; may be zero. */
   @Nullable Fingerprint known;
 
+  /** Who reads its content; null where the caller writes it. */
+  @Nullable Reading reading;
+
   // Of the caller: a run of unchanged bytes that was not handed on yet.
   long runFrom;
   long runTo;
+
+  // Of the caller: what was read of a file that has a base.
+  boolean readWhole = true;
+  int crcRead;
 
   // Of the mapping thread.
   final List<Extent> extents = new ArrayList<>();
@@ -32,9 +40,15 @@ final class FileState {
   long inBlocks;
   MapBlock.Builder map = MapBlock.Builder.map();
   long inBlock;
+  int crcSoFar;
 
   FileState(StoredFile file) {
     this.file = file;
+  }
+
+  /** Whether it turned out to be gone. */
+  boolean gone() {
+    return reading != null && reading.gone();
   }
 
   /** The file as it was, whatever was expected. */

@@ -46,7 +46,12 @@ final class PageDiff implements AutoCloseable {
 
   /** Gives a stretch its parts. */
   void work(Stretch stretch) throws IOException {
-    if (!stretch.intact()) {
+    if (stretch.reading != null) {
+      if (!stretch.fetch(stretch.reading)) {
+        return;
+      }
+      stretch.whole = stretch.whole();
+    } else if (!stretch.intact()) {
       throw new RepositoryException(
           "repository.not-reproduced",
           FailureKind.PERMANENT,
@@ -64,7 +69,10 @@ final class PageDiff implements AutoCloseable {
                 .asReadOnlyBuffer());
       }
     }
-    if (stretch.arrival instanceof Arrival.Sparse) {
+    if (stretch.arrival instanceof Arrival.Listed how) {
+      requireSampleSame(stretch, how.judge());
+    }
+    if (stretch.arrival instanceof Arrival.Sparse || stretch.arrival instanceof Arrival.Listed) {
       mend(stretch);
     } else {
       compare(stretch);
@@ -137,17 +145,50 @@ final class PageDiff implements AutoCloseable {
       long offset = stretch.offset + at;
       if (!how.judge().changed(offset, page(bytes, at, count))
           && !how.judge().same(offset, page(bytes, at, count), page(old, at, count))) {
-        String path = stretch.state.file.path();
-        throw new RepositoryException(
-            "backup.cross-check-failed",
-            FailureKind.DAMAGED,
-            path + ", bytes " + offset + "+" + count + ", changed without a trace since the base",
-            Map.of("file", path, "range", offset + "+" + count),
-            "Take a full backup.",
-            null);
+        throw changedUnseen(stretch, offset, count);
       }
     }
     return same;
+  }
+
+  private void requireSampleSame(Stretch stretch, Arrival.PageJudge judge) throws IOException {
+    List<Part> parts = stretch.parts;
+    if (parts.stream().noneMatch(part -> part.kind() == Kind.SAMPLED)) {
+      return;
+    }
+    Base.BaseFile base = stretch.base.orElseThrow();
+    stretch.parts = new ArrayList<>();
+    for (Part part : parts) {
+      if (part.kind() == Kind.SAMPLED) {
+        long from = stretch.offset + part.from();
+        int at = (int) part.from();
+        int length = (int) part.length();
+        base.read(base.extents(from, from + length), old, at, codec);
+        for (int page = at; page < at + length; page += Arrival.PAGE) {
+          if (!Arrays.equals(
+                  stretch.bytes(), page, page + Arrival.PAGE, old, page, page + Arrival.PAGE)
+              && !judge.same(
+                  stretch.offset + page,
+                  page(stretch.bytes(), page, Arrival.PAGE),
+                  page(old, page, Arrival.PAGE))) {
+            throw changedUnseen(stretch, stretch.offset + page, Arrival.PAGE);
+          }
+        }
+      }
+      stretch.add(
+          part.kind() == Kind.SAMPLED ? Kind.UNCHANGED : part.kind(), part.from(), part.length());
+    }
+  }
+
+  private static RepositoryException changedUnseen(Stretch stretch, long offset, int count) {
+    String path = stretch.state.file.path();
+    return new RepositoryException(
+        "backup.cross-check-failed",
+        FailureKind.DAMAGED,
+        path + ", bytes " + offset + "+" + count + ", changed without a trace since the base",
+        Map.of("file", path, "range", offset + "+" + count),
+        "Take a full backup.",
+        null);
   }
 
   private static ByteBuffer page(byte[] bytes, int at, int count) {
@@ -172,7 +213,7 @@ final class PageDiff implements AutoCloseable {
               base.extents(from, from + part.length()), stretch.bytes(), (int) part.from(), codec);
         }
         case ZEROS -> Arrays.fill(stretch.bytes(), (int) part.from(), (int) part.to(), (byte) 0);
-        case CHANGED -> {}
+        case CHANGED, SAMPLED -> {}
       }
     }
     whole(stretch, Kind.CHANGED);

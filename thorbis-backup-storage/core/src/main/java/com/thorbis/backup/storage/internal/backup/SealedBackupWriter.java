@@ -35,13 +35,14 @@ import com.thorbis.backup.storage.internal.format.ObjectNames;
 import com.thorbis.backup.storage.internal.format.Outcomes;
 import com.thorbis.backup.storage.internal.lease.Lease;
 import com.thorbis.backup.storage.internal.lease.LeaseFacts;
+import com.thorbis.backup.storage.internal.pack.Crc;
 import com.thorbis.backup.storage.internal.pack.Fingerprint;
 import com.thorbis.backup.storage.internal.pack.PackRef;
 import com.thorbis.backup.storage.internal.pack.PackSet;
 import com.thorbis.backup.storage.internal.pack.Piece;
-import com.thorbis.backup.storage.internal.pack.PieceCodec;
 import com.thorbis.backup.storage.internal.pack.PieceEncoder;
 import com.thorbis.backup.storage.internal.pack.PiecePipeline;
+import com.thorbis.backup.storage.internal.pack.Reading;
 import com.thorbis.backup.storage.internal.wal.SealedWalArchive;
 import java.io.IOException;
 import java.io.OutputStream;
@@ -61,9 +62,10 @@ import java.util.Map;
 import java.util.Optional;
 import java.util.OptionalInt;
 import java.util.OptionalLong;
+import java.util.Set;
 import java.util.SplittableRandom;
+import java.util.concurrent.ConcurrentHashMap;
 import java.util.stream.Stream;
-import java.util.zip.CRC32C;
 import org.jspecify.annotations.Nullable;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
@@ -98,6 +100,7 @@ public final class SealedBackupWriter implements BackupWriter {
   private final @Nullable Base base;
   private final @Nullable StretchQueue stretches;
   private final SplittableRandom sampling;
+  private final Set<Reading> readings = ConcurrentHashMap.newKeySet();
   private @Nullable FileWriter open;
   private @Nullable Piece current;
   private long bytesRead;
@@ -233,55 +236,37 @@ public final class SealedBackupWriter implements BackupWriter {
 
   @Override
   public void add(StoredFile file, FileContent content, Arrival arrival) throws IOException {
-    try (content) {
-      OptionalInt crc;
-      if (arrival instanceof Arrival.Listed listed) {
-        crc = addListed(file, content, listed.pages());
-      } else {
-        try (FileWriter to = file(file, PieceCheck.NONE, arrival)) {
-          crc = OptionalInt.of(copy(content, 0, file.length(), to, new CRC32C()));
-          to.finish();
-        }
-      }
-      content.taken(crc);
+    Reading reading = new Reading(content, readings);
+    FileState state = begin(file, StoredFile.Kind.FILE);
+    state.reading = reading;
+    state.length = file.length();
+    Base known = base;
+    StretchQueue queue = stretches;
+    if (known == null || queue == null || arrival instanceof Arrival.Whole) {
+      drainStretches();
+      readWhole(state, reading);
+      markEnd(state);
+    } else {
+      new Patched(state, PieceCheck.NONE, arrival, known, known.find(file), queue).read(reading);
     }
   }
 
-  private OptionalInt addListed(StoredFile file, FileContent content, BitSet pages)
-      throws IOException {
-    try (FileWriter to = file(file, PieceCheck.NONE, new Arrival.Sparse())) {
-      long known = Math.min(to.baseLength().orElse(0), file.length());
-      long at = 0;
-      while (at < known) {
-        int page = (int) (at / Arrival.PAGE);
-        int next = pages.nextSetBit(page);
-        long from = next < 0 ? known : Math.min(known, (long) next * Arrival.PAGE);
-        to.unchanged(from - at);
-        if (from == known) {
-          at = known;
-          break;
-        }
-        at = Math.min(known, (long) pages.nextClearBit(next) * Arrival.PAGE);
-        copy(content, from, at - from, to, new CRC32C());
-      }
-      CRC32C crc = new CRC32C();
-      copy(content, at, file.length() - at, to, crc);
-      to.finish();
-      return at == 0 ? OptionalInt.of((int) crc.getValue()) : OptionalInt.empty();
+  private void readWhole(FileState state, Reading reading) throws IOException {
+    if (current != null && current.length() > 0 && state.length > current.room()) {
+      submitCurrent();
     }
-  }
-
-  private static int copy(FileContent from, long offset, long length, FileWriter to, CRC32C crc)
-      throws IOException {
-    byte[] buffer = new byte[(int) Math.min(length, PieceCodec.MAX_PIECE)];
-    for (long at = offset; at < offset + length; ) {
-      int next = (int) Math.min(buffer.length, offset + length - at);
-      from.read(at, buffer, 0, next);
-      crc.update(buffer, 0, next);
-      to.write(buffer, 0, next);
+    for (long at = 0; at < state.length; ) {
+      Piece piece = current();
+      int next = (int) Math.min(piece.room(), state.length - at);
+      piece.read(state, reading, at, next);
       at += next;
+      if (piece.room() == 0) {
+        submitCurrent();
+      }
     }
-    return (int) crc.getValue();
+    bytesRead += state.length;
+    bytesChanged += state.length;
+    reading.planned();
   }
 
   @Override
@@ -294,7 +279,7 @@ public final class SealedBackupWriter implements BackupWriter {
 
   @Override
   public long bytesRead() {
-    return bytesRead;
+    return bytesRead - assembler.bytesGone();
   }
 
   @Override
@@ -358,12 +343,24 @@ public final class SealedBackupWriter implements BackupWriter {
       }
     } finally {
       pipeline.close();
+      closeReadings();
       if (base != null) {
         base.close();
       }
       lease.close();
       fence.close();
       Arrays.fill(addressKey, (byte) 0);
+    }
+  }
+
+  /** What was to be read and was not, when nobody reads any more. */
+  private void closeReadings() {
+    for (Reading left : readings) {
+      try {
+        left.close();
+      } catch (IOException e) {
+        LOG.debug("backup={} cannot close a file", id, e);
+      }
     }
   }
 
@@ -429,7 +426,7 @@ public final class SealedBackupWriter implements BackupWriter {
         facts.timeline(),
         assembler.files(),
         assembler.bytes(),
-        bytesRead,
+        bytesRead(),
         bytesChanged,
         stored,
         Math.max(0, now.toEpochMilli() - start.startedAt().toEpochMilli()),
@@ -546,6 +543,12 @@ public final class SealedBackupWriter implements BackupWriter {
   /** Maps a stretch whose parts are known, and sends what changed on its way. */
   private void take(Stretch stretch) throws IOException {
     FileState state = stretch.state;
+    if (state.gone()) {
+      if (stretch.endsFile) {
+        markEnd(state);
+      }
+      return;
+    }
     for (Stretch.Part part : stretch.parts) {
       long at = stretch.offset + part.from();
       switch (part.kind()) {
@@ -564,13 +567,21 @@ public final class SealedBackupWriter implements BackupWriter {
           flushRun(stretch, false);
           store(stretch, part);
         }
+        case SAMPLED -> throw new IllegalStateException("A sample that was not compared");
       }
     }
     if (stretch.length() > 0) {
       state.known = stretch.fingerprint;
+      if (state.reading != null) {
+        state.readWhole &= stretch.whole;
+        state.crcRead = Crc.joined(state.crcRead, stretch.crc(), stretch.length());
+      }
     }
     if (stretch.endsFile) {
       flushRun(stretch, true);
+      if (state.reading != null) {
+        state.crc = state.readWhole ? OptionalInt.of(state.crcRead) : OptionalInt.empty();
+      }
       markEnd(state);
     }
   }
@@ -772,6 +783,7 @@ public final class SealedBackupWriter implements BackupWriter {
     private final ContentCrc crc = new ContentCrc();
     private boolean whole = true;
     private @Nullable Stretch stretch;
+    private @Nullable Reading reading;
     private long length;
 
     Patched(
@@ -808,6 +820,59 @@ public final class SealedBackupWriter implements BackupWriter {
         length += next;
         submitFull();
       }
+    }
+
+    /** Has all that is to be read, read. */
+    void read(Reading reading) throws IOException {
+      this.reading = reading;
+      open = this;
+      if (arrival instanceof Arrival.Listed listed) {
+        plan(listed.pages());
+      } else {
+        expect(Stretch.Kind.CHANGED, state.file.length());
+      }
+      submit();
+      reading.planned();
+      end();
+    }
+
+    private void plan(BitSet pages) throws IOException {
+      long known = Math.min(file.map(Base.BaseFile::length).orElse(0L), state.file.length());
+      long sample = nextSample(0);
+      while (length < known) {
+        int page = (int) (length / Arrival.PAGE);
+        if (pages.get(page)) {
+          expect(Stretch.Kind.CHANGED, to(pages.nextClearBit(page), known) - length);
+          continue;
+        }
+        long to = to(pages.nextSetBit(page), known);
+        while (sample < page) {
+          sample = nextSample(sample + 1);
+        }
+        long at = sample * Arrival.PAGE;
+        if (at >= to || at + Arrival.PAGE > known) {
+          expect(Stretch.Kind.UNCHANGED, to - length);
+        } else if (at > length) {
+          expect(Stretch.Kind.UNCHANGED, at - length);
+        } else {
+          expect(Stretch.Kind.SAMPLED, Arrival.PAGE);
+          sample = nextSample(sample + 1);
+        }
+      }
+      expect(Stretch.Kind.CHANGED, state.file.length() - length);
+    }
+
+    private static long to(int page, long known) {
+      return page < 0 ? known : Math.min(known, (long) page * Arrival.PAGE);
+    }
+
+    /** The very first page of a backup, then one in as many as lie in all stretches of a sample. */
+    private long nextSample(long from) {
+      if (!sampled) {
+        sampled = true;
+        return from;
+      }
+      return from + sampling.nextLong(2L * SAMPLE * (Stretch.LENGTH / Arrival.PAGE));
     }
 
     @Override
@@ -866,8 +931,12 @@ public final class SealedBackupWriter implements BackupWriter {
       requireOpen();
       pipeline.requireHealthy();
       submit();
-      state.length = length;
       state.crc = whole ? OptionalInt.of(crc.value()) : OptionalInt.empty();
+      end();
+    }
+
+    private void end() throws IOException {
+      state.length = length;
       Stretch end = new Stretch(state, arrival, check, file, length, null);
       end.endsFile = true;
       open = null;
@@ -889,10 +958,19 @@ public final class SealedBackupWriter implements BackupWriter {
 
     private void extend(Stretch.Kind kind, long count) throws IOException {
       requireLength(count);
+      expect(kind, count);
+    }
+
+    /** Adds bytes that are not written. */
+    private void expect(Stretch.Kind kind, long count) throws IOException {
+      boolean toRead = kind == Stretch.Kind.CHANGED || kind == Stretch.Kind.SAMPLED;
+      if (toRead) {
+        bytesRead += count;
+      }
       long left = count;
       while (left > 0) {
         long many = left - left % Stretch.LENGTH;
-        if (stretch == null && many > 0) {
+        if (stretch == null && many > 0 && !toRead) {
           Stretch passing = new Stretch(state, arrival, check, file, length, null);
           passing.extend(kind, many);
           length += many;
@@ -936,6 +1014,10 @@ public final class SealedBackupWriter implements BackupWriter {
         sampled = true;
       }
       now.fingerprint = fingerprintIfLast(now);
+      if (reading != null && now.reads()) {
+        reading.plan();
+        now.reading = reading;
+      }
       queue.submit(now);
     }
 

@@ -4,9 +4,12 @@ import com.thorbis.backup.spi.repository.Arrival;
 import com.thorbis.backup.spi.repository.PieceCheck;
 import com.thorbis.backup.storage.internal.pack.Fingerprint;
 import com.thorbis.backup.storage.internal.pack.PieceCodec;
+import com.thorbis.backup.storage.internal.pack.Reading;
+import java.io.IOException;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Optional;
+import java.util.stream.IntStream;
 import java.util.zip.CRC32C;
 import org.jspecify.annotations.Nullable;
 
@@ -33,6 +36,12 @@ final class Stretch {
 
   boolean endsFile;
 
+  /** Whether all its bytes were read; what came of them may be other parts. */
+  boolean whole;
+
+  /** Who reads it; null where its bytes were written. */
+  @Nullable Reading reading;
+
   /** What it consists of; a file that is not sparse gets them when it was compared. */
   List<Part> parts = new ArrayList<>();
 
@@ -46,6 +55,8 @@ final class Stretch {
   enum Kind {
     CHANGED,
     UNCHANGED,
+    /** Read and compared, then unchanged. */
+    SAMPLED,
     ZEROS
   }
 
@@ -111,6 +122,38 @@ final class Stretch {
     } else {
       parts.add(new Part(kind, from, count));
     }
+  }
+
+  /** Whether any of it is to be read. */
+  boolean reads() {
+    return parts.stream()
+        .anyMatch(part -> part.kind() == Kind.CHANGED || part.kind() == Kind.SAMPLED);
+  }
+
+  /** Reads what is to be read; false if the file is gone. */
+  boolean fetch(Reading from) throws IOException {
+    int[] ranges =
+        parts.stream()
+            .filter(part -> part.kind() == Kind.CHANGED || part.kind() == Kind.SAMPLED)
+            .flatMapToInt(part -> IntStream.of((int) part.from(), (int) part.to()))
+            .toArray();
+    if (!from.read(offset, bytes(), ranges)) {
+      return false;
+    }
+    if (whole()) {
+      crc.update(bytes(), 0, (int) length);
+    }
+    return true;
+  }
+
+  /** Whether all its bytes came. */
+  boolean whole() {
+    return parts.stream().allMatch(part -> part.kind() == Kind.CHANGED);
+  }
+
+  /** CRC-32C of the bytes that came. */
+  int crc() {
+    return (int) crc.getValue();
   }
 
   /** Whether the bytes that came are still those. */

@@ -2,7 +2,9 @@ package com.thorbis.backup.storage.internal.pack;
 
 import com.thorbis.backup.crypto.Address;
 import com.thorbis.backup.spi.repository.PieceCheck;
+import java.io.IOException;
 import java.util.ArrayList;
+import java.util.Arrays;
 import java.util.List;
 import java.util.concurrent.Semaphore;
 import java.util.zip.CRC32C;
@@ -35,15 +37,18 @@ public final class Piece {
     private final PieceCheck check;
     private final long fileOffset;
     private final int offset;
+    private final @Nullable Reading reading;
     private final CRC32C crc = new CRC32C();
     private int length;
     private @Nullable Fingerprint fingerprint;
 
-    private Slice(Object file, PieceCheck check, long fileOffset, int offset) {
+    private Slice(
+        Object file, PieceCheck check, long fileOffset, int offset, @Nullable Reading reading) {
       this.file = file;
       this.check = check;
       this.fileOffset = fileOffset;
       this.offset = offset;
+      this.reading = reading;
     }
 
     /** The file it belongs to. */
@@ -106,9 +111,32 @@ public final class Piece {
 
   /** Begins a slice. */
   public Slice begin(Object file, PieceCheck check, long fileOffset) {
-    Slice slice = new Slice(file, check, fileOffset, length);
+    Slice slice = new Slice(file, check, fileOffset, length, null);
     slices.add(slice);
     return slice;
+  }
+
+  /** Adds a slice that a worker reads. */
+  public void read(Object file, Reading reading, long fileOffset, int count) {
+    Slice slice = new Slice(file, PieceCheck.NONE, fileOffset, length, reading);
+    slice.length = count;
+    slices.add(slice);
+    length += count;
+    reading.plan();
+  }
+
+  /** Reads what is to be read; a file that is gone is zero. */
+  void fetch() throws IOException {
+    for (Slice slice : slices) {
+      Reading reading = slice.reading;
+      if (reading != null) {
+        int to = slice.offset + slice.length;
+        if (!reading.read(slice.fileOffset - slice.offset, plain, slice.offset, to)) {
+          Arrays.fill(plain, slice.offset, to, (byte) 0);
+        }
+        slice.crc.update(plain, slice.offset, slice.length);
+      }
+    }
   }
 
   /** Adds bytes to the last slice. */

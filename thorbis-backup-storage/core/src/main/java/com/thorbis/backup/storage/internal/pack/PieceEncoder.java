@@ -37,8 +37,9 @@ public final class PieceEncoder implements AutoCloseable {
     this.fingerprints = fingerprints;
   }
 
-  /** Checks, compresses, opens again and names a piece. */
-  public void encode(Piece piece) throws RepositoryException {
+  /** Reads, checks, compresses, opens again and names a piece. */
+  public void encode(Piece piece) throws IOException {
+    piece.fetch();
     List<Piece.Slice> slices = piece.slices();
     byte[] plain = piece.plain();
     int length = piece.length();
