@@ -1,6 +1,5 @@
 package com.thorbis.backup.postgres.backup;
 
-import com.thorbis.backup.api.Lsn;
 import com.thorbis.backup.api.Progress;
 import com.thorbis.backup.postgres.page.PageChecksums;
 import com.thorbis.backup.postgres.page.RelationFiles;
@@ -271,11 +270,8 @@ final class BackupReceiver implements BaseBackupListener, TarReader.Target, Auto
     return tablespaces;
   }
 
-  /** What the pages said; after the writer has taken everything. */
-  Optional<PageChecksums> pages(Lsn stop) {
-    if (pages != null) {
-      pages.finish(stop);
-    }
+  /** What the pages say, when the writer has taken everything; empty if they are not checked. */
+  Optional<PageChecksums> pages() {
     return Optional.ofNullable(pages);
   }
 

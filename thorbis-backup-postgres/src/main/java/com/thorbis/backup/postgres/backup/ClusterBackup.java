@@ -10,7 +10,6 @@ import com.thorbis.backup.api.ClusterIdentity;
 import com.thorbis.backup.api.FailureKind;
 import com.thorbis.backup.api.Lsn;
 import com.thorbis.backup.api.Progress;
-import com.thorbis.backup.api.Timeline;
 import com.thorbis.backup.api.WalSegment;
 import com.thorbis.backup.postgres.capture.AwaitingBackups;
 import com.thorbis.backup.postgres.capture.Descent;
@@ -20,16 +19,12 @@ import com.thorbis.backup.postgres.page.PageChecksums;
 import com.thorbis.backup.postgres.settings.PostgresSettings;
 import com.thorbis.backup.postgres.wal.TimelineHistory;
 import com.thorbis.backup.postgres.wire.BaseBackupListener;
-import com.thorbis.backup.postgres.wire.BaseBackupOptions;
 import com.thorbis.backup.postgres.wire.Failures;
 import com.thorbis.backup.postgres.wire.ReplicationConnection;
-import com.thorbis.backup.postgres.wire.ReplicationConnection.BaseBackupEnd;
 import com.thorbis.backup.postgres.wire.ReplicationConnection.SystemIdentity;
 import com.thorbis.backup.postgres.wire.ReplicationConnection.WalPosition;
 import com.thorbis.backup.postgres.wire.ServerException;
-import com.thorbis.backup.postgres.wire.ServerMessage;
 import com.thorbis.backup.spi.repository.BackupFacts;
-import com.thorbis.backup.spi.repository.BackupReader;
 import com.thorbis.backup.spi.repository.BackupStart;
 import com.thorbis.backup.spi.repository.BackupWriter;
 import com.thorbis.backup.spi.repository.PieceCheck;
@@ -40,23 +35,21 @@ import com.thorbis.backup.spi.repository.SourceInfo;
 import com.thorbis.backup.spi.repository.StoredFile;
 import com.thorbis.backup.spi.repository.WalArchive;
 import java.io.IOException;
-import java.nio.ByteBuffer;
 import java.sql.SQLException;
 import java.time.Duration;
 import java.time.Instant;
 import java.util.ArrayList;
-import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.Optional;
 import java.util.Set;
-import org.jspecify.annotations.Nullable;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
 /**
- * Takes one backup over the replication protocol, and sees to it that its WAL is stored. What was
- * to build on an earlier backup becomes a full one, in the same run, where that is not possible.
+ * Takes one backup, whichever way its cluster is read, and sees to it that its WAL is stored. What
+ * was to build on an earlier backup becomes a full one, in the same run, where that is not
+ * possible.
  */
 public final class ClusterBackup {
   private static final Logger LOG = LoggerFactory.getLogger(ClusterBackup.class);
@@ -66,9 +59,7 @@ public final class ClusterBackup {
 
   private static final Duration FIRST_LOOK = Duration.ofMillis(250);
   private static final Duration LONGEST_PAUSE = Duration.ofSeconds(5);
-  private static final int MOST_WARNINGS = 20;
   private static final int CONFIGURATION_MODE = 0600;
-  private static final int FIRST_WITH_SUMMARIES = 17;
 
   /** What a repository says of a base that no backup should build on. */
   private static final Set<String> UNUSABLE =
@@ -84,8 +75,7 @@ public final class ClusterBackup {
   private final RunControl control;
   private final Progress progress;
 
-  private final Map<String, String> attributes = new LinkedHashMap<>();
-  private final List<String> warnings = new ArrayList<>();
+  private final Journal journal;
   private Optional<Instant> postmaster = Optional.empty();
   private boolean checksums;
 
@@ -97,6 +87,7 @@ public final class ClusterBackup {
     this.repository = repository;
     this.control = control;
     this.progress = control.progress();
+    this.journal = new Journal(progress);
   }
 
   /** Takes it. */
@@ -119,9 +110,8 @@ public final class ClusterBackup {
         settings.source(),
         request.type().label(),
         problem);
-    attributes.clear();
-    warnings.clear();
-    warn(
+    journal.clear();
+    journal.warn(
         "this was to be of type "
             + request.type().label()
             + " and became a full backup: "
@@ -153,7 +143,7 @@ public final class ClusterBackup {
       }
       if (e instanceof ServerException refused
           && refused.answer().message().contains("standby was promoted")) {
-        throw timelineChanged("The standby was promoted during the backup", e);
+        throw ReplicationReader.timelineChanged("The standby was promoted during the backup", e);
       }
       throw Failures.of(settings, e);
     }
@@ -186,6 +176,22 @@ public final class ClusterBackup {
       Optional<WalCompanion> companion)
       throws IOException {
     Instant startedAt = before(connection);
+    try (ClusterReader reader =
+        ReaderChoice.of(settings, control, connection, repository, cluster, journal)) {
+      return take(type, connection, server, cluster, archive, companion, startedAt, reader);
+    }
+  }
+
+  private BackupDescriptor take(
+      BackupType type,
+      ReplicationConnection connection,
+      SystemIdentity server,
+      ClusterIdentity cluster,
+      WalArchive archive,
+      Optional<WalCompanion> companion,
+      Instant startedAt,
+      ClusterReader reader)
+      throws IOException {
     BaseChoice choice = choose(type, connection, server, cluster);
     BackupDescriptor base = choice.base();
     try (BackupWriter writer =
@@ -209,36 +215,27 @@ public final class ClusterBackup {
             }
             companion.ifPresent(wal -> wal.start(position.timeline(), position.lsn()));
           };
-      Received received;
-      try (Attempts attempts =
-          new Attempts(
-              detection ->
-                  new BackupReceiver(
-                      writer,
-                      progress,
-                      cluster.systemId(),
-                      checksums && settings.verifyChecksums(),
-                      detection,
-                      begun,
-                      startedAt))) {
-        received = receive(connection, server, choice, attempts, label(writer));
-        configuration(writer);
-        writer.settle();
-        received.receiver().pages(received.end().stop().lsn()).ifPresent(this::judge);
-      }
-      notices(connection.takeNotices(), received.end().damagedPages());
-      BackupFacts facts =
-          facts(
-              received.receiver().start(),
-              received.end().stop(),
-              startedAt,
-              received.receiver().tablespaces());
+      ClusterReader.Outcome outcome =
+          reader.read(
+              new Reading(
+                  writer,
+                  journal,
+                  cluster,
+                  server,
+                  choice,
+                  label(writer),
+                  startedAt,
+                  checksums,
+                  checksums && settings.verifyChecksums(),
+                  postmaster,
+                  begun));
+      configuration(writer);
+      writer.settle();
+      outcome.pages().ifPresent(pages -> judge(pages, outcome.stop().lsn()));
+      BackupFacts facts = facts(outcome.start(), outcome.stop(), startedAt, outcome.tablespaces());
       return commit(writer, facts, archive, companion);
     }
   }
-
-  /** What came, and how it ended. */
-  private record Received(BackupReceiver receiver, BaseBackupEnd end) {}
 
   /** Finds what to build on; none for a full backup, or where there is nothing. */
   private BaseChoice choose(
@@ -260,11 +257,11 @@ public final class ClusterBackup {
             .source(settings.source())
             .orElseThrow(() -> new IllegalStateException("The source was registered just now"));
     BaseChoice choice =
-        BaseChoice.of(type, repository, source, cluster, server, history, attributes);
+        BaseChoice.of(type, repository, source, cluster, server, history, journal.attributes());
     if (choice.base() == null) {
       String nothing = "this is a full backup: ";
       if (choice.refused().isPresent()) {
-        warn(nothing + choice.refused().get());
+        journal.warn(nothing + choice.refused().get());
       } else {
         progress.note(nothing + "there is none yet that one of type " + type.label() + " needs");
       }
@@ -272,172 +269,19 @@ public final class ClusterBackup {
     return choice;
   }
 
-  private Received receive(
-      ReplicationConnection connection,
-      SystemIdentity server,
-      BaseChoice choice,
-      Attempts attempts,
-      String label)
-      throws IOException {
-    BackupDescriptor base = choice.base();
-    BackupFacts facts = choice.facts();
-    if (base == null || facts == null) {
-      return receive(connection, attempts.with(ChangeDetection.NONE), label, false);
-    }
-    String reason = summariesMissing(connection);
-    if (reason.isEmpty()) {
-      BackupReceiver receiver = attempts.with(ChangeDetection.SUMMARIES);
-      try {
-        uploadManifest(connection, base);
-        detected(ChangeDetection.SUMMARIES, "");
-        return receive(connection, receiver, label, true);
-      } catch (ServerException e) {
-        // What the server says before it sends anything is about its summaries.
-        if (receiver.begun()) {
-          throw e;
-        }
-        connection.takeNotices(); // that it gave up
-        reason = "the server cannot say what changed: " + e.answer().message();
-      }
-    }
-    ChangeDetection detection = pages(base, facts, server.timeline());
-    progress.note("Reads everything to find what changed: " + reason);
-    detected(detection, reason);
-    return receive(connection, attempts.with(detection), label, false);
-  }
-
-  private Received receive(
-      ReplicationConnection connection, BackupReceiver receiver, String label, boolean incremental)
-      throws IOException {
-    BaseBackupEnd end =
-        connection.baseBackup(
-            new BaseBackupOptions(
-                label,
-                settings.fastCheckpoint(),
-                settings.rateLimit() == 0 ? 0 : Math.max(1, settings.rateLimit() >> 10),
-                settings.verifyChecksums(),
-                incremental),
-            receiver);
-    WalPosition start = receiver.start();
-    if (!start.timeline().equals(end.stop().timeline())) {
-      throw timelineChanged(
-          "The server went from timeline "
-              + start.timeline()
-              + " to "
-              + end.stop().timeline()
-              + " during the backup",
-          null);
-    }
-    return new Received(receiver, end);
-  }
-
-  /** Why the server cannot send changes only; empty if it may be able to. */
-  private String summariesMissing(ReplicationConnection connection) throws IOException {
-    if (connection.majorVersion() < FIRST_WITH_SUMMARIES) {
-      return "PostgreSQL " + connection.majorVersion() + " does not summarize its WAL";
-    }
-    return connection.show("summarize_wal").equals("on") ? "" : "summarize_wal is off";
-  }
-
-  private void uploadManifest(ReplicationConnection connection, BackupDescriptor base)
-      throws IOException {
-    try (BackupReader reader = repository.open(base.id())) {
-      connection.uploadManifest(
-          target ->
-              reader.extract(
-                  file ->
-                      file.area() == StoredFile.Area.META
-                          && file.path().equals(BackupReceiver.MANIFEST),
-                  file ->
-                      new BackupReader.FileOutput() {
-                        @Override
-                        public void write(ByteBuffer plain) throws IOException {
-                          target.write(plain);
-                        }
-
-                        @Override
-                        public void finish() {}
-
-                        @Override
-                        public void close() {}
-                      },
-                  new RunControl(control.cancellation(), Progress.NONE)));
-    } catch (RepositoryException e) {
-      if (e.kind() == FailureKind.DAMAGED) {
-        throw new UnusableBaseException(String.valueOf(e.getMessage()));
-      }
-      throw e;
-    }
-  }
-
-  private ChangeDetection pages(BackupDescriptor base, BackupFacts facts, Timeline timeline) {
-    Optional<String> doubt = ChangeDetection.doubt(base, facts, attributes, postmaster, timeline);
-    if (doubt.isEmpty()) {
-      return ChangeDetection.pageLsn(base.startLsn(), checksums);
-    }
-    progress.note("Every page is compared with the base's: " + doubt.get());
-    return ChangeDetection.COMPARISON;
-  }
-
-  private void detected(ChangeDetection detection, String reason) {
-    put("change-detection", detection.label());
-    put("cross-check", detection.crossCheck());
-    if (!reason.isEmpty()) {
-      put("change-detection-because", reason);
-    }
-  }
-
-  /** Makes receivers; a server that refuses one way of a backup is asked for another. */
-  private static final class Attempts implements AutoCloseable {
-    private final Maker maker;
-    private @Nullable BackupReceiver last;
-
-    /** Makes a receiver. */
-    private interface Maker {
-      BackupReceiver make(ChangeDetection detection) throws IOException;
-    }
-
-    Attempts(Maker maker) {
-      this.maker = maker;
-    }
-
-    BackupReceiver with(ChangeDetection detection) throws IOException {
-      close();
-      BackupReceiver next = maker.make(detection);
-      last = next;
-      return next;
-    }
-
-    @Override
-    public void close() throws IOException {
-      BackupReceiver made = last;
-      last = null;
-      if (made != null) {
-        made.close();
-      }
-    }
-  }
-
-  private static BackupException timelineChanged(String message, @Nullable Exception cause) {
-    return BackupException.of("backup.timeline-changed", FailureKind.TRANSIENT, message)
-        .remedy("Run the backup again.")
-        .cause(cause)
-        .build();
-  }
-
   /** What is to be known beforehand; says when the backup begins, by the server's clock. */
   private Instant before(ReplicationConnection connection) throws IOException {
     checksums = connection.show("data_checksums").equals("on");
-    put("server-version", connection.serverVersion());
+    journal.put("server-version", connection.serverVersion());
     try (ServerFacts facts = ServerFacts.open(settings)) {
-      facts.parameters().forEach((name, value) -> put(name.replace('_', '-'), value));
-      put("in-recovery", Boolean.toString(facts.inRecovery()));
+      facts.parameters().forEach((name, value) -> journal.put(name.replace('_', '-'), value));
+      journal.put("in-recovery", Boolean.toString(facts.inRecovery()));
       postmaster = Optional.of(facts.postmasterStart());
       return facts.clock();
     } catch (SQLException e) {
       sqlUnavailable(e);
       for (String name : ServerFacts.recorded()) {
-        shown(connection, name).ifPresent(value -> put(name.replace('_', '-'), value));
+        shown(connection, name).ifPresent(value -> journal.put(name.replace('_', '-'), value));
       }
       return settings.clock().instant();
     }
@@ -450,10 +294,6 @@ public final class ClusterBackup {
     } catch (ServerException e) {
       return Optional.empty();
     }
-  }
-
-  private void put(String name, String value) {
-    attributes.put("postgres." + name, value);
   }
 
   private void sqlUnavailable(SQLException e) {
@@ -473,7 +313,7 @@ public final class ClusterBackup {
 
   /** Configuration that the data directory does not hold, as far as the role may read it. */
   private void configuration(BackupWriter writer) throws IOException {
-    String dataDirectory = attributes.get("postgres.data-directory");
+    String dataDirectory = journal.attributes().get("postgres.data-directory");
     if (dataDirectory == null) {
       progress.note(
           "Configuration outside the data directory is not in this backup; to have it:"
@@ -513,13 +353,14 @@ public final class ClusterBackup {
     }
   }
 
-  private void judge(PageChecksums pages) {
+  private void judge(PageChecksums pages, Lsn stop) {
+    pages.finish(stop);
     if (pages.failed() == 0) {
       return;
     }
     for (PageChecksums.Failure failure :
-        pages.failures().subList(0, Math.min(MOST_WARNINGS, pages.failures().size()))) {
-      warn(
+        pages.failures().subList(0, Math.min(Journal.MOST_WARNINGS, pages.failures().size()))) {
+      journal.warn(
           "damaged page: "
               + failure.file()
               + " block "
@@ -527,26 +368,9 @@ public final class ClusterBackup {
               + ": "
               + failure.problem());
     }
-    if (pages.failed() > MOST_WARNINGS) {
-      warn(pages.failed() + " damaged pages in all");
+    if (pages.failed() > Journal.MOST_WARNINGS) {
+      journal.warn(pages.failed() + " damaged pages in all");
     }
-  }
-
-  private void notices(List<ServerMessage> notices, boolean damagedPages) {
-    int said = 0;
-    for (ServerMessage notice : notices) {
-      if (notice.severity().equals("WARNING") && said++ < MOST_WARNINGS) {
-        warn("the server says: " + notice.message());
-      }
-    }
-    if (damagedPages) {
-      warn("the server found pages whose checksum is wrong");
-    }
-  }
-
-  private void warn(String text) {
-    warnings.add(text);
-    progress.warning(text);
   }
 
   private BackupFacts facts(
@@ -578,8 +402,8 @@ public final class ClusterBackup {
         startedAt,
         stoppedAt,
         tablespaces,
-        attributes,
-        warnings);
+        journal.attributes(),
+        journal.warnings());
   }
 
   /** Commits it whole if its WAL is there soon; otherwise as waiting, and completes it later. */

@@ -38,6 +38,7 @@ final class ServerFacts implements AutoCloseable {
           "server_version",
           "shared_preload_libraries",
           "data_directory",
+          "stats_temp_directory",
           "config_file",
           "hba_file",
           "ident_file");

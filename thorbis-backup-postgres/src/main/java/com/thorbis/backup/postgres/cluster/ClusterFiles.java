@@ -10,7 +10,7 @@ import java.util.Optional;
  * The files of a data directory, however they are reached. Paths are relative to it, with forward
  * slashes, and lead through {@code pg_tblspc/OID} into tablespaces. "Not there" is an answer; that
  * something could not be looked at is a failure that names it. Used by one thread, except for what
- * {@link #open} returned.
+ * {@link #content} returned.
  */
 public interface ClusterFiles extends AutoCloseable {
   /** What lies at a path, without following a link. */
@@ -63,13 +63,10 @@ public interface ClusterFiles extends AutoCloseable {
   List<Tablespace> tablespaces() throws IOException;
 
   /**
-   * Opens a file for reading, by several threads. Its content stays readable if its name goes away,
-   * or the rest reads as zero, as of a file that was cut.
-   *
-   * @param length how much will be read
-   * @return empty if there is no such file any more
+   * The content of a file, which is got at when it is first read. Says that there is none if its
+   * name has gone away by then; after that what was cut off reads as zero.
    */
-  Optional<FileContent> open(String path, long length) throws IOException;
+  FileContent content(String path);
 
   /**
    * Reads a small file.

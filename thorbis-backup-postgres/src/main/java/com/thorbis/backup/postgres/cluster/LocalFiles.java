@@ -24,7 +24,6 @@ import java.time.Instant;
 import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.List;
-import java.util.Locale;
 import java.util.Optional;
 import java.util.Set;
 import org.jspecify.annotations.Nullable;
@@ -36,6 +35,19 @@ public final class LocalFiles implements ClusterFiles {
   private static final int PRIVATE_FOLDER = 0700;
   private static final int PRIVATE_FILE = 0600;
   private static final String TABLESPACES = "pg_tblspc";
+
+  /** From the lowest bit. */
+  private static final List<PosixFilePermission> MODE_BITS =
+      List.of(
+          PosixFilePermission.OTHERS_EXECUTE,
+          PosixFilePermission.OTHERS_WRITE,
+          PosixFilePermission.OTHERS_READ,
+          PosixFilePermission.GROUP_EXECUTE,
+          PosixFilePermission.GROUP_WRITE,
+          PosixFilePermission.GROUP_READ,
+          PosixFilePermission.OWNER_EXECUTE,
+          PosixFilePermission.OWNER_WRITE,
+          PosixFilePermission.OWNER_READ);
 
   private final Path root;
 
@@ -151,7 +163,7 @@ public final class LocalFiles implements ClusterFiles {
   private static int mode(Set<PosixFilePermission> permissions) {
     int mode = 0;
     for (PosixFilePermission permission : permissions) {
-      mode |= 0400 >> permission.ordinal();
+      mode |= 1 << MODE_BITS.indexOf(permission);
     }
     return mode;
   }
@@ -182,15 +194,8 @@ public final class LocalFiles implements ClusterFiles {
   }
 
   @Override
-  public Optional<FileContent> open(String path, long length) throws IOException {
-    Path file = root.resolve(path);
-    try {
-      return Optional.of(new OpenFile(FileChannel.open(file, READ)));
-    } catch (NoSuchFileException e) {
-      return Optional.empty();
-    } catch (AccessDeniedException e) {
-      throw unreadable(file, e);
-    }
+  public FileContent content(String path) {
+    return new Content(root.resolve(path));
   }
 
   @Override
@@ -234,42 +239,63 @@ public final class LocalFiles implements ClusterFiles {
             FailureKind.PERMANENT,
             "Account " + account + " may not read " + path)
         .remedy(
-            String.format(
-                Locale.ROOT,
-                "Run as the server's account, or create the cluster with initdb"
-                    + " --allow-group-access and add %s to its group.",
-                account))
+            "Run as the server's account, or let its group read (initdb --allow-group-access) and"
+                + " add "
+                + account
+                + " to it.")
         .detail("path", path.toString())
         .detail("account", account)
         .cause(cause)
         .build();
   }
 
-  /** A file that stays open. */
-  private static final class OpenFile implements FileContent {
-    private final FileChannel channel;
+  /** A file that stays open from when it is first read. */
+  private static final class Content implements FileContent {
+    private final Path file;
+    private @Nullable FileChannel channel;
+    private boolean gone;
 
-    OpenFile(FileChannel channel) {
-      this.channel = channel;
+    Content(Path file) {
+      this.file = file;
     }
 
     @Override
-    public void read(long offset, byte[] into, int at, int length) throws IOException {
+    public boolean read(long offset, byte[] into, int at, int length) throws IOException {
+      FileChannel from = opened();
+      if (from == null) {
+        return false;
+      }
       ByteBuffer target = ByteBuffer.wrap(into, at, length);
       long position = offset;
       while (target.hasRemaining()) {
-        int count = channel.read(target, position);
+        int count = from.read(target, position);
         if (count < 0) {
           Arrays.fill(into, target.position(), at + length, (byte) 0);
-          return;
+          return true;
         }
         position += count;
       }
+      return true;
+    }
+
+    private synchronized @Nullable FileChannel opened() throws IOException {
+      if (channel == null && !gone) {
+        try {
+          channel = FileChannel.open(file, READ);
+        } catch (NoSuchFileException e) {
+          gone = true;
+        } catch (AccessDeniedException e) {
+          throw unreadable(file, e);
+        }
+      }
+      return channel;
     }
 
     @Override
-    public void close() throws IOException {
-      channel.close();
+    public synchronized void close() throws IOException {
+      if (channel != null) {
+        channel.close();
+      }
     }
   }
 }

@@ -49,11 +49,14 @@ public final class ReadFile implements FileContent {
   }
 
   @Override
-  public void read(long offset, byte[] into, int at, int length) throws IOException {
+  public boolean read(long offset, byte[] into, int at, int length) throws IOException {
     limit.take(length);
-    from.read(offset, into, at, length);
+    if (!from.read(offset, into, at, length)) {
+      return false;
+    }
     pages.check(from, offset, into, at, length);
     passed.accept(length);
+    return true;
   }
 
   @Override

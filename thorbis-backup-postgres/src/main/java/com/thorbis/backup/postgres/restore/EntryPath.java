@@ -11,7 +11,7 @@ import java.util.regex.Pattern;
  * The path of a stored entry, checked before it touches a file system. It was said by a server and
  * is trusted no further than that it names something below a folder.
  */
-final class EntryPath {
+public final class EntryPath {
   private static final int MOST_BYTES = 4096;
   private static final int MOST_BYTES_OF_A_NAME = 255;
   private static final Pattern DRIVE = Pattern.compile("[A-Za-z]:.*", Pattern.DOTALL);
@@ -56,6 +56,16 @@ final class EntryPath {
       }
     }
     return names;
+  }
+
+  /** Whether a restore takes an entry of this path. */
+  public static boolean isLawful(String path) {
+    try {
+      names(path);
+      return true;
+    } catch (BackupException e) {
+      return false;
+    }
   }
 
   static BackupException hostile(String path, String problem) {

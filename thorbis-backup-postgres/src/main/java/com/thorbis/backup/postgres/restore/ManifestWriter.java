@@ -23,7 +23,7 @@ import java.util.Locale;
  * written, so that {@code pg_verifybackup} can judge it without us. Files are written as they come;
  * safe for several threads.
  */
-final class ManifestWriter implements AutoCloseable {
+public final class ManifestWriter implements AutoCloseable {
   static final String NAME = "backup_manifest";
 
   private static final DateTimeFormatter TIME =
@@ -39,7 +39,7 @@ final class ManifestWriter implements AutoCloseable {
    *
    * @param systemId the cluster's, as PostgreSQL prints it
    */
-  ManifestWriter(OutputStream out, int majorVersion, String systemId) throws IOException {
+  public ManifestWriter(OutputStream out, int majorVersion, String systemId) throws IOException {
     this.out = new BufferedOutputStream(out, 1 << 16);
     try {
       this.digest = MessageDigest.getInstance("SHA-256");
@@ -53,7 +53,20 @@ final class ManifestWriter implements AutoCloseable {
   }
 
   /** Adds a file. */
-  synchronized void file(String path, long length, Instant modifiedAt, int crc32c)
+  public void file(String path, long length, Instant modifiedAt, int crc32c) throws IOException {
+    file(
+        path,
+        length,
+        modifiedAt,
+        ", \"Checksum-Algorithm\": \"CRC32C\", \"Checksum\": \"" + hex(crc32c) + "\"");
+  }
+
+  /** Adds a file of which only the length counts. */
+  public void unsummed(String path, long length, Instant modifiedAt) throws IOException {
+    file(path, length, modifiedAt, "");
+  }
+
+  private synchronized void file(String path, long length, Instant modifiedAt, String checksum)
       throws IOException {
     put(
         (first ? "\n{ " : ",\n{ ")
@@ -62,14 +75,14 @@ final class ManifestWriter implements AutoCloseable {
             + length
             + ", \"Last-Modified\": \""
             + TIME.format(modifiedAt)
-            + "\", \"Checksum-Algorithm\": \"CRC32C\", \"Checksum\": \""
-            + hex(crc32c)
-            + "\" }");
+            + "\""
+            + checksum
+            + " }");
     first = false;
   }
 
   /** Ends the manifest with the log that the backup needs. */
-  synchronized void finish(Timeline timeline, Lsn start, Lsn stop) throws IOException {
+  public synchronized void finish(Timeline timeline, Lsn start, Lsn stop) throws IOException {
     put(
         "\n],\n\"WAL-Ranges\": [\n{ \"Timeline\": "
             + timeline

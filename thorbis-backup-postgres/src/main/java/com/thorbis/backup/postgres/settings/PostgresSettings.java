@@ -43,6 +43,7 @@ public final class PostgresSettings implements AutoCloseable {
   private final Optional<String> serverUser;
   private final Optional<Path> launcher;
   private final Optional<Path> configFile;
+  private final Reader reader;
   private final String slot;
   private final Duration shipInterval;
   private final Duration maxDelay;
@@ -51,6 +52,27 @@ public final class PostgresSettings implements AutoCloseable {
   private final Duration getDeadline;
   private final Path stateDirectory;
   private final Clock clock;
+
+  /** A way in which backups are read. */
+  public enum Reader {
+    /** The best that can be had. */
+    AUTO("auto"),
+    /** From the data directory, which this host sees. */
+    LOCAL("local"),
+    /** Over the replication protocol. */
+    REPLICATION("replication");
+
+    private final String label;
+
+    Reader(String label) {
+      this.label = label;
+    }
+
+    /** The name in configurations and backups; never changes. */
+    public String label() {
+      return label;
+    }
+  }
 
   private PostgresSettings(String source, ProviderContext context) {
     Settings settings = context.settings();
@@ -78,7 +100,8 @@ public final class PostgresSettings implements AutoCloseable {
             Duration.ofSeconds(seconds(settings, parameters, "connect_timeout", 10)));
     this.readTimeout = settings.duration("read-timeout", Duration.ofMinutes(1));
 
-    choice(settings, "reader", "auto", List.of("auto", "replication"), Function.identity());
+    this.reader =
+        choice(settings, "reader", Reader.AUTO.label(), List.of(Reader.values()), Reader::label);
     choice(settings, "wal.mode", "stream", List.of("stream", "archive"), Function.identity());
     this.fastCheckpoint =
         choice(settings, "checkpoint", "fast", List.of("fast", "spread"), Function.identity())
@@ -89,6 +112,9 @@ public final class PostgresSettings implements AutoCloseable {
         settings.integer(
             "parallelism", Math.max(1, Runtime.getRuntime().availableProcessors()), 1, 256);
     this.dataDirectory = settings.find("data-directory").map(Path::of);
+    if (reader == Reader.LOCAL && dataDirectory.isEmpty()) {
+      throw dataDirectoryMissing(source);
+    }
     this.binDirectory = settings.find("bin-directory").map(Path::of);
     this.serverUser = settings.find("server-user");
     this.launcher = settings.find("launcher").map(Path::of).map(Path::toAbsolutePath);
@@ -182,6 +208,11 @@ public final class PostgresSettings implements AutoCloseable {
   /** How many threads a restore may use. */
   public int parallelism() {
     return parallelism;
+  }
+
+  /** The way in which backups are read. */
+  public Reader reader() {
+    return reader;
   }
 
   /** Where the server keeps its data, if this host can see it. */
@@ -400,6 +431,16 @@ public final class PostgresSettings implements AutoCloseable {
                     key,
                     text,
                     "one of " + String.join(", ", choices.stream().map(label).toList())));
+  }
+
+  /** What is wrong where the reader of local files does not know where they are. */
+  public static BackupException dataDirectoryMissing(String source) {
+    return BackupException.of(
+            "configuration.invalid",
+            FailureKind.CONFIGURATION,
+            "sources." + source + ".data-directory is missing, which reader: local needs")
+        .remedy("Write what SHOW data_directory says, as this host sees it.")
+        .build();
   }
 
   private static BackupException wrong(

@@ -1,0 +1,78 @@
+package com.thorbis.backup.postgres.backup;
+
+import com.thorbis.backup.api.BackupException;
+import com.thorbis.backup.api.ClusterIdentity;
+import com.thorbis.backup.postgres.cluster.BackupBracket;
+import com.thorbis.backup.postgres.cluster.BackupRights;
+import com.thorbis.backup.postgres.cluster.DataDirectoryProof;
+import com.thorbis.backup.postgres.cluster.LocalFiles;
+import com.thorbis.backup.postgres.settings.PostgresSettings;
+import com.thorbis.backup.postgres.settings.PostgresSettings.Reader;
+import com.thorbis.backup.postgres.wire.ReplicationConnection;
+import com.thorbis.backup.spi.repository.Repository;
+import com.thorbis.backup.spi.repository.RunControl;
+import java.io.IOException;
+import java.nio.file.Path;
+import java.util.Optional;
+
+/** Chooses the way in which a cluster is read, and records which, and why. */
+final class ReaderChoice {
+  private ReaderChoice() {}
+
+  /**
+   * The one that is configured, or the best that can be had.
+   *
+   * @param connection to the same server; stays the caller's
+   * @throws BackupException if the one that is configured cannot be had
+   */
+  static ClusterReader of(
+      PostgresSettings settings,
+      RunControl control,
+      ReplicationConnection connection,
+      Repository repository,
+      ClusterIdentity cluster,
+      Journal journal)
+      throws IOException {
+    if (settings.reader() == Reader.LOCAL) {
+      return chosen(local(settings, control, cluster), "it is configured", journal);
+    }
+    ClusterReader replication = new ReplicationReader(settings, control, connection, repository);
+    if (settings.reader() == Reader.REPLICATION) {
+      return chosen(replication, "it is configured", journal);
+    }
+    if (settings.dataDirectory().isEmpty()) {
+      return chosen(replication, "data-directory is not configured", journal);
+    }
+    try {
+      return chosen(local(settings, control, cluster), "data-directory can be read", journal);
+    } catch (BackupException e) {
+      control.cancellation().check();
+      return chosen(replication, "data-directory cannot be used: " + e.getMessage(), journal);
+    }
+  }
+
+  private static ClusterReader chosen(ClusterReader reader, String reason, Journal journal) {
+    journal.put("reader", reader.name());
+    journal.put("reader-because", reason);
+    journal.note("Reads with reader: " + reader.name() + ", because " + reason);
+    return reader;
+  }
+
+  private static ClusterReader local(
+      PostgresSettings settings, RunControl control, ClusterIdentity cluster) throws IOException {
+    Optional<Path> folder = settings.dataDirectory();
+    if (folder.isEmpty()) {
+      throw PostgresSettings.dataDirectoryMissing(settings.source());
+    }
+    LocalFiles files = LocalFiles.open(folder.get());
+    BackupBracket bracket = BackupBracket.open(settings, control.cancellation());
+    try {
+      BackupRights.require(settings, bracket.sql(), bracket.majorVersion());
+      DataDirectoryProof.require(settings, files, bracket.sql(), cluster.systemId());
+      return new FilesReader(Reader.LOCAL.label(), settings, control, files, bracket);
+    } catch (IOException | RuntimeException e) {
+      bracket.close();
+      throw e;
+    }
+  }
+}
