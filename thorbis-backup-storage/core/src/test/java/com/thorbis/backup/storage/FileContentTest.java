@@ -11,8 +11,13 @@ import com.thorbis.backup.spi.repository.BackupWriter;
 import com.thorbis.backup.spi.repository.FileContent;
 import com.thorbis.backup.spi.repository.Repository;
 import com.thorbis.backup.spi.repository.RepositoryException;
+import com.thorbis.backup.spi.storage.ObjectInfo;
+import com.thorbis.backup.spi.storage.ObjectKey;
+import com.thorbis.backup.spi.storage.ObjectStore;
+import com.thorbis.backup.spi.storage.ObjectUpload;
 import com.thorbis.backup.testkit.MemoryObjectStore;
 import java.io.IOException;
+import java.io.OutputStream;
 import java.nio.ByteBuffer;
 import java.nio.file.Path;
 import java.util.ArrayList;
@@ -21,6 +26,7 @@ import java.util.BitSet;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
+import java.util.Optional;
 import java.util.OptionalInt;
 import java.util.Random;
 import java.util.concurrent.atomic.AtomicInteger;
@@ -317,6 +323,64 @@ class FileContentTest {
           .hasMessage("Input/output error");
     }
     assertThat(open).hasValue(0);
-    assertThat(repository.backups(java.util.Optional.empty())).hasSize(1);
+    assertThat(repository.backups(Optional.empty())).hasSize(1);
+  }
+
+  /** Packs become durable on a thread of their own. */
+  @ParameterizedTest
+  @ValueSource(ints = {1, 2, 3})
+  void aPackThatDoesNotBecomeDurableEndsTheBackup(int which) throws IOException {
+    AtomicInteger uploads = new AtomicInteger();
+    AtomicInteger unpublished = new AtomicInteger();
+    ObjectStore failing =
+        new ForwardingStore(store) {
+          @Override
+          public ObjectUpload startUpload(ObjectKey key) throws IOException {
+            ObjectUpload upload = super.startUpload(key);
+            boolean fails = uploads.incrementAndGet() == which;
+            unpublished.incrementAndGet();
+            return new ObjectUpload() {
+              @Override
+              public OutputStream body() {
+                return upload.body();
+              }
+
+              @Override
+              public ObjectInfo commit() throws IOException {
+                if (fails) {
+                  throw new IOException("No space left on device");
+                }
+                ObjectInfo info = upload.commit();
+                unpublished.decrementAndGet();
+                return info;
+              }
+
+              @Override
+              public void close() throws IOException {
+                upload.close();
+              }
+            };
+          }
+        };
+    Repository other = TestRepository.FACTORY.open(TestRepository.setup(failing, state).build());
+    byte[] content = TestRepository.bytes(new Random(9), 40 * MIB);
+    try (BackupWriter writer = TestRepository.begin(other)) {
+      assertThatThrownBy(
+              () -> {
+                for (int i = 0; i < 2; i++) {
+                  writer.add(
+                      TestRepository.file("base/1/" + i, content.length),
+                      new Content("base/1/" + i, content),
+                      new Arrival.Whole());
+                }
+                writer.commit(TestRepository.facts(), BackupStatus.COMPLETE);
+              })
+          .isInstanceOf(IOException.class)
+          .hasMessageContaining("No space left on device");
+    }
+    assertThat(open).hasValue(0);
+    assertThat(unpublished).hasPositiveValue();
+    other.refresh();
+    assertThat(other.backups(Optional.empty())).isEmpty();
   }
 }

@@ -128,7 +128,13 @@ public final class SealedBackupWriter implements BackupWriter {
     this.sampling = new SplittableRandom(services.random().nextLong());
     Base base = base(fingerprints);
     this.base = base;
-    this.packs = new PackSet(services.store(), key, services.random());
+    this.packs =
+        new PackSet(
+            services.store(),
+            key,
+            services.random(),
+            "thorbis-backup-" + id,
+            services.parallelism() > 1);
     this.assembler =
         new Assembler(packs, new PieceEncoder(services.codecs().get(), addressKey, fingerprints));
     this.pipeline =

@@ -3,30 +3,59 @@ package com.thorbis.backup.storage.internal.pack;
 import com.thorbis.backup.crypto.EpochKey;
 import com.thorbis.backup.spi.storage.ObjectStore;
 import java.io.IOException;
+import java.io.InterruptedIOException;
 import java.security.SecureRandom;
+import java.util.ArrayDeque;
 import java.util.ArrayList;
+import java.util.Deque;
 import java.util.List;
+import java.util.concurrent.ExecutionException;
+import java.util.concurrent.ExecutorService;
+import java.util.concurrent.Executors;
+import java.util.concurrent.Future;
+import java.util.concurrent.TimeUnit;
 import org.jspecify.annotations.Nullable;
 
 /**
  * The packs that one backup writes: content into some, maps and tables into others, so that what a
- * restore reads first lies together. Used by one thread, but for {@link #sealedLength}.
+ * restore reads first lies together. A full pack becomes durable on another thread, while the next
+ * one grows. Used by one thread, but for {@link #sealedLength}.
  */
 public final class PackSet implements AutoCloseable {
+  /** How many packs may wait to become durable; more wait for the store anyway. */
+  private static final int MOST_WAITING = 2;
+
   private final ObjectStore store;
   private final EpochKey key;
   private final SecureRandom random;
+  private final @Nullable ExecutorService publisher;
   private final List<PackRef> finished = new ArrayList<>();
+  private final Deque<Future<?>> waiting = new ArrayDeque<>();
   private final Series content = new Series();
   private final Series maps = new Series();
   private long finishedLength;
   private volatile long sealedLength;
 
-  /** Writes under one key. */
-  public PackSet(ObjectStore store, EpochKey key, SecureRandom random) {
+  /**
+   * Writes under one key.
+   *
+   * @param name begins the name of its thread
+   * @param parallel false to do everything on the caller's thread
+   */
+  public PackSet(
+      ObjectStore store, EpochKey key, SecureRandom random, String name, boolean parallel) {
     this.store = store;
     this.key = key;
     this.random = random;
+    this.publisher =
+        parallel
+            ? Executors.newSingleThreadExecutor(
+                work -> {
+                  Thread thread = new Thread(work, name + "-publish");
+                  thread.setDaemon(true);
+                  return thread;
+                })
+            : null;
   }
 
   /** Adds a piece of file content. */
@@ -43,6 +72,7 @@ public final class PackSet implements AutoCloseable {
   public List<PackRef> finish() throws IOException {
     content.finish();
     maps.finish();
+    await(0);
     return List.copyOf(finished);
   }
 
@@ -55,14 +85,90 @@ public final class PackSet implements AutoCloseable {
   @Override
   public void close() throws IOException {
     try {
-      content.discard();
+      stopPublisher();
     } finally {
-      maps.discard();
+      try {
+        content.discard();
+      } finally {
+        maps.discard();
+      }
     }
   }
 
   private void count() {
     sealedLength = finishedLength + content.length() + maps.length();
+  }
+
+  /** Becomes the owner of the writer. */
+  private void publish(PackWriter sealed, PackRef ref) throws IOException {
+    if (publisher == null) {
+      publishAndClose(sealed, ref);
+      return;
+    }
+    boolean handedOn = false;
+    try {
+      await(MOST_WAITING - 1);
+      waiting.add(
+          publisher.submit(
+              () -> {
+                publishAndClose(sealed, ref);
+                return null;
+              }));
+      handedOn = true;
+    } finally {
+      if (!handedOn) {
+        sealed.close();
+      }
+    }
+  }
+
+  private static void publishAndClose(PackWriter sealed, PackRef ref) throws IOException {
+    try (sealed) {
+      sealed.publish(ref);
+    }
+  }
+
+  /** Waits until at most so many packs are on their way; a failure of one ends all. */
+  private void await(int most) throws IOException {
+    while (waiting.size() > most || !waiting.isEmpty() && waiting.element().isDone()) {
+      try {
+        waiting.remove().get();
+      } catch (InterruptedException e) {
+        Thread.currentThread().interrupt();
+        throw new InterruptedIOException("Interrupted while packs were being stored");
+      } catch (ExecutionException e) {
+        Throwable cause = e.getCause();
+        if (cause instanceof IOException failure) {
+          throw failure;
+        }
+        if (cause instanceof RuntimeException failure) {
+          throw failure;
+        }
+        if (cause instanceof Error failure) {
+          throw failure;
+        }
+        throw new IOException(cause);
+      }
+    }
+  }
+
+  /** Nobody may ask the store any more when this returns. */
+  private void stopPublisher() {
+    if (publisher == null) {
+      return;
+    }
+    publisher.shutdown();
+    boolean interrupted = false;
+    while (!publisher.isTerminated()) {
+      try {
+        publisher.awaitTermination(1, TimeUnit.MINUTES);
+      } catch (InterruptedException e) {
+        interrupted = true;
+      }
+    }
+    if (interrupted) {
+      Thread.currentThread().interrupt();
+    }
   }
 
   private final class Series {
@@ -85,14 +191,13 @@ public final class PackSet implements AutoCloseable {
     }
 
     void finish() throws IOException {
-      if (open == null) {
+      PackWriter ending = open;
+      if (ending == null) {
         return;
       }
-      PackRef pack;
-      try (PackWriter ending = open) {
-        pack = ending.finish();
-      }
+      PackRef pack = ending.seal();
       open = null;
+      publish(ending, pack);
       finished.add(pack);
       finishedLength += pack.sealedLength();
       count();

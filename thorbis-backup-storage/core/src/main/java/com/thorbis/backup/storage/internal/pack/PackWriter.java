@@ -22,7 +22,7 @@ import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.List;
 
-/** One pack being written, streamed to the store as it grows. Used by one thread. */
+/** One pack being written, streamed to the store as it grows. Used by one thread at a time. */
 final class PackWriter implements AutoCloseable {
   /** How long a pack is at most, plain; a power of two, so that most packs end just below it. */
   static final long TARGET = 32 << 20;
@@ -111,8 +111,8 @@ final class PackWriter implements AutoCloseable {
     return sealed.sealedLength();
   }
 
-  /** Ends and publishes it. */
-  PackRef finish() throws IOException {
+  /** Ends it; nothing is added any more. */
+  PackRef seal() throws IOException {
     long content = sealed.plainLength();
     long tail = PackIndex.length(pieces.size());
     long indexPosition = PackIndex.padded(content + tail) - tail;
@@ -126,17 +126,19 @@ final class PackWriter implements AutoCloseable {
     PackRef ref =
         new PackRef(key.slot(), id, sealed.sealedLength(), sealed.salt(), sealed.commitment());
     sealed.close();
-    Outcomes.settle(store, ref.key(), ref.sealedLength(), this::publish);
     return ref;
   }
 
-  private ObjectInfo publish() throws IOException {
+  /** Makes it durable and visible, sealed; on any one thread. */
+  void publish(PackRef ref) throws IOException {
+    Outcomes.settle(store, ref.key(), ref.sealedLength(), () -> commit(ref));
+  }
+
+  private ObjectInfo commit(PackRef ref) throws IOException {
     ObjectInfo info = upload.commit();
-    if (info.length() != sealed.sealedLength()) {
+    if (info.length() != ref.sealedLength()) {
       throw RepositoryException.damaged(
-          name,
-          "the store took " + info.length() + " of " + sealed.sealedLength() + " bytes",
-          null);
+          name, "the store took " + info.length() + " of " + ref.sealedLength() + " bytes", null);
     }
     return info;
   }
