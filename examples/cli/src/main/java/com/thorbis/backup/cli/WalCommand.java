@@ -2,12 +2,19 @@ package com.thorbis.backup.cli;
 
 import com.thorbis.backup.api.ReceiveRequest;
 import com.thorbis.backup.api.SourceStatus;
+import com.thorbis.backup.api.ThorbisBackup;
 import com.thorbis.backup.api.WalRange;
 import com.thorbis.backup.spi.engine.SourceEngine.Hook;
+import com.thorbis.backup.spi.repository.RunControl;
 import com.thorbis.backup.spi.repository.WalArchive;
 import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.List;
+import java.util.concurrent.CompletionService;
+import java.util.concurrent.ExecutionException;
+import java.util.concurrent.ExecutorCompletionService;
+import java.util.concurrent.ExecutorService;
+import java.util.concurrent.Executors;
 import picocli.CommandLine.ArgGroup;
 import picocli.CommandLine.Command;
 import picocli.CommandLine.Option;
@@ -69,8 +76,16 @@ final class WalCommand extends Group {
 
   @Command(
       name = "serve",
-      description = "Answer archive_command and restore_command on local sockets until SIGTERM.")
-  static final class Serve extends OfSource {
+      description = "Answer archive_command and restore_command of the sources until SIGTERM.")
+  static final class Serve extends Job {
+    @Parameters(
+        index = "0..*",
+        arity = "1..*",
+        paramLabel = "SOURCE",
+        description = "Names of sources in the configuration.")
+    @SuppressWarnings("NullAway.Init") // picocli sets it
+    List<String> sources;
+
     @Override
     public Integer call() {
       return thorbis()
@@ -79,9 +94,44 @@ final class WalCommand extends Group {
                   thorbis()
                       .followed(
                           control -> {
-                            opened.serveWal(source, control);
-                            return ended("Service");
+                            serve(opened, control);
+                            return ended();
                           }));
+    }
+
+    /**
+     * Each on a thread of its own; one that cannot go on ends the others, and its failure is it.
+     */
+    private void serve(ThorbisBackup opened, RunControl control) {
+      ExecutorService threads = Executors.newFixedThreadPool(sources.size());
+      try {
+        CompletionService<Boolean> ends = new ExecutorCompletionService<>(threads);
+        for (String source : sources) {
+          ends.submit(() -> opened.serveWal(source, control), true);
+        }
+        for (int i = 0; i < sources.size(); i++) {
+          ends.take().get();
+        }
+      } catch (ExecutionException e) {
+        if (e.getCause() instanceof RuntimeException failure) {
+          throw failure;
+        }
+        throw new IllegalStateException(e.getCause());
+      } catch (InterruptedException e) {
+        Thread.currentThread().interrupt();
+        throw new IllegalStateException(e);
+      } finally {
+        control.cancellation().cancel();
+        threads.shutdown();
+      }
+    }
+
+    private int ended() {
+      thorbis()
+          .print(
+              Json.object("sources", sources, "stopped", thorbis().stopped()),
+              out -> out.println("Service of " + String.join(", ", sources) + " has ended"));
+      return Exit.DONE;
     }
   }
 

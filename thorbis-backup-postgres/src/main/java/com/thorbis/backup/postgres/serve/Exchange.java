@@ -217,9 +217,7 @@ public final class Exchange implements AutoCloseable {
     boolean published = false;
     try {
       try (SeekableByteChannel channel = folder.newByteChannel(temporary, CREATE, PRIVATE_FILE)) {
-        while (content.hasRemaining()) {
-          channel.write(content);
-        }
+        WalFiles.write(channel, content);
         if (channel.size() < length) {
           channel.position(length - 1);
           channel.write(ByteBuffer.allocate(1));

@@ -21,7 +21,7 @@ public final class FetchCommand {
 
   private static final String HEAD =
       """
-      trap 'exit $s' EXIT; f='%f'; p='%p'; d=DIRECTORY; q=$d/$f.$$; b=; n=0; w=;
+      trap 'exit $s' EXIT; f='%f'; p='%p'; d=DIRECTORY; q=$d/$f.$$; b=; n=0; w=; i=0;
       """;
 
   /** The resident process may have been started a moment after the server was. */
@@ -60,13 +60,13 @@ public final class FetchCommand {
   private static final String LOOP =
       """
       while [ $n -lt PATIENCE ] && read a <"$d/alive"; do
-      if [ -z "$w" ]; then rm -f "$q".*; w=1; fi;
+      if [ -z "$w" ]; then for o in "$q".*; do if [ -f "$o" ]; then rm -f "$o"; fi; done; w=1; fi;
       """;
 
   private static final String TICK =
       """
       if [ "$a" = "$b" ]; then n=$((n+1)); else n=0; b=$a; fi;
-      sleep 0.02 || sleep 1; done 2>/dev/null;
+      if [ $i -lt 20 ]; then i=$((i+1)); sleep 0.002; else sleep 0.02; fi || sleep 1; done 2>/dev/null;
       if [ "$w" ]; then rm -f "$q".*; if [ $n -ge PATIENCE ]; then rm -f "$d/alive"; fi; fi;
       """;
 
@@ -104,9 +104,18 @@ public final class FetchCommand {
 
   /** The value of {@code archive_command}. */
   public static String archiveCommand(PostgresSettings settings) {
+    return archiveCommand(settings, patience(settings));
+  }
+
+  /**
+   * The same.
+   *
+   * @param patience how many rounds of 20 ms the resident process may show no life
+   */
+  static String archiveCommand(PostgresSettings settings, int patience) {
     return command(
         settings,
-        patience(settings),
+        patience,
         SHIP,
         " wal push ",
         (before, after) -> "if " + before + after + " \"$p\" >/dev/null; then s=0; fi;");

@@ -16,6 +16,7 @@ import com.thorbis.backup.spi.repository.WalMarks;
 import java.io.IOException;
 import java.nio.ByteBuffer;
 import java.nio.channels.FileChannel;
+import java.nio.channels.WritableByteChannel;
 import java.nio.file.Files;
 import java.nio.file.LinkOption;
 import java.nio.file.Path;
@@ -26,15 +27,24 @@ import java.nio.file.attribute.FileAttribute;
 import java.nio.file.attribute.PosixFilePermission;
 import java.nio.file.attribute.PosixFilePermissions;
 import java.time.Duration;
+import java.util.Arrays;
 import java.util.Optional;
 import java.util.Set;
 import java.util.concurrent.ThreadLocalRandom;
+import java.util.regex.Pattern;
 import org.jspecify.annotations.Nullable;
 
 /** Segments and history files under the names that servers use, out of and into the archive. */
 public final class WalFiles {
   private static final FileAttribute<Set<PosixFilePermission>> PRIVATE =
       PosixFilePermissions.asFileAttribute(PosixFilePermissions.fromString("rw-------"));
+  private static final Pattern ARCHIVED =
+      Pattern.compile("[0-9A-F]{24}(?:\\.[0-9A-F]{8}\\.backup|\\.partial)?|[0-9A-F]{8}\\.history");
+
+  /** The runtime keeps memory outside the heap for as much as is read or written in one call. */
+  private static final int MOST_AT_ONCE = 1 << 18;
+
+  private static final int MOST_HISTORY = 1 << 20;
   private static final Duration FIRST_PAUSE = Duration.ofMillis(100);
   private static final Duration LONGEST_PAUSE = Duration.ofSeconds(5);
 
@@ -75,10 +85,7 @@ public final class WalFiles {
               temporary,
               Set.of(StandardOpenOption.CREATE_NEW, StandardOpenOption.WRITE),
               PRIVATE)) {
-        ByteBuffer bytes = content.get().bytes();
-        while (bytes.hasRemaining()) {
-          channel.write(bytes);
-        }
+        write(channel, content.get().bytes());
         if (channel.size() < content.get().length()) {
           channel.write(ByteBuffer.allocate(1), content.get().length() - 1);
         }
@@ -185,6 +192,21 @@ public final class WalFiles {
         .build();
   }
 
+  /** Writes all that remains, in steps that need little memory outside the heap. */
+  static void write(WritableByteChannel channel, ByteBuffer bytes) throws IOException {
+    int end = bytes.limit();
+    while (bytes.position() < end) {
+      bytes.limit(Math.min(end, bytes.position() + MOST_AT_ONCE));
+      channel.write(bytes);
+    }
+    bytes.limit(end);
+  }
+
+  /** Whether servers archive files of this name. */
+  static boolean isArchived(String name) {
+    return ARCHIVED.matcher(name).matches();
+  }
+
   /** Stores one segment or history file; other files that servers archive need no storing. */
   public WalArchive.Stored push(Path file, Repository repository) throws IOException {
     String name = file.getFileName().toString();
@@ -203,7 +225,8 @@ public final class WalFiles {
     WalArchive archive = repository.wal(settings.source());
     if (TimelineHistory.isFileName(name)) {
       Timeline timeline = TimelineHistory.timelineOf(name);
-      byte[] content = readAll(file, 1 << 20);
+      byte[] bytes = new byte[MOST_HISTORY];
+      byte[] content = Arrays.copyOf(bytes, read(file, bytes, MOST_HISTORY));
       TimelineHistory.parse(timeline, content);
       return archive.storeHistory(timeline, content);
     }
@@ -214,22 +237,28 @@ public final class WalFiles {
     } catch (IllegalArgumentException e) {
       throw wrongName(name);
     }
-    byte[] content = readAll(file, size.bytes());
-    if (content.length != size.bytes()) {
-      throw BackupException.of(
-              "wal.wrong-length",
-              FailureKind.REFUSED,
-              file + " has " + content.length + " bytes instead of " + size.bytes())
-          .remedy("A server archives whole segments only; check what made this file.")
-          .build();
+    byte[] content = SegmentMemory.take(size.bytes());
+    try {
+      int length = read(file, content, size.bytes());
+      if (length != size.bytes()) {
+        throw BackupException.of(
+                "wal.wrong-length",
+                FailureKind.REFUSED,
+                file + " has " + length + " bytes instead of " + size.bytes())
+            .remedy("A server archives whole segments only; check what made this file.")
+            .build();
+      }
+      return archive.storeSegment(
+          segment, ByteBuffer.wrap(content, 0, length), marks(archive, segment, content, length));
+    } finally {
+      SegmentMemory.give(content);
     }
-    return archive.storeSegment(
-        segment, ByteBuffer.wrap(content), marks(archive, segment, content));
   }
 
-  private static WalMarks marks(WalArchive archive, WalSegment segment, byte[] content) {
+  private static WalMarks marks(
+      WalArchive archive, WalSegment segment, byte[] content, int length) {
     WalReader reader = new WalReader(archive.cluster(), segment.timeline(), segment.start());
-    reader.feed(ByteBuffer.wrap(content));
+    reader.feed(content, 0, length);
     reader
         .stop()
         .filter(stop -> stop.position().equals(segment.start()))
@@ -245,7 +274,8 @@ public final class WalFiles {
     return reader.takeMarks(Optional.empty());
   }
 
-  private static byte[] readAll(Path file, int most) throws IOException {
+  /** Reads a whole file; returns its length. */
+  private static int read(Path file, byte[] into, int most) throws IOException {
     // Opening anything else, such as a pipe, might block for ever.
     if (!Files.readAttributes(file, BasicFileAttributes.class, LinkOption.NOFOLLOW_LINKS)
         .isRegularFile()) {
@@ -264,11 +294,16 @@ public final class WalFiles {
             .remedy("Check what made this file.")
             .build();
       }
-      ByteBuffer bytes = ByteBuffer.allocate((int) length);
-      while (bytes.hasRemaining() && channel.read(bytes) >= 0) {
-        // until its end
+      int end = 0;
+      while (end < length) {
+        ByteBuffer step = ByteBuffer.wrap(into, end, Math.min((int) length - end, MOST_AT_ONCE));
+        int count = channel.read(step);
+        if (count < 0) {
+          break;
+        }
+        end += count;
       }
-      return java.util.Arrays.copyOf(bytes.array(), bytes.position());
+      return end;
     }
   }
 

@@ -41,13 +41,11 @@ public final class WalServer {
 
   private static final Pattern QUESTION =
       Pattern.compile("([0-9A-F]{24}|[0-9A-F]{8}\\.history)\\.([0-9]{1,10})\\.want");
-  private static final Pattern OFFER =
-      Pattern.compile(
-          "([0-9A-F]{24}(?:\\.[0-9A-F]{8}\\.backup|\\.partial)?|[0-9A-F]{8}\\.history)\\.([0-9]{1,10})\\.push");
+  private static final Pattern OFFER = Pattern.compile("(.*)\\.([0-9]{1,10})\\.push");
   private static final Pattern ANSWER =
       Pattern.compile(".*\\.[0-9]{1,10}\\.(file|absent|failed|done)|\\.[0-9]+\\.[0-9]+");
 
-  private static final long BUSY_NANOS = TimeUnit.MILLISECONDS.toNanos(5);
+  private static final long BUSY_NANOS = TimeUnit.MILLISECONDS.toNanos(1);
   private static final long IDLE_NANOS = TimeUnit.MILLISECONDS.toNanos(50);
   private static final long BUSY_SPAN_NANOS = TimeUnit.SECONDS.toNanos(2);
   private static final long BEAT_NANOS = TimeUnit.SECONDS.toNanos(1);
@@ -61,12 +59,16 @@ public final class WalServer {
   /** How many questions wait for the repository at once, over all servers. */
   private static final int MOST_ASKERS = 16;
 
+  /** Enough for the processors of a small machine while some wait for the store. */
+  private static final int MOST_SHIPPED = 4;
+
   private final PostgresSettings settings;
   private final RepositoryAccess repository;
   private final WalFiles files;
   private final Map<Path, Served> served = new HashMap<>();
   private final ExecutorService askers;
   private final ExecutorService ahead;
+  private final ExecutorService shippers;
   private long beats;
 
   /** A server that fetches from {@code repository} when it is asked. */
@@ -76,6 +78,7 @@ public final class WalServer {
     this.files = new WalFiles(settings);
     this.askers = Executors.newFixedThreadPool(MOST_ASKERS, task -> daemon(task, "wal-serve"));
     // While one waits for the disk or the store, the other decodes.
+    this.shippers = Executors.newCachedThreadPool(task -> daemon(task, "wal-ship"));
     this.ahead = Executors.newFixedThreadPool(2, task -> daemon(task, "wal-ahead"));
   }
 
@@ -202,6 +205,7 @@ public final class WalServer {
     } finally {
       askers.shutdownNow();
       ahead.shutdownNow();
+      shippers.shutdownNow();
       for (Served one : served.values()) {
         one.close();
       }
@@ -252,6 +256,7 @@ public final class WalServer {
   private final class Served {
     private final Exchange exchange;
     private final Optional<String> incarnation;
+    private final ReadySegments ready;
     private final Set<String> asked = ConcurrentHashMap.newKeySet();
     private final Set<String> fetching = ConcurrentHashMap.newKeySet();
     private final Set<String> laidOut = ConcurrentHashMap.newKeySet();
@@ -264,6 +269,13 @@ public final class WalServer {
     Served(Exchange exchange) throws IOException {
       this.exchange = exchange;
       this.incarnation = exchange.incarnation();
+      this.ready =
+          new ReadySegments(
+              exchange.dataDirectory().resolve("pg_wal"),
+              file -> files.push(file, repository.open()),
+              shippers,
+              MOST_SHIPPED,
+              settings.clock());
       // What an earlier process laid out is whole, or would not have its name.
       exchange.list().stream().filter(WalSegment::isName).forEach(laidOut::add);
     }
@@ -288,10 +300,10 @@ public final class WalServer {
           continue;
         }
         Matcher offer = OFFER.matcher(name);
-        if (offer.matches()) {
+        if (offer.matches() && WalFiles.isArchived(offer.group(1))) {
           busy = true;
           if (asked.add(name)) {
-            submit(askers, name, () -> take(name, offer.group(1)));
+            take(name, offer.group(1));
           }
         } else if (ANSWER.matcher(name).matches()) {
           forget(name);
@@ -392,15 +404,26 @@ public final class WalServer {
 
     private void take(String offer, String name) {
       String base = offer.substring(0, offer.length() - ".push".length());
+      ready.offer(
+          name,
+          failure -> {
+            if (failure.isEmpty()) {
+              succeed(offer, base);
+            } else {
+              Throwable problem = failure.get();
+              LOG.warn("{} of {} could not be stored", name, exchange.dataDirectory(), problem);
+              fail(offer, base, name + " could not be stored: " + WalFiles.message(problem));
+            }
+            asked.remove(offer);
+          });
+    }
+
+    private void succeed(String offer, String base) {
       try {
-        files.push(exchange.dataDirectory().resolve("pg_wal").resolve(name), repository.open());
         exchange.publish(base + ".done", ByteBuffer.allocate(0), 0, false);
         exchange.delete(offer);
-      } catch (IOException | RuntimeException | Error e) {
-        LOG.warn("{} of {} could not be stored", name, exchange.dataDirectory(), e);
-        fail(offer, base, name + " could not be stored: " + WalFiles.message(e));
-      } finally {
-        asked.remove(offer);
+      } catch (IOException | RuntimeException e) {
+        LOG.warn("{} cannot be answered", exchange.dataDirectory(), e);
       }
     }
 

@@ -28,6 +28,14 @@
  * long for somebody who serves and asks once more. A wrong guess about life costs time and nothing
  * else.
  *
+ * <p><b>Archiving ahead.</b> The archiver runs one script after the other, and notes all files that
+ * are ready in {@code archive_status}. With the first offer the resident process begins to store
+ * what follows, several at once, and answers later offers from what it remembers. It remembers of
+ * each file which one it read (inode, length, times of its content and of itself); an offer is
+ * answered from that only if the file in its place is still that one, unchanged. All else is stored
+ * when it is offered. Nothing is remembered on disk, so no answer outlives the process that gave
+ * it: a copied or restored data directory cannot hold one.
+ *
  * <p><b>Trust.</b> Who can write to the folder is the server's account, which can do anything to
  * the server already. A resident process of root's opens the folder without following links, checks
  * that the data directory's owner owns it, and works relative to it.

@@ -1,10 +1,12 @@
 package com.thorbis.backup.postgres.restore;
 
 import com.thorbis.backup.api.BackupDescriptor;
+import com.thorbis.backup.api.BackupException;
 import com.thorbis.backup.api.BackupId;
 import com.thorbis.backup.api.BackupStatus;
 import com.thorbis.backup.api.BackupType;
 import com.thorbis.backup.api.ClusterIdentity;
+import com.thorbis.backup.api.FailureKind;
 import com.thorbis.backup.api.Lsn;
 import com.thorbis.backup.api.Timeline;
 import com.thorbis.backup.api.VerifyReport;
@@ -268,6 +270,11 @@ public final class FolderRepository implements Repository {
       reach();
       Path file = archive.resolve(name);
       if (Files.exists(file)) {
+        if (!java.util.Arrays.equals(Files.readAllBytes(file), content)) {
+          throw BackupException.of(
+                  "wal.conflict", FailureKind.REFUSED, name + ": other content is stored")
+              .build();
+        }
         return Stored.ALREADY_PRESENT;
       }
       Files.write(file, content);
