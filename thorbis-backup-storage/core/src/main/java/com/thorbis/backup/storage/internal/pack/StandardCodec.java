@@ -25,7 +25,7 @@ final class StandardCodec implements PieceCodec {
     switch (compression.codec()) {
       case "zstd" -> {
         id = ZSTD;
-        zstd = new ZstdCompressCtx().setLevel(compression.level()).setChecksum(true);
+        zstd = new ZstdCompressCtx().setLevel(compression.level());
         lz4 = null;
       }
       case "lz4" -> {
