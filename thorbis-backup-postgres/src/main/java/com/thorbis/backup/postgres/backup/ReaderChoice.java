@@ -6,6 +6,7 @@ import com.thorbis.backup.postgres.cluster.BackupBracket;
 import com.thorbis.backup.postgres.cluster.BackupRights;
 import com.thorbis.backup.postgres.cluster.DataDirectoryProof;
 import com.thorbis.backup.postgres.cluster.LocalFiles;
+import com.thorbis.backup.postgres.cluster.SqlFiles;
 import com.thorbis.backup.postgres.settings.PostgresSettings;
 import com.thorbis.backup.postgres.settings.PostgresSettings.Reader;
 import com.thorbis.backup.postgres.wire.ReplicationConnection;
@@ -13,6 +14,8 @@ import com.thorbis.backup.spi.repository.Repository;
 import com.thorbis.backup.spi.repository.RunControl;
 import java.io.IOException;
 import java.nio.file.Path;
+import java.util.ArrayList;
+import java.util.List;
 import java.util.Optional;
 
 /** Chooses the way in which a cluster is read, and records which, and why. */
@@ -35,6 +38,9 @@ final class ReaderChoice {
       throws IOException {
     if (settings.reader() == Reader.LOCAL) {
       return chosen(local(settings, control, cluster), "it is configured", journal);
+    }
+    if (settings.reader() == Reader.SQL) {
+      return chosen(sql(settings, control), "it is configured", journal);
     }
     ClusterReader replication = new ReplicationReader(settings, control, connection, repository);
     if (settings.reader() == Reader.REPLICATION) {
@@ -67,12 +73,29 @@ final class ReaderChoice {
     LocalFiles files = LocalFiles.open(folder.get());
     BackupBracket bracket = BackupBracket.open(settings, control.cancellation());
     try {
-      BackupRights.require(settings, bracket.sql(), bracket.majorVersion());
+      BackupRights.require(settings, bracket.sql(), BackupRights.functions(bracket.majorVersion()));
       DataDirectoryProof.require(settings, files, bracket.sql(), cluster.systemId());
       return new FilesReader(Reader.LOCAL.label(), settings, control, files, bracket);
     } catch (IOException | RuntimeException e) {
       bracket.close();
       throw e;
+    }
+  }
+
+  private static ClusterReader sql(PostgresSettings settings, RunControl control) {
+    BackupBracket bracket = BackupBracket.open(settings, control.cancellation());
+    boolean opened = false;
+    try {
+      List<String> functions = new ArrayList<>(BackupRights.functions(bracket.majorVersion()));
+      functions.addAll(SqlFiles.functions());
+      BackupRights.require(settings, bracket.sql(), functions);
+      SqlFiles files = SqlFiles.open(settings, control.cancellation(), bracket.sql());
+      opened = true;
+      return new FilesReader(Reader.SQL.label(), settings, control, files, bracket);
+    } finally {
+      if (!opened) {
+        bracket.close();
+      }
     }
   }
 }

@@ -1,5 +1,6 @@
 package com.thorbis.backup.postgres.check;
 
+import com.thorbis.backup.postgres.cluster.SqlFiles;
 import java.util.OptionalInt;
 
 /** The statements that give a role what it needs and nothing more. */
@@ -49,6 +50,8 @@ public final class Grants {
     }
     text.append(execute("pg_switch_wal()", name));
     text.append(execute("pg_create_restore_point(text)", name));
+    text.append("-- For reader: sql; with it the role reads every file of the data directory:\n");
+    SqlFiles.functions().forEach(function -> text.append(execute(function, name)));
     text.append("-- Only to capture configuration files from outside the data directory; with it")
         .append(" the role\n-- reads every file that the server may read:\n")
         .append("-- GRANT pg_read_server_files TO ")

@@ -11,7 +11,7 @@ import java.sql.SQLException;
 import java.util.ArrayList;
 import java.util.List;
 
-/** Whether a role may begin and end a backup over SQL. */
+/** Whether a role may call what a backup over SQL needs. */
 public final class BackupRights {
   private static final int FIRST_WITH_NEW_NAMES = 15;
 
@@ -24,12 +24,12 @@ public final class BackupRights {
         : List.of("pg_start_backup(text, boolean, boolean)", "pg_stop_backup(boolean, boolean)");
   }
 
-  /** Those that the session's role may not call. */
-  public static List<String> missing(Connection sql, int majorVersion) throws SQLException {
+  /** Those of some functions that the session's role may not call. */
+  public static List<String> missing(Connection sql, List<String> functions) throws SQLException {
     List<String> missing = new ArrayList<>();
     try (PreparedStatement statement =
         sql.prepareStatement("SELECT pg_catalog.has_function_privilege(?, 'EXECUTE')")) {
-      for (String function : functions(majorVersion)) {
+      for (String function : functions) {
         statement.setString(1, "pg_catalog." + function);
         try (ResultSet row = statement.executeQuery()) {
           row.next();
@@ -60,9 +60,9 @@ public final class BackupRights {
    *
    * @throws BackupException code {@code postgres.privilege}
    */
-  public static void require(PostgresSettings settings, Connection sql, int majorVersion) {
+  public static void require(PostgresSettings settings, Connection sql, List<String> functions) {
     try {
-      List<String> missing = missing(sql, majorVersion);
+      List<String> missing = missing(sql, functions);
       if (!missing.isEmpty()) {
         throw BackupException.of(
                 "postgres.privilege",

@@ -59,6 +59,8 @@ public final class PostgresSettings implements AutoCloseable {
     AUTO("auto"),
     /** From the data directory, which this host sees. */
     LOCAL("local"),
+    /** With the server's functions that read files, over ordinary sessions. */
+    SQL("sql"),
     /** Over the replication protocol. */
     REPLICATION("replication");
 
