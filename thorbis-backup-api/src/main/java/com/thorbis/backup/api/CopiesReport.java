@@ -31,6 +31,9 @@ public record CopiesReport(String writePolicy, List<CopyState> copies, List<Crit
    * @param problem why it could not be asked; empty if it was
    * @param contents what it holds; empty if it could not be asked
    * @param lastVerified when it was last read back and found whole, where that is recorded
+   * @param oldestVerified when the backup that was read back from it longest ago was; empty if
+   *     there is none, or one never was
+   * @param neverVerified how many backups were never read back from it
    */
   public record CopyState(
       String name,
@@ -42,7 +45,9 @@ public record CopiesReport(String writePolicy, List<CopyState> copies, List<Crit
       boolean primary,
       Optional<String> problem,
       Optional<Contents> contents,
-      Optional<Instant> lastVerified) {
+      Optional<Instant> lastVerified,
+      Optional<Instant> oldestVerified,
+      long neverVerified) {
     /** Whether it answered. */
     public boolean reachable() {
       return problem.isEmpty();

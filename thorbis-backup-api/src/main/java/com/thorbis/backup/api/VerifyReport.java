@@ -1,7 +1,9 @@
 package com.thorbis.backup.api;
 
+import java.time.Instant;
 import java.util.List;
 import java.util.Optional;
+import java.util.stream.Stream;
 
 /**
  * What verifying found.
@@ -9,11 +11,50 @@ import java.util.Optional;
  * @param checked how many objects were looked at
  * @param damaged what is missing or is not what was stored; empty if all is well
  * @param durationMillis how long it took
+ * @param coverage how far runs within a budget have come; empty if there was none
  */
-public record VerifyReport(long checked, List<Damage> damaged, long durationMillis) {
+public record VerifyReport(
+    long checked, List<Damage> damaged, long durationMillis, Optional<Coverage> coverage) {
   /** Copies the list. */
   public VerifyReport {
     damaged = List.copyOf(damaged);
+  }
+
+  /** Without a budget. */
+  public VerifyReport(long checked, List<Damage> damaged, long durationMillis) {
+    this(checked, damaged, durationMillis, Optional.empty());
+  }
+
+  /**
+   * What runs have proven so far of the packs and the log on all copies that were looked at.
+   *
+   * @param openedObjects what this run opened
+   * @param openedBytes what that was, sealed
+   * @param objects what there is
+   * @param bytes what that is, sealed
+   * @param unprovenObjects what no run that this machine knows of found whole
+   * @param unprovenBytes what that is, sealed
+   * @param oldestProof when the object that was proven longest ago was; empty if none was
+   */
+  public record Coverage(
+      long openedObjects,
+      long openedBytes,
+      long objects,
+      long bytes,
+      long unprovenObjects,
+      long unprovenBytes,
+      Optional<Instant> oldestProof) {
+    /** Of two copies together. */
+    public Coverage plus(Coverage other) {
+      return new Coverage(
+          openedObjects + other.openedObjects,
+          openedBytes + other.openedBytes,
+          objects + other.objects,
+          bytes + other.bytes,
+          unprovenObjects + other.unprovenObjects,
+          unprovenBytes + other.unprovenBytes,
+          Stream.concat(oldestProof.stream(), other.oldestProof.stream()).min(Instant::compareTo));
+    }
   }
 
   /**

@@ -25,7 +25,16 @@ final class CopiesCommand extends Job {
 
   private static void people(CopiesReport report, PrintStream out) {
     List<List<String>> rows = new ArrayList<>();
-    rows.add(List.of("COPY", "STATE", "OBJECTS", "BYTES", "LAST COMMIT", "MEDIUM", "DOMAIN"));
+    rows.add(
+        List.of(
+            "COPY",
+            "STATE",
+            "OBJECTS",
+            "BYTES",
+            "LAST COMMIT",
+            "READ BACK SINCE",
+            "MEDIUM",
+            "DOMAIN"));
     for (CopyState copy : report.copies()) {
       rows.add(
           List.of(
@@ -34,6 +43,9 @@ final class CopiesCommand extends Job {
               copy.contents().map(held -> Long.toString(held.objects())).orElse("-"),
               copy.contents().map(held -> Text.bytes(held.bytes())).orElse("-"),
               copy.contents().map(held -> Long.toString(held.lastCommit())).orElse("-"),
+              copy.oldestVerified()
+                  .map(Text::time)
+                  .orElse(copy.neverVerified() == 0 ? "-" : "never: " + copy.neverVerified()),
               Text.maybe(copy.medium()),
               Text.maybe(copy.domain()) + (copy.offsite() ? ", offsite" : "")));
     }

@@ -114,7 +114,19 @@ final class Facts {
     return Json.object(
         "checked", report.checked(),
         "damaged", report.damaged().stream().map(Facts::damage).toList(),
-        "durationMillis", report.durationMillis());
+        "durationMillis", report.durationMillis(),
+        "coverage", report.coverage().map(Facts::coverage));
+  }
+
+  private static Map<String, @Nullable Object> coverage(VerifyReport.Coverage coverage) {
+    return Json.object(
+        "openedObjects", coverage.openedObjects(),
+        "openedBytes", coverage.openedBytes(),
+        "objects", coverage.objects(),
+        "bytes", coverage.bytes(),
+        "unprovenObjects", coverage.unprovenObjects(),
+        "unprovenBytes", coverage.unprovenBytes(),
+        "oldestProof", coverage.oldestProof());
   }
 
   static Map<String, @Nullable Object> copies(CopiesReport report) {
@@ -151,7 +163,9 @@ final class Facts {
         "behindBytes", held.map(CopiesReport.Contents::behindBytes),
         "behindCommits", held.map(CopiesReport.Contents::behindCommits),
         "differing", held.map(CopiesReport.Contents::differing),
-        "lastVerified", copy.lastVerified());
+        "lastVerified", copy.lastVerified(),
+        "oldestVerified", copy.oldestVerified(),
+        "neverVerified", copy.neverVerified());
   }
 
   static Map<String, @Nullable Object> sync(SyncReport report) {

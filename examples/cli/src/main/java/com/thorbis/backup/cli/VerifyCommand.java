@@ -1,8 +1,13 @@
 package com.thorbis.backup.cli;
 
+import com.thorbis.backup.api.BackupException;
 import com.thorbis.backup.api.BackupId;
 import com.thorbis.backup.api.VerifyReport;
 import com.thorbis.backup.api.VerifyRequest;
+import com.thorbis.backup.spi.Settings;
+import java.io.PrintStream;
+import java.time.Duration;
+import java.util.Map;
 import java.util.Optional;
 import java.util.stream.Collectors;
 import org.jspecify.annotations.Nullable;
@@ -29,13 +34,21 @@ final class VerifyCommand extends Job {
       description = "At level data: which share of the pieces to open.")
   int sample = 100;
 
+  @Option(
+      names = "--budget",
+      paramLabel = "SIZE|TIME",
+      description =
+          "Open so much, such as 10GiB, or for so long, such as 30m: what was proven longest ago"
+              + " comes first, and the next run goes on from there.")
+  @Nullable String budget;
+
   @Override
   public Integer call() {
     Optional<BackupId> chosen = Optional.ofNullable(backup).map(Words::backupId);
     if (sample < 1 || sample > 100) {
       throw Failure.usage("--sample: " + sample + " is not a percentage", "Write 1 to 100.");
     }
-    VerifyRequest request = new VerifyRequest(chosen, level(), sample);
+    VerifyRequest request = request(chosen);
     VerifyReport report =
         thorbis().reading(opened -> thorbis().followed(control -> opened.verify(request, control)));
     thorbis()
@@ -52,8 +65,54 @@ final class VerifyCommand extends Job {
                       + ", "
                       + (report.damaged().isEmpty() ? "none" : report.damaged().size())
                       + " damaged");
+              report.coverage().ifPresent(coverage -> people(coverage, out));
             });
     return report.damaged().isEmpty() ? Exit.DONE : Exit.DAMAGED;
+  }
+
+  private VerifyRequest request(Optional<BackupId> chosen) {
+    if (budget == null) {
+      return new VerifyRequest(chosen, level(), sample);
+    }
+    if (chosen.isPresent() || sample != 100 || level() != VerifyRequest.Level.DATA) {
+      throw Failure.usage(
+          "--budget goes with neither BACKUP nor --sample nor --level objects",
+          "Leave them out: within a budget every byte of everything gets its turn.");
+    }
+    return VerifyRequest.within(budget(budget));
+  }
+
+  private static VerifyRequest.Budget budget(String text) {
+    Settings given = Settings.of("", Map.of("--budget", text));
+    try {
+      return text.matches(".*[0-9B]\\s*")
+          ? VerifyRequest.Budget.ofBytes(given.bytes("--budget", 0))
+          : VerifyRequest.Budget.ofTime(given.duration("--budget", Duration.ZERO));
+    } catch (BackupException | IllegalArgumentException e) {
+      throw Failure.usage(
+          "--budget: \"" + text + "\" is neither a size nor a time",
+          "Write one such as 10GiB, or 30m.");
+    }
+  }
+
+  private static void people(VerifyReport.Coverage coverage, PrintStream out) {
+    out.println(
+        coverage.openedObjects()
+            + " of "
+            + coverage.objects()
+            + " packs and pieces of log opened, "
+            + Text.bytes(coverage.openedBytes())
+            + " of "
+            + Text.bytes(coverage.bytes()));
+    out.println(
+        (coverage.unprovenObjects() == 0
+                ? "Every one"
+                : coverage.unprovenObjects()
+                    + " ("
+                    + Text.bytes(coverage.unprovenBytes())
+                    + ") wait for a later run; every other one")
+            + " was found whole"
+            + coverage.oldestProof().map(at -> " since " + Text.time(at)).orElse(", of none"));
   }
 
   private VerifyRequest.Level level() {

@@ -76,6 +76,10 @@ class CommandTest {
           verify --level restore                          | does not verify by restoring
           verify --level all                              | "all" is neither objects nor data
           verify --sample 0                               | 0 is not a percentage
+          verify --budget soon                            | "soon" is neither a size nor a time
+          verify --budget 0                               | "0" is neither a size nor a time
+          verify --budget 1GiB --sample 5                 | --budget goes with neither BACKUP
+          verify --budget 1GiB --level objects            | --budget goes with neither BACKUP
           verify yesterday                                | Not a backup id
           show 1                                          | Not a backup id
           restore orders                                  | Missing required option: '--target-dir=DIR'

@@ -241,7 +241,12 @@ class RoundTripIT {
   @Test
   @Order(9)
   void verifyFindsAFlippedByte() throws IOException {
-    assertThat(ok("verify --json", 0).out()).contains("\"damaged\":[]");
+    assertThat(ok("verify --json", 0).out()).contains("\"damaged\":[]", "\"coverage\":null");
+    assertThat(ok("verify --budget 1B --json", 0).out())
+        .contains("\"damaged\":[]", "\"openedObjects\":1", "\"unprovenObjects\":0");
+    assertThat(ok("verify --budget 30m", 0).out()).contains("Every one was found whole since ");
+    assertThat(ok("copies", 0).out()).contains("READ BACK SINCE").doesNotContain("never: ");
+    assertThat(ok("status", 0).out()).contains("each of its backups was read back since ");
     Path pack;
     try (Stream<Path> packs = Files.walk(folder.resolve("repository/packs"))) {
       pack = packs.filter(Files::isRegularFile).max(Comparator.comparing(RoundTripIT::size)).get();
@@ -255,6 +260,8 @@ class RoundTripIT {
 
     assertThat(found.out()).contains(pack.getFileName().toString()).contains(backup);
     assertThat(ok("verify", 3).out()).contains("damaged: ").contains("needed by " + backup);
+    Result first = ok("verify --budget 1B --json", 3);
+    assertThat(first.out()).contains(pack.getFileName().toString(), "\"unprovenObjects\":1");
     assertThat(ok("decode " + pack, 0).out()).startsWith("pack");
   }
 

@@ -27,6 +27,7 @@ import com.thorbis.backup.spi.repository.RunControl;
 import com.thorbis.backup.spi.repository.SourceInfo;
 import com.thorbis.backup.spi.repository.WalArchive;
 import com.thorbis.backup.spi.repository.WritePolicy;
+import com.thorbis.backup.spi.storage.ObjectStore;
 import com.thorbis.backup.storage.internal.backup.SealedBackupReader;
 import com.thorbis.backup.storage.internal.backup.SealedBackupWriter;
 import com.thorbis.backup.storage.internal.catalog.Bootstrap;
@@ -43,6 +44,7 @@ import com.thorbis.backup.storage.internal.upkeep.CopySurvey;
 import com.thorbis.backup.storage.internal.upkeep.CopySync;
 import com.thorbis.backup.storage.internal.upkeep.ObjectProof;
 import com.thorbis.backup.storage.internal.upkeep.ReadBacks;
+import com.thorbis.backup.storage.internal.verify.Proofs;
 import com.thorbis.backup.storage.internal.verify.Verifier;
 import com.thorbis.backup.storage.internal.wal.SealedWalArchive;
 import java.io.IOException;
@@ -58,6 +60,7 @@ public final class SealedRepository implements Repository {
   private final Services services;
   private final Registrar registrar;
   private final ObjectProof proof;
+  private final Proofs proofs;
   private final ObjectId tree;
   private final List<Copy> copies;
   private final WritePolicy policy;
@@ -70,6 +73,7 @@ public final class SealedRepository implements Repository {
     this.registrar = new Registrar(opened, services.random());
     this.tree = opened.header().tree();
     this.proof = new ObjectProof(services, tree);
+    this.proofs = new Proofs(setup.stateDirectory(), services.repository(), services.clock());
     this.copies = setup.copies();
     this.policy = setup.writePolicy();
     this.readOnly = setup.readOnly();
@@ -169,14 +173,17 @@ public final class SealedRepository implements Repository {
   public VerifyReport verify(VerifyRequest request, RunControl control) throws IOException {
     services.log().refresh();
     if (services.store() instanceof CopySet set) {
-      return new CopyChecks(services, set, proof, control, readBacks()).verify(request);
+      return checks(set, control).verify(request);
     }
-    Verifier verifier = new Verifier(services, control);
-    VerifyReport report = verifier.verify(request);
+    ObjectStore store = services.store();
     ReadBacks readBacks = readBacks();
-    readBacks.add(services.store(), verifier.proven());
-    readBacks.record();
-    return report;
+    try (Proofs.Place known = proofs.of(ReadBacks.place(services, store), store)) {
+      Verifier verifier = new Verifier(services, control, store.describe(), known);
+      VerifyReport report = verifier.verify(request);
+      readBacks.add(store, verifier.proven());
+      readBacks.record();
+      return report;
+    }
   }
 
   @Override
@@ -284,7 +291,11 @@ public final class SealedRepository implements Repository {
           "Run verify to see what is damaged; add a copy to repository.copies.",
           null);
     }
-    return new CopyChecks(services, set, proof, control, readBacks()).heal();
+    return checks(set, control).heal();
+  }
+
+  private CopyChecks checks(CopySet set, RunControl control) {
+    return new CopyChecks(services, set, proof, control, readBacks(), proofs);
   }
 
   private ReadBacks readBacks() {

@@ -3,6 +3,7 @@ package com.thorbis.backup.storage.internal.upkeep;
 import com.thorbis.backup.api.HealReport;
 import com.thorbis.backup.api.HealReport.Repair;
 import com.thorbis.backup.api.VerifyReport;
+import com.thorbis.backup.api.VerifyReport.Coverage;
 import com.thorbis.backup.api.VerifyReport.Damage;
 import com.thorbis.backup.api.VerifyRequest;
 import com.thorbis.backup.spi.repository.Copy;
@@ -17,13 +18,16 @@ import com.thorbis.backup.storage.internal.copies.CopySet;
 import com.thorbis.backup.storage.internal.copies.Healing;
 import com.thorbis.backup.storage.internal.copies.Proof;
 import com.thorbis.backup.storage.internal.format.ObjectNames;
+import com.thorbis.backup.storage.internal.verify.Proofs;
 import com.thorbis.backup.storage.internal.verify.Verifier;
 import java.io.IOException;
+import java.time.Duration;
 import java.util.ArrayList;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.Optional;
+import java.util.OptionalLong;
 import java.util.Set;
 import java.util.TreeSet;
 import org.slf4j.Logger;
@@ -36,24 +40,34 @@ import org.slf4j.LoggerFactory;
 public final class CopyChecks {
   private static final Logger LOG = LoggerFactory.getLogger(CopyChecks.class);
 
+  private static final Duration LEAST = Duration.ofMillis(1);
+
   private final Services services;
   private final List<Copy> copies;
   private final Healing healing;
   private final RunControl control;
   private final ReadBacks readBacks;
+  private final Proofs proofs;
 
   /**
    * Of the copies of an open repository.
    *
    * @param readBacks gets what was found whole
+   * @param proofs knows what was found whole before
    */
   public CopyChecks(
-      Services services, CopySet set, Proof proof, RunControl control, ReadBacks readBacks) {
+      Services services,
+      CopySet set,
+      Proof proof,
+      RunControl control,
+      ReadBacks readBacks,
+      Proofs proofs) {
     this.services = services;
     this.copies = set.copies();
     this.healing = new Healing(proof);
     this.control = control;
     this.readBacks = readBacks;
+    this.proofs = proofs;
   }
 
   /** Verifies every copy that holds what is asked for. */
@@ -69,12 +83,19 @@ public final class CopyChecks {
     long started = System.nanoTime();
     long checked = 0;
     List<Damage> damaged = new ArrayList<>();
-    for (Copy copy : copies) {
-      Optional<VerifyReport> report = verify(request, copy);
+    Optional<Coverage> coverage = Optional.empty();
+    for (int i = 0; i < copies.size(); i++) {
+      Copy copy = copies.get(i);
+      long opened = coverage.map(Coverage::openedBytes).orElse(0L);
+      Duration spent = Duration.ofNanos(System.nanoTime() - started);
+      Optional<VerifyReport> report =
+          verify(share(request, opened, spent, copies.size() - i), copy);
       if (report.isEmpty()) {
         continue;
       }
       checked += report.get().checked();
+      Optional<Coverage> there = report.get().coverage();
+      coverage = coverage.isPresent() ? coverage.map(all -> all.plus(there.orElseThrow())) : there;
       Map<String, Boolean> healable = new LinkedHashMap<>();
       for (Damage damage : report.get().damaged()) {
         if (!healable.containsKey(damage.object())) {
@@ -93,7 +114,24 @@ public final class CopyChecks {
                 elsewhere));
       }
     }
-    return new VerifyReport(checked, damaged, (System.nanoTime() - started) / 1_000_000);
+    return new VerifyReport(checked, damaged, (System.nanoTime() - started) / 1_000_000, coverage);
+  }
+
+  /** What of a budget the next of so many copies gets. */
+  private static VerifyRequest share(
+      VerifyRequest request, long opened, Duration spent, int copies) {
+    if (request.budget().isEmpty()) {
+      return request;
+    }
+    VerifyRequest.Budget all = request.budget().get();
+    OptionalLong bytes =
+        all.bytes().isEmpty()
+            ? all.bytes()
+            : OptionalLong.of(Math.max(1, (all.bytes().getAsLong() - opened) / copies));
+    Optional<Duration> time = all.time().map(whole -> whole.minus(spent).dividedBy(copies));
+    return VerifyRequest.within(
+        new VerifyRequest.Budget(
+            bytes, time.map(left -> left.compareTo(LEAST) < 0 ? LEAST : left)));
   }
 
   /** Verifies every byte of every copy and heals. */
@@ -192,14 +230,17 @@ public final class CopyChecks {
     if (request.backup().isPresent() && log.catalog().backup(request.backup().get()).isEmpty()) {
       return Optional.empty();
     }
-    Verifier verifier = new Verifier(services.on(copy.store(), log), control, copy.name());
-    VerifyReport report = verifier.verify(request);
-    readBacks.add(copy.store(), verifier.proven());
-    return Optional.of(
-        new VerifyReport(
-            report.checked(),
-            report.damaged().stream().filter(this::isMissed).toList(),
-            report.durationMillis()));
+    try (Proofs.Place known = proofs.of(ReadBacks.place(services, copy.store()), copy.store())) {
+      Verifier verifier = new Verifier(services.on(copy.store(), log), control, copy.name(), known);
+      VerifyReport report = verifier.verify(request);
+      readBacks.add(copy.store(), verifier.proven());
+      return Optional.of(
+          new VerifyReport(
+              report.checked(),
+              report.damaged().stream().filter(this::isMissed).toList(),
+              report.durationMillis(),
+              report.coverage()));
+    }
   }
 
   /** Whether anything refers to it that later commits have not given up. */

@@ -109,23 +109,54 @@ public final class CopySurvey {
    *
    * @param readBackAt when anything was last read back from it
    * @param readBackLately whether that proves something today
+   * @param backups how many could be read back
+   * @param proofs when those that ever were, were last
    */
-  private record Place(boolean primary, Optional<Instant> readBackAt, boolean readBackLately) {}
+  private record Place(
+      boolean primary,
+      Optional<Instant> readBackAt,
+      boolean readBackLately,
+      long backups,
+      List<Instant> proofs) {
+    long unproven() {
+      return backups - proofs.size();
+    }
+
+    /** Since when all is proven that there is. */
+    Optional<Instant> oldest() {
+      return unproven() > 0 ? Optional.empty() : proofs.stream().min(Instant::compareTo);
+    }
+
+    String words() {
+      if (backups == 0) {
+        return "";
+      }
+      return oldest()
+          .map(at -> "; each of its backups was read back since " + at)
+          .orElse("; " + unproven() + " of its " + backups + " backups were never read back");
+    }
+  }
 
   private Place place(Copy copy) throws IOException {
     Optional<String> id = ReadBacks.place(services, copy.store());
     List<Catalog.Kept> live =
         services.log().catalog().kept().stream()
-            .filter(kept -> id.isPresent() || copies.size() == 1) // else nobody knows which it is
             .filter(kept -> kept.fate().live())
             .filter(kept -> kept.entry().backup().status() != BackupStatus.AWAITING_WAL)
             .toList();
-    Optional<Instant> last =
+    List<Instant> proofs =
         live.stream()
+            .filter(kept -> id.isPresent() || copies.size() == 1) // else nobody knows which it is
             .flatMap(kept -> kept.fate().proof(id).stream())
             .map(Operation.Verified::at)
-            .max(Instant::compareTo);
-    return new Place(isPrimary(copy), last, last.isPresent() && isFresh(live, id, last.get()));
+            .toList();
+    Optional<Instant> last = proofs.stream().max(Instant::compareTo);
+    return new Place(
+        isPrimary(copy),
+        last,
+        last.isPresent() && isFresh(live, id, last.get()),
+        live.size(),
+        proofs);
   }
 
   /** Whether all that was there when a place was last read back was proven there lately. */
@@ -163,7 +194,9 @@ public final class CopySurvey {
         place.map(Place::primary).orElse(false),
         problem,
         contents,
-        place.flatMap(Place::readBackAt));
+        place.flatMap(Place::readBackAt),
+        place.flatMap(Place::oldest),
+        place.map(Place::unproven).orElse(0L));
   }
 
   /** Looks at each copy with a few requests. */
@@ -217,7 +250,8 @@ public final class CopySurvey {
         copy.name()
             + " can be asked and holds commit "
             + last
-            + (primary ? "; it decides who writes" : ""),
+            + (primary ? "; it decides who writes" : "")
+            + place(copy).words(),
         "");
   }
 

@@ -4,13 +4,15 @@ import com.thorbis.backup.api.BackupId;
 import com.thorbis.backup.crypto.ObjectId;
 import com.thorbis.backup.spi.storage.ObjectStore;
 import com.thorbis.backup.storage.internal.Services;
+import com.thorbis.backup.storage.internal.catalog.Catalog;
 import com.thorbis.backup.storage.internal.catalog.Operation;
 import com.thorbis.backup.storage.internal.copies.CopyIdentity;
 import java.io.IOException;
+import java.time.Instant;
 import java.util.ArrayList;
 import java.util.List;
+import java.util.Map;
 import java.util.Optional;
-import java.util.Set;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
@@ -34,21 +36,19 @@ public final class ReadBacks {
   }
 
   /** What a place is called in proofs: its own id, for its name may pass on to another. */
-  static Optional<String> place(Services services, ObjectStore store) throws IOException {
+  public static Optional<String> place(Services services, ObjectStore store) throws IOException {
     return services.log().catalog().copies().isEmpty()
         ? Optional.empty()
         : CopyIdentity.read(store, services.repository()).map(ObjectId::toString);
   }
 
-  /** Backups of which every byte was read from a place. */
-  public void add(ObjectStore from, Set<BackupId> proven) throws IOException {
+  /** Backups of which every byte was read from a place, and since when. */
+  public void add(ObjectStore from, Map<BackupId, Instant> proven) throws IOException {
     if (proven.isEmpty()) {
       return;
     }
     Optional<String> place = place(services, from);
-    for (BackupId id : proven) {
-      proofs.add(new Operation.Verified(id, LEVEL, services.clock().instant(), place));
-    }
+    proven.forEach((id, since) -> proofs.add(new Operation.Verified(id, LEVEL, since, place)));
   }
 
   /** What is not recorded is proven again; a store that can only be read is no reason to fail. */
@@ -62,11 +62,18 @@ public final class ReadBacks {
           .append(
               catalog ->
                   proofs.stream()
-                      .filter(proof -> catalog.backup(proof.backup()).isPresent())
+                      .filter(proof -> isNews(proof, catalog))
                       .map(Operation.class::cast)
                       .toList());
     } catch (IOException e) {
       LOG.warn("What was verified could not be recorded: {}", e.toString());
     }
+  }
+
+  private static boolean isNews(Operation.Verified proof, Catalog catalog) {
+    return catalog.backup(proof.backup()).isPresent()
+        && catalog.kept(proof.backup()).stream()
+            .flatMap(kept -> kept.fate().proof(proof.copy()).stream())
+            .noneMatch(known -> !known.at().isBefore(proof.at()));
   }
 }

@@ -76,7 +76,7 @@ final class Findings {
     }
   }
 
-  VerifyReport report(long durationMillis) {
+  VerifyReport report(long durationMillis, Optional<VerifyReport.Coverage> coverage) {
     List<VerifyReport.Damage> damaged = new ArrayList<>();
     synchronized (found) {
       found.forEach(
@@ -92,6 +92,6 @@ final class Findings {
                       place.range(),
                       false)));
     }
-    return new VerifyReport(checked.get(), damaged, durationMillis);
+    return new VerifyReport(checked.get(), damaged, durationMillis, coverage);
   }
 }

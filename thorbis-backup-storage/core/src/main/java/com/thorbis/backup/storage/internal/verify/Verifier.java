@@ -31,9 +31,12 @@ import com.thorbis.backup.storage.internal.pack.PackReader;
 import com.thorbis.backup.storage.internal.pack.PackRef;
 import com.thorbis.backup.storage.internal.pack.PieceCodec;
 import com.thorbis.backup.storage.internal.pack.PieceRef;
+import com.thorbis.backup.storage.internal.wal.StoredWal;
 import java.io.IOException;
 import java.io.InputStream;
+import java.time.Instant;
 import java.util.ArrayList;
+import java.util.Comparator;
 import java.util.HashMap;
 import java.util.HashSet;
 import java.util.LinkedHashMap;
@@ -45,6 +48,7 @@ import java.util.Optional;
 import java.util.Set;
 import java.util.concurrent.ConcurrentHashMap;
 import java.util.concurrent.atomic.AtomicLong;
+import java.util.function.Function;
 import java.util.function.Predicate;
 import org.jspecify.annotations.Nullable;
 
@@ -66,19 +70,23 @@ public final class Verifier {
   private final Map<BackupId, BackupContents> opened = new LinkedHashMap<>();
   private final Set<ObjectId> locked = new HashSet<>();
   private final AtomicLong done = new AtomicLong();
+  private final Proofs.Place proofs;
+  private final List<ObjectKey> loose = new ArrayList<>();
+  private boolean budgeted;
   private long expected;
-  private Set<BackupId> proven = Set.of();
+  private Map<BackupId, Instant> proven = Map.of();
 
   /** A pack, and who needs it. */
   private record Needed(PackRef pack, Set<BackupId> backups) {}
 
-  /** Looks at what the catalogue holds now. */
-  public Verifier(Services services, RunControl control) {
-    this(services, control, services.store().describe());
-  }
-
-  /** Looks at one copy, under the name that reports give it. */
-  public Verifier(Services services, RunControl control, String copy) {
+  /**
+   * Looks at what the catalogue holds now, on one copy.
+   *
+   * @param copy the name that reports give it
+   * @param proofs what is known of it, which grows; stays the caller's
+   */
+  public Verifier(Services services, RunControl control, String copy, Proofs.Place proofs) {
+    this.proofs = proofs;
     this.services = services;
     this.control = control;
     this.findings = new Findings(copy);
@@ -102,7 +110,8 @@ public final class Verifier {
   public VerifyReport verify(VerifyRequest request) throws IOException {
     long started = System.nanoTime();
     boolean everything = request.backup().isEmpty();
-    boolean data = request.level() == VerifyRequest.Level.DATA;
+    budgeted = request.budget().isPresent();
+    boolean data = request.level() == VerifyRequest.Level.DATA && !budgeted;
     List<Catalog.Entry> entries = entries(request);
     checkCommits();
     checkPlainObjects();
@@ -112,33 +121,161 @@ public final class Verifier {
       openManifest(entry);
     }
     Map<ObjectKey, Long> listed = everything ? list() : Map.of();
-    expected = needed.values().stream().mapToLong(need -> need.pack().sealedLength()).sum();
+    if (everything) {
+      proofs.keepOnly(listed.keySet());
+    }
+    expected =
+        budgeted
+            ? request.budget().get().bytes().orElse(-1)
+            : needed.values().stream().mapToLong(need -> need.pack().sealedLength()).sum();
     control.progress().begin("verify", expected);
     checkPacks(listed, data, request.samplePercent());
-    nameFiles(data);
-    new WalCheck(services, findings, control, locked).check(entries, everything, data, listed);
+    WalCheck wal = new WalCheck(services, findings, control, locked, proofs);
+    if (!budgeted) {
+      nameFiles(data);
+    }
+    wal.check(entries, everything, data, listed);
     if (everything) {
       checkUnreferenced(listed, data);
     }
+    Optional<VerifyReport.Coverage> coverage = Optional.empty();
+    if (budgeted) {
+      coverage = Optional.of(scrub(new Allowance(request.budget().get()), wal, listed));
+      nameFiles(false);
+    }
     control.progress().end("verify");
-    proven = data && request.samplePercent() == 100 ? sound(entries) : Set.of();
-    return findings.report((System.nanoTime() - started) / 1_000_000);
+    if (budgeted) {
+      proven = sound(entries, entry -> provenSince(entry, wal, listed));
+    } else if (data && request.samplePercent() == 100) {
+      proven = sound(entries, entry -> Optional.of(services.clock().instant()));
+    }
+    return findings.report((System.nanoTime() - started) / 1_000_000, coverage);
   }
 
-  /** The backups of which every byte was opened just now and found as it was stored. */
-  public Set<BackupId> proven() {
+  /** The backups of which every byte was found as it was stored, and since when. */
+  public Map<BackupId, Instant> proven() {
     return proven;
   }
 
-  private Set<BackupId> sound(List<Catalog.Entry> entries) {
-    Set<BackupId> sound = new LinkedHashSet<>();
+  private Map<BackupId, Instant> sound(
+      List<Catalog.Entry> entries, Function<Catalog.Entry, Optional<Instant>> since) {
+    Map<BackupId, Instant> sound = new LinkedHashMap<>();
     for (Catalog.Entry entry : entries) {
       BackupId id = entry.backup().id();
       if (entry.backup().status() != BackupStatus.AWAITING_WAL && !findings.concern(id)) {
-        sound.add(id);
+        since.apply(entry).ifPresent(at -> sound.put(id, at));
       }
     }
     return sound;
+  }
+
+  /** When the part of a backup that was proven longest ago was; empty if one never was. */
+  private Optional<Instant> provenSince(
+      Catalog.Entry entry, WalCheck wal, Map<ObjectKey, Long> listed) {
+    BackupContents contents = opened.get(entry.backup().id());
+    if (contents == null) {
+      return Optional.empty();
+    }
+    Instant since = services.clock().instant();
+    List<ObjectKey> parts = new ArrayList<>(wal.needed(entry.backup(), listed));
+    contents.packs().forEach(pack -> parts.add(pack.key()));
+    for (ObjectKey part : parts) {
+      Optional<Instant> at = proofs.at(part, listed.getOrDefault(part, -1L));
+      if (at.isEmpty()) {
+        return Optional.empty();
+      }
+      since = at.get().isBefore(since) ? at.get() : since;
+    }
+    return Optional.of(since);
+  }
+
+  /** Something that a budget is spent on. */
+  private record Part(ObjectKey key, long length, Instant proven, Opening opening) {}
+
+  /** Opens one object, names it if it is damaged, and says whether it is whole. */
+  @FunctionalInterface
+  private interface Opening {
+    boolean sound(PackCheck check) throws IOException;
+  }
+
+  /** Opens what was proven longest ago, as far as the budget goes. */
+  private VerifyReport.Coverage scrub(
+      Allowance allowance, WalCheck wal, Map<ObjectKey, Long> listed) throws IOException {
+    List<Part> parts = parts(wal, listed);
+    parts.sort(Comparator.comparing(Part::proven).thenComparing(Part::key));
+    Parallel.forEach(
+        parts,
+        services.parallelism(),
+        () -> new PackCheck(services, packs, 100),
+        (check, part) -> {
+          control.cancellation().check();
+          if (allowance.take(part.length())) {
+            proofs.record(part.key(), part.length(), part.opening().sound(check));
+            control.progress().advance(done.addAndGet(part.length()), expected);
+          }
+        });
+    proofs.requireRecorded();
+    return coverage(allowance, parts);
+  }
+
+  private List<Part> parts(WalCheck wal, Map<ObjectKey, Long> listed) {
+    List<Part> parts = new ArrayList<>();
+    for (Needed need : needed.values()) {
+      PackRef pack = need.pack();
+      if (result(pack).sound()) {
+        parts.add(
+            part(
+                pack.key(),
+                pack.sealedLength(),
+                check -> {
+                  PackCheck.Result result = check.open(pack, Optional.of(pack.sealedLength()));
+                  results.put(pack.id(), result);
+                  return result.sound();
+                }));
+      }
+    }
+    for (StoredWal object : wal.objects()) {
+      parts.add(
+          part(
+              object.key(),
+              listed.getOrDefault(object.key(), 0L),
+              check -> wal.open(object, listed)));
+    }
+    for (ObjectKey key : loose) {
+      long length = listed.getOrDefault(key, 0L);
+      ObjectId tree = ObjectId.parse(key.value().split("/", -1)[1]);
+      parts.add(part(key, length, check -> openLoose(key, length, tree, check)));
+    }
+    return parts;
+  }
+
+  private Part part(ObjectKey key, long length, Opening opening) {
+    return new Part(key, length, proofs.at(key, length).orElse(Instant.MIN), opening);
+  }
+
+  private VerifyReport.Coverage coverage(Allowance allowance, List<Part> parts) {
+    long bytes = 0;
+    long unproven = 0;
+    long unprovenBytes = 0;
+    Optional<Instant> oldest = Optional.empty();
+    for (Part part : parts) {
+      bytes += part.length();
+      Optional<Instant> at = proofs.at(part.key(), part.length());
+      if (at.isEmpty()) {
+        unproven++;
+        unprovenBytes += part.length();
+      } else if (oldest.isEmpty() || at.get().isBefore(oldest.get())) {
+        oldest = at;
+      }
+    }
+    return new VerifyReport.Coverage(
+        allowance.objects(),
+        allowance.bytes(),
+        parts.size(),
+        bytes,
+        unproven,
+        unprovenBytes,
+        oldest);
   }
 
   private List<Catalog.Entry> entries(VerifyRequest request) throws RepositoryException {
@@ -295,7 +432,12 @@ public final class Verifier {
           PackCheck.Result result =
               data ? check.open(need.pack(), length) : check.presence(need.pack(), length);
           results.put(need.pack().id(), result);
-          control.progress().advance(done.addAndGet(need.pack().sealedLength()), expected);
+          if (data && samplePercent == 100) {
+            proofs.record(need.pack().key(), need.pack().sealedLength(), result.sound());
+          }
+          if (!budgeted) {
+            control.progress().advance(done.addAndGet(need.pack().sealedLength()), expected);
+          }
         });
   }
 
@@ -450,25 +592,47 @@ public final class Verifier {
       unreferenced(key, Findings.UNKNOWN, Optional.empty());
       return;
     }
-    if (!data || !trees.containsKey(tree.get()) || locked.contains(tree.get())) {
+    if (!trees.containsKey(tree.get()) || locked.contains(tree.get())) {
+      return;
+    }
+    if (!data && pack) {
+      synchronized (loose) {
+        loose.add(key);
+      }
+    }
+    if (!data && (pack || !budgeted)) {
+      return;
+    }
+    if (pack) {
+      proofs.record(key, length, openLoose(key, length, tree.get(), check));
       return;
     }
     try {
-      if (manifest) {
-        byte[] sealed = SealedObjects.fetch(services.store(), key, SealedObjects.MOST_BYTES);
-        SealedObjects.open(
-            sealed, ObjectType.MANIFEST, key, services.repository(), tree.get(), services.keys());
-        return;
-      }
-      PackCheck.Result result = check.open(refer(key, length, tree.get()), Optional.of(length));
-      if (!result.sound()) {
-        unreferenced(key, result.kind.orElse(Findings.ALTERED), range(result));
-      }
+      byte[] sealed = SealedObjects.fetch(services.store(), key, SealedObjects.MOST_BYTES);
+      SealedObjects.open(
+          sealed, ObjectType.MANIFEST, key, services.repository(), tree.get(), services.keys());
     } catch (RepositoryException | MalformedObjectException e) {
       unreferenced(key, Findings.ALTERED, Optional.empty());
     } catch (StorageException.NotFound e) {
       // Somebody removed it since it was listed; nobody misses it.
     }
+  }
+
+  /** Opens a pack that nothing refers to. */
+  private boolean openLoose(ObjectKey key, long length, ObjectId tree, PackCheck check)
+      throws IOException {
+    try {
+      PackCheck.Result result = check.open(refer(key, length, tree), Optional.of(length));
+      if (!result.sound()) {
+        unreferenced(key, result.kind.orElse(Findings.ALTERED), range(result));
+      }
+      return result.sound();
+    } catch (RepositoryException | MalformedObjectException e) {
+      unreferenced(key, Findings.ALTERED, Optional.empty());
+    } catch (StorageException.NotFound e) {
+      // Somebody removed it since it was listed; nobody misses it.
+    }
+    return false;
   }
 
   private PackRef refer(ObjectKey key, long length, ObjectId tree) throws IOException {

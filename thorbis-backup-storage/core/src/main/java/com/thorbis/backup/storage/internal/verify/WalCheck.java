@@ -38,13 +38,21 @@ final class WalCheck {
   private final RunControl control;
   private final Catalog catalog;
   private final Set<ObjectId> locked;
+  private final Proofs.Place proofs;
+  private final List<StoredWal> objects = new ArrayList<>();
 
   /**
    * Looks at nothing yet.
    *
    * @param locked trees whose keys cannot be had
    */
-  WalCheck(Services services, Findings findings, RunControl control, Set<ObjectId> locked) {
+  WalCheck(
+      Services services,
+      Findings findings,
+      RunControl control,
+      Set<ObjectId> locked,
+      Proofs.Place proofs) {
+    this.proofs = proofs;
     this.services = services;
     this.findings = findings;
     this.control = control;
@@ -63,6 +71,30 @@ final class WalCheck {
     if (everything) {
       checkListed(listed, data);
     }
+  }
+
+  /** What was listed and can be opened. */
+  List<StoredWal> objects() {
+    return objects;
+  }
+
+  /** What a backup needs of it to become consistent. */
+  List<ObjectKey> needed(StoredBackup backup, Map<ObjectKey, Long> listed) {
+    return objects.stream()
+        .filter(
+            object ->
+                object.segment() != null
+                    && isNeeded(backup, object.incarnation(), object.segment())
+                    && !superseded(object, listed))
+        .map(StoredWal::key)
+        .toList();
+  }
+
+  private static boolean isNeeded(StoredBackup backup, String incarnation, WalSegment segment) {
+    return backup.incarnation().equals(incarnation)
+        && backup.timeline().equals(segment.timeline())
+        && backup.startLsn().compareTo(segment.end()) < 0
+        && segment.start().compareTo(backup.stopLsn()) < 0;
   }
 
   /** A backup without the log from its start to its stop cannot become consistent. */
@@ -94,7 +126,6 @@ final class WalCheck {
   }
 
   private void checkListed(Map<ObjectKey, Long> listed, boolean data) throws IOException {
-    List<StoredWal> objects = new ArrayList<>();
     for (ObjectKey key : listed.keySet()) {
       if (!key.value().startsWith(ObjectNames.WAL)) {
         continue;
@@ -121,7 +152,8 @@ final class WalCheck {
           () -> (Parallel.Worker) () -> {},
           (worker, object) -> {
             control.cancellation().check();
-            open(object, listed);
+            proofs.record(
+                object.key(), listed.getOrDefault(object.key(), 0L), open(object, listed));
           });
     }
     for (Operation.WalMark mark : catalog.walMarks()) {
@@ -139,14 +171,17 @@ final class WalCheck {
     }
   }
 
-  private void open(StoredWal object, Map<ObjectKey, Long> listed) throws IOException {
+  /** Opens one, names it if it is damaged, and says whether it is whole. */
+  boolean open(StoredWal object, Map<ObjectKey, Long> listed) throws IOException {
     try {
       object.open(services);
+      return true;
     } catch (StorageException.NotFound e) {
       damaged(object, Findings.MISSING, listed);
     } catch (RepositoryException e) {
       damaged(object, Findings.ALTERED, listed);
     }
+    return false;
   }
 
   private static boolean hasWholeLength(@Nullable Long length) {
@@ -159,12 +194,7 @@ final class WalCheck {
 
   private void damaged(StoredWal object, String kind, Map<ObjectKey, Long> listed) {
     WalSegment segment = object.segment();
-    // A part that a complete segment has superseded is of no use any more.
-    boolean superseded =
-        segment != null
-            && !object.whole()
-            && listed.containsKey(
-                ObjectNames.segment(object.tree(), object.incarnation(), segment));
+    boolean superseded = superseded(object, listed);
     findings.add(
         object.key().value(),
         kind,
@@ -172,6 +202,14 @@ final class WalCheck {
         segment == null || superseded ? Set.of() : needing(object.incarnation(), segment),
         Optional.of(object.key().name()),
         segment == null ? Optional.empty() : Optional.of(segment.start() + "-" + segment.end()));
+  }
+
+  /** A part that a complete segment has superseded is of no use any more. */
+  private static boolean superseded(StoredWal object, Map<ObjectKey, Long> listed) {
+    WalSegment segment = object.segment();
+    return segment != null
+        && !object.whole()
+        && listed.containsKey(ObjectNames.segment(object.tree(), object.incarnation(), segment));
   }
 
   /**
@@ -275,12 +313,8 @@ final class WalCheck {
   private Set<BackupId> needing(String incarnation, WalSegment segment) {
     Set<BackupId> backups = new LinkedHashSet<>();
     for (Catalog.Entry entry : catalog.whole()) {
-      StoredBackup backup = entry.backup();
-      if (backup.incarnation().equals(incarnation)
-          && backup.timeline().equals(segment.timeline())
-          && backup.startLsn().compareTo(segment.end()) < 0
-          && segment.start().compareTo(backup.stopLsn()) < 0) {
-        backups.add(backup.id());
+      if (isNeeded(entry.backup(), incarnation, segment)) {
+        backups.add(entry.backup().id());
       }
     }
     return backups;

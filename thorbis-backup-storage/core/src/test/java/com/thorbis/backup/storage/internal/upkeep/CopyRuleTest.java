@@ -62,7 +62,9 @@ class CopyRuleTest {
             false,
             Optional.of("no answer"),
             Optional.empty(),
-            Optional.empty());
+            Optional.empty(),
+            Optional.empty(),
+            0);
     CopyState behind = with("b", "account-b", true, new Contents(1, 1, 1, 5, 5, 1, 0));
     for (CopyState second : List.of(down, behind)) {
       assertThat(verdicts(List.of(copy("a", "host-a", false), second), "a", "b"))
@@ -84,7 +86,9 @@ class CopyRuleTest {
             true,
             Optional.empty(),
             Optional.of(new Contents(1, 1, 1, 0, 0, 0, 0)),
-            Optional.empty());
+            Optional.empty(),
+            Optional.empty(),
+            0);
     assertThat(verdicts(List.of(locked), "a")).contains("immutable=unknown");
   }
 
@@ -119,6 +123,8 @@ class CopyRuleTest {
         false,
         Optional.empty(),
         Optional.of(contents),
-        Optional.empty());
+        Optional.empty(),
+        Optional.empty(),
+        0);
   }
 }
