@@ -242,6 +242,7 @@ abstract class SyntheticCluster {
               for (int done = 0; done < length; done += PAGE) {
                 fill(into, at + done, PAGE, start + (offset + done) / PAGE, round);
               }
+              return true;
             };
         writer.add(
             file,
@@ -327,7 +328,7 @@ abstract class SyntheticCluster {
     }
 
     /** As it is after the second round, the only one that reads. */
-    private void read(long offset, byte[] into, int at, int count) {
+    private boolean read(long offset, byte[] into, int at, int count) {
       for (int done = 0; done < count; done += PAGE) {
         long page = pageAt((offset + done) / PAGE);
         if (page < 0) {
@@ -336,6 +337,7 @@ abstract class SyntheticCluster {
           fill(into, at + done, PAGE, page, 2);
         }
       }
+      return true;
     }
 
     private long pageAt(long place) {
