@@ -31,6 +31,7 @@ import java.util.ArrayList;
 import java.util.HashSet;
 import java.util.List;
 import java.util.Optional;
+import java.util.OptionalInt;
 import java.util.Set;
 import java.util.concurrent.atomic.AtomicLong;
 import java.util.zip.CRC32C;
@@ -43,6 +44,7 @@ import org.jspecify.annotations.Nullable;
 final class FilesReader implements ClusterReader {
   private static final String LABEL = "backup_label";
   private static final int FILE_MODE = 0600;
+  private static final int MOST_DROPPED = 10_000;
   private static final String TEMPORARY_STATISTICS = "postgres.stats-temp-directory";
 
   /** Without these there is no cluster, and a server never removes them. */
@@ -147,6 +149,7 @@ final class FilesReader implements ClusterReader {
     private final @Nullable PageChecksums pages;
     private final Set<String> missing = new HashSet<>(REQUIRED);
     private final AtomicLong done = new AtomicLong();
+    private final List<String> dropped = new ArrayList<>();
     private long expected;
     private int skipped;
 
@@ -161,11 +164,14 @@ final class FilesReader implements ClusterReader {
       Progress progress = reading.journal().progress();
       walk(server, tablespaces, new Counting()).run();
       progress.begin("copy", expected);
-      walk(server, tablespaces, this).run();
+      TreeWalk walk = walk(server, tablespaces, this);
+      walk.run();
       reading.writer().settle();
       progress.end("copy");
+      walk.stillThere();
+      requireGone();
       if (!missing.isEmpty()) {
-        throw gone(String.join(", ", missing));
+        throw filesGone(String.join(", ", missing));
       }
       if (skipped > Journal.MOST_WARNINGS) {
         reading.journal().warn(skipped + " entries in all are not in the backup");
@@ -206,17 +212,14 @@ final class FilesReader implements ClusterReader {
         return;
       }
       long length = length(path, entry);
-      FileContent content = files.content(path);
-      if (missing.remove(path)) {
-        content = new Required(path, content);
-      }
+      boolean required = missing.remove(path);
       reading
           .writer()
           .add(
               new StoredFile(
                   Area.DATA, path, StoredFile.Kind.FILE, length, entry.mode(), entry.modifiedAt()),
               new ReadFile(
-                  content,
+                  new Watched(files.content(path), () -> gone(path, required)),
                   limit,
                   pages == null ? PageChecksums.InPlace.NONE : pages.rereading(path),
                   this::passed,
@@ -236,6 +239,34 @@ final class FilesReader implements ClusterReader {
       return RelationFiles.firstBlock(path).isPresent()
           ? entry.length() - entry.length() % Arrival.PAGE
           : entry.length();
+    }
+
+    /** A dropped relation, a file that the server needs no more; or something that must not be. */
+    private void gone(String path, boolean required) {
+      if (required) {
+        throw filesGone(path);
+      }
+      if (RelationFiles.firstBlock(path).isPresent()) {
+        synchronized (dropped) {
+          if (dropped.size() < MOST_DROPPED) {
+            dropped.add(path);
+          }
+        }
+      }
+    }
+
+    /** The name of a dropped relation does not come back; that of an unmounted one does. */
+    private void requireGone() throws IOException {
+      byte[] one = new byte[1];
+      synchronized (dropped) {
+        for (String path : dropped) {
+          try (FileContent content = files.content(path)) {
+            if (content.read(0, one, 0, 1)) {
+              throw filesGone(path + " for a moment");
+            }
+          }
+        }
+      }
     }
 
     private void passed(long bytes) {
@@ -264,10 +295,7 @@ final class FilesReader implements ClusterReader {
         CRC32C crc = new CRC32C();
         crc.update(content, 0, content.length);
         manifest.file(
-            path,
-            content.length,
-            reading.startedAt(),
-            java.util.OptionalInt.of((int) crc.getValue()));
+            path, content.length, reading.startedAt(), OptionalInt.of((int) crc.getValue()));
       }
     }
 
@@ -287,22 +315,23 @@ final class FilesReader implements ClusterReader {
     }
   }
 
-  /** A file that must not be gone. */
-  private static final class Required implements FileContent {
-    private final String path;
+  /** A file whose absence is told. */
+  private static final class Watched implements FileContent {
     private final FileContent content;
+    private final Runnable absent;
 
-    Required(String path, FileContent content) {
-      this.path = path;
+    Watched(FileContent content, Runnable absent) {
       this.content = content;
+      this.absent = absent;
     }
 
     @Override
     public boolean read(long offset, byte[] into, int at, int length) throws IOException {
-      if (!content.read(offset, into, at, length)) {
-        throw gone(path);
+      boolean there = content.read(offset, into, at, length);
+      if (!there) {
+        absent.run();
       }
-      return true;
+      return there;
     }
 
     @Override
@@ -311,7 +340,7 @@ final class FilesReader implements ClusterReader {
     }
   }
 
-  private static BackupException gone(String what) {
+  private static BackupException filesGone(String what) {
     return BackupException.of(
             "postgres.files-gone",
             FailureKind.TRANSIENT,

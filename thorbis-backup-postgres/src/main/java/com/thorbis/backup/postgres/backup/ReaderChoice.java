@@ -70,11 +70,11 @@ final class ReaderChoice {
     if (folder.isEmpty()) {
       throw PostgresSettings.dataDirectoryMissing(settings.source());
     }
-    LocalFiles files = LocalFiles.open(folder.get());
     BackupBracket bracket = BackupBracket.open(settings, control.cancellation());
     try {
-      BackupRights.require(settings, bracket.sql(), BackupRights.functions(bracket.majorVersion()));
-      DataDirectoryProof.require(settings, files, bracket.sql(), cluster.systemId());
+      LocalFiles files =
+          DataDirectoryProof.usable(
+              settings, folder.get(), bracket.sql(), bracket.majorVersion(), cluster.systemId());
       return new FilesReader(Reader.LOCAL.label(), settings, control, files, bracket);
     } catch (IOException | RuntimeException e) {
       bracket.close();

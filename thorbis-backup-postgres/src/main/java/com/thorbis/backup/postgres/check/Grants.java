@@ -1,14 +1,17 @@
 package com.thorbis.backup.postgres.check;
 
+import com.thorbis.backup.postgres.cluster.BackupRights;
 import com.thorbis.backup.postgres.cluster.SqlFiles;
 import java.util.OptionalInt;
+import java.util.stream.Collectors;
 
 /** The statements that give a role what it needs and nothing more. */
 public final class Grants {
   private Grants() {}
 
   /**
-   * The script for a superuser to run once, with {@code psql}, in any database.
+   * The script for a superuser to run once, with {@code psql}, in the database that backups connect
+   * to.
    *
    * @param role the role's name
    * @param major the server's major version; empty where nobody knows, for a script that asks
@@ -19,6 +22,10 @@ public final class Grants {
     text.append("-- What ").append(role.replaceAll("\\p{Cntrl}", " ")).append(" needs");
     major.ifPresent(version -> text.append(" on PostgreSQL ").append(version));
     text.append(". Set its password with \\password, which no log sees.\n");
+    text.append(
+            "-- Run it in the database that url names, or in postgres where it names none: rights"
+                + " on\n")
+        .append("-- functions are a database's own.\n");
     text.append("DO $do$ BEGIN\n")
         .append("  IF NOT EXISTS (SELECT FROM pg_catalog.pg_roles WHERE rolname = ")
         .append(literal(role))
@@ -29,15 +36,8 @@ public final class Grants {
         .append(name)
         .append(" LOGIN REPLICATION NOSUPERUSER NOCREATEDB NOCREATEROLE NOBYPASSRLS;\n");
     text.append("GRANT pg_read_all_settings, pg_read_all_stats TO ").append(name).append(";\n");
-    String modern =
-        "GRANT pg_checkpoint TO "
-            + name
-            + ";\n"
-            + execute("pg_backup_start(text, boolean)", name)
-            + execute("pg_backup_stop(boolean)", name);
-    String before =
-        execute("pg_start_backup(text, boolean, boolean)", name)
-            + execute("pg_stop_backup(boolean, boolean)", name);
+    String modern = "GRANT pg_checkpoint TO " + name + ";\n" + backup(15, name);
+    String before = backup(14, name);
     if (major.isEmpty()) {
       text.append("DO $do$ BEGIN\n")
           .append("  IF pg_catalog.current_setting('server_version_num')::int >= 150000 THEN\n")
@@ -62,6 +62,12 @@ public final class Grants {
       text.append("-- ").append(execute(function, name.replaceAll("\\p{Cntrl}", " ")));
     }
     return text.toString();
+  }
+
+  private static String backup(int major, String role) {
+    return BackupRights.functions(major).stream()
+        .map(function -> execute(function, role))
+        .collect(Collectors.joining());
   }
 
   private static String execute(String function, String role) {

@@ -4,11 +4,17 @@ import com.thorbis.backup.api.BackupException;
 import com.thorbis.backup.api.Cancellation;
 import com.thorbis.backup.api.CheckItem;
 import com.thorbis.backup.api.CheckItem.Outcome;
+import com.thorbis.backup.api.FailureKind;
 import com.thorbis.backup.api.SourceStatus;
 import com.thorbis.backup.api.WalRange;
 import com.thorbis.backup.postgres.capture.Descent;
+import com.thorbis.backup.postgres.cluster.BackupRights;
+import com.thorbis.backup.postgres.cluster.DataDirectoryProof;
+import com.thorbis.backup.postgres.cluster.LocalFiles;
+import com.thorbis.backup.postgres.cluster.SqlFiles;
 import com.thorbis.backup.postgres.plan.StatusReader;
 import com.thorbis.backup.postgres.settings.PostgresSettings;
+import com.thorbis.backup.postgres.settings.PostgresSettings.Reader;
 import com.thorbis.backup.postgres.wire.Failures;
 import com.thorbis.backup.postgres.wire.ReplicationConnection;
 import com.thorbis.backup.postgres.wire.ReplicationConnection.SystemIdentity;
@@ -16,6 +22,7 @@ import com.thorbis.backup.postgres.wire.SqlConnections;
 import com.thorbis.backup.spi.repository.Repository;
 import com.thorbis.backup.spi.repository.SourceInfo;
 import java.io.IOException;
+import java.nio.file.Path;
 import java.sql.Connection;
 import java.sql.SQLException;
 import java.util.ArrayList;
@@ -67,11 +74,54 @@ public final class Preflight {
     try (Connection connection = SqlConnections.open(settings)) {
       ServerState state = ServerState.read(connection, settings.slot());
       add("postgres.connection.sql", Outcome.OK, settings.address() + " answers SQL", "");
+      reader(connection, state);
       return Optional.of(state);
     } catch (SQLException e) {
       refused("postgres.connection.sql", Failures.of(settings, e));
       return Optional.empty();
     }
+  }
+
+  /** Whether backups can be read in the way that is configured, and in which one otherwise. */
+  private void reader(Connection connection, ServerState state) {
+    Optional<Path> folder = settings.dataDirectory();
+    if (settings.reader() == Reader.SQL) {
+      List<String> functions = new ArrayList<>(BackupRights.functions(state.major()));
+      functions.addAll(SqlFiles.functions());
+      try {
+        BackupRights.require(settings, connection, functions);
+        add("postgres.reader", Outcome.OK, "Backups are read over SQL", "");
+      } catch (BackupException e) {
+        refused("postgres.reader", e);
+      }
+      return;
+    }
+    if (settings.reader() == Reader.REPLICATION || folder.isEmpty()) {
+      add("postgres.reader", Outcome.OK, "Backups are read over the replication protocol", "");
+      return;
+    }
+    BackupException problem;
+    try {
+      LocalFiles files =
+          DataDirectoryProof.usable(
+              settings, folder.get(), connection, state.major(), state.systemId());
+      files.close();
+      add("postgres.reader", Outcome.OK, "Backups are read from " + files.root(), "");
+      return;
+    } catch (BackupException e) {
+      problem = e;
+    } catch (IOException e) {
+      problem =
+          BackupException.of("postgres.unreadable", FailureKind.TRANSIENT, String.valueOf(e))
+              .remedy("See whether the file system of " + folder.get() + " is well.")
+              .build();
+    }
+    boolean other = settings.reader() == Reader.AUTO;
+    add(
+        "postgres.reader",
+        other ? Outcome.WARN : Outcome.FAIL,
+        problem.getMessage() + (other ? "; backups are read over the replication protocol" : ""),
+        problem.remedy());
   }
 
   private void replication() {

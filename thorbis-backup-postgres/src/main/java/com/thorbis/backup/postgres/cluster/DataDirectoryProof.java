@@ -6,6 +6,7 @@ import com.thorbis.backup.postgres.settings.PostgresSettings;
 import com.thorbis.backup.postgres.wire.Failures;
 import java.io.IOException;
 import java.nio.charset.StandardCharsets;
+import java.nio.file.Path;
 import java.sql.Connection;
 import java.sql.ResultSet;
 import java.sql.SQLException;
@@ -26,15 +27,27 @@ public final class DataDirectoryProof {
   private DataDirectoryProof() {}
 
   /**
-   * Refuses a folder of another server.
+   * The files of a folder from which a backup can be read.
    *
    * @param sql a session outside of a transaction
-   * @throws BackupException code {@code postgres.other-data-directory}
+   * @param systemId the server's
+   * @throws BackupException codes {@code postgres.data-directory}, {@code postgres.unreadable},
+   *     {@code postgres.privilege}, {@code postgres.other-data-directory}
    */
-  public static void require(
+  public static LocalFiles usable(
+      PostgresSettings settings, Path folder, Connection sql, int majorVersion, long systemId)
+      throws IOException {
+    LocalFiles files = LocalFiles.open(folder);
+    BackupRights.require(settings, sql, BackupRights.functions(majorVersion));
+    require(settings, files, sql, systemId);
+    files.requireReadable();
+    return files;
+  }
+
+  private static void require(
       PostgresSettings settings, LocalFiles files, Connection sql, long systemId)
       throws IOException {
-    ControlData control = control(files);
+    ControlData control = ControlFileCopy.of(files).data();
     if (control.systemId() != systemId) {
       throw refused(
           settings,
@@ -70,15 +83,6 @@ public final class DataDirectoryProof {
     } catch (SQLException e) {
       throw Failures.of(settings, e);
     }
-  }
-
-  /**
-   * The control file, read again where it was being written.
-   *
-   * @throws BackupException code {@code postgres.control-file} if it stays unreadable
-   */
-  public static ControlData control(ClusterFiles files) throws IOException {
-    return ControlFileCopy.of(files).data();
   }
 
   private static BackupException refused(

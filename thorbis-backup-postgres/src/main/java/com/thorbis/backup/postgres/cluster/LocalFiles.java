@@ -77,6 +77,22 @@ public final class LocalFiles implements ClusterFiles {
     return files;
   }
 
+  /**
+   * Looks whether this account may read every folder of databases.
+   *
+   * @throws BackupException code {@code postgres.unreadable} that names the one that it may not
+   */
+  public void requireReadable() throws IOException {
+    List<String> folders = new ArrayList<>(List.of("global", "base"));
+    names("base", name -> folders.add("base/" + name));
+    for (Tablespace tablespace : tablespaces()) {
+      folders.add(TABLESPACES + "/" + tablespace.oid());
+    }
+    for (String folder : folders) {
+      names(folder, name -> {});
+    }
+  }
+
   /** The folder, with all links resolved. */
   public Path root() {
     return root;

@@ -4,6 +4,7 @@ import com.thorbis.backup.api.Cancellation;
 import com.thorbis.backup.postgres.capture.Pause;
 import java.io.IOException;
 import java.time.Duration;
+import java.util.function.LongSupplier;
 
 /** Lets so many bytes a second pass, whichever of several threads they are for. */
 public final class RateLimit {
@@ -11,7 +12,15 @@ public final class RateLimit {
 
   private final long bytesPerSecond;
   private final Cancellation cancellation;
-  private long free = System.nanoTime();
+  private final LongSupplier clock;
+  private final Sleeper sleeper;
+  private long free;
+
+  /** Waits. */
+  @FunctionalInterface
+  interface Sleeper {
+    void sleep(Duration duration) throws IOException;
+  }
 
   /**
    * A limit.
@@ -19,8 +28,15 @@ public final class RateLimit {
    * @param bytesPerSecond 0 for none
    */
   public RateLimit(long bytesPerSecond, Cancellation cancellation) {
+    this(bytesPerSecond, cancellation, System::nanoTime, time -> Pause.of(time, cancellation));
+  }
+
+  RateLimit(long bytesPerSecond, Cancellation cancellation, LongSupplier clock, Sleeper sleeper) {
     this.bytesPerSecond = bytesPerSecond;
     this.cancellation = cancellation;
+    this.clock = clock;
+    this.sleeper = sleeper;
+    this.free = clock.getAsLong();
   }
 
   /** Returns when the bytes may be read; fails when cancelled. */
@@ -31,12 +47,12 @@ public final class RateLimit {
     }
     long wait;
     synchronized (this) {
-      long now = System.nanoTime();
+      long now = clock.getAsLong();
       wait = Math.max(0, free - now);
       free = now + wait + (long) (bytes * NANOS / bytesPerSecond);
     }
     if (wait > 0) {
-      Pause.of(Duration.ofNanos(wait), cancellation);
+      sleeper.sleep(Duration.ofNanos(wait));
       cancellation.check();
     }
   }

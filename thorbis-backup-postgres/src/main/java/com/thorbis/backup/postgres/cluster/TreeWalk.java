@@ -96,6 +96,21 @@ public final class TreeWalk {
     }
   }
 
+  /**
+   * Looks once more, when the files have been read: a file system that went away takes its files
+   * with it, and that is not their end.
+   *
+   * @throws BackupException code {@code postgres.files-gone}
+   */
+  public void stillThere() throws IOException {
+    for (Tablespace tablespace : tablespaces) {
+      String path = TABLESPACES + "/" + tablespace.oid() + "/" + versionFolder;
+      if (!files.names(path, name -> {}) && files.tablespaces().contains(tablespace)) {
+        throw gone("tablespace " + tablespace.oid() + " at " + tablespace.location());
+      }
+    }
+  }
+
   /** Goes through a folder and all below; false if it is not there. */
   private boolean folder(String first) throws IOException {
     Deque<String> waiting = new ArrayDeque<>();

@@ -50,6 +50,9 @@ import org.junit.jupiter.params.provider.EnumSource;
 import org.junit.jupiter.params.provider.MethodSource;
 
 class LocalReaderIT {
+  /** The counts of the catalogue of failures before a release, few otherwise. */
+  private static final boolean RELEASE = Boolean.getBoolean("thorbis.release");
+
   @TempDir Path folder;
 
   static List<PostgresBinaries> versions() {
@@ -153,12 +156,13 @@ class LocalReaderIT {
 
   @ParameterizedTest
   @MethodSource("versions")
-  void whatIsCopiedUnderLoadStartsAndIsWhole(PostgresBinaries binaries) throws Exception {
+  void w24w25WhatIsCopiedWhileFilesComeGoGrowAndShrinkStartsAndIsWhole(PostgresBinaries binaries)
+      throws Exception {
     underLoad(binaries, true);
   }
 
   @Test
-  void whatIsCopiedUnderLoadStartsAndIsWholeWithoutChecksums() throws Exception {
+  void w24w25TheSameWithoutChecksums() throws Exception {
     underLoad(PostgresBinaries.with("pg_amcheck"), false);
   }
 
@@ -208,10 +212,68 @@ class LocalReaderIT {
     }
   }
 
+  @Test
+  void w26NoPageIsTakenForDamagedWhileItIsWritten() throws Exception {
+    try (PostgresServer server =
+        PostgresServer.builder(PostgresBinaries.with("pgbench"))
+            .dataDirectory(folder.resolve("data"))
+            .checksums(true)
+            .setting("shared_buffers", "1MB") // so that pages are written all the time
+            .start()) {
+      Pgbench.on(server, "postgres").init(1);
+      AtomicBoolean over = new AtomicBoolean();
+      CompletableFuture<Void> load = CompletableFuture.runAsync(() -> churn(server, over));
+      try {
+        for (int i = 0; i < (RELEASE ? 200 : 4); i++) {
+          assertThat(backup(new MemoryRepository(), local(server)).descriptor().warnings())
+              .isEmpty();
+        }
+      } finally {
+        over.set(true);
+        load.join();
+      }
+    }
+  }
+
+  @Test
+  void aClusterOfManyRelationsIsWhole() throws Exception {
+    int tables = RELEASE ? 10_000 : 1_000;
+    try (PostgresServer server =
+        PostgresServer.builder(PostgresBinaries.with("pg_verifybackup"))
+            .dataDirectory(folder.resolve("data"))
+            .setting("autovacuum", "off")
+            .setting("fsync", "off")
+            .start()) {
+      server.execute(
+          "postgres",
+          "CREATE PROCEDURE fill() LANGUAGE plpgsql AS $$ BEGIN FOR i IN 1.."
+              + tables
+              + " LOOP EXECUTE format('CREATE %s TABLE t%s AS SELECT %s AS n', CASE i % 10 WHEN 0"
+              + " THEN 'UNLOGGED' ELSE '' END, i, i); IF i % 500 = 0 THEN COMMIT; END IF; END"
+              + " LOOP; END $$",
+          "CALL fill()",
+          "CHECKPOINT");
+      StoredBackup backup = backup(new MemoryRepository(), local(server));
+      assertThat(backup.descriptor().warnings()).isEmpty();
+      Path copy = LaidDown.of(backup, folder.resolve("copy"));
+      verified(backup, copy);
+      log(server.dataDirectory(), copy);
+      try (PostgresServer restored =
+          PostgresServer.builder(server.binaries()).dataDirectory(copy).adopt().start()) {
+        String counted =
+            "SELECT count(*) || ' ' || sum((xpath('/row/c/text()', query_to_xml(format('SELECT"
+                + " count(*) AS c FROM %I', relname), false, true, '')))[1]::text::int) FROM"
+                + " pg_class WHERE relname ~ '^t[0-9]+$'";
+        assertThat(restored.query("postgres", counted)).isEqualTo(tables + " " + tables * 9 / 10);
+      }
+    }
+  }
+
   /** Changes, creates, drops and truncates until it is told to stop. */
   private static void churn(PostgresServer server, AtomicBoolean over) {
     try (Connection connection = server.connect("postgres");
         Statement statement = connection.createStatement()) {
+      statement.execute("CREATE TABLE IF NOT EXISTS cut (g int, t text)");
       for (int i = 0; !over.get(); i++) {
         int account = 1 + i * 7919 % 200_000;
         statement.execute(
@@ -221,6 +283,11 @@ class LocalReaderIT {
                 + account
                 + ", 1, now()); COMMIT");
         if (i % 20 == 0) {
+          statement.execute(
+              "TRUNCATE cut; INSERT INTO cut SELECT g, repeat('z', 400) FROM"
+                  + " generate_series(1, 3000) g; DELETE FROM cut WHERE g > "
+                  + i % 300);
+          statement.execute("VACUUM cut");
           statement.execute(
               "DROP TABLE IF EXISTS gone; CREATE TABLE gone AS SELECT g, repeat('y', 500) FROM"
                   + " generate_series(1, 2000) g; CREATE INDEX ON gone (g); DELETE FROM gone WHERE"

@@ -2,13 +2,16 @@ package com.thorbis.backup.postgres.check;
 
 import static org.assertj.core.api.Assertions.assertThat;
 
+import com.thorbis.backup.api.BackupRequest;
 import com.thorbis.backup.api.CheckItem;
 import com.thorbis.backup.api.CheckItem.Outcome;
 import com.thorbis.backup.api.ClusterIdentity;
 import com.thorbis.backup.api.WalSegmentSize;
+import com.thorbis.backup.postgres.backup.ClusterBackup;
 import com.thorbis.backup.postgres.settings.PostgresSettings;
 import com.thorbis.backup.postgres.support.MemoryRepository;
 import com.thorbis.backup.postgres.support.Sources;
+import com.thorbis.backup.spi.repository.RunControl;
 import com.thorbis.backup.testkit.postgres.PostgresBinaries;
 import com.thorbis.backup.testkit.postgres.PostgresServer;
 import java.nio.file.Path;
@@ -54,7 +57,35 @@ class PreflightIT {
             .containsExactly("postgres.slot"); // nobody streams from it
         assertThat(items).allSatisfy(PreflightIT::assertRemedyFits);
       }
+      try (PostgresSettings settings = local(server, server.dataDirectory())) {
+        List<CheckItem> items = new Preflight(settings, new MemoryRepository()).run();
+        assertThat(outcome(items, "postgres.reader")).isEqualTo(Outcome.OK);
+        assertThat(
+                new ClusterBackup(
+                        settings,
+                        BackupRequest.builder("orders").build(),
+                        new MemoryRepository(),
+                        RunControl.unattended())
+                    .run()
+                    .warnings())
+            .isEmpty();
+      }
+      try (PostgresSettings settings = local(server, folder)) {
+        List<CheckItem> items = new Preflight(settings, new MemoryRepository()).run();
+        assertThat(outcome(items, "postgres.reader")).isEqualTo(Outcome.FAIL);
+      }
     }
+  }
+
+  private PostgresSettings local(PostgresServer server, Path dataDirectory) {
+    return Sources.settings(
+        folder,
+        server.jdbcUrl("postgres"),
+        ROLE,
+        "reader",
+        "local",
+        "data-directory",
+        dataDirectory.toString());
   }
 
   @Test

@@ -3,10 +3,14 @@ package com.thorbis.backup.postgres.page;
 import static org.assertj.core.api.Assertions.assertThat;
 
 import com.thorbis.backup.api.Lsn;
+import com.thorbis.backup.spi.repository.FileContent;
 import com.thorbis.backup.spi.repository.PieceCheck;
+import java.io.IOException;
 import java.nio.ByteBuffer;
 import java.nio.ByteOrder;
+import java.util.Arrays;
 import java.util.OptionalLong;
+import java.util.concurrent.atomic.AtomicInteger;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.CsvSource;
@@ -118,6 +122,58 @@ class PageChecksumsTest {
     }
     assertThat(checksums.failed()).isEqualTo(PageChecksums.MAX_FAILURES + 10);
     assertThat(checksums.failures()).hasSize(PageChecksums.MAX_FAILURES);
+  }
+
+  /** A file of two pages, of which the second is torn so many times. */
+  private static FileContent torn(byte[] whole, int times) {
+    AtomicInteger left = new AtomicInteger(times);
+    return (offset, into, at, length) -> {
+      System.arraycopy(whole, (int) offset, into, at, length);
+      if (left.getAndDecrement() > 0) {
+        into[at + length - 100] ^= 1;
+      }
+      return true;
+    };
+  }
+
+  private static byte[] twoPages() {
+    return ByteBuffer.allocate(2 * PAGE)
+        .put(page(START.plus(-1), 0).array())
+        .put(page(START.plus(-1), 1).array())
+        .array();
+  }
+
+  @Test
+  void w26APageThatIsCaughtWhileItIsWrittenIsReadAgain() throws IOException {
+    byte[] whole = twoPages();
+    FileContent file = torn(whole, 3);
+    byte[] read = new byte[2 * PAGE + 7];
+    file.read(0, read, 7, 2 * PAGE);
+    checksums.rereading("base/5/16384").check(file, 0, read, 7, 2 * PAGE);
+    assertThat(checksums.failed()).isZero();
+    assertThat(Arrays.copyOfRange(read, 7, read.length)).isEqualTo(whole);
+  }
+
+  @Test
+  void w26APageThatStaysWrongIsDamaged() throws IOException {
+    FileContent file = torn(twoPages(), Integer.MAX_VALUE);
+    byte[] read = new byte[2 * PAGE];
+    file.read(0, read, 0, 2 * PAGE);
+    checksums.rereading("base/5/16384.1").check(file, 0, read, 0, 2 * PAGE);
+    assertThat(checksums.failures())
+        .extracting(PageChecksums.Failure::block)
+        .containsExactly(131_072L, 131_073L);
+  }
+
+  @Test
+  void pagesOfWhichOnlyAPartWasReadAreNotJudged() throws IOException {
+    byte[] whole = twoPages();
+    whole[PAGE - 5] ^= 1;
+    FileContent file = torn(whole, 0);
+    byte[] read = new byte[2 * PAGE - 20];
+    file.read(10, read, 0, read.length);
+    checksums.rereading("base/5/16384").check(file, 10, read, 0, read.length);
+    assertThat(checksums.failed()).isZero();
   }
 
   /** A filled page with the right checksum. */
