@@ -1,7 +1,9 @@
 package com.thorbis.backup.api;
 
+import java.time.Duration;
 import java.util.List;
 import java.util.Optional;
+import java.util.OptionalLong;
 
 /**
  * A proven way to a moment.
@@ -14,6 +16,7 @@ import java.util.Optional;
  * @param bytes how many bytes are written
  * @param notes what a person should know
  * @param until the position the log is replayed to where it is known beforehand
+ * @param estimate what it may take; empty before the target folder was looked at
  */
 public record RestorePlan(
     BackupDescriptor backup,
@@ -23,10 +26,23 @@ public record RestorePlan(
     long files,
     long bytes,
     List<String> notes,
-    Optional<Lsn> until) {
+    Optional<Lsn> until,
+    Optional<Estimate> estimate) {
   /** Copies the lists. */
   public RestorePlan {
     wal = List.copyOf(wal);
     notes = List.copyOf(notes);
   }
+
+  /**
+   * What a restore may take. A guess from what was seen before, never a promise.
+   *
+   * @param files until the files are laid and durable
+   * @param replay until the log is replayed; empty if the server is not started
+   * @param bytesFetched sealed bytes from the repository; empty if nothing tells
+   * @param restores how many earlier restores on this host it is made from; with 0 it comes from
+   *     figures of another machine
+   */
+  public record Estimate(
+      Duration files, Optional<Duration> replay, OptionalLong bytesFetched, int restores) {}
 }

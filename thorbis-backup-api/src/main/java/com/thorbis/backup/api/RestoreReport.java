@@ -18,6 +18,8 @@ import java.util.OptionalLong;
  * @param files how many files were written
  * @param bytesWritten plain bytes written
  * @param bytesFetched sealed bytes read from the repository
+ * @param bytesKept plain bytes that lay there already and were right
+ * @param removed how many files and folders did not belong there and were removed
  * @param walSegments how many segments the server fetched; only if it was started
  * @param reached the proven position; only if the server was started
  * @param port where the started server listens
@@ -31,6 +33,8 @@ public record RestoreReport(
     long files,
     long bytesWritten,
     long bytesFetched,
+    long bytesKept,
+    long removed,
     OptionalLong walSegments,
     Optional<Reached> reached,
     OptionalInt port,

@@ -2,9 +2,11 @@ package com.thorbis.backup.api;
 
 import java.nio.file.Path;
 import java.util.LinkedHashMap;
+import java.util.LinkedHashSet;
 import java.util.Map;
 import java.util.Objects;
 import java.util.Optional;
+import java.util.Set;
 import org.jspecify.annotations.Nullable;
 
 /** What to bring back, to which moment, and where. */
@@ -16,6 +18,9 @@ public final class RestoreRequest {
   private final @Nullable BackupId backup;
   private final @Nullable Action action;
   private final Map<String, Path> tablespaces;
+  private final Set<String> databases;
+  private final @Nullable Standby standby;
+  private final boolean delta;
   private final boolean start;
 
   private RestoreRequest(Builder builder) {
@@ -26,10 +31,13 @@ public final class RestoreRequest {
     this.backup = builder.backup;
     this.action = builder.action;
     this.tablespaces = Map.copyOf(builder.tablespaces);
+    this.databases = Set.copyOf(builder.databases);
+    this.standby = builder.standby;
+    this.delta = builder.delta;
     this.start = builder.start;
   }
 
-  /** Starts one. The folder must be new or empty. */
+  /** Starts one. Without {@link Builder#delta} the folder must be new or empty. */
   public static Builder builder(String source, Path targetDirectory) {
     return new Builder(source, targetDirectory);
   }
@@ -75,6 +83,26 @@ public final class RestoreRequest {
     return tablespaces;
   }
 
+  /**
+   * The databases whose content is laid, by name or object id, besides those that every cluster
+   * has; empty for all.
+   */
+  public Set<String> databases() {
+    return databases;
+  }
+
+  /**
+   * How the restored server follows the source instead of ending recovery; empty if it does not.
+   */
+  public Optional<Standby> standby() {
+    return Optional.ofNullable(standby);
+  }
+
+  /** Whether a stopped cluster of the source that lies in the folder is brought to the backup. */
+  public boolean delta() {
+    return delta;
+  }
+
   /** Whether to start the server on the restored files and prove the position reached. */
   public boolean start() {
     return start;
@@ -103,6 +131,15 @@ public final class RestoreRequest {
     }
   }
 
+  /**
+   * A server that stays in recovery and follows the source.
+   *
+   * @param primaryConninfo how it connects, without a password, as a libpq connection string; empty
+   *     to be made from where the source is
+   * @param slot the physical replication slot it uses; empty for none
+   */
+  public record Standby(Optional<String> primaryConninfo, Optional<String> slot) {}
+
   /** Collects a request. */
   public static final class Builder {
     private final String source;
@@ -112,6 +149,9 @@ public final class RestoreRequest {
     private @Nullable Timeline timeline;
     private @Nullable BackupId backup;
     private @Nullable Action action;
+    private final Set<String> databases = new LinkedHashSet<>();
+    private @Nullable Standby standby;
+    private boolean delta;
     private boolean start;
 
     private Builder(String source, Path targetDirectory) {
@@ -149,14 +189,41 @@ public final class RestoreRequest {
       return this;
     }
 
+    /**
+     * Lays only the content of this database, and of others it is called for: every other one gets
+     * files without content, so that the server starts and it can be dropped.
+     */
+    public Builder database(String nameOrOid) {
+      databases.add(nameOrOid);
+      return this;
+    }
+
+    /** Makes the server a standby of the source; it recovers to no target. */
+    public Builder standby(Standby standby) {
+      this.standby = standby;
+      return this;
+    }
+
+    /**
+     * Where a stopped cluster of this source lies in the folder, or what an interrupted restore of
+     * it left, changes what differs from the backup and removes what does not belong to it.
+     */
+    public Builder delta(boolean delta) {
+      this.delta = delta;
+      return this;
+    }
+
     /** Starts the server and proves the position reached. */
     public Builder start(boolean start) {
       this.start = start;
       return this;
     }
 
-    /** The request. */
+    /** The request; a standby can have no target and no action. */
     public RestoreRequest build() {
+      if (standby != null && (!(target instanceof RecoveryTarget.Latest) || action != null)) {
+        throw new IllegalArgumentException("A standby has no target, and nothing to do there");
+      }
       return new RestoreRequest(this);
     }
   }

@@ -70,6 +70,10 @@ final class PostgresEngine implements SourceEngine {
 
   @Override
   public RestorePlan plan(RestoreRequest request, Repository repository) throws IOException {
+    return new Restorer(settings).look(request, way(request, repository), repository);
+  }
+
+  private RestorePlan way(RestoreRequest request, Repository repository) throws IOException {
     SourceInfo source = source(repository);
     return new RestorePlanner(
             source, repository.backups(Optional.of(source.name())), repository.wal(source.name()))
@@ -79,7 +83,7 @@ final class PostgresEngine implements SourceEngine {
   @Override
   public RestoreReport restore(RestoreRequest request, Repository repository, RunControl control)
       throws IOException {
-    RestorePlan plan = plan(request, repository);
+    RestorePlan plan = way(request, repository);
     return new Restorer(settings).restore(request, plan, current(repository), repository, control);
   }
 

@@ -92,7 +92,16 @@ final class Facts {
         "until", plan.until(),
         "files", plan.files(),
         "bytes", plan.bytes(),
+        "estimate", plan.estimate().map(Facts::estimate),
         "notes", plan.notes());
+  }
+
+  private static Map<String, @Nullable Object> estimate(RestorePlan.Estimate estimate) {
+    return Json.object(
+        "filesMillis", estimate.files().toMillis(),
+        "replayMillis", estimate.replay().map(Duration::toMillis),
+        "bytesFetched", estimate.bytesFetched(),
+        "restores", estimate.restores());
   }
 
   static Map<String, @Nullable Object> restore(RestoreReport report) {
@@ -102,6 +111,8 @@ final class Facts {
         "files", report.files(),
         "bytesWritten", report.bytesWritten(),
         "bytesFetched", report.bytesFetched(),
+        "bytesKept", report.bytesKept(),
+        "removed", report.removed(),
         "walSegments", report.walSegments(),
         "reached", report.reached().map(Facts::reached),
         "port", report.port(),

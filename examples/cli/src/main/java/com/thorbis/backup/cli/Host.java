@@ -1,8 +1,13 @@
 package com.thorbis.backup.cli;
 
+import com.thorbis.backup.api.BackupException;
+import com.thorbis.backup.api.FailureKind;
+import java.io.BufferedReader;
 import java.io.FileDescriptor;
 import java.io.FileOutputStream;
+import java.io.IOException;
 import java.io.InputStream;
+import java.io.InputStreamReader;
 import java.io.PrintStream;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.Path;
@@ -47,5 +52,30 @@ record Host(
         terminals.contains("i") && terminals.contains("e"),
         terminals.contains("e"),
         Optional.ofNullable(System.getProperty("thorbis.launcher")).map(Path::of));
+  }
+
+  /**
+   * Lets a person say yes.
+   *
+   * @param code of the failure if nobody does
+   * @param plan the words that show what would be done
+   */
+  void confirm(String code, String plan) {
+    if (asks) {
+      err.print("Do it? Type yes: ");
+      err.flush();
+      try {
+        String answer =
+            new BufferedReader(new InputStreamReader(in, StandardCharsets.UTF_8)).readLine();
+        if ("yes".equals(answer)) {
+          return;
+        }
+      } catch (IOException e) {
+        // Nobody said yes.
+      }
+    }
+    throw BackupException.of(code, FailureKind.REFUSED, "Nobody confirmed it: nothing was changed")
+        .remedy("Look at " + plan + ", then run it with --yes.")
+        .build();
   }
 }

@@ -9,11 +9,7 @@ import com.thorbis.backup.api.PruneRequest;
 import com.thorbis.backup.api.RetentionPlan;
 import com.thorbis.backup.api.RetentionPolicy;
 import com.thorbis.backup.api.ThorbisBackup;
-import java.io.BufferedReader;
-import java.io.IOException;
-import java.io.InputStreamReader;
 import java.io.PrintStream;
-import java.nio.charset.StandardCharsets;
 import java.util.ArrayList;
 import java.util.LinkedHashMap;
 import java.util.List;
@@ -66,7 +62,7 @@ final class PruneCommand extends Job {
     List<PrunePlan> plans = plans(opened, policies);
     if (!yes) {
       plans.forEach(plan -> show(plan, thorbis().host().err()));
-      confirm();
+      thorbis().host().confirm("prune.not-confirmed", "prune --plan");
     }
     List<PruneReport> reports = new ArrayList<>();
     for (PrunePlan plan : plans) {
@@ -126,27 +122,6 @@ final class PruneCommand extends Job {
     List<PrunePlan> plans = new ArrayList<>();
     policies.forEach((name, policy) -> plans.add(opened.planPrune(name, policy)));
     return plans;
-  }
-
-  private void confirm() {
-    Host host = thorbis().host();
-    if (host.asks()) {
-      host.err().print("Do it? Type yes: ");
-      host.err().flush();
-      try {
-        String answer =
-            new BufferedReader(new InputStreamReader(host.in(), StandardCharsets.UTF_8)).readLine();
-        if ("yes".equals(answer)) {
-          return;
-        }
-      } catch (IOException e) {
-        // Nobody said yes.
-      }
-    }
-    throw BackupException.of(
-            "prune.not-confirmed", FailureKind.REFUSED, "Nobody confirmed it: nothing was changed")
-        .remedy("Look at prune --plan, then run it with --yes.")
-        .build();
   }
 
   private static Map<String, @Nullable Object> json(

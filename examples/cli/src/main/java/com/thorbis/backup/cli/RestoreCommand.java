@@ -6,10 +6,16 @@ import com.thorbis.backup.api.RestoreReport;
 import com.thorbis.backup.api.RestoreRequest;
 import com.thorbis.backup.api.RestoreRequest.Action;
 import com.thorbis.backup.api.Timeline;
+import java.io.IOException;
+import java.nio.file.Files;
 import java.nio.file.Path;
 import java.time.Instant;
+import java.util.ArrayList;
 import java.util.LinkedHashMap;
+import java.util.List;
 import java.util.Map;
+import java.util.Optional;
+import java.util.stream.Stream;
 import org.jspecify.annotations.Nullable;
 import picocli.CommandLine.ArgGroup;
 import picocli.CommandLine.Command;
@@ -26,7 +32,7 @@ final class RestoreCommand extends Job {
       names = "--target-dir",
       paramLabel = "DIR",
       required = true,
-      description = "The data directory to write: new or empty.")
+      description = "The data directory to write: new or empty, except with --delta.")
   @SuppressWarnings("NullAway.Init") // picocli sets it
   Path directory;
 
@@ -84,6 +90,37 @@ final class RestoreCommand extends Job {
       description = "Lay a tablespace (its path, name or OID) into NEW, which is empty or new.")
   Map<String, Path> tablespaces = new LinkedHashMap<>();
 
+  @Option(
+      names = "--databases",
+      paramLabel = "A,B",
+      split = ",",
+      description =
+          "Restore the content of these alone, by name or OID, besides template0, template1 and"
+              + " postgres; drop the others afterwards.")
+  List<String> databases = new ArrayList<>();
+
+  @Option(
+      names = "--delta",
+      description =
+          "Bring the stopped cluster of this source in DIR to the backup, or go on with a restore"
+              + " that was interrupted: what is right stays, what does not belong there goes.")
+  boolean delta;
+
+  @Option(names = "--standby", description = "Stay in recovery and follow the source.")
+  boolean standby;
+
+  @Option(
+      names = "--primary-conninfo",
+      paramLabel = "CONNINFO",
+      description = "How the standby connects, without a password; as sources.SOURCE.url says.")
+  @Nullable String primaryConninfo;
+
+  @Option(
+      names = "--primary-slot",
+      paramLabel = "SLOT",
+      description = "The physical replication slot the standby uses.")
+  @Nullable String primarySlot;
+
   @Option(names = "--plan", description = "Say what would be done, and do nothing.")
   boolean plan;
 
@@ -92,7 +129,7 @@ final class RestoreCommand extends Job {
       description = "Start the server on the restored files and prove the position it reaches.")
   boolean start;
 
-  @Option(names = "--yes", description = "Do not ask.")
+  @Option(names = "--yes", description = "Do it without asking; only --delta asks.")
   boolean yes;
 
   @Override
@@ -133,6 +170,7 @@ final class RestoreCommand extends Job {
                                   + range.end()
                                   + " on timeline "
                                   + range.timeline()));
+              found.estimate().ifPresent(estimate -> out.println(Words.estimate(estimate)));
               found.notes().forEach(note -> out.println("note: " + note));
             });
     return Exit.DONE;
@@ -141,7 +179,15 @@ final class RestoreCommand extends Job {
   private int restore(RestoreRequest request) {
     RestoreReport report =
         thorbis()
-            .reading(opened -> thorbis().followed(control -> opened.restore(request, control)));
+            .reading(
+                opened -> {
+                  if (delta && !yes && holdsSomething(request.targetDirectory())) {
+                    RestorePlan found = opened.plan(request);
+                    found.notes().forEach(note -> thorbis().host().err().println("note: " + note));
+                    thorbis().host().confirm("restore.not-confirmed", "restore --delta --plan");
+                  }
+                  return thorbis().followed(control -> opened.restore(request, control));
+                });
     thorbis()
         .print(
             Facts.restore(report),
@@ -160,6 +206,13 @@ final class RestoreCommand extends Job {
                       + Text.bytes(report.bytesFetched())
                       + " fetched, in "
                       + Text.span(report.durationMillis()));
+              if (delta) {
+                out.println(
+                    Text.bytes(report.bytesKept())
+                        + " were right already, "
+                        + report.removed()
+                        + " files and folders were removed");
+              }
               report
                   .reached()
                   .ifPresent(
@@ -190,9 +243,32 @@ final class RestoreCommand extends Job {
     if (action != null) {
       request.action(action(action));
     }
+    databases.forEach(request::database);
+    request.delta(delta);
+    if (standby) {
+      if (target != null || exclusive || action != null) {
+        throw Failure.usage(
+            "--standby follows the source for ever: it can have no target and no action",
+            "Leave one of them out.");
+      }
+      request.standby(
+          new RestoreRequest.Standby(
+              Optional.ofNullable(primaryConninfo), Optional.ofNullable(primarySlot)));
+    } else if (primaryConninfo != null || primarySlot != null) {
+      throw Failure.usage(
+          "--primary-conninfo and --primary-slot say how a standby connects", "Add --standby.");
+    }
     tablespaces.forEach(
         (old, place) -> request.tablespace(old, thorbis().host().folder().resolve(place)));
     return request.build();
+  }
+
+  private static boolean holdsSomething(Path folder) {
+    try (Stream<Path> entries = Files.list(folder)) {
+      return entries.findAny().isPresent();
+    } catch (IOException e) {
+      return false; // nothing to ask about; what is wrong with it, the restore says
+    }
   }
 
   private RecoveryTarget target() {

@@ -3,6 +3,7 @@ package com.thorbis.backup.cli;
 import com.thorbis.backup.api.BackupId;
 import com.thorbis.backup.api.Lsn;
 import com.thorbis.backup.api.RecoveryTarget;
+import com.thorbis.backup.api.RestorePlan;
 
 /** Reads what stands on the command line, and says moments in words. */
 final class Words {
@@ -39,6 +40,23 @@ final class Words {
       return "name " + at.name();
     }
     return target instanceof RecoveryTarget.Immediate ? "immediate" : "latest";
+  }
+
+  static String estimate(RestorePlan.Estimate estimate) {
+    StringBuilder text = new StringBuilder("Estimated: about ");
+    text.append(Text.span(estimate.files().toMillis())).append(" for the files");
+    estimate
+        .replay()
+        .ifPresent(
+            replay -> text.append(", ").append(Text.span(replay.toMillis())).append(" to replay"));
+    estimate
+        .bytesFetched()
+        .ifPresent(bytes -> text.append(", ").append(Text.bytes(bytes)).append(" fetched"));
+    return text.append(
+            estimate.restores() == 0
+                ? " (by figures of another machine: nothing was restored here yet)"
+                : " (by the last restores on this host: " + estimate.restores() + ")")
+        .toString();
   }
 
   private static String exclusive(boolean inclusive) {

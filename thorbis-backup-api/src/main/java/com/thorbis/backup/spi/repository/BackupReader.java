@@ -69,6 +69,23 @@ public interface BackupReader extends AutoCloseable {
   interface FileTarget {
     /** Starts a file. */
     FileOutput begin(StoredFile file) throws IOException;
+
+    /**
+     * What lies in a file's place already, so that what is right there is neither fetched nor
+     * written: asked before the file begins. Empty where all of it has to come.
+     */
+    default Optional<FileInput> existing(StoredFile file) throws IOException {
+      return Optional.empty();
+    }
+  }
+
+  /** A file as it lies at the target. Used by one thread. */
+  interface FileInput extends AutoCloseable {
+    /** Reads until the buffer is full or the file ends. */
+    void read(long offset, ByteBuffer into) throws IOException;
+
+    @Override
+    void close() throws IOException;
   }
 
   /** One file being laid down by one thread. */
@@ -87,8 +104,20 @@ public interface BackupReader extends AutoCloseable {
       }
     }
 
-    /** All bytes have come and were proven. */
-    void finish() throws IOException;
+    /**
+     * The next bytes are those that {@link FileTarget#existing} gave: they lie there already, and
+     * were proven.
+     */
+    default void keep(long length) throws IOException {
+      throw new UnsupportedOperationException("keep");
+    }
+
+    /**
+     * All bytes have come and were proven.
+     *
+     * @param crc32c CRC-32C of all of them
+     */
+    void finish(int crc32c) throws IOException;
 
     /** Without {@link #finish} before, the file is not whole. */
     @Override

@@ -229,6 +229,7 @@ public final class ClusterBackup {
                   checksums && settings.verifyChecksums(),
                   postmaster,
                   begun));
+      databases(writer);
       configuration(writer);
       writer.settle();
       outcome.pages().ifPresent(pages -> judge(pages, outcome.stop().lsn()));
@@ -309,6 +310,30 @@ public final class ClusterBackup {
     String words = request.label().map(text -> " " + text.replaceAll("\\p{Cntrl}", " ")).orElse("");
     String label = "thorbis " + writer.id() + words;
     return label.substring(0, Math.min(label.length(), 200));
+  }
+
+  /** Which database is which, so that some can be restored without the others. */
+  private void databases(BackupWriter writer) throws IOException {
+    byte[] names;
+    try (ServerFacts facts = ServerFacts.open(settings)) {
+      names = DatabaseNames.format(facts.databases());
+    } catch (SQLException e) {
+      LOG.debug("source={} SQL is not available", settings.source(), e);
+      return; // said once, where the backup began
+    }
+    try (BackupWriter.FileWriter out =
+        writer.file(
+            new StoredFile(
+                StoredFile.Area.META,
+                DatabaseNames.FILE,
+                StoredFile.Kind.FILE,
+                names.length,
+                CONFIGURATION_MODE,
+                settings.clock().instant()),
+            PieceCheck.NONE)) {
+      out.write(names, 0, names.length);
+      out.finish();
+    }
   }
 
   /** Configuration that the data directory does not hold, as far as the role may read it. */

@@ -90,6 +90,19 @@ final class ServerFacts implements AutoCloseable {
     return found;
   }
 
+  /** Names of databases by object id. */
+  Map<Long, String> databases() throws SQLException {
+    Map<Long, String> found = new LinkedHashMap<>();
+    try (Statement statement = sql.createStatement();
+        ResultSet rows =
+            statement.executeQuery("SELECT oid::bigint, datname FROM pg_catalog.pg_database")) {
+      while (rows.next()) {
+        found.put(rows.getLong(1), rows.getString(2));
+      }
+    }
+    return found;
+  }
+
   /** When the server was started, by its clock. */
   Instant postmasterStart() throws SQLException {
     try (Statement statement = sql.createStatement();

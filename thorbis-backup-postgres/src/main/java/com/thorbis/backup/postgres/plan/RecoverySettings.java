@@ -13,6 +13,8 @@ import java.util.Collections;
 import java.util.LinkedHashMap;
 import java.util.Locale;
 import java.util.Map;
+import java.util.Optional;
+import java.util.regex.Pattern;
 
 /**
  * What makes a server recover to a moment: a function of version, target, action, timeline and
@@ -22,6 +24,9 @@ import java.util.Map;
  * @param signalFile the empty file that must lie in the data directory
  */
 public record RecoverySettings(Map<String, String> values, String signalFile) {
+  private static final Pattern PASSWORD =
+      Pattern.compile("(^|[\\s?&])(ssl)?password\\s*=|://[^/@]*:[^/@]*@", Pattern.CASE_INSENSITIVE);
+  private static final Pattern SLOT = Pattern.compile("[a-z0-9_]{1,63}");
   private static final int OLDEST = 14;
   private static final int NEWEST = 18;
   private static final DateTimeFormatter TIME =
@@ -50,9 +55,7 @@ public record RecoverySettings(Map<String, String> values, String signalFile) {
       RestoreRequest.Action action,
       Timeline timeline,
       String restoreCommand) {
-    if (major < OLDEST || major > NEWEST) {
-      throw refused("PostgreSQL " + major + " is not supported", "Use 14 to 18.");
-    }
+    requireSupported(major);
     Map<String, String> values = new LinkedHashMap<>();
     values.put("restore_command", restoreCommand);
     values.put("recovery_target_timeline", timeline.toString());
@@ -83,6 +86,49 @@ public record RecoverySettings(Map<String, String> values, String signalFile) {
       values.put("hot_standby", "on");
     }
     return new RecoverySettings(values, "recovery.signal");
+  }
+
+  /**
+   * The settings of a server that stays in recovery and follows another.
+   *
+   * @param primaryConninfo how it connects; a password in it would lie in a file and on command
+   *     lines, and is refused
+   * @param slot the physical replication slot it uses
+   * @param restoreCommand how it gets WAL that the other has no more
+   */
+  public static RecoverySettings standby(
+      int major, String primaryConninfo, Optional<String> slot, String restoreCommand) {
+    requireSupported(major);
+    if (PASSWORD.matcher(primaryConninfo).find()) {
+      throw refused(
+          "primary_conninfo has a password, which would be shown to whoever lists processes",
+          "Put it into the .pgpass of the account that the server runs as, or give passfile=.");
+    }
+    if (slot.filter(name -> !SLOT.matcher(name).matches()).isPresent()) {
+      throw refused(
+          "No replication slot is called \"" + slot.get() + "\"",
+          "Use lower case letters, digits and underscores, at most 63.");
+    }
+    Map<String, String> values = new LinkedHashMap<>();
+    // A server ends when its command fails with more than 125, and a standby must outlive that: it
+    // asks the other server next, and comes back.
+    values.put("restore_command", restoreCommand + " || exit 1");
+    values.put("recovery_target_timeline", "latest");
+    values.put("primary_conninfo", primaryConninfo);
+    slot.ifPresent(name -> values.put("primary_slot_name", name));
+    values.put("hot_standby", "on");
+    return new RecoverySettings(values, "standby.signal");
+  }
+
+  /** A value in a libpq connection string (PostgreSQL 34.1.1.1). */
+  public static String conninfoValue(String value) {
+    return "'" + value.replace("\\", "\\\\").replace("'", "\\'") + "'";
+  }
+
+  private static void requireSupported(int major) {
+    if (major < OLDEST || major > NEWEST) {
+      throw refused("PostgreSQL " + major + " is not supported", "Use 14 to 18.");
+    }
   }
 
   /** The lines for {@code postgresql.auto.conf}, each ended by a newline. */

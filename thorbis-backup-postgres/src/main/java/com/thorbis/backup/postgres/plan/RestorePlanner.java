@@ -137,7 +137,8 @@ public final class RestorePlanner {
         backup.files(),
         backup.bytes(),
         notes,
-        Optional.of(way.until()));
+        Optional.of(way.until()),
+        Optional.empty());
   }
 
   /** The newest timeline that has WAL; one that was only announced leads nowhere yet. */

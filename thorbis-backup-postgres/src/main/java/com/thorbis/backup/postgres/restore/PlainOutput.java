@@ -24,7 +24,7 @@ final class PlainOutput implements FileOutput {
   }
 
   @Override
-  public void finish() throws IOException {
+  public void finish(int crc32c) throws IOException {
     TargetTree.endHole(channel);
     channel.force(true);
   }

@@ -34,16 +34,13 @@ import java.util.Optional;
 import java.util.OptionalInt;
 import java.util.OptionalLong;
 import java.util.Set;
-import java.util.regex.Matcher;
-import java.util.regex.Pattern;
 import java.util.zip.CRC32C;
 
 /** Writes the data directory that a plan starts from, and starts a server on it if asked to. */
 public final class Restorer {
-  private static final String LABEL = "backup_label";
-  private static final String AUTO = "postgresql.auto.conf";
-  private static final Pattern LABEL_START =
-      Pattern.compile("^START WAL LOCATION: ([0-9A-F]+/[0-9A-F]+) ", Pattern.MULTILINE);
+  static final String LABEL = "backup_label";
+  static final String AUTO = "postgresql.auto.conf";
+  private static final List<String> CONTROL = EntryPath.names(ControlFile.PATH);
 
   /** Files at the top of a data directory that are written here, or must not be there. */
   private static final Set<String> OURS =
@@ -63,7 +60,7 @@ public final class Restorer {
           "postmaster.opts");
 
   /** Folders that a server expects and that a backup may have left out because they are empty. */
-  private static final List<List<String>> EXPECTED =
+  static final List<List<String>> EXPECTED =
       List.of(
           List.of("base"),
           List.of("global"),
@@ -88,10 +85,12 @@ public final class Restorer {
   private static final long MOST_SETTINGS_BYTES = 1 << 20;
 
   private final PostgresSettings settings;
+  private final Speeds speeds;
 
   /** For the configured source. */
   public Restorer(PostgresSettings settings) {
     this.settings = settings;
+    this.speeds = new Speeds(settings);
   }
 
   /**
@@ -107,28 +106,14 @@ public final class Restorer {
       RunControl control)
       throws IOException {
     Stages stages = new Stages(control);
-    Path target = TargetTree.checkFree("The target folder", request.targetDirectory());
-    Path configuration = target.resolveSibling(target.getFileName() + "-config");
-    ServerUser owner = ServerUser.choose(settings.serverUser(), target);
     try (BackupReader reader = repository.open(plan.backup().id())) {
       stages.begin("plan", 0);
-      Tablespaces tablespaces =
-          Tablespaces.decide(
-              reader.facts().tablespaces(), request.tablespaces(), List.of(target, configuration));
-      Survey survey = Survey.of(reader, tablespaces);
-      checkLabel(reader, plan);
-      byte[] control0 = required(reader, ControlFile.PATH);
-      ControlFile controlFile = checkIdentity(plan.backup(), ControlFile.parse(control0));
-      if (survey.configured()) {
-        TargetTree.checkFree("The folder for the source's configuration", configuration);
-      }
-      RecoverySettings recovery =
-          RecoverySettings.of(
-              plan.backup().cluster().majorVersion(),
-              plan.target(),
-              request.action(),
-              plan.timeline(),
-              FetchCommand.restoreCommand(settings));
+      Preparation prepared = Preparation.of(settings, request, plan, reader);
+      Survey survey = prepared.survey();
+      Tablespaces tablespaces = prepared.tablespaces();
+      ServerUser owner = prepared.owner();
+      byte[] control0 = prepared.control();
+      RecoverySettings recovery = recovery(request, plan);
       String stored = text(reader, AUTO);
       String auto =
           Fence.file(
@@ -138,13 +123,17 @@ public final class Restorer {
               incarnation,
               plan.backup().cluster().majorVersion(),
               recovery.values());
+      prepared.expect(recovery.signalFile());
 
-      stages.begin("copy", plan.bytes());
-      TargetTree tree = TargetTree.open("The target folder", target, owner);
+      stages.begin("copy", survey.bytes());
+      TargetTree tree = prepared.open();
+      Unfinished.of(plan.backup().cluster().systemIdText(), tablespaces).write(tree);
+      long removed = prepared.clear(tree);
       Map<Long, TargetTree> outside = tablespaces.open(owner);
       long files;
       long bytes;
       long fetched;
+      long kept;
       try (Syncer syncer = new Syncer();
           ManifestWriter manifest = manifest(tree, plan.backup())) {
         for (List<String> folder : EXPECTED) {
@@ -154,23 +143,33 @@ public final class Restorer {
         for (List<String> folder : survey.folders()) {
           laying.folder(folder);
         }
-        fetched = reader.extract(Restorer::laidDown, laying, control);
-        stages.begin("sync", 0);
-        if (survey.configured()) {
-          fetched += layConfiguration(reader, configuration, owner, control);
-        }
-        Writing writing = new Writing(tree, manifest, reader.facts());
         for (Map.Entry<Long, TargetTree> place : outside.entrySet()) {
           tree.link(List.of("pg_tblspc", Long.toString(place.getKey())), place.getValue().root());
         }
-        writing.file(LABEL, required(reader, LABEL));
+        Selection selection = prepared.selection();
+        fetched = reader.extract(file -> laidDown(file, selection, false), laying, control);
+        if (selection.partial()) {
+          reader.entries(
+              file -> {
+                if (laidDown(file, selection, true)) {
+                  laying.empty(file);
+                }
+              });
+        }
+        stages.begin("sync", 0);
+        if (prepared.laysConfiguration()) {
+          fetched += layConfiguration(reader, prepared.configuration(), owner, control);
+        }
+        Writing writing = new Writing(tree, manifest, reader.facts());
+        writing.file(LABEL, Preparation.required(reader, LABEL));
         Optional<byte[]> map = tablespaces.map();
         if (map.isPresent()) {
           writing.file(Tablespaces.MAP, map.get());
         }
         if (!survey.has(MinimalConfiguration.SERVER)) {
           writing.file(
-              MinimalConfiguration.SERVER, MinimalConfiguration.server(controlFile.limits()));
+              MinimalConfiguration.SERVER,
+              MinimalConfiguration.server(prepared.controlFile().limits()));
         }
         if (!survey.has(MinimalConfiguration.ACCESS)) {
           writing.file(MinimalConfiguration.ACCESS, MinimalConfiguration.access());
@@ -190,13 +189,15 @@ public final class Restorer {
         syncer.finish();
         files = laying.files() + writing.files() + 1;
         bytes = laying.bytes() + writing.bytes() + control0.length;
+        kept = laying.kept();
       }
       control.cancellation().check();
       finish(tree, outside, control0);
       stages.end();
+      long filesMillis = stages.totalMillis();
 
       List<String> next = new ArrayList<>();
-      notes(reader, stored, survey, configuration, control, next);
+      notes(reader, stored, prepared, control, next);
       if (!request.start()) {
         announce(tree.root(), control);
         next.add(
@@ -216,13 +217,37 @@ public final class Restorer {
                 + " -l "
                 + tree.root().resolve("recovery.log")
                 + " start");
-        next.add(adoption());
-        return report(plan, tree, files, bytes, fetched, Optional.empty(), stages, next);
+        next.add(request.standby().isPresent() ? following(request) : adoption());
+        speeds.add(new Speeds.Run(survey.files(), survey.bytes(), fetched, filesMillis, 0, 0));
+        return report(
+            plan,
+            tree,
+            new Counts(files, bytes, fetched, kept, removed),
+            Optional.empty(),
+            stages,
+            next);
       }
       RecoveryRun run = new RecoveryRun(settings, repository, incarnation, control);
       RecoveryRun.Outcome outcome =
-          run.run(tree.root(), owner, request.action(), plan, stages::begin);
+          run.run(
+              tree.root(),
+              owner,
+              request.action(),
+              request.standby().isPresent(),
+              plan,
+              stages::begin);
       stages.end();
+      speeds.add(
+          new Speeds.Run(
+              survey.files(),
+              survey.bytes(),
+              fetched,
+              filesMillis,
+              plan.wal().stream().mapToLong(r -> r.end().value() - r.start().value()).sum(),
+              stages.totalMillis() - filesMillis));
+      if (request.standby().isPresent()) {
+        announce(tree.root(), control);
+      }
       if (outcome.running() && request.action() == RestoreRequest.Action.PAUSE) {
         announce(tree.root(), control);
         next.add(
@@ -230,9 +255,79 @@ public final class Restorer {
                 + settings.source());
       }
       next.addAll(outcome.next());
-      next.add(adoption());
-      return report(plan, tree, files, bytes, fetched, Optional.of(outcome), stages, next);
+      next.add(request.standby().isPresent() ? following(request) : adoption());
+      return report(
+          plan,
+          tree,
+          new Counts(files, bytes, fetched, kept, removed),
+          Optional.of(outcome),
+          stages,
+          next);
     }
+  }
+
+  private record Counts(long files, long bytes, long fetched, long kept, long removed) {}
+
+  /**
+   * What a restore would do, as far as that can be seen without doing it: refuses what it would
+   * refuse before it writes.
+   */
+  public RestorePlan look(RestoreRequest request, RestorePlan plan, Repository repository)
+      throws IOException {
+    try (BackupReader reader = repository.open(plan.backup().id())) {
+      Preparation prepared = Preparation.of(settings, request, plan, reader);
+      prepared.expect(recovery(request, plan).signalFile());
+      List<String> notes = new ArrayList<>(plan.notes());
+      notes.addAll(prepared.notes());
+      return new RestorePlan(
+          plan.backup(),
+          plan.target(),
+          plan.timeline(),
+          plan.wal(),
+          prepared.survey().files(),
+          prepared.survey().bytes(),
+          notes,
+          plan.until(),
+          Optional.of(
+              speeds.estimate(
+                  prepared.survey().files(),
+                  prepared.survey().bytes(),
+                  plan.wal(),
+                  request.start())));
+    }
+  }
+
+  private RecoverySettings recovery(RestoreRequest request, RestorePlan plan) {
+    int major = plan.backup().cluster().majorVersion();
+    String command = FetchCommand.restoreCommand(settings);
+    if (request.standby().isPresent()) {
+      return RecoverySettings.standby(
+          major,
+          request.standby().get().primaryConninfo().orElseGet(this::primary),
+          request.standby().get().slot(),
+          command);
+    }
+    return RecoverySettings.of(major, plan.target(), request.action(), plan.timeline(), command);
+  }
+
+  private String primary() {
+    return "host="
+        + RecoverySettings.conninfoValue(settings.address().host())
+        + " port="
+        + settings.address().port()
+        + " user="
+        + RecoverySettings.conninfoValue(settings.user());
+  }
+
+  private String following(RestoreRequest request) {
+    return "It follows "
+        + request
+            .standby()
+            .flatMap(RestoreRequest.Standby::primaryConninfo)
+            .orElseGet(this::primary)
+        + ": its password, if it needs one, belongs into the .pgpass of the server's account. It is"
+        + " fenced: when it is promoted and takes the source's place: thorbis source adopt "
+        + settings.source();
   }
 
   private String pgCtl(RestorePlan plan) throws IOException {
@@ -269,18 +364,18 @@ public final class Restorer {
   private static RestoreReport report(
       RestorePlan plan,
       TargetTree tree,
-      long files,
-      long bytes,
-      long fetched,
+      Counts counts,
       Optional<RecoveryRun.Outcome> outcome,
       Stages stages,
       List<String> next) {
     return new RestoreReport(
         plan.backup().id(),
         tree.root(),
-        files,
-        bytes,
-        fetched,
+        counts.files(),
+        counts.bytes(),
+        counts.fetched(),
+        counts.kept(),
+        counts.removed(),
         outcome.map(o -> OptionalLong.of(o.walSegments())).orElse(OptionalLong.empty()),
         outcome.map(RecoveryRun.Outcome::reached),
         outcome
@@ -305,14 +400,15 @@ public final class Restorer {
     for (Path folder : tree.folders()) {
       TargetTree.force(folder);
     }
-    List<String> path = EntryPath.names(ControlFile.PATH);
-    tree.write(path, controlFile);
-    TargetTree.force(Objects.requireNonNull(tree.path(path).getParent()));
+    tree.write(CONTROL, controlFile);
+    TargetTree.force(Objects.requireNonNull(tree.path(CONTROL).getParent()));
+    Unfinished.remove(tree);
     tree.give();
   }
 
   private static ManifestWriter manifest(TargetTree tree, BackupDescriptor backup)
       throws IOException {
+    tree.discard(List.of(ManifestWriter.NAME));
     FileChannel channel = tree.create(List.of(ManifestWriter.NAME));
     try {
       return new ManifestWriter(
@@ -344,64 +440,21 @@ public final class Restorer {
     return OURS.contains(name);
   }
 
-  private static boolean laidDown(StoredFile file) {
+  /** Whether a file comes from the backup, with its content or without. */
+  private static boolean laidDown(StoredFile file, Selection selection, boolean empty) {
     if (file.area() != Area.DATA || file.kind() != Kind.FILE) {
       return false;
     }
     List<String> names = EntryPath.names(file.path());
+    return laidDown(names) && selection.empties(names) == empty;
+  }
+
+  static boolean laidDown(List<String> names) {
     return !(names.size() == 1 && OURS.contains(names.get(0)))
-        && !file.path().equals(ControlFile.PATH)
+        && !names.equals(CONTROL)
         // The log comes from the archive, and slots would hold back what nobody fetches.
         && !(names.size() > 1
             && (names.get(0).equals("pg_wal") || names.get(0).equals("pg_replslot")));
-  }
-
-  private void checkLabel(BackupReader reader, RestorePlan plan) throws IOException {
-    String label = new String(required(reader, LABEL), StandardCharsets.UTF_8);
-    Matcher start = LABEL_START.matcher(label);
-    String expected = plan.backup().startLsn().toString();
-    if (!start.find() || !start.group(1).equals(expected)) {
-      throw BackupException.of(
-              "restore.wrong-label",
-              FailureKind.DAMAGED,
-              "The backup's "
-                  + LABEL
-                  + " does not start at "
-                  + expected
-                  + ": a server would replay from elsewhere and end wrong")
-          .remedy("Restore another backup.")
-          .build();
-    }
-  }
-
-  private static ControlFile checkIdentity(BackupDescriptor backup, ControlFile file) {
-    if (file.systemId() != backup.cluster().systemId()) {
-      throw BackupException.of(
-              "restore.other-cluster",
-              FailureKind.DAMAGED,
-              "The backup's "
-                  + ControlFile.PATH
-                  + " is of cluster "
-                  + Long.toUnsignedString(file.systemId())
-                  + ", not of "
-                  + backup.cluster().systemIdText())
-          .remedy("Restore another backup.")
-          .build();
-    }
-    return file;
-  }
-
-  private static byte[] required(BackupReader reader, String path) throws IOException {
-    return reader
-        .read(Area.DATA, path)
-        .orElseThrow(
-            () ->
-                BackupException.of(
-                        "restore.incomplete-backup",
-                        FailureKind.DAMAGED,
-                        "The backup has no " + path)
-                    .remedy("Restore another backup.")
-                    .build());
   }
 
   private static String text(BackupReader reader, String path) throws IOException {
@@ -420,14 +473,11 @@ public final class Restorer {
   private static void notes(
       BackupReader reader,
       String stored,
-      Survey survey,
-      Path configuration,
+      Preparation prepared,
       RunControl control,
       List<String> next)
       throws IOException {
-    if (survey.configured()) {
-      next.add("The source's own configuration lies in " + configuration);
-    }
+    next.addAll(prepared.next());
     StringBuilder texts = new StringBuilder(stored);
     for (Area area : new Area[] {Area.DATA, Area.CONFIG}) {
       texts.append('\n');

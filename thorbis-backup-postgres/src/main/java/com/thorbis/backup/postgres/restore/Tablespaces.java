@@ -2,9 +2,11 @@ package com.thorbis.backup.postgres.restore;
 
 import com.thorbis.backup.api.BackupException;
 import com.thorbis.backup.api.FailureKind;
+import com.thorbis.backup.postgres.server.ServerUser;
 import com.thorbis.backup.spi.repository.BackupFacts.Tablespace;
 import java.io.IOException;
 import java.nio.charset.StandardCharsets;
+import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.HashMap;
@@ -25,9 +27,11 @@ final class Tablespaces {
   static final String MAP = "tablespace_map";
 
   private final Map<Long, Optional<Path>> places;
+  private final Set<Path> reused;
 
-  private Tablespaces(Map<Long, Optional<Path>> places) {
+  private Tablespaces(Map<Long, Optional<Path>> places, Set<Path> reused) {
     this.places = places;
+    this.reused = reused;
   }
 
   /**
@@ -35,16 +39,30 @@ final class Tablespaces {
    *
    * @param wanted new places by the old path, the name or the object id
    * @param others folders that a tablespace may not overlap with
+   * @param there the cluster in the target folder, whose tablespaces stay where they are
    */
-  static Tablespaces decide(List<Tablespace> all, Map<String, Path> wanted, List<Path> others)
+  static Tablespaces decide(
+      List<Tablespace> all,
+      Map<String, Path> wanted,
+      List<Path> others,
+      Optional<ExistingCluster> there)
       throws IOException {
     Map<Long, Optional<Path>> places = new LinkedHashMap<>();
     Set<String> unused = new LinkedHashSet<>(wanted.keySet());
     List<Path> taken = new ArrayList<>(others);
+    Set<Path> reused = new LinkedHashSet<>();
     for (Tablespace tablespace : all) {
-      Optional<Path> place = place(tablespace, wanted, unused);
+      Optional<Path> now = there.map(t -> t.tablespaces().get(tablespace.oid()));
+      Optional<Path> place = place(tablespace, wanted, unused, now);
       if (place.isPresent()) {
-        Path free = free(tablespace, place.get(), mapped(tablespace, wanted).isPresent());
+        boolean same = now.isPresent() && sameFolder(place.get(), now.get());
+        Path free =
+            same
+                ? reused(tablespace, now.get(), there.orElseThrow())
+                : free(tablespace, place.get(), mapped(tablespace, wanted).isPresent());
+        if (same) {
+          reused.add(free);
+        }
         for (Path other : taken) {
           if (free.startsWith(other) || other.startsWith(free)) {
             throw BackupException.of(
@@ -78,11 +96,35 @@ final class Tablespaces {
                       + String.join(", ", all.stream().map(Tablespaces::described).toList()))
           .build();
     }
-    return new Tablespaces(places);
+    return new Tablespaces(places, reused);
+  }
+
+  private static boolean sameFolder(Path place, Path now) throws IOException {
+    return Files.isDirectory(place) && Files.isDirectory(now) && Files.isSameFile(place, now);
+  }
+
+  private static Path reused(Tablespace tablespace, Path now, ExistingCluster there)
+      throws IOException {
+    Path real = now.toRealPath();
+    if (there.usedElsewhere(real)) {
+      throw BackupException.of(
+              "restore.tablespace-in-use",
+              FailureKind.REFUSED,
+              "Tablespace "
+                  + described(tablespace)
+                  + " is at "
+                  + real
+                  + ", which a running server of another data directory uses, too")
+          .remedy("Say where the restored one goes: --tablespace " + tablespace.oid() + "=NEW.")
+          .detail("oid", Long.toString(tablespace.oid()))
+          .detail("location", real.toString())
+          .build();
+    }
+    return real;
   }
 
   private static Optional<Path> place(
-      Tablespace tablespace, Map<String, Path> wanted, Set<String> unused) {
+      Tablespace tablespace, Map<String, Path> wanted, Set<String> unused, Optional<Path> now) {
     List<String> names = names(tablespace);
     unused.removeAll(names);
     Optional<Path> mapped = mapped(tablespace, wanted);
@@ -90,6 +132,9 @@ final class Tablespaces {
       return mapped;
     }
     Path location = Path.of(tablespace.location());
+    if (location.isAbsolute() && now.isPresent()) {
+      return now;
+    }
     return location.isAbsolute() ? Optional.of(location) : Optional.empty();
   }
 
@@ -191,13 +236,15 @@ final class Tablespaces {
   }
 
   /** The trees outside, opened for writing. */
-  Map<Long, TargetTree> open(com.thorbis.backup.postgres.server.ServerUser owner)
-      throws IOException {
+  Map<Long, TargetTree> open(ServerUser owner) throws IOException {
     Map<Long, TargetTree> trees = new HashMap<>();
     for (Map.Entry<Long, Path> place : outside().entrySet()) {
       trees.put(
           place.getKey(),
-          TargetTree.open("The place of tablespace " + place.getKey(), place.getValue(), owner));
+          reused.contains(place.getValue())
+              ? TargetTree.reuse(place.getValue(), owner)
+              : TargetTree.open(
+                  "The place of tablespace " + place.getKey(), place.getValue(), owner));
     }
     return trees;
   }

@@ -11,6 +11,7 @@ import java.nio.file.FileAlreadyExistsException;
 import java.nio.file.Files;
 import java.nio.file.LinkOption;
 import java.nio.file.NotDirectoryException;
+import java.nio.file.OpenOption;
 import java.nio.file.Path;
 import java.nio.file.StandardOpenOption;
 import java.nio.file.attribute.FileAttribute;
@@ -20,13 +21,15 @@ import java.util.ArrayDeque;
 import java.util.ArrayList;
 import java.util.Deque;
 import java.util.List;
+import java.util.Optional;
 import java.util.Set;
 import java.util.concurrent.ConcurrentHashMap;
 import org.jspecify.annotations.Nullable;
 
 /**
- * A folder that was new or empty and is filled by us alone: private while it grows, its owner's
- * when it is whole. Safe for several threads after {@link #open}.
+ * A folder that was new or empty and is filled by us alone, or a cluster's that is brought to a
+ * backup: private while we work on it, its owner's when it is whole. Links in it are never
+ * followed. Safe for several threads after {@link #open}.
  */
 final class TargetTree {
   static final ByteBuffer ZEROS = ByteBuffer.allocate(1 << 16).asReadOnlyBuffer();
@@ -37,14 +40,20 @@ final class TargetTree {
       PosixFilePermissions.asFileAttribute(PosixFilePermissions.fromString("rw-------"));
   private static final Set<StandardOpenOption> CREATE =
       Set.of(StandardOpenOption.CREATE_NEW, StandardOpenOption.WRITE);
+  private static final Set<OpenOption> READ =
+      Set.of(StandardOpenOption.READ, LinkOption.NOFOLLOW_LINKS);
+  private static final Set<OpenOption> CHANGE =
+      Set.of(StandardOpenOption.READ, StandardOpenOption.WRITE, LinkOption.NOFOLLOW_LINKS);
 
   private final Path root;
   private final ServerUser owner;
+  private final boolean reused;
   private final Set<List<String>> folders = ConcurrentHashMap.newKeySet();
 
-  private TargetTree(Path root, ServerUser owner) {
+  private TargetTree(Path root, ServerUser owner, boolean reused) {
     this.root = root;
     this.owner = owner;
+    this.reused = reused;
   }
 
   /**
@@ -92,7 +101,9 @@ final class TargetTree {
       String what, Path place, String problem, @Nullable Exception cause) {
     return BackupException.of(
             "restore.target-not-empty", FailureKind.REFUSED, what + " " + place + " " + problem)
-        .remedy("Name a folder that is new or empty; nothing is ever overwritten.")
+        .remedy(
+            "Name a folder that is new or empty. A stopped cluster of this source in the target folder"
+                + " is brought to the backup with --delta.")
         .detail("path", place.toString())
         .cause(cause)
         .build();
@@ -109,9 +120,23 @@ final class TargetTree {
       createParents(root.getParent(), owner);
       Files.createDirectory(root, FOLDER);
     }
-    TargetTree tree = new TargetTree(root, owner);
+    TargetTree tree = new TargetTree(root, owner, false);
     tree.folders.add(List.of());
     return tree;
+  }
+
+  /** Takes a folder that was found to be this cluster's, so that nobody else can enter it. */
+  static TargetTree reuse(Path root, ServerUser owner) throws IOException {
+    owner.take(root);
+    Files.setPosixFilePermissions(root, FOLDER.value());
+    TargetTree tree = new TargetTree(root, owner, true);
+    tree.folders.add(List.of());
+    return tree;
+  }
+
+  /** Whether it may hold files that were there before. */
+  boolean reused() {
+    return reused;
   }
 
   private static void createParents(@Nullable Path folder, ServerUser owner) throws IOException {
@@ -156,7 +181,9 @@ final class TargetTree {
       try {
         Files.createDirectory(path, FOLDER);
       } catch (FileAlreadyExistsException e) {
-        throw EntryPath.hostile(String.join("/", names), "is both a file and a folder");
+        if (!reused || !Files.isDirectory(path, LinkOption.NOFOLLOW_LINKS)) {
+          throw EntryPath.hostile(String.join("/", names), "is both a file and a folder");
+        }
       }
       owner.give(path);
       folders.add(List.copyOf(names));
@@ -182,8 +209,44 @@ final class TargetTree {
     return channel;
   }
 
-  /** Makes a small file, durable but for its name. */
+  /**
+   * Opens a file that was there, to read it. Empty if nothing is there, or something else, or a
+   * file that has other names too and is not ours alone to change.
+   */
+  Optional<FileChannel> read(List<String> names) throws IOException {
+    return existing(names, READ);
+  }
+
+  /** Opens a file that was there, to change it; empty where {@link #read} is. */
+  Optional<FileChannel> change(List<String> names) throws IOException {
+    folder(names.subList(0, names.size() - 1));
+    Optional<FileChannel> found = existing(names, CHANGE);
+    if (found.isPresent()) {
+      owner.give(path(names));
+    }
+    return found;
+  }
+
+  private Optional<FileChannel> existing(List<String> names, Set<OpenOption> how)
+      throws IOException {
+    Path path = path(names);
+    if (!reused || !Files.isRegularFile(path, LinkOption.NOFOLLOW_LINKS)) {
+      return Optional.empty();
+    }
+    Object links = Files.getAttribute(path, "unix:nlink", LinkOption.NOFOLLOW_LINKS);
+    return links.equals(1) ? Optional.of(FileChannel.open(path, how)) : Optional.empty();
+  }
+
+  /** Removes a file or link that may be there. */
+  void discard(List<String> names) throws IOException {
+    if (reused) {
+      Files.deleteIfExists(path(names));
+    }
+  }
+
+  /** Makes a small file, durable but for its name; replaces one that was there before this run. */
   void write(List<String> names, byte[] content) throws IOException {
+    discard(names);
     try (FileChannel channel = create(names)) {
       writeFully(channel, ByteBuffer.wrap(content));
       channel.force(true);
@@ -193,6 +256,7 @@ final class TargetTree {
   /** Makes a symbolic link. */
   void link(List<String> names, Path to) throws IOException {
     folder(names.subList(0, names.size() - 1));
+    discard(names);
     Path path = path(names);
     Files.createSymbolicLink(path, to);
     owner.give(path);
@@ -227,6 +291,16 @@ final class TargetTree {
   static void writeFully(FileChannel channel, ByteBuffer bytes) throws IOException {
     while (bytes.hasRemaining()) {
       channel.write(bytes);
+    }
+  }
+
+  /** Reads until the buffer is full or the file ends. */
+  static void readFully(FileChannel channel, long offset, ByteBuffer into) throws IOException {
+    int from = into.position();
+    while (into.hasRemaining()) {
+      if (channel.read(into, offset + into.position() - from) < 0) {
+        return;
+      }
     }
   }
 

@@ -103,12 +103,14 @@ public final class RecoveryRun {
   /**
    * Runs.
    *
+   * @param standby whether it stays in recovery: it is there when it can be asked
    * @param stage told the name of each stage as it begins
    */
   public Outcome run(
       Path dataDirectory,
       ServerUser account,
       Action action,
+      boolean standby,
       RestorePlan plan,
       ObjLongConsumer<String> stage)
       throws IOException {
@@ -128,7 +130,7 @@ public final class RecoveryRun {
     try {
       server = RecoveryServer.start(programs, account, dataDirectory, more);
       stage.accept("recover", 0);
-      Reached reached = await(server, dataDirectory, action, plan);
+      Reached reached = await(server, dataDirectory, action, standby, plan);
       long segments = segments(server);
       Outcome outcome;
       if (action == Action.SHUTDOWN) {
@@ -223,7 +225,8 @@ public final class RecoveryRun {
     }
   }
 
-  private Reached await(RecoveryServer server, Path dataDirectory, Action action, RestorePlan plan)
+  private Reached await(
+      RecoveryServer server, Path dataDirectory, Action action, boolean standby, RestorePlan plan)
       throws IOException {
     Connection session = null;
     try {
@@ -237,7 +240,10 @@ public final class RecoveryRun {
         }
         if (session != null) {
           try {
-            Optional<Reached> reached = ask(session, server, dataDirectory, action, plan);
+            Optional<Reached> reached =
+                standby
+                    ? follows(session, plan)
+                    : ask(session, server, dataDirectory, action, plan);
             if (reached.isPresent()) {
               return reached.get();
             }
@@ -360,6 +366,25 @@ public final class RecoveryRun {
     }
     prove(server, plan, lsn, time);
     return Optional.of(new Reached(lsn, Optional.ofNullable(time), timeline));
+  }
+
+  /** Where a standby is that lets sessions in, as it does once it is consistent. */
+  private Optional<Reached> follows(Connection session, RestorePlan plan)
+      throws SQLException, IOException {
+    try (Statement statement = session.createStatement();
+        ResultSet row = statement.executeQuery(ASK)) {
+      String position = row.next() && row.getBoolean(1) ? row.getString(2) : null;
+      if (position == null || Lsn.parse(position).compareTo(plan.backup().stopLsn()) < 0) {
+        return Optional.empty();
+      }
+      Lsn lsn = Lsn.parse(position);
+      OffsetDateTime at = row.getObject(3, OffsetDateTime.class);
+      return Optional.of(
+          new Reached(
+              lsn,
+              Optional.ofNullable(at).map(OffsetDateTime::toInstant),
+              lineTo(plan).owner(before(lsn))));
+    }
   }
 
   private static Lsn before(Lsn position) {

@@ -36,6 +36,7 @@ import java.util.List;
 import java.util.Optional;
 import java.util.function.Predicate;
 import java.util.stream.Stream;
+import java.util.zip.CRC32C;
 
 /** One backup in memory or in a folder, and the WAL that a server copied into another. */
 public final class FolderRepository implements Repository {
@@ -163,7 +164,9 @@ public final class FolderRepository implements Repository {
                   output.write(ByteBuffer.wrap(content, at, count));
                 }
               }
-              output.finish();
+              CRC32C crc = new CRC32C();
+              crc.update(content);
+              output.finish((int) crc.getValue());
             }
             bytes += content.length;
           }

@@ -386,6 +386,7 @@ class RestorerIT {
             0,
             0,
             List.of(),
+            Optional.empty(),
             Optional.empty());
     return new Restorer(settings(folder))
         .restore(

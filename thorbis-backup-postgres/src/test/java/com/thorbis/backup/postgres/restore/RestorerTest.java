@@ -352,6 +352,7 @@ class RestorerTest {
             0,
             0,
             List.of(),
+            Optional.empty(),
             Optional.empty());
     RestoreReport report =
         new Restorer(TestSettings.of(folder.resolve("state"), Map.of()))

@@ -109,6 +109,7 @@ class TimelinesIT {
             0,
             0,
             List.of(),
+            Optional.empty(),
             Optional.empty());
     return new Restorer(
             TestSettings.of(

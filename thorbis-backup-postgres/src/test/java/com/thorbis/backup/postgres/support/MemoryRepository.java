@@ -166,7 +166,7 @@ public final class MemoryRepository implements Repository {
           if (entry.file().kind() == StoredFile.Kind.FILE && wanted.test(entry.file())) {
             try (FileOutput output = target.begin(entry.file())) {
               output.write(ByteBuffer.wrap(entry.content()));
-              output.finish();
+              output.finish(0);
             }
           }
         }

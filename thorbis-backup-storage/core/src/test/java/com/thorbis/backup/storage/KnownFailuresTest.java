@@ -121,7 +121,7 @@ class KnownFailuresTest {
     }
 
     @Override
-    public void finish() {
+    public void finish(int crc32c) {
       Thread.currentThread().interrupt();
     }
 

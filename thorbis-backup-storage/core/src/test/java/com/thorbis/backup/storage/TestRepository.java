@@ -240,7 +240,7 @@ final class TestRepository {
         }
 
         @Override
-        public void finish() {
+        public void finish(int crc32c) {
           finished = true;
         }
 

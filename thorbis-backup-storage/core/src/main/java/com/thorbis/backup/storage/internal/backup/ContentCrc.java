@@ -32,6 +32,13 @@ final class ContentCrc {
     tailLength = 0;
   }
 
+  /** Adds content of which the checksum is known. */
+  void append(int crc, long length) {
+    head = shifted(value(), length) ^ crc;
+    tail.reset();
+    tailLength = 0;
+  }
+
   int value() {
     return Crc.joined(head, (int) tail.getValue(), tailLength);
   }

@@ -1,11 +1,13 @@
 package com.thorbis.backup.storage.internal.backup;
 
 import com.thorbis.backup.api.FailureKind;
+import com.thorbis.backup.spi.repository.BackupReader.FileInput;
 import com.thorbis.backup.spi.repository.BackupReader.FileOutput;
 import com.thorbis.backup.spi.repository.BackupReader.FileTarget;
 import com.thorbis.backup.spi.repository.RepositoryException;
 import com.thorbis.backup.spi.repository.RunControl;
 import com.thorbis.backup.spi.repository.StoredFile;
+import com.thorbis.backup.storage.internal.pack.Fingerprint;
 import com.thorbis.backup.storage.internal.pack.PackReader;
 import com.thorbis.backup.storage.internal.pack.PackRef;
 import com.thorbis.backup.storage.internal.pack.PieceCodec;
@@ -22,6 +24,7 @@ import java.util.Iterator;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
+import java.util.OptionalInt;
 import java.util.concurrent.ArrayBlockingQueue;
 import java.util.concurrent.BlockingQueue;
 import java.util.concurrent.ExecutionException;
@@ -39,7 +42,9 @@ import org.jspecify.annotations.Nullable;
  * Lays files down with several threads. The unit of work is one large file, or a batch of small
  * ones that lie together; within it, pieces that lie together are fetched with one request, and the
  * next stretch is fetched while the one before is written. A piece that holds scattered pages stays
- * open until its last byte was written, as far as there is room.
+ * open until its last byte was written, as far as there is room. What lies at the target already
+ * and has the fingerprint of a whole piece, or of the last stretch of a file, is not fetched; what
+ * shares a piece with other content has no fingerprint of its own, and comes to be compared.
  */
 final class Extraction implements AutoCloseable {
   private static final int MOST_WORKERS = 8;
@@ -57,6 +62,7 @@ final class Extraction implements AutoCloseable {
 
   private final SealedBackupReader backup;
   private final PackReader packs;
+  private final Fingerprint.Function fingerprints;
   private final FileTarget target;
   private final RunControl control;
   private final long expectedBytes;
@@ -75,6 +81,7 @@ final class Extraction implements AutoCloseable {
   Extraction(
       SealedBackupReader backup,
       PackReader packs,
+      Fingerprint.Function fingerprints,
       Supplier<PieceCodec> codecs,
       int parallelism,
       FileTarget target,
@@ -82,6 +89,7 @@ final class Extraction implements AutoCloseable {
       long expectedBytes) {
     this.backup = backup;
     this.packs = packs;
+    this.fingerprints = fingerprints;
     this.target = target;
     this.control = control;
     this.expectedBytes = expectedBytes;
@@ -204,10 +212,11 @@ final class Extraction implements AutoCloseable {
    *
    * @param extent what to write; null where the file ends
    * @param offset where it goes in the file
+   * @param kept CRC-32C of what lies there already, if it is the extent's content
    */
-  private record Step(FileEntry file, @Nullable Extent extent, long offset) {
+  private record Step(FileEntry file, @Nullable Extent extent, long offset, OptionalInt kept) {
     @Nullable PieceRef piece() {
-      return extent == null ? null : extent.piece();
+      return extent == null || kept.isPresent() ? null : extent.piece();
     }
   }
 
@@ -328,6 +337,7 @@ final class Extraction implements AutoCloseable {
     private final PieceCodec codec;
     private final OpenPieces open = new OpenPieces();
     private final byte[][] buffers = new byte[2][];
+    private byte @Nullable [] comparing;
     private int turn;
     private @Nullable FileOutput output;
     private final ContentCrc crc = new ContentCrc();
@@ -357,17 +367,27 @@ final class Extraction implements AutoCloseable {
     }
 
     private void work(List<FileEntry> job) throws IOException, InterruptedException {
-      Steps steps = new Steps(job);
-      Fetch now = fetch(steps.stretch());
-      while (now != null) {
-        if (stop || failure.get() != null) {
-          return;
+      try (Steps steps = new Steps(job)) {
+        Fetch now = fetch(steps.stretch());
+        while (now != null) {
+          if (stop || failure.get() != null) {
+            return;
+          }
+          control.cancellation().check();
+          Fetch next = fetch(steps.stretch());
+          write(now);
+          now = next;
         }
-        control.cancellation().check();
-        Fetch next = fetch(steps.stretch());
-        write(now);
-        now = next;
       }
+    }
+
+    private byte[] comparing() {
+      byte[] buffer = comparing;
+      if (buffer == null) {
+        buffer = new byte[PieceCodec.MAX_PIECE];
+        comparing = buffer;
+      }
+      return buffer;
     }
 
     private @Nullable Fetch fetch(@Nullable Stretch from) throws IOException {
@@ -406,6 +426,10 @@ final class Extraction implements AutoCloseable {
           continue;
         }
         FileOutput to = outputOf(step.file());
+        if (step.kept().isPresent()) {
+          keep(to, extent.length(), step.kept().getAsInt());
+          continue;
+        }
         PieceRef piece = extent.piece();
         if (piece == null) {
           writeZeros(to, extent.length());
@@ -487,6 +511,13 @@ final class Extraction implements AutoCloseable {
       control.progress().advance(written.addAndGet(count), expectedBytes);
     }
 
+    private void keep(FileOutput to, long count, int sum) throws IOException {
+      crc.append(sum, count);
+      to.keep(count);
+      length += count;
+      control.progress().advance(written.addAndGet(count), expectedBytes);
+    }
+
     private void end(FileEntry file) throws IOException {
       FileOutput to = outputOf(file);
       if (length != file.file().length()
@@ -498,7 +529,7 @@ final class Extraction implements AutoCloseable {
             backup.manifestKey(),
             null);
       }
-      to.finish();
+      to.finish(crc.value());
       output = null;
       to.close();
     }
@@ -519,11 +550,12 @@ final class Extraction implements AutoCloseable {
     }
 
     /** The steps of a job, in order. */
-    private final class Steps {
+    private final class Steps implements AutoCloseable {
       private final Deque<FileEntry> files;
       private final Deque<Step> ahead = new ArrayDeque<>();
       private SealedBackupReader.@Nullable ExtentCursor cursor;
       private @Nullable FileEntry file;
+      private @Nullable FileInput there;
       private long offset;
       private Stretch planned = new Stretch();
 
@@ -555,23 +587,80 @@ final class Extraction implements AutoCloseable {
             if (files.isEmpty()) {
               return false;
             }
-            file = files.removeFirst();
-            cursor = backup.extents(file, packs, codec);
-            offset = 0;
+            begin(files.removeFirst());
             continue;
           }
           List<Extent> some = extents.next();
           if (some == null) {
-            ahead.add(new Step(current, null, offset));
+            ahead.add(new Step(current, null, offset, OptionalInt.empty()));
             cursor = null;
+            close();
             continue;
           }
           for (Extent extent : some) {
-            ahead.add(new Step(current, extent, offset));
+            ahead.add(new Step(current, extent, offset, kept(current, extent)));
             offset += extent.length();
           }
         }
         return true;
+      }
+
+      private void begin(FileEntry next) throws IOException {
+        file = next;
+        offset = 0;
+        there = target.existing(next.file()).orElse(null);
+        long all = next.file().length();
+        Extent whole = new Extent(all, null, 0);
+        OptionalInt kept =
+            all > 0 && all <= PieceCodec.MAX_PIECE
+                ? kept(next.fingerprint(), all)
+                : OptionalInt.empty();
+        if (kept.isEmpty()) {
+          cursor = backup.extents(next, packs, codec);
+        } else {
+          ahead.add(new Step(next, whole, 0, kept));
+          offset = all;
+          cursor = () -> null;
+        }
+      }
+
+      private OptionalInt kept(FileEntry of, Extent extent) throws IOException {
+        PieceRef piece = extent.piece();
+        if (piece == null) {
+          return OptionalInt.empty(); // the target sees by itself whether zeros lie there
+        }
+        if (extent.length() == piece.plainLength()) {
+          return kept(piece.fingerprint(), extent.length());
+        }
+        boolean lastStretch =
+            offset % PieceCodec.MAX_PIECE == 0 && offset + extent.length() == of.file().length();
+        return lastStretch ? kept(of.fingerprint(), extent.length()) : OptionalInt.empty();
+      }
+
+      /** CRC-32C of the next bytes at the target, if they have a fingerprint that is known. */
+      private OptionalInt kept(Fingerprint wanted, long count) throws IOException {
+        FileInput input = there;
+        if (input == null || wanted.equals(Fingerprint.ZERO)) {
+          return OptionalInt.empty();
+        }
+        ByteBuffer bytes = ByteBuffer.wrap(comparing(), 0, (int) count);
+        input.read(offset, bytes);
+        if (bytes.hasRemaining()
+            || !fingerprints.of(bytes.array(), 0, (int) count).equals(wanted)) {
+          return OptionalInt.empty();
+        }
+        CRC32C sum = new CRC32C();
+        sum.update(bytes.flip());
+        return OptionalInt.of((int) sum.getValue());
+      }
+
+      @Override
+      public void close() throws IOException {
+        FileInput input = there;
+        there = null;
+        if (input != null) {
+          input.close();
+        }
       }
     }
   }

@@ -1,6 +1,7 @@
 package com.thorbis.backup.storage.internal.backup;
 
 import com.thorbis.backup.api.BackupDescriptor;
+import com.thorbis.backup.crypto.EpochKey;
 import com.thorbis.backup.crypto.ObjectType;
 import com.thorbis.backup.spi.repository.BackupFacts;
 import com.thorbis.backup.spi.repository.BackupReader;
@@ -16,6 +17,7 @@ import com.thorbis.backup.storage.internal.copies.CopySet;
 import com.thorbis.backup.storage.internal.copies.SoundReads;
 import com.thorbis.backup.storage.internal.format.Json;
 import com.thorbis.backup.storage.internal.format.SealedObjects;
+import com.thorbis.backup.storage.internal.pack.Fingerprint;
 import com.thorbis.backup.storage.internal.pack.PackReader;
 import com.thorbis.backup.storage.internal.pack.PackRef;
 import com.thorbis.backup.storage.internal.pack.PieceCodec;
@@ -40,6 +42,7 @@ public final class SealedBackupReader implements BackupReader {
   private static final int MOST_MAPS = 128 << 10;
 
   private final Services services;
+  private final Catalog.Source source;
   private final Catalog.Entry entry;
   private final Manifest manifest;
 
@@ -47,6 +50,7 @@ public final class SealedBackupReader implements BackupReader {
   public SealedBackupReader(Services services, Catalog.Source source, Catalog.Entry entry)
       throws IOException {
     this.services = services;
+    this.source = source;
     this.entry = entry;
     this.manifest = readManifest(services, source, entry);
   }
@@ -128,6 +132,7 @@ public final class SealedBackupReader implements BackupReader {
             new Extraction(
                 this,
                 packs,
+                fingerprints(),
                 services.codecs(),
                 services.parallelism(),
                 target,
@@ -172,6 +177,12 @@ public final class SealedBackupReader implements BackupReader {
   @Override
   public void close() {
     // The repository's store and keys stay open.
+  }
+
+  /** The seed is the tree's, the same in every epoch. */
+  private Fingerprint.Function fingerprints() throws IOException {
+    EpochKey key = services.keys().key(source.tree(), SealedBackupWriter.EPOCH);
+    return new Fingerprint.Function(key.fingerprintSeed());
   }
 
   /** The pack that a piece lies in. */
@@ -268,13 +279,21 @@ public final class SealedBackupReader implements BackupReader {
               }
 
               @Override
-              public void finish() {}
+              public void finish(int crc32c) {}
 
               @Override
               public void close() {}
             };
     try (Extraction extraction =
-        new Extraction(this, packs, services.codecs(), 1, target, RunControl.unattended(), 0)) {
+        new Extraction(
+            this,
+            packs,
+            fingerprints(),
+            services.codecs(),
+            1,
+            target,
+            RunControl.unattended(),
+            0)) {
       extraction.add(found);
       extraction.finish();
     }

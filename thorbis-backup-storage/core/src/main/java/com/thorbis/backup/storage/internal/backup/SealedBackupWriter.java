@@ -76,7 +76,7 @@ import org.slf4j.LoggerFactory;
  */
 public final class SealedBackupWriter implements BackupWriter {
   private static final Logger LOG = LoggerFactory.getLogger(SealedBackupWriter.class);
-  private static final int EPOCH = 1;
+  static final int EPOCH = 1;
   private static final int MOST_PATH_BYTES = 16 << 10;
 
   /** One in so many judged stretches is compared with the base, and the first. */
