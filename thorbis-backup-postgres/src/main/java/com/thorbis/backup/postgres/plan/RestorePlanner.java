@@ -229,7 +229,7 @@ public final class RestorePlanner {
     }
     Predicate<Instant> beyond =
         target.inclusive() ? end -> end.isAfter(time) : end -> !end.isBefore(time);
-    Optional<WalStretch.Event> first = wal.firstEnd(beyond);
+    Optional<WalStretch.Event> first = wal.anEnd(beyond, backup.stopLsn());
     if (first.isPresent()) {
       if (first.get().record().compareTo(backup.stopLsn()) < 0) {
         refusal.add(

@@ -11,17 +11,24 @@ import com.thorbis.backup.postgres.wal.TimelineHistory;
 import com.thorbis.backup.spi.repository.WalArchive;
 import com.thorbis.backup.spi.repository.WalMarks;
 import java.io.IOException;
+import java.io.InterruptedIOException;
 import java.util.ArrayList;
 import java.util.HashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.Optional;
+import java.util.concurrent.ExecutionException;
+import java.util.concurrent.ExecutorService;
+import java.util.concurrent.Executors;
+import java.util.concurrent.Future;
 
 /**
  * What the archive knows, asked once: stretches, marks and histories. Follows a line of timelines
  * over what is stored of it. Used by one thread for one question.
  */
 final class WalLedger {
+  private static final int AT_ONCE = 8;
+
   private final WalArchive archive;
   private final Map<Timeline, List<WalRange>> ranges = new HashMap<>();
   private final Map<WalSegment, WalMarks> marks = new HashMap<>();
@@ -68,6 +75,42 @@ final class WalLedger {
       marks.put(segment, known);
     }
     return known;
+  }
+
+  /** Asks for the marks of several segments at once, so that a distant store answers as often. */
+  void load(List<WalSegment> segments) throws IOException {
+    List<WalSegment> unknown =
+        segments.stream().filter(segment -> !marks.containsKey(segment)).toList();
+    if (unknown.size() < 2) {
+      return;
+    }
+    ExecutorService pool =
+        Executors.newFixedThreadPool(
+            Math.min(AT_ONCE, unknown.size()),
+            task -> {
+              Thread thread = new Thread(task, "restore-plan");
+              thread.setDaemon(true);
+              return thread;
+            });
+    try {
+      List<Future<Optional<WalMarks>>> answers = new ArrayList<>();
+      for (WalSegment segment : unknown) {
+        answers.add(pool.submit(() -> archive.marks(segment)));
+      }
+      for (int i = 0; i < unknown.size(); i++) {
+        Optional<WalMarks> answer = answers.get(i).get();
+        if (answer.isPresent()) {
+          marks.put(unknown.get(i), answer.get());
+        }
+      }
+    } catch (ExecutionException e) {
+      return; // whoever needs these marks asks for them and gets the failure, if it lasts
+    } catch (InterruptedException e) {
+      Thread.currentThread().interrupt();
+      throw new InterruptedIOException("Interrupted while WAL was looked through");
+    } finally {
+      pool.shutdownNow();
+    }
   }
 
   WalArchive.WalContent open(WalSegment segment) throws IOException {

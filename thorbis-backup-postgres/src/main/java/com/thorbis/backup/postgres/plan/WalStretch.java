@@ -23,6 +23,8 @@ import org.jspecify.annotations.Nullable;
  * which segments are worth reading; what is answered was read from the records themselves.
  */
 final class WalStretch {
+  private static final int MARKS_AHEAD = 16;
+
   private final WalLedger ledger;
   private final TimelineHistory line;
   private final Lsn start;
@@ -114,6 +116,73 @@ final class WalStretch {
         event -> event.transaction() && beyond.test(event.time()));
   }
 
+  /**
+   * A commit or abort that {@code beyond} the time is: the first one, if it lies before a position
+   * or commit times never go back by more than the length of a segment. Where they do, because the
+   * server's clock was set back, it may be a later one; but empty means that there is none. Looks
+   * at the marks of few segments, unless none is found.
+   */
+  Optional<Event> anEnd(Predicate<Instant> beyond, Lsn exactTo) throws IOException {
+    int exact = 0;
+    while (exact < slices.size() && slices.get(exact).from().compareTo(exactTo) < 0) {
+      exact++;
+    }
+    Predicate<WalMarks> mayHold =
+        marks -> marks.lastEnd().isPresent() && beyond.test(marks.lastEnd().get());
+    Predicate<Event> wanted = event -> event.transaction() && beyond.test(event.time());
+    Optional<Event> early = first(0, exact, mayHold, wanted);
+    if (early.isPresent()) {
+      return early;
+    }
+    int begin = search(exact, mayHold);
+    Optional<Event> found = first(begin, slices.size(), mayHold, wanted);
+    return found.isPresent() ? found : first(exact, begin, mayHold, wanted);
+  }
+
+  /** Where to begin to look; {@code from}, where marks do not tell enough. */
+  private int search(int from, Predicate<WalMarks> beyond) throws IOException {
+    int found = slices.size() - 1;
+    while (found >= from && tellsNothing(found)) {
+      found--;
+    }
+    if (found < from || !beyond.test(marks(found))) {
+      return from;
+    }
+    int low = from;
+    int high = found;
+    while (low < high) {
+      int middle = (low + high) >>> 1;
+      int probe = middle;
+      while (probe < high && tellsNothing(probe)) {
+        probe++;
+      }
+      if (probe == high) {
+        high = middle;
+      } else if (beyond.test(marks(probe))) {
+        found = probe;
+        high = middle;
+      } else {
+        low = probe + 1;
+      }
+    }
+    while (found > from && beyond.test(marks(found - 1))) {
+      found--;
+    }
+    // One that nothing is known of is read, and so are those that no transaction ended in.
+    while (found > from && tellsNothing(found - 1)) {
+      found--;
+    }
+    return found;
+  }
+
+  private boolean tellsNothing(int slice) throws IOException {
+    return marks(slice).lastEnd().isEmpty();
+  }
+
+  private WalMarks marks(int slice) throws IOException {
+    return ledger.marks(slices.get(slice).segment());
+  }
+
   /** The end of a transaction; reads the whole stretch if the marks do not know it. */
   Optional<Event> end(long xid) throws IOException {
     Predicate<Event> wanted = event -> event.transaction() && event.xid() == xid;
@@ -131,6 +200,7 @@ final class WalStretch {
   /** The least and the greatest id of a transaction that the marks say ends after a position. */
   List<Long> outermostXids(Lsn after) throws IOException {
     List<Long> found = new ArrayList<>();
+    ahead(0, slices.size());
     for (Slice slice : slices) {
       if (slice.from().compareTo(after) >= 0
           && slice.from().equals(slice.segment().start())
@@ -156,6 +226,7 @@ final class WalStretch {
   /** The restore points that the marks know, in the log's order. */
   List<WalMarks.RestorePoint> restorePoints() throws IOException {
     List<WalMarks.RestorePoint> points = new ArrayList<>();
+    ahead(0, slices.size());
     for (Slice slice : slices) {
       for (WalMarks.RestorePoint point : ledger.marks(slice.segment()).restorePoints()) {
         if (start.compareTo(point.position()) <= 0
@@ -218,11 +289,19 @@ final class WalStretch {
   /** Reads the segments whose marks may hold it, each with the one before, until it is found. */
   private Optional<Event> first(Predicate<WalMarks> mayHold, Predicate<Event> wanted)
       throws IOException {
+    return first(0, slices.size(), mayHold, wanted);
+  }
+
+  private Optional<Event> first(
+      int begin, int end, Predicate<WalMarks> mayHold, Predicate<Event> wanted) throws IOException {
     List<Event> events = new ArrayList<>();
     WalReader reader = null;
     int next = 0;
-    for (int i = 0; i < slices.size(); i++) {
-      WalMarks marks = ledger.marks(slices.get(i).segment());
+    for (int i = begin; i < end; i++) {
+      if ((i - begin) % MARKS_AHEAD == 0) {
+        ahead(i, Math.min(end, i + MARKS_AHEAD));
+      }
+      WalMarks marks = marks(i);
       if (!mayHold.test(marks) && marks.lastRecord().isPresent()) {
         continue;
       }
@@ -244,6 +323,15 @@ final class WalStretch {
       events.clear();
     }
     return Optional.empty();
+  }
+
+  /** Asks for the marks of many at once. */
+  private void ahead(int begin, int end) throws IOException {
+    List<WalSegment> segments = new ArrayList<>();
+    for (Slice slice : slices.subList(begin, end)) {
+      segments.add(slice.segment());
+    }
+    ledger.load(segments);
   }
 
   /** Reads from a segment, and the one before it, to the end. */

@@ -204,8 +204,8 @@ public final class Restorer {
             "Keep running until recovery is over: thorbis wal serve "
                 + settings.source()
                 + (settings.launcher().isPresent()
-                    ? " (without it the server's account starts \"thorbis wal get\" for each segment,"
-                        + " and must be able to read the configuration)"
+                    ? " (without it the server's account starts \"thorbis wal get\" for each"
+                          + " segment, and must be able to read the configuration)"
                     : ""));
         next.add(
             "Start the server as "

@@ -102,8 +102,8 @@ final class TargetTree {
     return BackupException.of(
             "restore.target-not-empty", FailureKind.REFUSED, what + " " + place + " " + problem)
         .remedy(
-            "Name a folder that is new or empty. A stopped cluster of this source in the target folder"
-                + " is brought to the backup with --delta.")
+            "Name a folder that is new or empty. A stopped cluster of this source in the target"
+                + " folder is brought to the backup with --delta.")
         .detail("path", place.toString())
         .cause(cause)
         .build();

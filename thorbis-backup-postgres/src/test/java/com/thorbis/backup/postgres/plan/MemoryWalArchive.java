@@ -16,6 +16,7 @@ import java.util.Map;
 import java.util.Optional;
 import java.util.TreeMap;
 import java.util.TreeSet;
+import java.util.concurrent.atomic.AtomicInteger;
 
 /** WAL in memory; each segment whole or as far as its first bytes. */
 final class MemoryWalArchive implements WalArchive {
@@ -25,6 +26,9 @@ final class MemoryWalArchive implements WalArchive {
           Comparator.comparing(WalSegment::timeline).thenComparingLong(WalSegment::number));
   private final Map<WalSegment, WalMarks> marks = new HashMap<>();
   private final Map<Timeline, byte[]> histories = new HashMap<>();
+
+  /** How often marks were asked for. */
+  final AtomicInteger asked = new AtomicInteger();
 
   MemoryWalArchive(ClusterIdentity cluster) {
     this.cluster = cluster;
@@ -96,6 +100,7 @@ final class MemoryWalArchive implements WalArchive {
 
   @Override
   public Optional<WalMarks> marks(WalSegment segment) {
+    asked.incrementAndGet();
     return Optional.ofNullable(marks.get(segment));
   }
 

@@ -16,9 +16,12 @@ import java.util.ArrayList;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
+import java.util.Optional;
 import net.jqwik.api.ForAll;
 import net.jqwik.api.Property;
 import org.junit.jupiter.api.Test;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.ValueSource;
 
 class RecoverySettingsTest {
   private static final Timeline TEN = new Timeline(10);
@@ -118,5 +121,42 @@ class RecoverySettingsTest {
     StringBuilder value = new StringBuilder();
     text.forEach(value::append);
     return value.toString();
+  }
+
+  @Test
+  void w30AStandbyHasNoTargetAndOutlivesACommandThatFails() {
+    RecoverySettings standby =
+        RecoverySettings.standby(15, "host='db 1' user=me", Optional.of("one"), "sh fetch %f");
+    assertThat(standby.signalFile()).isEqualTo("standby.signal");
+    assertThat(standby.lines())
+        .isEqualTo(
+            "restore_command = 'sh fetch %f || exit 1'\n"
+                + "recovery_target_timeline = 'latest'\n"
+                + "primary_conninfo = 'host=''db 1'' user=me'\n"
+                + "primary_slot_name = 'one'\n"
+                + "hot_standby = 'on'\n");
+    assertThat(RecoverySettings.conninfoValue("it's \\")).isEqualTo("'it\\'s \\\\'");
+  }
+
+  @ParameterizedTest
+  @ValueSource(
+      strings = {
+        "host=db password=secret",
+        "PASSWORD = 'x' host=db",
+        "sslpassword=x",
+        "postgresql://me:secret@db/",
+        "postgresql://db/?user=me&password=secret"
+      })
+  void aPasswordNeverComesIntoTheConfiguration(String conninfo) {
+    assertThatThrownBy(() -> RecoverySettings.standby(15, conninfo, Optional.empty(), "x"))
+        .isInstanceOf(BackupException.class)
+        .hasMessageNotContaining("secret");
+  }
+
+  @ParameterizedTest
+  @ValueSource(strings = {"", "Mine", "a b", "x'y"})
+  void aSlotThatNoServerHasIsRefused(String slot) {
+    assertThatThrownBy(() -> RecoverySettings.standby(15, "host=db", Optional.of(slot), "x"))
+        .isInstanceOf(BackupException.class);
   }
 }

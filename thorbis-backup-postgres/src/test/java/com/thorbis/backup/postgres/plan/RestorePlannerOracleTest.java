@@ -55,6 +55,34 @@ class RestorePlannerOracleTest {
   }
 
   @Test
+  void d8PlannerAndBruteForceAgreeOn200TargetsOfHistoriesWithFailovers() throws IOException {
+    int[] checked = new int[4];
+    int failovers = 0;
+    for (int seed = 0; checked[0] + checked[1] + checked[2] + checked[3] < 200; seed++) {
+      Random random = new Random(seed);
+      History history = History.random(random, 60);
+      failovers += history.logs.size() - 1;
+      for (int i = 0; i < 12; i++) {
+        Timeline timeline = new Timeline(1 + random.nextInt(history.logs.size()));
+        RecoveryTarget target = target(history, timeline, random);
+        int kind =
+            List.of(
+                    RecoveryTarget.AtTime.class,
+                    RecoveryTarget.AtLsn.class,
+                    RecoveryTarget.AtTransaction.class,
+                    RecoveryTarget.AtName.class)
+                .indexOf(target.getClass());
+        if (kind >= 0 && checked[kind] < 50) {
+          check(history, timeline, target);
+          checked[kind]++;
+        }
+      }
+    }
+    assertThat(checked).containsOnly(50);
+    assertThat(failovers).isGreaterThan(10);
+  }
+
+  @Test
   void theRandomHistoriesOfferBoth() throws IOException {
     int reached = 0;
     int all = 0;

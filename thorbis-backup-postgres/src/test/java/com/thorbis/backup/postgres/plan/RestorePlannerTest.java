@@ -15,11 +15,13 @@ import com.thorbis.backup.api.SourceStatus;
 import com.thorbis.backup.api.Timeline;
 import com.thorbis.backup.api.WalRange;
 import com.thorbis.backup.api.WalSegment;
+import com.thorbis.backup.postgres.wal.SyntheticLog.Kind;
 import com.thorbis.backup.postgres.wal.SyntheticLog.Rec;
 import com.thorbis.backup.postgres.wal.TimelineHistory;
 import com.thorbis.backup.spi.repository.SourceInfo;
 import java.io.IOException;
 import java.nio.file.Path;
+import java.time.Duration;
 import java.time.Instant;
 import java.util.List;
 import java.util.Optional;
@@ -82,6 +84,58 @@ class RestorePlannerTest {
         }
       }
     }
+  }
+
+  private static History manySegments() {
+    History history = new History(new Random(4));
+    history.backup();
+    history.backups.set(0, complete(history.backups.get(0)));
+    for (int i = 0; i < 150; i++) {
+      history.end();
+      history.filler(400_000);
+    }
+    return history;
+  }
+
+  private static Rec firstEndBehind(History history, Instant time) {
+    return history.logs.get(0).records().stream()
+        .filter(record -> record.start().compareTo(history.backups.get(0).stopLsn()) >= 0)
+        .filter(record -> record.kind() == Kind.COMMIT || record.kind() == Kind.ABORT)
+        .filter(record -> record.time().isAfter(time))
+        .findFirst()
+        .orElseThrow();
+  }
+
+  @Test
+  void aTimeIsFoundByTheMarksOfFewSegments() throws IOException {
+    History history = manySegments();
+    history.store();
+    assertThat(history.archive.segments()).hasSizeGreaterThan(50);
+    for (int i = 10; i < 140; i += 17) {
+      Instant time = history.moments.get(i);
+      history.archive.asked.set(0);
+      RestorePlan plan = plan(history, new RecoveryTarget.AtTime(time, true), null);
+      assertThat(plan.until()).contains(firstEndBehind(history, time).start());
+      // Those that the search looks at, and the next ones from there, asked for at once.
+      assertThat(history.archive.asked.get()).isLessThan(35);
+    }
+  }
+
+  @Test
+  void aClockThatWasSetBackHidesNoEarlierMoment() throws IOException {
+    History history = manySegments();
+    Instant late = history.moments.get(history.moments.size() - 1);
+    history.clock(Duration.ofHours(-1));
+    for (int i = 0; i < 40; i++) {
+      history.end();
+      history.filler(400_000);
+    }
+    history.store();
+    Instant time = late.minusSeconds(60);
+    RestorePlan plan = plan(history, new RecoveryTarget.AtTime(time, true), null);
+    // A server stops before it, and would not come to the end of the log.
+    assertThat(plan.target()).isEqualTo(new RecoveryTarget.AtTime(time, true));
+    assertThat(plan.until()).contains(firstEndBehind(history, time).start());
   }
 
   @Test

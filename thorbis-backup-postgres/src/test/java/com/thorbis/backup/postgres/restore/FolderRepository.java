@@ -47,6 +47,7 @@ public final class FolderRepository implements Repository {
   private final Path archive;
   private final List<Entry> entries = new ArrayList<>();
   private BackupFacts facts;
+  private Runnable onWrite = () -> {};
 
   /** Whether the store can be reached. */
   public volatile boolean reachable = true;
@@ -106,6 +107,11 @@ public final class FolderRepository implements Repository {
     facts = changed;
   }
 
+  /** Runs before each page is written. */
+  public void onWrite(Runnable action) {
+    onWrite = action;
+  }
+
   public BackupDescriptor descriptor() {
     return new Descriptor();
   }
@@ -157,6 +163,7 @@ public final class FolderRepository implements Repository {
             byte[] content = entry.content().read();
             try (FileOutput output = target.begin(entry.file())) {
               for (int at = 0; at < content.length; at += 8192) {
+                onWrite.run();
                 int count = Math.min(8192, content.length - at);
                 if (Arrays.equals(content, at, at + count, new byte[count], 0, count)) {
                   output.zeros(count);

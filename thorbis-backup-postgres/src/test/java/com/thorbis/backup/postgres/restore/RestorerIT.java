@@ -15,6 +15,8 @@ import com.thorbis.backup.api.WalSegmentSize;
 import com.thorbis.backup.postgres.settings.PostgresSettings;
 import com.thorbis.backup.spi.repository.BackupFacts;
 import com.thorbis.backup.spi.repository.RunControl;
+import com.thorbis.backup.spi.repository.StoredFile.Area;
+import com.thorbis.backup.spi.repository.StoredFile.Kind;
 import com.thorbis.backup.testkit.postgres.PostgresBinaries;
 import com.thorbis.backup.testkit.postgres.PostgresServer;
 import java.io.IOException;
@@ -71,6 +73,10 @@ class RestorerIT {
         "INSERT INTO t VALUES (1)",
         "ALTER SYSTEM SET synchronous_standby_names = ''",
         "ALTER SYSTEM SET recovery_target_name = 'of an earlier recovery'");
+    for (String database : new String[] {"mine", "others"}) {
+      source.execute("postgres", "CREATE DATABASE " + database);
+      source.execute(database, "CREATE TABLE d AS SELECT generate_series(1, 20000) n");
+    }
     Path base = shared.resolve("base");
     Instant started = Instant.now();
     run(
@@ -95,7 +101,8 @@ class RestorerIT {
         Instant.parse(
             source.query(
                 "postgres",
-                "SELECT to_char(clock_timestamp() AT TIME ZONE 'UTC', 'YYYY-MM-DD\"T\"HH24:MI:SS.US\"Z\"')"));
+                "SELECT to_char(clock_timestamp() AT TIME ZONE 'UTC',"
+                    + " 'YYYY-MM-DD\"T\"HH24:MI:SS.US\"Z\"')"));
     source.execute(
         "postgres",
         "SELECT pg_create_restore_point('two')",
@@ -112,6 +119,9 @@ class RestorerIT {
         four = row.getLong(1);
       }
       connection.commit();
+    }
+    for (String database : new String[] {"mine", "others"}) {
+      source.execute(database, "UPDATE d SET n = n + 1", "CREATE INDEX ON d (n)", "VACUUM d");
     }
     source.execute("postgres", "INSERT INTO t VALUES (5)", "SELECT pg_switch_wal()");
     String last = source.query("postgres", "SELECT pg_walfile_name(pg_current_wal_lsn())");
@@ -149,7 +159,14 @@ class RestorerIT {
                 source.query("postgres", "SELECT system_identifier FROM pg_control_system()")),
             BINARIES.major(),
             WalSegmentSize.DEFAULT);
-    repository = new FolderRepository(cluster, archive, facts).addTree(base);
+    String databases =
+        source.query(
+            "postgres",
+            "SELECT string_agg(oid || E'\\t' || datname || E'\\n', '') FROM pg_database");
+    repository =
+        new FolderRepository(cluster, archive, facts)
+            .addTree(base)
+            .add(Area.META, "databases", Kind.FILE, databases.getBytes(StandardCharsets.UTF_8));
   }
 
   private static String previous(String segment) {
@@ -231,6 +248,102 @@ class RestorerIT {
       assertThat(report.stages().keySet())
           .containsExactly("plan", "copy", "sync", "start", "recover");
     }
+  }
+
+  @Test
+  void onlyChosenDatabasesAreLaidAndTheOthersCanBeDropped(@TempDir Path folder) throws Exception {
+    Path target = folder.resolve("target");
+    RestoreRequest.Builder request =
+        RestoreRequest.builder("orders", target)
+            .tablespace("fast", folder.resolve("new-fast"))
+            .database("mine");
+    RestoreReport laid = restore(folder, request.build(), new RecoveryTarget.Latest());
+    run("pg_verifybackup", "-n", target.toString());
+    assertThat(laid.next().toString()).contains("to be dropped").contains("others");
+    RestoreReport report =
+        restore(folder, request.delta(true).start(true).build(), new RecoveryTarget.Latest());
+    assertThat(report.bytesKept()).isGreaterThan(report.bytesWritten());
+    try (Restored restored = new Restored(target, report)) {
+      assertThat(restored.rows()).containsExactly(1, 2, 3, 4, 5);
+      assertThat(restored.text("mine", "SELECT count(*) || ' ' || sum(n) FROM d"))
+          .isEqualTo("20000 " + 20000L * 20003 / 2);
+      assertThatThrownBy(() -> restored.text("others", "SELECT count(*) FROM d"))
+          .isInstanceOf(java.sql.SQLException.class);
+      restored.run("DROP DATABASE others");
+      assertThat(
+              restored.text(
+                  "postgres", "SELECT string_agg(datname, ' ' ORDER BY datname) FROM pg_database"))
+          .isEqualTo("mine postgres template0 template1");
+    }
+    assertThatThrownBy(
+            () ->
+                restore(
+                    folder,
+                    RestoreRequest.builder("orders", folder.resolve("no")).database("mien").build(),
+                    new RecoveryTarget.Latest()))
+        .isInstanceOfSatisfying(
+            BackupException.class,
+            e -> {
+              assertThat(e.code()).isEqualTo("restore.unknown-database");
+              assertThat(e.remedy()).contains("mine");
+            });
+  }
+
+  @Test
+  void aClusterThatWentOnIsBroughtBackInPlace(@TempDir Path folder) throws Exception {
+    Path target = folder.resolve("target");
+    RestoreRequest.Builder request =
+        RestoreRequest.builder("orders", target)
+            .tablespace("fast", folder.resolve("new-fast"))
+            .start(true);
+    RestoreReport first = restore(folder, request.build(), new RecoveryTarget.Latest());
+    try (Restored restored = new Restored(target, first)) {
+      assertThatThrownBy(
+              () -> restore(folder, request.delta(true).build(), new RecoveryTarget.Latest()))
+          .isInstanceOfSatisfying(
+              BackupException.class, e -> assertThat(e.code()).isEqualTo("restore.target-running"));
+      restored.run("CREATE TABLE later AS SELECT generate_series(1, 100000) n");
+      restored.run("DELETE FROM t");
+      restored.run("CREATE DATABASE later");
+    }
+    RestoreReport again = restore(folder, request.delta(true).build(), new RecoveryTarget.Latest());
+    assertThat(again.bytesWritten()).isLessThan(first.bytesWritten() / 2);
+    assertThat(again.removed()).isPositive();
+    try (Restored restored = new Restored(target, again)) {
+      assertThat(restored.rows()).containsExactly(1, 2, 3, 4, 5);
+      assertThat(restored.text("postgres", "SELECT count(*) FROM pg_class WHERE relname = 'later'"))
+          .isEqualTo("0");
+    }
+  }
+
+  @Test
+  void aStandbyFollowsItsSource(@TempDir Path folder) throws Exception {
+    Path target = folder.resolve("target");
+    String conninfo = "host=127.0.0.1 user=postgres port=" + source.port();
+    source.execute("postgres", "SELECT pg_create_physical_replication_slot('follower')");
+    RestoreReport report =
+        restore(
+            folder,
+            RestoreRequest.builder("orders", target)
+                .tablespace("fast", folder.resolve("new-fast"))
+                .standby(new RestoreRequest.Standby(Optional.of(conninfo), Optional.of("follower")))
+                .start(true)
+                .build(),
+            new RecoveryTarget.Latest());
+    assertThat(target.resolve("standby.signal")).exists();
+    assertThat(target.resolve("recovery.signal")).doesNotExist();
+    source.execute("postgres", "CREATE TABLE followed AS SELECT 1 n");
+    try (Restored standby = new Restored(target, report)) {
+      source.awaitTrue(
+          "postgres",
+          "SELECT bool_or(replay_lsn >= pg_current_wal_lsn()) FROM pg_stat_replication",
+          java.time.Duration.ofSeconds(60));
+      assertThat(standby.text("postgres", "SELECT pg_is_in_recovery() || ' ' || n FROM followed"))
+          .isEqualTo("true 1");
+      assertThat(standby.text("postgres", "SHOW primary_slot_name")).isEqualTo("follower");
+      assertThat(standby.text("postgres", "SHOW archive_mode")).isEqualTo("off");
+    }
+    source.execute("postgres", "SELECT pg_drop_replication_slot('follower')");
   }
 
   @Test
@@ -369,6 +482,9 @@ class RestorerIT {
             .target(target)
             .start(request.start());
     request.tablespaces().forEach(complete::tablespace);
+    request.databases().forEach(complete::database);
+    request.standby().ifPresent(complete::standby);
+    complete.delta(request.delta());
     if (request.action() != RestoreRequest.Action.PROMOTE
         || !(target instanceof RecoveryTarget.Latest)) {
       complete.action(
@@ -432,10 +548,23 @@ class RestorerIT {
       this.port = report.port().orElseThrow();
     }
 
-    String text(String sql) throws Exception {
+    void run(String sql) throws Exception {
       try (Connection connection =
               DriverManager.getConnection(
                   "jdbc:postgresql://127.0.0.1:" + port + "/postgres?user=postgres");
+          Statement statement = connection.createStatement()) {
+        statement.execute(sql);
+      }
+    }
+
+    String text(String sql) throws Exception {
+      return text("postgres", sql);
+    }
+
+    String text(String database, String sql) throws Exception {
+      try (Connection connection =
+              DriverManager.getConnection(
+                  "jdbc:postgresql://127.0.0.1:" + port + "/" + database + "?user=postgres");
           Statement statement = connection.createStatement();
           ResultSet result = statement.executeQuery(sql)) {
         assertThat(result.next()).isTrue();

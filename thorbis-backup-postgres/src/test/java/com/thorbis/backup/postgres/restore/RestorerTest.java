@@ -4,27 +4,21 @@ import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
 import com.thorbis.backup.api.BackupException;
-import com.thorbis.backup.api.ClusterIdentity;
 import com.thorbis.backup.api.FailureKind;
-import com.thorbis.backup.api.Lsn;
 import com.thorbis.backup.api.RecoveryTarget;
 import com.thorbis.backup.api.RestorePlan;
 import com.thorbis.backup.api.RestoreReport;
 import com.thorbis.backup.api.RestoreRequest;
 import com.thorbis.backup.api.Timeline;
-import com.thorbis.backup.api.WalSegmentSize;
 import com.thorbis.backup.spi.repository.BackupFacts;
 import com.thorbis.backup.spi.repository.RunControl;
 import com.thorbis.backup.spi.repository.StoredFile.Area;
 import com.thorbis.backup.spi.repository.StoredFile.Kind;
 import java.io.IOException;
-import java.nio.ByteBuffer;
-import java.nio.ByteOrder;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.LinkOption;
 import java.nio.file.Path;
-import java.time.Instant;
 import java.util.Arrays;
 import java.util.HexFormat;
 import java.util.List;
@@ -42,11 +36,6 @@ import org.junit.jupiter.params.provider.ValueSource;
 
 /** What a restore refuses, and what it writes without a server. */
 class RestorerTest {
-  private static final long SYSTEM = 7301934857210394857L;
-  private static final String LABEL =
-      "START WAL LOCATION: 0/2000028 (file 000000010000000000000002)\n"
-          + "CHECKPOINT LOCATION: 0/2000060\n";
-
   @TempDir Path folder;
 
   private FolderRepository repository;
@@ -54,43 +43,13 @@ class RestorerTest {
   @BeforeEach
   void prepare() throws IOException {
     folder = folder.toRealPath();
-    repository =
-        new FolderRepository(
-                new ClusterIdentity(SYSTEM, 15, WalSegmentSize.DEFAULT),
-                Files.createDirectory(folder.resolve("archive")),
-                facts())
-            .add(Area.DATA, "backup_label", Kind.FILE, bytes(LABEL))
-            .add(Area.DATA, "global/pg_control", Kind.FILE, controlFile(SYSTEM))
-            .add(Area.DATA, "base/5/1259", Kind.FILE, new byte[8192]);
-  }
-
-  private static BackupFacts facts(BackupFacts.Tablespace... tablespaces) {
-    return new BackupFacts(
-        Lsn.parse("0/2000028"),
-        Lsn.parse("0/2000100"),
-        new Timeline(1),
-        Instant.parse("2026-01-02T03:04:05Z"),
-        Instant.parse("2026-01-02T03:04:06Z"),
-        List.of(tablespaces),
-        Map.of(),
-        List.of());
-  }
-
-  private static byte[] controlFile(long systemId) {
-    ByteBuffer bytes = ByteBuffer.allocate(8192).order(ByteOrder.LITTLE_ENDIAN);
-    bytes.putLong(0, systemId);
-    bytes.putInt(180, 321);
-    return bytes.array();
-  }
-
-  private static byte[] bytes(String text) {
-    return text.getBytes(StandardCharsets.UTF_8);
+    repository = Clusters.small(folder);
   }
 
   @ParameterizedTest
   @MethodSource("com.thorbis.backup.postgres.restore.EntryPathTest#hostile")
   void aHostileEntryStopsTheRestoreBeforeAnythingIsWritten(String path) throws IOException {
-    repository.add(Area.DATA, path, Kind.FILE, bytes("evil"));
+    repository.add(Area.DATA, path, Kind.FILE, Clusters.bytes("evil"));
     assertRefused("restore.hostile-path");
     assertThat(folder.resolve("target")).doesNotExist();
   }
@@ -115,14 +74,14 @@ class RestorerTest {
     "backup_label, DIRECTORY"
   })
   void anEntryInTheWayOfAnotherStopsTheRestore(String path, Kind kind) throws IOException {
-    repository.add(Area.DATA, path, kind, kind == Kind.FILE ? bytes("evil") : new byte[0]);
+    repository.add(Area.DATA, path, kind, kind == Kind.FILE ? Clusters.bytes("evil") : new byte[0]);
     assertRefused("restore.hostile-path");
     assertThat(folder.resolve("target/global/pg_control")).doesNotExist();
   }
 
   @Test
   void hostileConfigurationStaysOut() throws IOException {
-    repository.add(Area.CONFIG, "../../pg_hba.conf", Kind.FILE, bytes("evil"));
+    repository.add(Area.CONFIG, "../../pg_hba.conf", Kind.FILE, Clusters.bytes("evil"));
     assertRefused("restore.hostile-path");
   }
 
@@ -141,7 +100,7 @@ class RestorerTest {
           "pg_replslot/mine/state",
           "pg_wal/000000010000000000000002"
         }) {
-      repository.add(Area.DATA, name, Kind.FILE, bytes("stale"));
+      repository.add(Area.DATA, name, Kind.FILE, Clusters.bytes("stale"));
     }
     restore();
     Path target = folder.resolve("target");
@@ -212,7 +171,11 @@ class RestorerTest {
   void aLabelOfAnotherBackupIsRefused() throws IOException {
     repository
         .remove("backup_label")
-        .add(Area.DATA, "backup_label", Kind.FILE, bytes(LABEL.replace("0/2000028", "0/1000028")));
+        .add(
+            Area.DATA,
+            "backup_label",
+            Kind.FILE,
+            Clusters.bytes(Clusters.LABEL.replace("0/2000028", "0/1000028")));
     assertRefused("restore.wrong-label");
     repository.remove("backup_label");
     assertRefused("restore.incomplete-backup");
@@ -222,15 +185,15 @@ class RestorerTest {
   void aControlFileOfAnotherClusterIsRefused() throws IOException {
     repository
         .remove("global/pg_control")
-        .add(Area.DATA, "global/pg_control", Kind.FILE, controlFile(SYSTEM + 1));
+        .add(Area.DATA, "global/pg_control", Kind.FILE, Clusters.controlFile(Clusters.SYSTEM + 1));
     assertRefused("restore.other-cluster");
   }
 
   @Test
   void configurationFromOutsideIsLaidBesideAndAMinimalOneWritten() throws IOException {
     repository
-        .add(Area.CONFIG, "postgresql.conf", Kind.FILE, bytes("max_connections = 1000\n"))
-        .add(Area.CONFIG, "conf.d/more.conf", Kind.FILE, bytes("x\n"));
+        .add(Area.CONFIG, "postgresql.conf", Kind.FILE, Clusters.bytes("max_connections = 1000\n"))
+        .add(Area.CONFIG, "conf.d/more.conf", Kind.FILE, Clusters.bytes("x\n"));
     RestoreReport report = restore();
     assertThat(folder.resolve("target-config/postgresql.conf"))
         .hasContent("max_connections = 1000");
@@ -247,8 +210,9 @@ class RestorerTest {
 
   @Test
   void aTablespaceInsideTheDataDirectoryStaysThere() throws IOException {
-    repository.facts(facts(new BackupFacts.Tablespace(16385, "inside", "pg_tblspc/16385")));
-    repository.add(Area.DATA, "pg_tblspc/16385/PG_15/5/16390", Kind.FILE, bytes("rows"));
+    repository.facts(
+        Clusters.facts(new BackupFacts.Tablespace(16385, "inside", "pg_tblspc/16385")));
+    repository.add(Area.DATA, "pg_tblspc/16385/PG_15/5/16390", Kind.FILE, Clusters.bytes("rows"));
     restore();
     assertThat(folder.resolve("target/pg_tblspc/16385/PG_15/5/16390")).hasContent("rows");
     assertThat(folder.resolve("target/tablespace_map")).doesNotExist();
@@ -257,9 +221,10 @@ class RestorerTest {
   @ParameterizedTest
   @CsvSource({"16385", "fast", "/srv/not there/fast"})
   void aTablespaceIsMappedByEachOfItsNames(String name) throws IOException {
-    repository.facts(facts(new BackupFacts.Tablespace(16385, "fast", "/srv/not there/fast")));
+    repository.facts(
+        Clusters.facts(new BackupFacts.Tablespace(16385, "fast", "/srv/not there/fast")));
     repository.add(Area.DATA, "pg_tblspc/16385", Kind.DIRECTORY, new byte[0]);
-    repository.add(Area.DATA, "pg_tblspc/16385/PG_15/5/16390", Kind.FILE, bytes("rows"));
+    repository.add(Area.DATA, "pg_tblspc/16385/PG_15/5/16390", Kind.FILE, Clusters.bytes("rows"));
     Path place = folder.resolve("new place \u00e4\\x");
     restore(request().tablespace(name, place).build());
     assertThat(place.resolve("PG_15/5/16390")).hasContent("rows");
@@ -271,8 +236,8 @@ class RestorerTest {
   @Test
   void anUnmappedTablespaceGoesToItsPlaceIfNothingIsThere() throws IOException {
     Path place = folder.resolve("srv/fast");
-    repository.facts(facts(new BackupFacts.Tablespace(16385, "fast", place.toString())));
-    repository.add(Area.DATA, "pg_tblspc/16385/PG_15/5/16390", Kind.FILE, bytes("rows"));
+    repository.facts(Clusters.facts(new BackupFacts.Tablespace(16385, "fast", place.toString())));
+    repository.add(Area.DATA, "pg_tblspc/16385/PG_15/5/16390", Kind.FILE, Clusters.bytes("rows"));
     restore();
     assertThat(place.resolve("PG_15/5/16390")).hasContent("rows");
   }
@@ -280,7 +245,7 @@ class RestorerTest {
   @Test
   void tablespacesThatOverlapAreRefused() throws IOException {
     repository.facts(
-        facts(
+        Clusters.facts(
             new BackupFacts.Tablespace(16385, "one", "/srv/one"),
             new BackupFacts.Tablespace(16386, "two", "/srv/two")));
     Path place = folder.resolve("place");
