@@ -149,7 +149,7 @@ final class ReplicationReader implements ClusterReader {
                         }
 
                         @Override
-                        public void finish() {}
+                        public void finish(int crc32c) {}
 
                         @Override
                         public void close() {}

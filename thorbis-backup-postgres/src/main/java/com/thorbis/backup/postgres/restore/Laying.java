@@ -160,7 +160,7 @@ final class Laying implements FileTarget {
 
     final void finishEmpty() throws IOException {
       end();
-      manifest.empty(file.path(), position, file.modifiedAt());
+      manifest.unsummed(file.path(), position, file.modifiedAt());
       handOver();
     }
 

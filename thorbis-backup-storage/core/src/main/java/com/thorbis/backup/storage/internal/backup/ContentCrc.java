@@ -34,7 +34,7 @@ final class ContentCrc {
 
   /** Adds content of which the checksum is known. */
   void append(int crc, long length) {
-    head = shifted(value(), length) ^ crc;
+    head = Crc.joined(value(), crc, length);
     tail.reset();
     tailLength = 0;
   }
