@@ -158,7 +158,7 @@ abstract class SyntheticCluster {
         }
 
         @Override
-        public void finish() {
+        public void finish(int crc32c) {
           if (held > 0) {
             look();
           }
