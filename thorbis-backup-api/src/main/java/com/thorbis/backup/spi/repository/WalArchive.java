@@ -1,6 +1,7 @@
 package com.thorbis.backup.spi.repository;
 
 import com.thorbis.backup.api.ClusterIdentity;
+import com.thorbis.backup.api.Lsn;
 import com.thorbis.backup.api.Timeline;
 import com.thorbis.backup.api.WalRange;
 import com.thorbis.backup.api.WalSegment;
@@ -68,6 +69,33 @@ public interface WalArchive {
    * What is stored of a timeline, in order, joined where it touches. A hole between two is a gap.
    */
   List<WalRange> ranges(Timeline timeline) throws IOException;
+
+  /**
+   * How long the stretches are that summaries are kept of, in bytes: a power of two and whole
+   * segments.
+   */
+  default long summarySpan() {
+    return Math.max(128L << 20, cluster().segmentSize().bytes());
+  }
+
+  /**
+   * Keeps a note of what a stretch of WAL changes. It says nothing that the WAL does not, so an
+   * archive may keep none, and the first one that is kept stays.
+   *
+   * @param start where the stretch starts, a multiple of {@link #summarySpan}
+   */
+  default Stored storeSummary(Timeline timeline, Lsn start, byte[] summary) throws IOException {
+    return Stored.ALREADY_PRESENT;
+  }
+
+  /**
+   * The note of a stretch. Empty if there is none.
+   *
+   * @param start where the stretch starts, a multiple of {@link #summarySpan}
+   */
+  default Optional<byte[]> summary(Timeline timeline, Lsn start) throws IOException {
+    return Optional.empty();
+  }
 
   /** Whether a write was needed. */
   enum Stored {

@@ -15,7 +15,9 @@ public enum ObjectType {
   /** A timeline history file. */
   HISTORY(5, "wal-history"),
   /** What all commits up to one add up to. */
-  CHECKPOINT(6, "checkpoint");
+  CHECKPOINT(6, "checkpoint"),
+  /** What a stretch of write-ahead log changes. */
+  WAL_SUMMARY(7, "wal-summary");
 
   private static final ObjectType[] VALUES = values();
 

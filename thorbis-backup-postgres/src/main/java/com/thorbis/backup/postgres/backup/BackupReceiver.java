@@ -37,7 +37,7 @@ final class BackupReceiver implements BaseBackupListener, TarReader.Target, Auto
   private final BackupWriter writer;
   private final Progress progress;
   private final boolean checkPages;
-  private final ChangeDetection detection;
+  private ChangeDetection detection;
   private final Begun begun;
   private final Instant now;
   private final ReceivedFiles files = new ReceivedFiles();
@@ -62,8 +62,8 @@ final class BackupReceiver implements BaseBackupListener, TarReader.Target, Auto
   /** Told where a backup begins; may refuse it. */
   @FunctionalInterface
   interface Begun {
-    /** It begins. */
-    void at(WalPosition start) throws IOException;
+    /** It begins; returns how it is found out what changed, now that this is known. */
+    ChangeDetection at(WalPosition start, ChangeDetection planned) throws IOException;
   }
 
   /**
@@ -71,7 +71,7 @@ final class BackupReceiver implements BaseBackupListener, TarReader.Target, Auto
    *
    * @param systemId the cluster's
    * @param checkPages whether the cluster's pages have checksums that are to be checked
-   * @param detection how it is found out what changed
+   * @param planned how it is to be found out what changed
    * @param begun told where the backup begins, before its first file
    * @param now what the manifest is dated with
    */
@@ -80,14 +80,14 @@ final class BackupReceiver implements BaseBackupListener, TarReader.Target, Auto
       Progress progress,
       long systemId,
       boolean checkPages,
-      ChangeDetection detection,
+      ChangeDetection planned,
       Begun begun,
       Instant now)
       throws IOException {
     this.writer = writer;
     this.progress = progress;
     this.checkPages = checkPages;
-    this.detection = detection;
+    this.detection = planned;
     this.begun = begun;
     this.now = now;
     this.manifest = new ManifestCheck(files, systemId);
@@ -101,7 +101,7 @@ final class BackupReceiver implements BaseBackupListener, TarReader.Target, Auto
     if (checkPages) {
       pages = new PageChecksums(position.lsn());
     }
-    begun.at(position);
+    detection = begun.at(position, detection);
     progress.begin("copy", expectedBytes);
   }
 

@@ -15,8 +15,10 @@ import com.thorbis.backup.postgres.capture.AwaitingBackups;
 import com.thorbis.backup.postgres.capture.Descent;
 import com.thorbis.backup.postgres.capture.Pause;
 import com.thorbis.backup.postgres.capture.WalCompanion;
+import com.thorbis.backup.postgres.capture.WalTail;
 import com.thorbis.backup.postgres.page.PageChecksums;
 import com.thorbis.backup.postgres.settings.PostgresSettings;
+import com.thorbis.backup.postgres.wal.ChangedBlocks;
 import com.thorbis.backup.postgres.wal.TimelineHistory;
 import com.thorbis.backup.postgres.wire.BaseBackupListener;
 import com.thorbis.backup.postgres.wire.Failures;
@@ -43,6 +45,8 @@ import java.util.List;
 import java.util.Map;
 import java.util.Optional;
 import java.util.Set;
+import java.util.concurrent.atomic.AtomicReference;
+import org.jspecify.annotations.Nullable;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
@@ -78,6 +82,10 @@ public final class ClusterBackup {
   private final Journal journal;
   private Optional<Instant> postmaster = Optional.empty();
   private boolean checksums;
+  private @Nullable TimelineHistory history;
+
+  /** What of the list of changed blocks was found to be wrong. */
+  private final AtomicReference<@Nullable String> contradiction = new AtomicReference<>();
 
   /** One run. */
   public ClusterBackup(
@@ -208,12 +216,16 @@ public final class ClusterBackup {
           settings.source(),
           base == null ? "" : base.id());
       BackupReceiver.Begun begun =
-          position -> {
+          (position, planned) -> {
             if (base != null && position.lsn().compareTo(base.stopLsn()) < 0) {
               throw new UnusableBaseException(
                   "it would begin at " + position.lsn() + ", before the end of " + base.id());
             }
             companion.ifPresent(wal -> wal.start(position.timeline(), position.lsn()));
+            boolean wanted =
+                planned.equals(ChangeDetection.COMPARISON)
+                    || reader.selective() && planned.judgedFrom().isPresent();
+            return base != null && wanted ? listed(base, position, archive, planned) : planned;
           };
       ClusterReader.Outcome outcome =
           reader.read(
@@ -232,9 +244,51 @@ public final class ClusterBackup {
       databases(writer);
       configuration(writer);
       writer.settle();
+      requireNoContradiction();
       outcome.pages().ifPresent(pages -> judge(pages, outcome.stop().lsn()));
       BackupFacts facts = facts(outcome.start(), outcome.stop(), startedAt, outcome.tablespaces());
       return commit(writer, facts, archive, companion);
+    }
+  }
+
+  /** Finds what the log changed since the base began, if that is known. */
+  private ChangeDetection listed(
+      BackupDescriptor base, WalPosition start, WalArchive archive, ChangeDetection otherwise)
+      throws IOException {
+    try {
+      TimelineHistory line = history;
+      if (line == null || !line.timeline().equals(start.timeline())) {
+        throw new WalMap.Unknown("the server has changed to timeline " + start.timeline());
+      }
+      WalTail tail = new WalTail(settings, control.cancellation());
+      ChangedBlocks changed =
+          new WalMap(archive, Optional.of(tail), control.cancellation())
+              .between(line, base.startLsn(), start.lsn());
+      ChangeDetection map =
+          ChangeDetection.walMap(
+              new ChangeDetection.Listed(
+                  changed,
+                  base.startLsn(),
+                  start.lsn(),
+                  problem -> contradiction.compareAndSet(null, problem)),
+              checksums);
+      journal.put("change-detection", map.label());
+      journal.put("cross-check", map.crossCheck());
+      journal.note("What changed is known from the WAL since " + base.startLsn());
+      return map;
+    } catch (WalMap.Unknown e) {
+      String name = "change-detection-because";
+      String before = journal.attributes().get("postgres." + name);
+      journal.put(name, before == null ? e.reason() : before + "; " + e.reason());
+      journal.note("The WAL does not tell what changed: " + e.reason());
+      return otherwise;
+    }
+  }
+
+  private void requireNoContradiction() throws UnusableBaseException {
+    String problem = contradiction.get();
+    if (problem != null) {
+      throw new UnusableBaseException("what the WAL is said to have changed lacks " + problem);
     }
   }
 
@@ -248,17 +302,18 @@ public final class ClusterBackup {
     if (type == BackupType.FULL) {
       return new BaseChoice(null, null, Optional.empty());
     }
-    TimelineHistory history =
+    TimelineHistory line =
         server.timeline().number() == 1
             ? TimelineHistory.first(server.timeline())
             : TimelineHistory.parse(
                 server.timeline(), connection.timelineHistory(server.timeline()));
+    history = line;
     SourceInfo source =
         repository
             .source(settings.source())
             .orElseThrow(() -> new IllegalStateException("The source was registered just now"));
     BaseChoice choice =
-        BaseChoice.of(type, repository, source, cluster, server, history, journal.attributes());
+        BaseChoice.of(type, repository, source, cluster, server, line, journal.attributes());
     if (choice.base() == null) {
       String nothing = "this is a full backup: ";
       if (choice.refused().isPresent()) {

@@ -12,6 +12,11 @@ interface ClusterReader extends AutoCloseable {
   /** The name under which it is configured and recorded. */
   String name();
 
+  /** Whether it can leave out what did not change. */
+  default boolean selective() {
+    return false;
+  }
+
   /**
    * Writes everything that is of the cluster: its files, the label among them, and in the area META
    * the manifest and the tablespace map. Configuration from elsewhere is not its business. What it

@@ -82,10 +82,15 @@ final class FilesReader implements ClusterReader {
   }
 
   @Override
+  public boolean selective() {
+    return true;
+  }
+
+  @Override
   public Outcome read(Reading reading) throws IOException {
-    ChangeDetection detection = reading.byPages("");
+    ChangeDetection planned = reading.byPages("");
     WalPosition start = bracket.start(reading.label(), settings.fastCheckpoint());
-    reading.begun().at(start);
+    ChangeDetection detection = reading.begun().at(start, planned);
     ControlData before = ControlFileCopy.of(files).data();
     if (before.systemId() != reading.cluster().systemId()
         || before.redo().compareTo(start.lsn()) < 0
@@ -224,7 +229,7 @@ final class FilesReader implements ClusterReader {
                   pages == null ? PageChecksums.InPlace.NONE : pages.rereading(path),
                   this::passed,
                   crc -> manifest.file(path, length, entry.modifiedAt(), crc)),
-              detection.arrival(path));
+              detection.selective(path, length));
     }
 
     @Override

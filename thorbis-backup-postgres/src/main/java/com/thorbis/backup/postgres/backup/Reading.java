@@ -42,7 +42,7 @@ record Reading(
     }
     Optional<String> doubt =
         ChangeDetection.doubt(base, facts, journal.attributes(), postmaster, server.timeline());
-    doubt.ifPresent(why -> journal.note("Every page is compared with the base's: " + why));
+    doubt.ifPresent(why -> journal.note("Pages do not tell by themselves what changed: " + why));
     ChangeDetection detection =
         doubt.isEmpty()
             ? ChangeDetection.pageLsn(base.startLsn(), checksums)

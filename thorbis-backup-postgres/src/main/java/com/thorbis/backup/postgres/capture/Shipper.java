@@ -2,22 +2,29 @@ package com.thorbis.backup.postgres.capture;
 
 import com.thorbis.backup.api.Lsn;
 import com.thorbis.backup.api.WalSegment;
+import com.thorbis.backup.postgres.wal.BlockSummarizer;
+import com.thorbis.backup.postgres.wal.BlockSummary;
 import com.thorbis.backup.spi.repository.WalArchive;
 import com.thorbis.backup.spi.repository.WalMarks;
 import java.io.IOException;
 import java.io.InterruptedIOException;
 import java.nio.ByteBuffer;
+import java.util.Queue;
 import java.util.concurrent.ArrayBlockingQueue;
 import java.util.concurrent.BlockingQueue;
+import java.util.concurrent.ConcurrentLinkedQueue;
 import java.util.concurrent.TimeUnit;
 import java.util.function.Consumer;
 import org.jspecify.annotations.Nullable;
+import org.slf4j.Logger;
+import org.slf4j.LoggerFactory;
 
 /**
  * Stores WAL on a thread of its own, in order, so that reading goes on meanwhile. What waits is
  * bounded. After a failure nothing more is stored, and every call throws it.
  */
 final class Shipper implements AutoCloseable {
+  private static final Logger LOG = LoggerFactory.getLogger(Shipper.class);
   private static final int MOST_WAITING = 4;
 
   private final WalArchive archive;
@@ -26,6 +33,7 @@ final class Shipper implements AutoCloseable {
   private final Thread thread = new Thread(this::run, "thorbis-wal-shipper");
   private volatile @Nullable Throwable failure;
   private volatile boolean closing;
+  private final Queue<BlockSummarizer.Span> summaries = new ConcurrentLinkedQueue<>();
   private int unfinished;
 
   /**
@@ -78,6 +86,31 @@ final class Shipper implements AutoCloseable {
     }
   }
 
+  /**
+   * Hands over what a stretch of the log changes; it is stored when that log is. At the end what
+   * still waits is dropped.
+   */
+  void summarize(BlockSummarizer.Span span) {
+    if (span.whole()) {
+      summaries.add(span);
+    }
+  }
+
+  /** A summary that is not stored is made again by the backup that needs it. */
+  private void storeSummaries(Lsn end) {
+    BlockSummarizer.Span next = summaries.peek();
+    while (next != null && next.needed().compareTo(end) <= 0) {
+      summaries.remove();
+      BlockSummary summary = next.summary();
+      try {
+        archive.storeSummary(summary.timeline(), summary.start(), summary.encode());
+      } catch (IOException e) {
+        LOG.warn("The summary of the log from {} is not stored: {}", summary.start(), e.toString());
+      }
+      next = summaries.peek();
+    }
+  }
+
   /** Returns when all that was handed over is durable. */
   void await() throws IOException {
     synchronized (this) {
@@ -122,6 +155,7 @@ final class Shipper implements AutoCloseable {
         }
         shipment.done().run();
         stored.accept(end);
+        storeSummaries(end);
         synchronized (this) {
           unfinished--;
           notifyAll();

@@ -6,6 +6,7 @@ import com.thorbis.backup.api.FailureKind;
 import com.thorbis.backup.api.Lsn;
 import com.thorbis.backup.api.Timeline;
 import com.thorbis.backup.api.WalSegment;
+import com.thorbis.backup.postgres.wal.BlockSummarizer;
 import com.thorbis.backup.postgres.wal.WalReader;
 import com.thorbis.backup.postgres.wire.ProtocolException;
 import com.thorbis.backup.spi.repository.WalArchive;
@@ -39,6 +40,7 @@ final class TimelineCapture {
   private final BlockingQueue<byte[]> free;
   private final int capacity;
   private final boolean wholeSegments;
+  private final long spanBytes;
 
   private byte[] buffer;
 
@@ -75,6 +77,7 @@ final class TimelineCapture {
     this.cluster = cluster;
     this.timeline = first.timeline();
     this.shipper = shipper;
+    this.spanBytes = archive.summarySpan();
     int segmentBytes = cluster.segmentSize().bytes();
     this.wholeSegments = segmentBytes <= LARGEST_BUFFER;
     this.capacity = wholeSegments ? segmentBytes : PART_BYTES;
@@ -94,7 +97,7 @@ final class TimelineCapture {
         shipped = base.plus(overlap.remaining());
       }
     } else {
-      this.reader = new WalReader(cluster, timeline, base);
+      this.reader = reader(base, base);
     }
   }
 
@@ -106,13 +109,26 @@ final class TimelineCapture {
       WalSegment before = new WalSegment(timeline, first.number() - 1, first.size());
       Optional<WalArchive.WalContent> stored = archive.open(before);
       if (stored.isPresent() && stored.get().complete()) {
-        WalReader primed = new WalReader(cluster, timeline, before.start());
+        WalReader primed = reader(before.start(), first.start());
         primed.feed(stored.get().bytes());
         primed.takeMarks(Optional.empty());
         return primed;
       }
     }
-    return new WalReader(cluster, timeline, base);
+    return reader(base, base);
+  }
+
+  private WalReader reader(Lsn start, Lsn begin) {
+    return new WalReader(
+        cluster,
+        timeline,
+        start,
+        new BlockSummarizer(
+            cluster,
+            timeline,
+            begin,
+            spanBytes,
+            shipper::summarize));
   }
 
   /** For large segments: up to where they are stored already. */

@@ -31,6 +31,29 @@ public final class PageLsnJudge implements Arrival.PageJudge {
 
   private static final int INFO_HINTS = 0x0F00;
 
+  private static final int SPECIAL = 16;
+
+  /** The last two bytes of an index page name its kind; a B-tree's are anything below. */
+  private static final int HASH_PAGE = 0xFF80;
+
+  private static final int GIST_PAGE = 0xFF81;
+  private static final int SPGIST_PAGE = 0xFF82;
+  private static final int BRIN_REGULAR_PAGE = 0xF093;
+
+  /** Hints in an index page's own flags, that it holds what may be removed. */
+  private static final int BTREE_GARBAGE = 0x0040;
+
+  private static final int HASH_GARBAGE = 0x0080;
+  private static final int GIST_GARBAGE = 0x0010;
+
+  /** That a page's tuples are to be moved is known to those alone who move them. */
+  private static final int BRIN_EVACUATED = 0x0001;
+
+  private static final int SPGIST_META = 0x0001;
+
+  /** What follows is where there was room last. */
+  private static final int SPGIST_META_KEPT = ITEMS + 4;
+
   private final long baseStart;
   private final boolean checksums;
   private final long firstBlock;
@@ -87,6 +110,7 @@ public final class PageLsnJudge implements Arrival.PageJudge {
     bytes.putShort(CHECKSUM, (short) 0);
     bytes.putShort(FLAGS, (short) (bytes.getShort(FLAGS) & ~FLAG_HINTS));
     bytes.putInt(PRUNE_XID, 0);
+    maskIndexHints(bytes);
     if (lower < ITEMS || lower > upper || upper > PAGE) {
       return;
     }
@@ -103,5 +127,31 @@ public final class PageLsnJudge implements Arrival.PageJudge {
         bytes.putShort(tuple + INFO_MASK, (short) info);
       }
     }
+  }
+
+  private static void maskIndexHints(ByteBuffer page) {
+    int special = PAGE - (page.getShort(SPECIAL) & 0xFFFF);
+    int kind = page.getShort(PAGE - 2) & 0xFFFF;
+    if (special == 16) {
+      int garbage =
+          switch (kind) {
+            case HASH_PAGE -> HASH_GARBAGE;
+            case GIST_PAGE -> GIST_GARBAGE;
+            default -> BTREE_GARBAGE;
+          };
+      clear(page, PAGE - 4, garbage);
+    } else if (special == 8 && kind == BRIN_REGULAR_PAGE) {
+      clear(page, PAGE - 4, BRIN_EVACUATED);
+    } else if (special == 8
+        && kind == SPGIST_PAGE
+        && (page.getShort(PAGE - 8) & SPGIST_META) != 0) {
+      for (int at = SPGIST_META_KEPT; at < PAGE - 8; at++) {
+        page.put(at, (byte) 0);
+      }
+    }
+  }
+
+  private static void clear(ByteBuffer page, int at, int flags) {
+    page.putShort(at, (short) (page.getShort(at) & ~flags));
   }
 }

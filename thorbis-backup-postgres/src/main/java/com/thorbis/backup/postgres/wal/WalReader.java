@@ -6,6 +6,7 @@ import com.thorbis.backup.api.FailureKind;
 import com.thorbis.backup.api.Lsn;
 import com.thorbis.backup.api.Timeline;
 import com.thorbis.backup.api.WalSegment;
+import com.thorbis.backup.api.WalSegmentSize;
 import com.thorbis.backup.spi.repository.WalMarks;
 import java.lang.invoke.MethodHandles;
 import java.lang.invoke.VarHandle;
@@ -66,6 +67,7 @@ public final class WalReader {
   private final byte[] pageHeader = new byte[LONG_HEADER];
   private final byte[] recordHeader = new byte[RECORD_HEADER];
   private final RecordProbe probe;
+  private final @Nullable BlockSummarizer blocks;
 
   /** The position of the next byte to come. */
   private long position;
@@ -134,6 +136,20 @@ public final class WalReader {
 
   /** Also tells {@code listener} about each end of a transaction and each restore point. */
   public WalReader(ClusterIdentity cluster, Timeline timeline, Lsn start, WalListener listener) {
+    this(cluster, timeline, start, listener, null);
+  }
+
+  /** Also lets {@code blocks} see which blocks each record changes. */
+  public WalReader(ClusterIdentity cluster, Timeline timeline, Lsn start, BlockSummarizer blocks) {
+    this(cluster, timeline, start, WalListener.NONE, blocks);
+  }
+
+  private WalReader(
+      ClusterIdentity cluster,
+      Timeline timeline,
+      Lsn start,
+      WalListener listener,
+      @Nullable BlockSummarizer blocks) {
     this.cluster = cluster;
     this.timeline = timeline;
     this.segmentSize = cluster.segmentSize().bytes();
@@ -141,6 +157,7 @@ public final class WalReader {
     this.probe = new RecordProbe(cluster.majorVersion());
     this.position = start.value();
     this.listener = listener;
+    this.blocks = blocks;
   }
 
   /**
@@ -153,6 +170,14 @@ public final class WalReader {
     WalReader reader = new WalReader(cluster, segment.timeline(), segment.start());
     reader.feed(content.duplicate());
     return reader.takeMarks(Optional.empty());
+  }
+
+  /** Where a record starts that follows one which ends at {@code end}: behind a page's header. */
+  public static Lsn nextRecord(Lsn end, WalSegmentSize size) {
+    if ((end.value() & (PAGE - 1)) != 0) {
+      return end;
+    }
+    return end.plus((end.value() & (size.bytes() - 1)) == 0 ? LONG_HEADER : SHORT_HEADER);
   }
 
   /** The position of the next byte to come. */
@@ -418,6 +443,9 @@ public final class WalReader {
           if (probing) {
             probe.take(bytes, at, step);
           }
+          if (blocks != null) {
+            blocks.take(bytes, at, step);
+          }
           remaining -= step;
           at += step;
           position += step;
@@ -451,6 +479,9 @@ public final class WalReader {
           crc.update(bytes, at + RECORD_HEADER, length - RECORD_HEADER);
           if (probing) {
             probe.take(bytes, at + RECORD_HEADER, length - RECORD_HEADER);
+          }
+          if (blocks != null) {
+            blocks.take(bytes, at + RECORD_HEADER, length - RECORD_HEADER);
           }
           crc.update(bytes, at, 20);
           position += length;
@@ -516,6 +547,9 @@ public final class WalReader {
       return false;
     }
     probing = probe.begin(recordRm, recordInfo, recordXid);
+    if (blocks != null) {
+      blocks.begin(recordStart, previous, recordRm, recordInfo, recordLength - RECORD_HEADER);
+    }
     return true;
   }
 
@@ -547,6 +581,9 @@ public final class WalReader {
       // The rest of the segment is unused; records go on in the next one.
       mode = (position & (segmentSize - 1)) == 0 ? Mode.HEADER : Mode.SEARCH;
       lastEnd = position + segmentSize - 1 & -(long) segmentSize;
+    }
+    if (blocks != null) {
+      blocks.end(lastEnd);
     }
   }
 
@@ -590,6 +627,9 @@ public final class WalReader {
     headerGot = 0;
     probing = false;
     chained = false;
+    if (blocks != null) {
+      blocks.interrupted();
+    }
     listener.stopped(here);
   }
 }

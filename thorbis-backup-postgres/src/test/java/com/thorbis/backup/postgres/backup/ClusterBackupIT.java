@@ -9,6 +9,7 @@ import com.thorbis.backup.api.BackupRequest;
 import com.thorbis.backup.api.BackupStatus;
 import com.thorbis.backup.api.BackupType;
 import com.thorbis.backup.api.Cancellation;
+import com.thorbis.backup.api.Lsn;
 import com.thorbis.backup.api.Progress;
 import com.thorbis.backup.postgres.capture.AwaitingBackups;
 import com.thorbis.backup.postgres.settings.PostgresSettings;
@@ -225,6 +226,58 @@ class ClusterBackupIT {
       assertThat(next.warnings())
           .anyMatch(text -> text.contains("became a full backup: ") && text.contains(file));
       assertThat(repository.backups(Optional.of("orders"))).hasSize(3);
+    }
+  }
+
+  @ParameterizedTest
+  @MethodSource("versions")
+  void withoutChecksumsTheLogTellsWhatChanged(PostgresBinaries binaries) throws Exception {
+    try (PostgresServer server =
+        PostgresServer.builder(binaries)
+            .dataDirectory(folder.resolve("data"))
+            .walSegmentMebibytes(1)
+            .setting("autovacuum", "off")
+            .start()) {
+      server.execute(
+          "postgres", "CREATE TABLE t AS SELECT g FROM generate_series(1, 50000) g", "CHECKPOINT");
+      MemoryRepository repository = new MemoryRepository();
+      PostgresSettings settings =
+          Sources.settings(folder, server.jdbcUrl("postgres"), server.superuser());
+      BackupRequest.Builder request = BackupRequest.builder("orders");
+      try (BackgroundReceiver receiver = new BackgroundReceiver(settings, repository, false)) {
+        receiver.awaitStored(1, Lsn.parse("0/1"));
+        new ClusterBackup(settings, request.build(), repository, RunControl.unattended()).run();
+        request.type(BackupType.INCREMENTAL);
+        for (String change :
+            List.of(
+                "VACUUM t", // sets flags of pages, and nothing else in them
+                "UPDATE t SET g = g + 1 WHERE g % 1000 = 1",
+                "CREATE INDEX ON t (g)",
+                "INSERT INTO t SELECT g FROM generate_series(1, 100000) g")) {
+          server.execute("postgres", change, "SELECT pg_switch_wal()");
+          BackupDescriptor next =
+              new ClusterBackup(settings, request.build(), repository, RunControl.unattended())
+                  .run();
+          assertThat(next.type()).isEqualTo(BackupType.INCREMENTAL);
+          assertThat(next.warnings()).isEmpty();
+          assertThat(repository.stored(next.id()).facts().attributes())
+              .containsEntry("postgres.change-detection", "wal-map")
+              .containsEntry("postgres.cross-check", "sample");
+        }
+        assertThat(repository.wal("orders").summaries()).isPositive();
+
+        // A page that changes behind the log's back is found, and all is stored anew.
+        String file = server.query("postgres", "SELECT pg_relation_filepath('t')");
+        try (FileChannel channel =
+            FileChannel.open(server.dataDirectory().resolve(file), StandardOpenOption.WRITE)) {
+          channel.write(ByteBuffer.wrap(new byte[] {1, 2, 3, 4}), 3 * 8192 + 8100);
+        }
+        BackupDescriptor last =
+            new ClusterBackup(settings, request.build(), repository, RunControl.unattended()).run();
+        assertThat(last.type()).isEqualTo(BackupType.FULL);
+        assertThat(last.warnings())
+            .anyMatch(text -> text.contains("became a full backup: ") && text.contains(file));
+      }
     }
   }
 

@@ -26,6 +26,7 @@ public final class MemoryWalArchive implements WalArchive {
   private final Map<WalSegment, Stretch> segments =
       new TreeMap<>(Comparator.comparing(WalSegment::timeline).thenComparing(WalSegment::number));
   private final Map<Timeline, byte[]> histories = new TreeMap<>();
+  private final Map<String, byte[]> summaries = new TreeMap<>();
   private int parts;
 
   private record Stretch(byte[] bytes, boolean complete, WalMarks marks) {}
@@ -148,6 +149,34 @@ public final class MemoryWalArchive implements WalArchive {
           }
         });
     return ranges;
+  }
+
+  /** Short, so that a test has several. */
+  @Override
+  public long summarySpan() {
+    return cluster.segmentSize().bytes() * 2L;
+  }
+
+  @Override
+  public synchronized Stored storeSummary(Timeline timeline, Lsn start, byte[] summary) {
+    return summaries.putIfAbsent(timeline.hex() + "/" + start, summary.clone()) == null
+        ? Stored.WRITTEN
+        : Stored.ALREADY_PRESENT;
+  }
+
+  @Override
+  public synchronized Optional<byte[]> summary(Timeline timeline, Lsn start) {
+    return Optional.ofNullable(summaries.get(timeline.hex() + "/" + start)).map(byte[]::clone);
+  }
+
+  /** How many summaries are stored. */
+  public synchronized int summaries() {
+    return summaries.size();
+  }
+
+  /** Loses a segment. */
+  public synchronized void remove(WalSegment segment) {
+    segments.remove(segment);
   }
 
   /** Every segment that something is stored of. */

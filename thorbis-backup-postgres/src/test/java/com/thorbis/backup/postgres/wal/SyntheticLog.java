@@ -119,6 +119,21 @@ public final class SyntheticLog {
     return append(Kind.OTHER, 21, 0, 99, data, 0, EPOCH, "");
   }
 
+  /** Any record, by what follows its header. */
+  public Rec raw(int rm, int info, byte[] content) {
+    ByteBuffer record = ByteBuffer.allocate(24 + content.length).order(ByteOrder.LITTLE_ENDIAN);
+    record.putInt(record.capacity()).putInt(0).putLong(previous);
+    record.put((byte) info).put((byte) rm).putShort((short) 0).putInt(0).put(content);
+    CRC32C crc = new CRC32C();
+    crc.update(content, 0, content.length);
+    crc.update(record.array(), 0, 20);
+    record.putInt(20, (int) crc.getValue());
+    long start = place(record.array(), record.capacity());
+    Rec written = new Rec(new Lsn(start), new Lsn(position), Kind.OTHER, 0, EPOCH, "");
+    records.add(written);
+    return written;
+  }
+
   /** Leaves the rest of the segment unused. */
   public Rec switchSegment() {
     append(Kind.OTHER, 0, 0x40, 0, new byte[0], 0, EPOCH, "");

@@ -8,6 +8,7 @@ import com.thorbis.backup.api.BackupDescriptor;
 import com.thorbis.backup.api.BackupType;
 import com.thorbis.backup.api.ClassifiedFailure;
 import com.thorbis.backup.api.FailureKind;
+import com.thorbis.backup.api.Lsn;
 import com.thorbis.backup.api.VerifyReport;
 import com.thorbis.backup.api.VerifyRequest;
 import com.thorbis.backup.spi.repository.BackupReader;
@@ -100,6 +101,32 @@ class DamageTest {
       }
     }
     assertThat(verify(VerifyRequest.Level.DATA).damaged()).isEmpty();
+  }
+
+  @Test
+  void aDamagedSummaryOfTheLogIsNamedAndCostsNoBackup() throws IOException {
+    repository
+        .wal("orders")
+        .storeSummary(TestRepository.TIMELINE, new Lsn(0), new byte[] {1});
+    assertThat(verify(VerifyRequest.Level.DATA).damaged()).isEmpty();
+    String name =
+        store.contents().keySet().stream()
+            .filter(key -> key.endsWith(".map"))
+            .findFirst()
+            .orElseThrow();
+    store.flipBit(new ObjectKey(name), 8 * 130);
+    List<VerifyReport.Damage> found = verify(VerifyRequest.Level.DATA).damaged();
+    assertThat(found).hasSize(1);
+    assertThat(found.get(0).object()).isEqualTo(name);
+    assertThat(found.get(0).kind()).isEqualTo("altered");
+    assertThat(found.get(0).referenced()).isFalse();
+    assertThat(found.get(0).backups()).isEmpty();
+    assertThatThrownBy(
+            () ->
+                repository
+                    .wal("orders")
+                    .summary(TestRepository.TIMELINE, new Lsn(0)))
+        .isInstanceOf(RepositoryException.class);
   }
 
   private void assertDoesNotServe(String name) {

@@ -63,6 +63,8 @@ record Scenario(String label, int recipients, Action prepare, boolean opened, Ac
           of("wal-segment-again", client -> client.storeSegment(1)),
           of("wal-history", client -> client.storeHistory(2)),
           of("wal-history-again", client -> client.storeHistory(1)),
+          of("wal-summary", TestClient::storeSummary),
+          of("wal-read-summary", TestClient::readSummary),
           of("wal-open", client -> client.readWal(1)),
           of("wal-open-parts", client -> client.readWal(2)),
           of("wal-open-absent", client -> client.readWal(9)),

@@ -35,6 +35,8 @@ import java.util.Optional;
  * is told; what it reads it compares.
  */
 final class TestClient implements AutoCloseable {
+  private static final byte[] SUMMARY = {1, 2, 3, 4};
+
   static final String SOURCE = "orders";
 
   private final ObjectStore store;
@@ -248,6 +250,18 @@ final class TestClient implements AutoCloseable {
     Optional<byte[]> there = repository().wal(SOURCE).history(timeline);
     if (there.isPresent()) {
       assertThat(there.get()).isEqualTo(TestLedger.history(timeline));
+    }
+  }
+
+  void storeSummary() throws IOException {
+    repository().wal(SOURCE).storeSummary(TestRepository.TIMELINE, new Lsn(0), SUMMARY);
+  }
+
+  /** What is read is what was stored, or there is nothing. */
+  void readSummary() throws IOException {
+    Optional<byte[]> there = repository().wal(SOURCE).summary(TestRepository.TIMELINE, new Lsn(0));
+    if (there.isPresent()) {
+      assertThat(there.get()).isEqualTo(SUMMARY);
     }
   }
 

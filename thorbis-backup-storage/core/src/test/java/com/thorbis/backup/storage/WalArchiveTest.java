@@ -92,6 +92,23 @@ class WalArchiveTest {
   }
 
   @Test
+  void aSummaryIsKeptOnceAndIsNoLog() throws IOException {
+    Timeline timeline = TestRepository.TIMELINE;
+    Lsn start = new Lsn(5 * wal.summarySpan());
+    assertThat(wal.summary(timeline, start)).isEmpty();
+    assertThat(wal.storeSummary(timeline, start, new byte[] {1, 2})).isEqualTo(Stored.WRITTEN);
+    assertThat(wal.storeSummary(timeline, start, new byte[] {3}))
+        .isEqualTo(Stored.ALREADY_PRESENT);
+    assertThat(wal.summary(timeline, start)).contains(new byte[] {1, 2});
+    assertThat(wal.summary(new Timeline(9), start)).isEmpty();
+    assertThat(wal.ranges(timeline)).isEmpty();
+    assertThat(wal.open(WalSegment.containing(timeline, start, wal.cluster().segmentSize())))
+        .isEmpty();
+    assertThatThrownBy(() -> wal.summary(timeline, start.plus(1 << 20)))
+        .isInstanceOf(IllegalArgumentException.class);
+  }
+
+  @Test
   void w8AHistoryFileIsWrittenOnce() throws IOException {
     byte[] history = "1\t0/300000\tbefore\n".getBytes(StandardCharsets.UTF_8);
     Timeline two = new Timeline(2);

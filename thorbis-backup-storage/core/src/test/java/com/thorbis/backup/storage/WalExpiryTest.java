@@ -110,6 +110,22 @@ class WalExpiryTest {
   }
 
   @Test
+  void aSummaryGoesWithTheLogThatItIsNamedAfter() throws IOException {
+    try (Site site = history()) {
+      site.repository
+          .wal("orders")
+          .storeSummary(TestRepository.TIMELINE, new Lsn(0), new byte[] {1});
+      assertThat(site.verify().damaged()).isEmpty();
+      site.prune(1, Site.DAY);
+      assertThat(store.contents().keySet()).anyMatch(key -> key.endsWith(".map"));
+      clock.advance(Site.DAY);
+      PruneReport report = site.prune(1, Site.DAY);
+      assertThat(report.unknown()).isEmpty();
+      assertThat(store.contents().keySet()).noneMatch(key -> key.endsWith(".map"));
+    }
+  }
+
+  @Test
   void whatAnOldBackupNeedsToBecomeConsistentStaysBetweenHoles() throws IOException {
     try (Site site = history()) {
       Pruner.Planner planner = keeping(Set.of(backups.get(0), backups.get(2)), true);

@@ -77,7 +77,7 @@ class IncrementalIT {
   @ParameterizedTest
   @CsvSource({
     "15, true, page-lsn",
-    "15, false, comparison",
+    "15, false, wal-map",
     "17, false, wal-summaries",
     "18, true, wal-summaries"
   })
@@ -265,7 +265,7 @@ class IncrementalIT {
 
     BackupDescriptor next = take(thorbis, BackupType.INCREMENTAL);
 
-    assertThat(attribute(thorbis, next, "postgres.change-detection")).isEqualTo("comparison");
+    assertThat(attribute(thorbis, next, "postgres.change-detection")).isEqualTo("wal-map");
     String deleted =
         started(
             thorbis,
@@ -321,7 +321,7 @@ class IncrementalIT {
     take(thorbis, BackupType.FULL);
     server.restart();
     BackupDescriptor next = take(thorbis, BackupType.INCREMENTAL);
-    assertThat(attribute(thorbis, next, "postgres.change-detection")).isEqualTo("comparison");
+    assertThat(attribute(thorbis, next, "postgres.change-detection")).isEqualTo("wal-map");
     assertThat(notes).anyMatch(note -> note.contains("restarted since"));
     BackupDescriptor again = take(thorbis, BackupType.INCREMENTAL);
     assertThat(again.base()).contains(next.id());

@@ -32,6 +32,9 @@ public final class ObjectNames {
   /** What the keys of WAL begin with. */
   public static final String WAL = "wal/";
 
+  /** What the keys of summaries of WAL end with. */
+  public static final String SUMMARY_SUFFIX = ".map";
+
   /** What the keys of objects that only try out a store begin with. */
   public static final String PROBE = "probe/";
 
@@ -119,6 +122,16 @@ public final class ObjectNames {
             + segment.fileName()
             + "."
             + HexFormat.of().toHexDigits(offset));
+  }
+
+  /**
+   * What a stretch of WAL changes.
+   *
+   * @param first the segment that the stretch starts with
+   */
+  public static ObjectKey summary(ObjectId tree, String incarnation, WalSegment first) {
+    return new ObjectKey(
+        wal(tree, incarnation, first.timeline()) + first.fileName() + SUMMARY_SUFFIX);
   }
 
   /** A timeline's history file. */

@@ -111,6 +111,9 @@ public final class ObjectProof implements Proof {
     if (key.value().startsWith(ObjectNames.MANIFESTS)) {
       return ObjectType.MANIFEST;
     }
+    if (key.value().endsWith(ObjectNames.SUMMARY_SUFFIX)) {
+      return ObjectType.WAL_SUMMARY;
+    }
     return key.value().endsWith(".history") ? ObjectType.HISTORY : ObjectType.WAL;
   }
 

@@ -204,12 +204,16 @@ final class WalCheck {
         segment == null ? Optional.empty() : Optional.of(segment.start() + "-" + segment.end()));
   }
 
-  /** A part that a complete segment has superseded is of no use any more. */
+  /**
+   * A part that a complete segment has superseded is of no use any more, and what a summary says can
+   * be found in the log.
+   */
   private static boolean superseded(StoredWal object, Map<ObjectKey, Long> listed) {
     WalSegment segment = object.segment();
-    return segment != null
-        && !object.whole()
-        && listed.containsKey(ObjectNames.segment(object.tree(), object.incarnation(), segment));
+    return object.summary()
+        || segment != null
+            && !object.whole()
+            && listed.containsKey(ObjectNames.segment(object.tree(), object.incarnation(), segment));
   }
 
   /**

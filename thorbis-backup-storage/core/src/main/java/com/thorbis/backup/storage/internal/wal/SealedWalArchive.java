@@ -55,6 +55,7 @@ public final class SealedWalArchive implements WalArchive {
 
   private static final int PART_OF_LARGE = 16 << 20;
   private static final int MOST_HISTORY = StoredWal.MOST_HISTORY / 2;
+  private static final int MOST_SUMMARY = StoredWal.MOST_SUMMARY / 2;
   private static final int MOST_CHAINS = 64;
 
   /** A segment in memory takes several times its length: only so many at once. */
@@ -204,6 +205,64 @@ public final class SealedWalArchive implements WalArchive {
       throw conflict(timeline.historyFileName(), "another history file is stored");
     }
     return Stored.WRITTEN;
+  }
+
+  @Override
+  public Stored storeSummary(Timeline timeline, Lsn start, byte[] summary) throws IOException {
+    WalSegment first = summarized(timeline, start);
+    if (summary.length > MOST_SUMMARY) {
+      throw new IllegalArgumentException(
+          "A summary of " + first + " of " + summary.length + " bytes");
+    }
+    services.log().requireDeciding();
+    ObjectKey key = ObjectNames.summary(tree, incarnation.id(), first);
+    if (services.store().head(key).isPresent()) {
+      CopySet.ensure(services.store(), key);
+      return Stored.ALREADY_PRESENT;
+    }
+    byte[] sealed =
+        SealedObjects.seal(ObjectType.WAL_SUMMARY, key, summary, key(), services.random());
+    try {
+      Outcomes.settle(
+          services.store(),
+          key,
+          sealed.length,
+          () -> services.store().put(key, ObjectSource.of(sealed)),
+          () -> readSummary(key).map(there -> Arrays.equals(there, summary)));
+    } catch (StorageException.AlreadyExists e) {
+      return Stored.ALREADY_PRESENT; // another's, of the same log
+    }
+    return Stored.WRITTEN;
+  }
+
+  @Override
+  public Optional<byte[]> summary(Timeline timeline, Lsn start) throws IOException {
+    WalSegment first = summarized(timeline, start);
+    for (Ancestor ancestor : lineage) {
+      if (ancestor.shares(timeline)) {
+        Optional<byte[]> found =
+            readSummary(ObjectNames.summary(tree, ancestor.incarnation(), first));
+        if (found.isPresent()) {
+          return found;
+        }
+      }
+    }
+    return Optional.empty();
+  }
+
+  private WalSegment summarized(Timeline timeline, Lsn start) {
+    if ((start.value() & (summarySpan() - 1)) != 0) {
+      throw new IllegalArgumentException("No stretch that is summarized starts at " + start);
+    }
+    return WalSegment.containing(timeline, start, cluster().segmentSize());
+  }
+
+  private Optional<byte[]> readSummary(ObjectKey key) throws IOException {
+    try {
+      return Optional.of(StoredWal.openSummary(services, tree, key));
+    } catch (StorageException.NotFound e) {
+      return Optional.empty();
+    }
   }
 
   @Override

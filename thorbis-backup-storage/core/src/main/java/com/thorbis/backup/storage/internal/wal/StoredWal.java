@@ -22,9 +22,10 @@ import org.jspecify.annotations.Nullable;
  * @param key where it lies
  * @param tree which tree sealed it
  * @param incarnation whose log
- * @param segment which segment; null for a history file
+ * @param segment which segment, the first one of a summary's stretch; null for a history file
  * @param offset where it starts in its segment
  * @param whole whether it is a complete segment
+ * @param summary whether it only says what the log changes
  */
 public record StoredWal(
     ObjectKey key,
@@ -32,7 +33,11 @@ public record StoredWal(
     String incarnation,
     @Nullable WalSegment segment,
     int offset,
-    boolean whole) {
+    boolean whole,
+    boolean summary) {
+  /** How long a summary is at most, sealed. */
+  static final int MOST_SUMMARY = 64 << 20;
+
   /** How long a history file is at most, sealed. */
   static final int MOST_HISTORY = 2 << 20;
 
@@ -58,16 +63,27 @@ public record StoredWal(
       Timeline timeline = Timeline.parseHex(parts[3]);
       String name = parts[4];
       if (name.equals(timeline.historyFileName())) {
-        return new StoredWal(key, source.tree(), parts[2], null, 0, true);
+        return new StoredWal(key, source.tree(), parts[2], null, 0, true, false);
       }
-      if (name.length() != 24 && name.length() != 33) {
+      boolean summary =
+          name.length() == 24 + ObjectNames.SUMMARY_SUFFIX.length()
+              && name.endsWith(ObjectNames.SUMMARY_SUFFIX);
+      if (name.length() != 24 && name.length() != 33 && !summary) {
         return null;
       }
       WalSegment segment =
           WalSegment.parse(name.substring(0, 24), life.get().cluster().segmentSize());
+      if (summary) {
+        boolean named =
+            segment.timeline().equals(timeline)
+                && ObjectNames.summary(source.tree(), parts[2], segment).equals(key);
+        return named
+            ? new StoredWal(key, source.tree(), parts[2], segment, 0, false, true)
+            : null;
+      }
       int offset = name.length() == 24 ? 0 : Integer.parseUnsignedInt(name.substring(25), 16);
       StoredWal found =
-          new StoredWal(key, source.tree(), parts[2], segment, offset, name.length() == 24);
+          new StoredWal(key, source.tree(), parts[2], segment, offset, name.length() == 24, false);
       ObjectKey expected =
           found.whole
               ? ObjectNames.segment(source.tree(), parts[2], segment)
@@ -104,11 +120,30 @@ public record StoredWal(
                 services.keys()));
   }
 
+  /** What a summary says. */
+  static byte[] openSummary(Services services, ObjectId tree, ObjectKey key) throws IOException {
+    return SoundReads.read(
+        services.store(),
+        key,
+        from ->
+            SealedObjects.open(
+                SealedObjects.fetch(from, key, MOST_SUMMARY),
+                ObjectType.WAL_SUMMARY,
+                key,
+                services.repository(),
+                tree,
+                services.keys()));
+  }
+
   /** Opens all of it. */
   public void open(Services services) throws IOException {
     WalSegment of = segment;
     if (of == null) {
       openHistory(services, tree, key);
+      return;
+    }
+    if (summary) {
+      openSummary(services, tree, key);
       return;
     }
     WalObject.Whole object = WalObject.read(services, tree, key);
