@@ -42,16 +42,13 @@ record ChangeDetection(
   record Listed(ChangedBlocks blocks, Lsn baseStart, Lsn start, Consumer<String> contradicted) {}
 
   /** Stores everything. */
-  static final ChangeDetection NONE =
-      of("none", "none", false);
+  static final ChangeDetection NONE = of("none", "none", false);
 
   /** From the server's summaries of its WAL; the unchanged pages are not seen. */
-  static final ChangeDetection SUMMARIES =
-      of("wal-summaries", "unavailable", true);
+  static final ChangeDetection SUMMARIES = of("wal-summaries", "unavailable", true);
 
   /** Compares everything. */
-  static final ChangeDetection COMPARISON =
-      of("comparison", "whole", false);
+  static final ChangeDetection COMPARISON = of("comparison", "whole", false);
 
   /** From the log position in each page; all that is not such a page is compared. */
   static ChangeDetection pageLsn(Lsn baseStart, boolean checksums) {
@@ -128,7 +125,8 @@ record ChangeDetection(
   /** How a file's content arrives that is read page by page. */
   Arrival selective(String path, long length) {
     Arrival arrival = arrival(path);
-    if (arrival instanceof Arrival.Judged judged && judged.judge() instanceof ListedBlocksJudge map) {
+    if (arrival instanceof Arrival.Judged judged
+        && judged.judge() instanceof ListedBlocksJudge map) {
       return new Arrival.Listed(map.pages(length), map);
     }
     return arrival;

@@ -91,7 +91,8 @@ final class WalMap {
               + from
               + " and "
               + to
-              + " says of nothing that it is unchanged: too much changed, or wal_level was minimal");
+              + " says of nothing that it is unchanged: too much changed, or wal_level was"
+              + " minimal");
     }
     LOG.info(
         "source map from={} to={} summaries={} logBytesRead={}",
@@ -153,8 +154,7 @@ final class WalMap {
   /** Reads the log from {@code at} until no record that starts before {@code until} is missing. */
   private void read(Timeline timeline, Lsn at, Lsn until, Lsn end) throws IOException, Unknown {
     List<BlockSummarizer.Span> spans = new ArrayList<>();
-    BlockSummarizer blocks =
-        new BlockSummarizer(cluster, timeline, at, spanBytes, spans::add);
+    BlockSummarizer blocks = new BlockSummarizer(cluster, timeline, at, spanBytes, spans::add);
     WalSegment segment = WalSegment.containing(timeline, at, cluster.segmentSize());
     WalReader reader = new WalReader(cluster, timeline, segment.start(), blocks);
     while (!reached(reader.lastRecordEnd(), at, until)) {
@@ -201,8 +201,7 @@ final class WalMap {
     if (stored.isPresent()) {
       ByteBuffer bytes = stored.get().bytes().duplicate();
       int offset = (int) (from.value() - segment.start().value());
-      int limit =
-          (int) Math.min(bytes.remaining(), wanted.value() - segment.start().value());
+      int limit = (int) Math.min(bytes.remaining(), wanted.value() - segment.start().value());
       if (offset < limit) {
         reader.feed(bytes.slice(bytes.position() + offset, limit - offset));
         bytesRead += limit - offset;

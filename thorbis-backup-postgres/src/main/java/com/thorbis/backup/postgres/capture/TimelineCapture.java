@@ -123,12 +123,7 @@ final class TimelineCapture {
         cluster,
         timeline,
         start,
-        new BlockSummarizer(
-            cluster,
-            timeline,
-            begin,
-            spanBytes,
-            shipper::summarize));
+        new BlockSummarizer(cluster, timeline, begin, spanBytes, shipper::summarize));
   }
 
   /** For large segments: up to where they are stored already. */
@@ -290,7 +285,8 @@ final class TimelineCapture {
                   + " is not what is stored of it: it is another cluster, or one that was restored"
                   + " and took a way of its own")
           .remedy(
-              "If it was restored on purpose, adopt it; otherwise check which server the URL names.")
+              "If it was restored on purpose, adopt it; otherwise check which server the URL"
+                  + " names.")
           .detail("lsn", received().toString())
           .build();
     }

@@ -130,8 +130,8 @@ public final class BlockSummarizer {
   }
 
   /**
-   * What was read since the last span ended, or since reading began or went on behind a hole;
-   * empty if no record was.
+   * What was read since the last span ended, or since reading began or went on behind a hole; empty
+   * if no record was.
    */
   public Optional<BlockSummary> rest() {
     return following && Long.compareUnsigned(upTo, from) >= 0

@@ -235,6 +235,7 @@ class ClusterBackupIT {
     try (PostgresServer server =
         PostgresServer.builder(binaries)
             .dataDirectory(folder.resolve("data"))
+            .checksums(false)
             .walSegmentMebibytes(1)
             .setting("autovacuum", "off")
             .start()) {

@@ -191,7 +191,7 @@ class LocalReaderIT {
       assertThat(incremental.descriptor().warnings()).isEmpty();
       assertThat(incremental.descriptor().type()).isEqualTo(BackupType.INCREMENTAL);
       assertThat(incremental.facts().attributes())
-          .containsEntry("postgres.change-detection", checksums ? "page-lsn" : "comparison");
+          .containsEntry("postgres.change-detection", "wal-map");
       server.execute("postgres", "INSERT INTO sentinel VALUES (42)", "SELECT pg_switch_wal()");
       for (StoredBackup each : List.of(full, incremental)) {
         Path copy = LaidDown.of(each, folder.resolve("copy" + each.descriptor().id()));

@@ -82,8 +82,11 @@ class WalMapTest {
       first++;
     }
     assertThat(map().between(FIRST, start(log, first), start(log, 3999)).file(TABLE, 0).pages())
-        .hasToString(new TreeSet<>(IntStream.range(first, 3999).boxed().toList()).toString()
-            .replace('[', '{').replace(']', '}'));
+        .hasToString(
+            new TreeSet<>(IntStream.range(first, 3999).boxed().toList())
+                .toString()
+                .replace('[', '{')
+                .replace(']', '}'));
   }
 
   @Test
@@ -126,7 +129,8 @@ class WalMapTest {
     for (int from : new int[] {0, 800, 1499, 1500, 1900}) {
       ChangedBlocks changed = map().between(history, start(second, from), start(second, 3000));
       List<Integer> expected =
-          IntStream.concat(IntStream.range(from, Math.max(from, fork)),
+          IntStream.concat(
+                  IntStream.range(from, Math.max(from, fork)),
                   IntStream.range(10_000 + Math.max(0, from - fork), 10_000 + 3000 - fork))
               .boxed()
               .toList();

@@ -74,7 +74,8 @@ class BlockSummarizerTest {
     assertThat(read(major, 4, 0x00, data(5, 1663, 1, 1663)).file(TABLE, 0).whole()).isTrue();
     int drop = major == 14 ? 0x10 : 0x20;
     ChangedBlocks dropped = read(major, 4, drop, data(5, 3, 1, 1663, 70000));
-    assertThat(dropped.wholeDatabases()).containsExactly(1L << 32 | 5, 1663L << 32 | 5, 70000L << 32 | 5);
+    assertThat(dropped.wholeDatabases())
+        .containsExactly(1L << 32 | 5, 1663L << 32 | 5, 70000L << 32 | 5);
     if (major > 14) {
       assertThat(read(major, 4, 0x10, data(5, 1663)).file(TABLE, 0).whole()).isTrue();
     }
@@ -147,7 +148,9 @@ class BlockSummarizerTest {
         content.block(i, 0, TABLE, block);
       }
       int length =
-          random.nextInt(300) == 0 ? 3 * MEBIBYTE : random.nextInt(random.nextBoolean() ? 50 : 20_000);
+          random.nextInt(300) == 0
+              ? 3 * MEBIBYTE
+              : random.nextInt(random.nextBoolean() ? 50 : 20_000);
       log.raw(10, 0, content.data(length));
       blocks.add(touched);
       if (random.nextInt(200) == 0) {
@@ -161,7 +164,12 @@ class BlockSummarizerTest {
       BlockSummarizer summarizer =
           new BlockSummarizer(cluster(16), ONE, begin, 2L * MEBIBYTE, spans::add);
       feed(new WalReader(cluster(16), ONE, begin, summarizer), log, begin, random);
-      List<BlockSummary> all = new ArrayList<>(spans.stream().filter(BlockSummarizer.Span::whole).map(BlockSummarizer.Span::summary).toList());
+      List<BlockSummary> all =
+          new ArrayList<>(
+              spans.stream()
+                  .filter(BlockSummarizer.Span::whole)
+                  .map(BlockSummarizer.Span::summary)
+                  .toList());
       assertThat(all).as("seed %d", seed).hasSizeGreaterThan(1);
       assertThat(all.get(0).start()).isEqualTo(START.plus((first + 1) / 2 * 2L * MEBIBYTE));
       summarizer.rest().ifPresent(all::add);
@@ -176,7 +184,9 @@ class BlockSummarizerTest {
             expected.addAll(blocks.get(i));
           }
         }
-        assertThat(pages(summary.changed(), TABLE)).as("seed %d", seed).containsExactlyElementsOf(expected);
+        assertThat(pages(summary.changed(), TABLE))
+            .as("seed %d", seed)
+            .containsExactlyElementsOf(expected);
       }
     }
   }
@@ -195,7 +205,8 @@ class BlockSummarizerTest {
     new WalReader(cluster(16), ONE, START, summarizer).feed(ByteBuffer.wrap(bytes));
     assertThat(spans)
         .filteredOn(BlockSummarizer.Span::whole)
-        .extracting(span -> span.summary().start()).containsExactly(START.plus(2 * MEBIBYTE));
+        .extracting(span -> span.summary().start())
+        .containsExactly(START.plus(2 * MEBIBYTE));
   }
 
   @Test
@@ -207,7 +218,8 @@ class BlockSummarizerTest {
       Map<Relation, Set<Long>> model = new HashMap<>();
       for (int i = random.nextInt(2000); i > 0; i--) {
         Relation relation = new Relation(1663, random.nextInt(3), random.nextInt(5) - 2);
-        long block = random.nextInt(10) == 0 ? random.nextInt() & 0xFFFF_FFFFL : random.nextInt(3000);
+        long block =
+            random.nextInt(10) == 0 ? random.nextInt() & 0xFFFF_FFFFL : random.nextInt(3000);
         changed.block(relation.tablespace(), relation.database(), relation.number(), (int) block);
         model.computeIfAbsent(relation, key -> new TreeSet<>()).add(block);
         if (random.nextInt(50) == 0) {
@@ -230,8 +242,7 @@ class BlockSummarizerTest {
               FileChanges file = again.changed().file(relation, (int) (block >>> 17));
               assertThat(file.contains(block & 0x1FFFF)).as("seed %d", seed).isTrue();
             }
-            assertThat(
-                    again.changed().segments().get(relation))
+            assertThat(again.changed().segments().get(relation))
                 .isEqualTo(changed.segments().get(relation));
           });
       for (int length = 0; length < Math.min(bytes.length, 100); length++) {
@@ -257,8 +268,7 @@ class BlockSummarizerTest {
     ChangedBlocks sum = new ChangedBlocks();
     sum.add(changed);
     assertThat(sum.isEverything()).isTrue();
-    BlockSummary summary =
-        new BlockSummary(3, ONE, START, START, new Lsn(0), new Lsn(0), changed);
+    BlockSummary summary = new BlockSummary(3, ONE, START, START, new Lsn(0), new Lsn(0), changed);
     assertThat(BlockSummary.decode(summary.encode()).orElseThrow().changed().isEverything())
         .isTrue();
   }
@@ -278,7 +288,8 @@ class BlockSummarizerTest {
     log.raw(rm, info, content);
     ChangedBlocks first = null;
     for (int step : new int[] {1, 7, 100, MEBIBYTE}) {
-      BlockSummarizer blocks = new BlockSummarizer(cluster(major), ONE, START, 1L << 40, span -> {});
+      BlockSummarizer blocks =
+          new BlockSummarizer(cluster(major), ONE, START, 1L << 40, span -> {});
       WalReader reader = new WalReader(cluster(major), ONE, START, blocks);
       byte[] bytes = log.all();
       for (int at = 0; at < bytes.length; at += step) {

@@ -105,9 +105,7 @@ class DamageTest {
 
   @Test
   void aDamagedSummaryOfTheLogIsNamedAndCostsNoBackup() throws IOException {
-    repository
-        .wal("orders")
-        .storeSummary(TestRepository.TIMELINE, new Lsn(0), new byte[] {1});
+    repository.wal("orders").storeSummary(TestRepository.TIMELINE, new Lsn(0), new byte[] {1});
     assertThat(verify(VerifyRequest.Level.DATA).damaged()).isEmpty();
     String name =
         store.contents().keySet().stream()
@@ -121,11 +119,7 @@ class DamageTest {
     assertThat(found.get(0).kind()).isEqualTo("altered");
     assertThat(found.get(0).referenced()).isFalse();
     assertThat(found.get(0).backups()).isEmpty();
-    assertThatThrownBy(
-            () ->
-                repository
-                    .wal("orders")
-                    .summary(TestRepository.TIMELINE, new Lsn(0)))
+    assertThatThrownBy(() -> repository.wal("orders").summary(TestRepository.TIMELINE, new Lsn(0)))
         .isInstanceOf(RepositoryException.class);
   }
 

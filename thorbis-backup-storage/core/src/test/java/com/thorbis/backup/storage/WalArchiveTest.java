@@ -97,8 +97,7 @@ class WalArchiveTest {
     Lsn start = new Lsn(5 * wal.summarySpan());
     assertThat(wal.summary(timeline, start)).isEmpty();
     assertThat(wal.storeSummary(timeline, start, new byte[] {1, 2})).isEqualTo(Stored.WRITTEN);
-    assertThat(wal.storeSummary(timeline, start, new byte[] {3}))
-        .isEqualTo(Stored.ALREADY_PRESENT);
+    assertThat(wal.storeSummary(timeline, start, new byte[] {3})).isEqualTo(Stored.ALREADY_PRESENT);
     assertThat(wal.summary(timeline, start)).contains(new byte[] {1, 2});
     assertThat(wal.summary(new Timeline(9), start)).isEmpty();
     assertThat(wal.ranges(timeline)).isEmpty();

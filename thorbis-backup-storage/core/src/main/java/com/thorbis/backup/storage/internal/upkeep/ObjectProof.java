@@ -81,7 +81,8 @@ public final class ObjectProof implements Proof {
           FailureKind.REFUSED,
           key + ": is whole and of another history than the log",
           Map.of("object", key.value()),
-          "Find out who wrote to that copy by itself. To take it back, empty it and run copies sync.",
+          "Find out who wrote to that copy by itself. To take it back, empty it and run copies"
+              + " sync.",
           null);
     }
   }

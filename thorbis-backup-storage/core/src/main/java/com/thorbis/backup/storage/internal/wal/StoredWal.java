@@ -77,9 +77,7 @@ public record StoredWal(
         boolean named =
             segment.timeline().equals(timeline)
                 && ObjectNames.summary(source.tree(), parts[2], segment).equals(key);
-        return named
-            ? new StoredWal(key, source.tree(), parts[2], segment, 0, false, true)
-            : null;
+        return named ? new StoredWal(key, source.tree(), parts[2], segment, 0, false, true) : null;
       }
       int offset = name.length() == 24 ? 0 : Integer.parseUnsignedInt(name.substring(25), 16);
       StoredWal found =
