@@ -119,6 +119,7 @@ public final class ClusterBackup {
         request.type().label(),
         problem);
     journal.clear();
+    contradiction.set(null);
     journal.warn(
         "this was to be of type "
             + request.type().label()

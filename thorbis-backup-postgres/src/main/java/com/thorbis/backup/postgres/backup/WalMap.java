@@ -1,7 +1,9 @@
 package com.thorbis.backup.postgres.backup;
 
+import com.thorbis.backup.api.BackupException;
 import com.thorbis.backup.api.Cancellation;
 import com.thorbis.backup.api.ClusterIdentity;
+import com.thorbis.backup.api.FailureKind;
 import com.thorbis.backup.api.Lsn;
 import com.thorbis.backup.api.Timeline;
 import com.thorbis.backup.api.WalSegment;
@@ -11,9 +13,10 @@ import com.thorbis.backup.postgres.wal.BlockSummary;
 import com.thorbis.backup.postgres.wal.ChangedBlocks;
 import com.thorbis.backup.postgres.wal.TimelineHistory;
 import com.thorbis.backup.postgres.wal.WalReader;
-import com.thorbis.backup.spi.repository.RepositoryException;
 import com.thorbis.backup.spi.repository.WalArchive;
 import java.io.IOException;
+import java.io.InterruptedIOException;
+import java.net.SocketTimeoutException;
 import java.nio.ByteBuffer;
 import java.util.ArrayList;
 import java.util.List;
@@ -124,7 +127,9 @@ final class WalMap {
     Optional<byte[]> found;
     try {
       found = archive.summary(timeline, start);
-    } catch (RepositoryException e) {
+    } catch (InterruptedIOException e) {
+      throw e;
+    } catch (IOException e) {
       LOG.warn("A summary of the log is not usable: {}", e.getMessage());
       return Optional.empty();
     }
@@ -163,7 +168,14 @@ final class WalMap {
         throw new Unknown("the log up to " + end + " does not end there with a whole record");
       }
       segment = WalSegment.containing(timeline, reader.position(), cluster.segmentSize());
-      feed(reader, segment, until, end);
+      try {
+        feed(reader, segment, until, end);
+      } catch (BackupException e) {
+        if (e.kind() == FailureKind.CANCELLED) {
+          throw e;
+        }
+        throw new Unknown("the log cannot be read: " + e.getMessage());
+      }
       if (reader.stop().isPresent()) {
         throw new Unknown(
             "the log of timeline "
@@ -223,6 +235,11 @@ final class WalMap {
                   missing,
                   wanted,
                   (bytes, offset, length) -> reader.feed(bytes, offset, length));
+    } catch (InterruptedIOException e) {
+      if (!(e instanceof SocketTimeoutException)) {
+        throw e;
+      }
+      throw new Unknown("the server does not send the log from " + missing + " on");
     } catch (IOException e) {
       throw new Unknown(
           "the log from "
@@ -238,10 +255,17 @@ final class WalMap {
     }
   }
 
-  private Optional<WalArchive.WalContent> open(WalSegment segment) throws IOException {
+  private Optional<WalArchive.WalContent> open(WalSegment segment) throws IOException, Unknown {
     if (!segment.equals(openedSegment)) {
       opened = Optional.empty(); // one in memory is enough
-      opened = archive.open(segment);
+      openedSegment = null;
+      try {
+        opened = archive.open(segment);
+      } catch (InterruptedIOException e) {
+        throw e;
+      } catch (IOException e) {
+        throw new Unknown(segment + " cannot be opened: " + e.getMessage());
+      }
       openedSegment = segment;
     }
     return opened;
@@ -250,7 +274,7 @@ final class WalMap {
   private void keep(Timeline timeline, BlockSummary summary) {
     try {
       archive.storeSummary(timeline, summary.start(), summary.encode());
-    } catch (IOException e) {
+    } catch (IOException | IllegalArgumentException e) { // too long is not kept
       LOG.warn("The summary of the log from {} is not stored: {}", summary.start(), e.toString());
     }
   }

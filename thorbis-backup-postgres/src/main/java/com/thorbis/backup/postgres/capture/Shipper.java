@@ -104,7 +104,7 @@ final class Shipper implements AutoCloseable {
       BlockSummary summary = next.summary();
       try {
         archive.storeSummary(summary.timeline(), summary.start(), summary.encode());
-      } catch (IOException e) {
+      } catch (IOException | IllegalArgumentException e) { // too long is not kept
         LOG.warn("The summary of the log from {} is not stored: {}", summary.start(), e.toString());
       }
       next = summaries.peek();
