@@ -205,15 +205,16 @@ final class WalCheck {
   }
 
   /**
-   * A part that a complete segment has superseded is of no use any more, and what a summary says can
-   * be found in the log.
+   * A part that a complete segment has superseded is of no use any more, and what a summary says
+   * can be found in the log.
    */
   private static boolean superseded(StoredWal object, Map<ObjectKey, Long> listed) {
     WalSegment segment = object.segment();
     return object.summary()
         || segment != null
             && !object.whole()
-            && listed.containsKey(ObjectNames.segment(object.tree(), object.incarnation(), segment));
+            && listed.containsKey(
+                ObjectNames.segment(object.tree(), object.incarnation(), segment));
   }
 
   /**
