@@ -12,7 +12,10 @@ public interface PieceCodec extends AutoCloseable {
   /** The bytes as they are. Persisted. */
   byte NONE = 0;
 
-  /** A Zstandard frame (RFC 8878) with its length; a checksum of its own it may have, the piece has one. Persisted. */
+  /**
+   * A Zstandard frame (RFC 8878) with its length; a checksum of its own it may have, the piece has
+   * one. Persisted.
+   */
   byte ZSTD = 1;
 
   /** An LZ4 block without a frame. Persisted. */
