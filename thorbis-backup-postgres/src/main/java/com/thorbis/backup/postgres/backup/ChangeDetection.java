@@ -56,10 +56,19 @@ record ChangeDetection(
         "page-lsn", "sample", false, Optional.of(baseStart), checksums, Optional.empty());
   }
 
-  /** From what the log changed; all that is not a relation's main fork is compared. */
+  /** From the log itself; all that is not a relation's main fork is compared. */
   static ChangeDetection walMap(Listed listed, boolean checksums) {
+    return listed("wal-map", listed, checksums);
+  }
+
+  /** From the server's summaries of its WAL, by a reader of files. */
+  static ChangeDetection summaries(Listed listed, boolean checksums) {
+    return listed(SUMMARIES.label(), listed, checksums);
+  }
+
+  private static ChangeDetection listed(String label, Listed listed, boolean checksums) {
     return new ChangeDetection(
-        "wal-map", "sample", false, Optional.empty(), checksums, Optional.of(listed));
+        label, "sample", false, Optional.empty(), checksums, Optional.of(listed));
   }
 
   private static ChangeDetection of(String label, String crossCheck, boolean incremental) {

@@ -226,7 +226,9 @@ public final class ClusterBackup {
             boolean wanted =
                 planned.equals(ChangeDetection.COMPARISON)
                     || reader.selective() && planned.judgedFrom().isPresent();
-            return base != null && wanted ? listed(base, position, archive, planned) : planned;
+            return base != null && wanted
+                ? listed(base, position, archive, reader.selective(), planned)
+                : planned;
           };
       ClusterReader.Outcome outcome =
           reader.read(
@@ -254,29 +256,31 @@ public final class ClusterBackup {
 
   /** Finds what the log changed since the base began, if that is known. */
   private ChangeDetection listed(
-      BackupDescriptor base, WalPosition start, WalArchive archive, ChangeDetection otherwise)
+      BackupDescriptor base,
+      WalPosition start,
+      WalArchive archive,
+      boolean selective,
+      ChangeDetection otherwise)
       throws IOException {
     try {
       TimelineHistory line = history;
       if (line == null || !line.timeline().equals(start.timeline())) {
         throw new WalMap.Unknown("the server has changed to timeline " + start.timeline());
       }
+      Optional<ChangedBlocks> summarized =
+          selective ? summarized(archive.cluster(), line, base, start) : Optional.empty();
+      if (summarized.isPresent()) {
+        return found(
+            ChangeDetection.summaries(listed(summarized.get(), base, start), checksums),
+            "from the server's summaries of its WAL");
+      }
       WalTail tail = new WalTail(settings, control.cancellation());
       ChangedBlocks changed =
           new WalMap(archive, Optional.of(tail), control.cancellation())
               .between(line, base.startLsn(), start.lsn());
-      ChangeDetection map =
-          ChangeDetection.walMap(
-              new ChangeDetection.Listed(
-                  changed,
-                  base.startLsn(),
-                  start.lsn(),
-                  problem -> contradiction.compareAndSet(null, problem)),
-              checksums);
-      journal.put("change-detection", map.label());
-      journal.put("cross-check", map.crossCheck());
-      journal.note("What changed is known from the WAL since " + base.startLsn());
-      return map;
+      return found(
+          ChangeDetection.walMap(listed(changed, base, start), checksums),
+          "from the WAL since " + base.startLsn());
     } catch (WalMap.Unknown e) {
       String name = "change-detection-because";
       String before = journal.attributes().get("postgres." + name);
@@ -284,6 +288,38 @@ public final class ClusterBackup {
       journal.note("The WAL does not tell what changed: " + e.reason());
       return otherwise;
     }
+  }
+
+  private Optional<ChangedBlocks> summarized(
+      ClusterIdentity cluster, TimelineHistory line, BackupDescriptor base, WalPosition start)
+      throws IOException {
+    if (cluster.majorVersion() < ServerSummaries.FIRST_MAJOR) {
+      return Optional.empty();
+    }
+    try {
+      return Optional.of(
+          new ServerSummaries(settings, control.cancellation())
+              .between(line, base.startLsn(), start.lsn()));
+    } catch (WalMap.Unknown e) {
+      journal.note("The server's summaries do not tell what changed: " + e.reason());
+      return Optional.empty();
+    }
+  }
+
+  private ChangeDetection.Listed listed(
+      ChangedBlocks blocks, BackupDescriptor base, WalPosition start) {
+    return new ChangeDetection.Listed(
+        blocks,
+        base.startLsn(),
+        start.lsn(),
+        problem -> contradiction.compareAndSet(null, problem));
+  }
+
+  private ChangeDetection found(ChangeDetection detection, String how) {
+    journal.put("change-detection", detection.label());
+    journal.put("cross-check", detection.crossCheck());
+    journal.note("What changed is known " + how);
+    return detection;
   }
 
   private void requireNoContradiction() throws UnusableBaseException {

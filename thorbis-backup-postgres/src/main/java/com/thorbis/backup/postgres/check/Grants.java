@@ -52,6 +52,17 @@ public final class Grants {
     text.append(execute("pg_create_restore_point(text)", name));
     text.append("-- For reader: sql; with it the role reads every file of the data directory:\n");
     SqlFiles.functions().forEach(function -> text.append(execute(function, name)));
+    String summaries =
+        execute("pg_available_wal_summaries()", name)
+            + execute("pg_wal_summary_contents(bigint, pg_lsn, pg_lsn)", name);
+    if (major.isEmpty()) {
+      text.append("DO $do$ BEGIN\n")
+          .append("  IF pg_catalog.current_setting('server_version_num')::int >= 170000 THEN\n")
+          .append(summaries.indent(4))
+          .append("  END IF;\nEND $do$;\n");
+    } else if (major.getAsInt() >= 17) {
+      text.append(summaries);
+    }
     text.append("-- Only to capture configuration files from outside the data directory; with it")
         .append(" the role\n-- reads every file that the server may read:\n")
         .append("-- GRANT pg_read_server_files TO ")

@@ -205,7 +205,7 @@ public final class Restorer {
                 + settings.source()
                 + (settings.launcher().isPresent()
                     ? " (without it the server's account starts \"thorbis wal get\" for each"
-                          + " segment, and must be able to read the configuration)"
+                        + " segment, and must be able to read the configuration)"
                     : ""));
         next.add(
             "Start the server as "

@@ -7,23 +7,29 @@ import com.thorbis.backup.api.BackupException;
 import com.thorbis.backup.api.BackupRequest;
 import com.thorbis.backup.api.BackupStatus;
 import com.thorbis.backup.api.BackupType;
+import com.thorbis.backup.api.Lsn;
 import com.thorbis.backup.postgres.check.Grants;
+import com.thorbis.backup.postgres.page.PageLsnJudge;
+import com.thorbis.backup.postgres.page.RelationFiles;
 import com.thorbis.backup.postgres.settings.PostgresSettings;
 import com.thorbis.backup.postgres.support.LaidDown;
 import com.thorbis.backup.postgres.support.MemoryRepository;
 import com.thorbis.backup.postgres.support.MemoryRepository.StoredBackup;
 import com.thorbis.backup.postgres.support.Sources;
+import com.thorbis.backup.spi.repository.Arrival;
 import com.thorbis.backup.spi.repository.RunControl;
 import com.thorbis.backup.spi.repository.StoredFile.Kind;
 import com.thorbis.backup.testkit.postgres.Pgbench;
 import com.thorbis.backup.testkit.postgres.PostgresBinaries;
 import com.thorbis.backup.testkit.postgres.PostgresServer;
 import java.io.IOException;
+import java.nio.ByteBuffer;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.sql.Connection;
 import java.sql.SQLException;
 import java.sql.Statement;
+import java.util.Arrays;
 import java.util.List;
 import java.util.OptionalInt;
 import java.util.Set;
@@ -178,6 +184,76 @@ class SqlReaderIT {
     } catch (SQLException e) {
       throw new CompletionException(e);
     }
+  }
+
+  static List<PostgresBinaries> versionsWithSummaries() {
+    return versions().stream().filter(each -> each.major() >= 17).toList();
+  }
+
+  @ParameterizedTest
+  @MethodSource("versionsWithSummaries")
+  void theServersSummariesSayWhatToRead(PostgresBinaries binaries) throws Exception {
+    try (PostgresServer server =
+        PostgresServer.builder(binaries)
+            .dataDirectory(folder.resolve("data"))
+            .checksums(false)
+            .setting("summarize_wal", "on")
+            .setting("autovacuum", "off")
+            .start()) {
+      Pgbench.on(server, "postgres").init(1);
+      server.execute(
+          "postgres",
+          Grants.script(ROLE, OptionalInt.of(binaries.major())),
+          "CREATE TABLE cut AS SELECT g, repeat('x', 500) FROM generate_series(1, 5000) g",
+          "CREATE TABLE gone AS SELECT g FROM generate_series(1, 5000) g");
+      MemoryRepository repository = new MemoryRepository();
+      backup(repository, settings(server, "sql"), BackupType.FULL);
+      server.execute(
+          "postgres",
+          "UPDATE pgbench_accounts SET abalance = 7 WHERE aid % 5000 = 0",
+          "DELETE FROM cut WHERE g > 100",
+          "VACUUM cut",
+          "INSERT INTO cut SELECT g, repeat('z', 500) FROM generate_series(1, 3000) g",
+          "DROP TABLE gone",
+          "VACUUM FULL pgbench_branches",
+          "CREATE DATABASE copied STRATEGY file_copy",
+          "CREATE DATABASE logged STRATEGY wal_log",
+          "VACUUM");
+      StoredBackup incremental =
+          backup(repository, settings(server, "sql"), BackupType.INCREMENTAL);
+      StoredBackup full = backup(repository, settings(server, "sql"), BackupType.FULL);
+      assertThat(incremental.facts().attributes())
+          .containsEntry("postgres.change-detection", "wal-summaries")
+          .containsEntry("postgres.cross-check", "sample");
+      assertThat(incremental.descriptor().warnings()).isEmpty();
+      assertThat(incremental.descriptor().type()).isEqualTo(BackupType.INCREMENTAL);
+      Set<String> names = new TreeSet<>(full.entries().keySet());
+      assertThat(new TreeSet<>(incremental.entries().keySet())).isEqualTo(names);
+      for (String name : names) {
+        if (!differs(name)) {
+          assertThat(sameButForHints(name, incremental, full)).as(name).isTrue();
+        }
+      }
+    }
+  }
+
+  /** Hints are set without a trace in the log. */
+  private static boolean sameButForHints(String name, StoredBackup one, StoredBackup other) {
+    byte[] left = one.entries().get(name).content();
+    byte[] right = other.entries().get(name).content();
+    if (left.length != right.length || !RelationFiles.isMainFork(name.replaceFirst("data:", ""))) {
+      return Arrays.equals(left, right);
+    }
+    PageLsnJudge judge = new PageLsnJudge(new Lsn(0), false, 0);
+    for (int at = 0; at < left.length; at += Arrival.PAGE) {
+      if (!judge.same(
+          at,
+          ByteBuffer.wrap(left, at, Arrival.PAGE).slice(),
+          ByteBuffer.wrap(right, at, Arrival.PAGE).slice())) {
+        return false;
+      }
+    }
+    return true;
   }
 
   @Test

@@ -301,6 +301,7 @@ public final class MemoryRepository implements Repository {
             if (how.pages().get(at / Arrival.PAGE)) {
               to.write(now, at, length);
             } else {
+              requireSame(file, how.judge(), at, ByteBuffer.wrap(now, at, length).slice());
               to.unchanged(length);
             }
           }
@@ -313,6 +314,26 @@ public final class MemoryRepository implements Repository {
       CRC32C crc = new CRC32C();
       crc.update(now, 0, now.length);
       content.taken(OptionalInt.of((int) crc.getValue()));
+    }
+
+    private void requireSame(StoredFile file, Arrival.PageJudge judge, int at, ByteBuffer page)
+        throws IOException {
+      byte[] old =
+          start
+              .base()
+              .flatMap(id -> MemoryRepository.this.stored(id).entry(file.area(), file.path()))
+              .map(Entry::content)
+              .orElseThrow();
+      ByteBuffer before = ByteBuffer.wrap(old, at, page.remaining()).slice();
+      if (!page.equals(before) && !judge.same(at, page, before)) {
+        throw new RepositoryException(
+            "backup.cross-check-failed",
+            FailureKind.DAMAGED,
+            file.path() + " at " + at,
+            Map.of(),
+            "",
+            null);
+      }
     }
 
     private void requireRight(String path, Arrival.PageJudge judge, byte[] old, byte[] now)
