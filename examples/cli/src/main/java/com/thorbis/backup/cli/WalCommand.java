@@ -56,7 +56,8 @@ final class WalCommand extends Group {
   static final class Receive extends OfSource {
     @Option(
         names = "--synchronous",
-        description = "Be counted for synchronous_commit: answer only for what is durable.")
+        description =
+            "Be counted for synchronous_commit: answer for what is durable in a local journal.")
     boolean synchronous;
 
     @Override

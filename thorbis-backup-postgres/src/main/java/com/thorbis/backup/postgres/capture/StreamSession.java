@@ -7,6 +7,7 @@ import com.thorbis.backup.api.Lsn;
 import com.thorbis.backup.api.Timeline;
 import com.thorbis.backup.api.WalSegment;
 import com.thorbis.backup.postgres.wal.TimelineHistory;
+import com.thorbis.backup.postgres.wire.ProtocolException;
 import com.thorbis.backup.postgres.wire.ReplicationConnection;
 import com.thorbis.backup.postgres.wire.ReplicationConnection.WalPosition;
 import com.thorbis.backup.postgres.wire.WalStream;
@@ -31,6 +32,7 @@ final class StreamSession {
   private static final Logger LOG = LoggerFactory.getLogger(StreamSession.class);
   private static final Duration LONGEST_STATUS_INTERVAL = Duration.ofSeconds(10);
   private static final Duration STOP_PATIENCE = Duration.ofSeconds(5);
+  private static final int MOST_UNFORCED = 4 << 20;
 
   private final ReplicationConnection connection;
   private final ClusterIdentity cluster;
@@ -38,7 +40,7 @@ final class StreamSession {
   private final Optional<String> slot;
   private final Duration shipInterval;
   private final Duration silence;
-  private final boolean synchronous;
+  private final Optional<Acknowledged> acknowledged;
   private final Listener listener;
 
   private volatile Lsn received = new Lsn(0);
@@ -59,7 +61,7 @@ final class StreamSession {
     this.slot = slot;
     this.shipInterval = options.shipInterval();
     this.silence = options.silence();
-    this.synchronous = options.synchronous();
+    this.acknowledged = options.acknowledged();
     this.listener = listener;
   }
 
@@ -68,9 +70,18 @@ final class StreamSession {
    *
    * @param shipInterval how long new WAL of an open segment may stay unshipped
    * @param silence how long a server may say nothing
-   * @param synchronous whether every byte is shipped at once
+   * @param acknowledged where to keep what the server counts on; empty if it counts on nothing
    */
-  record Options(Duration shipInterval, Duration silence, boolean synchronous) {}
+  record Options(Duration shipInterval, Duration silence, Optional<Acknowledged> acknowledged) {}
+
+  /**
+   * WAL on its way from a server that waits for it.
+   *
+   * @param journal makes it durable here
+   * @param drain takes it from there into the archive
+   * @param budget how many bytes the journal may hold before nothing more is received
+   */
+  record Acknowledged(WalJournal journal, JournalDrain drain, long budget) {}
 
   /** Told how far it is; from any thread. */
   interface Listener {
@@ -94,7 +105,10 @@ final class StreamSession {
             .orElse(LONGEST_STATUS_INTERVAL);
     Optional<WalPosition> next = Optional.of(start);
     while (next.isPresent()) {
-      next = follow(next.get(), status, stop);
+      next =
+          acknowledged.isPresent()
+              ? follow(next.get(), status, stop, acknowledged.get())
+              : follow(next.get(), status, stop);
     }
   }
 
@@ -111,32 +125,135 @@ final class StreamSession {
       WalStream stream = connection.startStreaming(slot, first.start(), from.timeline());
       listener.streaming(from.timeline(), first.start());
       stored(capture.shipped());
-      ScheduledExecutorService clock =
-          Executors.newSingleThreadScheduledExecutor(
-              task -> {
-                Thread thread = new Thread(task, "thorbis-wal-status");
-                thread.setDaemon(true);
-                return thread;
-              });
       current = stream;
-      ScheduledFuture<?> ticks =
-          clock.scheduleAtFixedRate(
-              () -> report(stream, true), 0, status.toMillis(), TimeUnit.MILLISECONDS);
-      try {
+      try (Ticks ticks = new Ticks(stream, status)) {
         boolean ended = pump(stream, capture, shipper, stop);
         capture.ship();
         shipper.await();
         report(stream, false);
         if (!ended) {
-          ticks.cancel(false);
+          ticks.close();
           stream.stop(STOP_PATIENCE);
           return Optional.empty();
         }
       } finally {
         current = null;
-        clock.shutdownNow();
       }
       return Optional.of(next(stream, from.timeline()));
+    }
+  }
+
+  /** The same for a server that waits until its WAL is durable here. */
+  private Optional<WalPosition> follow(
+      WalPosition from, Duration status, BooleanSupplier stop, Acknowledged to) throws IOException {
+    Lsn first = StartPoint.segmentStart(from.lsn(), cluster.segmentSize());
+    timeline = from.timeline();
+    // Everything before it is in the archive.
+    received = from.lsn();
+    durable = from.lsn();
+    WalStream stream = connection.startStreaming(slot, first, from.timeline());
+    listener.streaming(from.timeline(), first);
+    try (Ticks ticks = new Ticks(stream, status)) {
+      boolean ended = pump(stream, first, stop, to);
+      report(stream, false);
+      if (!ended) {
+        ticks.close();
+        stream.stop(STOP_PATIENCE);
+        return Optional.empty();
+      }
+    }
+    return Optional.of(next(stream, from.timeline()));
+  }
+
+  /** Takes what comes; true at the end of the timeline, false if told to stop. */
+  private boolean pump(WalStream stream, Lsn first, BooleanSupplier stop, Acknowledged to)
+      throws IOException {
+    Lsn expected = first;
+    int unforced = 0;
+    while (!stop.getAsBoolean()) {
+      to.drain().check();
+      if (to.journal().held() > to.budget()) {
+        rest(); // the server waits, and the ticks tell it that we live
+        continue;
+      }
+      WalStream.Event event = stream.poll();
+      switch (event) {
+        case DATA -> {
+          int length = stream.dataLength();
+          if (!stream.dataStart().equals(expected)) {
+            throw new ProtocolException(
+                "WAL from " + stream.dataStart() + " where " + expected + " follows");
+          }
+          to.journal().append(timeline, expected, stream.data(), stream.dataOffset(), length);
+          expected = expected.plus(length);
+          unforced += length;
+          to.drain().heard(stream.serverEnd(), stream.serverTime());
+          listener.received(length);
+        }
+        case KEEPALIVE -> {
+          to.drain().heard(stream.serverEnd(), stream.serverTime());
+          if (stream.replyRequested()) {
+            report(stream, false);
+          }
+        }
+        case END_OF_TIMELINE -> {
+          confirm(stream, expected, to.journal());
+          return true;
+        }
+        case NOTHING -> {
+          if (System.nanoTime() - stream.lastReceived() > silence.toNanos()) {
+            throw new SocketTimeoutException(
+                "The server was silent for " + silence.toSeconds() + " s");
+          }
+        }
+      }
+      // One forced write for all that has come at once: many commits, where there are many.
+      if (unforced > 0 && (!stream.holdsMore() || unforced >= MOST_UNFORCED)) {
+        confirm(stream, expected, to.journal());
+        unforced = 0;
+      }
+    }
+    confirm(stream, expected, to.journal());
+    return false;
+  }
+
+  private void confirm(WalStream stream, Lsn end, WalJournal journal) throws IOException {
+    journal.force();
+    if (end.compareTo(durable) > 0) {
+      received = end;
+      durable = end;
+      report(stream, false);
+    }
+  }
+
+  private static void rest() throws IOException {
+    try {
+      Thread.sleep(50);
+    } catch (InterruptedException e) {
+      Thread.currentThread().interrupt();
+      throw new java.io.InterruptedIOException("Interrupted while the journal is full");
+    }
+  }
+
+  /** Tells the server at intervals that we live. */
+  private final class Ticks implements AutoCloseable {
+    private final ScheduledExecutorService clock =
+        Executors.newSingleThreadScheduledExecutor(
+            task -> {
+              Thread thread = new Thread(task, "thorbis-wal-status");
+              thread.setDaemon(true);
+              return thread;
+            });
+
+    Ticks(WalStream stream, Duration interval) {
+      ScheduledFuture<?> unused =
+          clock.scheduleAtFixedRate(
+              () -> report(stream, true), 0, interval.toMillis(), TimeUnit.MILLISECONDS);
+    }
+
+    @Override
+    public void close() {
+      clock.shutdownNow();
     }
   }
 
@@ -173,8 +290,7 @@ final class StreamSession {
       }
       shipper.check();
       long now = System.nanoTime();
-      if (capture.holdsNew()
-          && (synchronous && !stream.holdsMore() || now - lastShipped >= shipInterval.toNanos())) {
+      if (capture.holdsNew() && now - lastShipped >= shipInterval.toNanos()) {
         capture.ship();
         lastShipped = now;
       }

@@ -91,7 +91,7 @@ public final class WalCompanion implements AutoCloseable {
               cluster,
               archive,
               slot,
-              new StreamSession.Options(SHIP_INTERVAL, settings.readTimeout(), false),
+              new StreamSession.Options(SHIP_INTERVAL, settings.readTimeout(), Optional.empty()),
               new StreamSession.Listener() {
                 @Override
                 public void durable(Timeline reached, Lsn end) {

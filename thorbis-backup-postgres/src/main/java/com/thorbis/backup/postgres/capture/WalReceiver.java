@@ -22,6 +22,7 @@ import com.thorbis.backup.spi.repository.RunControl;
 import com.thorbis.backup.spi.repository.SourceInfo;
 import com.thorbis.backup.spi.repository.WalArchive;
 import java.io.IOException;
+import java.nio.file.Path;
 import java.time.Duration;
 import java.util.Optional;
 import java.util.Set;
@@ -137,6 +138,8 @@ public final class WalReceiver {
   }
 
   private void session() throws IOException {
+    // First, and without the server, which may be gone for good.
+    shipJournal();
     // Cancelling must not cut the stream: what has come is shipped first.
     try (ReplicationConnection connection =
         ReplicationConnection.open(settings, new Cancellation())) {
@@ -156,20 +159,96 @@ public final class WalReceiver {
               ? afterGap.get()
               : StartPoint.next(server, history, archive, slot.restartLsn(), cluster.segmentSize());
       try {
-        new StreamSession(
-                connection,
-                cluster,
-                archive,
-                Optional.of(settings.slot()),
-                new StreamSession.Options(
-                    settings.shipInterval(), settings.readTimeout(), request.synchronous()),
-                new Watcher())
-            .run(start, control.cancellation()::requested);
+        if (request.synchronous()) {
+          receiveAndAcknowledge(connection, cluster, archive, start);
+        } else {
+          stream(connection, cluster, archive, start, Optional.empty());
+        }
       } catch (ServerException e) {
         refused(connection, e, start, server, history, slot, cluster);
       }
     }
     settle();
+  }
+
+  private void stream(
+      ReplicationConnection connection,
+      ClusterIdentity cluster,
+      WalArchive archive,
+      WalPosition start,
+      Optional<StreamSession.Acknowledged> acknowledged)
+      throws IOException {
+    new StreamSession(
+            connection,
+            cluster,
+            archive,
+            Optional.of(settings.slot()),
+            new StreamSession.Options(
+                settings.shipInterval(), settings.readTimeout(), acknowledged),
+            new Watcher())
+        .run(start, control.cancellation()::requested);
+  }
+
+  private void receiveAndAcknowledge(
+      ReplicationConnection connection,
+      ClusterIdentity cluster,
+      WalArchive archive,
+      WalPosition start)
+      throws IOException {
+    try (WalJournal journal = WalJournal.open(journalFolder(archive.incarnation()));
+        JournalDrain drain = drain(journal, archive)) {
+      drain.start();
+      try {
+        stream(
+            connection,
+            cluster,
+            archive,
+            start,
+            Optional.of(new StreamSession.Acknowledged(journal, drain, settings.slotBudget())));
+      } catch (IOException | RuntimeException e) {
+        try {
+          drain.end();
+        } catch (IOException | RuntimeException kept) {
+          e.addSuppressed(kept); // it stays in the journal
+        }
+        throw e;
+      }
+      drain.end();
+    }
+  }
+
+  private JournalDrain drain(WalJournal journal, WalArchive archive) {
+    return new JournalDrain(
+        journal, archive, settings.shipInterval(), new Watcher()::durable, progress::warning);
+  }
+
+  private Path journalFolder(String incarnation) {
+    return settings
+        .stateDirectory()
+        .resolve("journal")
+        .resolve(settings.source().replaceAll("[^A-Za-z0-9_-]", "_"))
+        .resolve(incarnation);
+  }
+
+  /** Ships what a receiver acknowledged and did not live to ship. */
+  private void shipJournal() throws IOException {
+    Optional<SourceInfo> source = repository.source(settings.source());
+    if (source.isEmpty()) {
+      return;
+    }
+    for (SourceInfo.Incarnation life : source.get().incarnations()) {
+      Path folder = journalFolder(life.id());
+      if (!WalJournal.holdsSomething(folder)) {
+        continue;
+      }
+      WalArchive archive = repository.wal(settings.source(), life.id());
+      try (WalJournal journal = WalJournal.open(folder);
+          JournalDrain drain = drain(journal, archive)) {
+        drain.shipAll();
+      }
+      progress.note("Shipped what an earlier receiver acknowledged");
+      LOG.info("source={} journal of incarnation={} is shipped", settings.source(), life.id());
+    }
   }
 
   private Slot slot(ReplicationConnection connection) throws IOException {

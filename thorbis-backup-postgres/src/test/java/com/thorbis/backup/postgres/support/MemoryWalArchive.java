@@ -31,6 +31,9 @@ public final class MemoryWalArchive implements WalArchive {
 
   private record Stretch(byte[] bytes, boolean complete, WalMarks marks) {}
 
+  /** Whether it takes anything. */
+  public volatile boolean reachable = true;
+
   public MemoryWalArchive(String incarnation, ClusterIdentity cluster) {
     this.incarnation = incarnation;
     this.cluster = cluster;
@@ -49,6 +52,7 @@ public final class MemoryWalArchive implements WalArchive {
   @Override
   public synchronized Stored storeSegment(WalSegment segment, ByteBuffer content, WalMarks marks)
       throws RepositoryException {
+    reach();
     byte[] bytes = new byte[content.remaining()];
     content.get(bytes);
     if (bytes.length != segment.size().bytes()) {
@@ -67,6 +71,7 @@ public final class MemoryWalArchive implements WalArchive {
   public synchronized Stored storePart(
       WalSegment segment, int offset, ByteBuffer content, WalMarks marks)
       throws RepositoryException {
+    reach();
     byte[] bytes = new byte[content.remaining()];
     content.get(bytes);
     parts++;
@@ -87,6 +92,13 @@ public final class MemoryWalArchive implements WalArchive {
     System.arraycopy(bytes, 0, all, offset, bytes.length);
     segments.put(segment, new Stretch(all, end == segment.size().bytes(), marks));
     return Stored.WRITTEN;
+  }
+
+  private void reach() throws RepositoryException {
+    if (!reachable) {
+      throw new RepositoryException(
+          "store.unavailable", FailureKind.TRANSIENT, "nobody answers", Map.of(), "", null);
+    }
   }
 
   private static RepositoryException conflict(WalSegment segment) {
