@@ -56,7 +56,7 @@ class ScaleIT {
   @Test
   @Timeout(value = 60, unit = TimeUnit.MINUTES)
   void muchContentFitsASmallHeap() throws Exception {
-    run("content", FaultSuite.RELEASE ? List.of("512", "2048", "8192") : List.of("384"));
+    run("content", FaultSuite.RELEASE ? List.of("128", "512", "2048") : List.of("384"));
   }
 
   private void run(String shape, List<String> sizes) throws IOException, InterruptedException {
