@@ -56,6 +56,15 @@ public sealed interface Arrival {
     boolean changed(long offset, ByteBuffer page);
 
     /**
+     * Whether a page that is called unchanged is byte for byte what the base holds. If not, no
+     * checksum is kept of a file with such a page, as that of what was read is not that of what a
+     * restore brings.
+     */
+    default boolean exact() {
+      return true;
+    }
+
+    /**
      * Whether two states of a page differ by nothing that counts, such as hints that are set
      * without a trace; or cannot be compared, such as a page that was being written.
      *

@@ -21,6 +21,7 @@ public final class ListedBlocksJudge implements Arrival.PageJudge {
   private final FileChanges listed;
   private final long baseStart;
   private final long start;
+  private final boolean checksums;
   private final PageLsnJudge hints;
   private final Consumer<String> contradicted;
 
@@ -45,6 +46,7 @@ public final class ListedBlocksJudge implements Arrival.PageJudge {
     this.listed = listed;
     this.baseStart = baseStart.value();
     this.start = start.value();
+    this.checksums = checksums;
     this.hints = new PageLsnJudge(baseStart, checksums, RelationFiles.firstBlock(path).orElse(0));
     this.contradicted = contradicted;
   }
@@ -56,6 +58,12 @@ public final class ListedBlocksJudge implements Arrival.PageJudge {
    */
   public BitSet pages(long length) {
     return listed.of((int) (length / PAGE));
+  }
+
+  /** Without checksums hints are set that the log knows nothing of. */
+  @Override
+  public boolean exact() {
+    return checksums;
   }
 
   @Override

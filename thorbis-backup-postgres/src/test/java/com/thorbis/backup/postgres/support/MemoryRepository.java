@@ -313,7 +313,8 @@ public final class MemoryRepository implements Repository {
       }
       CRC32C crc = new CRC32C();
       crc.update(now, 0, now.length);
-      content.taken(OptionalInt.of((int) crc.getValue()));
+      // Of a list the unchanged pages are not the ones that were read.
+      content.taken(listed ? OptionalInt.empty() : OptionalInt.of((int) crc.getValue()));
     }
 
     private void requireSame(StoredFile file, Arrival.PageJudge judge, int at, ByteBuffer page)

@@ -431,6 +431,51 @@ class IncrementalTest {
     TestRepository.assertReads(repository, next.id(), Map.of("base/1/large", content));
   }
 
+  /** A second backup compares with what the first one stored, not with what it was given. */
+  @Test
+  void hintsThatAreLeftOutDoNotDamageWhatIsStored() throws IOException {
+    byte[] base = new byte[5 << 20];
+    new Random(5).nextBytes(base);
+    BackupDescriptor last = TestRepository.backUp(repository, Map.of("base/1/hints", base));
+    Arrival.PageJudge hints =
+        new Arrival.PageJudge() {
+          @Override
+          public boolean changed(long offset, ByteBuffer page) {
+            return false;
+          }
+
+          @Override
+          public boolean same(long offset, ByteBuffer page, ByteBuffer old) {
+            return true;
+          }
+
+          @Override
+          public boolean exact() {
+            return false;
+          }
+        };
+    byte[] content = base.clone();
+    for (int at = 17; at < content.length; at += Arrival.PAGE) {
+      content[at] ^= 4;
+    }
+    for (int round = 0; round < 3; round++) {
+      last = judged(last.id(), "base/1/hints", content, hints);
+      byte[] read = TestRepository.readAll(repository, last.id()).get("base/1/hints");
+      for (int at = 17; at < content.length; at += Arrival.PAGE) {
+        assertThat(read[at]).isIn(content[at], base[at]);
+        read[at] = base[at];
+      }
+      assertThat(read).isEqualTo(base);
+    }
+    assertThat(
+            repository
+                .verify(
+                    new VerifyRequest(Optional.empty(), VerifyRequest.Level.DATA, 100),
+                    RunControl.unattended())
+                .damaged())
+        .isEmpty();
+  }
+
   private static Arrival.PageJudge judge(boolean changed, boolean same) {
     return new Arrival.PageJudge() {
       @Override

@@ -27,6 +27,9 @@ final class FileState {
   long runFrom;
   long runTo;
 
+  /** Of the caller: whether what is stored is byte for byte what came. */
+  boolean exact = true;
+
   // Of the caller: what was read of a file that has a base.
   boolean readWhole = true;
   int crcRead;

@@ -77,6 +77,9 @@ final class PageDiff implements AutoCloseable {
     } else {
       compare(stretch);
     }
+    if (!stretch.exact) {
+      stretch.fingerprint = Fingerprint.ZERO; // it would be that of other bytes than are stored
+    }
   }
 
   @Override
@@ -137,8 +140,11 @@ final class PageDiff implements AutoCloseable {
       throws RepositoryException {
     byte[] bytes = stretch.bytes();
     if (judged && stretch.arrival instanceof Arrival.Judged how) {
-      return count == Arrival.PAGE
-          && !how.judge().changed(stretch.offset + at, page(bytes, at, count));
+      boolean unchanged =
+          count == Arrival.PAGE
+              && !how.judge().changed(stretch.offset + at, page(bytes, at, count));
+      stretch.exact &= !unchanged || how.judge().exact();
+      return unchanged;
     }
     boolean same = Arrays.equals(bytes, at, at + count, old, at, at + count);
     if (!same && count == Arrival.PAGE && stretch.arrival instanceof Arrival.Judged how) {
@@ -165,14 +171,17 @@ final class PageDiff implements AutoCloseable {
         int length = (int) part.length();
         base.read(base.extents(from, from + length), old, at, codec);
         for (int page = at; page < at + length; page += Arrival.PAGE) {
-          if (!Arrays.equals(
-                  stretch.bytes(), page, page + Arrival.PAGE, old, page, page + Arrival.PAGE)
-              && !judge.same(
-                  stretch.offset + page,
-                  page(stretch.bytes(), page, Arrival.PAGE),
-                  page(old, page, Arrival.PAGE))) {
+          if (Arrays.equals(
+              stretch.bytes(), page, page + Arrival.PAGE, old, page, page + Arrival.PAGE)) {
+            continue;
+          }
+          if (!judge.same(
+              stretch.offset + page,
+              page(stretch.bytes(), page, Arrival.PAGE),
+              page(old, page, Arrival.PAGE))) {
             throw changedUnseen(stretch, stretch.offset + page, Arrival.PAGE);
           }
+          stretch.exact = false;
         }
       }
       stretch.add(

@@ -576,6 +576,7 @@ public final class SealedBackupWriter implements BackupWriter {
         case SAMPLED -> throw new IllegalStateException("A sample that was not compared");
       }
     }
+    state.exact &= stretch.exact;
     if (stretch.length() > 0) {
       state.known = stretch.fingerprint;
       if (state.reading != null) {
@@ -587,6 +588,9 @@ public final class SealedBackupWriter implements BackupWriter {
       flushRun(stretch, true);
       if (state.reading != null) {
         state.crc = state.readWhole ? OptionalInt.of(state.crcRead) : OptionalInt.empty();
+      }
+      if (!state.exact) {
+        state.crc = OptionalInt.empty(); // what came is not what a restore brings
       }
       markEnd(state);
     }

@@ -39,6 +39,9 @@ final class Stretch {
   /** Whether all its bytes were read; what came of them may be other parts. */
   boolean whole;
 
+  /** Whether the base's bytes stand for the same ones only, where they stand for what came. */
+  boolean exact = true;
+
   /** Who reads it; null where its bytes were written. */
   @Nullable Reading reading;
 
