@@ -18,6 +18,7 @@ import com.thorbis.backup.postgres.capture.WalCompanion;
 import com.thorbis.backup.postgres.capture.WalTail;
 import com.thorbis.backup.postgres.page.PageChecksums;
 import com.thorbis.backup.postgres.settings.PostgresSettings;
+import com.thorbis.backup.postgres.settings.PostgresSettings.Reader;
 import com.thorbis.backup.postgres.wal.ChangedBlocks;
 import com.thorbis.backup.postgres.wal.TimelineHistory;
 import com.thorbis.backup.postgres.wire.BaseBackupListener;
@@ -26,6 +27,8 @@ import com.thorbis.backup.postgres.wire.ReplicationConnection;
 import com.thorbis.backup.postgres.wire.ReplicationConnection.SystemIdentity;
 import com.thorbis.backup.postgres.wire.ReplicationConnection.WalPosition;
 import com.thorbis.backup.postgres.wire.ServerException;
+import com.thorbis.backup.postgres.wire.ServerSession;
+import com.thorbis.backup.postgres.wire.SqlSession;
 import com.thorbis.backup.spi.repository.BackupFacts;
 import com.thorbis.backup.spi.repository.BackupStart;
 import com.thorbis.backup.spi.repository.BackupWriter;
@@ -63,6 +66,10 @@ public final class ClusterBackup {
 
   private static final Duration FIRST_LOOK = Duration.ofMillis(250);
   private static final Duration LONGEST_PAUSE = Duration.ofSeconds(5);
+
+  /** No privilege, and no rule in pg_hba.conf. */
+  private static final Set<String> NOT_ALLOWED = Set.of("42501", "28000");
+
   private static final int CONFIGURATION_MODE = 0600;
 
   /** What a repository says of a base that no backup should build on. */
@@ -129,8 +136,7 @@ public final class ClusterBackup {
   }
 
   private BackupDescriptor attempt(BackupType type) throws IOException {
-    try (ReplicationConnection connection =
-        ReplicationConnection.open(settings, control.cancellation())) {
+    try (ServerSession connection = connect()) {
       SystemIdentity server = connection.identify();
       ClusterIdentity cluster =
           new ClusterIdentity(
@@ -141,6 +147,9 @@ public final class ClusterBackup {
       WalArchive archive = repository.wal(settings.source());
       if (walIsCaptured(archive, cluster)) {
         return take(type, connection, server, cluster, archive, Optional.empty());
+      }
+      if (!(connection instanceof ReplicationConnection)) {
+        throw nobodyCaptures();
       }
       progress.note("Nobody captures WAL: this backup streams its own over a second connection");
       try (WalCompanion companion = WalCompanion.open(settings, cluster, archive)) {
@@ -158,13 +167,49 @@ public final class ClusterBackup {
     }
   }
 
+  /** For replication if the role may, and a reader needs it; else for SQL. */
+  private ServerSession connect() throws IOException {
+    try {
+      return ReplicationConnection.open(settings, control.cancellation());
+    } catch (ServerException e) {
+      if (settings.reader() == Reader.REPLICATION || !NOT_ALLOWED.contains(e.answer().sqlState())) {
+        throw e;
+      }
+      LOG.debug("source={} goes on without replication", settings.source(), e);
+      journal.note("The role may not replicate: " + e.answer().message());
+      return SqlSession.open(settings);
+    }
+  }
+
+  private BackupException nobodyCaptures() {
+    return BackupException.of(
+            "backup.wal-not-captured",
+            FailureKind.REFUSED,
+            "Nobody brings the WAL of source "
+                + settings.source()
+                + " into the repository, and role \""
+                + settings.user()
+                + "\" may not stream it")
+        .remedy(
+            "Set archive_command to what thorbis wal hook --archive prints, with thorbis wal serve"
+                + " running; or ALTER ROLE \""
+                + settings.user().replace("\"", "\"\"")
+                + "\" REPLICATION.")
+        .build();
+  }
+
   /** Whether a receiver or an archiver brings WAL into this repository now. */
   private boolean walIsCaptured(WalArchive archive, ClusterIdentity cluster) throws IOException {
     try (ServerFacts facts = ServerFacts.open(settings)) {
       if (facts.slotActive(settings.slot())) {
         return true;
       }
-      Optional<String> archived = facts.lastArchived().filter(WalSegment::isName);
+      // At the end of a backup it is a file that is named after the segment where that began.
+      Optional<String> archived =
+          facts
+              .lastArchived()
+              .map(name -> name.replaceFirst("\\.[0-9A-F]{8}\\.backup$", ""))
+              .filter(WalSegment::isName);
       if (archived.isEmpty()) {
         return false;
       }
@@ -178,7 +223,7 @@ public final class ClusterBackup {
 
   private BackupDescriptor take(
       BackupType type,
-      ReplicationConnection connection,
+      ServerSession connection,
       SystemIdentity server,
       ClusterIdentity cluster,
       WalArchive archive,
@@ -193,7 +238,7 @@ public final class ClusterBackup {
 
   private BackupDescriptor take(
       BackupType type,
-      ReplicationConnection connection,
+      ServerSession connection,
       SystemIdentity server,
       ClusterIdentity cluster,
       WalArchive archive,
@@ -331,10 +376,7 @@ public final class ClusterBackup {
 
   /** Finds what to build on; none for a full backup, or where there is nothing. */
   private BaseChoice choose(
-      BackupType type,
-      ReplicationConnection connection,
-      SystemIdentity server,
-      ClusterIdentity cluster)
+      BackupType type, ServerSession connection, SystemIdentity server, ClusterIdentity cluster)
       throws IOException {
     if (type == BackupType.FULL) {
       return new BaseChoice(null, null, Optional.empty());
@@ -363,7 +405,7 @@ public final class ClusterBackup {
   }
 
   /** What is to be known beforehand; says when the backup begins, by the server's clock. */
-  private Instant before(ReplicationConnection connection) throws IOException {
+  private Instant before(ServerSession connection) throws IOException {
     checksums = connection.show("data_checksums").equals("on");
     journal.put("server-version", connection.serverVersion());
     try (ServerFacts facts = ServerFacts.open(settings)) {
@@ -380,8 +422,7 @@ public final class ClusterBackup {
     }
   }
 
-  private static Optional<String> shown(ReplicationConnection connection, String name)
-      throws IOException {
+  private static Optional<String> shown(ServerSession connection, String name) throws IOException {
     try {
       return Optional.of(connection.show(name));
     } catch (ServerException e) {

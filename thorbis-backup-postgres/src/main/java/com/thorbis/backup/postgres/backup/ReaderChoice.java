@@ -10,6 +10,7 @@ import com.thorbis.backup.postgres.cluster.SqlFiles;
 import com.thorbis.backup.postgres.settings.PostgresSettings;
 import com.thorbis.backup.postgres.settings.PostgresSettings.Reader;
 import com.thorbis.backup.postgres.wire.ReplicationConnection;
+import com.thorbis.backup.postgres.wire.ServerSession;
 import com.thorbis.backup.spi.repository.Repository;
 import com.thorbis.backup.spi.repository.RunControl;
 import java.io.IOException;
@@ -20,6 +21,8 @@ import java.util.Optional;
 
 /** Chooses the way in which a cluster is read, and records which, and why. */
 final class ReaderChoice {
+  private static final String CONFIGURED = "it is configured";
+
   private ReaderChoice() {}
 
   /**
@@ -31,30 +34,33 @@ final class ReaderChoice {
   static ClusterReader of(
       PostgresSettings settings,
       RunControl control,
-      ReplicationConnection connection,
+      ServerSession connection,
       Repository repository,
       ClusterIdentity cluster,
       Journal journal)
       throws IOException {
     if (settings.reader() == Reader.LOCAL) {
-      return chosen(local(settings, control, cluster), "it is configured", journal);
+      return chosen(local(settings, control, cluster), CONFIGURED, journal);
     }
     if (settings.reader() == Reader.SQL) {
-      return chosen(sql(settings, control), "it is configured", journal);
+      return chosen(sql(settings, control), CONFIGURED, journal);
     }
-    ClusterReader replication = new ReplicationReader(settings, control, connection, repository);
-    if (settings.reader() == Reader.REPLICATION) {
-      return chosen(replication, "it is configured", journal);
+    String reason = "data-directory is not configured";
+    if (settings.reader() == Reader.AUTO && settings.dataDirectory().isPresent()) {
+      try {
+        return chosen(local(settings, control, cluster), "data-directory can be read", journal);
+      } catch (BackupException e) {
+        control.cancellation().check();
+        reason = "data-directory cannot be used: " + e.getMessage();
+      }
     }
-    if (settings.dataDirectory().isEmpty()) {
-      return chosen(replication, "data-directory is not configured", journal);
+    if (connection instanceof ReplicationConnection replication) {
+      return chosen(
+          new ReplicationReader(settings, control, replication, repository),
+          settings.reader() == Reader.AUTO ? reason : CONFIGURED,
+          journal);
     }
-    try {
-      return chosen(local(settings, control, cluster), "data-directory can be read", journal);
-    } catch (BackupException e) {
-      control.cancellation().check();
-      return chosen(replication, "data-directory cannot be used: " + e.getMessage(), journal);
-    }
+    return chosen(sql(settings, control), reason + ", and the role may not replicate", journal);
   }
 
   private static ClusterReader chosen(ClusterReader reader, String reason, Journal journal) {

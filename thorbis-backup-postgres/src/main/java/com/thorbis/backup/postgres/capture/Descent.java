@@ -4,8 +4,8 @@ import com.thorbis.backup.api.BackupException;
 import com.thorbis.backup.api.FailureKind;
 import com.thorbis.backup.postgres.settings.PostgresSettings;
 import com.thorbis.backup.postgres.wal.TimelineHistory;
-import com.thorbis.backup.postgres.wire.ReplicationConnection;
 import com.thorbis.backup.postgres.wire.ReplicationConnection.SystemIdentity;
+import com.thorbis.backup.postgres.wire.ServerSession;
 import com.thorbis.backup.spi.repository.SourceInfo;
 import java.io.IOException;
 
@@ -22,10 +22,7 @@ public final class Descent {
    * @throws BackupException code {@code source.abandoned}
    */
   public static void require(
-      PostgresSettings settings,
-      SourceInfo source,
-      ReplicationConnection connection,
-      SystemIdentity server)
+      PostgresSettings settings, SourceInfo source, ServerSession connection, SystemIdentity server)
       throws IOException {
     if (source.current().fork().isEmpty()) {
       return;

@@ -4,7 +4,6 @@ import com.thorbis.backup.api.BackupException;
 import com.thorbis.backup.api.Cancellation;
 import com.thorbis.backup.api.Lsn;
 import com.thorbis.backup.api.Timeline;
-import com.thorbis.backup.api.WalSegmentSize;
 import com.thorbis.backup.postgres.settings.PostgresSettings;
 import java.io.IOException;
 import java.net.SocketTimeoutException;
@@ -24,7 +23,7 @@ import org.slf4j.LoggerFactory;
  * A connection to a server's WAL sender (PostgreSQL 55.4). Used by one thread; {@link #close} may
  * be called by any.
  */
-public final class ReplicationConnection implements AutoCloseable {
+public final class ReplicationConnection implements ServerSession {
   private static final Logger LOG = LoggerFactory.getLogger(ReplicationConnection.class);
 
   /** How often a waiting thread looks whether it was cancelled. */
@@ -37,7 +36,6 @@ public final class ReplicationConnection implements AutoCloseable {
   private static final String DATA_CORRUPTED = "XX001";
   private static final Pattern SLOT_NAME = Pattern.compile("[a-z0-9_]{1,63}");
   private static final Pattern PARAMETER = Pattern.compile("[a-z_.]{1,63}");
-  private static final Pattern SIZE = Pattern.compile("([0-9]{1,9})(B|kB|MB|GB|TB)?");
 
   private final PostgresSettings settings;
   private final Cancellation cancellation;
@@ -110,16 +108,7 @@ public final class ReplicationConnection implements AutoCloseable {
     }
   }
 
-  /** The server's major version. */
-  public int majorVersion() throws ProtocolException {
-    Matcher digits = Pattern.compile("^([0-9]{1,3})").matcher(serverVersion);
-    if (!digits.find()) {
-      throw new ProtocolException("a version \"" + serverVersion + "\"");
-    }
-    return Integer.parseInt(digits.group(1));
-  }
-
-  /** The version as the server writes it. */
+  @Override
   public String serverVersion() {
     return serverVersion;
   }
@@ -131,7 +120,7 @@ public final class ReplicationConnection implements AutoCloseable {
     return taken;
   }
 
-  /** Who is there, and where its log ends. */
+  @Override
   public SystemIdentity identify() throws IOException {
     Row row = single("IDENTIFY_SYSTEM");
     return new SystemIdentity(
@@ -140,33 +129,12 @@ public final class ReplicationConnection implements AutoCloseable {
         parse(row, 2, Lsn::parse));
   }
 
-  /** The value of a server's parameter, with its unit. */
+  @Override
   public String show(String name) throws IOException {
     if (!PARAMETER.matcher(name).matches()) {
       throw new IllegalArgumentException("Not a parameter: " + name);
     }
     return single("SHOW " + name).text(0);
-  }
-
-  /** How long the server's WAL segments are. */
-  public WalSegmentSize segmentSize() throws IOException {
-    String text = show("wal_segment_size");
-    Matcher form = SIZE.matcher(text);
-    if (form.matches()) {
-      long unit =
-          switch (form.group(2) == null ? "B" : form.group(2)) {
-            case "kB" -> 1L << 10;
-            case "MB" -> 1L << 20;
-            case "GB" -> 1L << 30;
-            default -> 1;
-          };
-      try {
-        return new WalSegmentSize(Math.toIntExact(Long.parseLong(form.group(1)) * unit));
-      } catch (IllegalArgumentException | ArithmeticException e) {
-        // Reported below.
-      }
-    }
-    throw new ProtocolException("WAL segments of \"" + text + "\"");
   }
 
   /** A duration parameter; empty if it is switched off. */
@@ -218,7 +186,7 @@ public final class ReplicationConnection implements AutoCloseable {
             row.isNull(1) ? Optional.empty() : Optional.of(parse(row, 1, Lsn::parse))));
   }
 
-  /** The content of a timeline's history file. */
+  @Override
   public byte[] timelineHistory(Timeline timeline) throws IOException {
     Row row = single("TIMELINE_HISTORY " + timeline);
     return row.bytes(1);

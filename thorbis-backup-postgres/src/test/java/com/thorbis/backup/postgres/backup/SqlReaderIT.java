@@ -11,6 +11,7 @@ import com.thorbis.backup.api.Lsn;
 import com.thorbis.backup.postgres.check.Grants;
 import com.thorbis.backup.postgres.page.PageLsnJudge;
 import com.thorbis.backup.postgres.page.RelationFiles;
+import com.thorbis.backup.postgres.serve.WalFiles;
 import com.thorbis.backup.postgres.settings.PostgresSettings;
 import com.thorbis.backup.postgres.support.LaidDown;
 import com.thorbis.backup.postgres.support.MemoryRepository;
@@ -26,10 +27,13 @@ import java.io.IOException;
 import java.nio.ByteBuffer;
 import java.nio.file.Files;
 import java.nio.file.Path;
+import java.nio.file.attribute.PosixFilePermissions;
 import java.sql.Connection;
 import java.sql.SQLException;
 import java.sql.Statement;
+import java.time.Duration;
 import java.util.Arrays;
+import java.util.HashSet;
 import java.util.List;
 import java.util.OptionalInt;
 import java.util.Set;
@@ -254,6 +258,92 @@ class SqlReaderIT {
       }
     }
     return true;
+  }
+
+  /** Where an archiver brings the log, sessions are all that a backup needs. */
+  @ParameterizedTest
+  @MethodSource("versions")
+  void aRoleThatMayNotReplicateBacksUp(PostgresBinaries binaries) throws Exception {
+    Path archive = Files.createDirectory(folder.resolve("archive"));
+    Files.setPosixFilePermissions(archive, PosixFilePermissions.fromString("rwxrwxrwx"));
+    try (PostgresServer server =
+        PostgresServer.builder(binaries)
+            .dataDirectory(folder.resolve("data"))
+            .setting("archive_mode", "on")
+            .setting(
+                "archive_command",
+                "cp %p " + archive + "/%f.new && mv " + archive + "/%f.new " + archive + "/%f")
+            .start()) {
+      server.execute(
+          "postgres",
+          Grants.script(ROLE, OptionalInt.of(binaries.major())),
+          "ALTER ROLE \"" + ROLE.replace("\"", "\"\"") + "\" NOREPLICATION",
+          "CREATE TABLE t AS SELECT 42 AS n");
+      PostgresSettings settings = settings(server, "auto");
+      MemoryRepository repository = new MemoryRepository();
+      assertThatThrownBy(() -> backup(repository, settings, BackupType.FULL))
+          .isInstanceOfSatisfying(
+              BackupException.class,
+              e -> {
+                assertThat(e.code()).isEqualTo("backup.wal-not-captured");
+                assertThat(e.remedy()).contains("archive_command").contains("REPLICATION");
+              });
+      AtomicBoolean over = new AtomicBoolean();
+      CompletableFuture<Void> archiver =
+          CompletableFuture.runAsync(() -> archive(settings, archive, repository, over));
+      StoredBackup full;
+      StoredBackup next;
+      try {
+        server.execute("postgres", "SELECT pg_switch_wal()");
+        server.awaitTrue(
+            "postgres",
+            "SELECT last_archived_wal IS NOT NULL FROM pg_stat_archiver",
+            Duration.ofSeconds(60));
+        full = whenArchived(repository, settings, BackupType.FULL);
+        next = whenArchived(repository, settings, BackupType.INCREMENTAL);
+      } finally {
+        over.set(true);
+        archiver.join();
+      }
+      assertThat(full.facts().attributes()).containsEntry("postgres.reader", "sql");
+      assertThat(full.descriptor().status()).isEqualTo(BackupStatus.COMPLETE);
+      assertThat(next.descriptor().base()).contains(full.descriptor().id());
+      assertThat(next.descriptor().warnings()).isEmpty();
+    }
+  }
+
+  /** What this test's archiver has taken is in the repository a moment later. */
+  private static StoredBackup whenArchived(
+      MemoryRepository repository, PostgresSettings settings, BackupType type) throws Exception {
+    for (int i = 0; ; i++) {
+      try {
+        return backup(repository, settings, type);
+      } catch (BackupException e) {
+        if (!e.code().equals("backup.wal-not-captured") || i > 200) {
+          throw e;
+        }
+        Thread.sleep(100);
+      }
+    }
+  }
+
+  private static void archive(
+      PostgresSettings settings, Path from, MemoryRepository repository, AtomicBoolean over) {
+    Set<Path> pushed = new HashSet<>();
+    try {
+      while (!over.get()) {
+        try (Stream<Path> files = Files.list(from)) {
+          for (Path file : files.sorted().toList()) {
+            if (!file.toString().endsWith(".new") && pushed.add(file)) {
+              new WalFiles(settings).push(file, repository);
+            }
+          }
+        }
+        Thread.sleep(50);
+      }
+    } catch (IOException | InterruptedException e) {
+      throw new CompletionException(e);
+    }
   }
 
   @Test
