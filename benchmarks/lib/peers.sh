@@ -1,0 +1,232 @@
+# Sourced by run: how each tool is set up and called. PEER_reset empties its repository, PEER_version says what it is, and
+# PEER_JOB is what is measured; a tool without a function for a job has no such job.
+
+# ---- Debian 13 in a folder -----------------------------------------------------------------------
+
+peers_root=$work/peers
+
+install_peers() {
+  local mirror
+  if [[ ! -e $peers_root ]]; then
+    say "Installing the peers from Debian 13, once"
+    command -v debootstrap >/dev/null || DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends debootstrap >>"$log"
+    # The mirror that this system itself uses.
+    mirror=$(apt-get indextargets --format '$(LABEL) $(REPO_URI)' | sed -n 's/^Debian //p' | head -1)
+    [[ -n $mirror ]] || fail "apt knows no mirror of Debian: run apt-get update"
+    rm -rf "$peers_root.new"
+    debootstrap --variant=minbase --include=pgbackrest,restic,borgbackup,postgresql-17,lz4,zstd trixie "$peers_root.new" "$mirror" >>"$log" ||
+      fail "debootstrap failed: see $log"
+    mv "$peers_root.new" "$peers_root"
+  fi
+  # Inside, the account has the same name and number as outside.
+  sed -i -E "s/^postgres:x:[0-9]+:[0-9]+:/postgres:x:$(id -u postgres):$(id -g postgres):/" "$peers_root/etc/passwd"
+  sed -i -E "s/^postgres:x:[0-9]+:/postgres:x:$(id -g postgres):/" "$peers_root/etc/group"
+  mkdir -p "$peers_root$work"
+  mount --bind "$work" "$peers_root$work"
+  mount --bind /proc "$peers_root/proc"
+  mount --bind /dev "$peers_root/dev"
+}
+
+in_peers() { chroot --userspec="$(id -u postgres):$(id -g postgres)" "$peers_root" /usr/bin/env -i HOME="$work/home" PATH=/usr/bin:/bin LC_ALL=C.UTF-8 "$@"; }
+
+# ---- Thorbis Backup ------------------------------------------------------------------------------
+
+thorbis() { as_server "$root/bin/thorbis" -c "$work/thorbis.yaml" --quiet --json "$@"; }
+
+thorbis_version() { "$root/bin/thorbis" --version; }
+
+thorbis_configure() {
+  cat >"$work/thorbis.yaml" <<Y
+state-directory: $work/home/state
+repository:
+  copies:
+    - uri: file://$work/repo/thorbis
+  compression: { codec: $codec, level: 1 }
+  encryption:
+    recipients:
+      - uri: passphrase:benchmark
+        passphrase: a passphrase for benchmarks
+    accept-single-key-risk: true
+sources:
+  bench:
+    type: postgres
+    url: jdbc:postgresql://127.0.0.1:$port/bench
+    user: postgres
+    password: unused
+    reader: $reader
+    data-directory: $cluster
+    bin-directory: $programs
+    parallelism: 2
+  log:
+    type: postgres
+    url: jdbc:postgresql://127.0.0.1:$port/bench
+    user: postgres
+    password: unused
+    data-directory: $work/run/log
+    bin-directory: $programs
+    wal: { mode: archive }
+Y
+  chown "$server_account" "$work/thorbis.yaml"
+  chmod 600 "$work/thorbis.yaml"
+}
+
+thorbis_reset() {
+  rm -rf "$work/repo/thorbis" "$work/home/state"
+  sql -d bench -c "SELECT pg_drop_replication_slot(slot_name) FROM pg_replication_slots" >/dev/null
+  thorbis_configure
+  thorbis init >>"$log"
+}
+
+thorbis_full() { thorbis backup bench --type full; }
+thorbis_incremental() { thorbis backup bench --type incremental; }
+thorbis_restore() { thorbis restore bench --target-dir "$1" --immediate; }
+thorbis_delta() { thorbis restore bench --target-dir "$1" --immediate --delta --yes; }
+thorbis_verify_objects() { thorbis verify --level objects; }
+thorbis_verify_data() { thorbis verify --level data; }
+
+# Jobs that this version does not have are left out, and said to be.
+forget_what_is_missing() {
+  if [[ $("$root/bin/thorbis" restore --help) != *--delta* ]]; then
+    printf '# not there yet: thorbis delta\n' >>"$results"
+    unset -f thorbis_delta
+  fi
+}
+
+thorbis_wal_begin() {
+  local tries
+  (
+    enter helper
+    exec_as_server "$root/bin/thorbis" -c "$work/thorbis.yaml" --quiet wal serve log
+  ) >"$work/run/serve.log" 2>&1 </dev/null &
+  for ((tries = 0; tries < 200; tries++)); do
+    [[ -z $(find "$work/run/log" "$work/home/state" -name alive -print -quit 2>/dev/null) ]] || return 0
+    sleep 0.1
+  done
+  fail "wal serve does not answer: see $work/run/serve.log"
+}
+
+thorbis_wal_end() {
+  local pid
+  while read -r pid; do kill -TERM "$pid"; done <"$groups/thorbis-benchmarks-helper/cgroup.procs"
+  wait $! || true
+}
+
+thorbis_wal_push() { as_server bash -c "$archiver" archiver "$work/run/log" "$(thorbis wal hook log --archive | jq -r .setting)"; }
+
+# ---- pgBackRest ----------------------------------------------------------------------------------
+
+pgbackrest() { in_peers pgbackrest --config="$work/pgbackrest.conf" --stanza=bench "$@"; }
+
+pgbackrest_version() { in_peers pgbackrest version; }
+
+pgbackrest_configure() {
+  cat >"$work/pgbackrest.conf" <<C
+[global]
+repo1-path=$work/repo/pgbackrest
+repo1-cipher-type=aes-256-cbc
+repo1-cipher-pass=a passphrase for benchmarks
+repo1-bundle=y
+repo1-block=y
+repo1-retention-full=99
+compress-type=zst
+compress-level=3
+process-max=2
+start-fast=y
+archive-check=n
+archive-copy=n
+log-level-console=warn
+log-level-file=off
+lock-path=$work/run/pgbackrest
+spool-path=$work/run/pgbackrest-spool
+[bench]
+pg1-path=$cluster
+pg1-port=$port
+pg1-socket-path=$work/run
+pg1-user=postgres
+C
+}
+
+pgbackrest_reset() {
+  rm -rf "$work/repo/pgbackrest"
+  pgbackrest_configure
+  pgbackrest stanza-create
+}
+
+pgbackrest_full() { pgbackrest --type=full backup; }
+pgbackrest_incremental() { pgbackrest --type=incr backup; }
+pgbackrest_restore() { pgbackrest --pg1-path="$1" --type=immediate restore; }
+pgbackrest_delta() { pgbackrest --pg1-path="$1" --type=immediate --delta restore; }
+pgbackrest_verify_objects() { pgbackrest verify; }
+
+# ---- pg_basebackup -------------------------------------------------------------------------------
+
+basebackup() {
+  as_server "$programs/pg_basebackup" -h "$work/run" -p "$port" -U postgres --checkpoint=fast -X none -F tar -D "$work/repo/$1" --compress="$2"
+}
+
+untar() {
+  local part
+  part=$(find "$work/repo/$1" -name 'base.tar.*')
+  as_server mkdir -m 0700 "$2"
+  as_server "${part##*.}" -dc "$part" | as_server tar -x -C "$2"
+  as_server find "$2" -type f -print0 | xargs -0 sync
+}
+
+basebackup-lz4_version() { "$programs/pg_basebackup" --version; }
+basebackup-lz4_reset() { rm -rf "$work/repo/basebackup-lz4"; }
+basebackup-lz4_full() { basebackup basebackup-lz4 server-lz4; }
+basebackup-lz4_restore() { untar basebackup-lz4 "$1"; }
+
+basebackup-zstd_version() { "$programs/pg_basebackup" --version; }
+basebackup-zstd_reset() { rm -rf "$work/repo/basebackup-zstd"; }
+basebackup-zstd_full() { basebackup basebackup-zstd server-zstd:3; }
+
+# ---- restic and borg, within the server's backup mode --------------------------------------------
+
+# Runs "$@" between pg_backup_start and pg_backup_stop, which have to come from one session.
+in_backup_mode() {
+  local answer
+  coproc session { exec psql -X -q -A -t -v ON_ERROR_STOP=1 -h "$work/run" -p "$port" -U postgres -d postgres; }
+  echo "SELECT pg_backup_start('benchmark', true);" >&"${session[1]}"
+  read -r answer <&"${session[0]}"
+  "$@"
+  echo "SELECT lsn FROM pg_backup_stop();" >&"${session[1]}"
+  read -r answer <&"${session[0]}"
+  [[ $answer == */* ]]
+}
+
+restic() { in_peers RESTIC_PASSWORD=benchmark RESTIC_CACHE_DIR="$work/home/restic" GOMAXPROCS=2 restic -q --repo "$work/repo/restic" "$@"; }
+
+restic_version() { in_peers restic version; }
+restic_reset() {
+  rm -rf "$work/repo/restic" "$work/home/restic"
+  restic init
+}
+restic_full() { in_backup_mode restic backup "$cluster" --exclude "$cluster/pg_wal/*" --exclude "$cluster/postmaster.pid"; }
+restic_incremental() { restic_full; }
+restic_restore() {
+  restic restore latest --target "$1"
+  find "$1" -type f -print0 | xargs -0 sync
+}
+restic_verify_data() { restic check --read-data; }
+
+borg() { in_peers BORG_PASSPHRASE=benchmark BORG_BASE_DIR="$work/home/borg" BORG_UNKNOWN_UNENCRYPTED_REPO_ACCESS_IS_OK=yes borg "$@"; }
+
+borg_version() { in_peers borg --version; }
+borg_reset() {
+  rm -rf "$work/repo/borg" "$work/home/borg"
+  borg init --encryption repokey-blake2 "$work/repo/borg"
+}
+borg_full() {
+  in_backup_mode borg create --compression lz4 --exclude "$cluster/pg_wal/*" --exclude "$cluster/postmaster.pid" \
+    "$work/repo/borg::$EPOCHREALTIME" "$cluster"
+}
+borg_incremental() { borg_full; }
+borg_restore() {
+  local last
+  last=$(borg list --last 1 --short "$work/repo/borg")
+  as_server mkdir -m 0700 "$1"
+  in_peers BORG_PASSPHRASE=benchmark BORG_BASE_DIR="$work/home/borg" sh -c "cd '$1' && exec borg extract '$work/repo/borg::$last'"
+  find "$1" -type f -print0 | xargs -0 sync
+}
+borg_verify_data() { borg check --verify-data "$work/repo/borg"; }

@@ -1,0 +1,32 @@
+# Sourced by run: the medians of a file of results, and their ratios to pgBackRest's.
+
+print_report() {
+  grep '^#' "$1" | sed 's/^# /* /'
+  awk -F '\t' '
+    function median(list, n, parts, i, j, t) {
+      n = split(list, parts, " ")
+      for (i = 2; i <= n; i++) for (j = i; j > 1 && parts[j - 1] + 0 > parts[j] + 0; j--) { t = parts[j]; parts[j] = parts[j - 1]; parts[j - 1] = t }
+      return n % 2 ? parts[(n + 1) / 2] : (parts[n / 2] + parts[n / 2 + 1]) / 2
+    }
+    function ratio(job, name, mine, theirs) { return job != "" && theirs > 0 && name != "pgbackrest" ? sprintf("%.2f", mine / theirs) : "" }
+    /^#/ { next }
+    {
+      key = $2 FS $3
+      if (!(key in wall)) { order[++keys] = key; }
+      wall[key] = wall[key] " " $5; cpu[key] = cpu[key] " " ($6 + $7); server[key] = server[key] " " $7
+      memory[key] = memory[key] " " $8; stored[key] = stored[key] " " $9
+      count[key]++
+    }
+    END {
+      print "\n| job | tool | n | wall s | ratio | CPU s (server) | ratio | memory MiB | stored MiB | ratio |"
+      print "|---|---|---:|---:|---:|---:|---:|---:|---:|---:|"
+      for (k = 1; k <= keys; k++) {
+        split(order[k], part, FS)
+        base = part[1] FS "pgbackrest"
+        with = base in wall ? part[1] : ""
+        w = median(wall[order[k]]); c = median(cpu[order[k]]); s = median(stored[order[k]])
+        printf "| %s | %s | %d | %.2f | %s | %.2f (%.2f) | %s | %d | %.1f | %s |\n", part[1], part[2], count[order[k]], w / 1000, ratio(with, part[2], w, median(wall[base])),
+          c / 1000, median(server[order[k]]) / 1000, ratio(with, part[2], c, median(cpu[base])), median(memory[order[k]]), s / 1048576, ratio(with, part[2], s, median(stored[base]))
+      }
+    }' "$1"
+}
