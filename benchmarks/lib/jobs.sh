@@ -241,7 +241,7 @@ run_jobs() {
     copy_cluster "$size" $anew
     start_server "$cluster"
   fi
-  make_wal
+  if [[ ${jobs[*]} == *wal* || ${jobs[*]} == *replay* ]]; then make_wal; fi
   thorbis_configure
   pgbackrest_configure
   for peer in "${peers[@]}"; do printf '# %s: %s\n' "$peer" "$("${peer}_version" 2>&1 | head -1)" >>"$results"; done

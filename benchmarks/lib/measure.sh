@@ -3,17 +3,30 @@
 
 groups=$(findmnt -n -t cgroup2 -o TARGET | head -1)
 
-enter() { echo "$BASHPID" >"$groups/thorbis-benchmarks-$1/cgroup.procs"; }
+enter() {
+  echo "$BASHPID" >"$groups/thorbis-benchmarks-$1/cgroup.procs"
+  [[ -z $shares ]] || echo "$BASHPID" >"$shares/cgroup.procs"
+}
 
 cpu_of() { awk '$1 == "usage_usec" { print $2 }' "$groups/thorbis-benchmarks-$1/cpu.stat"; }
+
+# With --priority a group that gets the processors before all others.
+shares=''
 
 open_groups() {
   [[ -n $groups ]] || fail "there is no control group file system of version 2"
   mkdir -p "$groups/thorbis-benchmarks-job" "$groups/thorbis-benchmarks-server" "$groups/thorbis-benchmarks-helper"
+  if $priority; then
+    shares=$(findmnt -n -t cgroup -O cpu -o TARGET | head -1)
+    [[ -n $shares ]] || fail "--priority needs the processor controller of control groups of version 1"
+    shares+=/thorbis-benchmarks
+    mkdir -p "$shares"
+    echo 131072 >"$shares/cpu.shares"
+  fi
 }
 
 close_groups() {
-  rmdir "$groups/thorbis-benchmarks-job" "$groups/thorbis-benchmarks-server" "$groups/thorbis-benchmarks-helper" 2>/dev/null || true
+  rmdir "$groups/thorbis-benchmarks-job" "$groups/thorbis-benchmarks-server" "$groups/thorbis-benchmarks-helper" ${shares:+"$shares"} 2>/dev/null || true
 }
 
 # The largest sum of resident memory over the processes of the job, seen every 50 ms. Starts no process itself.
