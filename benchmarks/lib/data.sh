@@ -43,6 +43,11 @@ start_server() {
   running=$1
 }
 
+# The server with the cluster that jobs work on, unless it runs already.
+need_server() {
+  [[ ${running-} == "$cluster" ]] || start_server "$cluster"
+}
+
 stop_server() {
   [[ -n ${running-} ]] || return 0
   as_server "$programs/pg_ctl" --silent --wait --timeout=300 -D "$running" --mode=fast stop
@@ -99,7 +104,7 @@ SQL
   mv "$folder.new" "$folder"
 }
 
-# A base backup, and the 125 segments (2,000 MiB) that follow it.
+# A base backup, the 125 segments (2,000 MiB) from there on, and the cluster that wrote them.
 make_wal() {
   local folder=$work/data/wal round
   [[ ! -e $folder/segments ]] || return 0
@@ -125,7 +130,7 @@ make_wal() {
   find "$folder.new/segments" -type f -printf '%f\n' | grep -E '^[0-9A-F]{24}$' | sort | awk -v first="$first" '($0 "") < first "" || ++n > 125' |
     sed "s|^|$folder.new/segments/|" | xargs -r rm -f
   find "$folder.new/segments" -name '*.backup' -delete
-  rm -rf "$folder.new/pgdata"
+  configure "$folder.new/pgdata" 'archive_mode = off' 'wal_level = replica'
   sync -f "$folder.new"
   mv "$folder.new" "$folder"
 }
@@ -149,7 +154,7 @@ copy_cluster() {
 # Updates one row on $1 percent of the heap pages of the two large tables; $2 is the seed, and which row of the page.
 # Prints how many distinct blocks the log says were changed.
 change_pages() {
-  local percent=$1 round=$2 table column from
+  local percent=$1 round=$2 table column from blocks
   from=$(sql -d bench -c CHECKPOINT -c 'SELECT pg_current_wal_insert_lsn()')
   for table in pgbench_accounts:abalance=abalance+1 documents:body=upper\(body\); do
     column=${table#*:} table=${table%%:*}
@@ -161,7 +166,9 @@ change_pages() {
       UPDATE $table SET $column WHERE ctid = ANY (ARRAY(SELECT place FROM pick));
 SQL
   done
+  # Before the next checkpoint removes what it came from.
+  blocks=$(as_server "$programs/pg_waldump" -p "$cluster/pg_wal" -s "$from" -e "$(sql -d bench -c 'SELECT pg_current_wal_flush_lsn()')" |
+    grep -oE 'rel [0-9]+/[0-9]+/[0-9]+( fork [a-z]+)? blk [0-9]+' | sort -u | wc -l)
   sql -d bench -c CHECKPOINT
-  as_server "$programs/pg_waldump" -p "$cluster/pg_wal" -s "$from" -e "$(sql -d bench -c 'SELECT pg_current_wal_flush_lsn()')" 2>/dev/null |
-    grep -oE 'rel [0-9]+/[0-9]+/[0-9]+( fork [a-z]+)? blk [0-9]+' | sort -u | wc -l
+  echo "$blocks"
 }

@@ -54,7 +54,7 @@ job_incremental() {
     measure "${peer}_incremental"
     cp "$cluster.id" "$work/repo/$peer.base"
     extra=blocks=$blocks
-    [[ $peer != thorbis ]] || extra+=,$(sed -n 's/.*"bytesRead":\([0-9]*\),"bytesChanged":\([0-9]*\),"bytesStored":\([0-9]*\).*/read=\1,changed=\2,stored=\3/p' "$work/run/job.log")
+    [[ $peer != thorbis* ]] || extra+=,$(sed -n 's/.*"bytesRead":\([0-9]*\),"bytesChanged":\([0-9]*\),"bytesStored":\([0-9]*\).*/read=\1,changed=\2,stored=\3/p' "$work/run/job.log")
     record "incremental-$1" "$peer" "$(($(bytes_in "$work/repo/$peer") - before))" "$extra"
   done
 }
@@ -163,32 +163,36 @@ fetcher='
   done'
 
 job_wal_push() {
-  local peer
+  local peer before instance=-log
   for peer in $(in_turn); do
     has "$peer" wal_push || continue
     push_whole "$peer"
-    record wal-push "$peer" "$(bytes_in "$work/repo/$peer-log")"
+    record wal-push "$peer" "$(($(bytes_in "$work/repo/${peer%-async}$instance") - before))"
   done
 }
 
 push_whole() {
-  rm -f "$work/repo/$1-log.base"
-  rm -rf "$work/repo/$1-log"
+  rm -f "$work/repo/${1%-async}$instance.base"
   prepare_archiver
-  "$1_wal_begin"
+  "$1_wal_reset" >>"$log" 2>&1
+  before=$(bytes_in "$work/repo/${1%-async}$instance")
+  "$1_wal_begin" archive
   measure "$1_wal_push"
   "$1_wal_end"
-  echo "$stamp" >"$work/repo/$1-log.base"
+  # The asynchronous variant shares the repository.
+  echo "$stamp" >"$work/repo/${1%-async}$instance.base"
 }
 
+need_log() { [[ -e $work/repo/${1%-async}$instance.base ]] || push_whole "$1"; }
+
 job_wal_get() {
-  local peer name
+  local peer name before instance=-log
   for peer in $(in_turn); do
     has "$peer" wal_get || continue
-    [[ -e $work/repo/$peer-log.base ]] || push_whole "$peer"
+    need_log "$peer"
     rm -rf "$work/run/log/pg_wal"
     as_server mkdir "$work/run/log/pg_wal"
-    "${peer}_wal_begin"
+    "${peer}_wal_begin" restore
     measure "${peer}_wal_get"
     "${peer}_wal_end"
     record wal-get "$peer" 0
@@ -200,14 +204,14 @@ job_wal_get() {
 
 # Recovery of a base backup and the log after it, up to the promotion.
 job_replay() {
-  local peer reached expected=''
+  local peer reached before expected='' instance=-log
   for peer in $(in_turn); do
     has "$peer" restore_command || continue
-    [[ $peer == cp || -e $work/repo/$peer-log.base ]] || push_whole "$peer"
+    [[ $peer == cp ]] || need_log "$peer"
     rm -rf "$work/run/log"
     cp -a "$work/data/wal/base" "$work/run/log"
     as_server touch "$work/run/log/recovery.signal"
-    "${peer}_wal_begin"
+    "${peer}_wal_begin" restore
     configure "$work/run/log" "port = $((port + 1))" 'archive_mode = off' "restore_command = '$("${peer}_restore_command" | sed "s/'/''/g")'"
     measure replay
     "${peer}_wal_end"
@@ -239,7 +243,6 @@ run_jobs() {
   forget_what_is_missing
   if [[ ${jobs[*]} == *full* || ${jobs[*]} == *incr* || ${jobs[*]} == *restore* || ${jobs[*]} == *delta* || ${jobs[*]} == *verify* ]]; then
     copy_cluster "$size" $anew
-    start_server "$cluster"
   fi
   if [[ ${jobs[*]} == *wal* || ${jobs[*]} == *replay* ]]; then make_wal; fi
   thorbis_configure
@@ -247,6 +250,10 @@ run_jobs() {
   for peer in "${peers[@]}"; do printf '# %s: %s\n' "$peer" "$("${peer}_version" 2>&1 | head -1)" >>"$results"; done
   for job in "${jobs[@]}"; do
     for ((round = 1; round <= rounds; round++)); do
+      case $job in
+        wal-* | replay) stop_server ;;
+        *) need_server ;;
+      esac
       case $job in
         full) job_full ;;
         incremental-*) job_incremental "${job#incremental-}" ;;

@@ -25,6 +25,11 @@ open_groups() {
   fi
 }
 
+end_all_of() {
+  local pid
+  while read -r pid; do kill -TERM "$pid" || true; done 2>/dev/null <"$groups/thorbis-benchmarks-$1/cgroup.procs" || true
+}
+
 close_groups() {
   rmdir "$groups/thorbis-benchmarks-job" "$groups/thorbis-benchmarks-server" "$groups/thorbis-benchmarks-helper" ${shares:+"$shares"} 2>/dev/null || true
 }

@@ -31,16 +31,19 @@ in_peers() { chroot --userspec="$(id -u postgres):$(id -g postgres)" "$peers_roo
 
 # ---- Thorbis Backup ------------------------------------------------------------------------------
 
-thorbis() { as_server "$root/bin/thorbis" -c "$work/thorbis.yaml" --quiet --json "$@"; }
+# Segments go to a repository of their own, so that the jobs do not depend on each other: instance is empty or -log.
+instance=''
+
+thorbis() { as_server "$root/bin/thorbis" -c "$work/thorbis$instance.yaml" --quiet --json "$@"; }
 
 thorbis_version() { "$root/bin/thorbis" --version; }
 
 thorbis_configure() {
-  cat >"$work/thorbis.yaml" <<Y
-state-directory: $work/home/state
+  cat >"$work/thorbis$instance.yaml" <<Y
+state-directory: $work/home/state$instance
 repository:
   copies:
-    - uri: file://$work/repo/thorbis
+    - uri: file://$work/repo/thorbis$instance
   compression: { codec: $codec, level: 1 }
   encryption:
     recipients:
@@ -62,17 +65,20 @@ sources:
     url: jdbc:postgresql://127.0.0.1:$port/bench
     user: postgres
     password: unused
-    data-directory: $work/run/log
+    data-directory: ${1-$work/run/log}
     bin-directory: $programs
-    wal: { mode: archive }
 Y
-  chown "$server_account" "$work/thorbis.yaml"
-  chmod 600 "$work/thorbis.yaml"
+  chown "$server_account" "$work/thorbis$instance.yaml"
+  chmod 600 "$work/thorbis$instance.yaml"
 }
 
 thorbis_reset() {
-  rm -rf "$work/repo/thorbis" "$work/home/state"
   sql -d bench -c "SELECT pg_drop_replication_slot(slot_name) FROM pg_replication_slots" >/dev/null
+  thorbis_reset_repository
+}
+
+thorbis_reset_repository() {
+  rm -rf "$work/repo/thorbis$instance" "$work/home/state$instance"
   thorbis_configure
   thorbis init >>"$log"
 }
@@ -84,6 +90,16 @@ thorbis_delta() { thorbis restore bench --target-dir "$1" --immediate --delta --
 thorbis_verify_objects() { thorbis verify --level objects; }
 thorbis_verify_data() { thorbis verify --level data; }
 
+# The other readers, each with a repository of its own.
+thorbis-replication_version() { thorbis_version; }
+thorbis-replication_reset() { local instance=-replication reader=replication && thorbis_reset; }
+thorbis-replication_full() { local instance=-replication && thorbis_full; }
+thorbis-replication_incremental() { local instance=-replication && thorbis_incremental; }
+thorbis-sql_version() { thorbis_version; }
+thorbis-sql_reset() { local instance=-sql reader=sql && thorbis_reset; }
+thorbis-sql_full() { local instance=-sql && thorbis_full; }
+thorbis-sql_incremental() { local instance=-sql && thorbis_incremental; }
+
 # Jobs that this version does not have are left out, and said to be.
 forget_what_is_missing() {
   if [[ $("$root/bin/thorbis" restore --help) != *--delta* ]]; then
@@ -92,37 +108,56 @@ forget_what_is_missing() {
   fi
 }
 
+# The command in the setting that is printed for postgresql.conf.
+thorbis_hook() {
+  as_server "$root/bin/thorbis" -c "$work/thorbis$instance.yaml" wal hook log "--$1" | sed "s/^[a-z_]* = '//; s/'\$//; s/''/'/g"
+}
+
+# Starts the resident process. $1: archive or restore
 thorbis_wal_begin() {
   local tries
+  hook=$(thorbis_hook "$1")
   (
     enter helper
-    exec_as_server "$root/bin/thorbis" -c "$work/thorbis.yaml" --quiet wal serve log
+    exec_as_server "$root/bin/thorbis" -c "$work/thorbis$instance.yaml" --quiet wal serve log
   ) >"$work/run/serve.log" 2>&1 </dev/null &
+  serving=$!
   for ((tries = 0; tries < 200; tries++)); do
-    [[ -z $(find "$work/run/log" "$work/home/state" -name alive -print -quit 2>/dev/null) ]] || return 0
+    [[ ! -e $work/run/log/pg_wal/thorbis/alive ]] || return 0
     sleep 0.1
   done
   fail "wal serve does not answer: see $work/run/serve.log"
 }
 
 thorbis_wal_end() {
-  local pid
-  while read -r pid; do kill -TERM "$pid"; done <"$groups/thorbis-benchmarks-helper/cgroup.procs"
-  wait $! || true
+  kill -TERM "$serving"
+  wait "$serving" || true
 }
 
-thorbis_wal_push() { as_server bash -c "$archiver" archiver "$work/run/log" "$(thorbis wal hook log --archive | jq -r .setting)"; }
+# A source becomes known by its first backup, which needs its server.
+thorbis_wal_reset() {
+  thorbis_reset_repository
+  thorbis_configure "$work/data/wal/pgdata"
+  start_server "$work/data/wal/pgdata"
+  thorbis backup log
+  stop_server
+  thorbis_configure
+}
+
+thorbis_wal_push() { as_server bash -c "$archiver" archiver "$work/run/log" "$hook"; }
+thorbis_wal_get() { as_server bash -c "$fetcher" fetcher "$work/run/log" "$hook"; }
+thorbis_restore_command() { echo "$hook"; }
 
 # ---- pgBackRest ----------------------------------------------------------------------------------
 
-pgbackrest() { in_peers pgbackrest --config="$work/pgbackrest.conf" --stanza=bench "$@"; }
+pgbackrest() { in_peers pgbackrest --config="$work/pgbackrest$instance.conf" --stanza=bench "$@"; }
 
 pgbackrest_version() { in_peers pgbackrest version; }
 
 pgbackrest_configure() {
-  cat >"$work/pgbackrest.conf" <<C
+  cat >"$work/pgbackrest$instance.conf" <<C
 [global]
-repo1-path=$work/repo/pgbackrest
+repo1-path=$work/repo/pgbackrest$instance
 repo1-cipher-type=aes-256-cbc
 repo1-cipher-pass=a passphrase for benchmarks
 repo1-bundle=y
@@ -139,7 +174,7 @@ log-level-file=off
 lock-path=$work/run/pgbackrest
 spool-path=$work/run/pgbackrest-spool
 [bench]
-pg1-path=$cluster
+pg1-path=${1-$cluster}
 pg1-port=$port
 pg1-socket-path=$work/run
 pg1-user=postgres
@@ -157,6 +192,37 @@ pgbackrest_incremental() { pgbackrest --type=incr backup; }
 pgbackrest_restore() { pgbackrest --pg1-path="$1" --type=immediate restore; }
 pgbackrest_delta() { pgbackrest --pg1-path="$1" --type=immediate --delta restore; }
 pgbackrest_verify_objects() { pgbackrest verify; }
+
+pgbackrest_wal_reset() {
+  rm -rf "$work/repo/pgbackrest$instance" "$work/run/pgbackrest-spool"
+  pgbackrest_configure "$work/run/log"
+  pgbackrest --no-online stanza-create
+}
+
+pgbackrest_wal_begin() { hook="pgbackrest --config=$work/pgbackrest$instance.conf --stanza=bench"; }
+pgbackrest_wal_end() { :; }
+pgbackrest_wal_push() { in_peers bash -c "$archiver" archiver "$work/run/log" "$hook ${1-} archive-push %p"; }
+pgbackrest_wal_get() { in_peers bash -c "$fetcher" fetcher "$work/run/log" "$hook ${1-} archive-get %f %p"; }
+
+# The server runs outside the folder of the peers, and so must this, with the libraries inside.
+pgbackrest_restore_command() {
+  local libraries=$peers_root/usr/lib/x86_64-linux-gnu
+  echo "$libraries/ld-linux-x86-64.so.2 --library-path $libraries $peers_root/usr/bin/${hook} archive-get %f %p"
+}
+
+pgbackrest-async_version() { pgbackrest_version; }
+pgbackrest-async_wal_reset() { pgbackrest_wal_reset; }
+pgbackrest-async_wal_begin() { pgbackrest_wal_begin; }
+pgbackrest-async_wal_end() { :; }
+pgbackrest-async_wal_push() { pgbackrest_wal_push --archive-async; }
+pgbackrest-async_wal_get() { pgbackrest_wal_get --archive-async; }
+
+# ---- cp, for the log alone -----------------------------------------------------------------------
+
+cp_version() { cp --version; }
+cp_wal_begin() { :; }
+cp_wal_end() { :; }
+cp_restore_command() { echo "cp $work/data/wal/segments/%f %p"; }
 
 # ---- pg_basebackup -------------------------------------------------------------------------------
 

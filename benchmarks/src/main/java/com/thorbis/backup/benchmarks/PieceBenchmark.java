@@ -174,7 +174,7 @@ public class PieceBenchmark {
   @Benchmark
   @OperationsPerInvocation(PIECES_IN_A_PACK)
   public void pack() throws IOException {
-    try (PackSet packs = new PackSet(store, key, random)) {
+    try (PackSet packs = new PackSet(store, key, random, "jmh", true)) {
       for (int i = 0; i < PIECES_IN_A_PACK; i++) {
         packs.addContent(piece);
       }
