@@ -30,3 +30,24 @@ print_report() {
       }
     }' "$1"
 }
+
+# What incremental backups hold, against what the log says was changed. Fails where it is more than it should be.
+print_incremental() {
+  awk -F '\t' '
+    function field(name) { return match($11, name "=[0-9]+") ? substr($11, RSTART + length(name) + 1, RLENGTH - length(name) - 1) + 0 : 0 }
+    $2 ~ /^incremental/ && $3 == "thorbis" { n++; job[n] = $2; round[n] = $1; blocks[n] = field("blocks"); changed[n] = field("changed"); stored[n] = $9 }
+    $2 ~ /^incremental/ && $3 == "pgbackrest" { theirs[$2 FS $1] = $9 }
+    END {
+      if (!n) exit
+      print "\n| job | round | changed blocks, MiB | stored before compression, MiB | ratio (at most 1.15) | stored MiB | pgBackRest MiB | ratio (below 0.5) |"
+      print "|---|---:|---:|---:|---:|---:|---:|---:|"
+      for (i = 1; i <= n; i++) {
+        other = theirs[job[i] FS round[i]]
+        plain = changed[i] / (blocks[i] * 8192)
+        printf "| %s | %d | %.1f | %.1f | %.3f | %.1f | %.1f | %s |\n", job[i], round[i], blocks[i] / 128, changed[i] / 1048576, plain, stored[i] / 1048576, other / 1048576,
+          other ? sprintf("%.2f", stored[i] / other) : ""
+        if (plain > 1.15 || (other && stored[i] >= other / 2)) missed = 1
+      }
+      exit missed
+    }' "$1"
+}
