@@ -247,6 +247,10 @@ run_jobs() {
   if [[ ${jobs[*]} == *wal* || ${jobs[*]} == *replay* ]]; then make_wal; fi
   thorbis_configure
   pgbackrest_configure
+  printf '# machine: %s, %s processors, %s MiB, %s on %s, Linux %s\n' "$(sed -n 's/^model name[^:]*: //p' /proc/cpuinfo | head -1)" "$(nproc)" \
+    "$(awk '/^MemTotal/ { printf "%d", $2 / 1024 }' /proc/meminfo)" "$(findmnt -n -o FSTYPE -T "$work")" "$(findmnt -n -o SOURCE -T "$work")" "$(uname -r)" >>"$results"
+  printf '# server: %s\n' "$("$programs/postgres" --version)" >>"$results"
+  printf '# java: %s\n' "$(java -version 2>&1 | head -1)" >>"$results"
   for peer in "${peers[@]}"; do printf '# %s: %s\n' "$peer" "$("${peer}_version" 2>&1 | head -1)" >>"$results"; done
   for job in "${jobs[@]}"; do
     for ((round = 1; round <= rounds; round++)); do
