@@ -9,10 +9,16 @@ import com.thorbis.backup.spi.repository.WalMarks;
 import java.io.IOException;
 import java.io.InterruptedIOException;
 import java.nio.ByteBuffer;
+import java.util.ArrayDeque;
+import java.util.Deque;
 import java.util.Queue;
 import java.util.concurrent.ArrayBlockingQueue;
 import java.util.concurrent.BlockingQueue;
 import java.util.concurrent.ConcurrentLinkedQueue;
+import java.util.concurrent.ExecutionException;
+import java.util.concurrent.ExecutorService;
+import java.util.concurrent.Executors;
+import java.util.concurrent.Future;
 import java.util.concurrent.TimeUnit;
 import java.util.function.Consumer;
 import org.jspecify.annotations.Nullable;
@@ -20,17 +26,28 @@ import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
 /**
- * Stores WAL on a thread of its own, in order, so that reading goes on meanwhile. What waits is
- * bounded. After a failure nothing more is stored, and every call throws it.
+ * Stores WAL on threads of its own, so that reading goes on meanwhile: whole segments two at a
+ * time, parts one after the other. What is stored is told in order. What waits is bounded. After a
+ * failure nothing more is begun, nothing behind it is told, and every call throws it.
  */
 final class Shipper implements AutoCloseable {
   private static final Logger LOG = LoggerFactory.getLogger(Shipper.class);
   private static final int MOST_WAITING = 4;
+  private static final int MOST_AT_ONCE = 2;
 
   private final WalArchive archive;
   private final Consumer<Lsn> stored;
   private final BlockingQueue<Shipment> waiting = new ArrayBlockingQueue<>(MOST_WAITING);
   private final Thread thread = new Thread(this::run, "thorbis-wal-shipper");
+  private final ExecutorService storing =
+      Executors.newFixedThreadPool(
+          MOST_AT_ONCE,
+          task -> {
+            Thread one = new Thread(task, "thorbis-wal-storing");
+            one.setDaemon(true);
+            return one;
+          });
+  private final Deque<Begun> begun = new ArrayDeque<>();
   private volatile @Nullable Throwable failure;
   private volatile boolean closing;
   private final Queue<BlockSummarizer.Span> summaries = new ConcurrentLinkedQueue<>();
@@ -139,26 +156,18 @@ final class Shipper implements AutoCloseable {
     }
   }
 
+  /** Something whose storing has begun. */
+  private record Begun(Shipment shipment, Lsn end, Future<?> storing) {}
+
   private void run() {
     try {
       while (!closing) {
-        Shipment shipment = waiting.poll(100, TimeUnit.MILLISECONDS);
-        if (shipment == null) {
-          continue;
+        Shipment shipment = waiting.poll(begun.isEmpty() ? 100 : 1, TimeUnit.MILLISECONDS);
+        if (shipment != null) {
+          begin(shipment);
         }
-        Lsn end = shipment.end();
-        if (shipment.whole()) {
-          archive.storeSegment(shipment.segment(), shipment.content(), shipment.marks());
-        } else {
-          archive.storePart(
-              shipment.segment(), shipment.offset(), shipment.content(), shipment.marks());
-        }
-        shipment.done().run();
-        stored.accept(end);
-        storeSummaries(end);
-        synchronized (this) {
-          unfinished--;
-          notifyAll();
+        while (!begun.isEmpty() && begun.getFirst().storing().isDone()) {
+          finish();
         }
       }
     } catch (InterruptedException | IOException | RuntimeException | Error e) {
@@ -166,6 +175,58 @@ final class Shipper implements AutoCloseable {
         failure = e;
         notifyAll();
       }
+    }
+  }
+
+  private void begin(Shipment shipment) throws IOException, InterruptedException {
+    while (begun.size() >= MOST_AT_ONCE || !shipment.whole() && !begun.isEmpty()) {
+      finish();
+    }
+    Lsn end = shipment.end();
+    begun.add(
+        new Begun(
+            shipment,
+            end,
+            storing.submit(
+                () -> {
+                  store(shipment);
+                  return end;
+                })));
+    if (!shipment.whole()) {
+      finish(); // the next part follows it
+    }
+  }
+
+  private void store(Shipment shipment) throws IOException {
+    if (shipment.whole()) {
+      archive.storeSegment(shipment.segment(), shipment.content(), shipment.marks());
+    } else {
+      archive.storePart(
+          shipment.segment(), shipment.offset(), shipment.content(), shipment.marks());
+    }
+  }
+
+  /** Waits for what was begun first, and tells of it. */
+  private void finish() throws IOException, InterruptedException {
+    Begun first = begun.getFirst();
+    try {
+      first.storing().get();
+    } catch (ExecutionException e) {
+      Throwable cause = e.getCause();
+      if (cause instanceof IOException io) {
+        throw io;
+      }
+      if (cause instanceof RuntimeException unchecked) {
+        throw unchecked;
+      }
+      throw new IOException("Storing WAL failed", cause);
+    }
+    begun.removeFirst();
+    first.shipment().done().run();
+    stored.accept(first.end());
+    synchronized (this) {
+      unfinished--;
+      notifyAll();
     }
   }
 
@@ -180,9 +241,12 @@ final class Shipper implements AutoCloseable {
     // Not by an interrupt: that would close files under the store's hands.
     closing = true;
     boolean interrupted = false;
-    while (thread.isAlive()) {
+    boolean over = false;
+    while (!over) {
       try {
         thread.join();
+        storing.shutdown();
+        over = storing.awaitTermination(1, TimeUnit.MINUTES);
       } catch (InterruptedException e) {
         interrupted = true;
       }
