@@ -19,6 +19,7 @@ import com.thorbis.backup.spi.repository.RunControl;
 import com.thorbis.backup.testkit.postgres.PostgresBinaries;
 import com.thorbis.backup.testkit.postgres.PostgresServer;
 import java.io.IOException;
+import java.io.RandomAccessFile;
 import java.net.URI;
 import java.nio.ByteBuffer;
 import java.nio.ByteOrder;
@@ -41,6 +42,7 @@ import java.util.Map;
 import java.util.Optional;
 import java.util.Random;
 import java.util.TreeMap;
+import java.util.stream.IntStream;
 import java.util.stream.Stream;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.BeforeEach;
@@ -48,12 +50,15 @@ import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.CsvSource;
+import org.junit.jupiter.params.provider.MethodSource;
 
 /**
  * Incremental backups of real servers: what they restore is compared, byte by byte, with a full
  * backup of the same state.
  */
 class IncrementalIT {
+  private static final long SEGMENT = 1L << 30;
+
   @TempDir Path folder;
 
   private final List<AutoCloseable> opened = new ArrayList<>();
@@ -312,6 +317,74 @@ class IncrementalIT {
     server.execute(
         "postgres", "INSERT INTO s SELECT g, repeat('z', 900) FROM generate_series(1, 99) g");
     compareWithFull(server, thorbis, next);
+  }
+
+  private static IntStream majorsWithLongRelations() {
+    return Boolean.getBoolean("thorbis.release") ? IntStream.of(14, 15, 17, 18) : IntStream.of(17);
+  }
+
+  @ParameterizedTest
+  @MethodSource("majorsWithLongRelations")
+  void aRelationOfTwoSegmentFilesIsRestoredAsAFullBackupIs(int major) throws Exception {
+    PostgresServer server = start(major, true);
+    ThorbisBackup thorbis = thorbis(server, "repo", "zstd");
+    server.execute(
+        "postgres",
+        "CREATE TABLE l (id int, t text) WITH (autovacuum_enabled = off)",
+        "INSERT INTO l SELECT g, repeat(md5(g::text), 8) FROM generate_series(1, 5000) g",
+        "CHECKPOINT");
+    String file = server.query("postgres", "SELECT pg_relation_filepath('l')");
+    server.stop();
+    // Pages of zeros, as a crash while a relation grows leaves them, up to the end of the segment.
+    try (RandomAccessFile first =
+        new RandomAccessFile(server.dataDirectory().resolve(file).toFile(), "rw")) {
+      first.setLength(SEGMENT);
+    }
+    server.start();
+    server.execute(
+        "postgres",
+        "INSERT INTO l SELECT g, repeat(md5(g::text), 8) FROM generate_series(5001, 20000) g",
+        "CHECKPOINT");
+    assertThat(server.dataDirectory().resolve(file + ".1")).isNotEmptyFile();
+    BackupDescriptor full = take(thorbis, BackupType.FULL);
+    assertThat(full.bytes()).isGreaterThan(SEGMENT);
+
+    server.execute(
+        "postgres",
+        "UPDATE l SET t = reverse(t) WHERE id % 1000 = 7",
+        "INSERT INTO l SELECT g, repeat(md5(g::text), 8) FROM generate_series(20001, 21000) g");
+    assertThat(take(thorbis, BackupType.INCREMENTAL).base()).contains(full.id());
+    compareLong(server, thorbis, file);
+
+    server.execute(
+        "postgres",
+        "DELETE FROM l WHERE id > 3000 OR id % 1000 = 7",
+        "VACUUM (TRUNCATE) l",
+        "CHECKPOINT");
+    assertThat(Files.size(server.dataDirectory().resolve(file))).isLessThan(SEGMENT);
+    assertThat(server.dataDirectory().resolve(file + ".1")).isEmptyFile();
+    BackupDescriptor last = compareLong(server, thorbis, file);
+
+    String rows = "SELECT count(*) || md5(string_agg(id || t, ',' ORDER BY id)) FROM l";
+    assertThat(started(thorbis, last, server, RestoreRequest.Action.PAUSE, rows))
+        .isEqualTo(server.query("postgres", rows));
+  }
+
+  /** As {@link #compareWithFull} does, of one relation that is too long to be held in memory. */
+  private BackupDescriptor compareLong(PostgresServer server, ThorbisBackup thorbis, String file)
+      throws Exception {
+    take(thorbis, BackupType.INCREMENTAL);
+    BackupDescriptor incremental = take(thorbis, BackupType.INCREMENTAL);
+    assertThat(incremental.type()).isEqualTo(BackupType.INCREMENTAL);
+    BackupDescriptor full = take(thorbis, BackupType.FULL);
+    Path built = laid(thorbis, incremental, server);
+    Path whole = laid(thorbis, full, server);
+    for (String segment : List.of(file, file + ".1")) {
+      assertThat(Files.mismatch(built.resolve(segment), whole.resolve(segment)))
+          .as(segment)
+          .isEqualTo(-1);
+    }
+    return incremental;
   }
 
   @Test
