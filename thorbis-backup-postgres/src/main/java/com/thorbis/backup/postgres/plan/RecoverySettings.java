@@ -112,7 +112,7 @@ public record RecoverySettings(Map<String, String> values, String signalFile) {
     Map<String, String> values = new LinkedHashMap<>();
     // A server ends when its command fails with more than 125, and a standby must outlive that: it
     // asks the other server next, and comes back.
-    values.put("restore_command", restoreCommand + " || exit 1");
+    values.put("restore_command", "( " + restoreCommand + " ) || exit 1");
     values.put("recovery_target_timeline", "latest");
     values.put("primary_conninfo", primaryConninfo);
     slot.ifPresent(name -> values.put("primary_slot_name", name));

@@ -21,6 +21,7 @@ import net.jqwik.api.ForAll;
 import net.jqwik.api.Property;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.CsvSource;
 import org.junit.jupiter.params.provider.ValueSource;
 
 class RecoverySettingsTest {
@@ -130,7 +131,7 @@ class RecoverySettingsTest {
     assertThat(standby.signalFile()).isEqualTo("standby.signal");
     assertThat(standby.lines())
         .isEqualTo(
-            "restore_command = 'sh fetch %f || exit 1'\n"
+            "restore_command = '( sh fetch %f ) || exit 1'\n"
                 + "recovery_target_timeline = 'latest'\n"
                 + "primary_conninfo = 'host=''db 1'' user=me'\n"
                 + "primary_slot_name = 'one'\n"
@@ -158,5 +159,15 @@ class RecoverySettingsTest {
   void aSlotThatNoServerHasIsRefused(String slot) {
     assertThatThrownBy(() -> RecoverySettings.standby(15, "host=db", Optional.of(slot), "x"))
         .isInstanceOf(BackupException.class);
+  }
+
+  /** PostgreSQL takes more than 125 for the order to end. */
+  @ParameterizedTest
+  @CsvSource({"0, 0", "1, 1", "126, 1"})
+  void aCommandOfAStandbyEndsAsPostgresMayHearIt(int code, int heard) throws Exception {
+    String command = "trap 'exit " + code + "' EXIT; for t in 1; do exit; done";
+    RecoverySettings standby = RecoverySettings.standby(15, "host=db", Optional.empty(), command);
+    Process shell = new ProcessBuilder("sh", "-c", standby.values().get("restore_command")).start();
+    assertThat(shell.waitFor()).isEqualTo(heard);
   }
 }

@@ -210,17 +210,7 @@ class RestorerIT {
     }
 
     com.thorbis.backup.api.Cancellation enough = new com.thorbis.backup.api.Cancellation();
-    Thread serving =
-        new Thread(
-            () -> {
-              try {
-                new com.thorbis.backup.postgres.serve.WalServer(settings(folder), () -> repository)
-                    .serveAll(new RunControl(enough, com.thorbis.backup.api.Progress.NONE));
-              } catch (IOException e) {
-                throw new java.io.UncheckedIOException(e);
-              }
-            });
-    serving.start();
+    Thread serving = serve(folder, enough);
     try (PostgresServer restored =
         PostgresServer.builder(BINARIES).dataDirectory(target).adopt().start()) {
       restored.awaitTrue(
@@ -279,7 +269,10 @@ class RestorerIT {
             () ->
                 restore(
                     folder,
-                    RestoreRequest.builder("orders", folder.resolve("no")).database("mien").build(),
+                    RestoreRequest.builder("orders", folder.resolve("no"))
+                        .tablespace("fast", folder.resolve("no-fast"))
+                        .database("mien")
+                        .build(),
                     new RecoveryTarget.Latest()))
         .isInstanceOfSatisfying(
             BackupException.class,
@@ -333,6 +326,8 @@ class RestorerIT {
     assertThat(target.resolve("standby.signal")).exists();
     assertThat(target.resolve("recovery.signal")).doesNotExist();
     source.execute("postgres", "CREATE TABLE followed AS SELECT 1 n");
+    com.thorbis.backup.api.Cancellation enough = new com.thorbis.backup.api.Cancellation();
+    Thread serving = serve(folder, enough);
     try (Restored standby = new Restored(target, report)) {
       source.awaitTrue(
           "postgres",
@@ -342,6 +337,9 @@ class RestorerIT {
           .isEqualTo("true 1");
       assertThat(standby.text("postgres", "SHOW primary_slot_name")).isEqualTo("follower");
       assertThat(standby.text("postgres", "SHOW archive_mode")).isEqualTo("off");
+    } finally {
+      enough.cancel();
+      serving.join();
     }
     source.execute("postgres", "SELECT pg_drop_replication_slot('follower')");
   }
@@ -511,6 +509,22 @@ class RestorerIT {
             FolderRepository.INCARNATION,
             repository,
             RunControl.unattended());
+  }
+
+  /** What "wal serve" does, until it is cancelled. */
+  private Thread serve(Path folder, com.thorbis.backup.api.Cancellation enough) {
+    Thread serving =
+        new Thread(
+            () -> {
+              try {
+                new com.thorbis.backup.postgres.serve.WalServer(settings(folder), () -> repository)
+                    .serveAll(new RunControl(enough, com.thorbis.backup.api.Progress.NONE));
+              } catch (IOException e) {
+                throw new java.io.UncheckedIOException(e);
+              }
+            });
+    serving.start();
+    return serving;
   }
 
   private static Path onlyFile(Path folder) throws IOException {
