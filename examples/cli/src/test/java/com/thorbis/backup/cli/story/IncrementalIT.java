@@ -81,18 +81,20 @@ class IncrementalIT {
 
   @ParameterizedTest
   @CsvSource({
-    "15, true, page-lsn",
-    "15, false, wal-map",
-    "17, false, wal-summaries",
-    "18, true, wal-summaries"
+    "15, true, replication, page-lsn",
+    "15, false, replication, wal-map",
+    "17, false, replication, wal-summaries",
+    "18, true, replication, wal-summaries",
+    "15, true, local, wal-map",
+    "16, false, local, wal-map"
   })
-  void aRandomWorkloadIsRestoredAsAFullBackupIs(int major, boolean checksums, String detection)
-      throws Exception {
+  void w22ARandomWorkloadIsRestoredAsAFullBackupIs(
+      int major, boolean checksums, String reader, String detection) throws Exception {
     long seed = Long.getLong("thorbis.seed", 1);
     System.out.println("seed " + seed);
     Random random = new Random(seed);
     PostgresServer server = start(major, checksums);
-    ThorbisBackup thorbis = thorbis(server, "repo", "zstd");
+    ThorbisBackup thorbis = thorbis(server, "repo", "zstd", reader);
     server.createTablespace("spare", folder.resolve("spare"));
     server.execute(
         "postgres",
@@ -534,7 +536,16 @@ class IncrementalIT {
 
   private ThorbisBackup thorbis(PostgresServer server, String repository, String codec)
       throws IOException {
+    return thorbis(server, repository, codec, "replication");
+  }
+
+  private ThorbisBackup thorbis(
+      PostgresServer server, String repository, String codec, String reader) throws IOException {
     Map<String, Object> source = new HashMap<>();
+    source.put("reader", reader);
+    if (reader.equals("local")) {
+      source.put("data-directory", server.dataDirectory().toString());
+    }
     source.put("url", server.jdbcUrl("postgres"));
     source.put("user", server.superuser());
     source.put("bin-directory", server.binaries().binDirectory().toString());

@@ -58,7 +58,13 @@ class RecoveryStoryIT {
       server.execute("postgres", "CREATE DATABASE bench");
       Path spare = folder.resolve("spare");
       server.createTablespace("spare", spare);
-      Story story = new Story(folder, server, "");
+      boolean local = binaries.major() % 2 == 0;
+      Story story =
+          new Story(
+              folder,
+              server,
+              local ? "    data-directory: " + server.dataDirectory() : "",
+              local ? "local" : "replication");
       story.command.json("init", "--recovery-key-file", folder.resolve("recovery.key").toString());
       Pgbench bench = Pgbench.on(server, "bench");
       bench.init(scale);
@@ -144,6 +150,10 @@ class RecoveryStoryIT {
     private final Path folder;
 
     Story(Path folder, PostgresServer server, String more) throws IOException {
+      this(folder, server, more, "replication");
+    }
+
+    Story(Path folder, PostgresServer server, String more, String reader) throws IOException {
       this.folder = folder;
       this.server = server;
       // Restored servers of root run as another account, which must get this far.
@@ -171,7 +181,7 @@ class RecoveryStoryIT {
               type: postgres
               url: %2$s
               user: %3$s
-              reader: replication
+              reader: %6$s
               bin-directory: %4$s
               wal: { mode: stream, ship-interval: 1s }
           %5$s
@@ -181,7 +191,8 @@ class RecoveryStoryIT {
                   server.jdbcUrl("bench").replaceAll("\\?.*", ""),
                   server.superuser(),
                   server.binaries().binDirectory(),
-                  more));
+                  more,
+                  reader));
       this.command = new Command(folder, Map.of("THORBIS_CONFIG", folder + "/thorbis.yaml"));
     }
 
