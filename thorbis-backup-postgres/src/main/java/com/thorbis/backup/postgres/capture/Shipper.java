@@ -224,6 +224,7 @@ final class Shipper implements AutoCloseable {
     begun.removeFirst();
     first.shipment().done().run();
     stored.accept(first.end());
+    storeSummaries(first.end());
     synchronized (this) {
       unfinished--;
       notifyAll();
