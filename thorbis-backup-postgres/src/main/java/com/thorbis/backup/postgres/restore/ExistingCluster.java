@@ -136,7 +136,7 @@ record ExistingCluster(Path root, Map<Long, Path> tablespaces) {
           try {
             found.put(pid, Files.readSymbolicLink(process.resolve("cwd")));
           } catch (IOException e) {
-            continue; // it ended, or is another account's
+            // It ended, or is another account's.
           }
         }
       }
