@@ -113,7 +113,10 @@ class TablespaceLayoutsTest {
   @Test
   void w27ADataDirectoryInsideATablespacesPlaceIsRefused() throws IOException {
     backedUpAt("/srv/not there/one");
-    assertRefused("restore.tablespaces-overlap", request().tablespace("one1", folder));
+    Path outer = folder.resolve("outer");
+    assertRefused(
+        "restore.tablespaces-overlap",
+        RestoreRequest.builder("orders", outer.resolve("target")).tablespace("one1", outer));
   }
 
   @Test
