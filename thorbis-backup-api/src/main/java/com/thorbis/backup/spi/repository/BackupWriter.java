@@ -58,6 +58,11 @@ public interface BackupWriter extends AutoCloseable {
   /** Sealed bytes stored so far. */
   long bytesStored();
 
+  /** Plain bytes taken so far that are not stored, as an interrupted backup had stored them. */
+  default long bytesResumed() {
+    return 0;
+  }
+
   /**
    * Makes the backup exist, durably: data, maps, manifest, then the commit.
    *

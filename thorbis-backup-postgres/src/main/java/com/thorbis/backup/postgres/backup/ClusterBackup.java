@@ -294,6 +294,11 @@ public final class ClusterBackup {
       writer.settle();
       requireNoContradiction();
       outcome.pages().ifPresent(pages -> judge(pages, outcome.stop().lsn()));
+      if (writer.bytesResumed() > 0) {
+        progress.note(
+            writer.bytesResumed()
+                + " bytes were stored by a backup that was interrupted, and need not be again");
+      }
       BackupFacts facts = facts(outcome.start(), outcome.stop(), startedAt, outcome.tablespaces());
       return commit(writer, facts, archive, companion);
     }

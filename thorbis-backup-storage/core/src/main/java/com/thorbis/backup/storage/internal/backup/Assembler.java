@@ -20,6 +20,7 @@ import java.util.List;
 import java.util.OptionalInt;
 import java.util.Set;
 import java.util.concurrent.atomic.AtomicLong;
+import org.jspecify.annotations.Nullable;
 
 /** Lays pieces into packs and keeps the maps and the file table of a backup that grows. */
 final class Assembler implements PiecePipeline.Sink {
@@ -42,9 +43,11 @@ final class Assembler implements PiecePipeline.Sink {
   private List<PackRef> finished = List.of();
   private MapBlock.Builder table = MapBlock.Builder.table();
   private final Set<ObjectId> referenced = new LinkedHashSet<>();
+  private final Set<ObjectId> resumed = new LinkedHashSet<>();
   private long files;
   private long bytes;
   private final AtomicLong bytesGone = new AtomicLong();
+  private final AtomicLong bytesResumed = new AtomicLong();
 
   /**
    * Both are closed with this.
@@ -58,7 +61,7 @@ final class Assembler implements PiecePipeline.Sink {
 
   @Override
   public void accept(Piece piece) throws IOException {
-    PieceRef ref = piece.length() == 0 || piece.zeros() ? null : packs.addContent(piece);
+    PieceRef ref = store(piece);
     for (Piece.Slice slice : piece.slices()) {
       if (slice.file() instanceof Reuse reuse) {
         reuse(reuse);
@@ -108,6 +111,16 @@ final class Assembler implements PiecePipeline.Sink {
     return referenced;
   }
 
+  /** The packs that a run wrote which did not commit, and this backup takes. */
+  Set<ObjectId> resumed() {
+    return resumed;
+  }
+
+  /** The plain bytes of pieces that lie in those. */
+  long bytesResumed() {
+    return bytesResumed.get();
+  }
+
   /** The plain bytes of all files. */
   long bytes() {
     return bytes;
@@ -121,6 +134,19 @@ final class Assembler implements PiecePipeline.Sink {
   /** How many files there are in the table. */
   long files() {
     return files;
+  }
+
+  private @Nullable PieceRef store(Piece piece) throws IOException {
+    if (piece.length() == 0 || piece.zeros()) {
+      return null;
+    }
+    PieceRef known = piece.known();
+    if (known == null) {
+      return packs.addContent(piece);
+    }
+    resumed.add(known.pack());
+    bytesResumed.addAndGet(piece.length());
+    return known;
   }
 
   private void reuse(Reuse reuse) throws IOException {

@@ -34,9 +34,9 @@ import com.thorbis.backup.storage.internal.format.Json;
 import com.thorbis.backup.storage.internal.format.ObjectNames;
 import com.thorbis.backup.storage.internal.format.Outcomes;
 import com.thorbis.backup.storage.internal.lease.Lease;
-import com.thorbis.backup.storage.internal.lease.LeaseFacts;
 import com.thorbis.backup.storage.internal.pack.Crc;
 import com.thorbis.backup.storage.internal.pack.Fingerprint;
+import com.thorbis.backup.storage.internal.pack.PackIds;
 import com.thorbis.backup.storage.internal.pack.PackRef;
 import com.thorbis.backup.storage.internal.pack.PackSet;
 import com.thorbis.backup.storage.internal.pack.Piece;
@@ -55,6 +55,7 @@ import java.time.format.DateTimeFormatter;
 import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.BitSet;
+import java.util.HashSet;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Locale;
@@ -96,7 +97,9 @@ public final class SealedBackupWriter implements BackupWriter {
   private final Assembler assembler;
   private final PiecePipeline pipeline;
   private final CommitLog.Fence fence;
+  private final long head;
   private final Lease lease;
+  private final Leftovers leftovers;
   private final @Nullable Base base;
   private final @Nullable StretchQueue stretches;
   private final SplittableRandom sampling;
@@ -108,6 +111,7 @@ public final class SealedBackupWriter implements BackupWriter {
   private boolean sampled;
   private long manifestLength;
   private boolean ended;
+  private boolean committed;
 
   /** Starts a backup of the source's current incarnation. */
   public SealedBackupWriter(Services services, Catalog.Source source, BackupStart start)
@@ -122,17 +126,21 @@ public final class SealedBackupWriter implements BackupWriter {
                 + String.format(Locale.ROOT, "-%08x", services.random().nextInt()));
     this.key = services.keys().key(source.tree(), EPOCH);
     this.fence = services.log().fence();
-    this.lease = lease();
+    this.head = services.log().sequence();
+    PackIds ids = new PackIds(services.random());
+    this.lease = lease(ids.prefix());
     this.addressKey = key.addressKey();
     Fingerprint.Function fingerprints = new Fingerprint.Function(key.fingerprintSeed());
     this.sampling = new SplittableRandom(services.random().nextLong());
-    Base base = base(fingerprints);
+    this.leftovers = new Leftovers(services, source, id);
+    Base base = begin(fingerprints);
     this.base = base;
     this.packs =
         new PackSet(
             services.store(),
             key,
             services.random(),
+            ids,
             "thorbis-backup-" + id,
             services.parallelism() > 1);
     this.assembler =
@@ -141,7 +149,7 @@ public final class SealedBackupWriter implements BackupWriter {
         new PiecePipeline(
             "thorbis-backup-" + id,
             services.parallelism(),
-            () -> new PieceEncoder(services.codecs().get(), addressKey, fingerprints),
+            () -> new PieceEncoder(services.codecs().get(), addressKey, fingerprints, leftovers),
             assembler);
     this.stretches =
         base == null
@@ -153,20 +161,32 @@ public final class SealedBackupWriter implements BackupWriter {
                 this::take);
   }
 
-  private @Nullable Base base(Fingerprint.Function fingerprints) throws IOException {
-    if (start.base().isEmpty()) {
-      return null;
-    }
-    boolean opened = false;
+  private @Nullable Base begin(Fingerprint.Function fingerprints) throws IOException {
+    boolean begun = false;
+    Base base = null;
     try {
-      Base base = open(start.base().get(), fingerprints);
-      opened = true;
+      base = start.base().isEmpty() ? null : open(start.base().get(), fingerprints);
+      leftovers.find(lease, fence);
+      begun = true;
       return base;
     } finally {
-      if (!opened) {
-        lease.close();
+      if (!begun) {
+        leftovers.close();
+        if (base != null) {
+          base.close();
+        }
+        endLease(leftovers.any());
         fence.close();
       }
+    }
+  }
+
+  /** Whoever leaves something says so, for the next run of this source to find. */
+  private void endLease(boolean leaves) {
+    if (leaves) {
+      lease.leave();
+    } else {
+      lease.close();
     }
   }
 
@@ -189,11 +209,11 @@ public final class SealedBackupWriter implements BackupWriter {
     return new Base(services, new SealedBackupReader(services, source, entry), fingerprints);
   }
 
-  private Lease lease() throws IOException {
+  private Lease lease(String packs) throws IOException {
     boolean taken = false;
     try {
       Lease lease =
-          Lease.take(services, id.value(), LeaseFacts.BACKUP, start.base().stream().toList());
+          Lease.take(services, id, start.base().stream().toList(), source.tree(), packs, head);
       taken = true;
       return lease;
     } finally {
@@ -294,6 +314,11 @@ public final class SealedBackupWriter implements BackupWriter {
   }
 
   @Override
+  public long bytesResumed() {
+    return assembler.bytesResumed();
+  }
+
+  @Override
   public BackupDescriptor commit(BackupFacts facts, BackupStatus status) throws IOException {
     requireIdle();
     ended = true;
@@ -305,6 +330,7 @@ public final class SealedBackupWriter implements BackupWriter {
       table.put(pack.id(), pack);
     }
     requireStored(List.copyOf(table.values()));
+    Set<ObjectId> doubtful = requireResumed(table);
     requireReferenced(table);
     long stored = packs.sealedLength();
     StoredBackup backup = describe(facts, status, stored);
@@ -318,6 +344,9 @@ public final class SealedBackupWriter implements BackupWriter {
     }
     operations.add(new Operation.Backup(backup, ref));
     boolean lapsed = lapsed();
+    if (lapsed) {
+      doubtful.addAll(table.keySet()); // whoever took this run for dead may have them too
+    }
     services
         .log()
         .append(
@@ -326,16 +355,20 @@ public final class SealedBackupWriter implements BackupWriter {
                 return List.of();
               }
               requireNothingSwept(manifest, ref, lapsed, catalog);
+              requireUnshared(doubtful, catalog);
               return operations;
             });
+    committed = true;
+    leftovers.forget();
     LOG.info(
-        "Committed backup={} source={} type={} files={} read={} changed={} stored={}",
+        "Committed backup={} source={} type={} files={} read={} changed={} resumed={} stored={}",
         id,
         source.info().name(),
         backup.type().label(),
         backup.files(),
         backup.bytesRead(),
         backup.bytesChanged(),
+        bytesResumed(),
         backup.bytesStored());
     return backup;
   }
@@ -350,10 +383,11 @@ public final class SealedBackupWriter implements BackupWriter {
     } finally {
       pipeline.close();
       closeReadings();
+      leftovers.close();
       if (base != null) {
         base.close();
       }
-      lease.close();
+      endLease(!committed && (leftovers.any() || packs.publishedLength() > 0));
       fence.close();
       Arrays.fill(addressKey, (byte) 0);
     }
@@ -366,6 +400,27 @@ public final class SealedBackupWriter implements BackupWriter {
         left.close();
       } catch (IOException e) {
         LOG.debug("backup={} cannot close a file", id, e);
+      }
+    }
+  }
+
+  /**
+   * What an interrupted run stored goes into one backup alone: the next one, if it is full too, is
+   * to be an independent copy.
+   */
+  private void requireUnshared(Set<ObjectId> doubtful, Catalog catalog) throws IOException {
+    if (doubtful.isEmpty()) {
+      return;
+    }
+    for (Catalog.Kept kept : catalog.kept()) {
+      StoredBackup other = kept.entry().backup();
+      if (kept.fate().sequence() <= head || !other.source().equals(source.info().name())) {
+        continue;
+      }
+      for (PackRef pack : new BackupContents(services, source, kept.entry()).packs()) {
+        if (doubtful.contains(pack.id())) {
+          throw leaseLost("the backup " + other.id() + " has taken " + pack.key());
+        }
       }
     }
   }
@@ -395,20 +450,24 @@ public final class SealedBackupWriter implements BackupWriter {
                 .walGone(source.info().name(), incarnation.id(), manifest.backup().timeline())
                 .compareTo(manifest.backup().startLsn())
             > 0;
-    if (lost.isEmpty() && !logGone && !(lapsed && fence.swept())) {
+    if (lost.isEmpty() && !logGone && !lease.taken() && !(lapsed && fence.swept())) {
       return;
     }
-    throw new RepositoryException(
+    throw leaseLost(
+        lost.map(key -> key + " was removed while it ran")
+            .orElse(
+                logGone
+                    ? "the log at its start was removed while it ran"
+                    : lease.taken()
+                        ? "its lease lapsed, and another run took what it had stored"
+                        : "its lease lapsed, and things were removed since"));
+  }
+
+  private RepositoryException leaseLost(String why) {
+    return new RepositoryException(
         "backup.lease-lost",
         FailureKind.REFUSED,
-        "Backup "
-            + id
-            + " is refused: "
-            + lost.map(key -> key + " was removed while it ran")
-                .orElse(
-                    logGone
-                        ? "the log at its start was removed while it ran"
-                        : "its lease lapsed, and things were removed since"),
+        "Backup " + id + " is refused: " + why,
         Map.of("backup", id.value()),
         "Take another backup. Find out what held this one up for so long.",
         null);
@@ -457,6 +516,14 @@ public final class SealedBackupWriter implements BackupWriter {
                 null);
           }
         });
+  }
+
+  /** Adds the packs that interrupted runs left and this one takes; says which. */
+  private Set<ObjectId> requireResumed(Map<ObjectId, PackRef> table) throws IOException {
+    List<PackRef> resumed = leftovers.packs(assembler.resumed());
+    requireStored(resumed);
+    resumed.forEach(pack -> table.put(pack.id(), pack));
+    return new HashSet<>(assembler.resumed());
   }
 
   /** Adds the packs of earlier backups to those of this one, after a look at each. */

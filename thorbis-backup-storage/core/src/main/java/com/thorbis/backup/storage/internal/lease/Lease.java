@@ -2,6 +2,7 @@ package com.thorbis.backup.storage.internal.lease;
 
 import com.thorbis.backup.api.BackupId;
 import com.thorbis.backup.api.FailureKind;
+import com.thorbis.backup.crypto.ObjectId;
 import com.thorbis.backup.spi.repository.RepositoryException;
 import com.thorbis.backup.spi.storage.ObjectInfo;
 import com.thorbis.backup.spi.storage.ObjectKey;
@@ -39,13 +40,14 @@ public final class Lease implements AutoCloseable {
   private static final int BEATS = 3;
 
   private final ObjectStore store;
-  private final LeaseFacts facts;
   private final boolean exclusive;
+  private LeaseFacts facts;
   private Heartbeat.@Nullable Beating beating;
   private long number;
   private @Nullable Instant startedAt;
   private Instant takenAt = Instant.EPOCH;
   private boolean lapsed;
+  private boolean taken;
   private boolean ended;
 
   private Lease(ObjectStore store, LeaseFacts facts, boolean exclusive, long before) {
@@ -64,9 +66,60 @@ public final class Lease implements AutoCloseable {
   public static Lease take(Services services, String run, String purpose, List<BackupId> pins)
       throws IOException {
     LeaseFacts facts =
-        new LeaseFacts(
-            run, Holder.name(), purpose, pins, services.tuning().leaseLasts(), Optional.empty());
+        new LeaseFacts(run, Holder.name(), purpose, pins, services.tuning().leaseLasts());
     return begin(services, new Lease(services.store(), facts, false, 0));
+  }
+
+  /**
+   * Takes a lease for a backup.
+   *
+   * @param pins backups whose bytes it refers to
+   * @param packs what the text of the ids of all its packs begins with
+   * @param head the last commit
+   */
+  public static Lease take(
+      Services services,
+      BackupId backup,
+      List<BackupId> pins,
+      ObjectId tree,
+      String packs,
+      long head)
+      throws IOException {
+    LeaseFacts facts =
+        new LeaseFacts(
+                backup.value(),
+                Holder.name(),
+                LeaseFacts.BACKUP,
+                pins,
+                services.tuning().leaseLasts())
+            .trace(new LeaseFacts.Trace(tree, packs, head, Holder.process(), Optional.empty()));
+    return begin(services, new Lease(services.store(), facts, false, 0));
+  }
+
+  /**
+   * Takes what another run left, so that neither it nor anybody else goes on with it. Only one can:
+   * whoever writes the next lease of that run.
+   *
+   * @param left the last of that run
+   * @param by which run has it from now on
+   * @return whether this one got it
+   */
+  public static boolean takeOver(ObjectStore store, Leases.Held left, String by)
+      throws IOException {
+    LeaseFacts facts = left.facts().orElseThrow().taken(Holder.name(), left.startedAt(), by);
+    ObjectKey key = ObjectNames.lease(left.folder(), left.number() + 1);
+    byte[] bytes = facts.encode();
+    try {
+      Outcomes.settle(
+          store,
+          key,
+          bytes.length,
+          () -> store.put(key, ObjectSource.of(bytes)),
+          () -> isOurs(store, key, bytes));
+      return true;
+    } catch (StorageException.AlreadyExists e) {
+      return false;
+    }
   }
 
   /**
@@ -77,13 +130,7 @@ public final class Lease implements AutoCloseable {
   public static Lease takeExclusive(Services services, String run, String purpose)
       throws IOException {
     LeaseFacts facts =
-        new LeaseFacts(
-            run,
-            Holder.name(),
-            purpose,
-            List.of(),
-            services.tuning().leaseLasts(),
-            Optional.empty());
+        new LeaseFacts(run, Holder.name(), purpose, List.of(), services.tuning().leaseLasts());
     Instant now = services.store().now();
     long before = 0;
     for (Leases.Held held : Leases.of(services.store(), purpose)) {
@@ -139,6 +186,7 @@ public final class Lease implements AutoCloseable {
         lapsed = takenAt.isAfter(end);
       } catch (StorageException.AlreadyExists e) {
         lapsed = true;
+        taken = true;
       }
     }
     if (lapsed) {
@@ -154,17 +202,49 @@ public final class Lease implements AutoCloseable {
     return takenAt;
   }
 
+  /** Whether another run has taken what this one leaves. */
+  public synchronized boolean taken() {
+    return taken;
+  }
+
+  /** From now on says that the run refers to what a run left that began then; renews it. */
+  public synchronized void reachTo(Instant oldest) throws IOException {
+    facts = facts.reachingTo(oldest);
+    renew();
+  }
+
   /** Ends it; what cannot be removed lapses by itself. */
   @Override
   public void close() {
+    end(false);
+  }
+
+  /**
+   * Ends it, and says what the run leaves to others. If that cannot be said, it lapses by itself.
+   */
+  public void leave() {
+    end(true);
+  }
+
+  private void end(boolean leaves) {
     Heartbeat.Beating stopped = beating;
     if (stopped != null) {
       stopped.close();
     }
     synchronized (this) {
-      if (!ended) {
-        ended = true;
+      if (ended) {
+        return;
+      }
+      ended = true;
+      if (!leaves) {
         discard(number);
+      } else if (!lapsed) {
+        facts = facts.ended();
+        try {
+          renew();
+        } catch (IOException e) {
+          LOG.debug("Run {} does not say that it has ended", facts.run(), e);
+        }
       }
     }
   }
@@ -192,7 +272,7 @@ public final class Lease implements AutoCloseable {
         key,
         bytes.length,
         () -> taken[0] = store.put(key, ObjectSource.of(bytes)),
-        () -> isOurs(key, bytes));
+        () -> isOurs(store, key, bytes));
     ObjectInfo info = taken[0];
     if (info == null) {
       info = store.head(key).orElseThrow(() -> new StorageException.NotFound(key, null));
@@ -205,7 +285,8 @@ public final class Lease implements AutoCloseable {
     }
   }
 
-  private Optional<Boolean> isOurs(ObjectKey key, byte[] bytes) throws IOException {
+  private static Optional<Boolean> isOurs(ObjectStore store, ObjectKey key, byte[] bytes)
+      throws IOException {
     try {
       return Optional.of(
           Arrays.equals(SealedObjects.fetch(store, key, LeaseFacts.MOST_BYTES), bytes));

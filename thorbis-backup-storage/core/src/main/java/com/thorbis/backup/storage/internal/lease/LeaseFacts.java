@@ -1,6 +1,7 @@
 package com.thorbis.backup.storage.internal.lease;
 
 import com.thorbis.backup.api.BackupId;
+import com.thorbis.backup.crypto.ObjectId;
 import com.thorbis.backup.spi.repository.RepositoryException;
 import com.thorbis.backup.storage.internal.format.Json;
 import java.time.Duration;
@@ -18,6 +19,8 @@ import java.util.Optional;
  * @param pins backups whose bytes it refers to
  * @param lasts how long it counts from when the store took it
  * @param since when the store took the first of this run; empty in that one
+ * @param trace what a backup leaves if it dies
+ * @param by in a lease of purpose {@link #TAKEN}: which run has what this one left
  */
 public record LeaseFacts(
     String run,
@@ -25,12 +28,20 @@ public record LeaseFacts(
     String purpose,
     List<BackupId> pins,
     Duration lasts,
-    Optional<Instant> since) {
+    Optional<Instant> since,
+    Optional<Trace> trace,
+    Optional<String> by) {
   /** A backup that is being written. */
   public static final String BACKUP = "backup";
 
   /** A run that deletes and sweeps. Only one at a time. */
   public static final String PRUNE = "prune";
+
+  /** A backup that ended without a commit. */
+  public static final String ENDED = "ended";
+
+  /** A backup that died, and whose packs another run has taken. */
+  public static final String TAKEN = "taken";
 
   static final long MOST_BYTES = 1 << 20;
 
@@ -38,13 +49,71 @@ public record LeaseFacts(
   private static final int VERSION = 1;
   private static final long MOST_SECONDS = Duration.ofDays(1).toSeconds();
 
+  /**
+   * How to find what a backup has stored, and what it relies on that no commit names.
+   *
+   * @param tree of its source
+   * @param packs what the text of its packs' ids begins with
+   * @param head the last commit when it began: no earlier one can know of its packs
+   * @param process tells whether it still runs, on the machine where it does; may be empty
+   * @param reachesTo when the oldest of the runs began whose packs it takes
+   */
+  public record Trace(
+      ObjectId tree, String packs, long head, String process, Optional<Instant> reachesTo) {
+    private Map<String, Object> document() {
+      Map<String, Object> document = Json.object();
+      document.put("tree", tree);
+      document.put("packs", packs);
+      document.put("head", head);
+      document.put("process", process);
+      reachesTo.ifPresent(at -> document.put("reachesTo", at));
+      return document;
+    }
+
+    private static Trace read(Json.Node node) throws RepositoryException {
+      String packs = node.text("packs");
+      if (!packs.matches("[0-9a-f]{16,32}")) {
+        throw node.wrong("packs", packs);
+      }
+      return new Trace(
+          node.parse("tree", ObjectId::parse),
+          packs,
+          node.number("head", 0, Long.MAX_VALUE),
+          node.text("process"),
+          node.optionalInstant("reachesTo"));
+    }
+  }
+
   /** Copies the list. */
   public LeaseFacts {
     pins = List.copyOf(pins);
   }
 
+  LeaseFacts(String run, String holder, String purpose, List<BackupId> pins, Duration lasts) {
+    this(run, holder, purpose, pins, lasts, Optional.empty(), Optional.empty(), Optional.empty());
+  }
+
   LeaseFacts since(Optional<Instant> first) {
-    return new LeaseFacts(run, holder, purpose, pins, lasts, first);
+    return new LeaseFacts(run, holder, purpose, pins, lasts, first, trace, by);
+  }
+
+  LeaseFacts trace(Trace left) {
+    return new LeaseFacts(run, holder, purpose, pins, lasts, since, Optional.of(left), by);
+  }
+
+  LeaseFacts reachingTo(Instant oldest) {
+    Trace now = trace.orElseThrow();
+    return trace(
+        new Trace(now.tree(), now.packs(), now.head(), now.process(), Optional.of(oldest)));
+  }
+
+  LeaseFacts ended() {
+    return new LeaseFacts(run, holder, ENDED, pins, lasts, since, trace, by);
+  }
+
+  LeaseFacts taken(String whose, Instant started, String taker) {
+    return new LeaseFacts(
+        run, whose, TAKEN, List.of(), lasts, Optional.of(started), trace, Optional.of(taker));
   }
 
   byte[] encode() {
@@ -57,6 +126,8 @@ public record LeaseFacts(
     document.put("pins", pins);
     document.put("seconds", lasts.toSeconds());
     since.ifPresent(first -> document.put("since", first));
+    trace.ifPresent(left -> document.put("trace", left.document()));
+    by.ifPresent(taker -> document.put("by", taker));
     return Json.write(document);
   }
 
@@ -65,12 +136,15 @@ public record LeaseFacts(
     if (!node.text("format").equals(FORMAT) || node.number("version") != VERSION) {
       throw node.wrong("format", "not " + FORMAT + " " + VERSION);
     }
+    Optional<Json.Node> trace = node.optionalNode("trace");
     return new LeaseFacts(
         node.text("run"),
         node.text("holder"),
         node.text("purpose"),
         node.parseAll("pins", BackupId::new),
         Duration.ofSeconds(node.number("seconds", 1, MOST_SECONDS)),
-        node.optionalInstant("since"));
+        node.optionalInstant("since"),
+        trace.isEmpty() ? Optional.empty() : Optional.of(Trace.read(trace.get())),
+        node.optionalText("by"));
   }
 }

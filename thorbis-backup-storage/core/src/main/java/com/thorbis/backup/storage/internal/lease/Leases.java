@@ -8,11 +8,15 @@ import com.thorbis.backup.spi.storage.ObjectStore;
 import com.thorbis.backup.spi.storage.StorageException;
 import com.thorbis.backup.storage.internal.format.ObjectNames;
 import com.thorbis.backup.storage.internal.format.SealedObjects;
+import com.thorbis.backup.storage.internal.lease.LeaseFacts.Trace;
 import java.io.IOException;
 import java.time.Duration;
 import java.time.Instant;
 import java.util.ArrayList;
+import java.util.Collection;
+import java.util.LinkedHashMap;
 import java.util.List;
+import java.util.Map;
 import java.util.Optional;
 
 /** The leases that a store holds. */
@@ -33,9 +37,39 @@ public final class Leases {
    * @param facts what it says; empty if it cannot be read, and then it counts for a day
    */
   public record Held(ObjectKey key, long number, Instant takenAt, Optional<LeaseFacts> facts) {
-    /** Whether its run may still work. */
+    /** Whether its run may still work, as far as its time tells. */
     public boolean alive(Instant now) {
-      return !takenAt.plus(facts.map(LeaseFacts::lasts).orElse(UNREADABLE)).isBefore(now);
+      boolean over =
+          facts.isPresent()
+              && (facts.get().purpose().equals(LeaseFacts.ENDED)
+                  || facts.get().purpose().equals(LeaseFacts.TAKEN));
+      return !over && !endsAt().isBefore(now);
+    }
+
+    /** Until when it counts if it counts at all. */
+    public Instant endsAt() {
+      return takenAt.plus(facts.map(LeaseFacts::lasts).orElse(UNREADABLE));
+    }
+
+    /** Whether its run has ended for certain, whatever its time is. */
+    public boolean dead() {
+      return facts
+          .flatMap(LeaseFacts::trace)
+          .filter(left -> Holder.isDead(left.process()))
+          .isPresent();
+    }
+
+    /** The run's folder, which every lease of it lies in. */
+    public String folder() {
+      String path = key.value();
+      return path.substring(ObjectNames.LEASES.length(), path.lastIndexOf('/'));
+    }
+
+    /** When the oldest object began that its run may refer to and no commit names. */
+    public Instant reachesTo() {
+      Instant started = startedAt();
+      Optional<Instant> further = facts.flatMap(LeaseFacts::trace).flatMap(Trace::reachesTo);
+      return further.isPresent() && further.get().isBefore(started) ? further.get() : started;
     }
 
     /** When its run began. */
@@ -50,13 +84,23 @@ public final class Leases {
   }
 
   /** Every lease object, of a run's folder. */
-  static List<Held> of(ObjectStore store, String folder) throws IOException {
+  public static List<Held> of(ObjectStore store, String folder) throws IOException {
     return list(store, ObjectNames.LEASES + folder + "/");
   }
 
   /** Every lease object there is, lapsed ones too, newest last within a run. */
   public static List<Held> all(ObjectStore store) throws IOException {
     return list(store, ObjectNames.LEASES);
+  }
+
+  /** The last of each run. */
+  public static Collection<Held> newest(List<Held> all) {
+    Map<String, Held> newest = new LinkedHashMap<>();
+    for (Held held : all) {
+      newest.merge(
+          held.folder(), held, (one, other) -> one.number() > other.number() ? one : other);
+    }
+    return newest.values();
   }
 
   private static List<Held> list(ObjectStore store, String prefix) throws IOException {

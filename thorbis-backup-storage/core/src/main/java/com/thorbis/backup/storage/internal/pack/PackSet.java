@@ -1,6 +1,7 @@
 package com.thorbis.backup.storage.internal.pack;
 
 import com.thorbis.backup.crypto.EpochKey;
+import com.thorbis.backup.crypto.ObjectId;
 import com.thorbis.backup.spi.storage.ObjectStore;
 import java.io.IOException;
 import java.io.InterruptedIOException;
@@ -14,6 +15,7 @@ import java.util.concurrent.ExecutorService;
 import java.util.concurrent.Executors;
 import java.util.concurrent.Future;
 import java.util.concurrent.TimeUnit;
+import java.util.function.Supplier;
 import org.jspecify.annotations.Nullable;
 
 /**
@@ -29,24 +31,28 @@ public final class PackSet implements AutoCloseable {
   private final EpochKey key;
   private final SecureRandom random;
   private final @Nullable ExecutorService publisher;
+  private final Supplier<ObjectId> ids;
   private final List<PackRef> finished = new ArrayList<>();
   private final Deque<Future<?>> waiting = new ArrayDeque<>();
   private final Series content = new Series();
   private final Series maps = new Series();
   private long finishedLength;
+  private volatile long publishedLength;
   private volatile long sealedLength;
 
   /**
    * Writes under one key.
    *
+   * @param ids gives one that nobody else has, each time
    * @param name begins the name of its thread
    * @param parallel false to do everything on the caller's thread
    */
   public PackSet(
-      ObjectStore store, EpochKey key, SecureRandom random, String name, boolean parallel) {
+      ObjectStore store, EpochKey key, SecureRandom random, Supplier<ObjectId> ids, String name, boolean parallel) {
     this.store = store;
     this.key = key;
     this.random = random;
+    this.ids = ids;
     this.publisher =
         parallel
             ? Executors.newSingleThreadExecutor(
@@ -81,6 +87,11 @@ public final class PackSet implements AutoCloseable {
     return sealedLength;
   }
 
+  /** Sealed bytes of the packs that were published so far, or are about to be. */
+  public long publishedLength() {
+    return publishedLength;
+  }
+
   /** Discards what was not finished. */
   @Override
   public void close() throws IOException {
@@ -96,6 +107,7 @@ public final class PackSet implements AutoCloseable {
   }
 
   private void count() {
+    publishedLength = finishedLength;
     sealedLength = finishedLength + content.length() + maps.length();
   }
 
@@ -179,7 +191,7 @@ public final class PackSet implements AutoCloseable {
         finish();
       }
       if (open == null) {
-        open = new PackWriter(store, key, random);
+        open = new PackWriter(store, key, random, ids.get());
       }
       PieceRef ref = open.add(piece);
       count();

@@ -42,9 +42,9 @@ final class PackWriter implements AutoCloseable {
   private final SealedWriter sealed;
   private final List<PieceRef> pieces = new ArrayList<>();
 
-  PackWriter(ObjectStore store, EpochKey key, SecureRandom random) throws IOException {
+  PackWriter(ObjectStore store, EpochKey key, SecureRandom random, ObjectId id) throws IOException {
     this.key = key;
-    this.id = ObjectId.random(random);
+    this.id = id;
     this.store = store;
     this.header = ObjectHeader.of(ObjectType.PACK, key.slot(), id);
     ObjectKey place = ObjectNames.pack(key.slot().tree(), id);

@@ -30,6 +30,7 @@ public final class Piece {
   private int crc;
   private @Nullable Address address;
   private @Nullable Fingerprint fingerprint;
+  private @Nullable PieceRef known;
 
   /** A stretch of one file's content, or the mark of its end. */
   public static final class Slice {
@@ -180,6 +181,7 @@ public final class Piece {
     zeros = false;
     address = null;
     fingerprint = null;
+    known = null;
     encoded.drainPermits();
   }
 
@@ -194,6 +196,11 @@ public final class Piece {
   /** Says what it became: nothing but zeros. */
   void becameZeros() {
     zeros = true;
+  }
+
+  /** Says what it became: nothing, as it is stored already. */
+  void becameKnown(PieceRef there) {
+    known = there;
   }
 
   /** Says what it became. */
@@ -216,6 +223,11 @@ public final class Piece {
   /** Whether all bytes are zero: nothing is stored then. */
   public boolean zeros() {
     return zeros;
+  }
+
+  /** Where it was stored before; null if it was not. */
+  public @Nullable PieceRef known() {
+    return known;
   }
 
   byte codec() {

@@ -22,6 +22,7 @@ public final class PieceEncoder implements AutoCloseable {
   private final PieceCodec codec;
   private final byte[] addressKey;
   private final Fingerprint.Function fingerprints;
+  private final KnownPieces known;
   private final byte[] opened = new byte[PieceCodec.MAX_PIECE];
   private final CRC32C crc = new CRC32C();
 
@@ -32,9 +33,22 @@ public final class PieceEncoder implements AutoCloseable {
    * @param addressKey stays the caller's
    */
   public PieceEncoder(PieceCodec codec, byte[] addressKey, Fingerprint.Function fingerprints) {
+    this(codec, addressKey, fingerprints, KnownPieces.NONE);
+  }
+
+  /**
+   * With a tree's keys.
+   *
+   * @param codec closed with this
+   * @param addressKey stays the caller's
+   * @param known what need not be stored again
+   */
+  public PieceEncoder(
+      PieceCodec codec, byte[] addressKey, Fingerprint.Function fingerprints, KnownPieces known) {
     this.codec = codec;
     this.addressKey = addressKey;
     this.fingerprints = fingerprints;
+    this.known = known;
   }
 
   /** Reads, checks, compresses, opens again and names a piece. */
@@ -69,6 +83,15 @@ public final class PieceEncoder implements AutoCloseable {
         if (slice.length() > 0) {
           slice.fingerprint(fingerprints.of(plain, slice.offset(), slice.length()));
         }
+      }
+    }
+
+    PieceRef there = known.find(fingerprint, length);
+    if (there != null) {
+      requireSame(slices, plain, "memory");
+      if (there.crc() == crcOf(plain, 0, length)) {
+        piece.becameKnown(there);
+        return;
       }
     }
 

@@ -21,6 +21,7 @@ import java.io.IOException;
 import java.time.Duration;
 import java.time.Instant;
 import java.util.ArrayList;
+import java.util.Collection;
 import java.util.HashMap;
 import java.util.HashSet;
 import java.util.LinkedHashMap;
@@ -266,6 +267,7 @@ final class Sweeper {
   private void addStale(
       Set<ObjectId> packs, Set<BackupId> manifests, List<Leases.Held> leasesBefore)
       throws IOException {
+    takeWhatRunsLeft(leasesBefore);
     List<ObjectInfo> listed = new ArrayList<>();
     list(ObjectNames.PACKS + source.tree() + "/", listed);
     list(ObjectNames.MANIFESTS + source.tree() + "/", listed);
@@ -274,8 +276,8 @@ final class Sweeper {
     Instant bound = now.minus(grace);
     for (Leases.Held held : leases) {
       boolean pruner = held.facts().isPresent() && held.serves(LeaseFacts.PRUNE);
-      if (!pruner && held.alive(now) && held.startedAt().isBefore(bound)) {
-        bound = held.startedAt();
+      if (!pruner && held.alive(now) && held.reachesTo().isBefore(bound)) {
+        bound = held.reachesTo();
       }
     }
     Catalog catalog = services.log().catalog();
@@ -296,6 +298,31 @@ final class Sweeper {
         }
       } else {
         unknown.add(info.key().value());
+      }
+    }
+  }
+
+  /**
+   * From now on no backup goes on with what a dead one left before the grace began. Of one that was
+   * faster, the leases that are listed after this say what it needs.
+   */
+  private void takeWhatRunsLeft(List<Leases.Held> leases) throws IOException {
+    Collection<Leases.Held> newest = Leases.newest(leases);
+    Set<String> working = new HashSet<>();
+    newest.stream().filter(held -> held.alive(now)).forEach(held -> working.add(held.folder()));
+    for (Leases.Held held : newest) {
+      Optional<String> taker = held.facts().flatMap(LeaseFacts::by);
+      boolean ours =
+          held.facts()
+              .flatMap(LeaseFacts::trace)
+              .filter(trace -> trace.tree().equals(source.tree()))
+              .isPresent();
+      if (ours
+          && !held.alive(now)
+          && held.startedAt().isBefore(now.minus(grace))
+          && !taker.equals(Optional.of(LeaseFacts.PRUNE))
+          && taker.filter(working::contains).isEmpty()) {
+        Lease.takeOver(services.store(), held, LeaseFacts.PRUNE);
       }
     }
   }
@@ -483,7 +510,12 @@ final class Sweeper {
 
   private void removeLapsed(List<Leases.Held> leases) throws IOException {
     for (Leases.Held held : leases) {
-      if (!held.alive(now.minus(LAPSED_LONG_AGO)) && !held.serves(LeaseFacts.PRUNE)) {
+      boolean leads = held.facts().flatMap(LeaseFacts::trace).isPresent();
+      Instant before = now.minus(LAPSED_LONG_AGO);
+      if (leads && now.minus(grace).isBefore(before)) {
+        before = now.minus(grace); // as long as what its run left
+      }
+      if (held.endsAt().isBefore(before) && !held.serves(LeaseFacts.PRUNE)) {
         services.store().delete(held.key());
       }
     }

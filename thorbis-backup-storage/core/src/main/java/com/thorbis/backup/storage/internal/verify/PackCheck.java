@@ -2,13 +2,18 @@ package com.thorbis.backup.storage.internal.verify;
 
 import com.thorbis.backup.crypto.Address;
 import com.thorbis.backup.crypto.EpochKey;
+import com.thorbis.backup.crypto.ObjectHeader;
+import com.thorbis.backup.crypto.ObjectId;
+import com.thorbis.backup.crypto.ObjectType;
 import com.thorbis.backup.crypto.SealedRange;
 import com.thorbis.backup.spi.repository.RepositoryException;
 import com.thorbis.backup.spi.storage.ByteRange;
 import com.thorbis.backup.spi.storage.ObjectInfo;
+import com.thorbis.backup.spi.storage.ObjectKey;
 import com.thorbis.backup.spi.storage.ObjectRead;
 import com.thorbis.backup.storage.internal.Parallel;
 import com.thorbis.backup.storage.internal.Services;
+import com.thorbis.backup.storage.internal.format.SealedObjects;
 import com.thorbis.backup.storage.internal.pack.Fingerprint;
 import com.thorbis.backup.storage.internal.pack.PackIndex;
 import com.thorbis.backup.storage.internal.pack.PackReader;
@@ -17,6 +22,7 @@ import com.thorbis.backup.storage.internal.pack.PieceCodec;
 import com.thorbis.backup.storage.internal.pack.PieceRef;
 import java.io.ByteArrayOutputStream;
 import java.io.IOException;
+import java.io.InputStream;
 import java.nio.ByteBuffer;
 import java.util.ArrayList;
 import java.util.Arrays;
@@ -25,9 +31,12 @@ import java.util.Optional;
 import java.util.SplittableRandom;
 
 /** Looks at one pack after the other. Used by one thread. */
-final class PackCheck implements Parallel.Worker {
+public final class PackCheck implements Parallel.Worker {
   private static final int STRETCH = 4 << 20;
   private static final int MOST_INDEX = 64 << 20;
+
+  /** Holds most indexes whole, so that one request does. */
+  private static final int TAIL = 16 << 10;
 
   private final Services services;
   private final PackReader packs;
@@ -37,7 +46,12 @@ final class PackCheck implements Parallel.Worker {
   private final byte[] stretch = new byte[PackReader.bufferLength(STRETCH)];
   private final byte[] plain = new byte[PieceCodec.MAX_PIECE];
 
-  PackCheck(Services services, PackReader packs, int samplePercent) {
+  /**
+   * Reads a store.
+   *
+   * @param samplePercent how many of the pieces are opened
+   */
+  public PackCheck(Services services, PackReader packs, int samplePercent) {
     this.services = services;
     this.packs = packs;
     this.codec = services.codecs().get();
@@ -46,7 +60,7 @@ final class PackCheck implements Parallel.Worker {
   }
 
   /** What is wrong with a pack. */
-  static final class Result {
+  public static final class Result {
     /** Empty if nothing is wrong with the object as a whole. */
     Optional<String> kind = Optional.empty();
 
@@ -59,7 +73,8 @@ final class PackCheck implements Parallel.Worker {
     /** The marks of all pieces it holds, sorted; empty where they could not be read. */
     Optional<long[]> pieces = Optional.empty();
 
-    boolean sound() {
+    /** Whether nothing is wrong. */
+    public boolean sound() {
       return kind.isEmpty() && damaged.isEmpty();
     }
 
@@ -96,7 +111,7 @@ final class PackCheck implements Parallel.Worker {
   }
 
   /** Opens everything. */
-  Result open(PackRef pack, Optional<Long> listedLength) throws IOException {
+  public Result open(PackRef pack, Optional<Long> listedLength) throws IOException {
     Result result = presence(pack, listedLength);
     if (result.kind.isPresent()) {
       return result;
@@ -108,36 +123,80 @@ final class PackCheck implements Parallel.Worker {
     if (!begins) {
       result.kind = Optional.of(Findings.ALTERED);
     }
-    long plainLength = SealedRange.plainLength(pack.sealedLength());
-    List<PieceRef> pieces;
-    long indexPosition;
+    Index index;
     try {
-      String name = pack.key().value();
-      byte[] tail = content(pack, Math.max(0, plainLength - PackIndex.TRAILER), PackIndex.TRAILER);
-      PackIndex.Trailer trailer = PackIndex.Trailer.read(ByteBuffer.wrap(tail), plainLength, name);
-      indexPosition = trailer.indexPosition();
-      long indexLength = (long) trailer.pieces() * PackIndex.ENTRY;
-      if (indexLength > MOST_INDEX) {
-        throw RepositoryException.damaged(name, "has an index out of bounds", null);
-      }
-      byte[] index =
-          indexLength == 0 ? new byte[0] : content(pack, indexPosition, (int) indexLength);
-      pieces = PackIndex.read(pack.id(), trailer, index, name);
+      index = index(pack);
     } catch (RepositoryException e) {
       result.kind = Optional.of(Findings.ALTERED);
-      scan(pack, 0, plainLength, result);
+      scan(pack, 0, SealedRange.plainLength(pack.sealedLength()), result);
       return result;
     }
+    List<PieceRef> pieces = index.pieces();
     result.pieces = Optional.of(pieces.stream().mapToLong(PackCheck::mark).sorted().toArray());
     check(pack, pieces, result);
     long padding = pieces.isEmpty() ? 0 : pieces.get(pieces.size() - 1).end();
     if (samplePercent == 100) {
-      scan(pack, padding, indexPosition, result);
+      scan(pack, padding, index.position(), result);
     }
     if (!result.damaged.isEmpty()) {
       result.kind = Optional.of(Findings.ALTERED);
     }
     return result;
+  }
+
+  /**
+   * Refers to the pack that lies under a key, by what its beginning says.
+   *
+   * @param length of the whole object
+   * @param tree must have sealed it
+   */
+  public PackRef refer(ObjectKey key, long length, ObjectId tree) throws IOException {
+    return SealedObjects.again(key, () -> tryRefer(key, length, tree));
+  }
+
+  private PackRef tryRefer(ObjectKey key, long length, ObjectId tree) throws IOException {
+    try (ObjectRead read =
+        services.store().get(key, new ByteRange(0, ObjectHeader.LENGTH + 24 + 32))) {
+      InputStream body = read.body();
+      ObjectHeader header = ObjectHeader.read(body);
+      byte[] salt = body.readNBytes(24);
+      byte[] commitment = body.readNBytes(32);
+      if (header.type() != ObjectType.PACK
+          || !header.repository().equals(services.repository())
+          || !header.tree().equals(tree)
+          || !header.object().toString().equals(key.name())) {
+        throw RepositoryException.damaged(
+            key.value(), "is another object than its name says", null);
+      }
+      return PackRef.of(header, length, salt, commitment);
+    }
+  }
+
+  /** The pieces that a pack holds, in order, by what its end says. */
+  public List<PieceRef> pieces(PackRef pack) throws IOException {
+    return index(pack).pieces();
+  }
+
+  private record Index(long position, List<PieceRef> pieces) {}
+
+  private Index index(PackRef pack) throws IOException {
+    String name = pack.key().value();
+    long plainLength = SealedRange.plainLength(pack.sealedLength());
+    int tailLength = (int) Math.min(plainLength, TAIL);
+    byte[] tail = content(pack, plainLength - tailLength, tailLength);
+    int end = Math.max(0, tailLength - PackIndex.TRAILER);
+    PackIndex.Trailer trailer =
+        PackIndex.Trailer.read(
+            ByteBuffer.wrap(tail, end, tailLength - end).slice(), plainLength, name);
+    long length = (long) trailer.pieces() * PackIndex.ENTRY;
+    if (length > MOST_INDEX) {
+      throw RepositoryException.damaged(name, "has an index out of bounds", null);
+    }
+    byte[] index =
+        length <= end
+            ? Arrays.copyOfRange(tail, end - (int) length, end)
+            : content(pack, trailer.indexPosition(), (int) length);
+    return new Index(trailer.indexPosition(), PackIndex.read(pack.id(), trailer, index, name));
   }
 
   @Override

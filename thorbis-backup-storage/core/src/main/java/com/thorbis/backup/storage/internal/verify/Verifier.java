@@ -6,17 +6,14 @@ import com.thorbis.backup.api.FailureKind;
 import com.thorbis.backup.api.VerifyReport;
 import com.thorbis.backup.api.VerifyRequest;
 import com.thorbis.backup.crypto.MalformedObjectException;
-import com.thorbis.backup.crypto.ObjectHeader;
 import com.thorbis.backup.crypto.ObjectId;
 import com.thorbis.backup.crypto.ObjectType;
 import com.thorbis.backup.spi.repository.RepositoryException;
 import com.thorbis.backup.spi.repository.RunControl;
 import com.thorbis.backup.spi.repository.StoredFile;
-import com.thorbis.backup.spi.storage.ByteRange;
 import com.thorbis.backup.spi.storage.ListPage;
 import com.thorbis.backup.spi.storage.ObjectInfo;
 import com.thorbis.backup.spi.storage.ObjectKey;
-import com.thorbis.backup.spi.storage.ObjectRead;
 import com.thorbis.backup.spi.storage.StorageException;
 import com.thorbis.backup.storage.internal.Parallel;
 import com.thorbis.backup.storage.internal.Services;
@@ -33,7 +30,6 @@ import com.thorbis.backup.storage.internal.pack.PieceCodec;
 import com.thorbis.backup.storage.internal.pack.PieceRef;
 import com.thorbis.backup.storage.internal.wal.StoredWal;
 import java.io.IOException;
-import java.io.InputStream;
 import java.time.Instant;
 import java.util.ArrayList;
 import java.util.Comparator;
@@ -622,7 +618,7 @@ public final class Verifier {
   private boolean openLoose(ObjectKey key, long length, ObjectId tree, PackCheck check)
       throws IOException {
     try {
-      PackCheck.Result result = check.open(refer(key, length, tree), Optional.of(length));
+      PackCheck.Result result = check.open(check.refer(key, length, tree), Optional.of(length));
       if (!result.sound()) {
         unreferenced(key, result.kind.orElse(Findings.ALTERED), range(result));
       }
@@ -633,28 +629,6 @@ public final class Verifier {
       // Somebody removed it since it was listed; nobody misses it.
     }
     return false;
-  }
-
-  private PackRef refer(ObjectKey key, long length, ObjectId tree) throws IOException {
-    return SealedObjects.again(key, () -> tryRefer(key, length, tree));
-  }
-
-  private PackRef tryRefer(ObjectKey key, long length, ObjectId tree) throws IOException {
-    try (ObjectRead read =
-        services.store().get(key, new ByteRange(0, ObjectHeader.LENGTH + 24 + 32))) {
-      InputStream body = read.body();
-      ObjectHeader header = ObjectHeader.read(body);
-      byte[] salt = body.readNBytes(24);
-      byte[] commitment = body.readNBytes(32);
-      if (header.type() != ObjectType.PACK
-          || !header.repository().equals(services.repository())
-          || !header.tree().equals(tree)
-          || !header.object().toString().equals(key.name())) {
-        throw RepositoryException.damaged(
-            key.value(), "is another object than its name says", null);
-      }
-      return PackRef.of(header, length, salt, commitment);
-    }
   }
 
   private static boolean isNumber(String name) {
