@@ -43,7 +43,8 @@ class KilledResumeIT {
   }
 
   @Test
-  @EnabledOnOs(OS.LINUX) // elsewhere a killed process is only known to be dead when its lease lapsed
+  @EnabledOnOs(
+      OS.LINUX) // elsewhere a killed process is only known to be dead when its lease lapsed
   @Timeout(value = 10, unit = TimeUnit.MINUTES)
   void whatAKilledProcessHadPublishedIsNotStoredAgainByTheNextOne() throws Exception {
     Path root = folder.resolve("root");
@@ -76,15 +77,13 @@ class KilledResumeIT {
         String path = "base/1/" + file;
         TestRepository.Target target = new TestRepository.Target();
         try (BackupReader reader = repository.open(made.id())) {
-          reader.extract(
-              each -> each.path().equals(path), target, RunControl.unattended());
+          reader.extract(each -> each.path().equals(path), target, RunControl.unattended());
         }
         assertThat(target.files.get(path)).isEqualTo(content(file));
       }
       VerifyReport report =
           repository.verify(
-              new VerifyRequest(
-                  Optional.empty(), VerifyRequest.Level.DATA, 100),
+              new VerifyRequest(Optional.empty(), VerifyRequest.Level.DATA, 100),
               RunControl.unattended());
       assertThat(report.damaged()).isEmpty();
     }
@@ -117,7 +116,8 @@ class KilledResumeIT {
   }
 
   /** Kills it when so many packs lie there. */
-  private void runAndKill(Path root, String key, int packs) throws IOException, InterruptedException {
+  private void runAndKill(Path root, String key, int packs)
+      throws IOException, InterruptedException {
     Process process =
         new ProcessBuilder(
                 List.of(
@@ -151,7 +151,8 @@ class KilledResumeIT {
       return 0;
     }
     try (Stream<Path> files = Files.walk(packs)) {
-      return files.filter(file -> file.getFileName().toString().matches("[0-9a-f]{32}"))
+      return files
+          .filter(file -> file.getFileName().toString().matches("[0-9a-f]{32}"))
           .filter(Files::isRegularFile)
           .count();
     }

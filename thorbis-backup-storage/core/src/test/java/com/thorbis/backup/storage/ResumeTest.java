@@ -126,10 +126,10 @@ class ResumeTest {
     return files.values().stream().mapToLong(bytes -> bytes.length).sum();
   }
 
-  /** What is not all zeros. */
+  /** Without the files that are nothing but zeros and have pieces of their own. */
   private static long content(Map<String, byte[]> files) {
     return files.values().stream()
-        .filter(bytes -> !Arrays.equals(bytes, new byte[bytes.length]))
+        .filter(bytes -> bytes.length < 1 << 20 || !Arrays.equals(bytes, new byte[bytes.length]))
         .mapToLong(bytes -> bytes.length)
         .sum();
   }
@@ -186,8 +186,7 @@ class ResumeTest {
       assertThat(full(site, files).resumed()).isZero();
     }
     AtomicInteger packs = new AtomicInteger();
-    interrupt(
-        files, call -> call.startsWith("commit packs/") && packs.incrementAndGet() == 2);
+    interrupt(files, call -> call.startsWith("commit packs/") && packs.incrementAndGet() == 2);
     try (Site site = site(store)) {
       Made made = full(site, files);
       assertThat(made.resumed()).isBetween(30L << 20, 32L << 20);
@@ -304,7 +303,7 @@ class ResumeTest {
           void before(String call) throws IOException {
             if (call.startsWith(MANIFEST)) {
               throw new StorageException(
-                  "storage.full", FailureKind.PERMANENT, "Write", call, null);
+                  "storage.full", FailureKind.PERMANENT, "Is full", "Make room", call, null);
             }
           }
         };
@@ -587,44 +586,48 @@ class ResumeTest {
     int refused = 0;
     for (int call = 1; reached; call++) {
       MemoryObjectStore disk = before.copy();
-      Site.At gone =
-          new Site.At(
-              disk,
-              call,
-              () -> {
-                for (String pack : left) {
-                  disk.delete(new ObjectKey(pack));
-                }
-              });
-      try (Site site = site(gone)) {
-        Made made = full(site, files);
-        reached = gone.calls() >= call;
-        if (!afterCommit(gone, disk, made)) {
-          TestRepository.assertReads(site.repository, made.id(), files);
-        }
+      int when = call;
+      AtomicInteger calls = new AtomicInteger();
+      AtomicInteger looks = new AtomicInteger();
+      ObjectStore losing =
+          new Site.Watched(disk) {
+            @Override
+            synchronized void before(String call) {
+              if (calls.incrementAndGet() == when) {
+                left.forEach(pack -> disk.delete(new ObjectKey(pack)));
+              }
+              if (calls.get() >= when && left.contains(call.replaceFirst("^[a-z]+ ", ""))) {
+                looks.incrementAndGet();
+              }
+            }
+          };
+      Optional<BackupId> made = Optional.empty();
+      try (Site site = site(losing)) {
+        made = Optional.of(full(site, files).id());
       } catch (RepositoryException e) {
         assertThat(e.kind()).as("call %d: %s", call, e).isEqualTo(FailureKind.DAMAGED);
         refused++;
-        try (Site site = site(disk)) {
+      }
+      reached = calls.get() >= call;
+      try (Site site = site(disk)) {
+        if (made.isPresent()) {
+          boolean whole = packs(site, made.get()).stream().allMatch(pack -> isThere(disk, pack));
+          // Whoever removes what was looked at a moment before is beyond what anybody can notice.
+          assertThat(whole || looks.get() == 0).as("call %d", call).isTrue();
+          if (whole) {
+            TestRepository.assertReads(site.repository, made.get(), files);
+          }
+        } else {
           clock.advance(LAPSE);
-          Made made = full(site, files);
-          assertWhole(site, made.id(), files);
+          assertWhole(site, full(site, files).id(), files);
         }
       }
     }
     assertThat(refused).isPositive();
   }
 
-  /** Whoever removes what the commit was just decided on is beyond what anybody can notice. */
-  private boolean afterCommit(Site.At gone, MemoryObjectStore disk, Made made) throws IOException {
-    try (Site site = site(disk)) {
-      for (PackRef pack : packs(site, made.id())) {
-        if (disk.head(pack.key()).isEmpty()) {
-          return gone.calls() > 0;
-        }
-      }
-      return false;
-    }
+  private static boolean isThere(MemoryObjectStore disk, PackRef pack) {
+    return disk.head(pack.key()).isPresent();
   }
 
   @Test

@@ -129,6 +129,8 @@ final class Leftovers implements KnownPieces, AutoCloseable {
           taken.add(one);
         }
       }
+      // Whoever had it before has committed by now, if it ever does.
+      services.log().refresh();
       List<ObjectInfo> packs = list(fence);
       if (!packs.isEmpty()) {
         Set<ObjectKey> needed = needed();
