@@ -124,29 +124,27 @@ final class Leftovers implements KnownPieces, AutoCloseable {
       }
       // In this order: a sweep that does not get what is taken here must see that it is needed.
       lease.reachTo(oldest.get());
-      for (Leases.Held one : left) {
-        if (Lease.takeOver(services.store(), one, run.value())) {
-          taken.add(one);
-        }
-      }
+      take(left);
       // Whoever had it before has committed by now, if it ever does.
       services.log().refresh();
       List<ObjectInfo> packs = list(fence);
-      if (!packs.isEmpty()) {
-        Set<ObjectKey> needed = needed();
-        packs.removeIf(pack -> needed.contains(pack.key()));
-        read(packs);
+      if (packs.isEmpty()) {
+        return;
       }
-      for (int i = 0; i < threads && !orphans.isEmpty(); i++) {
-        checks.add(check());
+      Set<ObjectKey> needed = needed();
+      packs.removeIf(pack -> needed.contains(pack.key()));
+      for (int i = 0; i < threads; i++) {
+        checks.add(
+            new PackCheck(deciding, new PackReader(deciding.store(), deciding.keys()), 100));
       }
+      read(packs);
     } catch (StorageException | RepositoryException | MalformedObjectException e) {
       orphans.clear(); // and so no place in the table leads anywhere
       LOG.warn("backup={} cannot look for what an interrupted one left; all is stored", run, e);
     }
   }
 
-  /** What dead backups of this source left; who took it from another comes before that one. */
+  /** What dead backups of this source left. */
   private List<Leases.Held> left(List<Leases.Held> all, Instant now) {
     Map<String, Leases.Held> newest = new TreeMap<>();
     Leases.newest(all).forEach(one -> newest.put(one.folder(), one));
@@ -161,8 +159,31 @@ final class Leftovers implements KnownPieces, AutoCloseable {
         left.add(one);
       }
     }
-    left.sort(Comparator.comparing(Leftovers::isTaken));
     return left;
+  }
+
+  /** Takes from whoever took it before only what that one can no longer commit. */
+  private void take(List<Leases.Held> left) throws IOException {
+    Set<String> ended = new HashSet<>();
+    List<Leases.Held> waiting = new ArrayList<>(left);
+    for (boolean more = true; more; ) {
+      more = false;
+      for (Leases.Held one : List.copyOf(waiting)) {
+        if (isTaken(one) && !ended.contains(taker(one))) {
+          continue;
+        }
+        waiting.remove(one);
+        if (Lease.takeOver(services.store(), one, run.value())) {
+          taken.add(one);
+          ended.add(one.folder());
+          more = true;
+        }
+      }
+    }
+  }
+
+  private static String taker(Leases.Held one) {
+    return one.facts().flatMap(LeaseFacts::by).orElse("");
   }
 
   private boolean isFree(
@@ -170,7 +191,7 @@ final class Leftovers implements KnownPieces, AutoCloseable {
     if (!isTaken(one)) {
       return one.facts().isPresent() && (!one.alive(now) || one.dead());
     }
-    Leases.Held taker = newest.get(one.facts().flatMap(LeaseFacts::by).orElse(""));
+    Leases.Held taker = newest.get(taker(one));
     return taker != null
         && mostSteps > 0
         && !isCommitted(taker.folder())
@@ -231,14 +252,15 @@ final class Leftovers implements KnownPieces, AutoCloseable {
 
   private void read(List<ObjectInfo> packs) throws IOException {
     Map<ObjectKey, Found> found = new ConcurrentHashMap<>();
-    int most = 16 * MOST_CHECKS; // what is read at once is held at once
+    int most = 4 * MOST_CHECKS; // what is read at once is held at once
     for (int from = 0; from < packs.size(); from += most) {
       List<ObjectInfo> some = packs.subList(from, Math.min(packs.size(), from + most));
       Parallel.forEach(
           some,
-          Math.min(services.parallelism(), MOST_CHECKS),
-          this::check,
-          (check, info) -> look(check, info).ifPresent(one -> found.put(info.key(), one)));
+          threads,
+          () -> () -> {},
+          (nothing, info) ->
+              with(check -> look(check, info)).ifPresent(one -> found.put(info.key(), one)));
       for (ObjectInfo info : some) {
         Found one = found.remove(info.key());
         if (one != null && !add(one)) {
@@ -246,10 +268,6 @@ final class Leftovers implements KnownPieces, AutoCloseable {
         }
       }
     }
-  }
-
-  private PackCheck check() {
-    return new PackCheck(deciding, new PackReader(deciding.store(), deciding.keys()), 100);
   }
 
   /** A pack and the fingerprints of its pieces. */
