@@ -134,8 +134,7 @@ final class Leftovers implements KnownPieces, AutoCloseable {
       Set<ObjectKey> needed = needed();
       packs.removeIf(pack -> needed.contains(pack.key()));
       for (int i = 0; i < threads; i++) {
-        checks.add(
-            new PackCheck(deciding, new PackReader(deciding.store(), deciding.keys()), 100));
+        checks.add(new PackCheck(deciding, new PackReader(deciding.store(), deciding.keys()), 100));
       }
       read(packs);
     } catch (StorageException | RepositoryException | MalformedObjectException e) {

@@ -48,7 +48,12 @@ public final class PackSet implements AutoCloseable {
    * @param parallel false to do everything on the caller's thread
    */
   public PackSet(
-      ObjectStore store, EpochKey key, SecureRandom random, Supplier<ObjectId> ids, String name, boolean parallel) {
+      ObjectStore store,
+      EpochKey key,
+      SecureRandom random,
+      Supplier<ObjectId> ids,
+      String name,
+      boolean parallel) {
     this.store = store;
     this.key = key;
     this.random = random;
