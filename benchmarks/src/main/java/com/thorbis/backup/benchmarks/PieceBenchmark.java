@@ -14,6 +14,7 @@ import com.thorbis.backup.spi.repository.PieceCheck;
 import com.thorbis.backup.spi.storage.ObjectKey;
 import com.thorbis.backup.storage.filesystem.FileSystemObjectStore;
 import com.thorbis.backup.storage.internal.pack.Fingerprint;
+import com.thorbis.backup.storage.internal.pack.PackIds;
 import com.thorbis.backup.storage.internal.pack.PackRef;
 import com.thorbis.backup.storage.internal.pack.PackSet;
 import com.thorbis.backup.storage.internal.pack.Piece;
@@ -174,7 +175,7 @@ public class PieceBenchmark {
   @Benchmark
   @OperationsPerInvocation(PIECES_IN_A_PACK)
   public void pack() throws IOException {
-    try (PackSet packs = new PackSet(store, key, random, "jmh", true)) {
+    try (PackSet packs = new PackSet(store, key, random, new PackIds(random), "jmh", true)) {
       for (int i = 0; i < PIECES_IN_A_PACK; i++) {
         packs.addContent(piece);
       }
