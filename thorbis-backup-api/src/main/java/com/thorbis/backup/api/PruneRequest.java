@@ -5,7 +5,10 @@ import java.util.Objects;
 import java.util.Optional;
 import org.jspecify.annotations.Nullable;
 
-/** What to prune: gives up backups and log by a policy, and removes what was given up earlier. */
+/**
+ * What to prune: gives up backups and log by a policy, and removes what was given up earlier; or
+ * gives up one backup that somebody chose.
+ */
 public final class PruneRequest {
   /** How long what was given up stays whole, unless chosen otherwise. */
   public static final Duration GRACE = Duration.ofHours(24);
@@ -17,6 +20,8 @@ public final class PruneRequest {
   private final @Nullable PrunePlan plan;
   private final Duration grace;
   private final boolean confirmed;
+  private final @Nullable BackupId backup;
+  private final boolean lastAllowed;
 
   private PruneRequest(Builder builder) {
     this.source = builder.source;
@@ -24,11 +29,20 @@ public final class PruneRequest {
     this.plan = builder.plan;
     this.grace = builder.grace;
     this.confirmed = builder.confirmed;
+    this.backup = builder.backup;
+    this.lastAllowed = builder.lastAllowed;
   }
 
   /** Starts one. */
   public static Builder builder(String source, RetentionPolicy policy) {
     return new Builder(source, policy);
+  }
+
+  /** Starts one that gives up this backup and no other, and removes nothing. */
+  public static Builder builder(BackupDescriptor backup) {
+    Builder builder = new Builder(backup.source(), RetentionPolicy.builder().build());
+    builder.backup = backup.id();
+    return builder;
   }
 
   /** The source's name. */
@@ -39,6 +53,16 @@ public final class PruneRequest {
   /** What stays. */
   public RetentionPolicy policy() {
     return policy;
+  }
+
+  /** The only backup to give up, whatever a policy says; empty: the policy decides. */
+  public Optional<BackupId> backup() {
+    return Optional.ofNullable(backup);
+  }
+
+  /** Whether somebody agreed to give up the last backup that can be restored, or was verified. */
+  public boolean lastAllowed() {
+    return lastAllowed;
   }
 
   /** The plan to carry out, and no other; empty: whatever the policy says now. */
@@ -63,6 +87,8 @@ public final class PruneRequest {
     private @Nullable PrunePlan plan;
     private Duration grace = GRACE;
     private boolean confirmed;
+    private @Nullable BackupId backup;
+    private boolean lastAllowed;
 
     private Builder(String source, RetentionPolicy policy) {
       this.source = Objects.requireNonNull(source, "source");
@@ -87,6 +113,12 @@ public final class PruneRequest {
     /** Agrees to a run that gives up an unusual share of all. */
     public Builder confirmed(boolean confirmed) {
       this.confirmed = confirmed;
+      return this;
+    }
+
+    /** Agrees to give up the last backup that can be restored; for a backup that was chosen. */
+    public Builder lastAllowed(boolean allowed) {
+      this.lastAllowed = allowed;
       return this;
     }
 

@@ -177,7 +177,12 @@ public final class ThorbisBackup implements AutoCloseable {
     return call(() -> repository().planPrune(source, policy));
   }
 
-  /** Removes what was given up earlier, and gives up what a policy lets go of. */
+  /** What a request would do now; its own plan is not looked at. Changes nothing. */
+  public PrunePlan planPrune(PruneRequest request) {
+    return call(() -> repository().planPrune(request));
+  }
+
+  /** Removes what was given up earlier, and gives up what a policy lets go of; or one backup. */
   public PruneReport prune(PruneRequest request, RunControl control) {
     return call(() -> repository().prune(request, control));
   }

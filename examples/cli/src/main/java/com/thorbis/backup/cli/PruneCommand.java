@@ -1,7 +1,9 @@
 package com.thorbis.backup.cli;
 
+import com.thorbis.backup.api.BackupDescriptor;
 import com.thorbis.backup.api.BackupException;
 import com.thorbis.backup.api.BackupId;
+import com.thorbis.backup.api.BackupState;
 import com.thorbis.backup.api.FailureKind;
 import com.thorbis.backup.api.PrunePlan;
 import com.thorbis.backup.api.PruneReport;
@@ -14,7 +16,8 @@ import java.util.ArrayList;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
-import java.util.Objects;
+import java.util.Optional;
+import java.util.function.Function;
 import org.jspecify.annotations.Nullable;
 import picocli.CommandLine.Command;
 import picocli.CommandLine.Option;
@@ -24,7 +27,8 @@ import picocli.CommandLine.Parameters;
     name = "prune",
     description = {
       "Give up the backups and the log that retention lets go of, and remove what was given up",
-      "earlier and is past its grace. Until then undelete brings a backup back."
+      "earlier and is past its grace. Until then undelete brings a backup back. With --backup: give",
+      "up this one backup, whatever retention says, and remove nothing."
     })
 final class PruneCommand extends Job {
   @Parameters(
@@ -44,35 +48,79 @@ final class PruneCommand extends Job {
       description = "Let more go than the policy's most-deleted-percent.")
   boolean allowMany;
 
+  @Option(
+      names = "--backup",
+      paramLabel = "ID",
+      description = "Give up this backup and no other.")
+  @Nullable String backup;
+
+  @Option(
+      names = "--allow-last",
+      description = "With --backup: even the last one that can be restored, or was verified.")
+  boolean allowLast;
+
   @Override
   public Integer call() {
-    Map<String, RetentionPolicy> policies = policies();
-    return planOnly
-        ? thorbis().reading(opened -> plan(opened, policies))
-        : thorbis().writing(opened -> prune(opened, policies));
+    String chosen = backup;
+    if (chosen == null) {
+      if (allowLast) {
+        throw Failure.usage("--allow-last is of no use without --backup", "Name a backup.");
+      }
+      Map<String, RetentionPolicy> policies = policies();
+      return run(opened -> requests(policies));
+    }
+    if (source != null || allowMany) {
+      throw Failure.usage("--backup goes with neither SOURCE nor --allow-many", "Leave them out.");
+    }
+    return run(opened -> List.of(request(opened, chosen)));
   }
 
-  private int plan(ThorbisBackup opened, Map<String, RetentionPolicy> policies) {
-    List<PrunePlan> plans = plans(opened, policies);
+  private int run(Function<ThorbisBackup, List<PruneRequest.Builder>> requests) {
+    return planOnly
+        ? thorbis().reading(opened -> plan(plans(opened, requests.apply(opened))))
+        : thorbis().writing(opened -> prune(opened, requests.apply(opened)));
+  }
+
+  private PruneRequest.Builder request(ThorbisBackup opened, String chosen) {
+    BackupId id = Words.backupId(chosen);
+    BackupDescriptor found = // from the catalogue: its own manifest may be beyond reading
+        opened.states(Optional.empty()).stream()
+            .map(BackupState::backup)
+            .filter(each -> each.id().equals(id))
+            .findFirst()
+            .orElseThrow(
+                () ->
+                    BackupException.of(
+                            "backup.not-found",
+                            FailureKind.NOT_FOUND,
+                            "The repository has no backup " + id)
+                        .remedy("Look with list.")
+                        .build());
+    return PruneRequest.builder(found).lastAllowed(allowLast);
+  }
+
+  private List<PruneRequest.Builder> requests(Map<String, RetentionPolicy> policies) {
+    List<PruneRequest.Builder> requests = new ArrayList<>();
+    policies.forEach(
+        (name, policy) -> requests.add(PruneRequest.builder(name, policy).confirmed(allowMany)));
+    return requests;
+  }
+
+  private int plan(List<PrunePlan> plans) {
     thorbis().print(json(plans, List.of()), out -> plans.forEach(plan -> show(plan, out)));
     return Exit.DONE;
   }
 
-  private int prune(ThorbisBackup opened, Map<String, RetentionPolicy> policies) {
-    List<PrunePlan> plans = plans(opened, policies);
+  private int prune(ThorbisBackup opened, List<PruneRequest.Builder> requests) {
+    List<PrunePlan> plans = plans(opened, requests);
     if (!yes) {
       plans.forEach(plan -> show(plan, thorbis().host().err()));
       thorbis().host().confirm("prune.not-confirmed", "prune --plan");
     }
     List<PruneReport> reports = new ArrayList<>();
-    for (PrunePlan plan : plans) {
-      String name = plan.retention().source();
+    for (int i = 0; i < plans.size(); i++) {
       PruneRequest request =
-          PruneRequest.builder(name, Objects.requireNonNull(policies.get(name), name))
-              .plan(plan)
-              .grace(thorbis().config().grace())
-              .confirmed(allowMany)
-              .build();
+          requests.get(i).plan(plans.get(i)).grace(thorbis().config().grace()).build();
       reports.add(thorbis().followed(control -> opened.prune(request, control)));
     }
     thorbis()
@@ -118,10 +166,8 @@ final class PruneCommand extends Job {
   }
 
   private static List<PrunePlan> plans(
-      ThorbisBackup opened, Map<String, RetentionPolicy> policies) {
-    List<PrunePlan> plans = new ArrayList<>();
-    policies.forEach((name, policy) -> plans.add(opened.planPrune(name, policy)));
-    return plans;
+      ThorbisBackup opened, List<PruneRequest.Builder> requests) {
+    return requests.stream().map(request -> opened.planPrune(request.build())).toList();
   }
 
   private static Map<String, @Nullable Object> json(

@@ -92,14 +92,21 @@ public interface Repository extends AutoCloseable {
     throw new UnsupportedOperationException();
   }
 
+  /** What this request would do now; its own plan is not looked at. Changes nothing. */
+  default PrunePlan planPrune(PruneRequest request) throws IOException {
+    return planPrune(request.source(), request.policy());
+  }
+
   /**
    * Removes what was given up earlier and is past its grace, then gives up what the policy lets go
-   * of. Whatever interrupts it, every backup is whole or cleanly gone, and the next run finishes.
+   * of; or gives up the one backup that was chosen. Whatever interrupts it, every backup is whole or cleanly gone, and the next run finishes.
    *
    * @throws RepositoryException of kind REFUSED: {@code prune.busy} while another run prunes,
    *     {@code prune.plan-changed} or {@code prune.plan-expired} if the plan no longer holds,
    *     {@code prune.clock-skew} if this machine's clock and the store's disagree, {@code
-   *     prune.too-much} if an unusual share would go and nobody confirmed it
+   *     prune.too-much} if an unusual share would go and nobody confirmed it, which keeps nothing
+   *     from going that was given up earlier, {@code prune.last-backup} if none would be left that
+   *     can be restored, {@code backup.held} if a hold keeps a chosen one
    */
   default PruneReport prune(PruneRequest request, RunControl control) throws IOException {
     throw new UnsupportedOperationException();

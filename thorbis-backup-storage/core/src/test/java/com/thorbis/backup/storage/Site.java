@@ -73,7 +73,7 @@ final class Site implements AutoCloseable {
   }
 
   static Tuning tuning(Beats beats, int checkpointEvery, int sweepBatch) {
-    return new Tuning(checkpointEvery, sweepBatch, Duration.ofMinutes(30), beats);
+    return new Tuning(checkpointEvery, sweepBatch, 1, Duration.ofMinutes(30), beats);
   }
 
   static RepositorySetup setup(ObjectStore store, Path state, Clock clock) {

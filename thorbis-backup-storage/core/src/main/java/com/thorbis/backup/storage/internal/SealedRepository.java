@@ -35,6 +35,7 @@ import com.thorbis.backup.storage.internal.catalog.Catalog;
 import com.thorbis.backup.storage.internal.catalog.Operation;
 import com.thorbis.backup.storage.internal.catalog.Registrar;
 import com.thorbis.backup.storage.internal.copies.CopySet;
+import com.thorbis.backup.storage.internal.prune.Histories;
 import com.thorbis.backup.storage.internal.prune.Keeper;
 import com.thorbis.backup.storage.internal.prune.Pruner;
 import com.thorbis.backup.storage.internal.retention.Candidate;
@@ -205,9 +206,14 @@ public final class SealedRepository implements Repository {
   }
 
   @Override
+  public PrunePlan planPrune(PruneRequest request) throws IOException {
+    return pruner(request).plan();
+  }
+
+  @Override
   public PruneReport prune(PruneRequest request, RunControl control) throws IOException {
     RetentionPolicy policy = request.policy();
-    return pruner(request.source(), policy)
+    return pruner(request)
         .prune(
             new Pruner.Terms(
                 request.plan(),
@@ -218,13 +224,25 @@ public final class SealedRepository implements Repository {
             control);
   }
 
+  private Pruner pruner(PruneRequest request) {
+    return request.backup().isPresent()
+        ? Pruner.ofChosen(
+            services, request.source(), request.backup().get(), request.lastAllowed())
+        : pruner(request.source(), request.policy());
+  }
+
   private Pruner pruner(String source, RetentionPolicy policy) {
+    Histories histories = new Histories(services, source);
     return new Pruner(
         services,
         source,
         (backups, now) ->
             Retention.plan(
-                policy, source, backups.stream().map(kept -> candidate(kept, now)).toList(), now));
+                policy,
+                source,
+                backups.stream().map(kept -> candidate(kept, now)).toList(),
+                histories.branches(backups),
+                now));
   }
 
   private static Candidate candidate(Catalog.Kept kept, Instant now) {

@@ -42,6 +42,12 @@ public final class CommitLog {
   private static final long MOST_CHECKPOINT_BYTES = SealedObjects.MOST_BYTES;
   private static final int EPOCH = 1;
 
+  /**
+   * So many checkpoints are kept, the newest: one to open, and one should that be damaged. Whoever
+   * last saw a commit before them follows the chain back to it.
+   */
+  public static final int KEPT_CHECKPOINTS = 2;
+
   /** What a commit fails with that is whole and belongs to a log that went another way. */
   public static final String OTHER_HISTORY = "repository.other-history";
 
@@ -209,6 +215,9 @@ public final class CommitLog {
     long before = sequence;
     if (sequence == 0) {
       openCheckpoint(seen.map(RememberedHead.Head::sequence).orElse(Long.MAX_VALUE), seen);
+      if (sequence == 0 && seen.isPresent()) {
+        openLaterCheckpoint(seen.get());
+      }
     }
     while (true) {
       while (readNext(seen)) {
@@ -502,6 +511,14 @@ public final class CommitLog {
     baseHead = sha256;
     sequence = base;
     head = sha256;
+  }
+
+  /** Begins behind what this machine remembers, where the checkpoints of that time are gone. */
+  private void openLaterCheckpoint(RememberedHead.Head seen) throws IOException {
+    openCheckpoint(Long.MAX_VALUE, Optional.of(seen));
+    if (base > seen.sequence() && !requireHash(seen.sequence()).equals(seen.sha256())) {
+      throw rolledBack("commit " + seen.sequence() + " is another than this machine has seen");
+    }
   }
 
   private String requireHead(

@@ -38,16 +38,20 @@ public final class Pruner {
   private static final Duration MOST_SKEW = Duration.ofMinutes(5);
   private static final Duration PLAN_LASTS = Duration.ofMinutes(30);
   private static final String TOO_MUCH = "retention.most-deleted:";
+  private static final String BY_HAND = "by hand";
+  private static final String STOPPED = "prune.too-much";
 
   private final Services services;
   private final String source;
   private final Planner planner;
+  private final Optional<BackupId> chosen;
+  private final boolean lastAllowed;
 
-  /** Decides what stays; a pure function. */
+  /** Decides what stays; a function of what is stored. */
   @FunctionalInterface
   public interface Planner {
     /** Decides on the backups of a source that were not deleted, in the order of their commits. */
-    RetentionPlan plan(List<Catalog.Kept> backups, Instant now);
+    RetentionPlan plan(List<Catalog.Kept> backups, Instant now) throws IOException;
   }
 
   /**
@@ -64,9 +68,43 @@ public final class Pruner {
 
   /** For one source. */
   public Pruner(Services services, String source, Planner planner) {
+    this(services, source, planner, Optional.empty(), false);
+  }
+
+  private Pruner(
+      Services services,
+      String source,
+      Planner planner,
+      Optional<BackupId> chosen,
+      boolean lastAllowed) {
     this.services = services;
     this.source = source;
     this.planner = planner;
+    this.chosen = chosen;
+    this.lastAllowed = lastAllowed;
+  }
+
+  /**
+   * For one backup that somebody chose. Removes nothing, so that it works while sweeps are stopped
+   * by this very backup.
+   */
+  public static Pruner ofChosen(
+      Services services, String source, BackupId chosen, boolean lastAllowed) {
+    return new Pruner(
+        services, source, (backups, now) -> planFor(chosen, source, backups, now),
+        Optional.of(chosen), lastAllowed);
+  }
+
+  private static RetentionPlan planFor(
+      BackupId chosen, String source, List<Catalog.Kept> backups, Instant now) {
+    List<RetentionPlan.Decision> decisions = new ArrayList<>();
+    for (Catalog.Kept kept : backups) {
+      BackupId id = kept.entry().backup().id();
+      boolean keep = !id.equals(chosen);
+      decisions.add(
+          new RetentionPlan.Decision(id, keep, List.of(keep ? "not chosen" : BY_HAND)));
+    }
+    return new RetentionPlan(source, now, "", decisions, List.of(), List.of());
   }
 
   /** What would be done now. */
@@ -75,13 +113,20 @@ public final class Pruner {
     requireClock(now);
     services.log().refresh();
     requireSource();
-    return plan(services.log().catalog(), now, services.log().sequence());
+    PrunePlan plan = plan(services.log().catalog(), now, services.log().sequence());
+    if (chosen.isPresent()) {
+      requireAllowed(live(services.log().catalog()), going(plan.retention()), now);
+    }
+    return plan;
   }
 
   /** Does it. */
   public PruneReport prune(Terms terms, RunControl control) throws IOException {
     services.log().refresh();
     Catalog.Source found = requireSource();
+    if (chosen.isPresent()) {
+      return pruneChosen(terms);
+    }
     control.progress().begin("sweep", 0);
     try (Lease lease = Lease.takeExclusive(services, draw(32), LeaseFacts.PRUNE)) {
       Instant now = lease.startedAt();
@@ -92,7 +137,15 @@ public final class Pruner {
       // What this run gives up is for another to remove, however short its grace.
       Sweeper sweeper =
           new Sweeper(services, found, lease, now, terms.grace(), control, Pruner.this::draw);
-      Deleted deleted = delete(terms, lease);
+      Deleted deleted;
+      try {
+        deleted = delete(terms, lease);
+      } catch (RepositoryException e) {
+        if (e.code().equals(STOPPED)) {
+          sweeper.run(); // what was agreed on earlier is no matter of this plan
+        }
+        throw e;
+      }
       sweeper.run();
       control.progress().end("sweep");
       PrunePlan plan = deleted.plan();
@@ -116,7 +169,17 @@ public final class Pruner {
     }
   }
 
-  private PrunePlan plan(Catalog catalog, Instant now, long head) {
+  private PruneReport pruneChosen(Terms terms) throws IOException {
+    try (Lease lease = Lease.takeExclusive(services, draw(32), LeaseFacts.PRUNE)) {
+      requireClock(lease.startedAt());
+      Deleted deleted = delete(terms, lease);
+      LOG.info("Deleted by hand source={} backups={}", source, deleted.backups());
+      return new PruneReport(
+          deleted.plan(), deleted.backups(), List.of(), 0, 0, List.of(), List.of());
+    }
+  }
+
+  private PrunePlan plan(Catalog catalog, Instant now, long head) throws IOException {
     List<Catalog.Kept> live = live(catalog);
     RetentionPlan retention = planner.plan(live, now);
     Set<BackupId> going = going(retention);
@@ -128,6 +191,7 @@ public final class Pruner {
             .sum();
     List<BackupId> sweeps =
         catalog.kept().stream()
+            .filter(kept -> chosen.isEmpty())
             .filter(kept -> kept.entry().backup().source().equals(source))
             .filter(kept -> Sweeper.isDue(kept, now))
             .map(kept -> kept.entry().backup().id())
@@ -154,7 +218,8 @@ public final class Pruner {
               }
               requireNotStopped(plan.retention(), terms);
               List<Catalog.Kept> live = live(catalog);
-              requireAllowed(live, going(plan.retention()), terms, at);
+              requireAllowed(live, going(plan.retention()), at);
+              requireUsual(live, going(plan.retention()), terms);
               List<BackupId> backups =
                   plan.retention().decisions().stream()
                       .filter(decision -> !decision.keep())
@@ -167,7 +232,7 @@ public final class Pruner {
                 operations.add(
                     new Operation.Delete(
                         backups,
-                        "retention",
+                        chosen.isPresent() ? BY_HAND : "retention",
                         plan.retention().policyDigest(),
                         plan.head(),
                         at,
@@ -228,26 +293,37 @@ public final class Pruner {
         plan.alarms().stream().filter(alarm -> alarm.startsWith(TOO_MUCH)).findFirst();
     if (stopped.isPresent() && !terms.confirmed()) {
       throw refused(
-          "prune.too-much",
+          STOPPED,
           source + ": " + stopped.get().substring(TOO_MUCH.length()).strip(),
           Map.of("source", source),
           "Look at the plan. If it is what you want, confirm it.");
     }
   }
 
-  private void requireAllowed(List<Catalog.Kept> live, Set<BackupId> going, Terms terms, Instant at)
+  private void requireAllowed(List<Catalog.Kept> live, Set<BackupId> going, Instant at)
       throws RepositoryException {
-    long all = 0;
-    long gone = 0;
+    if (chosen.isPresent() && !going.contains(chosen.get())) {
+      throw new RepositoryException(
+          "backup.not-found",
+          FailureKind.NOT_FOUND,
+          "Source " + source + " has no backup " + chosen.get() + ", or it is deleted already",
+          Map.of("backup", chosen.get().value()),
+          "Look with list --deleted.",
+          null);
+    }
     boolean restorableStays = false;
     boolean restorableGoes = false;
+    boolean verifiedStays = false;
+    boolean verifiedGoes = false;
     for (Catalog.Kept kept : live) {
       StoredBackup backup = kept.entry().backup();
-      all += backup.bytesStored();
       boolean goes = going.contains(backup.id());
-      gone += goes ? backup.bytesStored() : 0;
-      restorableGoes |= goes && backup.status().restorable();
-      restorableStays |= !goes && backup.status().restorable();
+      boolean restorable = backup.status().restorable();
+      boolean verified = restorable && kept.fate().verified().isPresent();
+      restorableGoes |= goes && restorable;
+      restorableStays |= !goes && restorable;
+      verifiedGoes |= goes && verified;
+      verifiedStays |= !goes && verified;
       if (goes && kept.fate().held(at)) {
         throw refused(
             "backup.held",
@@ -256,19 +332,38 @@ public final class Pruner {
             "Remove the hold first, if whoever placed it agrees.");
       }
     }
-    if (restorableGoes && !restorableStays) {
+    if (restorableGoes && !restorableStays && !lastAllowed) {
       throw refused(
           "prune.last-backup",
           "No backup of " + source + " would be left that can be restored: nothing is deleted",
           Map.of("source", source),
           "Take a backup first.");
     }
-    if (!terms.confirmed()
+    if (chosen.isPresent() && verifiedGoes && !verifiedStays && !lastAllowed) {
+      throw refused(
+          "prune.last-backup",
+          "No backup of " + source + " would be left that was verified: nothing is deleted",
+          Map.of("source", source),
+          "Verify another one first, or allow it.");
+    }
+  }
+
+  private void requireUsual(List<Catalog.Kept> live, Set<BackupId> going, Terms terms)
+      throws RepositoryException {
+    long all = 0;
+    long gone = 0;
+    for (Catalog.Kept kept : live) {
+      StoredBackup backup = kept.entry().backup();
+      all += backup.bytesStored();
+      gone += going.contains(backup.id()) ? backup.bytesStored() : 0;
+    }
+    if (chosen.isEmpty()
+        && !terms.confirmed()
         && going.size() > terms.floor()
         && (gone * 100.0 > (double) all * terms.mostPercent()
             || going.size() * 100L > (long) live.size() * terms.mostPercent())) {
       throw refused(
-          "prune.too-much",
+          STOPPED,
           going.size()
               + " of "
               + live.size()

@@ -15,9 +15,15 @@ import java.util.Set;
 
 /**
  * What backups need, from their manifests alone: never from a listing. A manifest that cannot be
- * read is a failure, for nobody knows what it needs.
+ * read is a failure, for nothing else tells what it needs: its packs may be older than itself, as
+ * those of an incremental backup and of one that went on where an interrupted one stopped, and
+ * whoever named them too may be gone. So there is no pack of which it is certain that this backup
+ * does without it.
  */
 final class Reach {
+  /** What it fails with where a manifest cannot be read. */
+  static final String UNKNOWN = "prune.need-unknown";
+
   private final Services services;
   private final Catalog.Source source;
   private final Set<BackupId> read = new HashSet<>();
@@ -37,14 +43,17 @@ final class Reach {
       packs.addAll(packs(services, source, entry).keySet());
     } catch (RepositoryException e) {
       throw new RepositoryException(
-          "prune.need-unknown",
+          UNKNOWN,
           e.kind(),
-          "Nothing is removed, for nobody knows what backup "
+          "No backup's data is removed, for the manifest of backup "
               + entry.backup().id()
-              + " needs: "
+              + " cannot be read, so nobody knows what it shares with others: "
               + e.getMessage(),
           Map.of("backup", entry.backup().id().value()),
-          "Run verify. If the backup is lost, delete it; then this goes on when its grace is over.",
+          "Run copies heal if there is another copy. If the backup is lost, give it up with prune"
+              + " --backup "
+              + entry.backup().id()
+              + "; when its grace is over, sweeps go on.",
           e);
     }
     read.add(entry.backup().id());

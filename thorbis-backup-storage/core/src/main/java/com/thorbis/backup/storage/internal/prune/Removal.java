@@ -10,23 +10,24 @@ import com.thorbis.backup.storage.internal.copies.CopySet;
 import com.thorbis.backup.storage.internal.format.ObjectNames;
 import java.io.IOException;
 import java.util.ArrayList;
-import java.util.LinkedHashSet;
 import java.util.List;
 import java.util.Optional;
 import java.util.OptionalLong;
 import java.util.Set;
+import java.util.concurrent.CopyOnWriteArrayList;
+import java.util.concurrent.ConcurrentSkipListSet;
 
 /**
  * Removes objects from every copy that has the commit which says so. A copy that lags keeps them
  * until it has it: by itself it is a repository as of its last commit, and all that this commit
- * knows of must be there.
+ * knows of must be there. Safe for several threads.
  */
 final class Removal {
   private final Copy primary;
-  private final List<Copy> copies = new ArrayList<>();
+  private final List<Copy> copies = new CopyOnWriteArrayList<>();
   private final List<String> behind = new ArrayList<>();
-  private final Set<String> problems = new LinkedHashSet<>();
-  private boolean unreached;
+  private final Set<String> problems = new ConcurrentSkipListSet<>();
+  private volatile boolean unreached;
 
   /** Of what commit {@code sequence} says is removed. */
   Removal(ObjectStore store, long sequence) throws IOException {
@@ -69,7 +70,7 @@ final class Removal {
    */
   OptionalLong remove(ObjectKey key, Optional<Long> listed) throws IOException {
     OptionalLong removed = OptionalLong.empty();
-    for (Copy copy : List.copyOf(copies)) {
+    for (Copy copy : copies) {
       try {
         Optional<Long> length =
             listed.isPresent() ? listed : copy.store().head(key).map(ObjectInfo::length);

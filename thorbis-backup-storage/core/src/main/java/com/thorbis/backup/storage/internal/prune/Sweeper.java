@@ -3,15 +3,19 @@ package com.thorbis.backup.storage.internal.prune;
 import com.thorbis.backup.api.BackupId;
 import com.thorbis.backup.api.WalSegment;
 import com.thorbis.backup.crypto.ObjectId;
+import com.thorbis.backup.spi.repository.Copy;
 import com.thorbis.backup.spi.repository.RepositoryException;
 import com.thorbis.backup.spi.repository.RunControl;
 import com.thorbis.backup.spi.storage.ListPage;
 import com.thorbis.backup.spi.storage.ObjectInfo;
 import com.thorbis.backup.spi.storage.ObjectKey;
 import com.thorbis.backup.spi.storage.StorageException;
+import com.thorbis.backup.storage.internal.Parallel;
 import com.thorbis.backup.storage.internal.Services;
 import com.thorbis.backup.storage.internal.catalog.Catalog;
+import com.thorbis.backup.storage.internal.catalog.CommitLog;
 import com.thorbis.backup.storage.internal.catalog.Operation;
+import com.thorbis.backup.storage.internal.copies.CopySet;
 import com.thorbis.backup.storage.internal.format.ObjectNames;
 import com.thorbis.backup.storage.internal.lease.Lease;
 import com.thorbis.backup.storage.internal.lease.LeaseFacts;
@@ -31,8 +35,11 @@ import java.util.Map;
 import java.util.Optional;
 import java.util.OptionalLong;
 import java.util.Set;
+import java.util.concurrent.atomic.AtomicLong;
 import java.util.function.Function;
 import java.util.stream.Stream;
+import org.slf4j.Logger;
+import org.slf4j.LoggerFactory;
 
 /**
  * Removes what was given up and is past its grace, and what crashed writers left. Each batch is
@@ -41,6 +48,7 @@ import java.util.stream.Stream;
  * an interrupted sweep has named, the next one removes.
  */
 final class Sweeper {
+  private static final Logger LOG = LoggerFactory.getLogger(Sweeper.class);
   private static final Duration LAPSED_LONG_AGO = Duration.ofDays(1);
 
   private final Services services;
@@ -61,8 +69,8 @@ final class Sweeper {
   private final Set<BackupId> finished = new LinkedHashSet<>();
   private final Set<ObjectKey> unfinished = new HashSet<>();
   private Set<BackupId> due = Set.of();
-  private long objects;
-  private long bytes;
+  private final AtomicLong objects = new AtomicLong();
+  private final AtomicLong bytes = new AtomicLong();
 
   /** What one sweep did that its commit does not say yet. */
   private record Done(String sweep, long objects, long bytes) {
@@ -111,11 +119,11 @@ final class Sweeper {
   }
 
   long objects() {
-    return objects;
+    return objects.get();
   }
 
   long bytes() {
-    return bytes;
+    return bytes.get();
   }
 
   List<String> unknown() {
@@ -130,8 +138,16 @@ final class Sweeper {
     List<Leases.Held> leases = Leases.all(services.store());
     List<Done> done = finish();
     due = due(services.log().catalog(), leases);
-    for (Batch batch : batches(leases)) {
-      done = sweep(batch, done);
+    Optional<RepositoryException> stopped = Optional.empty();
+    try {
+      for (Batch batch : batches(leases)) {
+        done = sweep(batch, done);
+      }
+    } catch (RepositoryException e) {
+      if (!e.code().equals(Reach.UNKNOWN)) {
+        throw e;
+      }
+      stopped = Optional.of(e); // what no manifest tells can go all the same
     }
     List<Done> last = done;
     if (!last.isEmpty()) {
@@ -142,7 +158,11 @@ final class Sweeper {
         .filter(id -> services.log().catalog().kept(id).isEmpty())
         .forEach(swept::add);
     removeLog();
+    removeCheckpoints();
     removeLapsed(leases);
+    if (stopped.isPresent()) {
+      throw stopped.get();
+    }
   }
 
   /** The backups of a source whose grace is over and that nothing keeps. */
@@ -406,25 +426,29 @@ final class Sweeper {
   private Optional<Done> remove(Operation.Sweep sweep) throws IOException {
     Catalog catalog = services.log().catalog();
     Removal removal = new Removal(services.store(), catalog.commitOf(sweep));
-    long count = objects;
-    long freed = bytes;
-    for (ObjectKey key : catalog.named(sweep)) {
-      remove(key, removal);
-    }
+    long count = objects();
+    long freed = bytes();
+    remove(catalog.named(sweep), removal);
     tell(removal);
     return removal.complete()
-        ? Optional.of(new Done(sweep.sweep(), objects - count, bytes - freed))
+        ? Optional.of(new Done(sweep.sweep(), objects() - count, bytes() - freed))
         : Optional.empty();
   }
 
-  private void remove(ObjectKey key, Removal removal) throws IOException {
-    control.cancellation().check();
-    OptionalLong length = removal.remove(key, Optional.ofNullable(lengths.get(key)));
-    if (length.isPresent()) {
-      objects++;
-      bytes += length.getAsLong();
-      control.progress().advance(bytes, bytes);
-    }
+  private void remove(List<ObjectKey> keys, Removal removal) throws IOException {
+    Parallel.forEach(
+        keys,
+        services.tuning().removalsAtOnce(),
+        () -> (Parallel.Worker) () -> {},
+        (worker, key) -> {
+          control.cancellation().check();
+          OptionalLong length = removal.remove(key, Optional.ofNullable(lengths.get(key)));
+          if (length.isPresent()) {
+            objects.incrementAndGet();
+            long freed = bytes.addAndGet(length.getAsLong());
+            control.progress().advance(freed, freed);
+          }
+        });
   }
 
   private void tell(Removal removal) {
@@ -473,7 +497,7 @@ final class Sweeper {
 
   private void removeLog(Operation.WalExpire gone, Catalog catalog) throws IOException {
     Removal removal = new Removal(services.store(), catalog.commitOf(gone));
-    int removed = 0;
+    List<ObjectKey> going = new ArrayList<>();
     Optional<String> after = Optional.empty();
     do {
       ListPage page =
@@ -498,14 +522,43 @@ final class Sweeper {
         if (!catalog.isGone(gone.source(), gone.incarnation(), segment)) {
           continue;
         }
-        if (removed++ % services.tuning().sweepBatch() == 0) {
-          lease.renew();
-        }
         lengths.put(info.key(), info.length());
-        remove(info.key(), removal);
+        going.add(info.key());
+        if (going.size() == services.tuning().sweepBatch()) {
+          removeLog(going, removal);
+        }
       }
     } while (after.isPresent());
+    removeLog(going, removal);
     tell(removal);
+  }
+
+  private void removeLog(List<ObjectKey> going, Removal removal) throws IOException {
+    if (!going.isEmpty()) {
+      lease.renew();
+      remove(going, removal);
+      going.clear();
+    }
+  }
+
+  /**
+   * Removes the checkpoints that newer ones replace; each copy keeps its own newest, as it may have
+   * to stand alone. Nobody needs them: who has listed one and finds it gone takes another, or reads
+   * the commits, which stay.
+   */
+  private void removeCheckpoints() throws IOException {
+    for (Copy copy : CopySet.places(services.store())) {
+      try {
+        List<Long> found = CommitLog.checkpoints(copy.store());
+        for (long old :
+            found.subList(Math.min(CommitLog.KEPT_CHECKPOINTS, found.size()), found.size())) {
+          control.cancellation().check();
+          copy.store().delete(ObjectNames.checkpoint(old));
+        }
+      } catch (StorageException e) {
+        LOG.debug("Old checkpoints stay on {}", copy.name(), e);
+      }
+    }
   }
 
   private void removeLapsed(List<Leases.Held> leases) throws IOException {

@@ -5,9 +5,11 @@ import com.thorbis.backup.api.RetentionPlan.WalKeep;
 import com.thorbis.backup.api.WalRange;
 import java.util.ArrayList;
 import java.util.Comparator;
+import java.util.HashSet;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
+import java.util.Set;
 import java.util.stream.Collectors;
 
 /** The log that kept backups need, line by line. */
@@ -44,30 +46,44 @@ final class Lines {
   }
 
   /**
-   * What the kept backups and the way through the window need.
+   * What the kept backups and the ways through the window need.
    *
-   * @param onwards from where on a line is needed to its end
+   * @param branches where lines began, as far as that is known
+   * @param ways what the window needs of each line
    */
-  static List<WalKeep> needed(List<Candidate> all, List<Candidate> kept, Map<Line, Lsn> onwards) {
+  static List<WalKeep> needed(
+      List<Candidate> all,
+      List<Candidate> kept,
+      Map<Line, Branch> branches,
+      Map<Line, List<WalRange>> ways) {
     Map<Line, List<Candidate>> lines = of(all);
     Map<Line, List<WalRange>> stretches = new LinkedHashMap<>();
     lines.keySet().forEach(line -> stretches.put(line, new ArrayList<>()));
-    onwards.forEach(
-        (line, from) -> on(line, stretches).add(new WalRange(line.timeline(), from, END)));
+    ways.forEach((line, ranges) -> on(line, stretches).addAll(ranges));
     for (Candidate one : kept) {
       Lsn start = one.backup().startLsn();
-      // A byte more, so that a segment which begins exactly where the backup stops is kept.
-      Lsn end = one.backup().stopLsn().equals(END) ? END : one.backup().stopLsn().plus(1);
-      lines.forEach(
-          (line, others) -> {
-            // Also of what may be an ancestor: it is little, and what is known of lines may be
-            // less.
-            if (line.equals(one.line())
-                || (sameSystem(one, others.get(0))
-                    && line.timeline().compareTo(one.backup().timeline()) <= 0)) {
-              on(line, stretches).add(new WalRange(line.timeline(), start, end));
-            }
-          });
+      Lsn stop = one.backup().stopLsn();
+      Line at = one.line();
+      on(at, stretches).add(new WalRange(at.timeline(), start, behind(stop)));
+      Set<Line> passed = new HashSet<>(Set.of(at));
+      Branch branch = branches.get(at);
+      while (branch != null
+          && start.compareTo(branch.position()) < 0
+          && passed.add(branch.parent())) {
+        at = branch.parent();
+        stop = stop.compareTo(branch.position()) < 0 ? stop : branch.position();
+        on(at, stretches).add(new WalRange(at.timeline(), start, behind(stop)));
+        branch = branches.get(at);
+      }
+      if (branch == null) {
+        // Nobody knows where it began: what may be an ancestor may have the beginning, which is
+        // little.
+        for (Line other : possibleAncestors(at, lines)) {
+          if (!passed.contains(other)) {
+            on(other, stretches).add(new WalRange(other.timeline(), start, behind(stop)));
+          }
+        }
+      }
     }
     List<WalKeep> result = new ArrayList<>();
     stretches.forEach(
@@ -85,6 +101,11 @@ final class Lines {
 
   private static List<WalRange> on(Line line, Map<Line, List<WalRange>> stretches) {
     return stretches.computeIfAbsent(line, any -> new ArrayList<>());
+  }
+
+  /** A byte behind a position, so that a segment which begins exactly there is kept. */
+  static Lsn behind(Lsn position) {
+    return position.equals(END) ? END : position.plus(1);
   }
 
   private static boolean sameSystem(Candidate a, Candidate b) {

@@ -1,8 +1,9 @@
 package com.thorbis.backup.storage.internal.retention;
 
 import com.thorbis.backup.api.Lsn;
+import com.thorbis.backup.api.WalRange;
 import java.time.Instant;
-import java.util.HashMap;
+import java.util.ArrayList;
 import java.util.LinkedHashMap;
 import java.util.LinkedHashSet;
 import java.util.List;
@@ -18,11 +19,11 @@ import java.util.Set;
  */
 final class Recovery {
   private final Map<Line, List<Candidate>> lines;
-  private final Map<Line, Branch> branches = new HashMap<>();
+  private final Map<Line, Branch> branches;
   private final Map<Line, List<Candidate>> possibleBases;
   private final Optional<Candidate> base;
   private final Set<Candidate> bases = new LinkedHashSet<>();
-  private final Map<Line, Lsn> onwards = new LinkedHashMap<>();
+  private final Map<Line, List<WalRange>> log = new LinkedHashMap<>();
   private final Set<Line> unknown = new LinkedHashSet<>();
 
   /**
@@ -30,12 +31,12 @@ final class Recovery {
    *
    * @param all every backup, in the order of their commits
    * @param trusted the verified ones among them whose times can be believed
-   * @param known where lines began, as far as that is known
+   * @param branches where lines began, as far as that is known
    * @param start where the window begins
    */
-  Recovery(List<Candidate> all, List<Candidate> trusted, List<Branch> known, Instant start) {
+  Recovery(List<Candidate> all, List<Candidate> trusted, Map<Line, Branch> branches, Instant start) {
     this.lines = Lines.of(all);
-    known.forEach(branch -> branches.put(branch.line(), branch));
+    this.branches = branches;
     List<Candidate> before =
         trusted.stream().filter(one -> one.stoppedAt().isBefore(start)).toList();
     this.possibleBases = Lines.of(before);
@@ -59,9 +60,9 @@ final class Recovery {
     return bases;
   }
 
-  /** From where on each line is needed; nothing of a line that is not in it. */
-  Map<Line, Lsn> onwards() {
-    return onwards;
+  /** What of each line the ways need; nothing of a line that is not in it. */
+  Map<Line, List<WalRange>> log() {
+    return log;
   }
 
   /** Lines of which it is not known where they began, so that too much is kept for them. */
@@ -72,11 +73,11 @@ final class Recovery {
   private void follow(Line line) {
     Optional<Candidate> own = last(basesOn(line, Lines.END));
     if (own.isPresent()) {
-      begin(own.get());
+      begin(own.get(), Lines.END);
       return;
     }
     // The line began within the window, or nobody proved a backup of it: the way leads over others.
-    whole(line);
+    need(line, new Lsn(0), Lines.END);
     Line at = line;
     Lsn shared = Lines.END;
     Set<Line> passed = new LinkedHashSet<>(List.of(line));
@@ -88,10 +89,10 @@ final class Recovery {
       shared = least(shared, branch.position());
       Optional<Candidate> before = last(basesOn(at, shared));
       if (before.isPresent()) {
-        begin(before.get());
+        begin(before.get(), Lines.behind(shared));
         return;
       }
-      whole(at);
+      need(at, new Lsn(0), Lines.behind(shared));
     }
     // The line may have begun anywhere on what may be an ancestor, but not behind its own first
     // backup. So every base before that may be the one, and nothing between is known to be useless.
@@ -102,8 +103,8 @@ final class Recovery {
     for (Line other : Lines.possibleAncestors(at, lines)) {
       if (!passed.contains(other)) {
         List<Candidate> before = basesOn(other, first);
-        before.forEach(this::begin);
-        whole(other);
+        before.forEach(one -> begin(one, Lines.END));
+        need(other, new Lsn(0), Lines.END);
         if (!before.isEmpty()) {
           unknown.add(line);
         }
@@ -125,16 +126,13 @@ final class Recovery {
     return a.compareTo(b) < 0 ? a : b;
   }
 
-  private void begin(Candidate one) {
+  private void begin(Candidate one, Lsn end) {
     bases.add(one);
-    from(one.line(), one.backup().startLsn());
+    need(one.line(), one.backup().startLsn(), end);
   }
 
-  private void whole(Line line) {
-    from(line, new Lsn(0));
-  }
-
-  private void from(Line line, Lsn position) {
-    onwards.merge(line, position, Recovery::least);
+  private void need(Line line, Lsn from, Lsn end) {
+    log.computeIfAbsent(line, any -> new ArrayList<>())
+        .add(new WalRange(line.timeline(), from, end));
   }
 }

@@ -7,6 +7,7 @@ import com.thorbis.backup.api.RetentionPlan.Decision;
 import com.thorbis.backup.api.RetentionPlan.WalKeep;
 import com.thorbis.backup.api.RetentionPolicy;
 import com.thorbis.backup.api.RetentionPolicy.Frequency;
+import com.thorbis.backup.api.WalRange;
 import java.time.Duration;
 import java.time.Instant;
 import java.util.ArrayList;
@@ -46,7 +47,7 @@ public final class Retention {
   private final List<Candidate> all;
   private final List<Candidate> valid;
   private final List<Candidate> trusted;
-  private final List<Branch> branches;
+  private final Map<Line, Branch> branches = new HashMap<>();
   private final Map<BackupId, Set<String>> reasons = new HashMap<>();
   private final List<String> alarms = new ArrayList<>();
   private @Nullable Recovery recovery;
@@ -60,7 +61,7 @@ public final class Retention {
     this.policy = policy;
     this.source = source;
     this.now = now;
-    this.branches = branches;
+    branches.forEach(branch -> this.branches.put(branch.line(), branch));
     this.all = candidates.stream().sorted(Comparator.comparingLong(Candidate::sequence)).toList();
     for (Candidate one : all) {
       if (!one.backup().source().equals(source)) {
@@ -289,16 +290,21 @@ public final class Retention {
       return List.of(); // There is no backup at all, so no line to judge.
     }
     if (recovery != null) {
-      return Lines.needed(all, kept, recovery.onwards());
+      return Lines.needed(all, kept, branches, recovery.log());
     }
     // Nobody limited the log: any moment since the oldest backup stays reachable.
     Candidate oldest = kept.get(0);
-    Map<Line, Lsn> onwards = new LinkedHashMap<>();
-    onwards.put(oldest.line(), oldest.backup().startLsn());
+    Map<Line, List<WalRange>> onwards = new LinkedHashMap<>();
+    onwards.put(oldest.line(), List.of(from(oldest.line(), oldest.backup().startLsn())));
     all.stream()
         .filter(one -> one.sequence() > oldest.sequence())
-        .forEach(one -> onwards.putIfAbsent(one.line(), new Lsn(0)));
-    return Lines.needed(all, kept, onwards);
+        .forEach(
+            one -> onwards.putIfAbsent(one.line(), List.of(from(one.line(), new Lsn(0)))));
+    return Lines.needed(all, kept, branches, onwards);
+  }
+
+  private static WalRange from(Line line, Lsn position) {
+    return new WalRange(line.timeline(), position, Lines.END);
   }
 
   private Decision decision(Candidate one, PeriodRules rules) {

@@ -6,6 +6,7 @@ import com.thorbis.backup.spi.storage.ObjectKey;
 import com.thorbis.backup.storage.internal.Services;
 import com.thorbis.backup.storage.internal.backup.BackupContents;
 import com.thorbis.backup.storage.internal.catalog.Catalog;
+import com.thorbis.backup.storage.internal.catalog.CommitLog;
 import com.thorbis.backup.storage.internal.catalog.Operation;
 import com.thorbis.backup.storage.internal.catalog.SlotRef;
 import com.thorbis.backup.storage.internal.format.ObjectNames;
@@ -31,6 +32,7 @@ final class Belongings {
   private final Set<ObjectKey> manifests = new HashSet<>();
   private final Set<ObjectKey> packs = new HashSet<>();
   private final Set<ObjectKey> swept = new HashSet<>();
+  private final Set<Long> checkpoints = new HashSet<>();
   private boolean unknown;
 
   /** Reads the manifest of every backup. */
@@ -38,6 +40,11 @@ final class Belongings {
     this.catalog = services.log().catalog().copy();
     this.last = services.log().sequence();
     catalog.plainObjects().stream().map(SlotRef::key).forEach(plain::add);
+    // Sweeps remove the others, copy by copy.
+    CommitLog.checkpoints(services.store()).stream()
+        .filter(this::isNumbered)
+        .limit(CommitLog.KEPT_CHECKPOINTS)
+        .forEach(checkpoints::add);
     for (Operation.Sweep sweep : catalog.sweeps()) {
       swept.addAll(catalog.named(sweep));
     }
@@ -70,7 +77,7 @@ final class Belongings {
     }
     return plain.contains(key)
         || isNumbered(ObjectNames.sequence(key).orElse(0))
-        || isNumbered(ObjectNames.checkpointed(key).orElse(0));
+        || checkpoints.contains(ObjectNames.checkpointed(key).orElse(0));
   }
 
   private boolean isNumbered(long number) {

@@ -77,6 +77,125 @@ class RandomHistoriesTest {
         });
   }
 
+  /** Where all branches are known, nothing is kept for want of knowing better. */
+  @Test
+  void r9AroundAChangeOfTimelineNoMoreLogAndNoMoreBasesStayThanAreNeeded() {
+    int[] judged = {0};
+    int[] changed = {0};
+    forEachHistory(
+        HISTORIES,
+        (made, random) -> {
+          List<Branch> branches = made.history().branches();
+          RetentionPlan plan =
+              Retention.plan(
+                  made.policy(), History.SOURCE, made.backups(), branches, made.now());
+          boolean stopped =
+              plan.alarms().stream()
+                  .anyMatch(
+                      alarm ->
+                          alarm.matches("retention\\.(below-minimum|not-fresh|most-deleted):.*"));
+          if (stopped || made.policy().pitr().isEmpty() || made.backups().isEmpty()) {
+            return;
+          }
+          assertNoMoreThanNeeded(made, plan);
+          judged[0]++;
+          changed[0] += branches.isEmpty() ? 0 : 1;
+        });
+    assertThat(changed[0]).isGreaterThan(HISTORIES / 50);
+    System.out.println("descent: plans judged: " + judged[0] + ", with branches: " + changed[0]);
+  }
+
+  private static void assertNoMoreThanNeeded(Case made, RetentionPlan plan) {
+    RetentionOracle oracle = new RetentionOracle(made.policy(), made.backups(), made.now());
+    List<Candidate> verified = oracle.verifiedOnes();
+    Instant start =
+        verified.isEmpty()
+            ? Instant.MIN
+            : verified.get(verified.size() - 1).stoppedAt().minus(made.policy().pitr().get());
+    List<Candidate> before =
+        verified.stream().filter(one -> one.stoppedAt().isBefore(start)).toList();
+    Map<Line, List<Lsn[]>> needed = new HashMap<>();
+    Set<BackupId> kept = new HashSet<>(plan.kept());
+    for (Candidate one : made.backups()) {
+      if (kept.contains(one.id())) {
+        need(needed, one.line(), one.backup().startLsn(), one.backup().stopLsn());
+      }
+    }
+    long since = before.isEmpty() ? 0 : before.get(before.size() - 1).sequence();
+    Set<BackupId> bases = new HashSet<>();
+    for (Candidate live : made.backups()) {
+      if (live.sequence() >= since && !verified.isEmpty()) {
+        // Of all that lead to the end of the line, the one with the least log to read.
+        Candidate best = null;
+        List<Leg> shortest = List.of();
+        for (Candidate base : before) {
+          List<Leg> legs = way(made.history(), base, live.line(), WalKeep.END).orElse(List.of());
+          if (!legs.isEmpty() && (best == null || legs.size() <= shortest.size())) {
+            best = base;
+            shortest = legs;
+          }
+        }
+        if (best != null) {
+          bases.add(best.id());
+        } else {
+          shortest = wayFromTheRoot(made.history(), live.line());
+        }
+        for (Leg leg : shortest) {
+          boolean begins = best != null && leg.line().equals(best.line());
+          need(needed, leg.line(), begins ? leg.from() : new Lsn(0), leg.to());
+        }
+      }
+    }
+    for (Decision decision : plan.decisions()) {
+      assertThat(decision.reasons().contains("pitr base"))
+          .as("%s begins a way", decision.backup())
+          .isEqualTo(bases.contains(decision.backup()));
+    }
+    for (WalKeep keep : plan.wal()) {
+      Line line = new Line(keep.incarnation(), keep.timeline());
+      keep.stretches()
+          .forEach(
+              stretch ->
+                  assertThat(covered(needed.getOrDefault(line, List.of()), stretch.start()))
+                      .as("%s of %s is needed by something", stretch, line)
+                      .isGreaterThanOrEqualTo(stretch.end()));
+    }
+  }
+
+  private static void need(Map<Line, List<Lsn[]>> needed, Line line, Lsn from, Lsn to) {
+    // A byte more keeps the segment that begins there.
+    Lsn end = to.equals(WalKeep.END) ? to : to.plus(1);
+    needed.computeIfAbsent(line, any -> new ArrayList<>()).add(new Lsn[] {from, end});
+  }
+
+  /** How far all is needed from a position on. */
+  private static Lsn covered(List<Lsn[]> needed, Lsn from) {
+    Lsn end = from;
+    for (boolean further = true; further; ) {
+      further = false;
+      for (Lsn[] one : needed) {
+        if (one[0].compareTo(end) <= 0 && one[1].compareTo(end) > 0) {
+          end = one[1];
+          further = true;
+        }
+      }
+    }
+    return end;
+  }
+
+  private static List<Leg> wayFromTheRoot(History history, Line line) {
+    Map<Line, Branch> parents = new HashMap<>();
+    history.branches().forEach(branch -> parents.put(branch.line(), branch));
+    List<Leg> legs = new ArrayList<>();
+    Lsn end = WalKeep.END;
+    legs.add(new Leg(line, new Lsn(0), end));
+    for (Branch at = parents.get(line); at != null; at = parents.get(at.parent())) {
+      end = at.position().compareTo(end) < 0 ? at.position() : end;
+      legs.add(new Leg(at.parent(), new Lsn(0), end));
+    }
+    return legs;
+  }
+
   @Test
   void theNewestAndTheLastVerifiedAlwaysStay() {
     forEachHistory(
