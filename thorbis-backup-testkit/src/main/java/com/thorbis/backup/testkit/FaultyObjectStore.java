@@ -28,6 +28,7 @@ import java.util.List;
 import java.util.Map;
 import java.util.Optional;
 import java.util.Set;
+import java.util.concurrent.atomic.AtomicBoolean;
 import org.jspecify.annotations.Nullable;
 
 /**
@@ -193,7 +194,7 @@ public final class FaultyObjectStore implements ObjectStore {
   private boolean refused;
   private boolean full;
   private boolean lagging;
-  private boolean dead;
+  private AtomicBoolean dead = new AtomicBoolean();
 
   private FaultyObjectStore(ObjectStore store) {
     this.store = store;
@@ -220,6 +221,16 @@ public final class FaultyObjectStore implements ObjectStore {
   public synchronized FaultyObjectStore unavailable(boolean now) {
     unavailable = now;
     return this;
+  }
+
+  /** The caller is the same as that of another store: it dies at both. */
+  public synchronized FaultyObjectStore diesWith(FaultyObjectStore other) {
+    dead = other.fate();
+    return this;
+  }
+
+  private synchronized AtomicBoolean fate() {
+    return dead;
   }
 
   /** What happens while the caller is {@link Fault#PAUSED}; it must not come through here. */
@@ -261,7 +272,7 @@ public final class FaultyObjectStore implements ObjectStore {
 
   /** Whether a fault has killed the caller. */
   public synchronized boolean dead() {
-    return dead;
+    return dead.get();
   }
 
   /** Counts a call, and says what is to go wrong with it. */
@@ -270,7 +281,7 @@ public final class FaultyObjectStore implements ObjectStore {
     Fault fault;
     Meanwhile others = null;
     synchronized (this) {
-      if (dead) {
+      if (dead.get()) {
         throw new Died(call);
       }
       calls.add(call);
@@ -299,7 +310,9 @@ public final class FaultyObjectStore implements ObjectStore {
       } else if (fault == null && full && change && !call.startsWith("delete ")) {
         fault = Fault.FULL;
       }
-      dead = fault != null && fault.kills();
+      if (fault != null && fault.kills()) {
+        dead.set(true);
+      }
       others = fault == Fault.PAUSED ? meanwhile : null;
     }
     deliver(due);

@@ -62,6 +62,11 @@ public final class MemoryObjectStore implements ObjectStore {
 
   /** A store that holds what this one holds now, and goes its own way from here. */
   public MemoryObjectStore copy() {
+    return copy(clock);
+  }
+
+  /** The same with a clock of its own. */
+  public MemoryObjectStore copy(Clock clock) {
     MemoryObjectStore copy = new MemoryObjectStore(clock, pageSize);
     copy.objects.putAll(objects);
     return copy;

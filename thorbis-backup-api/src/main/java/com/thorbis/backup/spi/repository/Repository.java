@@ -99,7 +99,8 @@ public interface Repository extends AutoCloseable {
 
   /**
    * Removes what was given up earlier and is past its grace, then gives up what the policy lets go
-   * of; or gives up the one backup that was chosen. Whatever interrupts it, every backup is whole or cleanly gone, and the next run finishes.
+   * of; or gives up the one backup that was chosen. Whatever interrupts it, every backup is whole
+   * or cleanly gone, and the next run finishes.
    *
    * @throws RepositoryException of kind REFUSED: {@code prune.busy} while another run prunes,
    *     {@code prune.plan-changed} or {@code prune.plan-expired} if the plan no longer holds,

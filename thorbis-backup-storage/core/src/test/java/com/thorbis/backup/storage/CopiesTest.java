@@ -23,6 +23,7 @@ import com.thorbis.backup.spi.repository.WalMarks;
 import com.thorbis.backup.spi.repository.WritePolicy;
 import com.thorbis.backup.spi.storage.ListPage;
 import com.thorbis.backup.spi.storage.ObjectKey;
+import com.thorbis.backup.spi.storage.ObjectSource;
 import com.thorbis.backup.spi.storage.ObjectStore;
 import com.thorbis.backup.spi.storage.StorageException;
 import com.thorbis.backup.testkit.FaultyObjectStore;
@@ -290,6 +291,107 @@ class CopiesTest {
     try (Repository repository = TestRepository.FACTORY.open(setup(WritePolicy.PRIMARY, a, b))) {
       assertThat(repository.backups(Optional.empty())).hasSize(2);
     }
+  }
+
+  /** A machine that has seen more than a lagging copy holds: what was verified is written last. */
+  private BackupDescriptor lagging() throws IOException {
+    try (Repository repository = create(WritePolicy.PRIMARY, a, b)) {
+      BackupDescriptor made = backUp(repository, FILES);
+      repository.syncCopies(RunControl.unattended());
+      assertThat(verify(repository).damaged()).isEmpty();
+      return made;
+    }
+  }
+
+  @Test
+  void aLaggingCopyThatIsLeftAloneIsReadAndNotWritten() throws IOException {
+    BackupDescriptor made = lagging();
+    a.unavailable(true);
+    for (RepositorySetup left :
+        List.of(
+            setup(WritePolicy.PRIMARY, b),
+            setup(WritePolicy.PRIMARY, b, a),
+            setup(WritePolicy.PRIMARY, a, b))) {
+      try (Repository repository = TestRepository.FACTORY.open(left)) {
+        TestRepository.assertReads(repository, made.id(), FILES);
+        assertThatThrownBy(() -> backUp(repository, FILES)).isInstanceOf(IOException.class);
+      }
+    }
+    try (Repository repository = TestRepository.FACTORY.open(setup(WritePolicy.PRIMARY, b))) {
+      assertRefused(() -> backUp(repository, FILES), "repository.other-primary");
+      assertThat(verify(repository).damaged()).isEmpty();
+    }
+    a.unavailable(false);
+    try (Repository repository = TestRepository.FACTORY.open(setup(WritePolicy.PRIMARY, a, b))) {
+      backUp(repository, FILES);
+    }
+  }
+
+  @Test
+  void aLaggingCopyThatIsPromotedInPlaceOfALostOneIsBelievedByThatMachine() throws IOException {
+    BackupDescriptor made = lagging();
+    TestRepository.FACTORY.promote(setup(WritePolicy.PRIMARY, b), true);
+    for (int i = 0; i < 3; i++) { // past the commit that was seen
+      try (Repository repository = TestRepository.FACTORY.open(setup(WritePolicy.PRIMARY, b))) {
+        TestRepository.assertReads(repository, made.id(), FILES);
+        backUp(repository, FILES);
+      }
+    }
+  }
+
+  @Test
+  void aCopyThatWasSetBackAndIsNoneOfTheOthersIsStillNoticed() throws IOException {
+    lagging();
+    MemoryObjectStore before = diskB.copy();
+    before.delete(new ObjectKey("copy"));
+    assertRolledBack(before);
+    before.put(new ObjectKey("copy"), ObjectSource.of(diskA.content(new ObjectKey("copy"))));
+    assertRolledBack(before);
+  }
+
+  private void assertRolledBack(ObjectStore store) {
+    assertThatThrownBy(() -> TestRepository.FACTORY.open(setup(WritePolicy.PRIMARY, store)).close())
+        .isInstanceOfSatisfying(
+            ClassifiedFailure.class,
+            failure -> assertThat(failure.code()).isEqualTo("repository.rolled-back"));
+  }
+
+  @Test
+  void anInterruptedCopySyncNeverBringsCommitsWithoutWhatTheyReferTo() throws IOException {
+    int listings = 0;
+    for (boolean reached = true; reached; listings++) {
+      MemoryObjectStore full = MemoryObjectStore.create();
+      MemoryObjectStore empty = MemoryObjectStore.create();
+      Path local = state.resolve("listing-" + listings);
+      try (Repository repository = create(WritePolicy.PRIMARY, local, List.of(full, empty))) {
+        backUp(repository, FILES);
+      }
+      int number = listings;
+      int[] seen = {0};
+      ForwardingStore failing =
+          new ForwardingStore(full) {
+            @Override
+            public ListPage list(String prefix, Optional<String> after) throws IOException {
+              if (seen[0]++ == number) {
+                throw new StorageException.Unavailable("List", prefix, null);
+              }
+              return super.list(prefix, after);
+            }
+          };
+      try (Repository repository =
+          TestRepository.FACTORY.open(setup(WritePolicy.PRIMARY, local, List.of(failing, empty)))) {
+        repository.syncCopies(RunControl.unattended());
+      } catch (IOException e) {
+        assertThat(e).isInstanceOf(ClassifiedFailure.class);
+      }
+      reached = seen[0] > number;
+      try (Repository alone = openAlone(empty)) {
+        for (BackupDescriptor backup : alone.backups(Optional.empty())) {
+          TestRepository.assertReads(alone, backup.id(), FILES);
+        }
+      }
+    }
+    assertThat(listings).isGreaterThan(5);
   }
 
   @Test

@@ -22,7 +22,7 @@ class DoubleFaultTest {
   void aSecondFaultDuringTheRecoveryFromTheFirst() throws Exception {
     FaultSuite suite = new FaultSuite("double-faults", "pairs of faults");
     Map<Scenario, TestWorld> worlds = new HashMap<>();
-    Map<Scenario, List<String>> calls = new HashMap<>();
+    Map<Scenario, List<List<String>>> calls = new HashMap<>();
     for (Scenario scenario : Scenario.ALL) {
       TestWorld world = scenario.world(states);
       worlds.put(scenario, world);
@@ -32,11 +32,12 @@ class DoubleFaultTest {
         CASES,
         random -> {
           Scenario scenario = Scenario.ALL.get(random.nextInt(Scenario.ALL.size()));
-          FaultSuite.Planned first = pick(random, calls.get(scenario), 1);
+          List<List<String>> made = calls.get(scenario);
+          FaultSuite.Planned first = pick(random, made, random.nextInt(made.size()), 1);
           boolean inRetry = random.nextBoolean();
           // In the same attempt it comes a little later, where what is done about the first is.
           FaultSuite.Planned second =
-              pick(random, calls.get(scenario), inRetry ? 1 : first.call() + 1);
+              pick(random, made, first.copy(), inRetry ? 1 : first.call() + 1);
           List<FaultSuite.Planned> now = new ArrayList<>(List.of(first));
           List<FaultSuite.Planned> again = new ArrayList<>();
           (inRetry ? again : now).add(second);
@@ -47,14 +48,16 @@ class DoubleFaultTest {
     suite.report();
   }
 
-  private static FaultSuite.Planned pick(Random random, List<String> calls, int from) {
+  private static FaultSuite.Planned pick(
+      Random random, List<List<String>> made, int copy, int from) {
+    List<String> calls = made.get(copy);
     int call = from == 1 ? 1 + random.nextInt(calls.size()) : from + random.nextInt(3);
     String named = call <= calls.size() ? calls.get(call - 1) : "head x";
     while (true) {
       Fault fault = FAULTS.get(random.nextInt(FAULTS.size()));
       // Behind a fault nobody knows which call comes.
       if (from > 1 || fault.appliesTo(named)) {
-        return new FaultSuite.Planned(call, fault);
+        return new FaultSuite.Planned(copy, call, fault);
       }
     }
   }

@@ -152,7 +152,11 @@ class KilledRepositoryIT {
       throws IOException {
     try (ObjectStore store = FileSystemObjectStore.builder().root(root).build();
         TestClient client =
-            new TestClient(store, state, List.of(recipient(key)), new TestLedger())) {
+            new TestClient(
+                TestWorld.empty(state, Scenario.Setting.PLAIN),
+                List.of(store),
+                state,
+                List.of(recipient(key)))) {
       if (backups.isEmpty() && wal.isEmpty()) {
         client.init(); // whatever was begun, it can be finished
       }
@@ -191,10 +195,10 @@ class KilledRepositoryIT {
       try (ObjectStore store = FileSystemObjectStore.builder().root(Path.of(arguments[0])).build();
           TestClient client =
               new TestClient(
-                  store,
+                  TestWorld.empty(Path.of(arguments[1]), Scenario.Setting.PLAIN),
+                  List.of(store),
                   Path.of(arguments[1]),
-                  List.of(recipient(arguments[2])),
-                  new TestLedger())) {
+                  List.of(recipient(arguments[2])))) {
         client.init();
         client.register(TestClient.SOURCE);
         client.storeSegment(1);

@@ -572,6 +572,32 @@ class PruneFaultsTest {
   }
 
   @Test
+  void aSweepBetweenAnyTwoCallsOfAVerificationIsNoDamage() throws IOException {
+    MemoryObjectStore prepared = prepared();
+    int last = Integer.MAX_VALUE;
+    for (int call = 1; call <= last; call++) {
+      MemoryObjectStore store = prepared.copy();
+      Path local = state.resolve("verify-" + call);
+      Site.At watched =
+          new Site.At(
+              store,
+              call,
+              () -> {
+                try (Site pruner = Site.open(store, local, clock)) {
+                  pruner.prune(1, Duration.ZERO);
+                  clock.advance(Duration.ofSeconds(1));
+                  pruner.prune(1, Duration.ZERO);
+                }
+              });
+      try (Site site = Site.open(watched, local, clock)) {
+        assertThat(site.verify().damaged()).as("call %d", call).isEmpty();
+      }
+      last = watched.calls();
+    }
+    assertThat(last).isGreaterThan(15);
+  }
+
+  @Test
   void r24OnlyOneRunPrunesAtATimeAndTheOtherIsTold() throws IOException {
     MemoryObjectStore prepared = prepared();
     int refused = 0;

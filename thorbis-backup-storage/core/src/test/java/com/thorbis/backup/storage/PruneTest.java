@@ -5,12 +5,18 @@ import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
 import com.thorbis.backup.api.BackupId;
 import com.thorbis.backup.api.BackupState;
+import com.thorbis.backup.api.BackupStatus;
 import com.thorbis.backup.api.ClassifiedFailure;
 import com.thorbis.backup.api.FailureKind;
 import com.thorbis.backup.api.PrunePlan;
 import com.thorbis.backup.api.PruneReport;
+import com.thorbis.backup.api.PruneRequest;
+import com.thorbis.backup.api.WalSegment;
 import com.thorbis.backup.spi.repository.BackupReader;
+import com.thorbis.backup.spi.repository.BackupWriter;
+import com.thorbis.backup.spi.repository.RepositoryException;
 import com.thorbis.backup.spi.repository.RunControl;
+import com.thorbis.backup.spi.repository.WalMarks;
 import com.thorbis.backup.spi.storage.ObjectKey;
 import com.thorbis.backup.spi.storage.ObjectSource;
 import com.thorbis.backup.storage.internal.backup.ReferringBackups;
@@ -18,6 +24,7 @@ import com.thorbis.backup.storage.internal.prune.Pruner;
 import com.thorbis.backup.testkit.MemoryObjectStore;
 import com.thorbis.backup.testkit.SettableClock;
 import java.io.IOException;
+import java.nio.ByteBuffer;
 import java.nio.file.Path;
 import java.time.Duration;
 import java.util.ArrayList;
@@ -65,6 +72,24 @@ class PruneTest {
         assertThat(key).doesNotContain(ids.get(0).value()).doesNotContain(ids.get(1).value());
       }
       assertThat(objects("packs/")).hasSize(2);
+    }
+  }
+
+  @Test
+  void moreBackupsThanASweepNamesAtOnceGoInOneRun() throws IOException {
+    Site.create(store, state, clock).close();
+    try (Site site = Site.open(store, state, clock, 1000, 2)) {
+      List<BackupId> ids = new ArrayList<>();
+      for (int seed = 1; seed <= 6; seed++) {
+        ids.add(site.backUp(seed));
+      }
+      site.prune(1, Duration.ZERO);
+      clock.advance(Duration.ofSeconds(1));
+      assertThat(site.prune(1, Duration.ZERO).swept())
+          .containsExactlyInAnyOrderElementsOf(ids.subList(0, 5));
+      assertThat(objects("manifests/")).hasSize(1);
+      assertThat(site.services.log().catalog().sweeps()).isEmpty();
+      site.requireAllWhole();
     }
   }
 
@@ -364,6 +389,162 @@ class PruneTest {
       assertRefused(() -> site.prune(1, Duration.ZERO), "prune.need-unknown", FailureKind.DAMAGED);
       assertThat(objects("packs/")).isEqualTo(before);
     }
+  }
+
+  @Test
+  void aManifestThatCannotBeReadIsNamedWithTheWayOutAndKeepsNoLog() throws IOException {
+    try (Site site = Site.create(store, state, clock)) {
+      for (int number = 2; number <= 3; number++) {
+        WalSegment segment = TestRepository.segment(1, number);
+        site.repository
+            .wal("orders")
+            .storeSegment(
+                segment, ByteBuffer.wrap(TestRepository.wal(segment, number)), WalMarks.NONE);
+      }
+      site.backUp(1);
+      BackupId lost = backUpInThird(site);
+      site.prune(1, Duration.ZERO);
+      clock.advance(Duration.ofSeconds(1));
+      String manifest = "manifests/" + tree() + "/" + lost;
+      store.flipBit(new ObjectKey(manifest), 1000);
+      Set<String> packs = objects("packs/");
+      assertThatThrownBy(() -> site.prune(1, Duration.ZERO))
+          .isInstanceOfSatisfying(
+              RepositoryException.class,
+              e -> {
+                assertThat(e.code()).isEqualTo("prune.need-unknown");
+                assertThat(e).hasMessageContaining(lost.value());
+                assertThat(e.remedy()).contains("prune --backup " + lost);
+              });
+      assertThat(objects("packs/")).isEqualTo(packs);
+      assertThat(objects("wal/")).as("what a backup needs that is not gone stays").hasSize(2);
+
+      BackupId other = backUpInThird(site);
+      assertThat(byHand(site, lost, false).deleted()).containsExactly(lost);
+      clock.advance(Site.DAY.multipliedBy(2));
+      assertThat(site.prune(1, Site.DAY).swept()).contains(lost);
+      assertThat(site.listed()).containsExactly(other);
+      assertThat(objects("packs/")).hasSize(2);
+      site.requireAllWhole();
+    }
+  }
+
+  /** With its log in the third segment. */
+  private static BackupId backUpInThird(Site site) throws IOException {
+    try (BackupWriter writer = TestRepository.begin(site.repository)) {
+      TestRepository.write(writer, "base/1/259", TestRepository.fewFiles(1).get("base/1/259"));
+      return writer.commit(TestRepository.facts(3), BackupStatus.COMPLETE).id();
+    }
+  }
+
+  private PruneReport byHand(Site site, BackupId id, boolean lastAllowed) throws IOException {
+    PruneRequest.Builder request =
+        PruneRequest.builder(site.repository.backup(id).orElseThrow())
+            .grace(Site.DAY)
+            .lastAllowed(lastAllowed);
+    PrunePlan plan = site.repository.planPrune(request.build());
+    assertThat(plan.retention().deleted()).containsExactly(id);
+    return site.repository.prune(request.plan(plan).build(), RunControl.unattended());
+  }
+
+  private String tree() {
+    return objects("packs/").iterator().next().split("/", -1)[1];
+  }
+
+  @Test
+  void oneBackupIsGivenUpByHandInTwoPhasesLikeAnyOther() throws IOException {
+    try (Site site = Site.create(store, state, clock)) {
+      BackupId first = site.backUp(1);
+      BackupId second = site.backUp(2);
+      site.verify();
+      BackupId third = site.backUp(3);
+      PruneReport report = byHand(site, first, false);
+      assertThat(report.deleted()).containsExactly(first);
+      assertThat(report.objectsRemoved()).isZero();
+      assertThat(site.listed()).containsExactly(second, third);
+      site.repository.undelete(first);
+      TestRepository.assertReads(site.repository, first, TestRepository.fewFiles(1));
+      site.repository.hold(first, "case 7", Optional.empty());
+      assertRefused(() -> byHand(site, first, true), "backup.held", FailureKind.REFUSED);
+      site.repository.release(first, "case 7");
+      byHand(site, first, false);
+      assertRefused(() -> byHand(site, second, false), "prune.last-backup", FailureKind.REFUSED);
+      assertThat(byHand(site, third, false).deleted()).containsExactly(third);
+      assertRefused(() -> byHand(site, second, false), "prune.last-backup", FailureKind.REFUSED);
+      assertThat(byHand(site, second, true).deleted()).containsExactly(second);
+      assertThat(site.listed()).isEmpty();
+      assertThat(site.services.log().catalog().kept()).hasSize(3);
+      assertThat(site.services.log().catalog().kept().get(0).fate().deleted().orElseThrow())
+          .satisfies(
+              deletion -> {
+                assertThat(deletion.reason()).isEqualTo("by hand");
+                assertThat(deletion.sweepAfter()).isEqualTo(clock.instant().plus(Site.DAY));
+              });
+    }
+  }
+
+  @Test
+  void aBrakeStopsNoSweepOfWhatWasAgreedOnBefore() throws IOException {
+    try (Site site = Site.create(store, state, clock)) {
+      for (int i = 0; i < 8; i++) {
+        site.backUp(i);
+      }
+      assertThat(site.prune(6, Duration.ZERO).deleted()).hasSize(2);
+      clock.advance(Duration.ofSeconds(1));
+      int manifests = objects("manifests/").size();
+      Pruner.Terms careful = new Pruner.Terms(Optional.empty(), Site.DAY, 50, 3, false);
+      assertRefused(
+          () -> site.keeping(1).prune(careful, RunControl.unattended()),
+          "prune.too-much",
+          FailureKind.REFUSED);
+      assertThat(objects("manifests/")).hasSize(manifests - 2);
+      assertThat(site.listed()).hasSize(6);
+      site.requireAllWhole();
+    }
+  }
+
+  @Test
+  void aSweepLeavesTheNewestTwoCheckpointsAndEverybodyOpensByThem() throws IOException {
+    Site.create(store, state, clock).close();
+    try (Site behind = Site.open(store, state.resolve("behind"), clock)) {
+      assertThat(behind.services.log().sequence()).isEqualTo(2);
+    }
+    try (Site site = Site.open(store, state, clock, 1, 1000)) {
+      BackupId kept = site.backUp(1);
+      for (int i = 0; i < 20; i++) {
+        site.repository.hold(kept, "case " + i, Optional.empty());
+      }
+      assertThat(objects("checkpoints/")).hasSizeGreaterThan(20);
+      site.prune(1, Site.DAY);
+      assertThat(objects("checkpoints/")).hasSize(2);
+    }
+    for (String machine : List.of("behind", "blank")) {
+      long last = objects("commits/").size();
+      try (Site site = Site.open(store, state.resolve(machine), clock)) {
+        assertThat(site.services.log().sequence()).isEqualTo(last);
+        assertThat(site.services.log().hash(1)).as("begun with a checkpoint").isEmpty();
+        site.requireAllWhole();
+      }
+    }
+  }
+
+  @Test
+  void aLogThatWasSetBackIsNoticedThoughTheCheckpointsOfItsTimeAreGone() throws IOException {
+    Site.create(store, state, clock).close();
+    MemoryObjectStore early = store.copy();
+    try (Site seen = Site.open(store, state.resolve("witness"), clock)) {
+      seen.backUp(1);
+    }
+    try (Site other = Site.open(early, state.resolve("other"), clock, 1, 1000)) {
+      for (int seed = 2; seed < 6; seed++) {
+        other.backUp(seed);
+      }
+      other.prune(4, Site.DAY);
+    }
+    assertRefused(
+        () -> Site.open(early, state.resolve("witness"), clock),
+        "repository.rolled-back",
+        FailureKind.DAMAGED);
   }
 
   private Set<String> objects() {

@@ -1,9 +1,13 @@
 package com.thorbis.backup.storage;
 
 import com.thorbis.backup.api.BackupStatus;
+import com.thorbis.backup.api.BackupType;
+import com.thorbis.backup.api.RetentionPolicy;
 import com.thorbis.backup.api.VerifyRequest;
+import com.thorbis.backup.spi.repository.WritePolicy;
 import java.io.IOException;
 import java.nio.file.Path;
+import java.time.Duration;
 import java.util.List;
 import java.util.Map;
 import java.util.Random;
@@ -14,13 +18,33 @@ import java.util.TreeMap;
  * repository learns to do gets a line in {@link #ALL}, and is enumerated from then on.
  *
  * @param label its name in reports and replayable texts
- * @param recipients how many can open the repository
+ * @param setting what the repository is like
  * @param prepare what lies in the store before; its calls are not counted
  * @param opened whether the repository is opened before; its calls are not counted
  * @param action the operation; doing it again must succeed, whatever happened before
  */
-record Scenario(String label, int recipients, Action prepare, boolean opened, Action action) {
+record Scenario(String label, Setting setting, Action prepare, boolean opened, Action action) {
   private static final Map<String, byte[]> FILES = files(1);
+
+  private static final Map<String, byte[]> CHANGED = changed();
+  private static final Duration DAY = Duration.ofDays(1);
+  private static final Duration NONE = Duration.ZERO;
+
+  /**
+   * What a repository is like.
+   *
+   * @param recipients how many can open it
+   * @param copies how many places hold it
+   * @param policy when something counts as written
+   * @param checkpointEvery after how many commits there is a checkpoint
+   */
+  record Setting(int recipients, int copies, WritePolicy policy, int checkpointEvery) {
+    static final Setting PLAIN = new Setting(1, 1, WritePolicy.PRIMARY, 100);
+    static final Setting TWO_RECIPIENTS = new Setting(2, 1, WritePolicy.PRIMARY, 100);
+    static final Setting CHECKPOINTS = new Setting(1, 1, WritePolicy.PRIMARY, 1);
+    static final Setting BEHIND = new Setting(1, 2, WritePolicy.PRIMARY, 100);
+    static final Setting ALL = new Setting(1, 2, WritePolicy.ALL, 100);
+  }
 
   /** What a process does. */
   @FunctionalInterface
@@ -31,15 +55,15 @@ record Scenario(String label, int recipients, Action prepare, boolean opened, Ac
   /** Every operation that exists. */
   static final List<Scenario> ALL =
       List.of(
-          new Scenario("init", 1, client -> {}, false, TestClient::init),
-          new Scenario("init-two-recipients", 2, client -> {}, false, TestClient::init),
-          new Scenario("init-again", 2, Scenario::withBackup, false, TestClient::init),
-          new Scenario("open", 2, Scenario::withBackup, false, TestClient::open),
-          new Scenario("refresh", 1, Scenario::withBackup, true, Scenario::refreshAfterOthers),
+          new Scenario("init", Setting.PLAIN, client -> {}, false, TestClient::init),
+          new Scenario("init-two-recipients", Setting.TWO_RECIPIENTS, client -> {}, false, TestClient::init),
+          new Scenario("init-again", Setting.TWO_RECIPIENTS, Scenario::withBackup, false, TestClient::init),
+          new Scenario("open", Setting.TWO_RECIPIENTS, Scenario::withBackup, false, TestClient::open),
+          new Scenario("refresh", Setting.PLAIN, Scenario::withBackup, true, Scenario::refreshAfterOthers),
           of("register", client -> client.register("other")),
           new Scenario(
               "register-two-recipients",
-              2,
+              Setting.TWO_RECIPIENTS,
               Scenario::withBackup,
               true,
               client -> client.register("other")),
@@ -48,7 +72,7 @@ record Scenario(String label, int recipients, Action prepare, boolean opened, Ac
           of("backup-awaiting-wal", client -> client.backUp(FILES, BackupStatus.AWAITING_WAL)),
           new Scenario(
               "complete",
-              1,
+              Setting.PLAIN,
               client -> {
                 withBackup(client);
                 client.backUp(FILES, BackupStatus.AWAITING_WAL);
@@ -74,16 +98,123 @@ record Scenario(String label, int recipients, Action prepare, boolean opened, Ac
           of("wal-read-history", client -> client.history(1)),
           of("restore", TestClient::restore),
           of("verify-objects", client -> client.verify(VerifyRequest.Level.OBJECTS)),
-          of("verify-data", client -> client.verify(VerifyRequest.Level.DATA)));
+          of("verify-data", client -> client.verify(VerifyRequest.Level.DATA)),
+          of("backup-incremental", client -> client.backUpOver(BackupType.INCREMENTAL, CHANGED)),
+          of(
+              "backup-differential",
+              Setting.PLAIN,
+              client -> {
+                withBackup(client);
+                client.backUpOver(BackupType.INCREMENTAL, CHANGED);
+              },
+              client -> client.backUpOver(BackupType.DIFFERENTIAL, CHANGED)),
+          of("plan-prune", Setting.PLAIN, Scenario::withThree, TestClient::planPrune),
+          of("delete", Setting.PLAIN, Scenario::withThree, client -> client.prune(DAY)),
+          of("delete-by-hand", Setting.PLAIN, Scenario::withThree, TestClient::deleteByHand),
+          of("undelete", Setting.PLAIN, Scenario::withDeleted, TestClient::undelete),
+          of("hold", Setting.PLAIN, Scenario::withBackup, TestClient::hold),
+          of(
+              "release",
+              Setting.PLAIN,
+              client -> {
+                withBackup(client);
+                client.hold();
+              },
+              TestClient::release),
+          of("sweep", Setting.PLAIN, Scenario::withGraceOver, client -> client.prune(NONE)),
+          of(
+              "sweep-under-incrementals",
+              Setting.PLAIN,
+              client -> {
+                withBackup(client);
+                client.backUpOver(BackupType.INCREMENTAL, CHANGED);
+                client.verify(VerifyRequest.Level.DATA);
+                client.prune(NONE);
+                client.rest();
+              },
+              client -> client.prune(NONE)),
+          of(
+              "delete-and-sweep",
+              Setting.PLAIN,
+              client -> {
+                withGraceOver(client);
+                client.backUpIn(5, FILES);
+                client.verify(VerifyRequest.Level.DATA);
+              },
+              client -> client.prune(NONE)),
+          of("checkpoint", Setting.CHECKPOINTS, Scenario::withBackup, TestClient::hold),
+          new Scenario(
+              "open-checkpoint", Setting.CHECKPOINTS, Scenario::withBackup, false, TestClient::open),
+          of(
+              "sweep-checkpoints",
+              Setting.CHECKPOINTS,
+              Scenario::withBackup,
+              client -> client.prune(RetentionPolicy.builder().build(), DAY)),
+          new Scenario(
+              "init-copies",
+              Setting.ALL,
+              client -> {},
+              false,
+              client -> {
+                client.init();
+                client.sync();
+              }),
+          of(
+              "backup-copies",
+              Setting.ALL,
+              Scenario::withBackup,
+              client -> client.backUp(FILES, BackupStatus.COMPLETE)),
+          of(
+              "wal-next-part-copies",
+              Setting.ALL,
+              Scenario::withBackup,
+              client -> client.storePart(2, 8000, 17_000)),
+          of(
+              "wal-segment-copies",
+              Setting.ALL,
+              Scenario::withBackup,
+              client -> client.storeSegment(2)),
+          of("sweep-copies", Setting.ALL, Scenario::withGraceOver, client -> client.prune(NONE)),
+          of("sync", Setting.BEHIND, Scenario::withBackup, TestClient::sync),
+          of(
+              "sync-after-sweep",
+              Setting.BEHIND,
+              client -> {
+                withThree(client);
+                client.sync();
+                client.prune(NONE);
+                client.rest();
+                client.prune(NONE);
+              },
+              TestClient::sync),
+          of("survey", Setting.BEHIND, Scenario::withBackup, TestClient::survey),
+          of(
+              "verify-copies",
+              Setting.BEHIND,
+              Scenario::synced,
+              client -> client.verify(VerifyRequest.Level.DATA)),
+          of(
+              "heal",
+              Setting.BEHIND,
+              client -> {
+                synced(client);
+                client.damageSecond();
+              },
+              TestClient::heal),
+          new Scenario("promote", Setting.BEHIND, Scenario::synced, false, TestClient::promote));
 
   private static Scenario of(String label, Action action) {
-    return new Scenario(label, 1, Scenario::withBackup, true, action);
+    return of(label, Setting.PLAIN, Scenario::withBackup, action);
+  }
+
+  private static Scenario of(String label, Setting setting, Action prepare, Action action) {
+    return new Scenario(label, setting, prepare, true, action);
   }
 
   private static Scenario onlyWhole(String label, Action action) {
     return new Scenario(
         label,
-        1,
+        Setting.PLAIN,
         client -> {
           withSource(client);
           client.backUp(FILES, BackupStatus.COMPLETE);
@@ -105,6 +236,42 @@ record Scenario(String label, int recipients, Action prepare, boolean opened, Ac
     client.backUp(FILES, BackupStatus.COMPLETE);
   }
 
+  /** Verified backups in the first, third and fourth of five segments. */
+  private static void withThree(TestClient client) throws IOException {
+    withSource(client);
+    for (int segment = 2; segment <= 5; segment++) {
+      client.storeSegment(segment);
+    }
+    client.backUpIn(1, FILES);
+    client.backUpIn(3, CHANGED);
+    client.backUpIn(4, FILES);
+    client.verify(VerifyRequest.Level.DATA);
+  }
+
+  private static void withDeleted(TestClient client) throws IOException {
+    withThree(client);
+    client.prune(DAY);
+  }
+
+  /** Two of three are given up, with the log before the third. */
+  private static void withGraceOver(TestClient client) throws IOException {
+    withThree(client);
+    client.prune(NONE);
+    client.rest();
+  }
+
+  private static void synced(TestClient client) throws IOException {
+    withBackup(client);
+    client.sync();
+  }
+
+  private static Map<String, byte[]> changed() {
+    Map<String, byte[]> files = files(1);
+    files.get("base/1/259")[1] ^= 1;
+    files.put("base/1/260", new byte[] {1, 2, 3});
+    return files;
+  }
+
   private static void withSource(TestClient client) throws IOException {
     client.init();
     client.register(TestClient.SOURCE);
@@ -119,8 +286,8 @@ record Scenario(String label, int recipients, Action prepare, boolean opened, Ac
 
   /** The store as it is before. */
   TestWorld world(Path states) throws IOException {
-    TestWorld world = TestWorld.empty(states, recipients);
-    try (TestClient client = world.client(world.disk)) {
+    TestWorld world = TestWorld.empty(states, setting);
+    try (TestClient client = world.client(world.disks)) {
       prepare.run(client);
     }
     return world;

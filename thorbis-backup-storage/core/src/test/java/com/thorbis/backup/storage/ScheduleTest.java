@@ -3,10 +3,12 @@ package com.thorbis.backup.storage;
 import static org.assertj.core.api.Assertions.assertThat;
 
 import com.thorbis.backup.api.BackupStatus;
+import com.thorbis.backup.api.BackupType;
 import com.thorbis.backup.api.VerifyRequest;
 import com.thorbis.backup.testkit.ActorSchedule;
 import java.io.IOException;
 import java.nio.file.Path;
+import java.time.Duration;
 import java.util.List;
 import java.util.Random;
 import org.junit.jupiter.api.Test;
@@ -21,29 +23,29 @@ class ScheduleTest {
   @Test
   void writersReadersAndVerificationInEveryOrder() throws Exception {
     FaultSuite suite = new FaultSuite("schedules", "interleavings");
-    TestWorld before = Scenario.named("wal-segment").world(states);
+    TestWorld before = Scenario.named("delete").world(states);
     suite.forEachSeed(
         CASES,
         random -> {
           long seed = random.nextLong();
-          return new FaultSuite.Labelled("schedule " + seed, () -> run(before.copy(), seed));
+          return new FaultSuite.Labelled("schedule " + seed, () -> run(before.copy(), seed, true));
         });
     suite.report();
   }
 
-  /** 12: the same seed gives the same order of events. */
+  /** 12: the same seed gives the same order of events; a sweep goes by names, which are drawn. */
   @Test
   void oneSeedIsOneOrder() throws Exception {
-    TestWorld before = Scenario.named("wal-segment").world(states);
+    TestWorld before = Scenario.named("delete").world(states);
     for (long seed = 1; seed <= 3; seed++) {
-      assertThat(run(before.copy(), seed)).isEqualTo(run(before.copy(), seed));
+      assertThat(run(before.copy(), seed, false)).isEqualTo(run(before.copy(), seed, false));
     }
   }
 
-  private static List<String> run(TestWorld world, long seed) throws Exception {
+  private static List<String> run(TestWorld world, long seed, boolean pruning) throws Exception {
     Random random = new Random(seed);
     ActorSchedule schedule = new ActorSchedule(world.disk, seed);
-    actor(schedule, world, "one", one -> one.backUp(Scenario.files(seed), BackupStatus.COMPLETE));
+    actor(schedule, world, "one", one -> one.backUpIn(4, Scenario.files(seed)));
     if (random.nextBoolean()) {
       actor(
           schedule,
@@ -61,18 +63,36 @@ class ScheduleTest {
         world,
         "receiver",
         receiver -> {
-          receiver.storePart(2, 0, 3000);
-          receiver.storePart(2, 3000, 9000);
-          receiver.storeSegment(2);
+          receiver.storePart(6, 0, 3000);
+          receiver.storePart(6, 3000, 9000);
+          receiver.storeSegment(6);
         });
+    if (pruning) {
+      actor(
+          schedule,
+          world,
+          "pruner",
+          pruner -> {
+            pruner.prune(Duration.ZERO);
+            pruner.rest();
+            pruner.prune(Duration.ZERO);
+          });
+    }
+    if (random.nextBoolean()) {
+      actor(
+          schedule,
+          world,
+          "incremental",
+          other -> other.backUpOver(BackupType.INCREMENTAL, Scenario.files(1)));
+    }
     if (random.nextBoolean()) { // a second one ships the same log, in other parts
       actor(
           schedule,
           world,
           "second-receiver",
           receiver -> {
-            receiver.storePart(2, 0, 5000);
-            receiver.storePart(2, 5000, 7000);
+            receiver.storePart(6, 0, 5000);
+            receiver.storePart(6, 5000, 7000);
           });
     }
     actor(
@@ -83,7 +103,7 @@ class ScheduleTest {
           reader.restore();
           reader.refresh();
           reader.restore();
-          reader.readWal(2);
+          reader.readWal(6);
           reader.ranges();
         });
     if (random.nextBoolean()) {
@@ -97,7 +117,9 @@ class ScheduleTest {
           });
     }
     schedule.run();
+    world.rest();
     world.check(true);
+    world.checkNothingIsLeftOver();
     // Names are drawn anew in each run, and what lies under them is taken in their order.
     return schedule.events().stream()
         .map(event -> event.replaceAll("[0-9a-f]{8,}|\\d+\\+\\d+", "#"))
@@ -112,6 +134,10 @@ class ScheduleTest {
         view -> {
           try (TestClient client = world.client(view)) {
             action.run(client);
+          } catch (IOException e) {
+            if (!TestClient.steppedBack(e)) {
+              throw e;
+            }
           }
         });
   }

@@ -4,31 +4,46 @@ import static org.assertj.core.api.Assertions.assertThat;
 
 import com.thorbis.backup.api.BackupDescriptor;
 import com.thorbis.backup.api.BackupId;
+import com.thorbis.backup.api.BackupState;
 import com.thorbis.backup.api.BackupStatus;
+import com.thorbis.backup.api.BackupType;
 import com.thorbis.backup.api.ClassifiedFailure;
 import com.thorbis.backup.api.FailureKind;
+import com.thorbis.backup.api.HealReport;
 import com.thorbis.backup.api.Lsn;
+import com.thorbis.backup.api.PrunePlan;
+import com.thorbis.backup.api.PruneReport;
+import com.thorbis.backup.api.PruneRequest;
+import com.thorbis.backup.api.RetentionPolicy;
 import com.thorbis.backup.api.Timeline;
 import com.thorbis.backup.api.VerifyReport;
 import com.thorbis.backup.api.VerifyRequest;
 import com.thorbis.backup.api.WalRange;
 import com.thorbis.backup.api.WalSegment;
 import com.thorbis.backup.spi.crypto.KeyProvider;
+import com.thorbis.backup.spi.repository.Arrival;
+import com.thorbis.backup.spi.repository.BackupStart;
 import com.thorbis.backup.spi.repository.BackupWriter;
+import com.thorbis.backup.spi.repository.Copy;
+import com.thorbis.backup.spi.repository.PieceCheck;
 import com.thorbis.backup.spi.repository.Repository;
 import com.thorbis.backup.spi.repository.RepositorySetup;
 import com.thorbis.backup.spi.repository.RunControl;
 import com.thorbis.backup.spi.repository.SourceInfo;
 import com.thorbis.backup.spi.repository.WalArchive;
 import com.thorbis.backup.spi.repository.WalMarks;
+import com.thorbis.backup.spi.storage.ObjectKey;
 import com.thorbis.backup.spi.storage.ObjectStore;
 import com.thorbis.backup.testkit.FaultyObjectStore;
+import com.thorbis.backup.testkit.MemoryObjectStore;
 import java.io.IOException;
 import java.nio.ByteBuffer;
 import java.nio.file.Path;
+import java.time.Duration;
 import java.util.List;
 import java.util.Map;
 import java.util.Optional;
+import java.util.Set;
 
 /**
  * One process that works on a repository. It writes into the ledger what it attempts, and what it
@@ -39,8 +54,13 @@ final class TestClient implements AutoCloseable {
 
   static final String SOURCE = "orders";
 
-  private final ObjectStore store;
+  static final RetentionPolicy POLICY = RetentionPolicy.builder().daily(1).build();
+
+  private static final Duration DAY = Duration.ofDays(1);
+
+  private final List<ObjectStore> stores;
   private final Path state;
+  private final TestWorld world;
   private final List<KeyProvider> recipients;
   final TestLedger ledger;
   private Repository repository;
@@ -48,38 +68,50 @@ final class TestClient implements AutoCloseable {
   /** What the last verification found. */
   List<VerifyReport.Damage> found = List.of();
 
-  TestClient(ObjectStore store, Path state, List<KeyProvider> recipients, TestLedger ledger) {
-    this.store = store;
+  /** What a run could not do that it reports and does not fail with. */
+  List<String> problems = List.of();
+
+  TestClient(TestWorld world, List<ObjectStore> stores, Path state, List<KeyProvider> recipients) {
+    this.world = world;
+    this.stores = stores;
     this.state = state;
     this.recipients = recipients;
-    this.ledger = ledger;
+    this.ledger = world.ledger;
   }
 
-  private RepositorySetup setup() {
+  RepositorySetup setup() {
     RepositorySetup.Builder setup =
         RepositorySetup.builder()
-            .copy(store)
             .acceptSingleKeyRisk(true)
             .parallelism(1)
             .stateDirectory(state)
-            .clock(TestRepository.CLOCK);
+            .writePolicy(world.policy)
+            .clock(world.clock);
+    if (stores.size() == 1) {
+      setup.copy(stores.get(0));
+    } else {
+      for (int i = 0; i < stores.size(); i++) {
+        int place = (ledger.first.orElse(0) + i) % stores.size();
+        setup.copy(Copy.builder(stores.get(place)).name("copy-" + place).build());
+      }
+    }
     recipients.forEach(setup::recipient);
     return setup.build();
   }
 
   /** A process on the same machine. */
   TestClient successor(ObjectStore view) {
-    return new TestClient(view, state, recipients, ledger);
+    return new TestClient(world, List.of(view), state, recipients);
   }
 
   void init() throws IOException {
-    TestRepository.FACTORY.init(setup());
+    world.factory.init(setup());
     ledger.initialised = true;
   }
 
   void open() throws IOException {
     close();
-    repository = TestRepository.FACTORY.open(setup());
+    repository = world.factory.open(setup());
   }
 
   Repository repository() throws IOException {
@@ -110,29 +142,81 @@ final class TestClient implements AutoCloseable {
   }
 
   BackupId backUp(Map<String, byte[]> files, BackupStatus status) throws IOException {
-    BackupId id;
     try (BackupWriter writer = TestRepository.begin(repository())) {
-      id = writer.id();
-      writer.directory(TestRepository.directory("base"));
-      for (Map.Entry<String, byte[]> file : files.entrySet()) {
-        TestRepository.write(writer, file.getKey(), file.getValue());
+      return backUp(writer, files, status, 1, new Arrival.Whole());
+    }
+  }
+
+  /** With its log in another segment. */
+  BackupId backUpIn(int segment, Map<String, byte[]> files) throws IOException {
+    try (BackupWriter writer = TestRepository.begin(repository())) {
+      return backUp(writer, files, BackupStatus.COMPLETE, segment, new Arrival.Whole());
+    }
+  }
+
+  /** With its log in the last segment that is stored whole. */
+  BackupId backUpAtTheEnd(Map<String, byte[]> files) throws IOException {
+    return backUpIn(lastWhole(), files);
+  }
+
+  private int lastWhole() throws IOException {
+    long size = TestRepository.CLUSTER.segmentSize().bytes();
+    return (int) Math.max(1, end().value() / size - 1);
+  }
+
+  /** Refers to the newest backup that the type allows, as far as the files are the same. */
+  BackupId backUpOver(BackupType type, Map<String, byte[]> files) throws IOException {
+    repository().refresh();
+    Optional<BackupId> base =
+        repository().backups(Optional.of(SOURCE)).stream()
+            .filter(one -> one.status() == BackupStatus.COMPLETE)
+            .filter(one -> type == BackupType.INCREMENTAL || one.type() == BackupType.FULL)
+            .map(BackupDescriptor::id)
+            .reduce((one, other) -> other);
+    if (base.isEmpty()) {
+      return backUpAtTheEnd(files);
+    }
+    int segment = lastWhole();
+    try (BackupWriter writer =
+        repository()
+            .begin(new BackupStart(SOURCE, type, base, Optional.empty(), TestRepository.NOW))) {
+      return backUp(writer, files, BackupStatus.COMPLETE, segment, new Arrival.Compared());
+    }
+  }
+
+  private BackupId backUp(
+      BackupWriter writer,
+      Map<String, byte[]> files,
+      BackupStatus status,
+      int segment,
+      Arrival arrival)
+      throws IOException {
+    BackupId id = writer.id();
+    writer.directory(TestRepository.directory("base"));
+    for (Map.Entry<String, byte[]> file : files.entrySet()) {
+      byte[] content = file.getValue();
+      try (BackupWriter.FileWriter out =
+          writer.file(
+              TestRepository.file(file.getKey(), content.length), PieceCheck.NONE, arrival)) {
+        out.write(content, 0, content.length);
+        out.finish();
       }
-      synchronized (ledger) {
-        ledger.attempted.put(id, files);
-      }
-      try {
-        writer.commit(TestRepository.facts(), status);
-      } catch (IOException | RuntimeException e) {
-        if (isUnclear(e)) {
-          synchronized (ledger) {
-            ledger.unclear.add(id);
-          }
+    }
+    synchronized (ledger) {
+      ledger.attempted.put(id, files);
+    }
+    try {
+      writer.commit(TestRepository.facts(segment), status);
+    } catch (IOException | RuntimeException e) {
+      if (isUnclear(e)) {
+        synchronized (ledger) {
+          ledger.unclear.add(id);
         }
-        throw e;
       }
-      synchronized (ledger) {
-        ledger.acknowledged.put(id, status == BackupStatus.COMPLETE);
-      }
+      throw e;
+    }
+    synchronized (ledger) {
+      ledger.acknowledged.put(id, status == BackupStatus.COMPLETE);
     }
     return id;
   }
@@ -194,7 +278,10 @@ final class TestClient implements AutoCloseable {
 
   private Lsn end() throws IOException {
     List<WalRange> ranges = repository().wal(SOURCE).ranges(TestRepository.TIMELINE);
-    return ranges.get(ranges.size() - 1).end();
+    // Where a listing shows nothing, it begins again: what is there already is not stored twice.
+    return ranges.isEmpty()
+        ? TestRepository.segment(1, 1).start()
+        : ranges.get(ranges.size() - 1).end();
   }
 
   void storeHistory(int number) throws IOException {
@@ -282,6 +369,143 @@ final class TestClient implements AutoCloseable {
         repository()
             .verify(new VerifyRequest(Optional.empty(), level, 100), RunControl.unattended())
             .damaged();
+  }
+
+  /** Carries out what retention says now. */
+  void prune(Duration grace) throws IOException {
+    prune(POLICY, grace);
+  }
+
+  void prune(RetentionPolicy policy, Duration grace) throws IOException {
+    prune(PruneRequest.builder(SOURCE, policy).grace(grace).confirmed(true));
+  }
+
+  private void prune(PruneRequest.Builder request) throws IOException {
+    PrunePlan plan = repository().planPrune(request.build());
+    synchronized (ledger) {
+      ledger.letGo.addAll(plan.retention().deleted());
+      ledger.cuts.addAll(plan.retention().wal());
+    }
+    PruneReport report = repository().prune(request.plan(plan).build(), RunControl.unattended());
+    problems = report.alarms().stream().filter(alarm -> !alarm.startsWith("retention.")).toList();
+    synchronized (ledger) {
+      ledger.gone.addAll(report.deleted());
+    }
+  }
+
+  /** Gives up the oldest backup there is. */
+  void deleteByHand() throws IOException {
+    repository().refresh();
+    List<BackupDescriptor> all = repository().backups(Optional.of(SOURCE));
+    if (all.size() > 1) {
+      prune(PruneRequest.builder(all.get(0)).grace(DAY));
+    }
+  }
+
+  void planPrune() throws IOException {
+    repository().planPrune(SOURCE, POLICY);
+  }
+
+  /** What else is done about the repository may make a prune, or a backup, step back. */
+  static boolean steppedBack(IOException e) {
+    return e instanceof ClassifiedFailure failure
+        && Set.of(
+                "prune.busy",
+                "lease.lost",
+                "prune.plan-changed",
+                "prune.plan-expired",
+                "backup.lease-lost",
+                "backup.sweeping",
+                "prune.last-backup",
+                "backup.held")
+            .contains(failure.code());
+  }
+
+  /** Brings back what can come back. */
+  void undelete() throws IOException {
+    repository().refresh();
+    for (BackupState state : repository().states(Optional.of(SOURCE))) {
+      BackupId id = state.backup().id();
+      if (state.stage() == BackupState.Stage.DELETED) {
+        synchronized (ledger) {
+          ledger.gone.remove(id);
+        }
+        repository().undelete(id);
+        synchronized (ledger) {
+          ledger.letGo.remove(id);
+        }
+      }
+    }
+  }
+
+  /** Of the newest backup. */
+  void hold() throws IOException {
+    repository().hold(newest().backup().id(), "case 7", Optional.empty());
+    assertThat(newest().holds()).hasSize(1);
+  }
+
+  /** Looks first, as whoever repeats it must. */
+  void release() throws IOException {
+    repository().refresh();
+    if (!newest().holds().isEmpty()) {
+      repository().release(newest().backup().id(), "case 7");
+    }
+    assertThat(newest().holds()).isEmpty();
+  }
+
+  private BackupState newest() throws IOException {
+    List<BackupState> states = repository().states(Optional.of(SOURCE));
+    return states.get(states.size() - 1);
+  }
+
+  void sync() throws IOException {
+    problems =
+        repository().syncCopies(RunControl.unattended()).copies().stream()
+            .flatMap(copy -> copy.problems().stream())
+            .toList();
+  }
+
+  void heal() throws IOException {
+    HealReport report = repository().healCopies(RunControl.unattended());
+    problems = report.problems();
+    if (report.whole()) {
+      synchronized (ledger) {
+        ledger.damaged.clear();
+      }
+    }
+  }
+
+  /** Flips a bit of every pack and every piece of log on the second copy. */
+  void damageSecond() {
+    MemoryObjectStore second = world.disks.get(1);
+    for (String name : second.contents().keySet()) {
+      if (name.startsWith("packs/") || name.startsWith("wal/")) {
+        ObjectKey key = new ObjectKey(name);
+        second.flipBit(key, 4L * second.content(key).length);
+      }
+    }
+    ledger.damaged.add(1);
+  }
+
+  /** Leaves the others time. */
+  void rest() {
+    world.rest();
+  }
+
+  /** Makes the second copy the first. */
+  void promote() throws IOException {
+    sync();
+    close();
+    ledger.first = Optional.of(1);
+    RepositorySetup other = setup();
+    ledger.first = Optional.empty();
+    world.factory.promote(other, false);
+    ledger.first = Optional.of(1);
+  }
+
+  void survey() throws IOException {
+    repository().copies(RunControl.unattended());
+    repository().checkCopies();
   }
 
   @Override

@@ -1,13 +1,17 @@
 package com.thorbis.backup.storage;
 
 import com.thorbis.backup.api.BackupId;
+import com.thorbis.backup.api.RetentionPlan;
 import com.thorbis.backup.api.Timeline;
 import com.thorbis.backup.api.WalSegment;
+import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.HashMap;
 import java.util.HashSet;
 import java.util.LinkedHashMap;
+import java.util.List;
 import java.util.Map;
+import java.util.Optional;
 import java.util.Set;
 
 /** What was attempted on a repository, and what of it was acknowledged: the truth for oracles. */
@@ -38,6 +42,21 @@ final class TestLedger {
   /** History files that were acknowledged, by incarnation and timeline. */
   final Map<String, Timeline> histories = new LinkedHashMap<>();
 
+  /** Those that somebody tried to give up: whether they went is not known, or they did. */
+  final Set<BackupId> letGo = new HashSet<>();
+
+  /** Those that were given up for certain, and did not come back. */
+  final Set<BackupId> gone = new HashSet<>();
+
+  /** What log the plans that somebody tried to carry out keep. */
+  final List<RetentionPlan.WalKeep> cuts = new ArrayList<>();
+
+  /** Copies that were damaged and not healed for certain. */
+  final Set<Integer> damaged = new HashSet<>();
+
+  /** Which copy decides, as far as somebody was told; empty after a promotion of which nobody knows. */
+  Optional<Integer> first = Optional.of(0);
+
   /** A segment of an incarnation. */
   record Stretch(String incarnation, WalSegment segment) {}
 
@@ -51,11 +70,27 @@ final class TestLedger {
     copy.completing.addAll(completing);
     copy.wal.putAll(wal);
     copy.histories.putAll(histories);
+    copy.letGo.addAll(letGo);
+    copy.gone.addAll(gone);
+    copy.cuts.addAll(cuts);
+    copy.damaged.addAll(damaged);
+    copy.first = first;
     return copy;
   }
 
   synchronized void stored(String incarnation, WalSegment segment, int end) {
     wal.merge(new Stretch(incarnation, segment), end, Math::max);
+  }
+
+  /** Whether a segment may be missing: some plan let go of it. */
+  boolean mayBeGone(Stretch stretch) {
+    WalSegment segment = stretch.segment();
+    return cuts.stream()
+        .anyMatch(
+            keep ->
+                keep.incarnation().equals(stretch.incarnation())
+                    && keep.timeline().equals(segment.timeline())
+                    && !keep.needs(segment.start(), segment.end()));
   }
 
   /** The only content that a segment ever has in these tests. */

@@ -76,9 +76,15 @@ final class TestRepository {
   }
 
   static BackupFacts facts() {
+    return facts(1);
+  }
+
+  /** Of a backup whose log lies in this segment. */
+  static BackupFacts facts(int segment) {
+    Lsn start = segment(1, segment).start();
     return new BackupFacts(
-        Lsn.parse("0/100028"),
-        Lsn.parse("0/100138"),
+        start.plus(0x28),
+        start.plus(0x138),
         TIMELINE,
         NOW,
         NOW.plusSeconds(1),

@@ -5,7 +5,9 @@ import static org.assertj.core.api.Assertions.fail;
 
 import com.thorbis.backup.api.BackupDescriptor;
 import com.thorbis.backup.api.BackupId;
+import com.thorbis.backup.api.BackupState;
 import com.thorbis.backup.api.BackupStatus;
+import com.thorbis.backup.api.RetentionPolicy;
 import com.thorbis.backup.api.Timeline;
 import com.thorbis.backup.api.VerifyRequest;
 import com.thorbis.backup.crypto.RecoveryKey;
@@ -13,14 +15,22 @@ import com.thorbis.backup.crypto.RecoveryKeyProvider;
 import com.thorbis.backup.spi.crypto.KeyProvider;
 import com.thorbis.backup.spi.repository.Repository;
 import com.thorbis.backup.spi.repository.RepositoryException;
+import com.thorbis.backup.spi.repository.RepositorySetup;
 import com.thorbis.backup.spi.repository.SourceInfo;
 import com.thorbis.backup.spi.repository.WalArchive;
+import com.thorbis.backup.spi.repository.WritePolicy;
+import com.thorbis.backup.spi.storage.ObjectKey;
 import com.thorbis.backup.spi.storage.ObjectStore;
+import com.thorbis.backup.storage.internal.Tuning;
+import com.thorbis.backup.storage.internal.lease.Heartbeat;
 import com.thorbis.backup.testkit.MemoryObjectStore;
+import com.thorbis.backup.testkit.SettableClock;
 import java.io.IOException;
 import java.nio.ByteBuffer;
 import java.nio.file.Path;
 import java.security.SecureRandom;
+import java.time.Duration;
+import java.util.ArrayList;
 import java.util.HashSet;
 import java.util.List;
 import java.util.Map;
@@ -34,37 +44,73 @@ final class TestWorld {
   private static final KeyProvider SECOND =
       RecoveryKeyProvider.ofRecoveryKey(RecoveryKey.generate(new SecureRandom()));
 
+  private static final Duration QUIET = Duration.ofDays(2);
+
+  /** The first of the copies. */
   final MemoryObjectStore disk;
+
+  final List<MemoryObjectStore> disks;
+  final WritePolicy policy;
   final TestLedger ledger;
   final List<KeyProvider> recipients;
+  final SealedRepositoryFactory factory;
+  final SettableClock clock;
+  private final Scenario.Setting setting;
   private final Path states;
 
   private TestWorld(
-      MemoryObjectStore disk, TestLedger ledger, List<KeyProvider> recipients, Path states) {
-    this.disk = disk;
+      Scenario.Setting setting,
+      SettableClock clock,
+      List<MemoryObjectStore> disks,
+      TestLedger ledger,
+      Path states) {
+    this.setting = setting;
+    this.clock = clock;
+    this.disks = disks;
+    this.disk = disks.get(0);
+    this.policy = setting.policy();
     this.ledger = ledger;
-    this.recipients = recipients;
+    this.recipients =
+        setting.recipients() == 1
+            ? List.of(TestRepository.RECIPIENT)
+            : List.of(TestRepository.RECIPIENT, SECOND);
+    this.factory =
+        new SealedRepositoryFactory(
+            new Tuning(setting.checkpointEvery(), 2, 1, Duration.ofMinutes(30), Heartbeat.DAEMON));
     this.states = states;
   }
 
   /** Nothing yet. */
-  static TestWorld empty(Path states, int recipients) {
-    return new TestWorld(
-        MemoryObjectStore.create(),
-        new TestLedger(),
-        recipients == 1
-            ? List.of(TestRepository.RECIPIENT)
-            : List.of(TestRepository.RECIPIENT, SECOND),
-        states);
+  static TestWorld empty(Path states, Scenario.Setting setting) {
+    SettableClock clock = SettableClock.at(TestRepository.NOW.plusSeconds(60));
+    List<MemoryObjectStore> disks = new ArrayList<>();
+    for (int i = 0; i < setting.copies(); i++) {
+      disks.add(MemoryObjectStore.create(clock, 1000));
+    }
+    return new TestWorld(setting, clock, disks, new TestLedger(), states);
   }
 
   TestWorld copy() {
-    return new TestWorld(disk.copy(), ledger.copy(), recipients, states);
+    SettableClock own = SettableClock.at(clock.instant());
+    List<MemoryObjectStore> copies = disks.stream().map(one -> one.copy(own)).toList();
+    return new TestWorld(setting, own, copies, ledger.copy(), states);
+  }
+
+  /** So much time passes that the lease of whoever died has lapsed. */
+  void rest() {
+    clock.advance(Duration.ofHours(1));
+  }
+
+  /** A process with a machine of its own; what it sees of the first copy. */
+  TestClient client(ObjectStore view) {
+    List<ObjectStore> views = new ArrayList<>(disks);
+    views.set(0, view);
+    return client(views);
   }
 
   /** A process with a machine of its own. */
-  TestClient client(ObjectStore view) {
-    return new TestClient(view, freshState(), recipients, ledger);
+  TestClient client(List<? extends ObjectStore> views) {
+    return new TestClient(this, List.copyOf(views), freshState(), recipients);
   }
 
   /** A folder that does not exist yet. */
@@ -79,7 +125,8 @@ final class TestWorld {
    */
   void check(boolean everything) throws IOException {
     for (KeyProvider recipient : recipients) { // 7: each opens it alone
-      try (TestClient fresh = new TestClient(disk, freshState(), List.of(recipient), ledger)) {
+      try (TestClient fresh =
+          new TestClient(this, List.copyOf(disks), freshState(), List.of(recipient))) {
         try {
           fresh.open();
         } catch (RepositoryException e) {
@@ -91,6 +138,68 @@ final class TestWorld {
         check(fresh, everything);
       }
     }
+    if (disks.size() > 1) {
+      checkEachAlone();
+    }
+  }
+
+  /** Each copy by itself is a repository as of its last commit. */
+  private void checkEachAlone() throws IOException {
+    for (int i = 0; i < disks.size(); i++) {
+      if (ledger.damaged.contains(i) || disks.get(i).head(new ObjectKey("repository")).isEmpty()) {
+        continue;
+      }
+      try (TestClient alone =
+          new TestClient(this, List.of(disks.get(i)), freshState(), recipients)) {
+        Repository repository = alone.repository();
+        Set<BackupId> listed = new HashSet<>();
+        for (BackupDescriptor backup : repository.backups(Optional.empty())) {
+          listed.add(backup.id());
+          if (!ledger.letGo.contains(backup.id())) { // a later commit may have swept it
+            TestRepository.assertReads(repository, backup.id(), ledger.attempted.get(backup.id()));
+          }
+        }
+        if (policy == WritePolicy.ALL) {
+          Set<BackupId> counted = new HashSet<>(ledger.acknowledged.keySet());
+          counted.removeAll(ledger.letGo);
+          assertThat(listed).as("what copy %d lists", i).containsAll(counted);
+        }
+      }
+    }
+  }
+
+  /** Gives a copy what it missed, which the policy makes writers wait for. */
+  void catchUp() throws IOException {
+    if (disks.size() > 1 && policy == WritePolicy.ALL && ledger.initialised) {
+      try (TestClient client = client(disks)) {
+        client.sync();
+        assertThat(client.problems).isEmpty();
+      }
+    }
+  }
+
+  /** 8: after quiet runs nothing is left that nothing needs. */
+  void checkNothingIsLeftOver() throws IOException {
+    try (TestClient quiet = client(disks)) {
+      if (quiet.repository().source(TestClient.SOURCE).isEmpty()) {
+        return;
+      }
+      for (int i = 0; i < 3; i++) {
+        clock.advance(QUIET);
+        quiet.sync();
+        assertThat(quiet.problems).isEmpty();
+        quiet.prune(RetentionPolicy.builder().build(), Duration.ofDays(1));
+        assertThat(quiet.problems).isEmpty();
+      }
+    }
+    for (int i = 0; i < disks.size(); i++) {
+      List<String> left = Leftovers.of(new ArrayList<>(disks), i, setting(freshState()));
+      assertThat(left).as("left over on copy %d", i).isEmpty();
+    }
+  }
+
+  private RepositorySetup setting(Path state) {
+    return new TestClient(this, List.copyOf(disks), state, recipients).setup();
   }
 
   private void check(TestClient fresh, boolean everything) throws IOException {
@@ -109,7 +218,15 @@ final class TestWorld {
       }
       TestRepository.assertReads(repository, id, ledger.attempted.get(id)); // 1
     }
-    assertThat(listed).containsAll(ledger.acknowledged.keySet());
+    Set<BackupId> counted = new HashSet<>(ledger.acknowledged.keySet());
+    counted.removeAll(ledger.letGo);
+    assertThat(listed).containsAll(counted);
+    assertThat(ledger.gone).noneMatch(listed::contains);
+    for (BackupState state : repository.states(Optional.empty())) {
+      if (state.stage() == BackupState.Stage.DELETED) {
+        checkItMayComeBack(state.backup().id());
+      }
+    }
     checkWal(repository);
     if (everything) {
       fresh.verify(VerifyRequest.Level.DATA); // 2, 7
@@ -117,9 +234,20 @@ final class TestWorld {
     }
   }
 
+  private void checkItMayComeBack(BackupId id) throws IOException {
+    TestWorld other = copy();
+    try (TestClient client = other.client(other.disks)) {
+      client.repository().undelete(id);
+      TestRepository.assertReads(client.repository(), id, ledger.attempted.get(id));
+    }
+  }
+
   private void checkWal(Repository repository) throws IOException {
     for (Map.Entry<TestLedger.Stretch, Integer> stored : ledger.wal.entrySet()) { // 4
       TestLedger.Stretch stretch = stored.getKey();
+      if (ledger.mayBeGone(stretch)) {
+        continue;
+      }
       Optional<WalArchive.WalContent> there =
           repository.wal(TestClient.SOURCE, stretch.incarnation()).open(stretch.segment());
       assertThat(there).as("%s was acknowledged", stretch.segment()).isPresent();

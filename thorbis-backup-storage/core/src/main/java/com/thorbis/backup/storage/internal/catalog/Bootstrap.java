@@ -137,6 +137,8 @@ public final class Bootstrap {
       CommitLog log = log(setup, store, header, headerBytes, keys, checkpointEvery, random);
       log.refresh();
       if (log.sequence() == 0) {
+        // That the others have none says nothing where the copy that decides cannot be asked.
+        CopySet.deciding(store).head(ObjectNames.commit(1));
         throw notInitialised(store);
       }
       opened = true;
@@ -280,10 +282,13 @@ public final class Bootstrap {
   }
 
   private static void requireSameRepository(Copy copy, RepositoryHeader header) throws IOException {
-    byte[] bytes = readHeader(copy.store());
     ObjectId found = header.id();
     try {
-      found = bytes == null ? found : RepositoryHeader.read(bytes).id();
+      // It is plain: what was altered on its way is another the second time.
+      for (int attempt = 0; attempt == 0 || attempt == 1 && !found.equals(header.id()); attempt++) {
+        byte[] bytes = readHeader(copy.store());
+        found = bytes == null ? header.id() : RepositoryHeader.read(bytes).id();
+      }
     } catch (RepositoryException e) {
       LOG.warn("The header of {} is damaged; run copies heal: {}", copy.name(), e.getMessage());
     }
@@ -346,9 +351,12 @@ public final class Bootstrap {
     Copy next = copies.get(0);
     Opened opened = open(setup, copies, WritePolicy.PRIMARY, checkpointEvery, random);
     Copy deciding;
+    boolean lost;
     try {
       requireWhole(next, opened.log());
-      deciding = findDeciding(copies, opened, force);
+      Optional<Copy> found = findDeciding(copies, opened, force);
+      lost = found.isEmpty();
+      deciding = found.orElse(next);
     } finally {
       opened.keys().close();
       release(opened.store());
@@ -364,11 +372,23 @@ public final class Bootstrap {
           .log()
           .append(
               catalog -> catalog.copies().equals(now.places()) ? List.of() : List.of(now), true);
+      if (lost) {
+        opened.log().believe(); // what only the lost one had is given up on purpose
+      }
       LOG.warn("{} decides who writes from now on", next.name());
       if (deciding != next) {
+        CommitLog log = opened.log();
         // Nobody writes before it has this: done here, no sync need come first.
         ObjectKey last = ObjectNames.commit(opened.log().sequence());
-        byte[] bytes = SealedObjects.fetch(deciding.store(), last, SealedObjects.MOST_BYTES);
+        byte[] bytes =
+            SealedObjects.again(
+                last,
+                () -> {
+                  byte[] read =
+                      SealedObjects.fetch(deciding.store(), last, SealedObjects.MOST_BYTES);
+                  log.requireLast(read);
+                  return read;
+                });
         Outcomes.settle(
             next.store(), last, bytes.length, () -> next.store().put(last, ObjectSource.of(bytes)));
       }
@@ -405,26 +425,26 @@ public final class Bootstrap {
     }
   }
 
-  /** The copy that decides so far, or the next one where that is gone and this is accepted. */
-  private static Copy findDeciding(List<Copy> copies, Opened opened, boolean force)
+  /** The copy that decides so far; empty where that is gone and this is accepted. */
+  private static Optional<Copy> findDeciding(List<Copy> copies, Opened opened, boolean force)
       throws IOException {
     List<Operation.Copies.Place> places = opened.log().catalog().copies();
     if (places.isEmpty()) {
-      return copies.get(0);
+      return Optional.of(copies.get(0));
     }
     Operation.Copies.Place deciding = places.get(0);
     for (Copy copy : copies) {
       try {
         if (CopyIdentity.read(copy.store(), opened.header().id())
             .equals(Optional.of(deciding.id()))) {
-          return copy;
+          return Optional.of(copy);
         }
       } catch (StorageException e) {
         LOG.warn("{} cannot be asked: {}", copy.name(), e.getMessage());
       }
     }
     if (force) {
-      return copies.get(0);
+      return Optional.empty();
     }
     throw new RepositoryException(
         "repository.primary-unreachable",
@@ -458,7 +478,9 @@ public final class Bootstrap {
 
   private static byte @Nullable [] readHeader(ObjectStore store) throws IOException {
     try {
-      return SealedObjects.fetch(store, ObjectNames.HEADER, MOST_HEADER_BYTES);
+      return SealedObjects.again(
+          ObjectNames.HEADER,
+          () -> SealedObjects.fetch(store, ObjectNames.HEADER, MOST_HEADER_BYTES));
     } catch (StorageException.NotFound e) {
       return null;
     }

@@ -3,6 +3,7 @@ package com.thorbis.backup.storage.internal.catalog;
 import com.thorbis.backup.api.FailureKind;
 import com.thorbis.backup.crypto.ObjectId;
 import com.thorbis.backup.crypto.ObjectType;
+import com.thorbis.backup.spi.repository.Copy;
 import com.thorbis.backup.spi.repository.RepositoryException;
 import com.thorbis.backup.spi.storage.ListPage;
 import com.thorbis.backup.spi.storage.ObjectInfo;
@@ -181,6 +182,18 @@ public final class CommitLog {
     return earlier.get(Math.toIntExact(base - of - 1));
   }
 
+  /**
+   * Takes the last commit as stored.
+   *
+   * @throws RepositoryException of kind DAMAGED if it is another
+   */
+  synchronized void requireLast(byte[] sealed) throws RepositoryException {
+    if (!Digests.sha256(sealed).equals(head)) {
+      throw RepositoryException.damaged(
+          ObjectNames.commit(sequence).value(), "is not what was committed", null);
+    }
+  }
+
   private String previous(ObjectKey key, ObjectStore from, String expected) throws IOException {
     byte[] sealed = SealedObjects.fetch(from, key, MOST_COMMIT_BYTES);
     if (!Digests.sha256(sealed).equals(expected)) {
@@ -336,22 +349,34 @@ public final class CommitLog {
     }
   }
 
-  /** Without the copy that decides, the log is as long as the others know. */
+  /**
+   * Without the copy that decides, the log is as long as the others know. A place that no commit
+   * names is none of the others: there the log was set back.
+   */
   private boolean endIsUnknown() throws IOException {
-    if (!(store instanceof CopySet set)) {
-      return false;
+    List<Operation.Copies.Place> places = catalog.copies();
+    boolean others = false;
+    for (Copy copy : CopySet.places(store)) {
+      try {
+        Optional<ObjectId> id = CopyIdentity.read(copy.store(), header.id());
+        boolean known = places.stream().anyMatch(place -> id.equals(Optional.of(place.id())));
+        if (!known || id.equals(Optional.of(places.get(0).id()))) {
+          return false;
+        }
+        others = true;
+      } catch (StorageException e) {
+        LOG.debug("{} cannot be asked which copy it is", copy.name(), e);
+      }
     }
-    try {
-      set.primary().head(ObjectNames.commit(sequence + 1));
-      return false;
-    } catch (StorageException e) {
+    if (others) {
       LOG.warn(
-          "{} cannot be asked, and the other copies know fewer commits than this machine has seen:"
-              + " the latest backups are missing",
-          set.describe(),
-          e);
-      return true;
+          "{}, through which repository {} is written, is not configured or cannot be asked, and"
+              + " the other copies know fewer commits than this machine has seen: what was written"
+              + " last is missing",
+          places.get(0).name(),
+          header.id());
     }
+    return others;
   }
 
   /**
@@ -586,6 +611,11 @@ public final class CommitLog {
     }
   }
 
+  /** Takes the log as it is here for the right one, however much more this machine has seen. */
+  synchronized void believe() throws IOException {
+    remembered.replace(new RememberedHead.Head(sequence, head));
+  }
+
   private void remember() {
     try {
       remembered.write(new RememberedHead.Head(sequence, head));
@@ -720,12 +750,17 @@ public final class CommitLog {
   private Optional<Boolean> isOurs(ObjectKey key, String run) throws IOException {
     try {
       ObjectStore deciding = CopySet.deciding(store);
-      return SealedObjects.again(
-          key,
-          () -> {
-            byte[] there = SealedObjects.fetch(deciding, key, MOST_COMMIT_BYTES);
-            return Optional.of(open(key, there).run().equals(run));
-          });
+      boolean ours =
+          SealedObjects.again(
+              key,
+              () -> {
+                byte[] there = SealedObjects.fetch(deciding, key, MOST_COMMIT_BYTES);
+                return open(key, there).run().equals(run);
+              });
+      if (ours) {
+        CopySet.ensure(store, key); // it is committed where the policy says
+      }
+      return Optional.of(ours);
     } catch (StorageException.NotFound e) {
       return Optional.empty();
     }

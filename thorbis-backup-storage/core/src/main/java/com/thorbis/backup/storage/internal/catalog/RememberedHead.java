@@ -61,9 +61,13 @@ final class RememberedHead {
   /** Remembers a commit, unless a later one is remembered. */
   void write(Head head) throws IOException {
     Optional<Head> known = read();
-    if (known.isPresent() && known.get().sequence() >= head.sequence()) {
-      return;
+    if (known.isEmpty() || known.get().sequence() < head.sequence()) {
+      replace(head);
     }
+  }
+
+  /** Remembers a commit, whatever is remembered. */
+  void replace(Head head) throws IOException {
     Map<String, Object> document = Json.object();
     document.put("sequence", head.sequence());
     document.put("sha256", head.sha256());

@@ -11,6 +11,7 @@ import com.thorbis.backup.storage.internal.format.ObjectNames;
 import com.thorbis.backup.storage.internal.format.SealedObjects;
 import java.io.IOException;
 import java.security.SecureRandom;
+import java.util.Arrays;
 import java.util.Map;
 import java.util.Optional;
 
@@ -27,13 +28,27 @@ public final class CopyIdentity {
 
   /** The id of a place; empty if it positively has none. */
   public static Optional<ObjectId> read(ObjectStore store, ObjectId repository) throws IOException {
-    ObjectKey key = ObjectNames.COPY;
-    byte[] bytes;
     try {
-      bytes = SealedObjects.fetch(store, key, MOST_BYTES);
+      return SealedObjects.again(
+          ObjectNames.COPY, () -> Optional.of(decode(fetchTwice(store), store, repository)));
     } catch (StorageException.NotFound e) {
       return Optional.empty();
     }
+  }
+
+  /** It is plain: that a bit was flipped on its way shows by comparing alone. */
+  private static byte[] fetchTwice(ObjectStore store) throws IOException {
+    byte[] bytes = SealedObjects.fetch(store, ObjectNames.COPY, MOST_BYTES);
+    if (!Arrays.equals(bytes, SealedObjects.fetch(store, ObjectNames.COPY, MOST_BYTES))) {
+      throw RepositoryException.damaged(
+          ObjectNames.COPY.value(), "on " + store.describe() + " reads differently each time", null);
+    }
+    return bytes;
+  }
+
+  private static ObjectId decode(byte[] bytes, ObjectStore store, ObjectId repository)
+      throws RepositoryException {
+    ObjectKey key = ObjectNames.COPY;
     Json.Node node = Json.read(bytes, key.value());
     if (!node.text("format").equals(FORMAT) || node.number("version") != VERSION) {
       throw node.wrong("format", "not " + FORMAT + " of version " + VERSION);
@@ -42,7 +57,7 @@ public final class CopyIdentity {
       throw RepositoryException.damaged(
           key.value(), "on " + store.describe() + " belongs to another repository", null);
     }
-    return Optional.of(node.parse("id", ObjectId::parse));
+    return node.parse("id", ObjectId::parse);
   }
 
   /** The id of a place, which gets one if it has none. */

@@ -49,7 +49,7 @@ import org.slf4j.LoggerFactory;
  * written, and only then do the others follow, so that two writers cannot each win somewhere. Reads
  * go to the first copy that answers.
  */
-public final class CopySet implements ObjectStore {
+public final class CopySet implements ObjectStore, Outcomes.Spread {
   private static final Logger LOG = LoggerFactory.getLogger(CopySet.class);
 
   /** Longer content is passed on in portions. Nothing that is put today is longer. */
@@ -258,8 +258,9 @@ public final class CopySet implements ObjectStore {
    * Makes as many copies hold an object that the primary has as the policy asks: whoever finds an
    * object there may not count it as written before.
    */
+  @Override
   public void ensure(ObjectKey key) throws IOException {
-    if (policy == WritePolicy.PRIMARY || copies.size() == 1) {
+    if (policy == WritePolicy.PRIMARY || copies.size() == 1 || isOfPrimary(key.value())) {
       return;
     }
     Optional<ObjectInfo> there = primary().head(key);

@@ -76,7 +76,11 @@ public final class Healing {
     } catch (RepositoryException e) {
       return Result.failed(String.valueOf(e.getMessage())); // whole, and something else
     }
-    transfer.copy(key, good.get().store(), on.store());
+    try {
+      transfer.copy(key, good.get().store(), on.store());
+    } catch (RepositoryException e) {
+      return Result.failed(String.valueOf(e.getMessage())); // it was removed, and is there
+    }
     return new Result(true, Optional.of(good.get().name()), "");
   }
 }

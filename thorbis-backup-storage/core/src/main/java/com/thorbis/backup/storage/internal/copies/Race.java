@@ -4,6 +4,7 @@ import com.thorbis.backup.spi.repository.Copy;
 import com.thorbis.backup.spi.storage.ObjectStore;
 import com.thorbis.backup.spi.storage.StorageException;
 import java.io.IOException;
+import java.io.InterruptedIOException;
 import java.util.List;
 import java.util.Map;
 import java.util.Set;
@@ -61,8 +62,10 @@ final class Race<T> {
   /**
    * The first answer there is; null when no copy has one, of which {@link #refusals} positively say
    * so.
+   *
+   * @throws InterruptedIOException if the caller is interrupted, which says nothing of any copy
    */
-  synchronized @Nullable T run(String action, String object) throws StorageException {
+  synchronized @Nullable T run(String action, String object) throws InterruptedIOException {
     askNext();
     try {
       while (answer == null && running > 0) {
@@ -71,7 +74,7 @@ final class Race<T> {
     } catch (InterruptedException e) {
       Thread.currentThread().interrupt();
       over = true;
-      throw new StorageException.Unavailable(action, object, e);
+      throw new InterruptedIOException(action + " " + object + ": interrupted");
     }
     over = true;
     for (Throwable failure : failures.values()) {

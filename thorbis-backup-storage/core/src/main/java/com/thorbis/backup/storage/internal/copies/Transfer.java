@@ -126,15 +126,8 @@ public final class Transfer {
 
   private static void requireSame(ObjectKey key, long length, String sha256, ObjectStore on)
       throws IOException {
-    MessageDigest digest = Digests.sha256();
-    long found;
-    try (ObjectRead read = on.get(key)) {
-      found = read.info().length();
-      try (InputStream body = new DigestInputStream(read.body(), digest)) {
-        body.transferTo(OutputStream.nullOutputStream());
-      }
-    }
-    if (found != length || !Digests.text(digest.digest()).equals(sha256)) {
+    // What was damaged on its way is the same the second time.
+    if (!isSame(key, length, sha256, on) && !isSame(key, length, sha256, on)) {
       throw new RepositoryException(
           "copies.differ",
           FailureKind.REFUSED,
@@ -142,6 +135,16 @@ public final class Transfer {
           Map.of("object", key.value(), "copy", on.describe()),
           "Run copies heal to find out which is whole.",
           null);
+    }
+  }
+
+  private static boolean isSame(ObjectKey key, long length, String sha256, ObjectStore on)
+      throws IOException {
+    MessageDigest digest = Digests.sha256();
+    try (ObjectRead read = on.get(key);
+        InputStream body = new DigestInputStream(read.body(), digest)) {
+      body.transferTo(OutputStream.nullOutputStream());
+      return read.info().length() == length && Digests.text(digest.digest()).equals(sha256);
     }
   }
 

@@ -26,6 +26,12 @@ public final class Outcomes {
     Optional<Boolean> ours() throws IOException;
   }
 
+  /** A store that is several. */
+  public interface Spread {
+    /** Makes what was found at one of them count as written, or fails. */
+    void ensure(ObjectKey key) throws IOException;
+  }
+
   /**
    * Runs a write once. An unclear answer, or a taken key that may be taken by this very write, is
    * settled by looking. An answer that says "done" counts when the store shows the object: stores
@@ -39,7 +45,7 @@ public final class Outcomes {
     try {
       write.run();
     } catch (StorageException.AlreadyExists e) {
-      Optional<Boolean> ours = looked(look, e);
+      Optional<Boolean> ours = looked(store, key, look, e);
       if (ours.isEmpty()) {
         // Taken, and yet not there: whatever is true, nobody can build on it now.
         throw new StorageException.OutcomeUnknown(key, e);
@@ -49,7 +55,7 @@ public final class Outcomes {
       }
       return;
     } catch (StorageException.OutcomeUnknown e) {
-      Optional<Boolean> ours = looked(look, e);
+      Optional<Boolean> ours = looked(store, key, look, e);
       if (ours.isEmpty()) {
         // Not there now, but the write may still be on its way.
         throw e;
@@ -88,9 +94,14 @@ public final class Outcomes {
     settle(store, key, length, write, () -> store.head(key).map(info -> info.length() == length));
   }
 
-  private static Optional<Boolean> looked(Look look, StorageException unclear) throws IOException {
+  private static Optional<Boolean> looked(
+      ObjectStore store, ObjectKey key, Look look, StorageException unclear) throws IOException {
     try {
-      return look.ours();
+      Optional<Boolean> ours = look.ours();
+      if (ours.orElse(false) && store instanceof Spread spread) {
+        spread.ensure(key); // one of them has it; the policy may ask for more
+      }
+      return ours;
     } catch (IOException e) {
       unclear.addSuppressed(e);
       throw unclear;

@@ -155,6 +155,7 @@ final class Sweeper {
       services.log().append(catalog -> ended(catalog, last));
     }
     Stream.concat(finished.stream(), due.stream())
+        .distinct()
         .filter(id -> services.log().catalog().kept(id).isEmpty())
         .forEach(swept::add);
     removeLog();
@@ -209,9 +210,6 @@ final class Sweeper {
         Optional<Done> ended = remove(pending);
         if (ended.isPresent()) {
           done.add(ended.get());
-          pending.manifests().stream()
-              .filter(id -> services.log().catalog().kept(id).isPresent())
-              .forEach(finished::add);
         } else {
           unfinished.addAll(services.log().catalog().named(pending));
         }
@@ -430,9 +428,12 @@ final class Sweeper {
     long freed = bytes();
     remove(catalog.named(sweep), removal);
     tell(removal);
-    return removal.complete()
-        ? Optional.of(new Done(sweep.sweep(), objects() - count, bytes() - freed))
-        : Optional.empty();
+    if (!removal.complete()) {
+      return Optional.empty();
+    }
+    // From the commit on that says so nothing can be said of them any more.
+    sweep.manifests().stream().filter(id -> catalog.kept(id).isPresent()).forEach(finished::add);
+    return Optional.of(new Done(sweep.sweep(), objects() - count, bytes() - freed));
   }
 
   private void remove(List<ObjectKey> keys, Removal removal) throws IOException {

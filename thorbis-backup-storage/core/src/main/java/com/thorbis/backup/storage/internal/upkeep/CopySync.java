@@ -170,12 +170,19 @@ public final class CopySync {
     }
   }
 
-  /** Objects whose names are known are looked for by name: a listing without one proves nothing. */
+  /**
+   * Objects whose names are known are looked for by name: a listing without one proves nothing. A
+   * copy that could not be asked or listed before is no source either: others would get commits
+   * from it without what those refer to.
+   */
   private void bringPlain(ObjectKey key) throws IOException {
     control.cancellation().check();
     List<Copy> sources = new ArrayList<>();
     List<Target> lacking = new ArrayList<>();
     for (Target target : targets.values()) {
+      if (!target.goesOn()) {
+        continue;
+      }
       try {
         Optional<ObjectInfo> info = target.copy.store().head(key);
         if (info.isPresent()) {

@@ -10,6 +10,7 @@ import java.util.Map;
 import java.util.Optional;
 import java.util.Set;
 import java.util.concurrent.atomic.AtomicLong;
+import java.util.function.Predicate;
 
 /** Collects what verifying finds. Safe for several threads. */
 final class Findings {
@@ -59,6 +60,28 @@ final class Findings {
           .computeIfAbsent(
               new Place(object, kind, referenced, file, range), place -> new LinkedHashSet<>())
           .addAll(backups);
+    }
+  }
+
+  /** Whether anything was found at all. */
+  boolean any() {
+    synchronized (found) {
+      return !found.isEmpty();
+    }
+  }
+
+  /** Drops what concerns only backups, or is an object, that are gone on purpose. */
+  void leaveOut(Predicate<BackupId> goneBackup, Predicate<String> goneObject) {
+    synchronized (found) {
+      found
+          .entrySet()
+          .removeIf(
+              place -> {
+                boolean concerned = !place.getValue().isEmpty();
+                place.getValue().removeIf(goneBackup);
+                return concerned && place.getValue().isEmpty()
+                    || goneObject.test(place.getKey().object());
+              });
     }
   }
 

@@ -110,6 +110,14 @@ public final class PackCheck implements Parallel.Worker {
     return result;
   }
 
+  /** Of one that went while it was looked at. */
+  static Result lost() {
+    Result result = new Result();
+    result.kind = Optional.of(Findings.MISSING);
+    result.lost = true;
+    return result;
+  }
+
   /** Opens everything. */
   public Result open(PackRef pack, Optional<Long> listedLength) throws IOException {
     Result result = presence(pack, listedLength);

@@ -5,6 +5,7 @@ import com.thorbis.backup.api.BackupStatus;
 import com.thorbis.backup.api.FailureKind;
 import com.thorbis.backup.api.VerifyReport;
 import com.thorbis.backup.api.VerifyRequest;
+import com.thorbis.backup.api.WalSegment;
 import com.thorbis.backup.crypto.MalformedObjectException;
 import com.thorbis.backup.crypto.ObjectId;
 import com.thorbis.backup.crypto.ObjectType;
@@ -104,6 +105,12 @@ public final class Verifier {
 
   /** Verifies. */
   public VerifyReport verify(VerifyRequest request) throws IOException {
+    try (CommitLog.Fence sweeps = services.log().fence()) {
+      return verify(request, sweeps);
+    }
+  }
+
+  private VerifyReport verify(VerifyRequest request, CommitLog.Fence sweeps) throws IOException {
     long started = System.nanoTime();
     boolean everything = request.backup().isEmpty();
     budgeted = request.budget().isPresent();
@@ -140,12 +147,37 @@ public final class Verifier {
       nameFiles(false);
     }
     control.progress().end("verify");
+    leaveOutWhatWentMeanwhile(sweeps);
     if (budgeted) {
       proven = sound(entries, entry -> provenSince(entry, wal, listed));
     } else if (data && request.samplePercent() == 100) {
       proven = sound(entries, entry -> Optional.of(services.clock().instant()));
     }
     return findings.report((System.nanoTime() - started) / 1_000_000, coverage);
+  }
+
+  /** What a sweep has named since this began is no damage. */
+  private void leaveOutWhatWentMeanwhile(CommitLog.Fence sweeps) throws IOException {
+    if (!findings.any()) {
+      return;
+    }
+    services.log().refresh();
+    Catalog now = services.log().catalog();
+    findings.leaveOut(
+        id -> now.kept(id).filter(kept -> !kept.fate().sweeping()).isEmpty(),
+        object -> sweeps.condemns(new ObjectKey(object)) || isGone(object, now));
+  }
+
+  private static boolean isGone(String object, Catalog now) {
+    StoredWal stored =
+        object.startsWith(ObjectNames.WAL) ? StoredWal.parse(new ObjectKey(object), now) : null;
+    WalSegment segment = stored == null ? null : stored.segment();
+    return stored != null
+        && segment != null
+        && now.sources().stream()
+            .filter(source -> source.tree().equals(stored.tree()))
+            .anyMatch(
+                source -> now.isGone(source.info().name(), stored.incarnation(), segment));
   }
 
   /** The backups of which every byte was found as it was stored, and since when. */
@@ -425,8 +457,12 @@ public final class Verifier {
           control.cancellation().check();
           findings.looked();
           Optional<Long> length = Optional.ofNullable(listed.get(need.pack().key()));
-          PackCheck.Result result =
-              data ? check.open(need.pack(), length) : check.presence(need.pack(), length);
+          PackCheck.Result result;
+          try {
+            result = data ? check.open(need.pack(), length) : check.presence(need.pack(), length);
+          } catch (StorageException.NotFound e) {
+            result = PackCheck.lost();
+          }
           results.put(need.pack().id(), result);
           if (data && samplePercent == 100) {
             proofs.record(need.pack().key(), need.pack().sealedLength(), result.sound());

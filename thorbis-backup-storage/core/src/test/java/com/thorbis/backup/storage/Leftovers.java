@@ -1,0 +1,59 @@
+package com.thorbis.backup.storage;
+
+import com.thorbis.backup.api.WalSegment;
+import com.thorbis.backup.spi.repository.RepositorySetup;
+import com.thorbis.backup.spi.storage.ObjectKey;
+import com.thorbis.backup.storage.internal.backup.BackupContents;
+import com.thorbis.backup.storage.internal.catalog.Catalog;
+import com.thorbis.backup.storage.internal.pack.PackRef;
+import com.thorbis.backup.storage.internal.wal.StoredWal;
+import com.thorbis.backup.testkit.MemoryObjectStore;
+import java.io.IOException;
+import java.util.ArrayList;
+import java.util.HashSet;
+import java.util.List;
+import java.util.Set;
+
+/** What lies in a store that nothing needs, by the catalogue and the manifests. */
+final class Leftovers {
+  private Leftovers() {}
+
+  static List<String> of(List<MemoryObjectStore> disks, int which, RepositorySetup setup)
+      throws IOException {
+    List<String> left = new ArrayList<>();
+    try (Site site = Site.open(setup, 1000, 1000)) {
+      Catalog catalog = site.services.log().catalog();
+      Set<String> needed = new HashSet<>();
+      for (Catalog.Entry entry : catalog.whole()) {
+        needed.add(entry.manifest().key().value());
+        Catalog.Source source = catalog.source(entry.backup().source()).orElseThrow();
+        for (PackRef pack : new BackupContents(site.services, source, entry).packs()) {
+          needed.add(pack.key().value());
+        }
+      }
+      int checkpoints = 0;
+      for (String key : disks.get(which).contents().keySet()) {
+        String kind = key.substring(0, key.indexOf('/') + 1);
+        boolean unneeded =
+            switch (kind) {
+              case "packs/", "manifests/" -> !needed.contains(key);
+              case "wal/" -> isGone(new ObjectKey(key), catalog);
+              case "leases/" -> true;
+              case "checkpoints/" -> ++checkpoints > 2;
+              default -> false;
+            };
+        if (unneeded) {
+          left.add(key);
+        }
+      }
+      catalog.sweeps().forEach(sweep -> left.add("sweep " + sweep.sweep()));
+    }
+    return left;
+  }
+
+  private static boolean isGone(ObjectKey key, Catalog catalog) {
+    StoredWal stored = StoredWal.parse(key, catalog);
+    WalSegment segment = stored == null ? null : stored.segment();
+    return segment != null && catalog.isGone(TestClient.SOURCE, stored.incarnation(), segment);
+  }
+}
