@@ -48,10 +48,7 @@ final class PruneCommand extends Job {
       description = "Let more go than the policy's most-deleted-percent.")
   boolean allowMany;
 
-  @Option(
-      names = "--backup",
-      paramLabel = "ID",
-      description = "Give up this backup and no other.")
+  @Option(names = "--backup", paramLabel = "ID", description = "Give up this backup and no other.")
   @Nullable String backup;
 
   @Option(
@@ -165,8 +162,7 @@ final class PruneCommand extends Job {
     return found;
   }
 
-  private static List<PrunePlan> plans(
-      ThorbisBackup opened, List<PruneRequest.Builder> requests) {
+  private static List<PrunePlan> plans(ThorbisBackup opened, List<PruneRequest.Builder> requests) {
     return requests.stream().map(request -> opened.planPrune(request.build())).toList();
   }
 

@@ -236,10 +236,7 @@ final class FaultSuite {
 
   /** 2: verifying names the object that is damaged, and nothing else. */
   private static void requireNamed(
-      TestClient client,
-      List<FaultyObjectStore> views,
-      List<Integer> first,
-      List<Planned> faults) {
+      TestClient client, List<FaultyObjectStore> views, List<Integer> first, List<Planned> faults) {
     Set<String> lasting = new HashSet<>();
     for (Planned planned : faults) {
       List<String> calls = views.get(planned.copy()).calls();

@@ -56,10 +56,14 @@ record Scenario(String label, Setting setting, Action prepare, boolean opened, A
   static final List<Scenario> ALL =
       List.of(
           new Scenario("init", Setting.PLAIN, client -> {}, false, TestClient::init),
-          new Scenario("init-two-recipients", Setting.TWO_RECIPIENTS, client -> {}, false, TestClient::init),
-          new Scenario("init-again", Setting.TWO_RECIPIENTS, Scenario::withBackup, false, TestClient::init),
-          new Scenario("open", Setting.TWO_RECIPIENTS, Scenario::withBackup, false, TestClient::open),
-          new Scenario("refresh", Setting.PLAIN, Scenario::withBackup, true, Scenario::refreshAfterOthers),
+          new Scenario(
+              "init-two-recipients", Setting.TWO_RECIPIENTS, client -> {}, false, TestClient::init),
+          new Scenario(
+              "init-again", Setting.TWO_RECIPIENTS, Scenario::withBackup, false, TestClient::init),
+          new Scenario(
+              "open", Setting.TWO_RECIPIENTS, Scenario::withBackup, false, TestClient::open),
+          new Scenario(
+              "refresh", Setting.PLAIN, Scenario::withBackup, true, Scenario::refreshAfterOthers),
           of("register", client -> client.register("other")),
           new Scenario(
               "register-two-recipients",
@@ -144,7 +148,11 @@ record Scenario(String label, Setting setting, Action prepare, boolean opened, A
               client -> client.prune(NONE)),
           of("checkpoint", Setting.CHECKPOINTS, Scenario::withBackup, TestClient::hold),
           new Scenario(
-              "open-checkpoint", Setting.CHECKPOINTS, Scenario::withBackup, false, TestClient::open),
+              "open-checkpoint",
+              Setting.CHECKPOINTS,
+              Scenario::withBackup,
+              false,
+              TestClient::open),
           of(
               "sweep-checkpoints",
               Setting.CHECKPOINTS,

@@ -32,7 +32,11 @@ class SingleFaultTest {
         for (int call = 1; call <= calls.get(copy).size(); call++) {
           String named = calls.get(copy).get(call - 1);
           for (Fault fault : Fault.values()) {
-            if (fault.appliesTo(named) && (seen.add(fault) | random.nextInt(SHARE) == 0)) {
+            if (!fault.appliesTo(named)) {
+              continue;
+            }
+            boolean chosen = random.nextInt(SHARE) == 0;
+            if (seen.add(fault) || chosen) {
               FaultSuite.Planned planned = new FaultSuite.Planned(copy, call, fault);
               suite.run(
                   scenario + " " + planned + " (" + named + ")",

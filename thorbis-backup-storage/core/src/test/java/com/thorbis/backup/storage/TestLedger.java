@@ -54,7 +54,9 @@ final class TestLedger {
   /** Copies that were damaged and not healed for certain. */
   final Set<Integer> damaged = new HashSet<>();
 
-  /** Which copy decides, as far as somebody was told; empty after a promotion of which nobody knows. */
+  /**
+   * Which copy decides, as far as somebody was told; empty after a promotion of which nobody knows.
+   */
   Optional<Integer> first = Optional.of(0);
 
   /** A segment of an incarnation. */

@@ -226,8 +226,7 @@ public final class SealedRepository implements Repository {
 
   private Pruner pruner(PruneRequest request) {
     return request.backup().isPresent()
-        ? Pruner.ofChosen(
-            services, request.source(), request.backup().get(), request.lastAllowed())
+        ? Pruner.ofChosen(services, request.source(), request.backup().get(), request.lastAllowed())
         : pruner(request.source(), request.policy());
   }
 

@@ -8,13 +8,17 @@ import java.time.Duration;
  *
  * @param checkpointEvery after how many commits a checkpoint is written
  * @param sweepBatch how many objects a sweep names at once, and removes before it looks again
- * @param removalsAtOnce how many objects a sweep removes at the same time: it waits for answers, not
- *     for a processor
+ * @param removalsAtOnce how many objects a sweep removes at the same time: it waits for answers,
+ *     not for a processor
  * @param leaseLasts how long a lease counts that is not renewed
  * @param heartbeat renews leases
  */
 public record Tuning(
-    int checkpointEvery, int sweepBatch, int removalsAtOnce, Duration leaseLasts, Heartbeat heartbeat) {
+    int checkpointEvery,
+    int sweepBatch,
+    int removalsAtOnce,
+    Duration leaseLasts,
+    Heartbeat heartbeat) {
   /** What hosts get. */
   public static final Tuning STANDARD =
       new Tuning(100, 1000, 8, Duration.ofMinutes(30), Heartbeat.DAEMON);

@@ -41,7 +41,9 @@ public final class CopyIdentity {
     byte[] bytes = SealedObjects.fetch(store, ObjectNames.COPY, MOST_BYTES);
     if (!Arrays.equals(bytes, SealedObjects.fetch(store, ObjectNames.COPY, MOST_BYTES))) {
       throw RepositoryException.damaged(
-          ObjectNames.COPY.value(), "on " + store.describe() + " reads differently each time", null);
+          ObjectNames.COPY.value(),
+          "on " + store.describe() + " reads differently each time",
+          null);
     }
     return bytes;
   }

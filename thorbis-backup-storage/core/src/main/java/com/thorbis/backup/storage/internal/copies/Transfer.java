@@ -126,8 +126,11 @@ public final class Transfer {
 
   private static void requireSame(ObjectKey key, long length, String sha256, ObjectStore on)
       throws IOException {
-    // What was damaged on its way is the same the second time.
-    if (!isSame(key, length, sha256, on) && !isSame(key, length, sha256, on)) {
+    boolean same = isSame(key, length, sha256, on);
+    if (!same) {
+      same = isSame(key, length, sha256, on); // it may have been damaged on its way to us
+    }
+    if (!same) {
       throw new RepositoryException(
           "copies.differ",
           FailureKind.REFUSED,

@@ -91,8 +91,11 @@ public final class Pruner {
   public static Pruner ofChosen(
       Services services, String source, BackupId chosen, boolean lastAllowed) {
     return new Pruner(
-        services, source, (backups, now) -> planFor(chosen, source, backups, now),
-        Optional.of(chosen), lastAllowed);
+        services,
+        source,
+        (backups, now) -> planFor(chosen, source, backups, now),
+        Optional.of(chosen),
+        lastAllowed);
   }
 
   private static RetentionPlan planFor(
@@ -101,8 +104,7 @@ public final class Pruner {
     for (Catalog.Kept kept : backups) {
       BackupId id = kept.entry().backup().id();
       boolean keep = !id.equals(chosen);
-      decisions.add(
-          new RetentionPlan.Decision(id, keep, List.of(keep ? "not chosen" : BY_HAND)));
+      decisions.add(new RetentionPlan.Decision(id, keep, List.of(keep ? "not chosen" : BY_HAND)));
     }
     return new RetentionPlan(source, now, "", decisions, List.of(), List.of());
   }

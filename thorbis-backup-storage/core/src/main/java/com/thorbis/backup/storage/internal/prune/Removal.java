@@ -14,8 +14,8 @@ import java.util.List;
 import java.util.Optional;
 import java.util.OptionalLong;
 import java.util.Set;
-import java.util.concurrent.CopyOnWriteArrayList;
 import java.util.concurrent.ConcurrentSkipListSet;
+import java.util.concurrent.CopyOnWriteArrayList;
 
 /**
  * Removes objects from every copy that has the commit which says so. A copy that lags keeps them
@@ -70,7 +70,7 @@ final class Removal {
    */
   OptionalLong remove(ObjectKey key, Optional<Long> listed) throws IOException {
     OptionalLong removed = OptionalLong.empty();
-    for (Copy copy : copies) {
+    for (Copy copy : List.copyOf(copies)) {
       try {
         Optional<Long> length =
             listed.isPresent() ? listed : copy.store().head(key).map(ObjectInfo::length);

@@ -5,7 +5,6 @@ import com.thorbis.backup.api.Timeline;
 import com.thorbis.backup.spi.repository.SourceInfo;
 import java.nio.charset.StandardCharsets;
 import java.util.ArrayList;
-import java.util.Collection;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
@@ -41,8 +40,7 @@ public final class Descent {
    * @param written the lines that backups lie on
    * @param histories the history files of lines, as stored
    */
-  public static List<Branch> of(
-      SourceInfo source, Set<Line> written, Map<Line, byte[]> histories) {
+  public static List<Branch> of(SourceInfo source, Set<Line> written, Map<Line, byte[]> histories) {
     Descent descent = new Descent(source, written);
     histories.forEach(descent::read);
     for (SourceInfo.Incarnation life : source.incarnations()) {
@@ -75,8 +73,7 @@ public final class Descent {
       while (parent > 0 && ancestors.get(parent - 1).left().compareTo(left) >= 0) {
         parent--;
       }
-      Optional<Shared> found =
-          resolve(line.incarnation(), ancestors.get(parent).timeline(), left);
+      Optional<Shared> found = resolve(line.incarnation(), ancestors.get(parent).timeline(), left);
       if (found.isEmpty()) {
         return;
       }
@@ -120,8 +117,7 @@ public final class Descent {
         return Optional.of(new Shared(line, position));
       }
       at = fork.get().parent();
-      position =
-          fork.get().position().compareTo(position) < 0 ? fork.get().position() : position;
+      position = fork.get().position().compareTo(position) < 0 ? fork.get().position() : position;
     }
     return Optional.empty();
   }

@@ -34,7 +34,8 @@ final class Recovery {
    * @param branches where lines began, as far as that is known
    * @param start where the window begins
    */
-  Recovery(List<Candidate> all, List<Candidate> trusted, Map<Line, Branch> branches, Instant start) {
+  Recovery(
+      List<Candidate> all, List<Candidate> trusted, Map<Line, Branch> branches, Instant start) {
     this.lines = Lines.of(all);
     this.branches = branches;
     List<Candidate> before =

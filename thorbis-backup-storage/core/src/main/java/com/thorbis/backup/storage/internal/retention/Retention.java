@@ -298,8 +298,7 @@ public final class Retention {
     onwards.put(oldest.line(), List.of(from(oldest.line(), oldest.backup().startLsn())));
     all.stream()
         .filter(one -> one.sequence() > oldest.sequence())
-        .forEach(
-            one -> onwards.putIfAbsent(one.line(), List.of(from(one.line(), new Lsn(0)))));
+        .forEach(one -> onwards.putIfAbsent(one.line(), List.of(from(one.line(), new Lsn(0)))));
     return Lines.needed(all, kept, branches, onwards);
   }
 

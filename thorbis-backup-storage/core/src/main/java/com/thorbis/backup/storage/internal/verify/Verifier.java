@@ -176,8 +176,7 @@ public final class Verifier {
         && segment != null
         && now.sources().stream()
             .filter(source -> source.tree().equals(stored.tree()))
-            .anyMatch(
-                source -> now.isGone(source.info().name(), stored.incarnation(), segment));
+            .anyMatch(source -> now.isGone(source.info().name(), stored.incarnation(), segment));
   }
 
   /** The backups of which every byte was found as it was stored, and since when. */

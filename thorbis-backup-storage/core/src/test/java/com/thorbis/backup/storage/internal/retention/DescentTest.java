@@ -17,8 +17,7 @@ import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.ValueSource;
 
 class DescentTest {
-  private static final ClusterIdentity CLUSTER =
-      new ClusterIdentity(7, 15, WalSegmentSize.DEFAULT);
+  private static final ClusterIdentity CLUSTER = new ClusterIdentity(7, 15, WalSegmentSize.DEFAULT);
   private static final SourceInfo.Incarnation FIRST = life("a", Optional.empty());
 
   @Test
@@ -84,19 +83,24 @@ class DescentTest {
   @Test
   void whereNoHistoryIsStoredNothingIsSaid() {
     SourceInfo.Incarnation second = life("b", fork("a", 1, "0/6000000"));
-    assertThat(
-            Descent.of(source(FIRST, second), Set.of(line("a", 1), line("b", 3)), Map.of()))
+    assertThat(Descent.of(source(FIRST, second), Set.of(line("a", 1), line("b", 3)), Map.of()))
         .isEmpty();
   }
 
   @ParameterizedTest
   @ValueSource(
       strings = {
-        "", "#", "nothing", "0\t0/1\tx", "1\t1\tx", "2\t0/5\tx\n1\t0/6\ty", "9\t0/5\tx", "3\t0/5\tx"
+        "",
+        "#",
+        "nothing",
+        "0\t0/1\tx",
+        "1\t1\tx",
+        "2\t0/5\tx\n1\t0/6\ty",
+        "9\t0/5\tx",
+        "3\t0/5\tx"
       })
   void aFileThatIsNoHistorySaysNothing(String content) {
-    assertThat(
-            Descent.of(source(FIRST), Set.of(), Map.of(line("a", 3), history(content))))
+    assertThat(Descent.of(source(FIRST), Set.of(), Map.of(line("a", 3), history(content))))
         .isEmpty();
   }
 
@@ -109,8 +113,7 @@ class DescentTest {
   }
 
   private static Optional<SourceInfo.Fork> fork(String parent, int timeline, String position) {
-    return Optional.of(
-        new SourceInfo.Fork(parent, new Timeline(timeline), Lsn.parse(position)));
+    return Optional.of(new SourceInfo.Fork(parent, new Timeline(timeline), Lsn.parse(position)));
   }
 
   private static Line line(String life, int timeline) {

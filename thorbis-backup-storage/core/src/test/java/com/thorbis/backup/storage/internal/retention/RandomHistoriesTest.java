@@ -87,8 +87,7 @@ class RandomHistoriesTest {
         (made, random) -> {
           List<Branch> branches = made.history().branches();
           RetentionPlan plan =
-              Retention.plan(
-                  made.policy(), History.SOURCE, made.backups(), branches, made.now());
+              Retention.plan(made.policy(), History.SOURCE, made.backups(), branches, made.now());
           boolean stopped =
               plan.alarms().stream()
                   .anyMatch(
