@@ -395,6 +395,27 @@ class CopiesTest {
   }
 
   @Test
+  void s7ASyncOfWhichNoListingShowsAnythingStillBringsWhatCommitsReferTo() throws IOException {
+    try (Repository repository = create(WritePolicy.PRIMARY, diskA, diskB)) {
+      backUp(repository, FILES);
+    }
+    ForwardingStore blind =
+        new ForwardingStore(diskA) {
+          @Override
+          public ListPage list(String prefix, Optional<String> after) throws IOException {
+            return prefix.equals("packs/") || prefix.equals("manifests/")
+                ? new ListPage(List.of(), Optional.empty())
+                : super.list(prefix, after);
+          }
+        };
+    try (Repository repository =
+        TestRepository.FACTORY.open(setup(WritePolicy.PRIMARY, blind, diskB))) {
+      assertThat(repository.syncCopies(RunControl.unattended()).complete()).isTrue();
+    }
+    assertReadsFrom(diskB, 1);
+  }
+
+  @Test
   void aPrimaryThatWasSetBackIsNoticed() throws IOException {
     create(WritePolicy.PRIMARY, a, b).close();
     MemoryObjectStore before = diskA.copy();

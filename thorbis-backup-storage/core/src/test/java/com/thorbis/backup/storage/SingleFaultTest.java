@@ -16,7 +16,7 @@ import org.junit.jupiter.api.io.TempDir;
  * is another with each seed.
  */
 class SingleFaultTest {
-  private static final int SHARE = FaultSuite.RELEASE ? 1 : 4;
+  private static final int SHARE = FaultSuite.RELEASE ? 1 : 12;
 
   @TempDir Path states;
 

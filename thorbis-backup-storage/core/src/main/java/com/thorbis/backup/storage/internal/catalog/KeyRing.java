@@ -9,6 +9,7 @@ import com.thorbis.backup.crypto.KeySlots;
 import com.thorbis.backup.crypto.ObjectId;
 import com.thorbis.backup.crypto.PassphraseKeyProvider;
 import com.thorbis.backup.crypto.RecoveryKeyProvider;
+import com.thorbis.backup.spi.crypto.KeyException;
 import com.thorbis.backup.spi.crypto.KeyProvider;
 import com.thorbis.backup.spi.crypto.WrappedKey;
 import com.thorbis.backup.spi.repository.Copy;
@@ -63,7 +64,17 @@ public final class KeyRing implements SealedObjects.Keys, AutoCloseable {
     KeySlot place = new KeySlot(repository, tree, epoch);
     EpochKey known = open.get(place);
     if (known == null) {
-      known = KeySlots.open(place, wraps(place), recipients);
+      List<IOException> problems = new ArrayList<>();
+      List<WrappedKey> wraps = wraps(place, problems);
+      try {
+        known = KeySlots.open(place, wraps, recipients);
+      } catch (KeyException e) {
+        if (problems.isEmpty()) {
+          throw e;
+        }
+        throw RepositoryException.damaged(
+            ObjectNames.slots(place), "no key slot that opens can be read whole", e);
+      }
       open.put(place, known);
     }
     return known;
@@ -114,7 +125,7 @@ public final class KeyRing implements SealedObjects.Keys, AutoCloseable {
    */
   List<KeyProvider> recipientsLike(ObjectId tree) throws IOException {
     List<KeyProvider> all = new ArrayList<>(recipients);
-    List<WrappedKey> wraps = wraps(new KeySlot(repository, tree, 1));
+    List<WrappedKey> wraps = wraps(new KeySlot(repository, tree, 1), new ArrayList<>());
     for (WrappedKey wrapped : wraps) {
       if (recipients.stream().anyMatch(recipient -> serves(recipient, wrapped))) {
         continue;
@@ -141,7 +152,7 @@ public final class KeyRing implements SealedObjects.Keys, AutoCloseable {
 
   /** Who can open a tree, described from what is stored. */
   List<String> describeRecipients(ObjectId tree) throws IOException {
-    return wraps(new KeySlot(repository, tree, 1)).stream()
+    return wraps(new KeySlot(repository, tree, 1), new ArrayList<>()).stream()
         .map(wrapped -> wrapped.scheme() + " " + wrapped.keyId())
         .toList();
   }
@@ -149,7 +160,7 @@ public final class KeyRing implements SealedObjects.Keys, AutoCloseable {
   /** Whether each recipient still opens a tree's key; those that are offline cannot be tried. */
   public List<CheckItem> check(ObjectId tree) throws IOException {
     KeySlot place = new KeySlot(repository, tree, 1);
-    List<WrappedKey> wraps = wraps(place);
+    List<WrappedKey> wraps = wraps(place, new ArrayList<>());
     List<CheckItem> items = new ArrayList<>();
     for (KeyProvider recipient : recipients) {
       items.add(check(recipient, place, wraps));
@@ -229,7 +240,7 @@ public final class KeyRing implements SealedObjects.Keys, AutoCloseable {
     open.clear();
   }
 
-  private List<WrappedKey> wraps(KeySlot place) throws IOException {
+  private List<WrappedKey> wraps(KeySlot place, List<IOException> problems) throws IOException {
     List<SlotRef> expected;
     synchronized (this) {
       expected = vouched.get(place);
@@ -240,19 +251,20 @@ public final class KeyRing implements SealedObjects.Keys, AutoCloseable {
       // Nothing vouches for them yet: one that is damaged on one copy opens from another.
       addOfEachCopy(set, slots, place, wraps);
     }
-    IOException problem = null;
     for (SlotRef slot : slots) {
       try {
         wraps.add(SoundReads.read(store, slot.key(), from -> wrap(from, slot, place)));
       } catch (RepositoryException | StorageException.NotFound e) {
         // One recipient's slot may be lost while another still opens.
         LOG.warn("A key slot is damaged: {}", e.getMessage());
-        problem = e;
+        problems.add(e);
       }
     }
     if (wraps.isEmpty()) {
       throw RepositoryException.damaged(
-          ObjectNames.slots(place), "no key slot can be read", problem);
+          ObjectNames.slots(place),
+          "no key slot can be read",
+          problems.isEmpty() ? null : problems.get(0));
     }
     return wraps;
   }

@@ -6,6 +6,7 @@ import com.thorbis.backup.spi.storage.ObjectKey;
 import com.thorbis.backup.spi.storage.ObjectUpload;
 import com.thorbis.backup.spi.storage.StorageException;
 import java.io.IOException;
+import java.io.InterruptedIOException;
 import java.io.OutputStream;
 import java.util.ArrayList;
 import java.util.List;
@@ -198,12 +199,12 @@ final class Tee implements ObjectUpload {
       this.copy = copy;
     }
 
-    void put(Chunk chunk) throws StorageException {
+    void put(Chunk chunk) throws InterruptedIOException {
       try {
         queue.put(chunk);
       } catch (InterruptedException e) {
         Thread.currentThread().interrupt();
-        throw new StorageException.Unavailable("Write", key.value(), e);
+        throw new InterruptedIOException("Write " + key + ": interrupted");
       }
     }
 

@@ -62,6 +62,15 @@ final class Belongings {
     }
   }
 
+  /** The packs and manifests among them, as far as manifests could be read. */
+  Set<ObjectKey> named(String prefix) {
+    return switch (prefix) {
+      case ObjectNames.PACKS -> packs;
+      case ObjectNames.MANIFESTS -> manifests;
+      default -> Set.of();
+    };
+  }
+
   /** Whether an object is one of them. */
   boolean has(ObjectKey key) {
     String name = key.value();

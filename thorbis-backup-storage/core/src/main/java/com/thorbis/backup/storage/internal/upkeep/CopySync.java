@@ -17,10 +17,12 @@ import com.thorbis.backup.storage.internal.copies.Transfer;
 import com.thorbis.backup.storage.internal.format.ObjectNames;
 import java.io.IOException;
 import java.util.ArrayList;
+import java.util.HashSet;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.Optional;
+import java.util.Set;
 import java.util.concurrent.atomic.AtomicLong;
 import org.jspecify.annotations.Nullable;
 
@@ -208,6 +210,7 @@ public final class CopySync {
         new Holdings(
             targets.values().stream().filter(Target::goesOn).map(target -> target.copy).toList(),
             prefix);
+    Set<ObjectKey> unlisted = new HashSet<>(belongings.named(prefix));
     List<Missing> batch = new ArrayList<>();
     for (Holdings.Row row = holdings.next(); row != null; row = holdings.next()) {
       control.cancellation().check();
@@ -218,6 +221,7 @@ public final class CopySync {
       if (!belongings.has(row.key())) {
         continue;
       }
+      unlisted.remove(row.key());
       for (Target target : targets.values()) {
         Long length = row.lengths().get(target.copy);
         if (length != null && length != row.length()) {
@@ -234,6 +238,12 @@ public final class CopySync {
       }
     }
     bring(batch);
+    services.log().refresh();
+    for (ObjectKey key : unlisted) { // a listing that is short is no proof
+      if (!isSwept(key)) {
+        bringPlain(key);
+      }
+    }
     holdings
         .failures()
         .forEach(
