@@ -45,6 +45,11 @@ final class FilesReader implements ClusterReader {
   private static final String LABEL = "backup_label";
   private static final int FILE_MODE = 0600;
   private static final int MOST_DROPPED = 10_000;
+
+  /** Below these nothing goes away and comes back. */
+  private static final Set<String> WATCHED =
+      Set.of("base/", "global/", "pg_tblspc/", "pg_xact/", "pg_multixact/");
+
   private static final String TEMPORARY_STATISTICS = "postgres.stats-temp-directory";
 
   /** Without these there is no cluster, and a server never removes them. */
@@ -155,6 +160,7 @@ final class FilesReader implements ClusterReader {
     private final Set<String> missing = new HashSet<>(REQUIRED);
     private final AtomicLong done = new AtomicLong();
     private final List<String> dropped = new ArrayList<>();
+    private int droppedMore;
     private long expected;
     private int skipped;
 
@@ -251,10 +257,12 @@ final class FilesReader implements ClusterReader {
       if (required) {
         throw filesGone(path);
       }
-      if (RelationFiles.firstBlock(path).isPresent()) {
+      if (WATCHED.stream().anyMatch(path::startsWith)) {
         synchronized (dropped) {
           if (dropped.size() < MOST_DROPPED) {
             dropped.add(path);
+          } else {
+            droppedMore++;
           }
         }
       }
@@ -264,6 +272,13 @@ final class FilesReader implements ClusterReader {
     private void requireGone() throws IOException {
       byte[] one = new byte[1];
       synchronized (dropped) {
+        if (droppedMore > 0) {
+          reading
+              .journal()
+              .warn(
+                  droppedMore
+                      + " files more than are looked for again went away while they were read");
+        }
         for (String path : dropped) {
           try (FileContent content = files.content(path)) {
             if (content.read(0, one, 0, 1)) {
@@ -333,6 +348,15 @@ final class FilesReader implements ClusterReader {
     @Override
     public boolean read(long offset, byte[] into, int at, int length) throws IOException {
       boolean there = content.read(offset, into, at, length);
+      return told(there);
+    }
+
+    @Override
+    public boolean readRanges(long offset, byte[] into, int[] ranges) throws IOException {
+      return told(content.readRanges(offset, into, ranges));
+    }
+
+    private boolean told(boolean there) {
       if (!there) {
         absent.run();
       }
@@ -342,6 +366,9 @@ final class FilesReader implements ClusterReader {
     @Override
     public void close() throws IOException {
       content.close();
+      if (content instanceof ClusterFiles.Vanishing one && one.vanished()) {
+        absent.run();
+      }
     }
   }
 

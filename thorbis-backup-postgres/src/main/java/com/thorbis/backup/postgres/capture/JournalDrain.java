@@ -42,7 +42,8 @@ final class JournalDrain implements AutoCloseable {
   private final Thread thread = new Thread(this::work, "thorbis-wal-journal");
 
   private volatile boolean ending;
-  private volatile @Nullable Exception failure;
+  private volatile @Nullable Throwable failure;
+  private volatile boolean drained;
 
   private @Nullable Shipper shipper;
   private @Nullable TimelineCapture capture;
@@ -76,7 +77,11 @@ final class JournalDrain implements AutoCloseable {
     journal.damage().forEach(warning);
     ending = true;
     pass();
-    journal.clear();
+    if (journal.damage().isEmpty() && lost.value() == 0) {
+      journal.clear();
+      return;
+    }
+    warning.accept("What the journal holds is kept in " + journal.setAside() + ", to be looked at");
   }
 
   /** Ships in the background what is appended from now on, again and again if it must. */
@@ -91,12 +96,15 @@ final class JournalDrain implements AutoCloseable {
 
   /** Throws what no repetition mends. */
   void check() throws IOException {
-    Exception problem = failure;
+    Throwable problem = failure;
     if (problem instanceof IOException io) {
       throw io;
     }
     if (problem instanceof RuntimeException unchecked) {
       throw unchecked;
+    }
+    if (problem != null) {
+      throw new IOException("Shipping what the journal holds ended: " + problem, problem);
     }
   }
 
@@ -106,6 +114,10 @@ final class JournalDrain implements AutoCloseable {
       long begun = System.nanoTime();
       try {
         pass();
+        drained = true;
+        return;
+      } catch (Error e) {
+        failure = e; // nobody ships any more, and nobody may confirm any more
         return;
       } catch (IOException | RuntimeException e) {
         if (ending || !mayPass(e)) {
@@ -278,6 +290,9 @@ final class JournalDrain implements AutoCloseable {
   void end() throws IOException {
     close();
     check();
+    if (!drained) {
+      throw new IOException("What the journal holds was not shipped to its end; it stays there");
+    }
     journal.clear();
   }
 

@@ -25,6 +25,7 @@ import java.util.Collections;
 import java.util.Deque;
 import java.util.List;
 import java.util.Set;
+import java.util.UUID;
 import java.util.zip.CRC32C;
 import org.jspecify.annotations.Nullable;
 
@@ -46,6 +47,7 @@ final class WalJournal implements Closeable {
 
   private static final int HEADER = 20;
   private static final int MOST_IN_FRAME = 1 << 20;
+  private static final int MOST_TIMELINES_AT_ONCE = 100;
   private static final FileAttribute<Set<PosixFilePermission>> PRIVATE_FOLDER =
       PosixFilePermissions.asFileAttribute(PosixFilePermissions.fromString("rwx------"));
   private static final FileAttribute<Set<PosixFilePermission>> PRIVATE_FILE =
@@ -166,13 +168,34 @@ final class WalJournal implements Closeable {
       part.lastTimeline = next.timeline();
       part.lastEnd = next.start().plus(next.bytes().length);
     }
-    if (!last && !blank(part, at)) {
-      // Of the last file, what follows was never confirmed to the server.
+    // What is torn at the end of the last file was never confirmed; behind that there is nothing.
+    if (last ? !blank(part, at) && goesOn(part, at) : !blank(part, at)) {
       damage.add(
           "The journal of acknowledged WAL is damaged behind " + part.lastEnd + " (" + path + ")");
     }
     part.written = at;
     part.durable = at;
+  }
+
+  /** Whether a whole frame lies somewhere behind what cannot be read. */
+  private static boolean goesOn(Part part, int from) throws IOException {
+    ByteBuffer file = ByteBuffer.allocate(part.durable);
+    readFully(part.channel, file, 0);
+    for (int at = from + 1; at + HEADER < part.durable; at++) {
+      int length = file.getInt(at + 4);
+      int timeline = file.getInt(at + 8);
+      if (length >= 1
+          && length <= MOST_IN_FRAME
+          && length <= part.durable - HEADER - at
+          && timeline >= 1
+          && (part.lastTimeline == null
+              || timeline - part.lastTimeline.number() >= 0
+                  && timeline - part.lastTimeline.number() < MOST_TIMELINES_AT_ONCE)
+          && file.getInt(at) == crc(part.number, file.slice(at, HEADER + length))) {
+        return true;
+      }
+    }
+    return false;
   }
 
   private static boolean blank(Part part, int at) throws IOException {
@@ -392,10 +415,27 @@ final class WalJournal implements Closeable {
     forceFolder();
   }
 
+  /**
+   * Begins anew and keeps what there is under other names, for people.
+   *
+   * @return where it lies
+   */
+  synchronized Path setAside() throws IOException {
+    while (!parts.isEmpty()) {
+      Part part = parts.getFirst();
+      Files.move(part.path, Path.of(part.path + "." + UUID.randomUUID() + ".kept"));
+      parts.remove(part);
+      part.channel.close();
+    }
+    unforced = false;
+    forceFolder();
+    return folder;
+  }
+
   private void remove(Part part) throws IOException {
-    part.channel.close();
     Files.delete(part.path);
     parts.remove(part);
+    part.channel.close();
   }
 
   @Override

@@ -248,7 +248,8 @@ public final class BackupBracket implements AutoCloseable {
   }
 
   private void requireSameRole() throws SQLException {
-    if (standby && !inRecovery()) {
+    boolean recovering = inRecovery(); // asked of a primary, too: the session must be there
+    if (standby && !recovering) {
       throw timelineChanged("The standby was promoted during the backup", null);
     }
   }

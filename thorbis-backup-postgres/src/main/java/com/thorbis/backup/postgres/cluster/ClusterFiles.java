@@ -40,6 +40,12 @@ public interface ClusterFiles extends AutoCloseable {
    */
   record Tablespace(long oid, String location) {}
 
+  /** A content whose file may go away between two reads, after which it reads as zero. */
+  interface Vanishing {
+    /** Whether that happened. */
+    boolean vanished();
+  }
+
   /** Takes what a folder holds, one after another. */
   @FunctionalInterface
   interface Visitor<T> {

@@ -60,6 +60,23 @@ public final class ReadFile implements FileContent {
   }
 
   @Override
+  public boolean readRanges(long offset, byte[] into, int[] ranges) throws IOException {
+    long sum = 0;
+    for (int i = 0; i < ranges.length; i += 2) {
+      sum += ranges[i + 1] - ranges[i];
+    }
+    limit.take(sum);
+    if (!from.readRanges(offset, into, ranges)) {
+      return false;
+    }
+    for (int i = 0; i < ranges.length; i += 2) {
+      pages.check(from, offset + ranges[i], into, ranges[i], ranges[i + 1] - ranges[i]);
+    }
+    passed.accept(sum);
+    return true;
+  }
+
+  @Override
   public void taken(OptionalInt crc) throws IOException {
     taken.file(crc);
   }

@@ -236,9 +236,10 @@ public final class SqlFiles implements ClusterFiles {
     return "'" + text.replace("'", "''") + "'";
   }
 
-  private final class Content implements FileContent {
+  private final class Content implements FileContent, Vanishing {
     private final String path;
     private volatile boolean there;
+    private volatile boolean vanished;
 
     Content(String path) {
       this.path = path;
@@ -266,7 +267,7 @@ public final class SqlFiles implements ClusterFiles {
       }
       query.append(") AS part(n, start, length)) TO STDOUT (FORMAT binary)");
       boolean[] found = new boolean[ranges.length / 2];
-      boolean[] gone = new boolean[1];
+      boolean[] gone = new boolean[ranges.length / 2];
       sessions.ask(
           sql -> {
             CopyOut copy = sql.unwrap(PGConnection.class).getCopyAPI().copyOut(query.toString());
@@ -281,22 +282,27 @@ public final class SqlFiles implements ClusterFiles {
             }
             return true;
           });
-      if (gone[0]) {
-        if (!there) {
-          return false;
-        }
-        for (int i = 0; i < ranges.length; i += 2) {
-          Arrays.fill(into, ranges[i], ranges[i + 1], (byte) 0);
-        }
-        return true;
-      }
-      for (boolean each : found) {
-        if (!each) {
+      for (int i = 0; i < found.length; i++) {
+        there |= found[i];
+        if (!found[i] && !gone[i]) {
           throw new ProtocolException("a part of " + path + " did not come");
         }
       }
-      there = true;
+      if (!there) {
+        return false;
+      }
+      for (int i = 0; i < found.length; i++) {
+        if (gone[i]) {
+          vanished = true;
+          Arrays.fill(into, ranges[2 * i], ranges[2 * i + 1], (byte) 0);
+        }
+      }
       return true;
+    }
+
+    @Override
+    public boolean vanished() {
+      return vanished;
     }
 
     private void take(byte[] row, byte[] into, int[] ranges, boolean[] found, boolean[] gone)
@@ -318,15 +324,14 @@ public final class SqlFiles implements ClusterFiles {
       }
       int range = bytes.getInt();
       int length = bytes.getInt();
+      if (range < 0 || range >= ranges.length || range % 2 != 0) {
+        throw unexpected();
+      }
       if (length == -1) {
-        gone[0] = true;
+        gone[range / 2] = true;
         return;
       }
-      if (range < 0
-          || range >= ranges.length
-          || range % 2 != 0
-          || length != bytes.remaining()
-          || length > ranges[range + 1] - ranges[range]) {
+      if (length != bytes.remaining() || length > ranges[range + 1] - ranges[range]) {
         throw unexpected();
       }
       bytes.get(into, ranges[range], length);

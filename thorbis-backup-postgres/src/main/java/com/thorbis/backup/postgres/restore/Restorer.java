@@ -184,6 +184,7 @@ public final class Restorer {
         manifest.file(ControlFile.PATH, control0.length, reader.facts().stoppedAt(), crc(control0));
         manifest.finish(
             plan.backup().timeline(), plan.backup().startLsn(), plan.backup().stopLsn());
+        TargetTree.force(tree.path(List.of(ManifestWriter.NAME)));
         Exchange.create(tree.root(), owner);
         Exchange.follow(tree.root(), incarnation, owner);
         syncer.finish();

@@ -31,7 +31,7 @@ final class Syncer implements AutoCloseable {
             return thread;
           },
           new ThreadPoolExecutor.CallerRunsPolicy());
-  private final AtomicReference<@Nullable IOException> failure = new AtomicReference<>();
+  private final AtomicReference<@Nullable Throwable> failure = new AtomicReference<>();
 
   /** Takes an open file over: forces and closes it. Throws what an earlier one met. */
   void submit(FileChannel channel) throws IOException {
@@ -39,7 +39,7 @@ final class Syncer implements AutoCloseable {
         () -> {
           try (channel) {
             channel.force(true);
-          } catch (IOException e) {
+          } catch (Throwable e) { // whatever it is, the file is not proven
             failure.compareAndSet(null, e);
           }
         });
@@ -61,7 +61,7 @@ final class Syncer implements AutoCloseable {
   }
 
   private void check() throws IOException {
-    IOException met = failure.get();
+    Throwable met = failure.get();
     if (met != null) {
       throw new IOException("A restored file could not be made durable", met);
     }

@@ -130,7 +130,11 @@ class WalJournalTest {
     try (WalJournal journal = WalJournal.open(place)) {
       drain(journal).shipAll();
     }
-    assertThat(warnings).hasSize(1).first().asString().startsWith("Gap: ");
+    assertThat(warnings).hasSize(2);
+    assertThat(warnings.get(0)).startsWith("Gap: ");
+    assertThat(warnings.get(1)).contains("is kept in " + place);
+    assertThat(WalJournal.holdsSomething(place)).isFalse();
+    assertThat(kept()).isNotEmpty();
     assertThat(archive.ranges(FIRST))
         .containsExactly(new WalRange(FIRST, new Lsn(4L << 20), START.plus(log.length)));
   }
@@ -150,6 +154,58 @@ class WalJournalTest {
     try (WalJournal journal = WalJournal.open(place)) {
       assertThat(journal.damage()).hasSize(1).first().asString().contains("is damaged behind");
     }
+  }
+
+  /** A torn end was never confirmed; what is whole behind a damaged place was. */
+  @Test
+  void W5_damageInTheLastFileIsSaidWhereSomethingWholeFollowsAndIsKept() throws IOException {
+    append(0, 1 << 19, 3 << 19, log.length);
+    Path file = place.resolve("0000000000000001.wal");
+    byte[] bytes = Files.readAllBytes(file);
+    bytes[1 << 20] ^= 1;
+    Files.write(file, bytes);
+    try (WalJournal journal = WalJournal.open(place)) {
+      assertThat(journal.damage()).hasSize(1).first().asString().contains("is damaged behind");
+      drain(journal).shipAll();
+      assertThat(journal.held()).isZero();
+    }
+    assertThat(stored()).isEqualTo(Arrays.copyOf(log, 1 << 19));
+    assertThat(kept()).hasSize(1);
+    assertThat(Files.readAllBytes(kept().get(0))).isEqualTo(bytes);
+  }
+
+  private List<Path> kept() throws IOException {
+    try (Stream<Path> files = Files.list(place)) {
+      return files.filter(path -> path.toString().endsWith(".kept")).toList();
+    }
+  }
+
+  @Test
+  void whenTheShippingDiesNothingIsConfirmedOrForgotten() throws Exception {
+    try (WalJournal journal = WalJournal.open(place);
+        JournalDrain drain =
+            new JournalDrain(
+                journal,
+                archive,
+                Duration.ofMillis(10),
+                (timeline, end) -> {},
+                warning -> {
+                  throw new OutOfMemoryError("none left");
+                })) {
+      drain.start();
+      append(journal, 4096, (1 << 20) + 300); // its beginning is missing, which is a warning
+      assertThatThrownBy(
+              () -> {
+                while (true) {
+                  drain.check();
+                  Thread.onSpinWait();
+                }
+              })
+          .isInstanceOf(IOException.class)
+          .hasRootCauseInstanceOf(OutOfMemoryError.class);
+      assertThatThrownBy(drain::end).isInstanceOf(IOException.class);
+    }
+    assertThat(WalJournal.holdsSomething(place)).isTrue();
   }
 
   @Test

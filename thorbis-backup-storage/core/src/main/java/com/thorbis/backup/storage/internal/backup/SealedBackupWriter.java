@@ -331,6 +331,7 @@ public final class SealedBackupWriter implements BackupWriter {
     }
     requireStored(List.copyOf(table.values()));
     Set<ObjectId> doubtful = requireResumed(table);
+    Set<ObjectId> ours = Set.copyOf(table.keySet());
     requireReferenced(table);
     long stored = packs.sealedLength();
     StoredBackup backup = describe(facts, status, stored);
@@ -345,7 +346,7 @@ public final class SealedBackupWriter implements BackupWriter {
     operations.add(new Operation.Backup(backup, ref));
     boolean lapsed = lapsed();
     if (lapsed) {
-      doubtful.addAll(table.keySet()); // whoever took this run for dead may have them too
+      doubtful.addAll(ours); // whoever took this run for dead may have them too
     }
     services
         .log()
