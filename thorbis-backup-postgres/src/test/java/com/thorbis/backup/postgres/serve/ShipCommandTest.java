@@ -50,7 +50,7 @@ class ShipCommandTest {
   private String said = "";
 
   @BeforeEach
-  void prepare() throws IOException {
+  void prepare() throws Exception {
     data = Files.createDirectories(folder.resolve("data"));
     Files.createDirectories(data.resolve("pg_wal/archive_status"));
     archive = Files.createDirectory(folder.resolve("archive"));
@@ -77,6 +77,7 @@ class ShipCommandTest {
     for (int i = 3; i < 12; i++) {
       ready(name(i), log.segment(new WalSegment(FIRST, i, SIZE)));
     }
+    Thread.sleep(300); // what was written just now is not looked at ahead
   }
 
   @AfterEach
