@@ -77,7 +77,7 @@ class ShipCommandTest {
     for (int i = 3; i < 12; i++) {
       ready(name(i), log.segment(new WalSegment(FIRST, i, SIZE)));
     }
-    Thread.sleep(300); // what was written just now is not looked at ahead
+    awaitQuiet(); // what was written just now is not looked at ahead
   }
 
   @AfterEach
@@ -105,6 +105,7 @@ class ShipCommandTest {
   @Test
   void whatWillBeOfferedNextIsStoredAheadAndAnsweredFromThat() throws Exception {
     ready("00000002.history", "1\t0/480000\tno reason\n".getBytes(StandardCharsets.UTF_8));
+    awaitQuiet();
     serve();
     assertThat(ship(name(3))).isZero();
     awaitStored(name(11));
