@@ -91,7 +91,7 @@ class CommandTest {
           restore orders --target-dir x --exclusive       | --exclusive says nothing
           restore orders --target-dir x --timeline 0      | is neither a number from 1 nor latest
           restore orders --target-dir x --action stop     | is none of promote, pause, shutdown
-          restore orders --target-dir x --delta           | Unknown option
+          restore orders --target-dir x --detla           | Unknown option
           -c missing.yaml list                            | there is no such file
           wal hook orders                                 | Missing required argument
           init --recovery-key-file x                      | there is no recipient that a new recovery key
