@@ -10,8 +10,12 @@ import java.nio.channels.FileChannel;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.nio.file.StandardOpenOption;
+import java.nio.file.attribute.FileAttribute;
+import java.nio.file.attribute.PosixFilePermission;
+import java.nio.file.attribute.PosixFilePermissions;
 import java.time.Instant;
 import java.util.OptionalInt;
+import java.util.Set;
 
 /**
  * A manifest that grows while files are read, in a private file that goes away by itself: of a
@@ -19,6 +23,8 @@ import java.util.OptionalInt;
  */
 final class ManifestSpool implements AutoCloseable {
   private static final int BUFFER = 1 << 16;
+  private static final FileAttribute<Set<PosixFilePermission>> PRIVATE =
+      PosixFilePermissions.asFileAttribute(PosixFilePermissions.fromString("rwx------"));
 
   private final FileChannel channel;
   private final ManifestWriter manifest;
@@ -36,7 +42,7 @@ final class ManifestSpool implements AutoCloseable {
   }
 
   static ManifestSpool create(Path folder, int majorVersion, String systemId) throws IOException {
-    Files.createDirectories(folder);
+    Files.createDirectories(folder, PRIVATE);
     Path file = Files.createTempFile(folder, "manifest", ".spool");
     FileChannel channel =
         FileChannel.open(

@@ -9,11 +9,15 @@ import java.nio.file.Files;
 import java.nio.file.NoSuchFileException;
 import java.nio.file.Path;
 import java.nio.file.StandardCopyOption;
+import java.nio.file.attribute.FileAttribute;
+import java.nio.file.attribute.PosixFilePermission;
+import java.nio.file.attribute.PosixFilePermissions;
 import java.time.Duration;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Optional;
 import java.util.OptionalLong;
+import java.util.Set;
 
 /**
  * How fast earlier restores on this host were, kept in the state directory: a line each, of files,
@@ -24,6 +28,8 @@ final class Speeds {
   private static final String NAME = "restore-speeds";
   private static final int MOST = 16;
   private static final int COLUMNS = 6;
+  private static final FileAttribute<Set<PosixFilePermission>> PRIVATE =
+      PosixFilePermissions.asFileAttribute(PosixFilePermissions.fromString("rwx------"));
 
   /** From docs: a restore of 4.8 GiB in 13,000 files on two cores. */
   private static final double BYTES_PER_MILLI = 400_000;
@@ -94,7 +100,7 @@ final class Speeds {
       text.append(each.walMillis()).append('\n');
     }
     try {
-      Files.createDirectories(file.getParent());
+      Files.createDirectories(file.getParent(), PRIVATE);
       Path fresh = Files.createTempFile(file.getParent(), NAME, ".tmp");
       Files.writeString(fresh, text);
       Files.move(fresh, file, StandardCopyOption.ATOMIC_MOVE);

@@ -402,7 +402,11 @@ public final class WalServer {
       }
     }
 
-    private void take(String offer, String name) {
+    private void take(String offer, String name) throws IOException {
+      if (exchange.modified(offer).isEmpty()) {
+        asked.remove(offer);
+        return; // answered already: the listing was older than the answer
+      }
       String base = offer.substring(0, offer.length() - ".push".length());
       ready.offer(
           name,

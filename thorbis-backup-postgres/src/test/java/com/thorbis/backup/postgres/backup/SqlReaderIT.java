@@ -25,8 +25,11 @@ import com.thorbis.backup.testkit.postgres.PostgresBinaries;
 import com.thorbis.backup.testkit.postgres.PostgresServer;
 import java.io.IOException;
 import java.nio.ByteBuffer;
+import java.nio.file.ClosedWatchServiceException;
 import java.nio.file.Files;
 import java.nio.file.Path;
+import java.nio.file.StandardWatchEventKinds;
+import java.nio.file.WatchService;
 import java.nio.file.attribute.PosixFilePermissions;
 import java.sql.Connection;
 import java.sql.SQLException;
@@ -288,22 +291,16 @@ class SqlReaderIT {
                 assertThat(e.code()).isEqualTo("backup.wal-not-captured");
                 assertThat(e.remedy()).contains("archive_command").contains("REPLICATION");
               });
-      AtomicBoolean over = new AtomicBoolean();
-      CompletableFuture<Void> archiver =
-          CompletableFuture.runAsync(() -> archive(settings, archive, repository, over));
       StoredBackup full;
       StoredBackup next;
-      try {
+      try (Archiver archiver = new Archiver(settings, archive, repository)) {
         server.execute("postgres", "SELECT pg_switch_wal()");
         server.awaitTrue(
             "postgres",
             "SELECT last_archived_wal IS NOT NULL FROM pg_stat_archiver",
             Duration.ofSeconds(60));
-        full = whenArchived(repository, settings, BackupType.FULL);
-        next = whenArchived(repository, settings, BackupType.INCREMENTAL);
-      } finally {
-        over.set(true);
-        archiver.join();
+        full = whenArchived(server, archiver, repository, settings, BackupType.FULL);
+        next = whenArchived(server, archiver, repository, settings, BackupType.INCREMENTAL);
       }
       assertThat(full.facts().attributes()).containsEntry("postgres.reader", "sql");
       assertThat(full.descriptor().status()).isEqualTo(BackupStatus.COMPLETE);
@@ -312,37 +309,64 @@ class SqlReaderIT {
     }
   }
 
-  /** What this test's archiver has taken is in the repository a moment later. */
+  /** Backs up when this test's archiver has brought what the server's has taken. */
   private static StoredBackup whenArchived(
-      MemoryRepository repository, PostgresSettings settings, BackupType type) throws Exception {
-    for (int i = 0; ; i++) {
-      try {
-        return backup(repository, settings, type);
-      } catch (BackupException e) {
-        if (!e.code().equals("backup.wal-not-captured") || i > 200) {
-          throw e;
-        }
-        Thread.sleep(100);
-      }
-    }
+      PostgresServer server,
+      Archiver archiver,
+      MemoryRepository repository,
+      PostgresSettings settings,
+      BackupType type)
+      throws Exception {
+    archiver.await(server.query("postgres", "SELECT last_archived_wal FROM pg_stat_archiver"));
+    return backup(repository, settings, type);
   }
 
-  private static void archive(
-      PostgresSettings settings, Path from, MemoryRepository repository, AtomicBoolean over) {
-    Set<Path> pushed = new HashSet<>();
-    try {
-      while (!over.get()) {
-        try (Stream<Path> files = Files.list(from)) {
-          for (Path file : files.sorted().toList()) {
-            if (!file.toString().endsWith(".new") && pushed.add(file)) {
-              new WalFiles(settings).push(file, repository);
+  /** Brings what an archiver leaves in a folder. */
+  private static final class Archiver implements AutoCloseable {
+    private final Set<String> brought = new HashSet<>();
+    private final WatchService news;
+    private final CompletableFuture<Void> running;
+
+    Archiver(PostgresSettings settings, Path from, MemoryRepository repository) throws IOException {
+      news = from.getFileSystem().newWatchService();
+      from.register(news, StandardWatchEventKinds.ENTRY_CREATE);
+      running = CompletableFuture.runAsync(() -> work(settings, from, repository));
+    }
+
+    private void work(PostgresSettings settings, Path from, MemoryRepository repository) {
+      try {
+        while (true) {
+          try (Stream<Path> files = Files.list(from)) {
+            for (Path file : files.sorted().toList()) {
+              String name = file.getFileName().toString();
+              if (!name.endsWith(".new") && !brought.contains(name)) {
+                new WalFiles(settings).push(file, repository);
+                synchronized (this) {
+                  brought.add(name);
+                  notifyAll();
+                }
+              }
             }
           }
+          news.take().reset();
         }
-        Thread.sleep(50);
+      } catch (ClosedWatchServiceException e) {
+        return; // enough
+      } catch (IOException | InterruptedException e) {
+        throw new CompletionException(e);
       }
-    } catch (IOException | InterruptedException e) {
-      throw new CompletionException(e);
+    }
+
+    synchronized void await(String name) throws InterruptedException {
+      while (!brought.contains(name) && !running.isDone()) {
+        wait(1000);
+      }
+    }
+
+    @Override
+    public void close() throws IOException {
+      news.close();
+      running.join();
     }
   }
 

@@ -34,6 +34,8 @@ import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.List;
 import java.util.Optional;
+import java.util.Queue;
+import java.util.concurrent.ConcurrentLinkedQueue;
 import java.util.function.Predicate;
 import java.util.stream.Stream;
 import java.util.zip.CRC32C;
@@ -51,6 +53,9 @@ public final class FolderRepository implements Repository {
 
   /** Whether the store can be reached. */
   public volatile boolean reachable = true;
+
+  /** The name of each file of the log that was given to store, as often as it was. */
+  public final Queue<String> given = new ConcurrentLinkedQueue<>();
 
   /** Where a source was adopted. */
   public volatile SourceInfo.Fork fork;
@@ -278,6 +283,7 @@ public final class FolderRepository implements Repository {
 
     private Stored store(String name, byte[] content) throws IOException {
       reach();
+      given.add(name);
       Path file = archive.resolve(name);
       if (Files.exists(file)) {
         if (!java.util.Arrays.equals(Files.readAllBytes(file), content)) {

@@ -14,6 +14,11 @@ public final class TestSettings {
 
   /** Pairs of keys and values over sensible ones. */
   public static PostgresSettings of(Path state, Map<String, String> more) {
+    return of(state, more, Clock.systemUTC());
+  }
+
+  /** The same with another clock. */
+  public static PostgresSettings of(Path state, Map<String, String> more, Clock clock) {
     Map<String, String> values = new LinkedHashMap<>();
     values.put("url", "jdbc:postgresql://127.0.0.1:5432/postgres");
     values.put("user", "postgres");
@@ -31,7 +36,7 @@ public final class TestSettings {
 
           @Override
           public Clock clock() {
-            return Clock.systemUTC();
+            return clock;
           }
 
           @Override

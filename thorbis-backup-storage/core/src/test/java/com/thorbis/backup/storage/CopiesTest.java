@@ -22,14 +22,18 @@ import com.thorbis.backup.spi.repository.WalArchive;
 import com.thorbis.backup.spi.repository.WalMarks;
 import com.thorbis.backup.spi.repository.WritePolicy;
 import com.thorbis.backup.spi.storage.ListPage;
+import com.thorbis.backup.spi.storage.ObjectInfo;
 import com.thorbis.backup.spi.storage.ObjectKey;
 import com.thorbis.backup.spi.storage.ObjectSource;
 import com.thorbis.backup.spi.storage.ObjectStore;
+import com.thorbis.backup.spi.storage.ObjectUpload;
 import com.thorbis.backup.spi.storage.StorageException;
 import com.thorbis.backup.testkit.FaultyObjectStore;
 import com.thorbis.backup.testkit.FaultyObjectStore.Fault;
 import com.thorbis.backup.testkit.MemoryObjectStore;
+import java.io.ByteArrayOutputStream;
 import java.io.IOException;
+import java.io.OutputStream;
 import java.nio.ByteBuffer;
 import java.nio.file.Path;
 import java.util.ArrayList;
@@ -413,6 +417,75 @@ class CopiesTest {
       assertThat(repository.syncCopies(RunControl.unattended()).complete()).isTrue();
     }
     assertReadsFrom(diskB, 1);
+  }
+
+  @Test
+  void s7AListingOfCommitsThatIsShortHidesNoDamageFromHealing() throws IOException {
+    try (Repository repository = create(WritePolicy.ALL, diskA, diskB)) {
+      backUp(repository, FILES);
+    }
+    ObjectKey pack =
+        diskB.contents().keySet().stream()
+            .filter(name -> name.startsWith("packs/"))
+            .map(ObjectKey::new)
+            .findFirst()
+            .orElseThrow();
+    diskB.flipBit(pack, 4L * diskB.content(pack).length);
+    ForwardingStore blind =
+        new ForwardingStore(diskB) {
+          @Override
+          public ListPage list(String prefix, Optional<String> after) throws IOException {
+            return prefix.equals("commits/")
+                ? new ListPage(List.of(), Optional.empty())
+                : super.list(prefix, after);
+          }
+        };
+    try (Repository repository =
+        TestRepository.FACTORY.open(setup(WritePolicy.ALL, diskA, blind))) {
+      HealReport report = repository.healCopies(RunControl.unattended());
+      assertThat(report.repairs()).extracting(HealReport.Repair::object).contains(pack.value());
+      assertThat(report.whole()).isTrue();
+    }
+    assertReadsFrom(diskB, 1);
+  }
+
+  @Test
+  void s3AFirstCopyThatSaysItTookAPackAndDidNotEndsTheBackupThoughTheOthersHaveIt()
+      throws IOException {
+    create(WritePolicy.ALL, diskA, diskB).close();
+    ForwardingStore liar =
+        new ForwardingStore(diskA) {
+          @Override
+          public ObjectUpload startUpload(ObjectKey key) throws IOException {
+            ObjectUpload upload = super.startUpload(key);
+            if (!key.value().startsWith("packs/")) {
+              return upload;
+            }
+            ByteArrayOutputStream taken = new ByteArrayOutputStream();
+            return new ObjectUpload() {
+              @Override
+              public OutputStream body() {
+                return taken;
+              }
+
+              @Override
+              public ObjectInfo commit() {
+                return ObjectInfo.of(key, taken.size(), TestRepository.NOW);
+              }
+
+              @Override
+              public void close() throws IOException {
+                upload.close();
+              }
+            };
+          }
+        };
+    try (Repository repository = TestRepository.FACTORY.open(setup(WritePolicy.ALL, liar, diskB))) {
+      assertThatThrownBy(() -> backUp(repository, FILES))
+          .isInstanceOf(StorageException.OutcomeUnknown.class);
+      repository.refresh();
+      assertThat(repository.backups(Optional.empty())).isEmpty();
+    }
   }
 
   @Test

@@ -82,8 +82,15 @@ public final class Parallel {
       pool.shutdownNow();
       awaitEnd(pool);
     }
+    if (failure != null) {
+      throw thrown(failure);
+    }
+  }
+
+  /** What another thread met, as an IOException to throw; what is none is thrown here. */
+  public static IOException thrown(Throwable failure) {
     if (failure instanceof IOException e) {
-      throw e;
+      return e;
     }
     if (failure instanceof RuntimeException e) {
       throw e;
@@ -91,10 +98,14 @@ public final class Parallel {
     if (failure instanceof Error e) {
       throw e;
     }
+    return new IOException(failure);
   }
 
-  /** Nobody may ask the store any more when the caller closes it. */
-  private static void awaitEnd(ExecutorService pool) {
+  /**
+   * Returns when a pool that was shut down does nothing any more, however often it is interrupted:
+   * nobody may ask the store when the caller closes it.
+   */
+  public static void awaitEnd(ExecutorService pool) {
     boolean interrupted = false;
     while (!pool.isTerminated()) {
       try {

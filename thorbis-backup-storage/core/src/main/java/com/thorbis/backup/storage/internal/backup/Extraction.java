@@ -7,6 +7,7 @@ import com.thorbis.backup.spi.repository.BackupReader.FileTarget;
 import com.thorbis.backup.spi.repository.RepositoryException;
 import com.thorbis.backup.spi.repository.RunControl;
 import com.thorbis.backup.spi.repository.StoredFile;
+import com.thorbis.backup.storage.internal.Parallel;
 import com.thorbis.backup.storage.internal.pack.Fingerprint;
 import com.thorbis.backup.storage.internal.pack.PackReader;
 import com.thorbis.backup.storage.internal.pack.PackRef;
@@ -150,13 +151,7 @@ final class Extraction implements AutoCloseable {
         }
       }
     }
-    while (!fetchers.isTerminated()) {
-      try {
-        fetchers.awaitTermination(1, TimeUnit.MINUTES);
-      } catch (InterruptedException e) {
-        interrupted = true;
-      }
-    }
+    Parallel.awaitEnd(fetchers);
     if (interrupted) {
       Thread.currentThread().interrupt();
     }

@@ -45,7 +45,6 @@ import java.util.concurrent.ExecutionException;
 import java.util.concurrent.ExecutorService;
 import java.util.concurrent.Executors;
 import java.util.concurrent.FutureTask;
-import java.util.concurrent.TimeUnit;
 import org.jspecify.annotations.Nullable;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
@@ -335,16 +334,7 @@ final class Leftovers implements KnownPieces, AutoCloseable {
       Thread.currentThread().interrupt();
       throw new InterruptedIOException("Interrupted while a pack was read back");
     } catch (ExecutionException e) {
-      if (e.getCause() instanceof IOException cause) {
-        throw cause;
-      }
-      if (e.getCause() instanceof RuntimeException cause) {
-        throw cause;
-      }
-      if (e.getCause() instanceof Error cause) {
-        throw cause;
-      }
-      throw new IOException(e.getCause());
+      throw Parallel.thrown(e.getCause());
     }
   }
 
@@ -428,18 +418,7 @@ final class Leftovers implements KnownPieces, AutoCloseable {
   @Override
   public void close() {
     ahead.shutdownNow();
-    boolean interrupted = false;
-    // Nobody may ask the store any more when this returns.
-    while (!ahead.isTerminated()) {
-      try {
-        ahead.awaitTermination(1, TimeUnit.MINUTES);
-      } catch (InterruptedException e) {
-        interrupted = true;
-      }
-    }
+    Parallel.awaitEnd(ahead);
     checks.forEach(PackCheck::close);
-    if (interrupted) {
-      Thread.currentThread().interrupt();
-    }
   }
 }

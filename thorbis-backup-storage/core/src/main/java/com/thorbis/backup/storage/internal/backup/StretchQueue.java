@@ -1,5 +1,6 @@
 package com.thorbis.backup.storage.internal.backup;
 
+import com.thorbis.backup.storage.internal.Parallel;
 import java.io.IOException;
 import java.io.InterruptedIOException;
 import java.util.ArrayDeque;
@@ -12,7 +13,6 @@ import java.util.concurrent.ExecutorService;
 import java.util.concurrent.Executors;
 import java.util.concurrent.Future;
 import java.util.concurrent.LinkedBlockingQueue;
-import java.util.concurrent.TimeUnit;
 import java.util.function.Supplier;
 import java.util.stream.Stream;
 import org.jspecify.annotations.Nullable;
@@ -95,19 +95,8 @@ final class StretchQueue implements AutoCloseable {
   @Override
   public void close() {
     threads.shutdownNow();
-    boolean interrupted = false;
-    // Nobody may ask the store any more when this returns.
-    while (!threads.isTerminated()) {
-      try {
-        threads.awaitTermination(1, TimeUnit.MINUTES);
-      } catch (InterruptedException e) {
-        interrupted = true;
-      }
-    }
+    Parallel.awaitEnd(threads);
     workers.forEach(PageDiff::close);
-    if (interrupted) {
-      Thread.currentThread().interrupt();
-    }
   }
 
   private void handOnReady() throws IOException {
@@ -123,7 +112,7 @@ final class StretchQueue implements AutoCloseable {
       next.compared().get();
     } catch (ExecutionException e) {
       failure = e.getCause();
-      throw unwrap(failure);
+      throw Parallel.thrown(failure);
     } catch (InterruptedException e) {
       failure = e;
       Thread.currentThread().interrupt();
@@ -137,7 +126,7 @@ final class StretchQueue implements AutoCloseable {
 
   private void requireHealthy() throws IOException {
     if (failure != null) {
-      throw unwrap(failure);
+      throw Parallel.thrown(failure);
     }
   }
 
@@ -149,18 +138,5 @@ final class StretchQueue implements AutoCloseable {
     } finally {
       idle.add(diff);
     }
-  }
-
-  private static IOException unwrap(@Nullable Throwable cause) {
-    if (cause instanceof IOException e) {
-      return e;
-    }
-    if (cause instanceof RuntimeException e) {
-      throw e;
-    }
-    if (cause instanceof Error e) {
-      throw e;
-    }
-    return new IOException(cause);
   }
 }

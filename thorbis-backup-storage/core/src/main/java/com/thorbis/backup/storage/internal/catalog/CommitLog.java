@@ -693,6 +693,24 @@ public final class CommitLog {
     return store;
   }
 
+  /**
+   * The last commit of so many that a store holds; 0 for none. A store gets them without gaps, and
+   * each is looked for by name: a listing may be short.
+   */
+  public static long lastOn(ObjectStore store, long most) throws IOException {
+    long least = 0;
+    long beyond = most + 1;
+    while (beyond - least > 1) {
+      long middle = (least + beyond) >>> 1;
+      if (store.head(ObjectNames.commit(middle)).isPresent()) {
+        least = middle;
+      } else {
+        beyond = middle;
+      }
+    }
+    return least;
+  }
+
   /** Whether any commit lies beyond the first missing one: then that one is lost. */
   private boolean laterExists() throws IOException {
     ObjectKey missing = ObjectNames.commit(sequence + 1);

@@ -303,7 +303,10 @@ public final class CopySet implements ObjectStore, Outcomes.Spread {
   /** Runs the write that decides; what is unclear is settled on the primary alone. */
   ObjectInfo decide(ObjectKey key, Outcomes.Write write, Outcomes.Look look) throws IOException {
     try {
-      return write.run();
+      ObjectInfo info = write.run();
+      // Asked by itself: once the others have the object, the whole set shows it.
+      Outcomes.requireShown(primary(), key, info.length());
+      return info;
     } catch (StorageException.AlreadyExists e) {
       ensure(key);
       throw e;

@@ -68,7 +68,12 @@ public final class Outcomes {
     requireShown(store, key, length);
   }
 
-  private static void requireShown(ObjectStore store, ObjectKey key, long length)
+  /**
+   * Proves that a store shows what it said it took.
+   *
+   * @throws StorageException.OutcomeUnknown if it does not, or does not say
+   */
+  public static void requireShown(ObjectStore store, ObjectKey key, long length)
       throws IOException {
     Optional<ObjectInfo> shown;
     try {

@@ -3,6 +3,7 @@ package com.thorbis.backup.storage.internal.pack;
 import com.thorbis.backup.crypto.EpochKey;
 import com.thorbis.backup.crypto.ObjectId;
 import com.thorbis.backup.spi.storage.ObjectStore;
+import com.thorbis.backup.storage.internal.Parallel;
 import java.io.IOException;
 import java.io.InterruptedIOException;
 import java.security.SecureRandom;
@@ -14,7 +15,6 @@ import java.util.concurrent.ExecutionException;
 import java.util.concurrent.ExecutorService;
 import java.util.concurrent.Executors;
 import java.util.concurrent.Future;
-import java.util.concurrent.TimeUnit;
 import java.util.function.Supplier;
 import org.jspecify.annotations.Nullable;
 
@@ -154,37 +154,16 @@ public final class PackSet implements AutoCloseable {
         Thread.currentThread().interrupt();
         throw new InterruptedIOException("Interrupted while packs were being stored");
       } catch (ExecutionException e) {
-        Throwable cause = e.getCause();
-        if (cause instanceof IOException failure) {
-          throw failure;
-        }
-        if (cause instanceof RuntimeException failure) {
-          throw failure;
-        }
-        if (cause instanceof Error failure) {
-          throw failure;
-        }
-        throw new IOException(cause);
+        throw Parallel.thrown(e.getCause());
       }
     }
   }
 
   /** Nobody may ask the store any more when this returns. */
   private void stopPublisher() {
-    if (publisher == null) {
-      return;
-    }
-    publisher.shutdown();
-    boolean interrupted = false;
-    while (!publisher.isTerminated()) {
-      try {
-        publisher.awaitTermination(1, TimeUnit.MINUTES);
-      } catch (InterruptedException e) {
-        interrupted = true;
-      }
-    }
-    if (interrupted) {
-      Thread.currentThread().interrupt();
+    if (publisher != null) {
+      publisher.shutdown();
+      Parallel.awaitEnd(publisher);
     }
   }
 

@@ -8,7 +8,6 @@ import com.thorbis.backup.api.VerifyReport.Damage;
 import com.thorbis.backup.api.VerifyRequest;
 import com.thorbis.backup.spi.repository.Copy;
 import com.thorbis.backup.spi.repository.RunControl;
-import com.thorbis.backup.spi.storage.ListPage;
 import com.thorbis.backup.spi.storage.ObjectInfo;
 import com.thorbis.backup.spi.storage.ObjectKey;
 import com.thorbis.backup.spi.storage.StorageException;
@@ -212,8 +211,9 @@ public final class CopyChecks {
   }
 
   private Optional<VerifyReport> verify(VerifyRequest request, Copy copy) throws IOException {
-    long last = lastCommit(copy);
-    long behind = services.log().sequence() - last;
+    long all = services.log().sequence();
+    long last = CommitLog.lastOn(copy.store(), all);
+    long behind = all - last;
     if (behind > 0) {
       control
           .progress()
@@ -251,19 +251,6 @@ public final class CopyChecks {
                 id ->
                     services.log().catalog().kept(id).stream()
                         .anyMatch(kept -> !kept.fate().sweeping()));
-  }
-
-  private static long lastCommit(Copy copy) throws IOException {
-    long last = 0;
-    Optional<String> after = Optional.empty();
-    do {
-      ListPage page = copy.store().list(ObjectNames.COMMITS, after);
-      for (ObjectInfo info : page.objects()) {
-        last = Math.max(last, ObjectNames.sequence(info.key()).orElse(0));
-      }
-      after = page.next();
-    } while (after.isPresent());
-    return last;
   }
 
   private boolean isWhole(Damage damage, Copy on) throws IOException {

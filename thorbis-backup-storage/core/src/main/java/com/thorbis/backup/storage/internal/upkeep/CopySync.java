@@ -148,20 +148,11 @@ public final class CopySync {
   /** A copy whose last commit is another than the log's was written to by itself. */
   private void requireSameHistory(Target target, long last) throws IOException {
     try {
-      long least = 0;
-      long beyond = last + 1;
-      while (beyond - least > 1) {
-        long middle = (least + beyond) / 2;
-        if (target.copy.store().head(ObjectNames.commit(middle)).isPresent()) {
-          least = middle;
-        } else {
-          beyond = middle;
-        }
-      }
-      if (least == 0) {
+      long there = CommitLog.lastOn(target.copy.store(), last);
+      if (there == 0) {
         return;
       }
-      ObjectKey key = ObjectNames.commit(least);
+      ObjectKey key = ObjectNames.commit(there);
       if (!transfer.isWhole(key, target.copy.store())) {
         target.stop(key + " is damaged there. Run copies heal");
       }

@@ -238,10 +238,20 @@ public final class SealedWalArchive implements WalArchive {
   @Override
   public Optional<byte[]> summary(Timeline timeline, Lsn start) throws IOException {
     WalSegment first = summarized(timeline, start);
+    return nearest(timeline, life -> readSummary(ObjectNames.summary(tree, life, first)));
+  }
+
+  /** What one life of the cluster has. */
+  @FunctionalInterface
+  private interface Look<T> {
+    Optional<T> in(String incarnation) throws IOException;
+  }
+
+  /** What the nearest of the lives has that share a timeline. */
+  private <T> Optional<T> nearest(Timeline timeline, Look<T> look) throws IOException {
     for (Ancestor ancestor : lineage) {
       if (ancestor.shares(timeline)) {
-        Optional<byte[]> found =
-            readSummary(ObjectNames.summary(tree, ancestor.incarnation(), first));
+        Optional<T> found = look.in(ancestor.incarnation());
         if (found.isPresent()) {
           return found;
         }
@@ -268,15 +278,7 @@ public final class SealedWalArchive implements WalArchive {
   @Override
   public Optional<WalContent> open(WalSegment segment) throws IOException {
     requireSize(segment);
-    for (Ancestor ancestor : lineage) {
-      if (ancestor.shares(segment.timeline())) {
-        Optional<WalContent> found = open(ancestor.incarnation(), segment);
-        if (found.isPresent()) {
-          return found;
-        }
-      }
-    }
-    return Optional.empty();
+    return nearest(segment.timeline(), life -> open(life, segment));
   }
 
   @Override
@@ -305,16 +307,7 @@ public final class SealedWalArchive implements WalArchive {
 
   @Override
   public Optional<byte[]> history(Timeline timeline) throws IOException {
-    for (Ancestor ancestor : lineage) {
-      if (ancestor.shares(timeline)) {
-        Optional<byte[]> found =
-            readHistory(ObjectNames.history(tree, ancestor.incarnation(), timeline));
-        if (found.isPresent()) {
-          return found;
-        }
-      }
-    }
-    return Optional.empty();
+    return nearest(timeline, life -> readHistory(ObjectNames.history(tree, life, timeline)));
   }
 
   @Override
