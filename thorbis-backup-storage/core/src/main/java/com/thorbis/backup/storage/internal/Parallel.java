@@ -88,7 +88,7 @@ public final class Parallel {
   }
 
   /** What another thread met, as an IOException to throw; what is none is thrown here. */
-  public static IOException thrown(Throwable failure) {
+  public static IOException thrown(@Nullable Throwable failure) {
     if (failure instanceof IOException e) {
       return e;
     }
