@@ -182,6 +182,15 @@ public final class ThorbisBackup implements AutoCloseable {
     return call(() -> repository().planPrune(request));
   }
 
+  /**
+   * What retention will have left of a source at dates to come, if every backup of the schedule
+   * succeeds and is verified. Changes nothing.
+   */
+  public List<RetentionForecast> forecast(
+      String source, RetentionPolicy policy, List<Instant> schedule, List<Instant> dates) {
+    return call(() -> repository().forecast(source, policy, schedule, dates));
+  }
+
   /** Removes what was given up earlier, and gives up what a policy lets go of; or one backup. */
   public PruneReport prune(PruneRequest request, RunControl control) {
     return call(() -> repository().prune(request, control));

@@ -40,6 +40,21 @@ final class PruneCommand extends Job {
   @Option(names = "--plan", description = "Say what would go and why; change nothing.")
   boolean planOnly;
 
+  @Option(
+      names = "--forecast",
+      paramLabel = "TIME",
+      description = {
+        "Say what retention will have left until so far ahead, such as 400d, if every backup",
+        "succeeds and is verified; change nothing."
+      })
+  @Nullable String forecast;
+
+  @Option(
+      names = "--every",
+      paramLabel = "TIME",
+      description = "With --forecast: how often a backup is made. Default: 1d.")
+  @Nullable String every;
+
   @Option(names = "--yes", description = "Do it without asking.")
   boolean yes;
 
@@ -59,6 +74,12 @@ final class PruneCommand extends Job {
   @Override
   public Integer call() {
     String chosen = backup;
+    if (forecast != null) {
+      return forecast(forecast, chosen);
+    }
+    if (every != null) {
+      throw Failure.usage("--every is of no use without --forecast", "Say how far ahead to look.");
+    }
     if (chosen == null) {
       if (allowLast) {
         throw Failure.usage("--allow-last is of no use without --backup", "Name a backup.");
@@ -70,6 +91,23 @@ final class PruneCommand extends Job {
       throw Failure.usage("--backup goes with neither SOURCE nor --allow-many", "Leave them out.");
     }
     return run(opened -> List.of(request(opened, chosen)));
+  }
+
+  private int forecast(String ahead, @Nullable String chosen) {
+    if (chosen != null || yes || allowMany || allowLast) {
+      throw Failure.usage(
+          "--forecast goes with none of --backup, --yes, --allow-many and --allow-last",
+          "Leave them out: a forecast changes nothing.");
+    }
+    PruneForecast forecast = PruneForecast.until(ahead, every == null ? "1d" : every);
+    Map<String, RetentionPolicy> policies = policies();
+    return thorbis()
+        .reading(
+            opened -> {
+              policies.forEach((name, policy) -> forecast.of(opened, name, policy));
+              thorbis().print(forecast.json(), forecast::show);
+              return Exit.DONE;
+            });
   }
 
   private int run(Function<ThorbisBackup, List<PruneRequest.Builder>> requests) {

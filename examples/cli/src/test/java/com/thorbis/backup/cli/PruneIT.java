@@ -103,6 +103,15 @@ class PruneIT {
     assertThat(ok("verify --json", 0).out()).contains("\"damaged\":[]");
     assertThat(ok("list --json", 0).out()).contains("\"verifiedAt\":\"2");
 
+    assertThat(ok("prune orders --forecast 400d --every 7d", 0).out())
+        .contains("KEPT BY")
+        .contains("1 yearly");
+    assertThat(ok("prune --forecast 400d --json", 0).out())
+        .startsWith("{\"items\":[{\"source\":\"orders\"")
+        .contains("\"rules\":{");
+    assertThat(ok("prune --forecast soon", 2).err()).contains("no length of time");
+    assertThat(ok("prune --every 1d", 2).err()).contains("--forecast");
+
     Result plan = ok("prune --plan --json", 0);
     assertThat(plan.out())
         .startsWith("{\"items\":[{\"backup\":\"" + ids.get(0) + "\",\"source\":\"orders\"")

@@ -10,6 +10,7 @@ import com.thorbis.backup.api.HealReport;
 import com.thorbis.backup.api.PrunePlan;
 import com.thorbis.backup.api.PruneReport;
 import com.thorbis.backup.api.PruneRequest;
+import com.thorbis.backup.api.RetentionForecast;
 import com.thorbis.backup.api.RetentionPolicy;
 import com.thorbis.backup.api.SyncReport;
 import com.thorbis.backup.api.VerifyReport;
@@ -95,6 +96,19 @@ public interface Repository extends AutoCloseable {
   /** What this request would do now; its own plan is not looked at. Changes nothing. */
   default PrunePlan planPrune(PruneRequest request) throws IOException {
     return planPrune(request.source(), request.policy());
+  }
+
+  /**
+   * What retention will have left at dates to come, if it runs after each backup and at each date,
+   * and every backup is verified. Changes nothing.
+   *
+   * @param schedule when backups to come will stop
+   * @param dates when to look
+   */
+  default List<RetentionForecast> forecast(
+      String source, RetentionPolicy policy, List<Instant> schedule, List<Instant> dates)
+      throws IOException {
+    throw new UnsupportedOperationException("forecast");
   }
 
   /**

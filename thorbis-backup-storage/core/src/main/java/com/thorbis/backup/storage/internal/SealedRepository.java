@@ -11,6 +11,7 @@ import com.thorbis.backup.api.HealReport;
 import com.thorbis.backup.api.PrunePlan;
 import com.thorbis.backup.api.PruneReport;
 import com.thorbis.backup.api.PruneRequest;
+import com.thorbis.backup.api.RetentionForecast;
 import com.thorbis.backup.api.RetentionPolicy;
 import com.thorbis.backup.api.SyncReport;
 import com.thorbis.backup.api.VerifyReport;
@@ -208,6 +209,19 @@ public final class SealedRepository implements Repository {
   @Override
   public PrunePlan planPrune(PruneRequest request) throws IOException {
     return pruner(request).plan();
+  }
+
+  @Override
+  public List<RetentionForecast> forecast(
+      String source, RetentionPolicy policy, List<Instant> schedule, List<Instant> dates)
+      throws IOException {
+    Instant now = services.store().now();
+    return Retention.simulate(
+        policy,
+        source,
+        pruner(source, policy).live().stream().map(kept -> candidate(kept, now)).toList(),
+        schedule,
+        dates);
   }
 
   @Override

@@ -109,6 +109,13 @@ public final class Pruner {
     return new RetentionPlan(source, now, "", decisions, List.of(), List.of());
   }
 
+  /** The backups of the source that were not given up, in the order of their commits. */
+  public List<Catalog.Kept> live() throws IOException {
+    services.log().refresh();
+    requireSource();
+    return live(services.log().catalog());
+  }
+
   /** What would be done now. */
   public PrunePlan plan() throws IOException {
     Instant now = services.store().now();

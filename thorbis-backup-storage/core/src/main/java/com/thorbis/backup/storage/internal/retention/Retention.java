@@ -2,6 +2,7 @@ package com.thorbis.backup.storage.internal.retention;
 
 import com.thorbis.backup.api.BackupId;
 import com.thorbis.backup.api.Lsn;
+import com.thorbis.backup.api.RetentionForecast;
 import com.thorbis.backup.api.RetentionPlan;
 import com.thorbis.backup.api.RetentionPlan.Decision;
 import com.thorbis.backup.api.RetentionPlan.WalKeep;
@@ -110,39 +111,13 @@ public final class Retention {
    * @param dates when to look, in order
    * @return what is left at each date
    */
-  public static List<Forecast> simulate(
+  public static List<RetentionForecast> simulate(
       RetentionPolicy policy,
       String source,
       List<Candidate> history,
       List<Instant> schedule,
       List<Instant> dates) {
     return new Simulation(policy, source, history).run(schedule, dates);
-  }
-
-  /** The moments from the one after {@code start} to {@code end} at a fixed distance. */
-  public static List<Instant> every(Duration interval, Instant start, Instant end) {
-    if (interval.isZero() || interval.isNegative()) {
-      throw new IllegalArgumentException("Not an interval: " + interval);
-    }
-    List<Instant> moments = new ArrayList<>();
-    for (Instant at = start.plus(interval); !at.isAfter(end); at = at.plus(interval)) {
-      moments.add(at);
-    }
-    return moments;
-  }
-
-  /**
-   * What is left at a date to come.
-   *
-   * @param date which
-   * @param backups what is left, in the order of commits
-   * @param plan what retention decided then
-   */
-  public record Forecast(Instant date, List<Candidate> backups, RetentionPlan plan) {
-    /** Copies the list. */
-    public Forecast {
-      backups = List.copyOf(backups);
-    }
   }
 
   private RetentionPlan plan() {

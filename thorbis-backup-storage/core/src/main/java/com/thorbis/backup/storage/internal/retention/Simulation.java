@@ -6,6 +6,7 @@ import com.thorbis.backup.api.BackupStatus;
 import com.thorbis.backup.api.BackupType;
 import com.thorbis.backup.api.ClusterIdentity;
 import com.thorbis.backup.api.Lsn;
+import com.thorbis.backup.api.RetentionForecast;
 import com.thorbis.backup.api.RetentionPlan;
 import com.thorbis.backup.api.RetentionPolicy;
 import com.thorbis.backup.api.Timeline;
@@ -38,9 +39,9 @@ final class Simulation {
     backups.sort(Comparator.comparingLong(Candidate::sequence));
   }
 
-  List<Retention.Forecast> run(List<Instant> schedule, List<Instant> dates) {
+  List<RetentionForecast> run(List<Instant> schedule, List<Instant> dates) {
     Deque<Instant> upcoming = new ArrayDeque<>(schedule.stream().sorted().toList());
-    List<Retention.Forecast> forecasts = new ArrayList<>();
+    List<RetentionForecast> forecasts = new ArrayList<>();
     for (Instant date : dates.stream().sorted().toList()) {
       while (!upcoming.isEmpty() && !upcoming.peek().isAfter(date)) {
         Instant moment = upcoming.remove();
@@ -48,7 +49,8 @@ final class Simulation {
         apply(moment);
       }
       RetentionPlan plan = apply(date);
-      forecasts.add(new Retention.Forecast(date, backups, plan));
+      forecasts.add(
+          new RetentionForecast(date, backups.stream().map(Candidate::backup).toList(), plan));
     }
     return forecasts;
   }

@@ -3,9 +3,11 @@ package com.thorbis.backup.storage.internal.retention;
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatIllegalArgumentException;
 
+import com.thorbis.backup.api.BackupDescriptor;
 import com.thorbis.backup.api.BackupId;
 import com.thorbis.backup.api.BackupStatus;
 import com.thorbis.backup.api.Lsn;
+import com.thorbis.backup.api.RetentionForecast;
 import com.thorbis.backup.api.RetentionPlan;
 import com.thorbis.backup.api.RetentionPlan.WalKeep;
 import com.thorbis.backup.api.RetentionPolicy;
@@ -26,6 +28,7 @@ import java.util.HashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.Optional;
+import java.util.stream.Stream;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.ValueSource;
@@ -549,16 +552,20 @@ class RetentionTest {
     Instant end = Instant.parse("2036-01-01T02:00:00Z");
     List<Instant> dates =
         List.of(start.plus(Duration.ofDays(10)), Instant.parse("2027-01-01T12:00:00Z"), end);
-    List<Retention.Forecast> forecasts =
+    List<RetentionForecast> forecasts =
         Retention.simulate(
             policy,
             History.SOURCE,
             List.of(),
-            Retention.every(Duration.ofDays(1), start, end),
+            Stream.iterate(
+                    start.plus(Duration.ofDays(1)),
+                    at -> !at.isAfter(end),
+                    at -> at.plus(Duration.ofDays(1)))
+                .toList(),
             dates);
-    assertThat(forecasts).extracting(Retention.Forecast::date).containsExactlyElementsOf(dates);
+    assertThat(forecasts).extracting(RetentionForecast::at).containsExactlyElementsOf(dates);
     assertThat(forecasts.get(0).backups()).hasSize(10);
-    Retention.Forecast tenYears = forecasts.get(2);
+    RetentionForecast tenYears = forecasts.get(2);
     assertThat(periods(tenYears.plan(), "daily")).hasSize(30);
     assertThat(periods(tenYears.plan(), "weekly")).hasSize(12);
     assertThat(periods(tenYears.plan(), "monthly")).hasSize(12);
@@ -568,24 +575,29 @@ class RetentionTest {
     assertThat(tenYears.backups()).hasSize(30 + 7 + 10 + 5);
     assertThat(tenYears.plan().alarms()).isEmpty();
     assertThat(tenYears.plan().kept())
-        .isEqualTo(tenYears.backups().stream().map(Candidate::id).toList());
+        .isEqualTo(tenYears.backups().stream().map(BackupDescriptor::id).toList());
+  }
+
+  private static List<BackupDescriptor> descriptors(List<Candidate> candidates) {
+    return candidates.stream().map(Candidate::backup).toList();
   }
 
   @Test
   void aForecastGoesOnFromTheHistory() {
     daily("2026-01-01", 10);
     Instant last = history.last().stoppedAt();
-    List<Retention.Forecast> forecasts =
+    List<RetentionForecast> forecasts =
         Retention.simulate(
             policy().daily(4).build(),
             History.SOURCE,
             history.backups(),
             List.of(last.plus(Duration.ofDays(1))),
             List.of(last, last.plus(Duration.ofDays(1)), last.plus(Duration.ofDays(400))));
-    assertThat(forecasts.get(0).backups()).isEqualTo(history.backups().subList(6, 10));
-    assertThat(forecasts.get(1).backups()).startsWith(history.backups().get(7)).hasSize(4);
+    assertThat(forecasts.get(0).backups()).isEqualTo(descriptors(history.backups().subList(6, 10)));
+    assertThat(forecasts.get(1).backups()).startsWith(history.backups().get(7).backup()).hasSize(4);
     assertThat(forecasts.get(2).backups()).isEqualTo(forecasts.get(1).backups());
-    assertThat(forecasts.get(1).backups().get(3).line()).isEqualTo(history.last().line());
+    assertThat(forecasts.get(1).backups().get(3).timeline())
+        .isEqualTo(history.last().backup().timeline());
   }
 
   // The examples of docs/retention.md
