@@ -5,6 +5,7 @@ import static org.assertj.core.api.Assertions.catchThrowableOfType;
 
 import com.thorbis.backup.api.BackupException;
 import java.time.Instant;
+import java.util.TimeZone;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.CsvSource;
 import org.junit.jupiter.params.provider.ValueSource;
@@ -29,7 +30,7 @@ class TimesTest {
   @ParameterizedTest
   @ValueSource(
       strings = {"2026-01-02", "2026-01-02 03:04", "2026-01-02T03:04:05", "2026-01-02 03:04:05.1"})
-  void refusesAMomentWithoutAZone(String text) {
+  void w20AMomentWithoutAZoneIsRefused(String text) {
     BackupException failure = failure(text);
 
     assertThat(failure).hasMessageContaining("does not say in which time zone");
@@ -46,10 +47,30 @@ class TimesTest {
         "2026-01-02Z",
         "2026-01-02T03:04:05.1234567Z",
         "2026-01-02T03:04:05 Europe/Berlin",
-        "1767323045"
+        "1767323045",
+        "2016-12-31T23:59:60Z"
       })
   void refusesWhatIsNoMoment(String text) {
     assertThat(failure(text)).hasMessageContaining("is not a moment");
+  }
+
+  @ParameterizedTest
+  @ValueSource(
+      strings = {"UTC", "Asia/Kolkata", "Europe/Berlin", "America/St_Johns", "Pacific/Apia"})
+  void w20NoClocksZoneAndNoSummerTimeMovesAMoment(String zone) {
+    TimeZone before = TimeZone.getDefault();
+    TimeZone.setDefault(TimeZone.getTimeZone(zone));
+    try {
+      // Where clocks in Berlin leave an hour out, and where they run through one twice.
+      assertThat(Times.parse("--to-time", "2026-03-29 02:30:00+01:00"))
+          .isEqualTo(Instant.parse("2026-03-29T01:30:00Z"));
+      assertThat(Times.parse("--to-time", "2026-10-25 02:30:00+02:00"))
+          .isEqualTo(Instant.parse("2026-10-25T00:30:00Z"));
+      assertThat(Times.parse("--to-time", "2026-10-25 02:30:00+01:00"))
+          .isEqualTo(Instant.parse("2026-10-25T01:30:00Z"));
+    } finally {
+      TimeZone.setDefault(before);
+    }
   }
 
   private static BackupException failure(String text) {

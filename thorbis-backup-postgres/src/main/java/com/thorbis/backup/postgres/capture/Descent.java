@@ -2,12 +2,14 @@ package com.thorbis.backup.postgres.capture;
 
 import com.thorbis.backup.api.BackupException;
 import com.thorbis.backup.api.FailureKind;
+import com.thorbis.backup.postgres.plan.FenceMark;
 import com.thorbis.backup.postgres.settings.PostgresSettings;
 import com.thorbis.backup.postgres.wal.TimelineHistory;
 import com.thorbis.backup.postgres.wire.ReplicationConnection.SystemIdentity;
 import com.thorbis.backup.postgres.wire.ServerSession;
 import com.thorbis.backup.spi.repository.SourceInfo;
 import java.io.IOException;
+import java.util.Optional;
 
 /**
  * Tells the cluster that leads a source's life now from the one that it replaced: both have one
@@ -17,14 +19,16 @@ public final class Descent {
   private Descent() {}
 
   /**
-   * Refuses a server that is not of the source's current life.
+   * Refuses a server that is not of the source's current life: one that was restored and not
+   * adopted, or the one that an adopted one replaced.
    *
-   * @throws BackupException code {@code source.abandoned}
+   * @throws BackupException code {@code source.fenced} or {@code source.abandoned}
    */
   public static void require(
       PostgresSettings settings, SourceInfo source, ServerSession connection, SystemIdentity server)
       throws IOException {
     if (source.current().fork().isEmpty()) {
+      requireNoFence(settings, connection);
       return;
     }
     SourceInfo.Fork fork = source.current().fork().get();
@@ -59,5 +63,26 @@ public final class Descent {
           .detail("forkLsn", fork.position().toString())
           .build();
     }
+    // Between being adopted and being let out it is ours already.
+    Optional<String> mark = mark(connection);
+    if (mark.isPresent() && !mark.get().endsWith("/" + fork.parent())) {
+      requireNoFence(settings, connection);
+    }
+  }
+
+  /**
+   * Refuses a restored cluster that writes. One in recovery writes nothing of its own, so that a
+   * standby which was restored serves as one.
+   */
+  static void requireNoFence(PostgresSettings settings, ServerSession connection)
+      throws IOException {
+    Optional<String> mark = mark(connection);
+    if (mark.isPresent() && !connection.show("in_hot_standby").equals("on")) {
+      throw FenceMark.refusal("The server at " + settings.address(), settings.source(), mark.get());
+    }
+  }
+
+  private static Optional<String> mark(ServerSession connection) throws IOException {
+    return connection.find(FenceMark.SETTING);
   }
 }

@@ -88,6 +88,9 @@ final class StreamSession {
     /** Streaming has begun. */
     default void streaming(Timeline timeline, Lsn from) {}
 
+    /** The timeline has ended and another follows; whoever objects throws. */
+    default void switching() throws IOException {}
+
     /** So many bytes came. */
     default void received(int bytes) {}
 
@@ -318,6 +321,7 @@ final class StreamSession {
           .remedy("Check which server the URL names.")
           .build();
     }
+    listener.switching();
     archive.storeHistory(next.timeline(), content);
     LOG.info(
         "source timeline={} ended at {}, follows timeline={}", ended, next.lsn(), next.timeline());

@@ -47,6 +47,7 @@ public final class WalReceiver {
       Set.of(
           "source.identity-mismatch",
           "source.abandoned",
+          "source.fenced",
           "wal.identity-mismatch",
           "wal.conflict",
           "wal.timeline-diverged");
@@ -185,7 +186,7 @@ public final class WalReceiver {
             Optional.of(settings.slot()),
             new StreamSession.Options(
                 settings.shipInterval(), settings.readTimeout(), acknowledged),
-            new Watcher())
+            new Watcher(connection))
         .run(start, control.cancellation()::requested);
   }
 
@@ -219,7 +220,7 @@ public final class WalReceiver {
 
   private JournalDrain drain(WalJournal journal, WalArchive archive) {
     return new JournalDrain(
-        journal, archive, settings.shipInterval(), new Watcher()::durable, progress::warning);
+        journal, archive, settings.shipInterval(), (timeline, end) -> stored(), progress::warning);
   }
 
   private Path journalFolder(String incarnation) {
@@ -316,6 +317,20 @@ public final class WalReceiver {
     AwaitingBackups.settle(repository, settings.source());
   }
 
+  private void stored() {
+    if (System.nanoTime() - lastSettled < SETTLE_INTERVAL.toNanos()) {
+      return;
+    }
+    try {
+      repository.refresh();
+      settle();
+    } catch (IOException e) {
+      // The backups go on waiting; the next time settles them.
+      lastSettled = System.nanoTime();
+      LOG.warn("source={} could not look for waiting backups", settings.source(), e);
+    }
+  }
+
   private void sleep() throws IOException {
     long millis = pause.toMillis();
     long jittered = millis / 2 + ThreadLocalRandom.current().nextLong(millis / 2 + 1);
@@ -324,6 +339,12 @@ public final class WalReceiver {
   }
 
   private final class Watcher implements StreamSession.Listener {
+    private final ReplicationConnection connection;
+
+    Watcher(ReplicationConnection connection) {
+      this.connection = connection;
+    }
+
     @Override
     public void streaming(Timeline timeline, Lsn from) {
       streamed = true;
@@ -346,6 +367,11 @@ public final class WalReceiver {
     }
 
     @Override
+    public void switching() throws IOException {
+      Descent.requireNoFence(settings, connection);
+    }
+
+    @Override
     public void received(int count) {
       pause = FIRST_PAUSE;
       progress.advance(bytes.addAndGet(count), -1);
@@ -353,17 +379,7 @@ public final class WalReceiver {
 
     @Override
     public void durable(Timeline timeline, Lsn end) {
-      if (System.nanoTime() - lastSettled < SETTLE_INTERVAL.toNanos()) {
-        return;
-      }
-      try {
-        repository.refresh();
-        settle();
-      } catch (IOException e) {
-        // The backups go on waiting; the next time settles them.
-        lastSettled = System.nanoTime();
-        LOG.warn("source={} could not look for waiting backups", settings.source(), e);
-      }
+      stored();
     }
   }
 }

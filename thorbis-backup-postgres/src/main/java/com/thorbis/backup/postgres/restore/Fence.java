@@ -1,6 +1,7 @@
 package com.thorbis.backup.postgres.restore;
 
 import com.thorbis.backup.api.BackupId;
+import com.thorbis.backup.postgres.plan.FenceMark;
 import com.thorbis.backup.postgres.plan.RecoverySettings;
 import com.thorbis.backup.postgres.settings.PostgresSettings;
 import com.thorbis.backup.postgres.wire.SqlConnections;
@@ -26,11 +27,7 @@ import java.util.stream.Collectors;
  * line of a name wins.
  */
 public final class Fence {
-  /**
-   * The setting that tells a fenced cluster: {@code BACKUP/INCARNATION}. Servers take settings of
-   * unknown extensions as they are, and every session can read them.
-   */
-  public static final String MARKER = "thorbis.fenced";
+  static final String MARKER = FenceMark.SETTING;
 
   /** What of the source's own settings the block replaces, for those who lift the fence. */
   static final String BEFORE = "thorbis.before";

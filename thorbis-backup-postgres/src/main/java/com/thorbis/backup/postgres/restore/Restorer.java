@@ -200,7 +200,7 @@ public final class Restorer {
       List<String> next = new ArrayList<>();
       notes(reader, stored, prepared, control, next);
       if (!request.start()) {
-        announce(tree.root(), control);
+        announce(tree.root(), incarnation, control);
         next.add(
             "Keep running until recovery is over: thorbis wal serve "
                 + settings.source()
@@ -247,10 +247,10 @@ public final class Restorer {
               plan.wal().stream().mapToLong(r -> r.end().value() - r.start().value()).sum(),
               stages.totalMillis() - filesMillis));
       if (request.standby().isPresent()) {
-        announce(tree.root(), control);
+        announce(tree.root(), incarnation, control);
       }
       if (outcome.running() && request.action() == RestoreRequest.Action.PAUSE) {
-        announce(tree.root(), control);
+        announce(tree.root(), incarnation, control);
         next.add(
             "The server waits at the target. To go on, keep running: thorbis wal serve "
                 + settings.source());
@@ -341,9 +341,9 @@ public final class Restorer {
   }
 
   /** Without it the restore is as good, and the server's script asks the repository itself. */
-  private void announce(Path dataDirectory, RunControl control) {
+  private void announce(Path dataDirectory, String incarnation, RunControl control) {
     try {
-      new Registrations(settings).add(dataDirectory);
+      new Registrations(settings).add(dataDirectory, incarnation);
     } catch (IOException e) {
       control
           .progress()

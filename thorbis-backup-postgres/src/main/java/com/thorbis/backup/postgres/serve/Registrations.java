@@ -45,18 +45,23 @@ public final class Registrations {
             .resolve(settings.source().replaceAll("[^A-Za-z0-9_-]", "_"));
   }
 
-  /** A restored data directory and the file that tells of it. */
-  record Entry(Path file, Path dataDirectory) {}
+  /**
+   * A restored data directory and the file that tells of it.
+   *
+   * @param incarnation whose log it followed; nothing where an earlier version did not say
+   */
+  record Entry(Path file, String incarnation, Path dataDirectory) {}
 
-  /** Adds a data directory. */
-  public void add(Path dataDirectory) throws IOException {
+  /** Adds a data directory that follows the log of an incarnation. */
+  public void add(Path dataDirectory, String incarnation) throws IOException {
     Files.createDirectories(folder, FOLDER);
     String id = UUID.randomUUID().toString();
     Path temporary = folder.resolve("." + id);
     try (FileChannel channel =
         FileChannel.open(
             temporary, Set.of(StandardOpenOption.CREATE_NEW, StandardOpenOption.WRITE), FILE)) {
-      channel.write(ByteBuffer.wrap(dataDirectory.toString().getBytes(StandardCharsets.UTF_8)));
+      channel.write(
+          ByteBuffer.wrap((incarnation + "\n" + dataDirectory).getBytes(StandardCharsets.UTF_8)));
       channel.force(true);
     }
     Files.move(temporary, folder.resolve(id), StandardCopyOption.ATOMIC_MOVE);
@@ -68,9 +73,11 @@ public final class Registrations {
     try (DirectoryStream<Path> files = Files.newDirectoryStream(folder, "[!.]*")) {
       for (Path file : files) {
         try {
-          Path dataDirectory = Path.of(Files.readString(file, StandardCharsets.UTF_8).strip());
+          String text = Files.readString(file, StandardCharsets.UTF_8);
+          int end = text.startsWith("/") ? -1 : text.indexOf('\n');
+          Path dataDirectory = Path.of(text.substring(end + 1));
           if (dataDirectory.isAbsolute()) {
-            entries.add(new Entry(file, dataDirectory));
+            entries.add(new Entry(file, text.substring(0, Math.max(0, end)), dataDirectory));
           }
         } catch (IOException | InvalidPathException e) {
           LOG.debug("{} tells of no restore", file, e); // the others are served nevertheless

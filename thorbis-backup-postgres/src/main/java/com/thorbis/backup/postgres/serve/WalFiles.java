@@ -6,6 +6,7 @@ import com.thorbis.backup.api.FailureKind;
 import com.thorbis.backup.api.Timeline;
 import com.thorbis.backup.api.WalSegment;
 import com.thorbis.backup.api.WalSegmentSize;
+import com.thorbis.backup.postgres.plan.FenceMark;
 import com.thorbis.backup.postgres.settings.PostgresSettings;
 import com.thorbis.backup.postgres.wal.TimelineHistory;
 import com.thorbis.backup.postgres.wal.WalReader;
@@ -222,6 +223,7 @@ public final class WalFiles {
       return WalArchive.Stored.ALREADY_PRESENT;
     }
     checkName(name);
+    requireNoFence(file);
     WalArchive archive = repository.wal(settings.source());
     if (TimelineHistory.isFileName(name)) {
       Timeline timeline = TimelineHistory.timelineOf(name);
@@ -252,6 +254,18 @@ public final class WalFiles {
           segment, ByteBuffer.wrap(content, 0, length), marks(archive, segment, content, length));
     } finally {
       SegmentMemory.give(content);
+    }
+  }
+
+  private void requireNoFence(Path file) throws IOException {
+    Path log = file.toAbsolutePath().getParent();
+    Path data = log == null ? null : log.getParent();
+    if (data == null) {
+      return;
+    }
+    Optional<String> mark = FenceMark.in(data);
+    if (mark.isPresent()) {
+      throw FenceMark.refusal("The cluster in " + data, settings.source(), mark.get());
     }
   }
 

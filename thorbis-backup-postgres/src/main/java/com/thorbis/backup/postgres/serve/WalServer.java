@@ -100,6 +100,8 @@ public final class WalServer {
           for (Registrations.Entry entry : registrations.list()) {
             if (recovered(entry.dataDirectory())) {
               forget(registrations, entry);
+            } else if (isAnothers(entry)) {
+              registrations.remove(entry); // whoever restored it anew serves it
             } else {
               wanted.add(entry.dataDirectory());
             }
@@ -108,6 +110,21 @@ public final class WalServer {
           return wanted;
         },
         control);
+  }
+
+  /** Whether the place was filled again, from another repository or another life of the source. */
+  static boolean isAnothers(Registrations.Entry entry) {
+    if (entry.incarnation().isEmpty()) {
+      return false;
+    }
+    try {
+      Optional<String> followed =
+          Exchange.incarnationBeside(entry.dataDirectory().resolve("pg_wal/any"));
+      return followed.isPresent() && !followed.get().equals(entry.incarnation());
+    } catch (IOException e) {
+      LOG.debug("{} does not say whose log it follows", entry.dataDirectory(), e);
+      return false; // opening it says what is wrong
+    }
   }
 
   /** Serves one data directory until cancelled. */

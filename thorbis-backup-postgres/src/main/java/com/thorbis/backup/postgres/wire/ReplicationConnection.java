@@ -35,6 +35,7 @@ public final class ReplicationConnection implements ServerSession {
   private static final long MOST_KIB = (1L << 50) - 1;
   private static final String DATA_CORRUPTED = "XX001";
   private static final Pattern SLOT_NAME = Pattern.compile("[a-z0-9_]{1,63}");
+  private static final String UNDEFINED_OBJECT = "42704";
   private static final Pattern PARAMETER = Pattern.compile("[a-z_.]{1,63}");
 
   private final PostgresSettings settings;
@@ -135,6 +136,18 @@ public final class ReplicationConnection implements ServerSession {
       throw new IllegalArgumentException("Not a parameter: " + name);
     }
     return single("SHOW " + name).text(0);
+  }
+
+  @Override
+  public Optional<String> find(String name) throws IOException {
+    try {
+      return Optional.of(show(name)).filter(value -> !value.isEmpty());
+    } catch (ServerException e) {
+      if (e.sqlState().equals(UNDEFINED_OBJECT)) {
+        return Optional.empty();
+      }
+      throw e;
+    }
   }
 
   /** A duration parameter; empty if it is switched off. */

@@ -4,6 +4,7 @@ import com.thorbis.backup.api.Timeline;
 import com.thorbis.backup.api.WalSegmentSize;
 import com.thorbis.backup.postgres.wire.ReplicationConnection.SystemIdentity;
 import java.io.IOException;
+import java.util.Optional;
 import java.util.regex.Matcher;
 import java.util.regex.Pattern;
 
@@ -17,6 +18,9 @@ public interface ServerSession extends AutoCloseable {
 
   /** The value of a server's parameter, with its unit. */
   String show(String name) throws IOException;
+
+  /** The same of one that the server may not know, or that may have no value. */
+  Optional<String> find(String name) throws IOException;
 
   /** The history file of a timeline that is not the first one. */
   byte[] timelineHistory(Timeline timeline) throws IOException;

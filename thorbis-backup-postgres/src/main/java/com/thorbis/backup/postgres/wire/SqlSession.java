@@ -9,6 +9,7 @@ import java.sql.PreparedStatement;
 import java.sql.ResultSet;
 import java.sql.SQLException;
 import java.util.Locale;
+import java.util.Optional;
 
 /** Asks a server over SQL, for a role that may not replicate. */
 public final class SqlSession implements ServerSession {
@@ -82,6 +83,16 @@ public final class SqlSession implements ServerSession {
   public String show(String name) {
     try {
       return text("SELECT pg_catalog.current_setting(?)", name);
+    } catch (SQLException e) {
+      throw Failures.of(settings, e);
+    }
+  }
+
+  @Override
+  public Optional<String> find(String name) {
+    try {
+      return Optional.of(text("SELECT coalesce(pg_catalog.current_setting(?, true), '')", name))
+          .filter(value -> !value.isEmpty());
     } catch (SQLException e) {
       throw Failures.of(settings, e);
     }

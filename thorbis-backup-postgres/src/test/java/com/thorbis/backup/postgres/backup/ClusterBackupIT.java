@@ -305,7 +305,7 @@ class ClusterBackupIT {
   }
 
   @Test
-  void waitsForItsWalAndIsCompletedWhenThatArrives() throws Exception {
+  void w4ABackupWaitsForItsWalAndIsCompletedWhenThatArrives() throws Exception {
     try (PostgresServer server =
         PostgresServer.builder(PostgresBinaries.newest())
             .dataDirectory(folder.resolve("data"))

@@ -56,7 +56,7 @@ class WalJournalTest {
   }
 
   @Test
-  void W2_whatWasForcedIsReadBackAndOnlyItsOwnerMayReadIt() throws IOException {
+  void w2WhatWasForcedIsReadBackAndOnlyItsOwnerMayReadIt() throws IOException {
     append(0, 5, 1000, 20_000, 1 << 20);
     assertThat(bytes()).isEqualTo(Arrays.copyOf(log, 1 << 20));
     try (Stream<Path> files = Files.list(place)) {
@@ -72,7 +72,7 @@ class WalJournalTest {
   }
 
   @Test
-  void W2_anyByteOfTheLastFileThatIsWrongEndsItThereAndNothingWrongIsRead() throws IOException {
+  void w2AnyByteOfTheLastFileThatIsWrongEndsItThereAndNothingWrongIsRead() throws IOException {
     append(0, 200, 700, 1500);
     Path file = place.resolve("0000000000000001.wal");
     byte[] sound = Arrays.copyOf(Files.readAllBytes(file), 1600);
@@ -125,7 +125,7 @@ class WalJournalTest {
   }
 
   @Test
-  void W5_aLostBeginningIsAGapThatIsSaidAndWhatFollowsIsShipped() throws IOException {
+  void w5ALostBeginningIsAGapThatIsSaidAndWhatFollowsIsShipped() throws IOException {
     append(4096, (1 << 20) + 300, log.length);
     try (WalJournal journal = WalJournal.open(place)) {
       drain(journal).shipAll();
@@ -140,7 +140,7 @@ class WalJournalTest {
   }
 
   @Test
-  void W5_aDamagedFileThatOthersFollowIsSaid() throws IOException {
+  void w5ADamagedFileThatOthersFollowIsSaid() throws IOException {
     try (WalJournal journal = WalJournal.open(place)) {
       for (int i = 0; i < 40; i++) {
         journal.append(FIRST, START.plus((long) i << 19), new byte[1 << 19], 0, 1 << 19);
@@ -158,7 +158,7 @@ class WalJournalTest {
 
   /** A torn end was never confirmed; what is whole behind a damaged place was. */
   @Test
-  void W5_damageInTheLastFileIsSaidWhereSomethingWholeFollowsAndIsKept() throws IOException {
+  void w5DamageInTheLastFileIsSaidWhereSomethingWholeFollowsAndIsKept() throws IOException {
     append(0, 1 << 19, 3 << 19, log.length);
     Path file = place.resolve("0000000000000001.wal");
     byte[] bytes = Files.readAllBytes(file);

@@ -1,6 +1,7 @@
 package com.thorbis.backup.postgres.capture;
 
 import static org.assertj.core.api.Assertions.assertThat;
+import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
 import com.thorbis.backup.api.BackupDescriptor;
 import com.thorbis.backup.api.BackupException;
@@ -8,10 +9,15 @@ import com.thorbis.backup.api.BackupRequest;
 import com.thorbis.backup.api.BackupStatus;
 import com.thorbis.backup.api.ClassifiedFailure;
 import com.thorbis.backup.api.Lsn;
+import com.thorbis.backup.api.RecoveryTarget;
+import com.thorbis.backup.api.RestoreRequest;
+import com.thorbis.backup.api.SourceStatus;
 import com.thorbis.backup.api.Timeline;
 import com.thorbis.backup.api.WalRange;
 import com.thorbis.backup.api.WalSegment;
 import com.thorbis.backup.postgres.backup.ClusterBackup;
+import com.thorbis.backup.postgres.plan.RestorePlanner;
+import com.thorbis.backup.postgres.plan.StatusReader;
 import com.thorbis.backup.postgres.settings.PostgresSettings;
 import com.thorbis.backup.postgres.support.BackgroundReceiver;
 import com.thorbis.backup.postgres.support.LaidDown;
@@ -20,17 +26,21 @@ import com.thorbis.backup.postgres.support.MemoryWalArchive;
 import com.thorbis.backup.postgres.support.Sources;
 import com.thorbis.backup.postgres.wal.TimelineHistory;
 import com.thorbis.backup.spi.repository.RunControl;
+import com.thorbis.backup.spi.repository.SourceInfo;
 import com.thorbis.backup.spi.repository.WalArchive;
 import com.thorbis.backup.testkit.postgres.PostgresBinaries;
 import com.thorbis.backup.testkit.postgres.PostgresServer;
 import java.nio.file.Files;
 import java.nio.file.Path;
+import java.time.Instant;
 import java.util.Arrays;
 import java.util.List;
+import java.util.Optional;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.MethodSource;
+import org.junit.jupiter.params.provider.ValueSource;
 
 class WalReceiverIT {
   private static final String ROWS =
@@ -182,6 +192,103 @@ class WalReceiverIT {
     }
   }
 
+  /**
+   * The old primary goes away while nobody captures: what it wrote last comes from the new one, if
+   * that still has it, and is a hole otherwise.
+   */
+  @ParameterizedTest
+  @ValueSource(booleans = {true, false})
+  void w6WhatWasNotCapturedBeforeASwitchoverComesFromTheNewPrimaryOrIsAHole(boolean kept)
+      throws Exception {
+    PostgresBinaries binaries = PostgresBinaries.with("pg_basebackup");
+    try (PostgresServer primary = primary(binaries).walSegmentMebibytes(1).start()) {
+      MemoryRepository repository = new MemoryRepository();
+      createTable(primary);
+      BackupDescriptor backup = backUp(primary, repository);
+      Path copy = LaidDown.of(repository.stored(backup.id()), folder.resolve("standby"));
+      Files.createFile(copy.resolve("standby.signal"));
+      try (PostgresServer standby =
+          PostgresServer.builder(binaries)
+              .dataDirectory(copy)
+              .setting("primary_conninfo", "host=127.0.0.1 user=postgres port=" + primary.port())
+              .setting("wal_keep_size", kept ? "512MB" : "0")
+              .setting("min_wal_size", "2MB")
+              .setting("max_wal_size", "2MB")
+              .adopt()
+              .start()) {
+        try (BackgroundReceiver receiver =
+            new BackgroundReceiver(settings(primary), repository, false)) {
+          insert(primary, 100);
+          receiver.awaitStored(1, flushed(primary));
+        }
+        insert(primary, 10_000);
+        Lsn unseen = flushed(primary);
+        insert(primary, 10_000);
+        primary.stop();
+        standby.query("postgres", "SELECT pg_promote()");
+        standby.execute("postgres", "CHECKPOINT");
+        insert(standby, 10_000);
+        standby.execute("postgres", "CHECKPOINT");
+        insert(standby, 10);
+
+        List<String> warnings;
+        try (BackgroundReceiver receiver =
+            new BackgroundReceiver(settings(standby), repository, false)) {
+          receiver.awaitStored(2, flushed(standby));
+          warnings = receiver.warnings();
+        }
+        MemoryWalArchive archive = repository.wal("orders");
+        SourceInfo source = repository.source("orders").orElseThrow();
+        RestoreRequest within =
+            RestoreRequest.builder("orders", folder.resolve("any"))
+                .target(new RecoveryTarget.AtLsn(unseen, false))
+                .action(RestoreRequest.Action.PAUSE)
+                .build();
+        SourceStatus status =
+            new StatusReader(source, repository.backups(Optional.of("orders")), archive)
+                .read(Instant.now(), false);
+        RestorePlanner planner =
+            new RestorePlanner(source, repository.backups(Optional.of("orders")), archive);
+        if (kept) {
+          assertThat(warnings).isEmpty();
+          assertThat(status.gaps()).isEmpty();
+          assertThat(planner.plan(within).timeline()).isEqualTo(new Timeline(1));
+          return;
+        }
+        assertThat(warnings).anyMatch(text -> text.startsWith("Gap: "));
+        assertThat(status.gaps()).hasSize(1);
+        WalRange hole = status.gaps().get(0);
+        assertThat(hole.contains(unseen)).isTrue();
+        assertThatThrownBy(() -> planner.plan(within))
+            .isInstanceOfSatisfying(
+                BackupException.class,
+                e -> {
+                  assertThat(e.code()).isEqualTo("restore.unreachable");
+                  assertThat(e.details().get("backup." + backup.id()))
+                      .contains(hole.start().toString())
+                      .contains(hole.end().toString());
+                });
+        BackupDescriptor behind = backUp(standby, repository);
+        assertThat(
+                new RestorePlanner(source, repository.backups(Optional.of("orders")), archive)
+                    .plan(RestoreRequest.builder("orders", folder.resolve("any")).build())
+                    .backup()
+                    .id())
+            .isEqualTo(behind.id());
+      }
+    }
+  }
+
+  private BackupDescriptor backUp(PostgresServer server, MemoryRepository repository)
+      throws Exception {
+    return new ClusterBackup(
+            settings(server),
+            BackupRequest.builder("orders").build(),
+            repository,
+            RunControl.unattended())
+        .run();
+  }
+
   @Test
   void goesOnBehindWalThatIsGoneAndSaysSo() throws Exception {
     try (PostgresServer server =
@@ -236,6 +343,44 @@ class WalReceiverIT {
   }
 
   @Test
+  void w9AnUpgradedClusterIsAnotherOneAndItsTimelinesAreItsOwn() throws Exception {
+    PostgresBinaries binaries = PostgresBinaries.with("pg_upgrade");
+    MemoryRepository repository = new MemoryRepository();
+    try (PostgresServer old = primary(binaries).start();
+        PostgresServer upgraded =
+            PostgresServer.builder(binaries).dataDirectory(folder.resolve("new")).start()) {
+      createTable(old);
+      try (BackgroundReceiver receiver = new BackgroundReceiver(settings(old), repository, false)) {
+        insert(old, 100);
+        receiver.awaitStored(1, flushed(old));
+      }
+      old.stop();
+      upgraded.stop();
+      upgraded.run(
+          "pg_upgrade",
+          "--old-bindir=" + binaries.binDirectory(),
+          "--new-bindir=" + binaries.binDirectory(),
+          "--old-datadir=" + old.dataDirectory(),
+          "--new-datadir=" + upgraded.dataDirectory(),
+          "--socketdir=/tmp",
+          "--username=postgres");
+      upgraded.start();
+      assertThat(upgraded.query("postgres", "SELECT count(*) FROM t")).isEqualTo("100");
+      WalArchive before = repository.wal("orders");
+      List<WalRange> ranges = before.ranges(new Timeline(1));
+
+      BackgroundReceiver refused = new BackgroundReceiver(settings(upgraded), repository, false);
+      assertThat(((ClassifiedFailure) refused.awaitFailure()).code())
+          .isEqualTo("source.identity-mismatch");
+      assertThatThrownBy(() -> backUp(upgraded, repository))
+          .isInstanceOfSatisfying(
+              ClassifiedFailure.class,
+              e -> assertThat(e.code()).isEqualTo("source.identity-mismatch"));
+      assertThat(before.ranges(new Timeline(1))).isEqualTo(ranges);
+    }
+  }
+
+  @Test
   void oneSlotServesOneReceiver() throws Exception {
     try (PostgresServer server = primary(PostgresBinaries.newest()).start()) {
       MemoryRepository repository = new MemoryRepository();
@@ -251,7 +396,7 @@ class WalReceiverIT {
   }
 
   @ParameterizedTest
-  @org.junit.jupiter.params.provider.ValueSource(ints = {1, 128})
+  @ValueSource(ints = {1, 128})
   void capturesSegmentsOfOtherSizes(int mebibytes) throws Exception {
     try (PostgresServer server =
         primary(PostgresBinaries.newest()).walSegmentMebibytes(mebibytes).start()) {
@@ -268,7 +413,7 @@ class WalReceiverIT {
   }
 
   @Test
-  void aBackupWaitsForTheReceiverAndASynchronousOneConfirmsCommits() throws Exception {
+  void w4ABackupWaitsForTheReceiverAndASynchronousOneConfirmsCommits() throws Exception {
     try (PostgresServer server = primary(PostgresBinaries.newest()).start()) {
       MemoryRepository repository = new MemoryRepository();
       try (BackgroundReceiver receiver =

@@ -43,7 +43,7 @@ class RecoverySettingsTest {
   }
 
   @Test
-  void settingsOfEveryVersionTargetAndActionAreTheRecordedOnes() throws IOException {
+  void w30SettingsOfEveryVersionTargetAndActionAreTheRecordedOnes() throws IOException {
     StringBuilder all = new StringBuilder();
     for (int major = 14; major <= 18; major++) {
       for (Map.Entry<String, RecoveryTarget> target : targets().entrySet()) {

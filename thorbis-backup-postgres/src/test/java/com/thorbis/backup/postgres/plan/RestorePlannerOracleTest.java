@@ -55,7 +55,7 @@ class RestorePlannerOracleTest {
   }
 
   @Test
-  void d8PlannerAndBruteForceAgreeOn200TargetsOfHistoriesWithFailovers() throws IOException {
+  void d8w18w19PlannerAndBruteForceAgreeOn200TargetsOfHistoriesWithFailovers() throws IOException {
     int[] checked = new int[4];
     int failovers = 0;
     for (int seed = 0; checked[0] + checked[1] + checked[2] + checked[3] < 200; seed++) {

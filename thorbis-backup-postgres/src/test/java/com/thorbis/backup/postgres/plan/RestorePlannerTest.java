@@ -47,7 +47,7 @@ class RestorePlannerTest {
   }
 
   @Test
-  void everyMissingSegmentIsNamedAndNothingBeyondItIsPromised() throws IOException {
+  void w5EveryMissingSegmentIsNamedAndNothingBeyondItIsPromised() throws IOException {
     for (int gone = 0; gone < 20; gone++) {
       History history = twentySegments();
       WalSegment missing = history.archive.segments().get(gone);
@@ -139,7 +139,7 @@ class RestorePlannerTest {
   }
 
   @Test
-  void momentBeforeTheOldestBackupIsRefused() {
+  void w18AMomentBeforeTheOldestBackupIsRefused() {
     History history = twentySegments();
     Instant stopped = history.backups.get(0).stoppedAt();
     assertThatThrownBy(() -> plan(history, new RecoveryTarget.AtTime(Instant.EPOCH, true), null))
@@ -149,7 +149,7 @@ class RestorePlannerTest {
   }
 
   @Test
-  void backupWithoutItsWalIsNotUsed() {
+  void w4ABackupWithoutItsWalIsNotUsed() {
     History history = twentySegments();
     StoredBackup backup = history.backups.get(0);
     history.backups.set(0, with(backup, BackupStatus.AWAITING_WAL, backup.incarnation()));
@@ -174,7 +174,7 @@ class RestorePlannerTest {
   }
 
   @Test
-  void announcedTimelineWithoutWalIsNotFollowed() throws IOException {
+  void w9AnAnnouncedTimelineWithoutWalIsNotFollowed() throws IOException {
     History history = forked();
     Timeline announced = new Timeline(255);
     Lsn left = history.lines.get(1).ancestors().get(0).switchPoint();
@@ -189,6 +189,52 @@ class RestorePlannerTest {
     assertThat(plan.notes()).anyMatch(note -> note.contains("Timeline 255"));
     assertThatThrownBy(() -> plan(history, new RecoveryTarget.Latest(), announced))
         .hasMessageContaining("no WAL of timeline 255");
+  }
+
+  @Test
+  void w6AHoleThatAFailoverLeftIsNamedAndNothingBehindItIsPromised() throws IOException {
+    History history = forked();
+    Lsn left = history.lines.get(1).ancestors().get(0).switchPoint();
+    // The old primary archived nothing of its last two segments; the new one did from its first on.
+    WalSegment last = WalSegment.containing(ONE, left, History.CLUSTER.segmentSize());
+    WalSegment before = WalSegment.containing(ONE, new Lsn(last.start().value() - 1), last.size());
+    history.archive.remove(last);
+    history.archive.remove(before);
+    SourceStatus status =
+        new StatusReader(History.SOURCE, List.copyOf(history.backups), history.archive)
+            .read(Instant.parse("2026-03-02T00:00:00Z"), false);
+    // The other one is of what the old primary wrote behind the place where the new one left it.
+    assertThat(status.gaps())
+        .containsExactlyInAnyOrder(
+            new WalRange(ONE, before.start(), before.end()),
+            new WalRange(ONE, before.start(), last.end()));
+    assertThat(status.windows())
+        .extracting(SourceStatus.Window::toLsn)
+        .containsExactly(before.start());
+    for (RecoveryTarget target :
+        List.of(
+            new RecoveryTarget.AtLsn(before.start().plus(1000), true),
+            new RecoveryTarget.AtLsn(history.logs.get(1).end(), false),
+            new RecoveryTarget.Latest())) {
+      BackupException refusal =
+          catchThrowableOfType(BackupException.class, () -> plan(history, target, TWO));
+      assertThat(refusal.code()).isEqualTo("restore.unreachable");
+      assertThat(refusal.details().get("backup." + history.backups.get(0).id()))
+          .contains(before.start().toString())
+          .contains(before.end().toString());
+      assertThat(refusal.details()).containsKey("nearest");
+    }
+  }
+
+  @Test
+  void w1WhereNothingComesAnyMoreTheStatusAgesByItself() throws IOException {
+    History history = twentySegments();
+    Instant last = history.moments.get(history.moments.size() - 1);
+    StatusReader reader =
+        new StatusReader(History.SOURCE, List.copyOf(history.backups), history.archive);
+    Duration fresh = reader.read(last.plusSeconds(10), false).lag().orElseThrow();
+    Duration old = reader.read(last.plusSeconds(10 + 86_400), false).lag().orElseThrow();
+    assertThat(old.minus(fresh)).isEqualTo(Duration.ofDays(1));
   }
 
   @Test

@@ -210,7 +210,7 @@ class DeltaTest {
   }
 
   @Test
-  void aRunningServerIsRefused() throws Exception {
+  void w1ADirectoryThatAServerUsesIsRefused() throws Exception {
     Files.writeString(target.resolve("postmaster.pid"), "999999999\n" + target + "\n");
     restore(request().build()); // left by one that crashed
     assertThat(target.resolve("postmaster.pid")).doesNotExist();
@@ -229,6 +229,23 @@ class DeltaTest {
       orphan.destroyForcibly().waitFor();
     }
     restore(request().build());
+  }
+
+  @Test
+  void w14WhatAnEarlierRestoreFetchedAheadIsNotUsedByTheNextOne() throws IOException {
+    Path exchange = target.resolve("pg_wal/thorbis");
+    for (String name :
+        List.of("000000010000000000000003", "000000010000000000000003.77.file", "alive")) {
+      Files.writeString(exchange.resolve(name), "of another repository");
+    }
+    Files.writeString(exchange.resolve("restore"), "ffffffffffffffff\n");
+    Files.writeString(target.resolve("pg_wal/000000010000000000000003"), "of another repository");
+    restore(request().build());
+    try (Stream<Path> left = Files.list(exchange)) {
+      assertThat(left).containsExactly(exchange.resolve("restore"));
+    }
+    assertThat(exchange.resolve("restore")).hasContent(FolderRepository.INCARNATION);
+    assertThat(target.resolve("pg_wal/000000010000000000000003")).doesNotExist();
   }
 
   @Test

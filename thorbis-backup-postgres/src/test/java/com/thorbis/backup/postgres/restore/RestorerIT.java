@@ -72,6 +72,7 @@ class RestorerIT {
         "CREATE TABLE t (n int) TABLESPACE fast",
         "INSERT INTO t VALUES (1)",
         "ALTER SYSTEM SET synchronous_standby_names = ''",
+        "ALTER SYSTEM SET timezone = 'Asia/Kolkata'",
         "ALTER SYSTEM SET recovery_target_name = 'of an earlier recovery'");
     for (String database : new String[] {"mine", "others"}) {
       source.execute("postgres", "CREATE DATABASE " + database);
@@ -310,6 +311,82 @@ class RestorerIT {
   }
 
   @Test
+  void w1TheLiveClusterIsNeverWrittenTo(@TempDir Path folder) throws Exception {
+    Path live = source.dataDirectory();
+    for (boolean delta : new boolean[] {false, true}) {
+      RestoreRequest request =
+          RestoreRequest.builder("orders", live)
+              .tablespace("fast", folder.resolve("new-fast"))
+              .delta(delta)
+              .build();
+      assertThatThrownBy(() -> restore(folder, request, new RecoveryTarget.Latest()))
+          .isInstanceOfSatisfying(
+              BackupException.class,
+              e ->
+                  assertThat(e.code())
+                      .isEqualTo(delta ? "restore.target-running" : "restore.target-not-empty"));
+    }
+    assertThat(live.resolve("recovery.signal")).doesNotExist();
+    assertThat(source.query("postgres", "SELECT count(*) FROM t")).isEqualTo("5");
+  }
+
+  @Test
+  void w9OrphanedHistoryFilesLeadNoRestoreAstray(@TempDir Path folder) throws Exception {
+    Path archive = shared.resolve("archive");
+    List<Path> orphans =
+        List.of(archive.resolve("00000002.history"), archive.resolve("000000FF.history"));
+    for (Path orphan : orphans) {
+      Files.writeString(orphan, "1\t0/1000028\tof a server that is gone\n");
+    }
+    try {
+      RestoreReport latest =
+          restore(
+              folder.resolve("latest"),
+              start(folder.resolve("latest")).build(),
+              new RecoveryTarget.Latest());
+      try (Restored restored = new Restored(folder.resolve("latest/target"), latest)) {
+        assertThat(restored.rows()).containsExactly(1, 2, 3, 4, 5);
+        // Numbers that somebody may have taken are not taken again.
+        assertThat(latest.reached().orElseThrow().timeline()).isEqualTo(new Timeline(3));
+      }
+      RestoreReport earlier =
+          restore(
+              folder.resolve("time"),
+              start(folder.resolve("time")).build(),
+              new RecoveryTarget.AtTime(afterTwo, true));
+      try (Restored restored = new Restored(folder.resolve("time/target"), earlier)) {
+        assertThat(restored.rows()).containsExactly(1, 2);
+      }
+    } finally {
+      for (Path orphan : orphans) {
+        Files.delete(orphan);
+      }
+    }
+  }
+
+  @Test
+  void w11WhatARestoredClusterWritesIsNotTakenForItsSources(@TempDir Path folder) throws Exception {
+    RestoreReport report = restore(folder, start(folder).build(), new RecoveryTarget.Latest());
+    Path target = folder.resolve("target");
+    try (Restored restored = new Restored(target, report)) {
+      String segment =
+          restored.text("SELECT pg_walfile_name(pg_switch_wal())"); // the last of what it wrote
+      com.thorbis.backup.postgres.serve.WalFiles files =
+          new com.thorbis.backup.postgres.serve.WalFiles(settings(folder));
+      for (String name : List.of(segment, "00000002.history")) {
+        assertThatThrownBy(() -> files.push(target.resolve("pg_wal").resolve(name), repository))
+            .isInstanceOfSatisfying(
+                BackupException.class,
+                e -> {
+                  assertThat(e.code()).isEqualTo("source.fenced");
+                  assertThat(e.remedy()).contains("source adopt orders");
+                });
+      }
+      assertThat(shared.resolve("archive/00000002.history")).doesNotExist();
+    }
+  }
+
+  @Test
   void aStandbyFollowsItsSource(@TempDir Path folder) throws Exception {
     Path target = folder.resolve("target");
     String conninfo = "host=127.0.0.1 user=postgres port=" + source.port();
@@ -380,7 +457,8 @@ class RestorerIT {
   }
 
   @Test
-  void aStartedRestorePausesAtATime(@TempDir Path folder) throws Exception {
+  void w20AStartedRestorePausesAtATimeInWhateverZoneTheServerIs(@TempDir Path folder)
+      throws Exception {
     RestoreReport report =
         restore(folder, start(folder).build(), new RecoveryTarget.AtTime(afterTwo, true));
     try (Restored restored = new Restored(folder.resolve("target"), report)) {
@@ -420,7 +498,7 @@ class RestorerIT {
   }
 
   @Test
-  void aTargetThatTheLogDoesNotReachIsNoSuccess(@TempDir Path folder) {
+  void w19ATargetThatTheLogDoesNotReachIsNoSuccess(@TempDir Path folder) {
     assertThatThrownBy(
             () -> restore(folder, start(folder).build(), new RecoveryTarget.AtName("never made")))
         .isInstanceOfSatisfying(

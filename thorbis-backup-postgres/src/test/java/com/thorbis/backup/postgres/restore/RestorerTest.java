@@ -86,7 +86,7 @@ class RestorerTest {
   }
 
   @Test
-  void staleFilesOfTheSourceAreLeftOut() throws IOException {
+  void w17w30StaleFilesOfTheSourceAreLeftOut() throws IOException {
     for (String name :
         new String[] {
           "recovery.signal",

@@ -33,15 +33,18 @@ import java.util.regex.Pattern;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 
-/** A cluster that was promoted three times since its backup. */
+/** A cluster that was promoted again and again since its backup. */
 class TimelinesIT {
   private static final PostgresBinaries BINARIES = PostgresBinaries.with("pg_basebackup");
   private static final WalSegmentSize SEGMENT = new WalSegmentSize(1 << 20);
 
+  /** Beyond the digits that decimal and hexadecimal numbers share. */
+  private static final int LAST = 11;
+
   @TempDir Path folder;
 
   @Test
-  void readingAheadFollowsTheHistoryOverThreeSwitches() throws Exception {
+  void w7w12ReadingAheadFollowsTheHistoryOverEverySwitch() throws Exception {
     Path archive = Files.createDirectory(folder.resolve("archive"));
     Path data = folder.resolve("data");
     FolderRepository repository;
@@ -55,14 +58,18 @@ class TimelinesIT {
             .start()) {
       server.execute("postgres", "CREATE TABLE t (n int)");
       repository = backUp(server, archive);
-      for (int life = 1; life <= 3; life++) {
-        fill(server, life);
+      for (int life = 1; life < LAST; life++) {
+        if (life <= 3) {
+          fill(server, life);
+        } else {
+          server.execute("postgres", "INSERT INTO t VALUES (" + life + ")");
+        }
         server.stop();
         Files.createFile(data.resolve("recovery.signal"));
         server.start();
         server.awaitTrue("postgres", "SELECT NOT pg_is_in_recovery()", Duration.ofMinutes(1));
       }
-      fill(server, 4);
+      fill(server, LAST);
       String last = server.query("postgres", "SELECT pg_walfile_name(pg_switch_wal())");
       server.awaitTrue(
           "postgres",
@@ -81,8 +88,8 @@ class TimelinesIT {
         ResultSet row =
             statement.executeQuery("SELECT string_agg(n::text, ',' ORDER BY n) FROM t")) {
       row.next();
-      assertThat(row.getString(1)).isEqualTo("1,2,3,4");
-      assertThat(report.reached().orElseThrow().timeline()).isEqualTo(new Timeline(5));
+      assertThat(row.getString(1)).isEqualTo("1,2,3,4,5,6,7,8,9,10,11");
+      assertThat(report.reached().orElseThrow().timeline()).isEqualTo(new Timeline(LAST + 1));
     } finally {
       long pid = Long.parseLong(Files.readAllLines(target.resolve("postmaster.pid")).get(0));
       ProcessHandle server = ProcessHandle.of(pid).orElseThrow();
@@ -104,7 +111,7 @@ class TimelinesIT {
         new RestorePlan(
             repository.descriptor(),
             new RecoveryTarget.Latest(),
-            new Timeline(4),
+            new Timeline(LAST),
             List.of(),
             0,
             0,

@@ -34,7 +34,7 @@ class ExchangeTest {
   }
 
   @Test
-  void whoeverTakesAFileTakesItWhole() throws Exception {
+  void w13WhoeverTakesAFileTakesItWhole() throws Exception {
     long seed = Long.getLong("thorbis.seed", System.nanoTime());
     System.out.println("seed " + seed);
     Random random = new Random(seed);

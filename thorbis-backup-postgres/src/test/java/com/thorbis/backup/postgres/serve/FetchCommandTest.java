@@ -313,7 +313,7 @@ class FetchCommandTest {
   }
 
   @Test
-  void readingAheadFollowsTheHistoryOverASwitch() throws Exception {
+  void w12ReadingAheadFollowsTheHistoryOverASwitch() throws Exception {
     exchange();
     Files.writeString(archive.resolve("00000002.history"), "1\t0/480000\tno reason\n");
     Files.write(archive.resolve(NAME), segment(3));

@@ -11,13 +11,17 @@ import com.thorbis.backup.spi.repository.RunControl;
 import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
+import java.util.List;
 import java.util.Map;
+import java.util.stream.Stream;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.Timeout;
 import org.junit.jupiter.api.io.TempDir;
 
 @Timeout(120)
 class RegistrationsTest {
+  private static final String LIFE = "aaaaaaaaaaaaaaaa";
+
   @TempDir Path folder;
 
   @Test
@@ -41,13 +45,13 @@ class RegistrationsTest {
     Path over = cluster("over");
     Path stray = Files.createDirectories(over.resolve("pg_wal/thorbis/stray"));
     Files.createFile(stray.resolve("file")); // cannot be tidied
-    registrations.add(over);
-    registrations.add(folder.resolve("gone"));
+    registrations.add(over, LIFE);
+    registrations.add(folder.resolve("gone"), LIFE);
     Path done = cluster("done");
-    registrations.add(done);
+    registrations.add(done, LIFE);
     Path recovering = cluster("recovering");
     Files.createFile(recovering.resolve("recovery.signal"));
-    registrations.add(recovering);
+    registrations.add(recovering, LIFE);
     Path entries = folder.resolve("state/restores/orders");
     Files.writeString(entries.resolve("nonsense"), "\0");
     Files.createDirectory(entries.resolve("folder"));
@@ -79,6 +83,61 @@ class RegistrationsTest {
         .containsExactlyInAnyOrder(over, folder.resolve("gone"), recovering);
     enough.cancel();
     serving.join();
+  }
+
+  @Test
+  void w14AFolderThatWasFilledAnewFromElsewhereIsLeftToWhoeverServesThat() throws Exception {
+    PostgresSettings settings = TestSettings.of(folder.resolve("state"), Map.of());
+    Registrations registrations = new Registrations(settings);
+    Path mine = recovering("mine", LIFE);
+    Path anothers = recovering("another's", "bbbbbbbbbbbbbbbb");
+    Path lines = recovering("a name\nof two lines\n", LIFE);
+    for (Path each : List.of(mine, anothers, lines)) {
+      registrations.add(each, LIFE);
+    }
+    // As an earlier version wrote it.
+    Path unsaid = recovering("unsaid", "bbbbbbbbbbbbbbbb");
+    Files.writeString(folder.resolve("state/restores/orders/unsaid"), unsaid.toString());
+    Path question = anothers.resolve("pg_wal/thorbis/000000010000000000000003.77.want");
+    Files.createFile(question);
+
+    Cancellation enough = new Cancellation();
+    WalServer server =
+        new WalServer(
+            settings,
+            () -> {
+              throw new IOException("Nobody asks");
+            });
+    Thread serving =
+        new Thread(
+            () -> {
+              try {
+                server.serveAll(new RunControl(enough, Progress.NONE));
+              } catch (IOException e) {
+                throw new java.io.UncheckedIOException(e);
+              }
+            });
+    serving.start();
+    for (Path each : List.of(mine, lines, unsaid)) {
+      Path alive = each.resolve("pg_wal/thorbis/alive");
+      awaitOtherThan(awaitOtherThan("", alive), alive);
+    }
+    enough.cancel();
+    serving.join();
+    assertThat(question).exists();
+    try (Stream<Path> files = Files.list(anothers.resolve("pg_wal/thorbis"))) {
+      assertThat(files).hasSize(2);
+    }
+    assertThat(registrations.list())
+        .extracting(Registrations.Entry::dataDirectory)
+        .containsExactlyInAnyOrder(mine, lines, unsaid);
+  }
+
+  private Path recovering(String name, String life) throws IOException {
+    Path data = cluster(name);
+    Files.createFile(data.resolve("recovery.signal"));
+    Files.writeString(data.resolve("pg_wal/thorbis/restore"), life + "\n");
+    return data;
   }
 
   private static String awaitOtherThan(String before, Path file) throws IOException {

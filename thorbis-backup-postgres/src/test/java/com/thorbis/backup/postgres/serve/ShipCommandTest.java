@@ -127,7 +127,7 @@ class ShipCommandTest {
   }
 
   @Test
-  void W2_aFileThatChangedSinceItWasStoredAheadIsNotAcknowledged() throws Exception {
+  void w2AFileThatChangedSinceItWasStoredAheadIsNotAcknowledged() throws Exception {
     serve();
     assertThat(ship(name(3))).isZero();
     awaitStored(name(11));

@@ -208,6 +208,14 @@ public final class PostgresServer implements AutoCloseable {
     return current != null && current.isAlive();
   }
 
+  /** Runs one of its programs as the account that the server runs as; returns what it printed. */
+  public String run(String tool, String... options) throws IOException {
+    List<String> words = new ArrayList<>();
+    words.add(binaries.tool(tool).toString());
+    words.addAll(List.of(options));
+    return Command.of(account.wrap(words)).run();
+  }
+
   /** Its executables. */
   public PostgresBinaries binaries() {
     return binaries;

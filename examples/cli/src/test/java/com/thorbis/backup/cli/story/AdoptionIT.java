@@ -26,7 +26,7 @@ class AdoptionIT {
   @TempDir Path folder;
 
   @Test
-  void aRestoredClusterTakesTheSourcesPlaceAndCanBeLostInTurn() throws Exception {
+  void w11ARestoredClusterTakesTheSourcesPlaceAndCanBeLostInTurn() throws Exception {
     Path data = folder.resolve("restored");
     Story story;
     try (PostgresServer server =
@@ -151,6 +151,11 @@ class AdoptionIT {
     assertThat(checked.out()).contains("FENCED: NOT PROTECTED").contains("source adopt");
     assertThat(story.command.json("status").at("/sources/0/fenced").asBoolean()).isTrue();
     assertThat(story.command.run("status").out()).contains("main: FENCED: NOT PROTECTED");
+    for (String[] words : new String[][] {{"backup", "main"}, {"wal", "receive", "main"}}) {
+      Command.Result refused = story.command.run(join("--json", words));
+      assertThat(refused.exit()).as(refused.toString()).isEqualTo(4);
+      assertThat(refused.errorCode()).isEqualTo("source.fenced");
+    }
   }
 
   private int port() throws Exception {

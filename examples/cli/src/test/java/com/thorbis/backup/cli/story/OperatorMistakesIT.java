@@ -102,7 +102,7 @@ class OperatorMistakesIT {
 
   @Test
   @Order(1)
-  void anotherClusterUnderTheSameNameIsRefused() throws Exception {
+  void w10AnotherClusterUnderTheSameNameIsRefused() throws Exception {
     try (PostgresServer other =
         PostgresServer.builder(server.binaries()).dataDirectory(folder.resolve("other")).start()) {
       other.execute("postgres", "CREATE DATABASE bench");
@@ -123,7 +123,7 @@ class OperatorMistakesIT {
 
   @Test
   @Order(1)
-  void aTargetOutOfReachNamesTheNearestMoment() throws Exception {
+  void w18w19ATargetOutOfReachNamesTheNearestMoment() throws Exception {
     for (String[] target :
         new String[][] {
           {"--to-time", "2001-01-01T00:00:00Z"},
@@ -145,7 +145,7 @@ class OperatorMistakesIT {
 
   @Test
   @Order(1)
-  void aTimeWithoutAnOffsetIsRefused() throws Exception {
+  void w20ATimeWithoutAnOffsetIsRefused() throws Exception {
     Command.Result result =
         story.command.run(
             "restore",
