@@ -91,6 +91,12 @@ final class StreamSession {
     /** The timeline has ended and another follows; whoever objects throws. */
     default void switching() throws IOException {}
 
+    /**
+     * The server's log reaches so far, and it must keep all from {@code durable} on; whoever
+     * objects throws.
+     */
+    default void heard(Lsn serverEnd, Lsn durable) throws IOException {}
+
     /** So many bytes came. */
     default void received(int bytes) {}
 
@@ -274,9 +280,11 @@ final class StreamSession {
           received = capture.received();
           capture.heard(stream.serverEnd(), stream.serverTime());
           listener.received(length);
+          listener.heard(stream.serverEnd(), durable);
         }
         case KEEPALIVE -> {
           capture.heard(stream.serverEnd(), stream.serverTime());
+          listener.heard(stream.serverEnd(), durable);
           if (stream.replyRequested()) {
             report(stream, false);
           }

@@ -52,6 +52,8 @@ public final class WalReceiver {
           "wal.conflict",
           "wal.timeline-diverged");
 
+  private static final String OVER_BUDGET = "wal.slot-over-budget";
+  private static final String OBJECT_IN_USE = "55006";
   private static final String UNDEFINED_FILE = "58P01";
   private static final String NOT_IN_STATE = "55000";
 
@@ -65,9 +67,15 @@ public final class WalReceiver {
   private final Progress progress;
   private final AtomicLong bytes = new AtomicLong();
 
+  private final SlotBudget budget;
+
   private boolean streamed;
   private Duration pause = FIRST_PAUSE;
   private Optional<WalPosition> afterGap = Optional.empty();
+
+  /** Whether the next session leaves out what the server may still have. */
+  private boolean leaveOut;
+
   private volatile long lastSettled = System.nanoTime();
 
   /** One run. */
@@ -81,6 +89,7 @@ public final class WalReceiver {
     this.repository = repository;
     this.control = control;
     this.progress = control.progress();
+    this.budget = new SlotBudget(settings.slotBudget(), settings.shipInterval());
   }
 
   /** Returns when cancelled, with everything shipped that had come. */
@@ -103,6 +112,7 @@ public final class WalReceiver {
         }
         progress.warning(failure.getMessage() + "; trying again");
         LOG.warn("source={} receiving was interrupted", settings.source(), e);
+        guardServer(failure.code().equals(OVER_BUDGET));
         sleep();
       }
     }
@@ -159,6 +169,9 @@ public final class WalReceiver {
           afterGap.isPresent()
               ? afterGap.get()
               : StartPoint.next(server, history, archive, slot.restartLsn(), cluster.segmentSize());
+      if (leaveOut) {
+        start = behind(start, slot, server, history, cluster);
+      }
       try {
         if (request.synchronous()) {
           receiveAndAcknowledge(connection, cluster, archive, start);
@@ -205,7 +218,9 @@ public final class WalReceiver {
             cluster,
             archive,
             start,
-            Optional.of(new StreamSession.Acknowledged(journal, drain, settings.slotBudget())));
+            Optional.of(
+                new StreamSession.Acknowledged(
+                    journal, drain, budget.bytes() <= 0 ? Long.MAX_VALUE : budget.bytes())));
       } catch (IOException | RuntimeException e) {
         try {
           drain.end();
@@ -253,22 +268,152 @@ public final class WalReceiver {
   }
 
   private Slot slot(ReplicationConnection connection) throws IOException {
+    Optional<Slot> found = Slots.find(connection, settings);
+    if (found.isPresent() && !found.get().type().equals("physical")) {
+      throw BackupException.of(
+              "wal.slot-unusable",
+              FailureKind.CONFIGURATION,
+              "The replication slot "
+                  + settings.slot()
+                  + " is "
+                  + found.get().type()
+                  + ", not physical")
+          .remedy("Set wal.slot to another name.")
+          .build();
+    }
+    if (found.isPresent() && found.get().restartLsn().isEmpty()) {
+      // Ours keep WAL from the beginning. Up to version 17 a server lets an invalidated one be used
+      // again, and some of them limit no more what it keeps.
+      replace(connection);
+      found = Optional.empty();
+    }
+    if (found.isPresent()) {
+      return found.get();
+    }
     if (Slots.ensure(connection, settings)) {
       progress.note(
           "Created the replication slot " + settings.slot() + " on " + settings.address());
       LOG.info("source={} created slot={}", settings.source(), settings.slot());
     }
-    Slot slot =
-        Slots.find(connection, settings).orElseGet(() -> new Slot("physical", Optional.empty()));
-    if (!slot.type().equals("physical")) {
-      throw BackupException.of(
-              "wal.slot-unusable",
-              FailureKind.CONFIGURATION,
-              "The replication slot " + settings.slot() + " is " + slot.type() + ", not physical")
-          .remedy("Set wal.slot to another name.")
-          .build();
+    return Slots.find(connection, settings).orElseGet(() -> new Slot("physical", Optional.empty()));
+  }
+
+  private void replace(ReplicationConnection connection) throws IOException {
+    connection.dropSlot(settings.slot());
+    progress.warning(
+        "The replication slot "
+            + settings.slot()
+            + " was invalidated by the server, or never kept WAL; it is created anew, and WAL may be"
+            + " missing");
+    LOG.warn("source={} slot={} kept no WAL", settings.source(), settings.slot());
+  }
+
+  /**
+   * Drops the slot where it holds more than it may, so that the server's disk does not fill: a gap
+   * in the log is less than a server that stands still. The next session makes another one. Where
+   * commits wait for us the server writes nothing that we do not have.
+   *
+   * @param streaming whether that was seen while WAL came, so that what is left of it on the server
+   *     would come too slowly again
+   */
+  private void guardServer(boolean streaming) throws IOException {
+    if (request.synchronous() || budget.bytes() <= 0) {
+      return;
     }
-    return slot;
+    try (ReplicationConnection connection =
+        ReplicationConnection.open(settings, new Cancellation())) {
+      SystemIdentity server = connection.identify();
+      Optional<Slot> slot = Slots.find(connection, settings);
+      Optional<Lsn> from = slot.flatMap(Slot::restartLsn);
+      if (from.isEmpty() || !slot.get().type().equals("physical")) {
+        return;
+      }
+      if (!exceeds(server.position().value() - from.get().value()) || !drop(connection)) {
+        return;
+      }
+      leaveOut |= streaming;
+      budget.reset();
+      progress.warning(
+          "Dropped the replication slot "
+              + settings.slot()
+              + ", which kept more than wal.slot-budget on "
+              + settings.address()
+              + ": WAL from "
+              + from.get()
+              + " on may be missing. It is created anew when the repository takes WAL");
+      LOG.warn("source={} dropped slot={} from={}", settings.source(), settings.slot(), from.get());
+    } catch (IOException | BackupException e) {
+      if (control.cancellation().requested() && isCancelled(e)) {
+        throw e;
+      }
+      LOG.debug("source={} could not look at its slot", settings.source(), e);
+    }
+  }
+
+  private boolean exceeds(long kept) {
+    SlotBudget.Finding finding = budget.look(kept, System.nanoTime());
+    if (finding == SlotBudget.Finding.NEAR) {
+      progress.warning(
+          "The replication slot "
+              + settings.slot()
+              + " keeps "
+              + (kept >> 20)
+              + " MiB on "
+              + settings.address()
+              + ", "
+              + budget.percent(kept)
+              + " % of wal.slot-budget; when that is exceeded it is dropped, and WAL is missing");
+      LOG.warn("source={} slot={} keeps bytes={}", settings.source(), settings.slot(), kept);
+    }
+    return finding == SlotBudget.Finding.EXCEEDED;
+  }
+
+  /** Returns false if the server has not noticed yet that we are gone. */
+  private boolean drop(ReplicationConnection connection) throws IOException {
+    for (int attempt = 0; attempt < 50 && !control.cancellation().requested(); attempt++) {
+      try {
+        connection.dropSlot(settings.slot());
+        return true;
+      } catch (ServerException e) {
+        if (!e.sqlState().equals(OBJECT_IN_USE)) {
+          throw e;
+        }
+        Pause.of(Duration.ofMillis(100), control.cancellation());
+      }
+    }
+    return false;
+  }
+
+  /** Where a new slot goes on that is to keep little. */
+  private WalPosition behind(
+      WalPosition start,
+      Slot slot,
+      SystemIdentity server,
+      TimelineHistory history,
+      ClusterIdentity cluster) {
+    // A new slot keeps WAL from the last checkpoint on, which may be much, too.
+    Lsn kept =
+        slot.restartLsn()
+            .filter(at -> server.position().value() - at.value() <= budget.bytes() / 2)
+            .orElse(server.position());
+    Lsn next = StartPoint.segmentStart(kept, cluster.segmentSize());
+    if (next.compareTo(start.lsn()) <= 0) {
+      return start;
+    }
+    gap(start.lsn(), next, "does not get through in time");
+    return new WalPosition(next, history.owner(next));
+  }
+
+  private void gap(Lsn from, Lsn to, String why) {
+    progress.warning(
+        "Gap: the WAL from "
+            + from
+            + " to "
+            + to
+            + " "
+            + why
+            + "; moments in it cannot be restored. Take a backup now");
+    LOG.warn("source={} gap from={} to={}", settings.source(), from, to);
   }
 
   /** Goes on behind WAL that the server does not have any more; passes on everything else. */
@@ -281,13 +426,10 @@ public final class WalReceiver {
       Slot slot,
       ClusterIdentity cluster)
       throws IOException {
+    // One that was idle for too long keeps its position, and only words tell.
     if (failure.sqlState().equals(NOT_IN_STATE)
         && (failure.answer() + failure.answer().detail()).contains("invalidated")) {
-      connection.dropSlot(settings.slot());
-      progress.warning(
-          "The replication slot "
-              + settings.slot()
-              + " was invalidated by the server; it is created anew, and WAL may be missing");
+      replace(connection);
       return;
     }
     if (!failure.sqlState().equals(UNDEFINED_FILE)
@@ -303,13 +445,7 @@ public final class WalReceiver {
       throw failure;
     }
     afterGap = Optional.of(new WalPosition(next, history.owner(next)));
-    progress.warning(
-        "Gap: the server does not have the WAL from "
-            + wanted.lsn()
-            + " to "
-            + next
-            + " any more; moments in it cannot be restored. Take a backup now");
-    LOG.warn("source={} gap from={} to={}", settings.source(), wanted.lsn(), next);
+    gap(wanted.lsn(), next, "is not on the server any more");
   }
 
   private void settle() throws IOException {
@@ -349,6 +485,7 @@ public final class WalReceiver {
     public void streaming(Timeline timeline, Lsn from) {
       streamed = true;
       afterGap = Optional.empty();
+      leaveOut = false;
       progress.note(
           "Receiving WAL of "
               + settings.address()
@@ -369,6 +506,21 @@ public final class WalReceiver {
     @Override
     public void switching() throws IOException {
       Descent.requireNoFence(settings, connection);
+    }
+
+    @Override
+    public void heard(Lsn serverEnd, Lsn durable) {
+      if (exceeds(serverEnd.value() - durable.value())) {
+        throw BackupException.of(
+                OVER_BUDGET,
+                FailureKind.TRANSIENT,
+                "WAL comes faster than the repository takes it: "
+                    + settings.address()
+                    + " keeps"
+                    + " more than wal.slot-budget")
+            .remedy("See what slows the repository down, or give the slot a larger budget.")
+            .build();
+      }
     }
 
     @Override

@@ -36,6 +36,7 @@ import java.time.Instant;
 import java.util.Arrays;
 import java.util.List;
 import java.util.Optional;
+import java.util.concurrent.Semaphore;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 import org.junit.jupiter.params.ParameterizedTest;
@@ -244,9 +245,7 @@ class WalReceiverIT {
                 .target(new RecoveryTarget.AtLsn(unseen, false))
                 .action(RestoreRequest.Action.PAUSE)
                 .build();
-        SourceStatus status =
-            new StatusReader(source, repository.backups(Optional.of("orders")), archive)
-                .read(Instant.now(), false);
+        SourceStatus status = status(repository);
         RestorePlanner planner =
             new RestorePlanner(source, repository.backups(Optional.of("orders")), archive);
         if (kept) {
@@ -339,6 +338,136 @@ class WalReceiverIT {
               failure ->
                   assertThat(((ClassifiedFailure) failure).code())
                       .isEqualTo("source.identity-mismatch"));
+    }
+  }
+
+  /** While the repository takes nothing, and while it takes less than comes. */
+  @ParameterizedTest
+  @ValueSource(booleans = {true, false})
+  void w15w16ASlotOverItsBudgetEndsBeforeTheServersDiskIsFullAndTheGapIsShown(boolean away)
+      throws Exception {
+    try (PostgresServer server =
+        PostgresServer.builder(PostgresBinaries.with("pg_basebackup"))
+            .dataDirectory(folder.resolve("data"))
+            .walSegmentMebibytes(1)
+            .setting("wal_keep_size", "0")
+            .setting("min_wal_size", "2MB")
+            .setting("max_wal_size", "4MB")
+            .start()) {
+      MemoryRepository repository = new MemoryRepository();
+      createTable(server);
+      PostgresSettings settings = settings(server, "wal.slot-budget", "8MiB");
+      try (BackgroundReceiver receiver = new BackgroundReceiver(settings, repository, false)) {
+        receiver.awaitStored(1, flushed(server));
+        MemoryWalArchive archive = repository.wal("orders");
+        Semaphore turns = new Semaphore(0);
+        if (away) {
+          archive.reachable = false;
+        } else {
+          archive.taking = turns;
+        }
+        receiver.await(
+            () -> {
+              insert(server, 4_000);
+              turns.release(1);
+              return receiver.warnings().stream().anyMatch(text -> text.startsWith("Dropped"));
+            });
+        assertThat(receiver.warnings()).anyMatch(text -> text.contains("% of wal.slot-budget"));
+        if (away) {
+          // What was kept is let go.
+          receiver.await(
+              () -> {
+                server.execute("postgres", "CHECKPOINT");
+                return server
+                    .query("postgres", "SELECT sum(size) < 8 << 20 FROM pg_ls_waldir()")
+                    .equals("t");
+              });
+          insert(server, 4_000);
+          archive.reachable = true;
+        } else {
+          turns.release(1_000_000);
+        }
+        receiver.await(
+            () -> receiver.warnings().stream().anyMatch(text -> text.startsWith("Gap: ")));
+        insert(server, 10);
+        receiver.awaitStored(1, flushed(server));
+
+        assertThat(archive.ranges(new Timeline(1))).hasSize(2);
+        WalRange hole = status(repository).gaps().get(0);
+        assertThat(receiver.warnings())
+            .anyMatch(
+                text -> text.startsWith("Gap: the WAL from " + hole.start() + " to " + hole.end()));
+        server.awaitTrue(
+            "postgres",
+            "SELECT restart_lsn >= '" + hole.end() + "' FROM pg_replication_slots WHERE active",
+            java.time.Duration.ofSeconds(30));
+        BackupDescriptor next = backUp(server, repository);
+        assertThat(
+                new RestorePlanner(
+                        repository.source("orders").orElseThrow(),
+                        repository.backups(Optional.of("orders")),
+                        archive)
+                    .plan(RestoreRequest.builder("orders", folder.resolve("any")).build())
+                    .backup()
+                    .id())
+            .isEqualTo(next.id());
+      }
+    }
+  }
+
+  private static SourceStatus status(MemoryRepository repository) throws Exception {
+    return new StatusReader(
+            repository.source("orders").orElseThrow(),
+            repository.backups(Optional.of("orders")),
+            repository.wal("orders"))
+        .read(Instant.now(), false);
+  }
+
+  /** Up to 17 a server lets such a slot be used again, from 18 on it does not. */
+  static List<PostgresBinaries> beforeAndAfterEighteen() {
+    return PostgresBinaries.all().stream()
+        .filter(
+            one -> one.major() == 15 || one.major() == 18 || Boolean.getBoolean("thorbis.release"))
+        .toList();
+  }
+
+  @ParameterizedTest
+  @MethodSource("beforeAndAfterEighteen")
+  void w16ASlotThatTheServerInvalidatedIsReplacedAndTheGapIsShown(PostgresBinaries binaries)
+      throws Exception {
+    try (PostgresServer server =
+        PostgresServer.builder(binaries)
+            .dataDirectory(folder.resolve("data"))
+            .walSegmentMebibytes(1)
+            .setting("wal_keep_size", "0")
+            .setting("min_wal_size", "2MB")
+            .setting("max_wal_size", "4MB")
+            .setting("max_slot_wal_keep_size", "2MB")
+            .start()) {
+      MemoryRepository repository = new MemoryRepository();
+      createTable(server);
+      try (BackgroundReceiver receiver =
+          new BackgroundReceiver(settings(server), repository, false)) {
+        receiver.awaitStored(1, flushed(server));
+      }
+      insert(server, 20_000);
+      server.execute("postgres", "CHECKPOINT");
+      server.awaitTrue(
+          "postgres",
+          "SELECT wal_status = 'lost' FROM pg_replication_slots",
+          java.time.Duration.ofSeconds(30));
+      try (BackgroundReceiver receiver =
+          new BackgroundReceiver(settings(server), repository, false)) {
+        insert(server, 10);
+        receiver.awaitStored(1, flushed(server));
+        assertThat(receiver.warnings())
+            .anyMatch(text -> text.contains("was invalidated by the server"))
+            .anyMatch(text -> text.startsWith("Gap: "));
+      }
+      assertThat(repository.wal("orders").ranges(new Timeline(1))).hasSize(2);
+      assertThat(status(repository).gaps()).hasSize(1);
+      assertThat(server.query("postgres", "SELECT wal_status FROM pg_replication_slots"))
+          .isEqualTo("reserved");
     }
   }
 

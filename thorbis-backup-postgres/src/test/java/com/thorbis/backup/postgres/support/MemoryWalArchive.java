@@ -18,6 +18,8 @@ import java.util.Map;
 import java.util.Optional;
 import java.util.TreeMap;
 import java.util.TreeSet;
+import java.util.concurrent.Semaphore;
+import org.jspecify.annotations.Nullable;
 
 /** A WAL archive in memory that takes nothing twice in two forms. */
 public final class MemoryWalArchive implements WalArchive {
@@ -33,6 +35,9 @@ public final class MemoryWalArchive implements WalArchive {
 
   /** Whether it takes anything. */
   public volatile boolean reachable = true;
+
+  /** How often it takes something; any number of times where there is none. */
+  public volatile @Nullable Semaphore taking;
 
   public MemoryWalArchive(String incarnation, ClusterIdentity cluster) {
     this.incarnation = incarnation;
@@ -50,9 +55,14 @@ public final class MemoryWalArchive implements WalArchive {
   }
 
   @Override
-  public synchronized Stored storeSegment(WalSegment segment, ByteBuffer content, WalMarks marks)
+  public Stored storeSegment(WalSegment segment, ByteBuffer content, WalMarks marks)
       throws RepositoryException {
     reach();
+    return put(segment, content, marks);
+  }
+
+  private synchronized Stored put(WalSegment segment, ByteBuffer content, WalMarks marks)
+      throws RepositoryException {
     byte[] bytes = new byte[content.remaining()];
     content.get(bytes);
     if (bytes.length != segment.size().bytes()) {
@@ -68,10 +78,15 @@ public final class MemoryWalArchive implements WalArchive {
   }
 
   @Override
-  public synchronized Stored storePart(
-      WalSegment segment, int offset, ByteBuffer content, WalMarks marks)
+  public Stored storePart(WalSegment segment, int offset, ByteBuffer content, WalMarks marks)
       throws RepositoryException {
     reach();
+    return put(segment, offset, content, marks);
+  }
+
+  private synchronized Stored put(
+      WalSegment segment, int offset, ByteBuffer content, WalMarks marks)
+      throws RepositoryException {
     byte[] bytes = new byte[content.remaining()];
     content.get(bytes);
     parts++;
@@ -95,6 +110,10 @@ public final class MemoryWalArchive implements WalArchive {
   }
 
   private void reach() throws RepositoryException {
+    Semaphore turns = taking;
+    if (turns != null) {
+      turns.acquireUninterruptibly();
+    }
     if (!reachable) {
       throw new RepositoryException(
           "store.unavailable", FailureKind.TRANSIENT, "nobody answers", Map.of(), "", null);
