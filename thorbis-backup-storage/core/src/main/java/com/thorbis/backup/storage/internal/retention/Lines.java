@@ -46,7 +46,7 @@ final class Lines {
   }
 
   /**
-   * What the kept backups and the ways through the window need.
+   * What the kept backups and the ways through the window need of each line that a backup lies on.
    *
    * @param branches where lines began, as far as that is known
    * @param ways what the window needs of each line
@@ -85,6 +85,9 @@ final class Lines {
         }
       }
     }
+    // A line without a backup may bear others of which that is not known, and nothing says when it
+    // was written: it is not judged.
+    stretches.keySet().retainAll(lines.keySet());
     List<WalKeep> result = new ArrayList<>();
     stretches.forEach(
         (line, ranges) -> {

@@ -92,6 +92,16 @@ final class History {
     return new BackupId("2020%04dT000000Z-%08x".formatted(9999 - sequence % 9999, sequence));
   }
 
+  /** The source goes on and writes log; returns how far it came. */
+  Lsn goOn() {
+    position += 0x900000;
+    return new Lsn(position);
+  }
+
+  Line line() {
+    return line;
+  }
+
   /** A standby takes over. */
   void promote() {
     position += 0x3000000;

@@ -334,10 +334,12 @@ class RandomHistoriesTest {
           History history = new History();
           List<Candidate> left = new ArrayList<>();
           Map<Line, List<WalKeep>> cuts = new HashMap<>();
+          List<Moment> moments = new ArrayList<>();
           Instant at = Instant.parse("2026-01-01T00:00:00Z");
           for (int i = 0; i < 40; i++) {
             at = at.plus(Duration.ofMinutes(random.nextInt(6_000)));
             left.add(history.add(at, BackupStatus.COMPLETE, random.nextDouble() < verified));
+            moments.add(new Moment(history.line(), history.last().backup().stopLsn(), at));
             List<Branch> known =
                 made.known().isEmpty()
                     ? List.of()
@@ -352,10 +354,12 @@ class RandomHistoriesTest {
                                 new Line(one.incarnation(), one.timeline()),
                                 line -> new ArrayList<>())
                             .add(one));
-            assertAllThatWasPromised(policy, history, left, cuts);
+            assertAllThatWasPromised(policy, history, left, moments, cuts);
             if (random.nextInt(4) == 0) {
               // Only what can be restored can be gone back to.
               Instant start = at.minus(policy.pitr().orElse(Duration.ZERO));
+              at = at.plus(Duration.ofMinutes(random.nextInt(6_000)));
+              moments.add(new Moment(history.line(), history.goOn(), at));
               List<Candidate> ready =
                   left.stream().filter(one -> !one.stoppedAt().isBefore(start)).toList();
               Candidate earlier = ready.get(random.nextInt(ready.size()));
@@ -370,10 +374,14 @@ class RandomHistoriesTest {
         });
   }
 
+  /** When a line had been written so far. */
+  private record Moment(Line line, Lsn position, Instant at) {}
+
   private static void assertAllThatWasPromised(
       RetentionPolicy policy,
       History history,
       List<Candidate> left,
+      List<Moment> moments,
       Map<Line, List<WalKeep>> cuts) {
     for (Candidate one : left) {
       List<Leg> legs = way(history, one, one.line(), one.backup().stopLsn()).orElseThrow();
@@ -384,24 +392,29 @@ class RandomHistoriesTest {
       return;
     }
     Instant start = verified.get(verified.size() - 1).stoppedAt().minus(policy.pitr().get());
-    for (Candidate target : history.backups()) {
-      if (!target.stoppedAt().isBefore(start)) {
-        assertThat(left).contains(target);
+    for (Candidate one : history.backups()) {
+      if (!one.stoppedAt().isBefore(start)) {
+        assertThat(left).contains(one);
+      }
+    }
+    for (Moment target : moments) {
+      if (!target.at().isBefore(start)) {
         boolean everReachable =
             verified.stream()
                 .filter(one -> one.stoppedAt().isBefore(start))
-                .anyMatch(
-                    one -> way(history, one, target.line(), target.backup().stopLsn()).isPresent());
+                .anyMatch(one -> way(history, one, target.line(), target.position()).isPresent());
         assertThat(
                 !everReachable
                     || left.stream()
                         .filter(one -> one.verified() && one.stoppedAt().isBefore(start))
                         .anyMatch(
                             one ->
-                                way(history, one, target.line(), target.backup().stopLsn())
+                                way(history, one, target.line(), target.position())
                                     .filter(legs -> survived(cuts, legs))
                                     .isPresent()))
-            .as("a way from before the window to %s", target.id())
+            .as(
+                "a way from before the window to %s%nbranches %s%ncuts %s%nleft %s",
+                target, history.branches(), cuts, left)
             .isTrue();
       }
     }

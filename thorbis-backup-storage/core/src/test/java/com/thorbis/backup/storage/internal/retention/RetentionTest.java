@@ -499,6 +499,30 @@ class RetentionTest {
         .startsWith("retention.descent-unknown: it is not known where timeline 2 of ");
   }
 
+  /** One of the two left it further on, and where is not known. */
+  @Test
+  void r13LogOfATimelineWithoutABackupIsNotCutWhereOneOfTwoLeftIt() {
+    daily("2026-01-01", 1);
+    history.promote();
+    Candidate between = history.unverified("2026-01-02T02:00:00Z");
+    history.adopt(between);
+    daily("2026-01-03", 1);
+    Line further = history.last().line();
+    history.setBack(between);
+    daily("2026-01-04", 1);
+    RetentionPlan plan =
+        Retention.plan(
+            policy().pitr(Duration.ofHours(36)).build(),
+            History.SOURCE,
+            history.backups().stream().filter(one -> !one.equals(between)).toList(),
+            history.branches().stream().filter(one -> !one.line().equals(further)).toList(),
+            NOW);
+    assertThat(plan.deleted()).isEmpty();
+    assertThat(plan.wal())
+        .extracting(one -> new Line(one.incarnation(), one.timeline()))
+        .containsExactly(history.backups().get(0).line(), further, history.last().line());
+  }
+
   @Test
   void r13AnAdoptedCopyRestsOnTheLifeItLeftAndAnUpgradedSystemOnNone() {
     daily("2026-01-01", 10);
