@@ -63,10 +63,14 @@ public final class FetchCommand {
       if [ -z "$w" ]; then for o in "$q".*; do if [ -f "$o" ]; then rm -f "$o"; fi; done; w=1; fi;
       """;
 
+  /**
+   * Each look costs a process. What comes next is being worked on meanwhile, so that long naps cost
+   * no throughput; the first ones are short for what is ready already.
+   */
   private static final String TICK =
       """
-      if [ "$a" = "$b" ]; then n=$((n+1)); else n=0; b=$a; fi;
-      if [ $i -lt 20 ]; then i=$((i+1)); sleep 0.002; else sleep 0.02; fi || sleep 1; done 2>/dev/null;
+      if [ "$a" = "$b" ]; then n=$((n+1)); else n=0; b=$a; fi; i=$((i+1));
+      if [ $i -lt 3 ]; then sleep 0.002; else sleep 0.02; fi || sleep 1; done 2>/dev/null;
       if [ "$w" ]; then rm -f "$q".*; if [ $n -ge PATIENCE ]; then rm -f "$d/alive"; fi; fi;
       """;
 
