@@ -34,17 +34,22 @@ close_groups() {
   rmdir "$groups/thorbis-benchmarks-job" "$groups/thorbis-benchmarks-server" "$groups/thorbis-benchmarks-helper" ${shares:+"$shares"} 2>/dev/null || true
 }
 
-# The largest sum of resident memory over the processes of the job, seen every 50 ms. Starts no process itself.
+# The largest sum of resident memory over the processes of the job, seen every 50 ms. Starts no process itself. One that
+# was forked a moment ago shares its parent's memory until it becomes another program: it is known by having the same figures.
 sample_memory() {
-  local largest=0 sum group pid pages pause
+  local largest=0 sum group pid figures pages pause
+  local -A seen
   exec 2>/dev/null # a process may end between the two looks
   exec {pause}<> <(:)
   trap 'echo "$largest" >"$work/run/memory"; exit' TERM
   while :; do
-    sum=0
+    sum=0 seen=()
     for group in job helper; do
       while read -r pid; do
-        if read -r _ pages _ <"/proc/$pid/statm"; then
+        if read -r figures <"/proc/$pid/statm" && [[ -z ${seen[$figures]-} ]]; then
+          seen[$figures]=1
+          pages=${figures#* }
+          pages=${pages%% *}
           sum=$((sum + pages))
         fi
       done <"$groups/thorbis-benchmarks-$group/cgroup.procs"

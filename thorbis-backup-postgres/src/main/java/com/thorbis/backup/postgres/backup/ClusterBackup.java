@@ -300,7 +300,7 @@ public final class ClusterBackup {
                 + " bytes were stored by a backup that was interrupted, and need not be again");
       }
       BackupFacts facts = facts(outcome.start(), outcome.stop(), startedAt, outcome.tablespaces());
-      return commit(writer, facts, archive, companion);
+      return commit(writer, facts, cluster, archive, companion);
     }
   }
 
@@ -571,7 +571,11 @@ public final class ClusterBackup {
 
   /** Commits it whole if its WAL is there soon; otherwise as waiting, and completes it later. */
   private BackupDescriptor commit(
-      BackupWriter writer, BackupFacts facts, WalArchive archive, Optional<WalCompanion> companion)
+      BackupWriter writer,
+      BackupFacts facts,
+      ClusterIdentity cluster,
+      WalArchive archive,
+      Optional<WalCompanion> companion)
       throws IOException {
     progress.begin("wal", -1);
     Duration first = settings.walWait().compareTo(FIRST_WAIT) < 0 ? settings.walWait() : FIRST_WAIT;
@@ -583,7 +587,10 @@ public final class ClusterBackup {
     }
     // From here on the backup survives us: a later run completes it.
     BackupDescriptor waiting = writer.commit(facts, BackupStatus.AWAITING_WAL);
-    if (awaitWal(facts, archive, companion, settings.walWait().minus(first))) {
+    Duration left = settings.walWait().minus(first);
+    if (companion.isPresent()
+        ? awaitWal(facts, archive, companion, left)
+        : awaitOrStream(facts, cluster, archive, left)) {
       progress.end("wal");
       return repository.complete(waiting.id());
     }
@@ -607,6 +614,29 @@ public final class ClusterBackup {
         .detail("startLsn", facts.startLsn().toString())
         .detail("stopLsn", facts.stopLsn().toString())
         .build();
+  }
+
+  /** Whoever seemed to bring the WAL does not, or is slow: what comes first will do. */
+  private boolean awaitOrStream(
+      BackupFacts facts, ClusterIdentity cluster, WalArchive archive, Duration patience)
+      throws IOException {
+    if (patience.isZero()) {
+      return false;
+    }
+    Optional<WalCompanion> own = Optional.empty();
+    try {
+      own = Optional.of(WalCompanion.open(settings, cluster, archive));
+      progress.note(
+          "The WAL of this backup does not come: it is streamed over a second connection");
+      own.get().start(facts.timeline(), facts.startLsn());
+    } catch (IOException e) {
+      LOG.debug("source={} cannot stream the WAL of the backup", settings.source(), e);
+    }
+    try {
+      return awaitWal(facts, archive, Optional.empty(), patience);
+    } finally {
+      own.ifPresent(WalCompanion::close);
+    }
   }
 
   /**

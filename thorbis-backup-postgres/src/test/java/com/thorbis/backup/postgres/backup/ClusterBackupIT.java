@@ -11,6 +11,8 @@ import com.thorbis.backup.api.BackupType;
 import com.thorbis.backup.api.Cancellation;
 import com.thorbis.backup.api.Lsn;
 import com.thorbis.backup.api.Progress;
+import com.thorbis.backup.api.WalSegment;
+import com.thorbis.backup.api.WalSegmentSize;
 import com.thorbis.backup.postgres.capture.AwaitingBackups;
 import com.thorbis.backup.postgres.settings.PostgresSettings;
 import com.thorbis.backup.postgres.support.BackgroundReceiver;
@@ -301,6 +303,35 @@ class ClusterBackupIT {
               BackupException.class,
               e -> assertThat(e.code()).isEqualTo("postgres.too-many-connections"));
       assertThat(repository.backups(Optional.of("orders"))).isEmpty();
+    }
+  }
+
+  @Test
+  void w4AnArchiverThatOnlySeemsToBringTheWalIsNotWaitedFor() throws Exception {
+    try (PostgresServer server =
+        PostgresServer.builder(PostgresBinaries.newest())
+            .dataDirectory(folder.resolve("data"))
+            .setting("archive_mode", "on")
+            .setting("archive_command", "true")
+            .start()) {
+      MemoryRepository repository = new MemoryRepository();
+      ClusterBackup backup =
+          new ClusterBackup(
+              Sources.settings(
+                  folder, server.jdbcUrl("postgres"), server.superuser(), "wal.wait", "10m"),
+              BackupRequest.builder("orders").build(),
+              repository,
+              RunControl.unattended());
+      BackupDescriptor first = backup.run();
+      // The first one streamed this very segment itself.
+      String streamed =
+          WalSegment.containing(first.timeline(), first.startLsn(), WalSegmentSize.DEFAULT)
+              .fileName();
+      server.awaitTrue(
+          "postgres",
+          "SELECT last_archived_wal >= '" + streamed + "' FROM pg_stat_archiver",
+          Duration.ofMinutes(1));
+      assertThat(backup.run().status()).isEqualTo(BackupStatus.COMPLETE);
     }
   }
 
