@@ -4,7 +4,6 @@ import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
 import com.thorbis.backup.api.BackupId;
-import com.thorbis.backup.api.ClassifiedFailure;
 import com.thorbis.backup.api.FailureKind;
 import com.thorbis.backup.api.PrunePlan;
 import com.thorbis.backup.spi.repository.RepositoryException;
@@ -23,6 +22,7 @@ import java.time.Duration;
 import java.time.Instant;
 import java.time.ZoneOffset;
 import java.util.ArrayList;
+import java.util.EnumSet;
 import java.util.List;
 import java.util.Optional;
 import java.util.Random;
@@ -478,7 +478,7 @@ class PruneFaultsTest {
         failed = true;
       } catch (IOException e) {
         failed = true;
-        assertThat(e).as("call %d", call).isInstanceOf(ClassifiedFailure.class);
+        FaultSuite.requireTyped(e, EnumSet.of(fault));
       }
       Thread.interrupted(); // the one who prunes next is not
       int calls = faulty.calls().size();

@@ -428,10 +428,36 @@ public final class PostgresServer implements AutoCloseable {
     tree.forEach(ProcessHandle::destroyForcibly);
     tree.add(current.toHandle());
     try {
-      poll(STOP, "survived a kill", () -> tree.stream().allMatch(PostgresServer::gone));
+      poll(
+          STOP,
+          "survived a kill",
+          () -> {
+            List<ProcessHandle> orphans = orphans();
+            orphans.forEach(ProcessHandle::destroyForcibly);
+            return orphans.isEmpty() && tree.stream().allMatch(PostgresServer::gone);
+          });
     } catch (IOException e) {
       throw new UncheckedIOException(e);
     }
+  }
+
+  /** What was forked while its parent was killed: it works in the data directory as all do. */
+  private List<ProcessHandle> orphans() throws IOException {
+    if (!Files.exists(dataDirectory)) {
+      return List.of();
+    }
+    Path here = dataDirectory.toRealPath();
+    return ProcessHandle.allProcesses()
+        .filter(
+            handle -> {
+              try {
+                Path folder = Path.of("/proc", Long.toString(handle.pid()), "cwd");
+                return Files.readSymbolicLink(folder).equals(here);
+              } catch (IOException e) {
+                return false; // it has ended, or is somebody else's
+              }
+            })
+        .toList();
   }
 
   /** A dead process that nobody has collected holds no memory and no files. */
