@@ -68,6 +68,14 @@ public interface BackupDescriptor {
   /** Where it is stored, described. */
   List<String> copies();
 
+  /**
+   * The copies that let go of it by a retention of their own. No other backup builds on one that
+   * any copy let go of: it would lack content there.
+   */
+  default List<String> letGoBy() {
+    return List.of();
+  }
+
   /** What needs a look. */
   List<String> warnings();
 }

@@ -34,6 +34,7 @@ public record CopiesReport(String writePolicy, List<CopyState> copies, List<Crit
    * @param oldestVerified when the backup that was read back from it longest ago was; empty if
    *     there is none, or one never was
    * @param neverVerified how many backups were never read back from it
+   * @param letGo how many backups it let go of by a retention of its own: it is complete without
    */
   public record CopyState(
       String name,
@@ -47,7 +48,8 @@ public record CopiesReport(String writePolicy, List<CopyState> copies, List<Crit
       Optional<Contents> contents,
       Optional<Instant> lastVerified,
       Optional<Instant> oldestVerified,
-      long neverVerified) {
+      long neverVerified,
+      long letGo) {
     /** Whether it answered. */
     public boolean reachable() {
       return problem.isEmpty();
@@ -60,7 +62,7 @@ public record CopiesReport(String writePolicy, List<CopyState> copies, List<Crit
    * @param objects how many objects
    * @param bytes how many bytes
    * @param lastCommit the number of its last commit
-   * @param behindObjects how many objects others hold and it does not
+   * @param behindObjects how many objects others hold, and it should and does not
    * @param behindBytes how many bytes those have
    * @param behindCommits how many commits it lacks at the end
    * @param differing how many objects have another length than elsewhere
@@ -73,7 +75,7 @@ public record CopiesReport(String writePolicy, List<CopyState> copies, List<Crit
       long behindBytes,
       long behindCommits,
       long differing) {
-    /** Whether it holds everything that any copy does. */
+    /** Whether it holds everything that it should. */
     public boolean complete() {
       return behindObjects == 0 && differing == 0;
     }

@@ -10,10 +10,24 @@ import java.util.List;
  * @param head the commit that it was made from
  * @param sweeps backups that were deleted earlier and whose grace is over
  * @param bytes about as many will come free when what goes is swept
+ * @param copies what copies with a retention of their own let go of besides
  */
-public record PrunePlan(RetentionPlan retention, long head, List<BackupId> sweeps, long bytes) {
-  /** Copies the list. */
+public record PrunePlan(
+    RetentionPlan retention, long head, List<BackupId> sweeps, long bytes, List<CopyPlan> copies) {
+  /** Copies the lists. */
   public PrunePlan {
     sweeps = List.copyOf(sweeps);
+    copies = List.copyOf(copies);
   }
+
+  /**
+   * What one copy keeps of what the repository keeps.
+   *
+   * @param copy what reports call it
+   * @param place the id by which the copy is known again, whatever it is called
+   * @param retention what stays and goes there, and why: one decision for each backup that the
+   *     repository keeps and this copy holds
+   * @param bytes about as many will come free there at most
+   */
+  public record CopyPlan(String copy, String place, RetentionPlan retention, long bytes) {}
 }

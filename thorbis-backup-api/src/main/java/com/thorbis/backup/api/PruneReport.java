@@ -13,6 +13,7 @@ import java.util.List;
  * @param bytesFreed how many bytes they had
  * @param unknown names in the source's folders that no repository uses: left alone
  * @param alarms what somebody must look at, the plan's own among them
+ * @param copies what went from single copies that have a retention of their own
  */
 public record PruneReport(
     PrunePlan plan,
@@ -21,12 +22,30 @@ public record PruneReport(
     long objectsRemoved,
     long bytesFreed,
     List<String> unknown,
-    List<String> alarms) {
+    List<String> alarms,
+    List<CopyReport> copies) {
   /** Copies the lists. */
   public PruneReport {
     deleted = List.copyOf(deleted);
     swept = List.copyOf(swept);
     unknown = List.copyOf(unknown);
     alarms = List.copyOf(alarms);
+    copies = List.copyOf(copies);
+  }
+
+  /**
+   * What went from one copy, and from no other.
+   *
+   * @param copy what reports call it
+   * @param letGo backups that it let go of; their bytes stay there until the grace is over
+   * @param objectsRemoved how many objects were removed there
+   * @param bytesFreed how many bytes they had
+   */
+  public record CopyReport(
+      String copy, List<BackupId> letGo, long objectsRemoved, long bytesFreed) {
+    /** Copies the list. */
+    public CopyReport {
+      letGo = List.copyOf(letGo);
+    }
   }
 }

@@ -462,7 +462,18 @@ public final class ThorbisBackup implements AutoCloseable {
      *     {@code medium}, {@code domain}, {@code location}, {@code offsite}, {@code immutable}
      */
     public Builder copy(URI location, Map<String, ?> settings) {
-      copies.add(opener -> opener.copy(location, settings, copies.size() > 1));
+      return copy(location, settings, Optional.empty());
+    }
+
+    /**
+     * Adds a copy of the repository by name that may keep less than the repository does.
+     *
+     * @param retention what it keeps of what the repository keeps; empty: all of it
+     * @see #copy(URI, Map)
+     */
+    public Builder copy(
+        URI location, Map<String, ?> settings, Optional<RetentionPolicy> retention) {
+      copies.add(opener -> opener.copy(location, settings, copies.size() > 1, retention));
       return this;
     }
 
@@ -638,8 +649,10 @@ public final class ThorbisBackup implements AutoCloseable {
      * Opens a copy.
      *
      * @param spare whether there are others: then one that cannot be reached now is asked later
+     * @param retention what it keeps of what the repository keeps
      */
-    Copy copy(URI location, Map<String, ?> values, boolean spare) {
+    Copy copy(
+        URI location, Map<String, ?> values, boolean spare, Optional<RetentionPolicy> retention) {
       Map<String, Object> adapter = new LinkedHashMap<>(values);
       Map<String, Object> said = new LinkedHashMap<>();
       for (String fact : FACTS) {
@@ -655,6 +668,7 @@ public final class ThorbisBackup implements AutoCloseable {
       facts.find("location").ifPresent(copy::location);
       copy.offsite(facts.flag("offsite", false));
       copy.immutable(facts.flag("immutable", false));
+      retention.ifPresent(copy::retention);
       return copy.build();
     }
 

@@ -74,8 +74,13 @@ record Config(
           "fresh-within");
   private static final Pattern SOURCE = Pattern.compile("[a-z0-9]([a-z0-9_-]{0,61}[a-z0-9])?");
 
-  /** One place of the repository; the settings hold what is said of it, too. */
-  record Copy(URI uri, Map<String, Object> settings) {}
+  /**
+   * One place of the repository.
+   *
+   * @param settings hold what is said of it, too
+   * @param retention what it keeps of what the repository keeps; empty: all
+   */
+  record Copy(URI uri, Map<String, Object> settings, Optional<RetentionPolicy> retention) {}
 
   /**
    * One that can open the repository.
@@ -134,7 +139,7 @@ record Config(
             .writePolicy(writePolicy)
             .compression(compression)
             .acceptSingleKeyRisk(acceptSingleKeyRisk);
-    copies.forEach(copy -> builder.copy(copy.uri(), copy.settings()));
+    copies.forEach(copy -> builder.copy(copy.uri(), copy.settings(), copy.retention()));
     sources.forEach((name, source) -> builder.source(name, source.type(), source.settings()));
     sources.values().stream()
         .flatMapToInt(source -> source.parallelism().stream())
@@ -150,9 +155,11 @@ record Config(
     Section repository =
         root.section("repository")
             .orElseThrow(() -> root.wrong("repository", "is missing", "Set repository.copies."));
+    Map<String, RetentionPolicy> policies =
+        root.section("retention").map(Config::retention).orElse(Map.of());
     List<Copy> copies = new ArrayList<>();
     for (Section copy : repository.sections("copies")) {
-      copies.add(copy(copy));
+      copies.add(copy(copy, policies));
     }
     if (copies.isEmpty()) {
       throw repository.wrong(
@@ -189,8 +196,6 @@ record Config(
     }
     repository.finish();
 
-    Optional<Section> retention = root.section("retention");
-    Map<String, RetentionPolicy> policies = retention.map(Config::retention).orElse(Map.of());
     Optional<Section> prune = root.section("prune");
     Duration grace = PruneRequest.GRACE;
     if (prune.isPresent()) {
@@ -213,7 +218,7 @@ record Config(
         List.copyOf(notes));
   }
 
-  private static Copy copy(Section section) {
+  private static Copy copy(Section section, Map<String, RetentionPolicy> policies) {
     URI uri = section.uri("uri");
     Map<String, Object> settings =
         new LinkedHashMap<>(section.section(uri.getScheme()).map(Section::rest).orElse(Map.of()));
@@ -225,8 +230,24 @@ record Config(
         settings.put(fact, section.flag(fact, false));
       }
     }
+    Optional<RetentionPolicy> retention = policy(section, policies);
     section.finish();
-    return new Copy(uri, settings);
+    return new Copy(uri, settings, retention);
+  }
+
+  /** The policy that a section names, if it does. */
+  private static Optional<RetentionPolicy> policy(
+      Section section, Map<String, RetentionPolicy> policies) {
+    Optional<String> retention = section.find("retention");
+    Optional<RetentionPolicy> policy =
+        retention.flatMap(
+            named ->
+                Optional.ofNullable(policies.get(named)).or(() -> RetentionPolicy.preset(named)));
+    if (retention.isPresent() && policy.isEmpty()) {
+      throw section.wrong(
+          "retention", "there is no policy \"" + retention.get() + "\"", "Add it below retention.");
+    }
+    return policy;
   }
 
   private static WritePolicy writePolicy(String label) {
@@ -294,17 +315,7 @@ record Config(
       }
       Section section = all.get().section(name).orElseThrow();
       String type = section.require("type");
-      Optional<String> retention = section.find("retention");
-      Optional<RetentionPolicy> policy =
-          retention.flatMap(
-              named ->
-                  Optional.ofNullable(policies.get(named)).or(() -> RetentionPolicy.preset(named)));
-      if (retention.isPresent() && policy.isEmpty()) {
-        throw section.wrong(
-            "retention",
-            "there is no policy \"" + retention.get() + "\"",
-            "Add it below retention.");
-      }
+      Optional<RetentionPolicy> policy = policy(section, policies);
       section.section("schedule").ifPresent(schedule -> schedule(schedule, notes));
       OptionalInt parallelism = OptionalInt.empty();
       Map<String, Object> settings = new LinkedHashMap<>();

@@ -53,6 +53,15 @@ final class CopiesCommand extends Job {
     report.copies().stream()
         .filter(copy -> !copy.reachable())
         .forEach(copy -> out.println(copy.name() + ": " + Text.maybe(copy.problem())));
+    report.copies().stream()
+        .filter(copy -> copy.letGo() > 0)
+        .forEach(
+            copy ->
+                out.println(
+                    copy.name()
+                        + " let go of "
+                        + copy.letGo()
+                        + " backups by a retention of its own; others keep them"));
     out.println("Write policy: " + report.writePolicy());
     out.println();
     List<List<String>> verdicts = new ArrayList<>();

@@ -42,6 +42,7 @@ final class Facts {
         "bytesStored", backup.bytesStored(),
         "durationMillis", backup.durationMillis(),
         "copies", backup.copies(),
+        "letGoBy", backup.letGoBy(),
         "warnings", backup.warnings());
   }
 
@@ -176,7 +177,8 @@ final class Facts {
         "differing", held.map(CopiesReport.Contents::differing),
         "lastVerified", copy.lastVerified(),
         "oldestVerified", copy.oldestVerified(),
-        "neverVerified", copy.neverVerified());
+        "neverVerified", copy.neverVerified(),
+        "letGo", copy.letGo());
   }
 
   static Map<String, @Nullable Object> sync(SyncReport report) {

@@ -207,6 +207,7 @@ final class PruneCommand extends Job {
   private static Map<String, @Nullable Object> json(
       List<PrunePlan> plans, List<PruneReport> reports) {
     List<Map<String, @Nullable Object>> items = new ArrayList<>();
+    List<Map<String, @Nullable Object>> copies = new ArrayList<>();
     List<String> alarms = new ArrayList<>();
     for (PrunePlan plan : plans) {
       for (RetentionPlan.Decision decision : plan.retention().decisions()) {
@@ -217,19 +218,53 @@ final class PruneCommand extends Job {
                 "keep", decision.keep(),
                 "reasons", decision.reasons()));
       }
+      plan.copies().forEach(copy -> copies.addAll(decisions(copy)));
       if (reports.isEmpty()) {
         alarms.addAll(plan.retention().alarms());
+        plan.copies().forEach(copy -> alarms.addAll(alarms(copy)));
       }
     }
     reports.forEach(report -> alarms.addAll(report.alarms()));
     return Json.object(
         "items", items,
+        "copies", copies,
+        "letGo",
+            reports.stream()
+                .flatMap(report -> report.copies().stream())
+                .map(
+                    copy ->
+                        Json.object(
+                            "copy", copy.copy(),
+                            "backups", copy.letGo(),
+                            "objectsRemoved", copy.objectsRemoved(),
+                            "bytesFreed", copy.bytesFreed()))
+                .toList(),
         "deleted", reports.stream().flatMap(report -> report.deleted().stream()).toList(),
         "swept", reports.stream().flatMap(report -> report.swept().stream()).toList(),
         "objectsRemoved", reports.stream().mapToLong(PruneReport::objectsRemoved).sum(),
         "bytesFreed", reports.stream().mapToLong(PruneReport::bytesFreed).sum(),
         "unknown", reports.stream().flatMap(report -> report.unknown().stream()).toList(),
         "alarms", alarms);
+  }
+
+  private static List<Map<String, @Nullable Object>> decisions(PrunePlan.CopyPlan copy) {
+    List<Map<String, @Nullable Object>> items = new ArrayList<>();
+    for (RetentionPlan.Decision decision : copy.retention().decisions()) {
+      items.add(
+          Json.object(
+              "copy", copy.copy(),
+              "backup", decision.backup(),
+              "source", copy.retention().source(),
+              "keep", decision.keep(),
+              "reasons", decision.reasons()));
+    }
+    return items;
+  }
+
+  private static List<String> alarms(PrunePlan.CopyPlan copy) {
+    return copy.retention().alarms().stream()
+        .map(alarm -> alarm + " (" + copy.copy() + ")")
+        .toList();
   }
 
   private static void show(PrunePlan plan, PrintStream out) {
@@ -248,6 +283,24 @@ final class PruneCommand extends Job {
       out.println(id + " was deleted, and its grace is over: its bytes go");
     }
     plan.retention().alarms().forEach(alarm -> out.println("alarm: " + alarm));
+    plan.copies().forEach(copy -> show(copy, out));
+  }
+
+  private static void show(PrunePlan.CopyPlan copy, PrintStream out) {
+    out.println();
+    out.println("Of what stays, on " + copy.copy() + ":");
+    List<List<String>> rows = new ArrayList<>();
+    rows.add(List.of("BACKUP", "SOURCE", "STAYS THERE", "WHY"));
+    for (RetentionPlan.Decision decision : copy.retention().decisions()) {
+      rows.add(
+          List.of(
+              decision.backup().value(),
+              copy.retention().source(),
+              decision.keep() ? "yes" : "no",
+              String.join(", ", decision.reasons())));
+    }
+    Text.table(rows).forEach(out::println);
+    alarms(copy).forEach(alarm -> out.println("alarm: " + alarm));
   }
 
   private static void show(PruneReport report, PrintStream out) {
@@ -257,6 +310,20 @@ final class PruneCommand extends Job {
     }
     for (BackupId id : report.swept()) {
       out.println("gone: " + id + " of " + name);
+    }
+    for (PruneReport.CopyReport copy : report.copies()) {
+      for (BackupId id : copy.letGo()) {
+        out.println("let go: " + id + " of " + name + " on " + copy.copy() + "; others keep it");
+      }
+      if (copy.objectsRemoved() > 0) {
+        out.println(
+            copy.copy()
+                + ": "
+                + copy.objectsRemoved()
+                + " objects with "
+                + Text.bytes(copy.bytesFreed())
+                + " removed");
+      }
     }
     report.unknown().forEach(key -> out.println("unknown, left alone: " + key));
     report.alarms().forEach(alarm -> out.println("alarm: " + alarm));

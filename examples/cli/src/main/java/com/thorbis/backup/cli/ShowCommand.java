@@ -1,8 +1,11 @@
 package com.thorbis.backup.cli;
 
 import com.thorbis.backup.api.BackupDescriptor;
+import com.thorbis.backup.api.BackupException;
 import com.thorbis.backup.api.BackupId;
 import com.thorbis.backup.api.BackupState;
+import com.thorbis.backup.api.PrunePlan;
+import com.thorbis.backup.api.RetentionPlan;
 import com.thorbis.backup.api.ThorbisBackup;
 import com.thorbis.backup.spi.repository.BackupReader;
 import com.thorbis.backup.spi.repository.StoredFile;
@@ -88,11 +91,25 @@ final class ShowCommand extends Job {
     if (source == null || source.retention().isEmpty()) {
       return List.of();
     }
-    return opened
-        .planPrune(backup.source(), source.retention().get())
-        .retention()
-        .decisions()
-        .stream()
+    PrunePlan plan;
+    try {
+      plan = opened.planPrune(backup.source(), source.retention().get());
+    } catch (BackupException e) {
+      if (!e.code().equals("configuration.copies")) {
+        throw e;
+      }
+      return List.of(String.valueOf(e.getMessage())); // the backup can be shown all the same
+    }
+    List<String> reasons = new ArrayList<>(reasons(plan.retention(), backup));
+    for (PrunePlan.CopyPlan copy : plan.copies()) {
+      reasons(copy.retention(), backup)
+          .forEach(reason -> reasons.add("on " + copy.copy() + ": " + reason));
+    }
+    return reasons;
+  }
+
+  private static List<String> reasons(RetentionPlan plan, BackupDescriptor backup) {
+    return plan.decisions().stream()
         .filter(decision -> decision.backup().equals(backup.id()))
         .flatMap(decision -> decision.reasons().stream())
         .toList();

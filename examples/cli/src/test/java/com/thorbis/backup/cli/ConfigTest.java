@@ -5,6 +5,7 @@ import static org.assertj.core.api.Assertions.catchThrowableOfType;
 
 import com.thorbis.backup.api.BackupException;
 import com.thorbis.backup.api.FailureKind;
+import com.thorbis.backup.api.RetentionPolicy;
 import com.thorbis.backup.spi.SecretValue;
 import com.thorbis.backup.spi.repository.Compression;
 import com.thorbis.backup.spi.repository.WritePolicy;
@@ -15,6 +16,7 @@ import java.nio.file.Files;
 import java.nio.file.Path;
 import java.nio.file.attribute.PosixFilePermissions;
 import java.util.Map;
+import java.util.Optional;
 import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
@@ -94,7 +96,8 @@ class ConfigTest {
                     "nested.deep", "1",
                     "medium", "disk",
                     "domain", "host-a",
-                    "offsite", false)));
+                    "offsite", false),
+                Optional.empty()));
     assertThat(config.writePolicy()).isEqualTo(WritePolicy.PRIMARY);
     assertThat(config.compression()).isEqualTo(new Compression("lz4", 3));
     assertThat(config.acceptSingleKeyRisk()).isTrue();
@@ -115,6 +118,16 @@ class ConfigTest {
     assertThat(config.notes())
         .extracting(Config.Note::subject)
         .containsExactly("config.sources.orders.schedule");
+  }
+
+  @Test
+  void aCopyTakesAPolicyOfTheFileOrOneThatComesWithTheProduct() throws IOException {
+    assertThat(load(WHOLE.replace("offsite: false", "retention: critical")).copies().get(0))
+        .extracting(Config.Copy::retention)
+        .isEqualTo(load(WHOLE).sources().get("orders").retention());
+    assertThat(load(WHOLE.replace("offsite: false", "retention: logs")).copies().get(0))
+        .extracting(Config.Copy::retention)
+        .isEqualTo(RetentionPolicy.preset("logs"));
   }
 
   @Test
@@ -164,6 +177,7 @@ class ConfigTest {
           offsite: false             | offsite: maybe            | repository.copies[0].offsite: "maybe" is not true or false | Write one
           window: 4h                 | window: long              | sources.orders.schedule.window: "long" is not a duration | 4h
           retention: critical        | retention: vital          | sources.orders.retention: there is no policy "vital" | below retention
+          offsite: false             | retention: vital          | repository.copies[0].retention: there is no policy "vital" | below retention
           parallelism: 2             | parallelism: 0            | sources.orders.parallelism: "0" is not a whole number | Write one
           uri: file:///srv/repo      | uri: /srv/repo            | repository.copies[0].uri: "/srv/repo" has no scheme | file:///
           uri: file:///srv/repo      | uri: "file:///srv/a repo" | is not a URI | Correct it

@@ -152,6 +152,72 @@ class PruneIT {
     assertThat(ok("restore orders --target-dir x --plan", 0).out()).contains("Reachable");
   }
 
+  @Test
+  void aCopyWithARetentionOfItsOwnKeepsLess() throws Exception {
+    String place = folder.resolve("repository").toUri().toString();
+    String second =
+        "\n          - uri: " + folder.resolve("second").toUri() + "\n            retention: one";
+    config =
+        config
+            .replace("- uri: " + place, "- uri: " + place + "\n            retention: one" + second)
+            .replace("  short:", "  one: { yearly: 1 }\n        short:")
+            .replace("repository:\n", "repository:\n        write-policy: all\n")
+            .replace("pitr: 1s", "pitr: 1d");
+    config = config.indent(0);
+    grace("0s");
+    ok("init", 0);
+    List<String> ids = new ArrayList<>();
+    for (int i = 0; i < 2; i++) {
+      Matcher id =
+          Pattern.compile("\"id\":\"([^\"]+)\"").matcher(ok("backup orders --json", 0).out());
+      assertThat(id.find()).isTrue();
+      ids.add(id.group(1));
+      server.execute("postgres", "SELECT pg_sleep(1.1)");
+    }
+    ok("verify", 0);
+
+    assertThat(ok("prune --plan", 2).err()).contains("every copy has a retention of its own");
+    assertThat(ok("prune --yes", 2).err()).contains("Take the retention from one of them");
+    assertThat(ok("check --json", 3).out()).contains("as every other copy has");
+    ok("restore orders --target-dir x --plan", 0);
+
+    config = config.replace(second, second.replace("\n            retention: one", ""));
+    grace("0s");
+    assertThat(ok("prune --plan", 0).out())
+        .contains("Of what stays, on " + place + ":")
+        .containsPattern(ids.get(0) + " +orders +no +replaced yearly");
+    assertThat(ok("prune --plan --json", 0).out())
+        .contains("\"copy\":\"" + place + "\",\"backup\":\"" + ids.get(0))
+        .contains("\"backup\":\"" + ids.get(0) + "\",\"source\":\"orders\",\"keep\":true")
+        .contains("\"backup\":\"" + ids.get(0) + "\",\"source\":\"orders\",\"keep\":false");
+    assertThat(ok("prune --yes", 0).out())
+        .contains("let go: " + ids.get(0) + " of orders on " + place);
+    long before = size();
+    assertThat(ok("prune --yes --json", 0).out()).contains("\"letGo\":[{\"copy\":\"" + place);
+    assertThat(size()).isLessThan(before);
+    assertThat(ok("list --json", 0).out()).contains("\"letGoBy\":[\"" + place + "\"]");
+    assertThat(ok("copies", 0).out()).contains(place + " let go of 1 backups").contains("complete");
+    assertThat(ok("status", 0).out()).contains("it keeps 1 of 2 backups");
+    assertThat(ok("verify --json", 0).out()).contains("\"damaged\":[]");
+    ok("restore orders --target-dir " + folder.resolve("old") + " --backup " + ids.get(0), 0);
+
+    config =
+        config.replace(second, "").replace(second.replace("\n            retention: one", ""), "");
+    grace("0s");
+    assertThat(ok("list", 0).out()).contains(ids.get(0));
+    assertThat(
+            ok(
+                    "restore orders --target-dir "
+                        + folder.resolve("gone")
+                        + " --backup "
+                        + ids.get(0),
+                    5)
+                .err())
+        .contains("was let go of there")
+        .contains("Configure a copy that keeps it: " + folder.resolve("second").toUri());
+    ok("restore orders --target-dir " + folder.resolve("new") + " --backup " + ids.get(1), 0);
+  }
+
   private void grace(String span) throws IOException {
     Files.writeString(folder.resolve("thorbis.yaml"), config.replace("GRACE", span));
   }

@@ -1,5 +1,6 @@
 package com.thorbis.backup.spi.repository;
 
+import com.thorbis.backup.api.RetentionPolicy;
 import com.thorbis.backup.spi.storage.ObjectStore;
 import java.util.Optional;
 import org.jspecify.annotations.Nullable;
@@ -13,6 +14,7 @@ public final class Copy {
   private final @Nullable String location;
   private final boolean offsite;
   private final boolean immutable;
+  private final @Nullable RetentionPolicy retention;
 
   private Copy(Builder builder) {
     this.store = builder.store;
@@ -22,6 +24,7 @@ public final class Copy {
     this.location = builder.location;
     this.offsite = builder.offsite;
     this.immutable = builder.immutable;
+    this.retention = builder.retention;
   }
 
   /** A store of which nothing more is said. */
@@ -69,6 +72,14 @@ public final class Copy {
     return immutable;
   }
 
+  /**
+   * What it keeps of what the repository keeps; empty: all of it. A prune lets go of the rest there
+   * alone.
+   */
+  public Optional<RetentionPolicy> retention() {
+    return Optional.ofNullable(retention);
+  }
+
   @Override
   public String toString() {
     return name;
@@ -83,6 +94,7 @@ public final class Copy {
     private @Nullable String location;
     private boolean offsite;
     private boolean immutable;
+    private @Nullable RetentionPolicy retention;
 
     private Builder(ObjectStore store) {
       this.store = store;
@@ -122,6 +134,15 @@ public final class Copy {
     /** Whether nobody can delete there before a time. */
     public Builder immutable(boolean immutable) {
       this.immutable = immutable;
+      return this;
+    }
+
+    /**
+     * What it keeps of what the repository keeps. At least one copy must have no retention of its
+     * own, and holds everything.
+     */
+    public Builder retention(RetentionPolicy retention) {
+      this.retention = retention;
       return this;
     }
 

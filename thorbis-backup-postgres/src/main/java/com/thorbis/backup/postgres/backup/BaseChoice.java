@@ -79,6 +79,10 @@ record BaseChoice(
     if (!backup.status().restorable()) {
       return Optional.of("its WAL is not stored yet");
     }
+    if (!backup.letGoBy().isEmpty()) {
+      return Optional.of(
+          String.join(", ", backup.letGoBy()) + " let go of it by a retention of that copy");
+    }
     if (!backup.incarnation().equals(source.current().id())) {
       return Optional.of("it is of another life of the cluster");
     }

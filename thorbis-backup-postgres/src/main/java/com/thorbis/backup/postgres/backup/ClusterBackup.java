@@ -76,6 +76,7 @@ public final class ClusterBackup {
   private static final Set<String> UNUSABLE =
       Set.of(
           "backup.base-damaged",
+          "backup.base-let-go",
           "backup.base-too-short",
           "backup.cross-check-failed",
           "backup.not-found");

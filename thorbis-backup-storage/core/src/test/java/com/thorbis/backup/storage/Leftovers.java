@@ -3,6 +3,7 @@ package com.thorbis.backup.storage;
 import com.thorbis.backup.api.WalSegment;
 import com.thorbis.backup.spi.repository.RepositorySetup;
 import com.thorbis.backup.spi.storage.ObjectKey;
+import com.thorbis.backup.storage.internal.Narrowing;
 import com.thorbis.backup.storage.internal.backup.BackupContents;
 import com.thorbis.backup.storage.internal.catalog.Catalog;
 import com.thorbis.backup.storage.internal.pack.PackRef;
@@ -21,11 +22,12 @@ final class Leftovers {
   static List<String> of(List<MemoryObjectStore> disks, int which, RepositorySetup setup)
       throws IOException {
     List<String> left = new ArrayList<>();
+    Set<String> needed = new HashSet<>();
     try (Site site = Site.open(setup, 1000, 1000)) {
-      Catalog catalog = site.services.log().catalog();
-      Set<String> needed = new HashSet<>();
+      Catalog all = site.services.log().catalog();
+      all.whole().forEach(entry -> needed.add(entry.manifest().key().value()));
+      Catalog catalog = new Narrowing(site.services).expected(disks.get(which));
       for (Catalog.Entry entry : catalog.whole()) {
-        needed.add(entry.manifest().key().value());
         Catalog.Source source = catalog.source(entry.backup().source()).orElseThrow();
         for (PackRef pack : new BackupContents(site.services, source, entry).packs()) {
           needed.add(pack.key().value());
@@ -46,7 +48,8 @@ final class Leftovers {
           left.add(key);
         }
       }
-      catalog.sweeps().forEach(sweep -> left.add("sweep " + sweep.sweep()));
+      all.sweeps().forEach(sweep -> left.add("sweep " + sweep.sweep()));
+      all.copySweeps().forEach(sweep -> left.add("sweep of a copy " + sweep.sweep()));
     }
     return left;
   }

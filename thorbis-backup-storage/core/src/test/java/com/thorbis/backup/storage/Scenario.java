@@ -29,6 +29,7 @@ record Scenario(String label, Setting setting, Action prepare, boolean opened, A
   private static final Map<String, byte[]> CHANGED = changed();
   private static final Duration DAY = Duration.ofDays(1);
   private static final Duration NONE = Duration.ZERO;
+  private static final RetentionPolicy EVERYTHING = RetentionPolicy.builder().build();
 
   /**
    * What a repository is like.
@@ -37,13 +38,20 @@ record Scenario(String label, Setting setting, Action prepare, boolean opened, A
    * @param copies how many places hold it
    * @param policy when something counts as written
    * @param checkpointEvery after how many commits there is a checkpoint
+   * @param narrow whether the first place has a retention of its own
    */
-  record Setting(int recipients, int copies, WritePolicy policy, int checkpointEvery) {
+  record Setting(
+      int recipients, int copies, WritePolicy policy, int checkpointEvery, boolean narrow) {
     static final Setting PLAIN = new Setting(1, 1, WritePolicy.PRIMARY, 100);
     static final Setting TWO_RECIPIENTS = new Setting(2, 1, WritePolicy.PRIMARY, 100);
     static final Setting CHECKPOINTS = new Setting(1, 1, WritePolicy.PRIMARY, 1);
     static final Setting BEHIND = new Setting(1, 2, WritePolicy.PRIMARY, 100);
     static final Setting ALL = new Setting(1, 2, WritePolicy.ALL, 100);
+    static final Setting NARROW = new Setting(1, 2, WritePolicy.ALL, 100, true);
+
+    Setting(int recipients, int copies, WritePolicy policy, int checkpointEvery) {
+      this(recipients, copies, policy, checkpointEvery, false);
+    }
   }
 
   /** What a process does. */
@@ -209,6 +217,29 @@ record Scenario(String label, Setting setting, Action prepare, boolean opened, A
                 client.damageSecond();
               },
               TestClient::heal),
+          of(
+              "let-go",
+              Setting.NARROW,
+              Scenario::withThree,
+              client -> client.prune(EVERYTHING, DAY)),
+          of(
+              "sweep-copy",
+              Setting.NARROW,
+              client -> {
+                withThree(client);
+                client.prune(EVERYTHING, NONE);
+                client.rest();
+              },
+              client -> client.prune(EVERYTHING, NONE)),
+          of("restore-let-go", Setting.NARROW, Scenario::withLetGo, TestClient::restore),
+          of("wal-open-let-go", Setting.NARROW, Scenario::withLetGo, client -> client.readWal(2)),
+          of(
+              "verify-let-go",
+              Setting.NARROW,
+              Scenario::withLetGo,
+              client -> client.verify(VerifyRequest.Level.DATA)),
+          of("sync-let-go", Setting.NARROW, Scenario::withLetGo, TestClient::sync),
+          of("survey-let-go", Setting.NARROW, Scenario::withLetGo, TestClient::survey),
           new Scenario("promote", Setting.BEHIND, Scenario::synced, false, TestClient::promote));
 
   private static Scenario of(String label, Action action) {
@@ -266,6 +297,14 @@ record Scenario(String label, Setting setting, Action prepare, boolean opened, A
     withThree(client);
     client.prune(NONE);
     client.rest();
+  }
+
+  /** The first copy lacks two of three backups, and their log. */
+  private static void withLetGo(TestClient client) throws IOException {
+    withThree(client);
+    client.prune(EVERYTHING, NONE);
+    client.rest();
+    client.prune(EVERYTHING, NONE);
   }
 
   private static void synced(TestClient client) throws IOException {

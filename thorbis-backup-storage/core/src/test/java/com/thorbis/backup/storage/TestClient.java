@@ -92,7 +92,8 @@ final class TestClient implements AutoCloseable {
     } else {
       for (int i = 0; i < stores.size(); i++) {
         int place = (ledger.first.orElse(0) + i) % stores.size();
-        setup.copy(Copy.builder(stores.get(place)).name("copy-" + place).build());
+        Copy.Builder copy = Copy.builder(stores.get(place)).name("copy-" + place);
+        setup.copy(place == 0 && world.narrow ? copy.retention(POLICY).build() : copy.build());
       }
     }
     recipients.forEach(setup::recipient);
@@ -385,6 +386,7 @@ final class TestClient implements AutoCloseable {
     synchronized (ledger) {
       ledger.letGo.addAll(plan.retention().deleted());
       ledger.cuts.addAll(plan.retention().wal());
+      plan.copies().forEach(copy -> ledger.letGoBy(copy.copy()).addAll(copy.retention().deleted()));
     }
     PruneReport report = repository().prune(request.plan(plan).build(), RunControl.unattended());
     problems = report.alarms().stream().filter(alarm -> !alarm.startsWith("retention.")).toList();

@@ -51,6 +51,9 @@ final class TestLedger {
   /** What log the plans that somebody tried to carry out keep. */
   final List<RetentionPlan.WalKeep> cuts = new ArrayList<>();
 
+  /** Those that somebody tried to let single copies go of, by the copy's name. */
+  final Map<String, Set<BackupId>> narrowed = new HashMap<>();
+
   /** Copies that were damaged and not healed for certain. */
   final Set<Integer> damaged = new HashSet<>();
 
@@ -76,8 +79,14 @@ final class TestLedger {
     copy.gone.addAll(gone);
     copy.cuts.addAll(cuts);
     copy.damaged.addAll(damaged);
+    narrowed.forEach((name, ids) -> copy.letGoBy(name).addAll(ids));
     copy.first = first;
     return copy;
+  }
+
+  /** What a copy may lack. */
+  Set<BackupId> letGoBy(String copy) {
+    return narrowed.computeIfAbsent(copy, name -> new HashSet<>());
   }
 
   synchronized void stored(String incarnation, WalSegment segment, int end) {

@@ -35,7 +35,9 @@ import com.thorbis.backup.storage.internal.catalog.Bootstrap;
 import com.thorbis.backup.storage.internal.catalog.Catalog;
 import com.thorbis.backup.storage.internal.catalog.Operation;
 import com.thorbis.backup.storage.internal.catalog.Registrar;
+import com.thorbis.backup.storage.internal.catalog.StoredBackup;
 import com.thorbis.backup.storage.internal.copies.CopySet;
+import com.thorbis.backup.storage.internal.prune.CopyRetention;
 import com.thorbis.backup.storage.internal.prune.Histories;
 import com.thorbis.backup.storage.internal.prune.Keeper;
 import com.thorbis.backup.storage.internal.prune.Pruner;
@@ -52,14 +54,20 @@ import com.thorbis.backup.storage.internal.wal.SealedWalArchive;
 import java.io.IOException;
 import java.time.Duration;
 import java.time.Instant;
+import java.util.ArrayList;
 import java.util.HashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.Optional;
+import org.slf4j.Logger;
+import org.slf4j.LoggerFactory;
 
 /** An open repository. */
 public final class SealedRepository implements Repository {
+  private static final Logger LOG = LoggerFactory.getLogger(SealedRepository.class);
+
   private final Services services;
+  private final Narrowing narrowing;
   private final Registrar registrar;
   private final ObjectProof proof;
   private final Proofs proofs;
@@ -72,6 +80,7 @@ public final class SealedRepository implements Repository {
   /** Over an opened log; the keys are closed with this. */
   public SealedRepository(Services services, Bootstrap.Opened opened, RepositorySetup setup) {
     this.services = services;
+    this.narrowing = new Narrowing(services);
     this.registrar = new Registrar(opened, services.random());
     this.tree = opened.header().tree();
     this.proof = new ObjectProof(services, tree);
@@ -80,6 +89,7 @@ public final class SealedRepository implements Repository {
     this.policy = setup.writePolicy();
     this.readOnly = setup.readOnly();
     if (services.store() instanceof CopySet set) {
+      set.waivers(narrowing);
       set.proof(proof);
     }
   }
@@ -117,16 +127,36 @@ public final class SealedRepository implements Repository {
 
   @Override
   public List<BackupDescriptor> backups(Optional<String> source) {
-    return services.log().catalog().backups().stream()
-        .map(Catalog.Entry::backup)
-        .filter(backup -> source.isEmpty() || backup.source().equals(source.get()))
+    return services.log().catalog().kept().stream()
+        .filter(kept -> kept.fate().live())
+        .filter(kept -> source.isEmpty() || kept.entry().backup().source().equals(source.get()))
+        .map(this::located)
         .map(BackupDescriptor.class::cast)
         .toList();
   }
 
   @Override
   public Optional<BackupDescriptor> backup(BackupId id) {
-    return services.log().catalog().backup(id).map(Catalog.Entry::backup);
+    return services.log().catalog().kept(id).filter(kept -> kept.fate().live()).map(this::located);
+  }
+
+  /** A backup, and which copies hold it now. */
+  private StoredBackup located(Catalog.Kept kept) {
+    StoredBackup backup = kept.entry().backup();
+    if (kept.fate().partings().isEmpty()) {
+      return backup;
+    }
+    List<String> places = new ArrayList<>(backup.copies());
+    for (Copy copy : CopySet.places(services.store())) {
+      try {
+        if (narrowing.place(copy.store()).flatMap(kept.fate()::parting).isPresent()) {
+          places.remove(copy.name());
+        }
+      } catch (IOException e) {
+        LOG.debug("Nobody knows what {} let go of", copy.name(), e);
+      }
+    }
+    return backup.at(places, services.log().catalog().letGoBy(backup.id()));
   }
 
   @Override
@@ -192,7 +222,7 @@ public final class SealedRepository implements Repository {
   public List<BackupState> states(Optional<String> source) {
     return services.log().catalog().kept().stream()
         .filter(kept -> source.isEmpty() || kept.entry().backup().source().equals(source.get()))
-        .map(Keeper::state)
+        .map(kept -> Keeper.state(kept, located(kept)))
         .toList();
   }
 
@@ -203,7 +233,7 @@ public final class SealedRepository implements Repository {
 
   @Override
   public PrunePlan planPrune(String source, RetentionPolicy policy) throws IOException {
-    return pruner(source, policy).plan();
+    return pruner(source, policy, false).plan();
   }
 
   @Override
@@ -241,10 +271,10 @@ public final class SealedRepository implements Repository {
   private Pruner pruner(PruneRequest request) {
     return request.backup().isPresent()
         ? Pruner.ofChosen(services, request.source(), request.backup().get(), request.lastAllowed())
-        : pruner(request.source(), request.policy());
+        : pruner(request.source(), request.policy(), request.confirmed());
   }
 
-  private Pruner pruner(String source, RetentionPolicy policy) {
+  private Pruner pruner(String source, RetentionPolicy policy, boolean confirmed) {
     Histories histories = new Histories(services, source);
     return new Pruner(
         services,
@@ -255,7 +285,8 @@ public final class SealedRepository implements Repository {
                 source,
                 backups.stream().map(kept -> candidate(kept, now)).toList(),
                 histories.branches(backups),
-                now));
+                now),
+        new CopyRetention(copies, confirmed));
   }
 
   private static Candidate candidate(Catalog.Kept kept, Instant now) {
@@ -306,7 +337,7 @@ public final class SealedRepository implements Repository {
   public SyncReport syncCopies(RunControl control) throws IOException {
     services.log().refresh();
     return services.store() instanceof CopySet set
-        ? new CopySync(services, set, proof, control).run()
+        ? new CopySync(services, narrowing, set, proof, control).run()
         : new SyncReport(List.of(), 0);
   }
 
@@ -334,7 +365,7 @@ public final class SealedRepository implements Repository {
   }
 
   private CopySurvey survey() {
-    return new CopySurvey(services, copies, policy);
+    return new CopySurvey(services, narrowing, copies, policy);
   }
 
   @Override

@@ -11,6 +11,7 @@ import com.thorbis.backup.spi.repository.StoredFile;
 import com.thorbis.backup.spi.storage.ObjectKey;
 import com.thorbis.backup.spi.storage.ObjectStore;
 import com.thorbis.backup.spi.storage.StorageException;
+import com.thorbis.backup.storage.internal.Narrowing;
 import com.thorbis.backup.storage.internal.Services;
 import com.thorbis.backup.storage.internal.catalog.Catalog;
 import com.thorbis.backup.storage.internal.copies.CopySet;
@@ -126,7 +127,7 @@ public final class SealedBackupReader implements BackupReader {
   @Override
   public long extract(Predicate<StoredFile> wanted, FileTarget target, RunControl control)
       throws IOException {
-    PackReader packs = new PackReader(services.store(), services.keys());
+    PackReader packs = packs();
     try (FileTable table = new FileTable(packs);
         Extraction extraction =
             new Extraction(
@@ -152,7 +153,7 @@ public final class SealedBackupReader implements BackupReader {
   @Override
   public Layout layout() throws IOException {
     long extents = 0;
-    PackReader packs = new PackReader(services.store(), services.keys());
+    PackReader packs = packs();
     try (FileTable table = new FileTable(packs);
         PieceCodec codec = services.codecs().get()) {
       for (FileEntry found = table.next(); found != null; found = table.next()) {
@@ -177,6 +178,12 @@ public final class SealedBackupReader implements BackupReader {
   @Override
   public void close() {
     // The repository's store and keys stay open.
+  }
+
+  /** Nothing of a backup is read where some of it is gone on purpose. */
+  private PackReader packs() throws IOException {
+    new Narrowing(services).requireReadable(entry.backup().id());
+    return new PackReader(services.store(), services.keys());
   }
 
   /** The seed is the tree's, the same in every epoch. */
@@ -267,7 +274,7 @@ public final class SealedBackupReader implements BackupReader {
           found.file().path() + " has " + found.file().length() + " bytes: extract it");
     }
     ByteArrayOutputStream content = new ByteArrayOutputStream((int) found.file().length());
-    PackReader packs = new PackReader(services.store(), services.keys());
+    PackReader packs = packs();
     FileTarget target =
         file ->
             new FileOutput() {
@@ -307,8 +314,8 @@ public final class SealedBackupReader implements BackupReader {
     private final Iterator<PieceRef> pieces = manifest.tables().iterator();
     private Iterator<FileEntry> part = List.<FileEntry>of().iterator();
 
-    FileTable() {
-      this(new PackReader(services.store(), services.keys()));
+    FileTable() throws IOException {
+      this(packs());
     }
 
     FileTable(PackReader packs) {

@@ -206,6 +206,20 @@ public final class SealedBackupWriter implements BackupWriter {
                         Map.of("backup", wanted.value()),
                         "Look with list.",
                         null));
+    List<String> letGoBy = services.log().catalog().letGoBy(wanted);
+    if (!letGoBy.isEmpty()) {
+      throw new RepositoryException(
+          "backup.base-let-go",
+          FailureKind.REFUSED,
+          "Nothing can build on backup "
+              + wanted
+              + ": "
+              + String.join(", ", letGoBy)
+              + " let go of it, so that the new one would lack content there",
+          Map.of("backup", wanted.value()),
+          "Build on a newer one, or take a full backup.",
+          null);
+    }
     return new Base(services, new SealedBackupReader(services, source, entry), fingerprints);
   }
 
@@ -444,11 +458,12 @@ public final class SealedBackupWriter implements BackupWriter {
       throws RepositoryException {
     Optional<ObjectKey> lost =
         Stream.concat(Stream.of(ref.key()), manifest.packs().values().stream().map(PackRef::key))
-            .filter(fence::condemns)
+            .filter(fence::condemnsSomewhere)
             .findFirst();
     boolean logGone =
         catalog
-                .walGone(source.info().name(), incarnation.id(), manifest.backup().timeline())
+                .walGoneSomewhere(
+                    source.info().name(), incarnation.id(), manifest.backup().timeline())
                 .compareTo(manifest.backup().startLsn())
             > 0;
     if (lost.isEmpty() && !logGone && !lease.taken() && !(lapsed && fence.swept())) {
@@ -497,6 +512,7 @@ public final class SealedBackupWriter implements BackupWriter {
         stored,
         Math.max(0, now.toEpochMilli() - start.startedAt().toEpochMilli()),
         CopySet.holders(services.store()),
+        List.of(),
         facts.warnings());
   }
 

@@ -9,26 +9,32 @@ import com.thorbis.backup.crypto.ObjectId;
 import com.thorbis.backup.spi.repository.RepositoryException;
 import com.thorbis.backup.spi.repository.SourceInfo;
 import com.thorbis.backup.spi.storage.ObjectKey;
+import com.thorbis.backup.storage.internal.catalog.LostLog.Said;
 import com.thorbis.backup.storage.internal.format.ObjectNames;
 import java.time.Instant;
 import java.util.ArrayList;
 import java.util.Iterator;
 import java.util.LinkedHashMap;
+import java.util.LinkedHashSet;
 import java.util.List;
 import java.util.Map;
 import java.util.Optional;
+import java.util.Set;
 import java.util.function.Predicate;
 import java.util.stream.Stream;
+import org.jspecify.annotations.Nullable;
 
 /** What all commits add up to. Safe for several threads. */
 public final class Catalog {
   private final Map<String, Source> sources = new LinkedHashMap<>();
   private final Map<BackupId, Kept> backups = new LinkedHashMap<>();
   private final List<Operation.WalMark> walMarks = new ArrayList<>();
-  private final List<Operation.WalExpire> walExpiries = new ArrayList<>();
-  private final Map<WalLine, Said<Operation.WalExpire>> walGone = new LinkedHashMap<>();
+  private final LostLog lost;
+  private final Map<ObjectId, LostLog> lostAt = new LinkedHashMap<>();
   private final Map<String, Said<Operation.Sweep>> sweeps = new LinkedHashMap<>();
+  private final Map<String, Said<Operation.SweepCopy>> copySweeps = new LinkedHashMap<>();
   private final List<SlotRef> plainObjects = new ArrayList<>();
+  private @Nullable ObjectId here; // of the copy that this is seen from; null: of all
   private List<Operation.Copies.Place> copies = List.of();
 
   /**
@@ -60,17 +66,25 @@ public final class Catalog {
    * @param holds in the order they were placed
    * @param deleted if it was given up and did not come back
    * @param sweeping whether its bytes are being removed: it can no longer come back
+   * @param partings the copies that let go of it by a retention of their own
    */
   public record Fate(
       long sequence,
       List<Operation.Verified> proofs,
       List<Operation.Hold> holds,
       Optional<Operation.Delete> deleted,
-      boolean sweeping) {
+      boolean sweeping,
+      List<Parting> partings) {
     /** Copies the lists. */
     public Fate {
       proofs = List.copyOf(proofs);
       holds = List.copyOf(holds);
+      partings = List.copyOf(partings);
+    }
+
+    /** How a copy let go of it; empty if it did not. */
+    public Optional<Parting> parting(ObjectId copy) {
+      return partings.stream().filter(one -> one.letGo().copy().equals(copy)).findFirst();
     }
 
     /** When it was last proven whole, wherever. */
@@ -97,30 +111,47 @@ public final class Catalog {
       List<Operation.Verified> now = new ArrayList<>(proofs);
       now.removeIf(earlier -> earlier.copy().equals(proof.copy()));
       now.add(proof);
-      return new Fate(sequence, now, holds, deleted, sweeping);
+      return new Fate(sequence, now, holds, deleted, sweeping, partings);
     }
 
     private Fate with(List<Operation.Hold> now) {
-      return new Fate(sequence, proofs, now, deleted, sweeping);
+      return new Fate(sequence, proofs, now, deleted, sweeping, partings);
     }
 
     private Fate with(Optional<Operation.Delete> deletion) {
-      return new Fate(sequence, proofs, holds, deletion, sweeping);
+      return new Fate(sequence, proofs, holds, deletion, sweeping, partings);
     }
 
     private Fate swept() {
-      return new Fate(sequence, proofs, holds, deleted, true);
+      return new Fate(sequence, proofs, holds, deleted, true, partings);
+    }
+
+    private Fate with(Parting parting) {
+      ObjectId copy = parting.letGo().copy();
+      List<Parting> now = new ArrayList<>(partings);
+      now.replaceAll(earlier -> earlier.letGo().copy().equals(copy) ? parting : earlier);
+      if (parting(copy).isEmpty()) {
+        now.add(parting);
+      }
+      return new Fate(sequence, proofs, holds, deleted, sweeping, now);
+    }
+  }
+
+  /**
+   * A copy lets go of a backup that stays elsewhere.
+   *
+   * @param letGo what was said, of this backup alone
+   * @param removing the commit that says that its bytes are being removed there; 0 if none does
+   */
+  public record Parting(Operation.LetGo letGo, long removing) {
+    /** Whether its bytes are being removed there, or are gone. */
+    public boolean sweeping() {
+      return removing > 0;
     }
   }
 
   /** A backup whose bytes are not all gone, and what has become of it. */
   public record Kept(Entry entry, Fate fate) {}
-
-  /** One timeline of an incarnation. */
-  private record WalLine(String source, String incarnation, Timeline timeline) {}
-
-  /** What a commit of this number said. */
-  private record Said<T>(long sequence, T what) {}
 
   /**
    * Operations that a commit of this number could have made.
@@ -129,20 +160,81 @@ public final class Catalog {
    */
   record Step(long sequence, List<Operation> operations) {}
 
-  Catalog() {}
+  Catalog() {
+    this(new LostLog());
+  }
+
+  private Catalog(LostLog lost) {
+    this.lost = lost;
+  }
 
   /** What it holds now, and goes its own way from here. */
   public synchronized Catalog copy() {
-    Catalog copy = new Catalog();
+    Catalog copy = new Catalog(lost.copy());
     copy.sources.putAll(sources);
     copy.backups.putAll(backups);
     copy.walMarks.addAll(walMarks);
-    copy.walExpiries.addAll(walExpiries);
-    copy.walGone.putAll(walGone);
+    lostAt.forEach((place, losses) -> copy.lostAt.put(place, losses.copy()));
     copy.sweeps.putAll(sweeps);
+    copy.copySweeps.putAll(copySweeps);
     copy.plainObjects.addAll(plainObjects);
     copy.copies = copies;
+    copy.here = here;
     return copy;
+  }
+
+  /** What of it a copy is to hold: without the backups, and the log, that it let go of. */
+  public Catalog at(ObjectId copy) {
+    return at(copy, kept -> kept.fate().parting(copy).isPresent());
+  }
+
+  /** What of it a copy cannot do without: it lacks only what is being removed there. */
+  public Catalog leftAt(ObjectId copy) {
+    return at(copy, kept -> kept.fate().parting(copy).filter(Parting::sweeping).isPresent());
+  }
+
+  private Catalog at(ObjectId copy, Predicate<Kept> without) {
+    Catalog seen = copy();
+    seen.here = copy;
+    seen.backups.values().removeIf(without);
+    return seen;
+  }
+
+  /** The copies that let go of anything by a retention of their own. */
+  public synchronized Set<ObjectId> narrowed() {
+    Set<ObjectId> narrowed = new LinkedHashSet<>(lostAt.keySet());
+    for (Kept kept : backups.values()) {
+      kept.fate().partings().forEach(parting -> narrowed.add(parting.letGo().copy()));
+    }
+    return narrowed;
+  }
+
+  /** Whether a copy let go of any backup of a source by a retention of its own. */
+  public synchronized boolean letGo(ObjectId copy, ObjectId tree) {
+    return backups.values().stream()
+        .filter(kept -> kept.fate().parting(copy).isPresent())
+        .anyMatch(
+            kept -> {
+              Source source = sources.get(kept.entry().backup().source());
+              return source != null && source.tree().equals(tree);
+            });
+  }
+
+  /** What the copies are called that let go of a backup by a retention of their own. */
+  public synchronized List<String> letGoBy(BackupId id) {
+    return Optional.ofNullable(backups.get(id)).stream()
+        .flatMap(kept -> kept.fate().partings().stream())
+        .map(parting -> nameOf(parting.letGo().copy()))
+        .toList();
+  }
+
+  /** What a copy is called by whoever recorded it last; its id if none is recorded. */
+  public synchronized String nameOf(ObjectId copy) {
+    return copies.stream()
+        .filter(place -> place.id().equals(copy))
+        .map(Operation.Copies.Place::name)
+        .findFirst()
+        .orElse(copy.toString());
   }
 
   /** Every source. */
@@ -187,26 +279,34 @@ public final class Catalog {
 
   /** Log that was given up and is not swept. */
   public synchronized List<Operation.WalExpire> walExpiries() {
-    return List.copyOf(walExpiries);
+    return lost.expiries();
   }
 
   /** Up to where the log of a timeline was given up, swept or not; zero if none was. */
   public synchronized Lsn walExpired(String source, String incarnation, Timeline timeline) {
-    return lastExpiry(new WalLine(source, incarnation, timeline))
-        .map(Operation.WalExpire::before)
-        .orElse(new Lsn(0));
+    LostLog.Line line = new LostLog.Line(source, incarnation, timeline);
+    return losses().map(losses -> losses.expired(line)).max(Lsn::compareTo).orElseThrow();
   }
 
   /** Up to where the log of a timeline is being removed, or is gone; zero if none was. */
   public synchronized Lsn walGone(String source, String incarnation, Timeline timeline) {
-    return Optional.ofNullable(walGone.get(new WalLine(source, incarnation, timeline)))
-        .map(gone -> gone.what().before())
-        .orElse(new Lsn(0));
+    LostLog.Line line = new LostLog.Line(source, incarnation, timeline);
+    return losses().map(losses -> losses.gone(line)).max(Lsn::compareTo).orElseThrow();
+  }
+
+  /** Up to where any copy removes the log of a timeline, or removed it; zero if none does. */
+  public synchronized Lsn walGoneSomewhere(String source, String incarnation, Timeline timeline) {
+    LostLog.Line line = new LostLog.Line(source, incarnation, timeline);
+    return Stream.concat(Stream.of(lost), lostAt.values().stream())
+        .map(losses -> losses.gone(line))
+        .max(Lsn::compareTo)
+        .orElseThrow();
   }
 
   /** The log of a source that is being removed, or is gone. */
   public synchronized List<Operation.WalExpire> walGone(String source) {
-    return walGone.values().stream()
+    return losses()
+        .flatMap(losses -> losses.gone().stream())
         .map(Said::what)
         .filter(gone -> gone.source().equals(source))
         .toList();
@@ -214,19 +314,13 @@ public final class Catalog {
 
   /** The commit that says of such log that it is being removed; 0 if none does. */
   public synchronized long commitOf(Operation.WalExpire gone) {
-    Said<Operation.WalExpire> said = walGone.get(line(gone));
-    return said == null ? 0 : said.sequence();
+    return losses().mapToLong(losses -> losses.commitOf(gone)).max().orElse(0);
   }
 
   /** Whether a segment is being removed, or is gone: it was given up, and no backup needs it. */
   public synchronized boolean isGone(String source, String incarnation, WalSegment segment) {
-    Said<Operation.WalExpire> said =
-        walGone.get(new WalLine(source, incarnation, segment.timeline()));
-    if (said == null || segment.end().compareTo(said.what().before()) > 0) {
-      return false;
-    }
-    return said.what().keep().stream()
-            .noneMatch(stretch -> overlaps(segment, stretch.start(), stretch.end()))
+    LostLog.Line line = new LostLog.Line(source, incarnation, segment.timeline());
+    return losses().anyMatch(losses -> losses.takes(line, segment))
         && backups.values().stream()
             .filter(kept -> !kept.fate().sweeping())
             .map(kept -> kept.entry().backup())
@@ -240,9 +334,40 @@ public final class Catalog {
     return segment.start().compareTo(end) < 0 && start.compareTo(segment.end()) < 0;
   }
 
+  /**
+   * What counts here: what the repository gave up, and what the copy that this is seen from did.
+   */
+  private Stream<LostLog> losses() {
+    ObjectId place = here;
+    return place == null
+        ? Stream.of(lost)
+        : Stream.concat(Stream.of(lost), Stream.ofNullable(lostAt.get(place)));
+  }
+
   /** Whether an expiry gives up more than was given up before. */
   public synchronized boolean isNews(Operation.WalExpire expiry) {
-    return lastExpiry(line(expiry)).map(expiry::exceeds).orElse(true);
+    return losses().allMatch(losses -> losses.isNews(expiry));
+  }
+
+  /** Log that a copy let go of and that is not being removed there. */
+  public synchronized List<Operation.WalExpire> letGoLog(ObjectId copy) {
+    LostLog losses = lostAt.get(copy);
+    return losses == null ? List.of() : losses.expiries();
+  }
+
+  /** Whether a copy may lack a segment, by the log or the backups that it let go of. */
+  public synchronized boolean mayLack(
+      ObjectId copy, String source, String incarnation, WalSegment segment) {
+    LostLog losses = lostAt.get(copy);
+    LostLog.Line line = new LostLog.Line(source, incarnation, segment.timeline());
+    return losses != null && segment.start().compareTo(losses.expired(line)) < 0
+        || backups.values().stream()
+            .filter(kept -> kept.fate().parting(copy).isPresent())
+            .map(kept -> kept.entry().backup())
+            .filter(
+                backup ->
+                    backup.source().equals(source) && backup.timeline().equals(segment.timeline()))
+            .anyMatch(backup -> overlaps(segment, backup.startLsn(), backup.stopLsn().plus(1)));
   }
 
   /** Sweeps that began and have not said that they ended. */
@@ -254,6 +379,25 @@ public final class Catalog {
   public synchronized long commitOf(Operation.Sweep sweep) {
     Said<Operation.Sweep> said = sweeps.get(sweep.sweep());
     return said == null ? 0 : said.sequence();
+  }
+
+  /** Sweeps of one copy that began and have not said that they ended. */
+  public synchronized List<Operation.SweepCopy> copySweeps() {
+    return copySweeps.values().stream().map(Said::what).toList();
+  }
+
+  /** The commit that began a sweep of one copy; 0 if it has ended. */
+  public synchronized long commitOf(Operation.SweepCopy sweep) {
+    Said<Operation.SweepCopy> said = copySweeps.get(sweep.sweep());
+    return said == null ? 0 : said.sequence();
+  }
+
+  /** Where the objects lie that a sweep of one copy removes by name. */
+  public synchronized List<ObjectKey> named(Operation.SweepCopy sweep) {
+    Source source = sources.get(sweep.source());
+    return source == null
+        ? List.of()
+        : sweep.packs().stream().map(pack -> ObjectNames.pack(source.tree(), pack)).toList();
   }
 
   /** Header and key slots, which commits vouch for. */
@@ -310,7 +454,7 @@ public final class Catalog {
             new Source(new SourceInfo(adopt.source(), source.info().type(), lives), source.tree()));
       } else if (operation instanceof Operation.Backup made) {
         Source source = sources.get(made.backup().source());
-        Fate fate = new Fate(sequence, List.of(), List.of(), Optional.empty(), false);
+        Fate fate = new Fate(sequence, List.of(), List.of(), Optional.empty(), false, List.of());
         if (source == null
             || !made.manifest()
                 .key()
@@ -376,15 +520,19 @@ public final class Catalog {
           throw damaged(key, "brings a backup back that is not there to come back");
         }
         update(kept, kept.fate().with(Optional.empty()));
-        bringBackLog(kept.entry().backup());
+        lost.bringBack(kept.entry().backup());
+        lostAt.forEach(
+            (copy, losses) -> {
+              if (kept.fate().parting(copy).isEmpty()) {
+                losses.bringBack(kept.entry().backup());
+              }
+            });
       }
     } else if (operation instanceof Operation.WalExpire expiry) {
       if (!sources.containsKey(expiry.source())) {
         throw damaged(key, "gives up the log of a source that is not registered");
       }
-      if (isNews(expiry)) {
-        walExpiries.add(expiry);
-      }
+      lost.expire(expiry);
     } else if (operation instanceof Operation.Sweep sweep) {
       for (BackupId id : sweep.backups()) {
         Kept kept = require(id, key);
@@ -399,21 +547,64 @@ public final class Catalog {
           throw damaged(key, "removes the manifest of a backup that stays");
         }
       }
-      sweep.wal().forEach(gone -> loseLog(sequence, gone));
+      sweep.wal().forEach(gone -> lost.lose(sequence, gone));
       if (!sweep.sweep().isEmpty()) {
         sweeps.put(sweep.sweep(), new Said<>(sequence, sweep));
       }
     } else if (operation instanceof Operation.Swept swept) {
       Said<Operation.Sweep> ended = sweeps.remove(swept.sweep());
-      if (ended == null) {
+      if (ended != null) {
+        ended
+            .what()
+            .manifests()
+            .forEach(backups::remove); // those that no commit ever named are not there
+      } else if (copySweeps.remove(swept.sweep()) == null) {
         throw damaged(key, "ends a sweep that did not begin");
       }
-      ended
-          .what()
-          .manifests()
-          .forEach(backups::remove); // those that no commit ever named are not there
+    } else {
+      applyToCopy(sequence, operation, key);
+    }
+  }
+
+  /** What one copy alone gives up and removes. */
+  private void applyToCopy(long sequence, Operation operation, ObjectKey key)
+      throws RepositoryException {
+    if (operation instanceof Operation.LetGo letGo) {
+      requireSource(letGo.source(), key);
+      for (BackupId id : letGo.backups()) {
+        Kept kept = require(id, key);
+        if (kept.fate().parting(letGo.copy()).isPresent()) {
+          throw damaged(key, "lets a copy go of a backup that it let go of");
+        }
+        update(kept, kept.fate().with(new Parting(letGo.only(id), 0)));
+      }
+      letGo.wal().forEach(expiry -> lostAt(letGo.copy()).expire(expiry));
+    } else if (operation instanceof Operation.SweepCopy sweep) {
+      requireSource(sweep.source(), key);
+      for (BackupId id : sweep.backups()) {
+        Kept kept = require(id, key);
+        Parting parting =
+            kept.fate()
+                .parting(sweep.copy())
+                .orElseThrow(() -> damaged(key, "removes a backup from a copy that keeps it"));
+        update(kept, kept.fate().with(new Parting(parting.letGo(), sequence)));
+      }
+      sweep.wal().forEach(gone -> lostAt(sweep.copy()).lose(sequence, gone));
+      if (!sweep.sweep().isEmpty()) {
+        copySweeps.put(sweep.sweep(), new Said<>(sequence, sweep));
+      }
     } else {
       throw new IllegalStateException("Not folded: " + operation);
+    }
+  }
+
+  private LostLog lostAt(ObjectId copy) {
+    return lostAt.computeIfAbsent(copy, place -> new LostLog());
+  }
+
+  private void requireSource(String source, ObjectKey key) throws RepositoryException {
+    if (!sources.containsKey(source)) {
+      throw damaged(key, "says something of a source that is not registered");
     }
   }
 
@@ -444,19 +635,36 @@ public final class Catalog {
     }
     steps.add(new Step(2, List.copyOf(operations)));
     backups.values().forEach(kept -> steps.add(compacted(kept)));
+    backups.values().forEach(kept -> steps.addAll(removals(kept)));
     operations.clear();
     if (!copies.isEmpty()) {
       operations.add(new Operation.Copies(copies));
     }
     operations.addAll(walMarks);
     steps.add(new Step(2, List.copyOf(operations)));
-    for (Said<Operation.WalExpire> said : walGone.values()) {
+    for (Said<Operation.WalExpire> said : lost.gone()) {
       Operation.WalExpire gone = said.what();
       steps.add(
           new Step(said.sequence(), List.of(marker(gone.source(), List.of(), List.of(gone)))));
     }
-    steps.add(new Step(2, List.copyOf(walExpiries)));
+    steps.add(new Step(2, List.copyOf(lost.expiries())));
     sweeps.values().forEach(said -> steps.add(new Step(said.sequence(), List.of(said.what()))));
+    lostAt.forEach((copy, losses) -> steps.addAll(compacted(copy, losses)));
+    copySweeps.values().forEach(said -> steps.add(new Step(said.sequence(), List.of(said.what()))));
+    return steps;
+  }
+
+  private static List<Step> compacted(ObjectId copy, LostLog losses) {
+    List<Step> steps = new ArrayList<>();
+    for (Said<Operation.WalExpire> said : losses.gone()) {
+      Operation.WalExpire gone = said.what();
+      steps.add(
+          new Step(
+              said.sequence(), List.of(marker(copy, gone.source(), List.of(), List.of(gone)))));
+    }
+    for (Operation.WalExpire expiry : losses.expiries()) {
+      steps.add(new Step(2, List.of(Operation.LetGo.ofLog(copy, expiry))));
+    }
     return steps;
   }
 
@@ -471,7 +679,30 @@ public final class Catalog {
     if (fate.sweeping()) {
       operations.add(marker(backup.source(), List.of(backup.id()), List.of()));
     }
+    fate.partings().forEach(parting -> operations.add(parting.letGo()));
     return new Step(fate.sequence(), List.copyOf(operations));
+  }
+
+  private static List<Step> removals(Kept kept) {
+    StoredBackup backup = kept.entry().backup();
+    return kept.fate().partings().stream()
+        .filter(Parting::sweeping)
+        .map(
+            parting ->
+                new Step(
+                    parting.removing(),
+                    List.of(
+                        marker(
+                            parting.letGo().copy(),
+                            backup.source(),
+                            List.of(backup.id()),
+                            List.of()))))
+        .toList();
+  }
+
+  private static Operation.SweepCopy marker(
+      ObjectId copy, String source, List<BackupId> backups, List<Operation.WalExpire> wal) {
+    return new Operation.SweepCopy(copy, source, "", backups, List.of(), wal);
   }
 
   private static Operation.Sweep marker(
@@ -508,63 +739,6 @@ public final class Catalog {
     List<Operation.Hold> holds = new ArrayList<>(kept.fate().holds());
     holds.removeIf(hold -> hold.reason().equals(reason));
     return holds;
-  }
-
-  /** A backup that comes back needs the log behind it, as far as that is not being removed. */
-  private void bringBackLog(StoredBackup backup) {
-    walExpiries.replaceAll(
-        expiry ->
-            expiry.source().equals(backup.source())
-                    && expiry.incarnation().equals(backup.incarnation())
-                    && expiry.timeline().equals(backup.timeline())
-                    && expiry.before().compareTo(backup.startLsn()) > 0
-                ? new Operation.WalExpire(
-                    expiry.source(),
-                    expiry.incarnation(),
-                    expiry.timeline(),
-                    backup.startLsn(),
-                    expiry.keep(),
-                    expiry.sweepAfter())
-                : expiry);
-    dropVoidExpiries();
-  }
-
-  private void loseLog(long sequence, Operation.WalExpire removed) {
-    walExpiries.removeIf(
-        expiry ->
-            line(expiry).equals(line(removed))
-                && !expiry.sweepAfter().isAfter(removed.sweepAfter()));
-    walGone.merge(
-        line(removed),
-        new Said<>(sequence, removed),
-        (one, other) -> other.what().exceeds(one.what()) ? other : one);
-    dropVoidExpiries();
-  }
-
-  /** Leaves out what gives up no more than one before it. */
-  private void dropVoidExpiries() {
-    Map<WalLine, Operation.WalExpire> last = new LinkedHashMap<>();
-    walGone.forEach((line, gone) -> last.put(line, gone.what()));
-    walExpiries.removeIf(
-        expiry -> {
-          Operation.WalExpire before = last.get(line(expiry));
-          if (before != null && !expiry.exceeds(before)) {
-            return true;
-          }
-          last.put(line(expiry), expiry);
-          return false;
-        });
-  }
-
-  private Optional<Operation.WalExpire> lastExpiry(WalLine line) {
-    return Stream.concat(
-            Stream.ofNullable(walGone.get(line)).map(Said::what),
-            walExpiries.stream().filter(expiry -> line(expiry).equals(line)))
-        .reduce((one, other) -> other);
-  }
-
-  private static WalLine line(Operation.WalExpire expiry) {
-    return new WalLine(expiry.source(), expiry.incarnation(), expiry.timeline());
   }
 
   /** A mark takes in those that it touches; one that says no beginning is the last of its line. */

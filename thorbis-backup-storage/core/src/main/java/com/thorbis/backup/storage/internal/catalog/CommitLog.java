@@ -82,6 +82,7 @@ public final class CommitLog {
   /** Knows what sweeps have named since it was raised, so that nothing refers to any of it. */
   public final class Fence implements AutoCloseable {
     private final Set<ObjectKey> condemned = ConcurrentHashMap.newKeySet();
+    private final Map<ObjectId, Set<ObjectKey>> condemnedAt = new ConcurrentHashMap<>();
     private volatile boolean swept;
 
     private Fence() {}
@@ -91,9 +92,26 @@ public final class CommitLog {
       return swept;
     }
 
-    /** Whether this object is being removed, or was since. */
+    /** Whether this object is being removed from every copy, or was since. */
     public boolean condemns(ObjectKey key) {
       return condemned.contains(key);
+    }
+
+    /** Whether this object is being removed from a copy, or was since. */
+    public boolean condemns(ObjectKey key, Optional<ObjectId> copy) {
+      return condemns(key)
+          || copy.map(condemnedAt::get).filter(keys -> keys.contains(key)).isPresent();
+    }
+
+    /** Whether this object is being removed from any copy, or was since. */
+    public boolean condemnsSomewhere(ObjectKey key) {
+      return condemns(key) || condemnedAt.values().stream().anyMatch(keys -> keys.contains(key));
+    }
+
+    private void condemn(Operation.SweepCopy sweep) {
+      condemnedAt
+          .computeIfAbsent(sweep.copy(), copy -> ConcurrentHashMap.newKeySet())
+          .addAll(catalog.named(sweep));
     }
 
     @Override
@@ -208,6 +226,7 @@ public final class CommitLog {
     for (Operation.Sweep pending : catalog.sweeps()) {
       fence.condemned.addAll(catalog.named(pending));
     }
+    catalog.copySweeps().forEach(fence::condemn);
     fences.add(fence);
     return fence;
   }
@@ -741,6 +760,11 @@ public final class CommitLog {
       if (operation instanceof Operation.Sweep sweep) {
         for (Fence fence : fences) {
           fence.condemned.addAll(catalog.named(sweep));
+          fence.swept = true;
+        }
+      } else if (operation instanceof Operation.SweepCopy sweep) {
+        for (Fence fence : fences) {
+          fence.condemn(sweep);
           fence.swept = true;
         }
       }

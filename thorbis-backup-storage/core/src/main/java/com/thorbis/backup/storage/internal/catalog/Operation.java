@@ -291,6 +291,14 @@ public sealed interface Operation {
           node.instant("sweepAfter"));
     }
 
+    /** Whether of the same timeline it leaves no more than another. */
+    public boolean givesUpAsMuchAs(WalExpire other) {
+      return source.equals(other.source)
+          && incarnation.equals(other.incarnation)
+          && timeline.equals(other.timeline)
+          && !other.exceeds(this);
+    }
+
     /** Whether it gives up more, or other, log than one before it of the same timeline did. */
     boolean exceeds(WalExpire earlier) {
       int further = before.compareTo(earlier.before());
@@ -335,7 +343,7 @@ public sealed interface Operation {
     }
   }
 
-  /** A sweep has removed all that it named. */
+  /** A sweep, of one copy or of all, has removed all that it named. */
   record Swept(String sweep, long objects, long bytes) implements Operation {
     @Override
     public Map<String, Object> document() {
@@ -344,6 +352,127 @@ public sealed interface Operation {
       document.put("objects", objects);
       document.put("bytes", bytes);
       return document;
+    }
+  }
+
+  /**
+   * A copy lets go of backups and log by a retention of its own; they stay on others. Its bytes
+   * stay there too until a sweep of that copy after {@code sweepAfter}.
+   *
+   * @param copy the place's id
+   * @param wal the log that it lets go of, as the repository gives it up
+   * @param policy digest of the policy that decided
+   * @param head the commit that the plan was made from
+   * @param at store time
+   * @param sweepAfter store time
+   */
+  record LetGo(
+      ObjectId copy,
+      String source,
+      List<BackupId> backups,
+      List<WalExpire> wal,
+      String policy,
+      long head,
+      Instant at,
+      Instant sweepAfter)
+      implements Operation {
+    /** Copies the lists. */
+    public LetGo {
+      backups = List.copyOf(backups);
+      wal = List.copyOf(wal);
+    }
+
+    @Override
+    public Map<String, Object> document() {
+      Map<String, Object> document = named("let-go");
+      document.put("copy", copy);
+      document.put("source", source);
+      document.put("backups", backups);
+      document.put("wal", wal.stream().map(WalExpire::part).toList());
+      document.put("policy", policy);
+      document.put("head", head);
+      document.put("at", at);
+      document.put("sweepAfter", sweepAfter);
+      return document;
+    }
+
+    /** The part that concerns one backup. */
+    LetGo only(BackupId backup) {
+      return new LetGo(copy, source, List.of(backup), List.of(), policy, head, at, sweepAfter);
+    }
+
+    /** The part that concerns log, of which only what goes and when is of use later. */
+    static LetGo ofLog(ObjectId copy, WalExpire expiry) {
+      return new LetGo(
+          copy,
+          expiry.source(),
+          List.of(),
+          List.of(expiry),
+          "",
+          0,
+          expiry.sweepAfter(),
+          expiry.sweepAfter());
+    }
+
+    private static LetGo read(Json.Node node) throws RepositoryException {
+      String source = node.text("source");
+      return new LetGo(
+          node.parse("copy", ObjectId::parse),
+          source,
+          readBackups(node, "backups"),
+          readLog(source, node),
+          node.text("policy"),
+          node.number("head", 0, Long.MAX_VALUE),
+          node.instant("at"),
+          node.instant("sweepAfter"));
+    }
+  }
+
+  /**
+   * From here on, what is named is being removed from one copy, and from no other. {@link Swept}
+   * ends it.
+   *
+   * @param copy the place's id
+   * @param sweep its own id; empty if it only marks and names nothing
+   * @param backups those that this copy let go of, whose bytes go
+   * @param wal the log that this copy let go of and that goes: all of it that no backup needs there
+   */
+  record SweepCopy(
+      ObjectId copy,
+      String source,
+      String sweep,
+      List<BackupId> backups,
+      List<ObjectId> packs,
+      List<WalExpire> wal)
+      implements Operation {
+    /** Copies the lists. */
+    public SweepCopy {
+      backups = List.copyOf(backups);
+      packs = List.copyOf(packs);
+      wal = List.copyOf(wal);
+    }
+
+    @Override
+    public Map<String, Object> document() {
+      Map<String, Object> document = named("sweep-copy");
+      document.put("copy", copy);
+      document.put("source", source);
+      document.put("sweep", sweep);
+      document.put("backups", backups);
+      document.put("packs", packs);
+      document.put("wal", wal.stream().map(WalExpire::part).toList());
+      return document;
+    }
+
+    private static SweepCopy read(Json.Node node) throws RepositoryException {
+      String source = node.text("source");
+      return new SweepCopy(
+          node.parse("copy", ObjectId::parse),
+          source,
+          node.text("sweep"),
+          readBackups(node, "backups"),
+          node.parseAll("packs", ObjectId::parse),
+          readLog(source, node));
     }
   }
 
@@ -443,6 +572,8 @@ public sealed interface Operation {
       case "undelete" -> new Undelete(readBackups(node, "backups"));
       case "wal-expire" -> WalExpire.read(node.text("source"), node);
       case "sweep" -> readSweep(node);
+      case "let-go" -> LetGo.read(node);
+      case "sweep-copy" -> SweepCopy.read(node);
       case "swept" ->
           new Swept(
               node.text("sweep"),
@@ -467,17 +598,21 @@ public sealed interface Operation {
 
   private static Sweep readSweep(Json.Node node) throws RepositoryException {
     String source = node.text("source");
-    List<WalExpire> wal = new ArrayList<>();
-    for (Json.Node expiry : node.nodes("wal")) {
-      wal.add(WalExpire.read(source, expiry));
-    }
     return new Sweep(
         source,
         node.text("sweep"),
         readBackups(node, "backups"),
         node.parseAll("packs", ObjectId::parse),
         readBackups(node, "manifests"),
-        wal);
+        readLog(source, node));
+  }
+
+  private static List<WalExpire> readLog(String source, Json.Node node) throws RepositoryException {
+    List<WalExpire> wal = new ArrayList<>();
+    for (Json.Node expiry : node.nodes("wal")) {
+      wal.add(WalExpire.read(source, expiry));
+    }
+    return wal;
   }
 
   private static List<BackupId> readBackups(Json.Node node, String name)

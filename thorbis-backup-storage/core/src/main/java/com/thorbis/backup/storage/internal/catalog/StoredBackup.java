@@ -38,11 +38,13 @@ public record StoredBackup(
     long bytesStored,
     long durationMillis,
     List<String> copies,
+    List<String> letGoBy,
     List<String> warnings)
     implements BackupDescriptor {
   /** Copies the lists. */
   public StoredBackup {
     copies = List.copyOf(copies);
+    letGoBy = List.copyOf(letGoBy);
     warnings = List.copyOf(warnings);
   }
 
@@ -69,6 +71,34 @@ public record StoredBackup(
         bytesStored,
         durationMillis,
         copies,
+        letGoBy,
+        warnings);
+  }
+
+  /** The same backup, and where it lies now. */
+  public StoredBackup at(List<String> places, List<String> without) {
+    return new StoredBackup(
+        id,
+        source,
+        incarnation,
+        cluster,
+        type,
+        base,
+        status,
+        label,
+        startedAt,
+        stoppedAt,
+        startLsn,
+        stopLsn,
+        timeline,
+        files,
+        bytes,
+        bytesRead,
+        bytesChanged,
+        bytesStored,
+        durationMillis,
+        places,
+        without,
         warnings);
   }
 
@@ -124,6 +154,7 @@ public record StoredBackup(
         node.number("bytesStored", 0, Long.MAX_VALUE),
         node.number("durationMillis", 0, Long.MAX_VALUE),
         copies,
+        List.of(),
         node.texts("warnings"));
   }
 

@@ -80,6 +80,7 @@ public final class CopySet implements ObjectStore, Outcomes.Spread {
   private final Set<String> healing = ConcurrentHashMap.newKeySet();
   private final List<Damage> unhealed = new ArrayList<>();
   private @Nullable Proof proof;
+  private volatile Waivers waivers = Waivers.NONE;
   private volatile boolean primaryIncomplete;
 
   /** An object that is damaged on a copy, or on several. */
@@ -167,6 +168,11 @@ public final class CopySet implements ObjectStore, Outcomes.Spread {
       unhealed.clear();
     }
     waiting.forEach(damage -> heal(means, damage));
+  }
+
+  /** From now on, it is known what copies lack on purpose. */
+  public void waivers(Waivers knowing) {
+    waivers = knowing;
   }
 
   @Override
@@ -263,16 +269,27 @@ public final class CopySet implements ObjectStore, Outcomes.Spread {
     if (policy == WritePolicy.PRIMARY || copies.size() == 1 || isOfPrimary(key.value())) {
       return;
     }
-    Optional<ObjectInfo> there = primary().head(key);
-    if (there.isEmpty()) {
-      throw new StorageException.Unavailable("Find on " + copies.get(0).name(), key.value(), null);
+    Copy from = copies.get(0);
+    Optional<ObjectInfo> there = from.store().head(key);
+    for (int i = 1; i < copies.size() && there.isEmpty() && waivers.waives(from, key); i++) {
+      from = copies.get(i);
+      there = from.store().head(key);
     }
+    if (there.isEmpty()) {
+      throw new StorageException.Unavailable("Find on " + from.name(), key.value(), null);
+    }
+    Copy good = from;
+    ObjectInfo found = there.get();
     List<Failed> failed =
-        onEach(copies.subList(1, copies.size()), copy -> bring(key, there.get(), copy));
+        onEach(
+            copies.subList(1, copies.size()).stream()
+                .filter(copy -> copy != good && !waivers.waives(copy, key))
+                .toList(),
+            copy -> bring(key, found, good, copy));
     requireEnough(key, failed, true);
   }
 
-  private void bring(ObjectKey key, ObjectInfo there, Copy to) throws IOException {
+  private void bring(ObjectKey key, ObjectInfo there, Copy from, Copy to) throws IOException {
     Optional<ObjectInfo> has = to.store().head(key);
     if (has.isEmpty()) {
       Proof means;
@@ -283,7 +300,7 @@ public final class CopySet implements ObjectStore, Outcomes.Spread {
       // What nothing vouches for yet was written a moment ago: the primary's bytes are all there
       // is.
       boolean known = means != null && means.covers(key);
-      new Transfer(known && means != null ? means : UNPROVEN).copy(key, primary(), to.store());
+      new Transfer(known && means != null ? means : UNPROVEN).copy(key, from.store(), to.store());
     } else if (has.get().length() != there.length()) {
       throw RepositoryException.damaged(
           key.value(), "has another length on " + to.name() + " than elsewhere", null);
@@ -403,7 +420,7 @@ public final class CopySet implements ObjectStore, Outcomes.Spread {
     for (ObjectKey one : lacking) {
       Optional<ObjectInfo> there = primary().head(one);
       if (there.isPresent()) {
-        bring(one, there.get(), copy);
+        bring(one, there.get(), copies.get(0), copy);
       } else {
         forget(one, copy); // removed meanwhile
       }
@@ -569,10 +586,12 @@ public final class CopySet implements ObjectStore, Outcomes.Spread {
       // Who only reads takes the log as far as it is known; who writes must ask the primary.
       return !refusals.isEmpty();
     }
-    return refusals.contains(0)
-        && !primaryIncomplete
-        && !key.equals(ObjectNames.HEADER)
-        && refusals.size() >= policy.required(copies.size());
+    if (!refusals.contains(0) || primaryIncomplete || key.equals(ObjectNames.HEADER)) {
+      return false;
+    }
+    // Whoever lets go of it on purpose knows nothing of the others.
+    long telling = refusals.stream().filter(one -> !waivers.waives(copies.get(one), key)).count();
+    return telling >= policy.required(copies.size()) && !waivers.waives(copies.get(0), key);
   }
 
   private IOException unanswered(String action, String object, Map<Integer, Throwable> failures) {
@@ -644,7 +663,8 @@ public final class CopySet implements ObjectStore, Outcomes.Spread {
       try {
         result = attempt.from(copy.store());
       } catch (IOException e) {
-        if (SoundReads.isDamage(e)) {
+        boolean absent = e.getCause() instanceof StorageException.NotFound;
+        if (SoundReads.isDamage(e) && !(absent && waivers.waives(copy, key))) {
           bad.add(copy);
         }
         if (e != first) {

@@ -7,6 +7,7 @@ import com.thorbis.backup.spi.repository.RepositoryException;
 import com.thorbis.backup.storage.internal.Services;
 import com.thorbis.backup.storage.internal.catalog.Catalog;
 import com.thorbis.backup.storage.internal.catalog.Operation;
+import com.thorbis.backup.storage.internal.catalog.StoredBackup;
 import java.io.IOException;
 import java.time.Instant;
 import java.util.List;
@@ -24,11 +25,19 @@ public final class Keeper {
     this.services = services;
   }
 
-  /** What the catalogue says of a backup. */
-  public static BackupState state(Catalog.Kept kept) {
+  private static BackupState state(Catalog.Kept kept) {
+    return state(kept, kept.entry().backup());
+  }
+
+  /**
+   * What the catalogue says of a backup.
+   *
+   * @param backup which, and where it lies
+   */
+  public static BackupState state(Catalog.Kept kept, StoredBackup backup) {
     Catalog.Fate fate = kept.fate();
     return new BackupState(
-        kept.entry().backup(),
+        backup,
         fate.live()
             ? BackupState.Stage.LIVE
             : fate.sweeping() ? BackupState.Stage.SWEEPING : BackupState.Stage.DELETED,

@@ -7,6 +7,7 @@ import com.thorbis.backup.api.PrunePlan;
 import com.thorbis.backup.api.PruneReport;
 import com.thorbis.backup.api.RetentionPlan;
 import com.thorbis.backup.api.WalRange;
+import com.thorbis.backup.crypto.ObjectId;
 import com.thorbis.backup.spi.repository.RepositoryException;
 import com.thorbis.backup.spi.repository.RunControl;
 import com.thorbis.backup.storage.internal.Services;
@@ -21,6 +22,7 @@ import java.time.Instant;
 import java.util.ArrayList;
 import java.util.HashSet;
 import java.util.HexFormat;
+import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.Optional;
@@ -37,13 +39,14 @@ public final class Pruner {
   private static final Logger LOG = LoggerFactory.getLogger(Pruner.class);
   private static final Duration MOST_SKEW = Duration.ofMinutes(5);
   private static final Duration PLAN_LASTS = Duration.ofMinutes(30);
-  private static final String TOO_MUCH = "retention.most-deleted:";
+  static final String TOO_MUCH = "retention.most-deleted:";
   private static final String BY_HAND = "by hand";
   private static final String STOPPED = "prune.too-much";
 
   private final Services services;
   private final String source;
   private final Planner planner;
+  private final CopyRetention copies;
   private final Optional<BackupId> chosen;
   private final boolean lastAllowed;
 
@@ -68,18 +71,29 @@ public final class Pruner {
 
   /** For one source. */
   public Pruner(Services services, String source, Planner planner) {
-    this(services, source, planner, Optional.empty(), false);
+    this(services, source, planner, CopyRetention.NONE);
+  }
+
+  /**
+   * For one source.
+   *
+   * @param copies decides what single copies let go of besides
+   */
+  public Pruner(Services services, String source, Planner planner, CopyRetention copies) {
+    this(services, source, planner, copies, Optional.empty(), false);
   }
 
   private Pruner(
       Services services,
       String source,
       Planner planner,
+      CopyRetention copies,
       Optional<BackupId> chosen,
       boolean lastAllowed) {
     this.services = services;
     this.source = source;
     this.planner = planner;
+    this.copies = copies;
     this.chosen = chosen;
     this.lastAllowed = lastAllowed;
   }
@@ -94,6 +108,7 @@ public final class Pruner {
         services,
         source,
         (backups, now) -> planFor(chosen, source, backups, now),
+        CopyRetention.NONE,
         Optional.of(chosen),
         lastAllowed);
   }
@@ -122,7 +137,7 @@ public final class Pruner {
     requireClock(now);
     services.log().refresh();
     requireSource();
-    PrunePlan plan = plan(services.log().catalog(), now, services.log().sequence());
+    PrunePlan plan = plan(services.log().catalog(), now, services.log().sequence()).plan();
     if (chosen.isPresent()) {
       requireAllowed(live(services.log().catalog()), going(plan.retention()), now);
     }
@@ -146,20 +161,29 @@ public final class Pruner {
       // What this run gives up is for another to remove, however short its grace.
       Sweeper sweeper =
           new Sweeper(services, found, lease, now, terms.grace(), control, Pruner.this::draw);
+      CopySweeper copySweeper =
+          new CopySweeper(services, found, lease, now, control, Pruner.this::draw);
       Deleted deleted;
       try {
         deleted = delete(terms, lease);
       } catch (RepositoryException e) {
         if (e.code().equals(STOPPED)) {
           sweeper.run(); // what was agreed on earlier is no matter of this plan
+          copySweeper.run();
         }
         throw e;
       }
       sweeper.run();
+      copySweeper.run();
       control.progress().end("sweep");
       PrunePlan plan = deleted.plan();
       List<String> alarms = new ArrayList<>(plan.retention().alarms());
+      alarms.addAll(deleted.alarms());
       alarms.addAll(sweeper.alarms());
+      alarms.addAll(copySweeper.alarms());
+      for (PrunePlan.CopyPlan copy : plan.copies()) {
+        copy.retention().alarms().forEach(alarm -> alarms.add(alarm + " (" + copy.copy() + ")"));
+      }
       LOG.info(
           "Pruned source={} deleted={} swept={} objects={} bytes={}",
           source,
@@ -167,6 +191,10 @@ public final class Pruner {
           sweeper.swept().size(),
           sweeper.objects(),
           sweeper.bytes());
+      for (PrunePlan.CopyPlan copy : plan.copies()) {
+        // Only now: what the repository gives up is no matter of this copy.
+        requireNotStopped(copy.retention(), source + " on " + copy.copy(), terms);
+      }
       return new PruneReport(
           plan,
           deleted.backups(),
@@ -174,8 +202,22 @@ public final class Pruner {
           sweeper.objects(),
           sweeper.bytes(),
           sweeper.unknown(),
-          alarms);
+          alarms,
+          reports(plan, copySweeper));
     }
+  }
+
+  private static List<PruneReport.CopyReport> reports(PrunePlan plan, CopySweeper sweeper) {
+    Map<String, List<BackupId>> letGo = new LinkedHashMap<>();
+    plan.copies().forEach(copy -> letGo.put(copy.copy(), copy.retention().deleted()));
+    sweeper.removed().forEach((copy, freed) -> letGo.putIfAbsent(copy, List.of()));
+    List<PruneReport.CopyReport> reports = new ArrayList<>();
+    letGo.forEach(
+        (copy, backups) -> {
+          CopySweeper.Freed freed = sweeper.removed().getOrDefault(copy, CopySweeper.Freed.NOTHING);
+          reports.add(new PruneReport.CopyReport(copy, backups, freed.objects(), freed.bytes()));
+        });
+    return reports;
   }
 
   private PruneReport pruneChosen(Terms terms) throws IOException {
@@ -184,11 +226,14 @@ public final class Pruner {
       Deleted deleted = delete(terms, lease);
       LOG.info("Deleted by hand source={} backups={}", source, deleted.backups());
       return new PruneReport(
-          deleted.plan(), deleted.backups(), List.of(), 0, 0, List.of(), List.of());
+          deleted.plan(), deleted.backups(), List.of(), 0, 0, List.of(), List.of(), List.of());
     }
   }
 
-  private PrunePlan plan(Catalog catalog, Instant now, long head) throws IOException {
+  /** A plan, and why it says nothing of some copies. */
+  private record Planned(PrunePlan plan, List<String> alarms) {}
+
+  private Planned plan(Catalog catalog, Instant now, long head) throws IOException {
     List<Catalog.Kept> live = live(catalog);
     RetentionPlan retention = planner.plan(live, now);
     Set<BackupId> going = going(retention);
@@ -205,11 +250,13 @@ public final class Pruner {
             .filter(kept -> Sweeper.isDue(kept, now))
             .map(kept -> kept.entry().backup().id())
             .toList();
-    return new PrunePlan(retention, head, sweeps, bytes);
+    CopyRetention.Plans ofCopies = copies.plan(services, source, catalog, live, going, now);
+    return new Planned(
+        new PrunePlan(retention, head, sweeps, bytes, ofCopies.plans()), ofCopies.alarms());
   }
 
   /** What a run gave up, and by which plan. */
-  private record Deleted(PrunePlan plan, List<BackupId> backups) {}
+  private record Deleted(PrunePlan plan, List<BackupId> backups, List<String> alarms) {}
 
   private Deleted delete(Terms terms, Lease lease) throws IOException {
     Deleted[] done = new Deleted[1];
@@ -220,12 +267,14 @@ public final class Pruner {
               // Whoever lost its lease, or slept, must not act on what it saw before.
               Instant at = lease.renew();
               Instant asOf = terms.plan().map(plan -> plan.retention().asOf()).orElse(at);
-              PrunePlan plan = plan(catalog, asOf, services.log().sequence());
+              Planned planned = plan(catalog, asOf, services.log().sequence());
+              PrunePlan plan = planned.plan();
               if (terms.plan().isPresent()) {
                 requireFresh(terms.plan().get(), at);
-                requireSame(terms.plan().get(), plan.retention());
+                requireSame(terms.plan().get().retention(), plan.retention(), "");
+                plan = ofCopies(terms.plan().get(), plan);
               }
-              requireNotStopped(plan.retention(), terms);
+              requireNotStopped(plan.retention(), source, terms);
               List<Catalog.Kept> live = live(catalog);
               requireAllowed(live, going(plan.retention()), at);
               requireUsual(live, going(plan.retention()), terms);
@@ -234,7 +283,7 @@ public final class Pruner {
                       .filter(decision -> !decision.keep())
                       .map(RetentionPlan.Decision::backup)
                       .toList();
-              done[0] = new Deleted(plan, backups);
+              done[0] = new Deleted(plan, backups, planned.alarms());
               Instant sweepAfter = at.plus(terms.grace());
               List<Operation> operations = new ArrayList<>();
               if (!backups.isEmpty()) {
@@ -247,18 +296,59 @@ public final class Pruner {
                         at,
                         sweepAfter));
               }
-              operations.addAll(expiries(catalog, live, plan.retention(), sweepAfter));
+              List<Operation.WalExpire> log = expiries(catalog, live, plan.retention(), sweepAfter);
+              operations.addAll(log);
+              List<Catalog.Kept> staying =
+                  live.stream()
+                      .filter(kept -> !backups.contains(kept.entry().backup().id()))
+                      .toList();
+              for (PrunePlan.CopyPlan copy : plan.copies()) {
+                letGo(catalog, staying, log, copy, plan.head(), at, sweepAfter)
+                    .ifPresent(operations::add);
+              }
               return operations;
             });
     return done[0];
   }
 
+  /** What one copy lets go of besides what the whole repository gives up in the same commit. */
+  private Optional<Operation> letGo(
+      Catalog catalog,
+      List<Catalog.Kept> live,
+      List<Operation.WalExpire> everywhere,
+      PrunePlan.CopyPlan plan,
+      long head,
+      Instant at,
+      Instant sweepAfter) {
+    ObjectId place = ObjectId.parse(plan.place());
+    Catalog seen = catalog.at(place);
+    List<Catalog.Kept> held =
+        live.stream().filter(kept -> seen.kept(kept.entry().backup().id()).isPresent()).toList();
+    List<Operation.WalExpire> wal =
+        expiries(seen, held, plan.retention(), sweepAfter).stream()
+            .filter(expiry -> everywhere.stream().noneMatch(one -> one.givesUpAsMuchAs(expiry)))
+            .toList();
+    List<BackupId> backups = plan.retention().deleted();
+    return backups.isEmpty() && wal.isEmpty()
+        ? Optional.empty()
+        : Optional.of(
+            new Operation.LetGo(
+                place,
+                source,
+                backups,
+                wal,
+                plan.retention().policyDigest(),
+                head,
+                at,
+                sweepAfter));
+  }
+
   /** What of the log nothing needs that stays. */
-  private List<Operation> expiries(
+  private List<Operation.WalExpire> expiries(
       Catalog catalog, List<Catalog.Kept> live, RetentionPlan plan, Instant sweepAfter) {
     Catalog.Source found = catalog.source(source).orElseThrow();
     Set<BackupId> going = going(plan);
-    List<Operation> expiries = new ArrayList<>();
+    List<Operation.WalExpire> expiries = new ArrayList<>();
     for (RetentionPlan.WalKeep keep : plan.wal()) {
       List<WalRange> stretches = new ArrayList<>(keep.stretches());
       Lsn before = RetentionPlan.WalKeep.END;
@@ -297,13 +387,14 @@ public final class Pruner {
   }
 
   /** The policy itself stops a plan that lets go of too much; whoever runs it must hear of it. */
-  private void requireNotStopped(RetentionPlan plan, Terms terms) throws RepositoryException {
+  private void requireNotStopped(RetentionPlan plan, String of, Terms terms)
+      throws RepositoryException {
     Optional<String> stopped =
         plan.alarms().stream().filter(alarm -> alarm.startsWith(TOO_MUCH)).findFirst();
     if (stopped.isPresent() && !terms.confirmed()) {
       throw refused(
           STOPPED,
-          source + ": " + stopped.get().substring(TOO_MUCH.length()).strip(),
+          of + ": " + stopped.get().substring(TOO_MUCH.length()).strip(),
           Map.of("source", source),
           "Look at the plan. If it is what you want, confirm it.");
     }
@@ -386,15 +477,31 @@ public final class Pruner {
     }
   }
 
-  private void requireSame(PrunePlan plan, RetentionPlan again) throws RepositoryException {
+  /** The same again, of the copies alone that could be asked both times. */
+  private PrunePlan ofCopies(PrunePlan plan, PrunePlan again) throws RepositoryException {
+    List<PrunePlan.CopyPlan> both = new ArrayList<>();
+    for (PrunePlan.CopyPlan now : again.copies()) {
+      for (PrunePlan.CopyPlan before : plan.copies()) {
+        if (before.place().equals(now.place())) {
+          requireSame(before.retention(), now.retention(), " on " + now.copy());
+          both.add(now);
+        }
+      }
+    }
+    return new PrunePlan(again.retention(), again.head(), again.sweeps(), again.bytes(), both);
+  }
+
+  private void requireSame(RetentionPlan plan, RetentionPlan again, String where)
+      throws RepositoryException {
     Set<BackupId> now = going(again);
-    if (!now.equals(going(plan.retention()))
-        || !again.policyDigest().equals(plan.retention().policyDigest())
-        || !again.wal().equals(plan.retention().wal())) {
+    if (!now.equals(going(plan))
+        || !again.policyDigest().equals(plan.policyDigest())
+        || !again.wal().equals(plan.wal())) {
       throw refused(
           "prune.plan-changed",
           "What would be deleted of "
               + source
+              + where
               + " has changed since the plan was made: "
               + (now.isEmpty() ? "nothing now" : now + " now"),
           Map.of(

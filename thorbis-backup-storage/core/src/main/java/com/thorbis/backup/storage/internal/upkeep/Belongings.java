@@ -1,6 +1,7 @@
 package com.thorbis.backup.storage.internal.upkeep;
 
 import com.thorbis.backup.api.WalSegment;
+import com.thorbis.backup.crypto.ObjectId;
 import com.thorbis.backup.spi.repository.RepositoryException;
 import com.thorbis.backup.spi.storage.ObjectKey;
 import com.thorbis.backup.storage.internal.Services;
@@ -13,7 +14,10 @@ import com.thorbis.backup.storage.internal.format.ObjectNames;
 import com.thorbis.backup.storage.internal.pack.PackRef;
 import com.thorbis.backup.storage.internal.wal.StoredWal;
 import java.io.IOException;
+import java.util.HashMap;
 import java.util.HashSet;
+import java.util.Map;
+import java.util.Optional;
 import java.util.Set;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
@@ -33,7 +37,16 @@ final class Belongings {
   private final Set<ObjectKey> packs = new HashSet<>();
   private final Set<ObjectKey> swept = new HashSet<>();
   private final Set<Long> checkpoints = new HashSet<>();
+  private final Map<ObjectId, Part> parts = new HashMap<>();
   private boolean unknown;
+
+  /**
+   * What a copy that let go of something is to hold of it.
+   *
+   * @param catalog as seen from there
+   * @param packs what the backups need that it keeps
+   */
+  private record Part(Catalog catalog, Set<ObjectKey> packs) {}
 
   /** Reads the manifest of every backup. */
   Belongings(Services services) throws IOException {
@@ -48,12 +61,20 @@ final class Belongings {
     for (Operation.Sweep sweep : catalog.sweeps()) {
       swept.addAll(catalog.named(sweep));
     }
+    for (ObjectId copy : catalog.narrowed()) {
+      parts.put(copy, new Part(catalog.at(copy), new HashSet<>()));
+    }
     for (Catalog.Entry entry : catalog.whole()) {
       manifests.add(entry.manifest().key());
       Catalog.Source source = catalog.source(entry.backup().source()).orElseThrow();
       try {
         for (PackRef pack : new BackupContents(services, source, entry).packs()) {
           packs.add(pack.key());
+          for (Part part : parts.values()) {
+            if (part.catalog().kept(entry.backup().id()).isPresent()) {
+              part.packs().add(pack.key());
+            }
+          }
         }
       } catch (RepositoryException e) {
         unknown = true; // then rather too many than one too few
@@ -71,6 +92,24 @@ final class Belongings {
     };
   }
 
+  /**
+   * Whether an object is one of those that a copy is to hold.
+   *
+   * @param copy the place's id; empty if it has none yet
+   */
+  boolean has(ObjectKey key, Optional<ObjectId> copy) {
+    Part part = copy.map(parts::get).orElse(null);
+    if (part == null || !has(key)) {
+      return has(key);
+    }
+    if (key.value().startsWith(ObjectNames.PACKS)) {
+      return part.packs().contains(key) || unknown;
+    }
+    StoredWal log =
+        key.value().startsWith(ObjectNames.WAL) ? StoredWal.parse(key, part.catalog()) : null;
+    return log == null || !isGone(log, part.catalog());
+  }
+
   /** Whether an object is one of them. */
   boolean has(ObjectKey key) {
     String name = key.value();
@@ -82,7 +121,7 @@ final class Belongings {
     }
     if (name.startsWith(ObjectNames.WAL)) {
       StoredWal log = StoredWal.parse(key, catalog);
-      return log != null && !isGone(log);
+      return log != null && !isGone(log, catalog);
     }
     return plain.contains(key)
         || isNumbered(ObjectNames.sequence(key).orElse(0))
@@ -93,7 +132,7 @@ final class Belongings {
     return number > 0 && number <= last;
   }
 
-  private boolean isGone(StoredWal log) {
+  private static boolean isGone(StoredWal log, Catalog catalog) {
     WalSegment segment = log.segment();
     return segment != null
         && catalog.sources().stream()

@@ -11,6 +11,7 @@ import com.thorbis.backup.spi.repository.RunControl;
 import com.thorbis.backup.spi.storage.ObjectInfo;
 import com.thorbis.backup.spi.storage.ObjectKey;
 import com.thorbis.backup.spi.storage.StorageException;
+import com.thorbis.backup.storage.internal.Narrowing;
 import com.thorbis.backup.storage.internal.Services;
 import com.thorbis.backup.storage.internal.catalog.CommitLog;
 import com.thorbis.backup.storage.internal.copies.CopySet;
@@ -227,11 +228,13 @@ public final class CopyChecks {
       return Optional.empty();
     }
     CommitLog log = services.log().upTo(last);
-    if (request.backup().isPresent() && log.catalog().backup(request.backup().get()).isEmpty()) {
+    Services there = services.on(copy.store(), log);
+    if (request.backup().isPresent()
+        && new Narrowing(there).expected(copy.store()).backup(request.backup().get()).isEmpty()) {
       return Optional.empty();
     }
     try (Proofs.Place known = proofs.of(ReadBacks.place(services, copy.store()), copy.store())) {
-      Verifier verifier = new Verifier(services.on(copy.store(), log), control, copy.name(), known);
+      Verifier verifier = new Verifier(there, control, copy.name(), known);
       VerifyReport report = verifier.verify(request);
       readBacks.add(copy.store(), verifier.proven());
       return Optional.of(

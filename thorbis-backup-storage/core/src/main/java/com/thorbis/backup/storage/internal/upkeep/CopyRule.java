@@ -7,6 +7,7 @@ import com.thorbis.backup.api.CopiesReport.Verdict;
 import java.util.ArrayList;
 import java.util.LinkedHashSet;
 import java.util.List;
+import java.util.Map;
 import java.util.Optional;
 import java.util.Set;
 import java.util.stream.Collectors;
@@ -17,14 +18,48 @@ import java.util.stream.Collectors;
  * only declared is not proven.
  */
 final class CopyRule {
+  /** The worst first. */
+  private static final List<Verdict> BAD = List.of(Verdict.MISSING, Verdict.UNKNOWN, Verdict.MET);
+
   private CopyRule() {}
 
   /**
-   * The verdicts.
+   * The verdicts, each for the backups that it is worst for.
    *
    * @param readBack the names of the copies that were read back lately
+   * @param letGo which copies let go of a backup, and of how many just those did
    */
-  static List<Criterion> judge(List<CopyState> copies, Set<String> readBack) {
+  static List<Criterion> judge(
+      List<CopyState> copies, Set<String> readBack, Map<Set<String>, Integer> letGo) {
+    List<Criterion> worst = new ArrayList<>(judge(copies, readBack));
+    letGo.forEach(
+        (without, backups) -> {
+          List<Criterion> there =
+              judge(
+                  copies.stream().filter(copy -> !without.contains(copy.name())).toList(),
+                  readBack);
+          for (int i = 0; i < there.size(); i++) {
+            Criterion one = there.get(i);
+            if (BAD.indexOf(one.verdict()) < BAD.indexOf(worst.get(i).verdict())) {
+              worst.set(
+                  i,
+                  new Criterion(
+                      one.name(),
+                      one.verdict(),
+                      one.reason()
+                          + "; so it is for "
+                          + backups
+                          + (backups == 1 ? " backup" : " backups")
+                          + " that "
+                          + String.join(", ", without)
+                          + " let go of"));
+            }
+          }
+        });
+    return worst;
+  }
+
+  private static List<Criterion> judge(List<CopyState> copies, Set<String> readBack) {
     List<CopyState> alive = copies.stream().filter(CopyRule::whole).toList();
     List<CopyState> proven = alive.stream().filter(copy -> readBack.contains(copy.name())).toList();
     List<Criterion> verdicts = new ArrayList<>();

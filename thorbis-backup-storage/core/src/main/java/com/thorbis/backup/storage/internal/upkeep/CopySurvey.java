@@ -12,6 +12,7 @@ import com.thorbis.backup.spi.repository.RepositoryException;
 import com.thorbis.backup.spi.repository.RunControl;
 import com.thorbis.backup.spi.repository.WritePolicy;
 import com.thorbis.backup.spi.storage.StorageException;
+import com.thorbis.backup.storage.internal.Narrowing;
 import com.thorbis.backup.storage.internal.Services;
 import com.thorbis.backup.storage.internal.catalog.Catalog;
 import com.thorbis.backup.storage.internal.catalog.Operation;
@@ -35,12 +36,14 @@ public final class CopySurvey {
   private static final Duration FRESH = Duration.ofDays(35);
 
   private final Services services;
+  private final Narrowing narrowing;
   private final List<Copy> copies;
   private final WritePolicy policy;
 
   /** Of the copies of an open repository. */
-  public CopySurvey(Services services, List<Copy> copies, WritePolicy policy) {
+  public CopySurvey(Services services, Narrowing narrowing, List<Copy> copies, WritePolicy policy) {
     this.services = services;
+    this.narrowing = narrowing;
     this.copies = copies;
     this.policy = policy;
   }
@@ -60,6 +63,10 @@ public final class CopySurvey {
     Map<Copy, Tally> tallies = new LinkedHashMap<>();
     copies.forEach(copy -> tallies.put(copy, new Tally()));
     Belongings belongings = new Belongings(services);
+    Map<Copy, Optional<ObjectId>> ids = new LinkedHashMap<>();
+    for (Copy copy : copies) {
+      ids.put(copy, id(copy, problems));
+    }
     Holdings holdings = new Holdings(copies, "");
     for (Holdings.Row row = holdings.next(); row != null; row = holdings.next()) {
       control.cancellation().check();
@@ -70,7 +77,8 @@ public final class CopySurvey {
       for (Copy copy : copies) {
         Tally tally = tallies.get(copy);
         Long length = row.lengths().get(copy);
-        if (tally == null) {
+        Optional<ObjectId> id = ids.getOrDefault(copy, Optional.empty());
+        if (tally == null || !belongings.has(row.key(), id)) {
           continue;
         }
         if (length == null) {
@@ -101,7 +109,34 @@ public final class CopySurvey {
         lately.add(copy.name());
       }
     }
-    return new CopiesReport(policy.label(), states, CopyRule.judge(states, lately));
+    return new CopiesReport(policy.label(), states, CopyRule.judge(states, lately, letGo(ids)));
+  }
+
+  private Optional<ObjectId> id(Copy copy, Map<Copy, String> problems) {
+    try {
+      return narrowing.narrowed(copy.store());
+    } catch (IOException e) {
+      problems.put(copy, String.valueOf(e.getMessage()));
+      return Optional.empty();
+    }
+  }
+
+  /** Which copies let go of a backup, by name, and of how many backups just those did. */
+  private Map<Set<String>, Integer> letGo(Map<Copy, Optional<ObjectId>> ids) {
+    Map<Set<String>, Integer> counts = new LinkedHashMap<>();
+    for (Catalog.Kept kept : services.log().catalog().kept()) {
+      Set<String> without = new LinkedHashSet<>();
+      ids.forEach(
+          (copy, id) -> {
+            if (id.flatMap(kept.fate()::parting).isPresent()) {
+              without.add(copy.name());
+            }
+          });
+      if (kept.fate().live() && !without.isEmpty()) {
+        counts.merge(without, 1, Integer::sum);
+      }
+    }
+    return counts;
   }
 
   /**
@@ -111,13 +146,15 @@ public final class CopySurvey {
    * @param readBackLately whether that proves something today
    * @param backups how many could be read back
    * @param proofs when those that ever were, were last
+   * @param letGo how many others it let go of by a retention of its own
    */
   private record Place(
       boolean primary,
       Optional<Instant> readBackAt,
       boolean readBackLately,
       long backups,
-      List<Instant> proofs) {
+      List<Instant> proofs,
+      long letGo) {
     long unproven() {
       return backups - proofs.size();
     }
@@ -128,6 +165,18 @@ public final class CopySurvey {
     }
 
     String words() {
+      String kept =
+          letGo == 0
+              ? ""
+              : "; by a retention of its own it keeps "
+                  + backups
+                  + " of "
+                  + (backups + letGo)
+                  + " backups";
+      return kept + proven();
+    }
+
+    private String proven() {
       if (backups == 0) {
         return "";
       }
@@ -139,9 +188,12 @@ public final class CopySurvey {
 
   private Place place(Copy copy) throws IOException {
     Optional<String> id = ReadBacks.place(services, copy.store());
+    Optional<ObjectId> place = narrowing.narrowed(copy.store());
+    List<Catalog.Kept> all =
+        services.log().catalog().kept().stream().filter(kept -> kept.fate().live()).toList();
     List<Catalog.Kept> live =
-        services.log().catalog().kept().stream()
-            .filter(kept -> kept.fate().live())
+        all.stream()
+            .filter(kept -> place.flatMap(kept.fate()::parting).isEmpty())
             .filter(kept -> kept.entry().backup().status() != BackupStatus.AWAITING_WAL)
             .toList();
     List<Instant> proofs =
@@ -156,7 +208,8 @@ public final class CopySurvey {
         last,
         last.isPresent() && isFresh(live, id, last.get()),
         live.size(),
-        proofs);
+        proofs,
+        all.stream().filter(kept -> place.flatMap(kept.fate()::parting).isPresent()).count());
   }
 
   /** Whether all that was there when a place was last read back was proven there lately. */
@@ -196,7 +249,8 @@ public final class CopySurvey {
         contents,
         place.flatMap(Place::readBackAt),
         place.flatMap(Place::oldest),
-        place.map(Place::unproven).orElse(0L));
+        place.map(Place::unproven).orElse(0L),
+        place.map(Place::letGo).orElse(0L));
   }
 
   /** Looks at each copy with a few requests. */
@@ -207,6 +261,7 @@ public final class CopySurvey {
       boolean required = i == 0 || policy == WritePolicy.ALL;
       try {
         items.add(check(copy, i == 0));
+        checkRetention(copy).ifPresent(items::add);
       } catch (StorageException e) {
         items.add(
             item(
@@ -219,6 +274,17 @@ public final class CopySurvey {
       }
     }
     return items;
+  }
+
+  private Optional<CheckItem> checkRetention(Copy copy) {
+    return copy.retention().isPresent()
+            && copies.stream().allMatch(one -> one.retention().isPresent())
+        ? Optional.of(
+            item(
+                Outcome.FAIL,
+                copy.name() + " has a retention of its own, as every other copy has",
+                "Leave one copy without: it holds everything."))
+        : Optional.empty();
   }
 
   private CheckItem check(Copy copy, boolean first) throws IOException {

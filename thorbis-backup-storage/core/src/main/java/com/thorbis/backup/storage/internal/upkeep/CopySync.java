@@ -1,12 +1,14 @@
 package com.thorbis.backup.storage.internal.upkeep;
 
 import com.thorbis.backup.api.SyncReport;
+import com.thorbis.backup.crypto.ObjectId;
 import com.thorbis.backup.spi.repository.Copy;
 import com.thorbis.backup.spi.repository.RepositoryException;
 import com.thorbis.backup.spi.repository.RunControl;
 import com.thorbis.backup.spi.storage.ObjectInfo;
 import com.thorbis.backup.spi.storage.ObjectKey;
 import com.thorbis.backup.spi.storage.StorageException;
+import com.thorbis.backup.storage.internal.Narrowing;
 import com.thorbis.backup.storage.internal.Parallel;
 import com.thorbis.backup.storage.internal.Services;
 import com.thorbis.backup.storage.internal.catalog.CommitLog;
@@ -24,6 +26,7 @@ import java.util.Map;
 import java.util.Optional;
 import java.util.Set;
 import java.util.concurrent.atomic.AtomicLong;
+import java.util.function.Predicate;
 import org.jspecify.annotations.Nullable;
 
 /**
@@ -37,6 +40,7 @@ public final class CopySync {
   private static final int MOST_PROBLEMS = 3;
 
   private final Services services;
+  private final Narrowing narrowing;
   private final RunControl control;
   private final Transfer transfer;
   private final List<Copy> copies;
@@ -51,6 +55,7 @@ public final class CopySync {
   private static final class Target {
     final Copy copy;
     final List<String> problems = new ArrayList<>();
+    Optional<ObjectId> place = Optional.empty();
     long objects;
     long bytes;
     boolean stopped;
@@ -97,8 +102,10 @@ public final class CopySync {
   }
 
   /** Between the copies of an open repository. */
-  public CopySync(Services services, CopySet set, Proof proof, RunControl control) {
+  public CopySync(
+      Services services, Narrowing narrowing, CopySet set, Proof proof, RunControl control) {
     this.services = services;
+    this.narrowing = narrowing;
     this.control = control;
     this.transfer = new Transfer(proof);
     this.copies = set.copies();
@@ -113,6 +120,7 @@ public final class CopySync {
     control.progress().begin("sync", -1);
     Belongings belongings = new Belongings(services);
     for (Target target : targets.values()) {
+      find(target);
       requireSameHistory(target, last);
     }
     for (SlotRef ref : services.log().catalog().plainObjects()) {
@@ -145,6 +153,15 @@ public final class CopySync {
         (System.nanoTime() - started) / 1_000_000);
   }
 
+  /** What a copy let go of is told by its id. */
+  private void find(Target target) {
+    try {
+      target.place = narrowing.narrowed(target.copy.store());
+    } catch (IOException e) {
+      target.stop("cannot be asked which copy it is: " + e.getMessage());
+    }
+  }
+
   /** A copy whose last commit is another than the log's was written to by itself. */
   private void requireSameHistory(Target target, long last) throws IOException {
     try {
@@ -169,6 +186,10 @@ public final class CopySync {
    * from it without what those refer to.
    */
   private void bringPlain(ObjectKey key) throws IOException {
+    bringPlain(key, target -> true);
+  }
+
+  private void bringPlain(ObjectKey key, Predicate<Target> wanted) throws IOException {
     control.cancellation().check();
     List<Copy> sources = new ArrayList<>();
     List<Target> lacking = new ArrayList<>();
@@ -188,7 +209,7 @@ public final class CopySync {
       }
     }
     for (Target target : lacking) {
-      if (target.whole()) {
+      if (target.whole() && wanted.test(target) && !isSwept(key, target.place)) {
         bring(new Missing(key, sources, target));
       }
     }
@@ -218,6 +239,7 @@ public final class CopySync {
         if (length != null && length != row.length()) {
           target.problem(row.key() + " has another length there than elsewhere. Run copies heal");
         } else if (length == null
+            && belongings.has(row.key(), target.place)
             && !holdings.failures().containsKey(target.copy)
             && (data ? target.goesOn() : target.whole())) {
           batch.add(new Missing(row.key(), List.copyOf(row.lengths().keySet()), target));
@@ -231,8 +253,8 @@ public final class CopySync {
     bring(batch);
     services.log().refresh();
     for (ObjectKey key : unlisted) { // a listing that is short is no proof
-      if (!isSwept(key)) {
-        bringPlain(key);
+      if (!isSwept(key, Optional.empty())) {
+        bringPlain(key, target -> belongings.has(key, target.place));
       }
     }
     holdings
@@ -257,7 +279,7 @@ public final class CopySync {
         () -> (Parallel.Worker) () -> {},
         (worker, missing) -> {
           control.cancellation().check();
-          if (missing.target().goesOn() && !isSwept(missing.key())) {
+          if (missing.target().goesOn() && !isSwept(missing.key(), missing.target().place)) {
             bring(missing);
           }
         });
@@ -278,13 +300,13 @@ public final class CopySync {
       }
     }
     services.log().refresh();
-    if (!isSwept(missing.key())) {
+    if (!isSwept(missing.key(), missing.target().place)) {
       missing.target().failed(problem, byStore);
     }
   }
 
-  private boolean isSwept(ObjectKey key) {
+  private boolean isSwept(ObjectKey key, Optional<ObjectId> place) {
     CommitLog.Fence fence = sweeps;
-    return fence != null && fence.condemns(key);
+    return fence != null && fence.condemns(key, place);
   }
 }

@@ -16,6 +16,7 @@ import com.thorbis.backup.spi.storage.ListPage;
 import com.thorbis.backup.spi.storage.ObjectInfo;
 import com.thorbis.backup.spi.storage.ObjectKey;
 import com.thorbis.backup.spi.storage.StorageException;
+import com.thorbis.backup.storage.internal.Narrowing;
 import com.thorbis.backup.storage.internal.Parallel;
 import com.thorbis.backup.storage.internal.Services;
 import com.thorbis.backup.storage.internal.backup.BackupContents;
@@ -61,6 +62,8 @@ public final class Verifier {
   private final RunControl control;
   private final Findings findings;
   private final Catalog catalog;
+  private final Narrowing narrowing;
+  private final Catalog held;
   private final PackReader packs;
   private final Map<ObjectId, Needed> needed = new LinkedHashMap<>();
   private final Map<ObjectId, PackCheck.Result> results = new ConcurrentHashMap<>();
@@ -82,12 +85,15 @@ public final class Verifier {
    * @param copy the name that reports give it
    * @param proofs what is known of it, which grows; stays the caller's
    */
-  public Verifier(Services services, RunControl control, String copy, Proofs.Place proofs) {
+  public Verifier(Services services, RunControl control, String copy, Proofs.Place proofs)
+      throws IOException {
     this.proofs = proofs;
     this.services = services;
     this.control = control;
     this.findings = new Findings(copy);
     this.catalog = services.log().catalog();
+    this.narrowing = new Narrowing(services);
+    this.held = narrowing.expected(services.store());
     this.packs = new PackReader(services.store(), services.keys());
   }
 
@@ -123,6 +129,8 @@ public final class Verifier {
     for (Catalog.Entry entry : entries) {
       openManifest(entry);
     }
+    // Of what this copy let go of, only the manifest is expected here.
+    entries.removeIf(entry -> held.kept(entry.backup().id()).isEmpty());
     Map<ObjectKey, Long> listed = everything ? list() : Map.of();
     if (everything) {
       proofs.keepOnly(listed.keySet());
@@ -133,7 +141,7 @@ public final class Verifier {
             : needed.values().stream().mapToLong(need -> need.pack().sealedLength()).sum();
     control.progress().begin("verify", expected);
     checkPacks(listed, data, request.samplePercent());
-    WalCheck wal = new WalCheck(services, findings, control, locked, proofs);
+    WalCheck wal = new WalCheck(services, held, findings, control, locked, proofs);
     if (!budgeted) {
       nameFiles(data);
     }
@@ -162,10 +170,14 @@ public final class Verifier {
       return;
     }
     services.log().refresh();
-    Catalog now = services.log().catalog();
+    Catalog all = services.log().catalog();
+    Catalog now = narrowing.expected(services.store());
+    Optional<ObjectId> place = narrowing.narrowed(services.store());
     findings.leaveOut(
-        id -> now.kept(id).filter(kept -> !kept.fate().sweeping()).isEmpty(),
-        object -> sweeps.condemns(new ObjectKey(object)) || isGone(object, now));
+        id ->
+            all.kept(id).filter(kept -> !kept.fate().sweeping()).isEmpty()
+                || now.kept(id).isEmpty() && held.kept(id).isPresent(),
+        object -> sweeps.condemns(new ObjectKey(object), place) || isGone(object, now));
   }
 
   private static boolean isGone(String object, Catalog now) {
@@ -305,11 +317,12 @@ public final class Verifier {
         oldest);
   }
 
-  private List<Catalog.Entry> entries(VerifyRequest request) throws RepositoryException {
+  private List<Catalog.Entry> entries(VerifyRequest request) throws IOException {
     if (request.backup().isEmpty()) {
       return new ArrayList<>(catalog.whole());
     }
     BackupId id = request.backup().get();
+    narrowing.requireHeld(id);
     Catalog.Entry one =
         catalog
             .backup(id)
@@ -421,6 +434,9 @@ public final class Verifier {
           Set.of(id),
           Optional.empty(),
           Optional.empty());
+      return;
+    }
+    if (held.kept(id).isEmpty()) {
       return;
     }
     opened.put(id, contents);

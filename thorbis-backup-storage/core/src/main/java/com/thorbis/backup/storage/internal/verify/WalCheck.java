@@ -44,10 +44,12 @@ final class WalCheck {
   /**
    * Looks at nothing yet.
    *
+   * @param expected what is to be there
    * @param locked trees whose keys cannot be had
    */
   WalCheck(
       Services services,
+      Catalog expected,
       Findings findings,
       RunControl control,
       Set<ObjectId> locked,
@@ -56,7 +58,7 @@ final class WalCheck {
     this.services = services;
     this.findings = findings;
     this.control = control;
-    this.catalog = services.log().catalog();
+    this.catalog = expected;
     this.locked = locked;
   }
 

@@ -18,6 +18,7 @@ import com.thorbis.backup.spi.storage.ObjectInfo;
 import com.thorbis.backup.spi.storage.ObjectKey;
 import com.thorbis.backup.spi.storage.ObjectSource;
 import com.thorbis.backup.spi.storage.StorageException;
+import com.thorbis.backup.storage.internal.Narrowing;
 import com.thorbis.backup.storage.internal.Services;
 import com.thorbis.backup.storage.internal.catalog.Catalog;
 import com.thorbis.backup.storage.internal.catalog.Operation;
@@ -62,6 +63,8 @@ public final class SealedWalArchive implements WalArchive {
   private static final Semaphore SEALING = new Semaphore(2);
 
   private final Services services;
+  private final Narrowing narrowing;
+  private final String source;
   private final ObjectId tree;
   private final SourceInfo.Incarnation incarnation;
   private final List<Ancestor> lineage;
@@ -91,6 +94,8 @@ public final class SealedWalArchive implements WalArchive {
   /** Opens nothing yet. */
   public SealedWalArchive(Services services, Catalog.Source source, String incarnation) {
     this.services = services;
+    this.narrowing = new Narrowing(services);
+    this.source = source.info().name();
     this.tree = source.tree();
     this.incarnation = source.incarnation(incarnation).orElseThrow();
     this.lineage = lineage(source, this.incarnation);
@@ -278,7 +283,16 @@ public final class SealedWalArchive implements WalArchive {
   @Override
   public Optional<WalContent> open(WalSegment segment) throws IOException {
     requireSize(segment);
-    return nearest(segment.timeline(), life -> open(life, segment));
+    Optional<WalContent> found = nearest(segment.timeline(), life -> open(life, segment));
+    if (found.isEmpty()) {
+      // A server that recovers takes it for the end of the log.
+      for (Ancestor ancestor : lineage) {
+        if (ancestor.shares(segment.timeline())) {
+          narrowing.requireHeld(source, ancestor.incarnation(), segment);
+        }
+      }
+    }
+    return found;
   }
 
   @Override

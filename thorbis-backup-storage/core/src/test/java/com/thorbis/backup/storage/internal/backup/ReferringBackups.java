@@ -49,6 +49,7 @@ public final class ReferringBackups {
             0,
             old.durationMillis(),
             old.copies(),
+            List.of(),
             old.warnings());
     ObjectKey key = ObjectNames.manifest(source.tree(), id);
     byte[] sealed =

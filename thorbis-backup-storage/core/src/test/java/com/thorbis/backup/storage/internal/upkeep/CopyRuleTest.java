@@ -8,6 +8,7 @@ import com.thorbis.backup.api.CopiesReport.Criterion;
 import com.thorbis.backup.api.CopiesReport.Verdict;
 import java.util.Arrays;
 import java.util.List;
+import java.util.Map;
 import java.util.Optional;
 import java.util.Set;
 import java.util.stream.Collectors;
@@ -64,6 +65,7 @@ class CopyRuleTest {
             Optional.empty(),
             Optional.empty(),
             Optional.empty(),
+            0,
             0);
     CopyState behind = with("b", "account-b", true, new Contents(1, 1, 1, 5, 5, 1, 0));
     for (CopyState second : List.of(down, behind)) {
@@ -88,13 +90,35 @@ class CopyRuleTest {
             Optional.of(new Contents(1, 1, 1, 0, 0, 0, 0)),
             Optional.empty(),
             Optional.empty(),
+            0,
             0);
     assertThat(verdicts(List.of(locked), "a")).contains("immutable=unknown");
   }
 
   @Test
+  void aBackupCountsOnlyTheCopiesThatHoldIt() {
+    List<CopyState> copies =
+        List.of(
+            copy("a", "host-a", false), copy("b", "account-b", true), copy("c", "host-c", false));
+    Map<Set<String>, Integer> letGo = Map.of(Set.of("a"), 7);
+    assertThat(verdicts(copies, letGo, "a", "b", "c"))
+        .isEqualTo("copies=met media=met offsite=met immutable=missing zero=met");
+    assertThat(verdicts(copies, Map.of(Set.of("a", "c"), 1), "a", "b", "c"))
+        .isEqualTo("copies=missing media=missing offsite=met immutable=missing zero=met");
+    assertThat(CopyRule.judge(copies, Set.of("a", "b"), letGo))
+        .filteredOn(one -> one.name().equals("copies"))
+        .singleElement()
+        .satisfies(
+            one -> {
+              assertThat(one.verdict()).isEqualTo(Verdict.UNKNOWN);
+              assertThat(one.reason()).endsWith("for 7 backups that a let go of");
+            });
+    assertThat(verdicts(copies, Map.of(Set.of("b"), 2), "a", "b", "c")).contains("offsite=missing");
+  }
+
+  @Test
   void everyVerdictHasAReason() {
-    assertThat(CopyRule.judge(List.of(copy("a", null, false)), Set.of()))
+    assertThat(CopyRule.judge(List.of(copy("a", null, false)), Set.of(), Map.of()))
         .allSatisfy(one -> assertThat(one.reason()).isNotBlank())
         .extracting(Criterion::name)
         .containsExactly("copies", "media", "offsite", "immutable", "zero");
@@ -103,7 +127,12 @@ class CopyRuleTest {
   }
 
   private static String verdicts(List<CopyState> copies, String... readBack) {
-    return CopyRule.judge(copies, Set.of(readBack)).stream()
+    return verdicts(copies, Map.of(), readBack);
+  }
+
+  private static String verdicts(
+      List<CopyState> copies, Map<Set<String>, Integer> letGo, String... readBack) {
+    return CopyRule.judge(copies, Set.of(readBack), letGo).stream()
         .map(one -> one.name() + "=" + one.verdict().label())
         .collect(Collectors.joining(" "));
   }
@@ -125,6 +154,7 @@ class CopyRuleTest {
         Optional.of(contents),
         Optional.empty(),
         Optional.empty(),
+        0,
         0);
   }
 }
