@@ -147,14 +147,20 @@ public final class SealedRepository implements Repository {
       return backup;
     }
     List<String> places = new ArrayList<>(backup.copies());
+    List<String> keeping = new ArrayList<>();
     for (Copy copy : CopySet.places(services.store())) {
       try {
-        if (narrowing.place(copy.store()).flatMap(kept.fate()::parting).isPresent()) {
-          places.remove(copy.name());
+        if (narrowing.place(copy.store()).flatMap(kept.fate()::parting).isEmpty()) {
+          keeping.add(copy.name());
         }
       } catch (IOException e) {
+        keeping.add(copy.name());
         LOG.debug("Nobody knows what {} let go of", copy.name(), e);
       }
+    }
+    places.retainAll(keeping);
+    if (places.isEmpty()) {
+      places.addAll(keeping); // whoever removed it elsewhere has seen it there
     }
     return backup.at(places, services.log().catalog().letGoBy(backup.id()));
   }
