@@ -9,6 +9,7 @@ import com.thorbis.backup.api.RestorePlan;
 import com.thorbis.backup.api.RestoreRequest;
 import com.thorbis.backup.api.Timeline;
 import com.thorbis.backup.api.WalRange;
+import com.thorbis.backup.api.WalSegment;
 import com.thorbis.backup.postgres.wal.TimelineHistory;
 import com.thorbis.backup.spi.repository.SourceInfo;
 import com.thorbis.backup.spi.repository.WalArchive;
@@ -19,9 +20,11 @@ import java.time.Instant;
 import java.util.ArrayList;
 import java.util.Comparator;
 import java.util.LinkedHashMap;
+import java.util.LinkedHashSet;
 import java.util.List;
 import java.util.Map;
 import java.util.Optional;
+import java.util.Set;
 import java.util.function.Predicate;
 
 /**
@@ -83,6 +86,7 @@ public final class RestorePlanner {
           .build();
     }
     Lineage lineage = new Lineage(source, ledger);
+    Set<WalSegment> holes = new LinkedHashSet<>();
     for (BackupDescriptor backup : backups) {
       if (request.backup().isPresent() && !request.backup().get().equals(backup.id())) {
         continue;
@@ -93,6 +97,13 @@ public final class RestorePlanner {
         continue;
       }
       WalStretch wal = ledger.follow(line.get(), backup.startLsn());
+      if (wal.end().compareTo(backup.stopLsn()) < 0 || wal.gap().isPresent()) {
+        holes.add(
+            WalSegment.containing(
+                wal.gap().map(WalRange::timeline).orElse(backup.timeline()),
+                wal.end(),
+                ledger.segmentSize()));
+      }
       if (wal.end().compareTo(backup.stopLsn()) < 0) {
         refusal.add(
             backup,
@@ -106,6 +117,9 @@ public final class RestorePlanner {
         notes.addAll(way.get().notes());
         return plan(backup, wal, way.get(), request, notes);
       }
+    }
+    for (WalSegment hole : holes) {
+      ledger.requireAbsent(hole);
     }
     throw refusal.build(source.name());
   }

@@ -8,6 +8,7 @@ import com.thorbis.backup.api.WalRange;
 import com.thorbis.backup.api.WalSegment;
 import com.thorbis.backup.api.WalSegmentSize;
 import com.thorbis.backup.postgres.wal.TimelineHistory;
+import com.thorbis.backup.spi.repository.RepositoryException;
 import com.thorbis.backup.spi.repository.WalArchive;
 import com.thorbis.backup.spi.repository.WalMarks;
 import java.io.IOException;
@@ -115,6 +116,20 @@ final class WalLedger {
 
   WalArchive.WalContent open(WalSegment segment) throws IOException {
     return archive.open(segment).orElseThrow(() -> vanished(segment));
+  }
+
+  /**
+   * Fails where a segment that no listing shows may be stored all the same: on a copy that could
+   * not be asked, or on one that is not configured and keeps what the others let go of.
+   */
+  void requireAbsent(WalSegment segment) throws IOException {
+    try {
+      archive.open(segment);
+    } catch (RepositoryException e) {
+      if (e.kind() != FailureKind.DAMAGED) {
+        throw e;
+      }
+    }
   }
 
   static BackupException vanished(WalSegment segment) {
