@@ -212,12 +212,12 @@ class PruneIT {
             ok(
                     "restore orders --target-dir "
                         + folder.resolve("gone")
-                        + " --backup "
+                        + " --immediate --backup "
                         + ids.get(0),
                     5)
                 .err())
         .contains("was let go of there")
-        .contains("Configure a copy that keeps it: " + folder.resolve("second").toUri());
+        .contains("Configure a copy that keeps it: file://" + folder.resolve("second"));
     ok(
         "restore orders --target-dir "
             + folder.resolve("new")

@@ -255,7 +255,7 @@ public final class SealedRepository implements Repository {
     return Retention.simulate(
         policy,
         source,
-        pruner(source, policy).live().stream().map(kept -> candidate(kept, now)).toList(),
+        pruner(source, policy, false).live().stream().map(kept -> candidate(kept, now)).toList(),
         schedule,
         dates);
   }
