@@ -59,6 +59,7 @@ import org.slf4j.LoggerFactory;
  * possible.
  */
 public final class ClusterBackup {
+  private static final int FIRST_WITH_IN_PLACE = 15;
   private static final Logger LOG = LoggerFactory.getLogger(ClusterBackup.class);
 
   /** How long a backup that is all but whole waits before it is recorded as waiting. */
@@ -247,6 +248,9 @@ public final class ClusterBackup {
       Instant startedAt,
       ClusterReader reader)
       throws IOException {
+    if (reader instanceof ReplicationReader && connection.majorVersion() < FIRST_WITH_IN_PLACE) {
+      requireNothingInPlace();
+    }
     BaseChoice choice = choose(type, connection, server, cluster);
     BackupDescriptor base = choice.base();
     try (BackupWriter writer =
@@ -425,6 +429,28 @@ public final class ClusterBackup {
         shown(connection, name).ifPresent(value -> journal.put(name.replace('_', '-'), value));
       }
       return settings.clock().instant();
+    }
+  }
+
+  /** PostgreSQL 14 has tablespaces inside its data directory, and leaves them out of a backup. */
+  private void requireNothingInPlace() {
+    List<String> names;
+    try (ServerFacts facts = ServerFacts.open(settings)) {
+      names = facts.tablespacesInPlace();
+    } catch (SQLException e) {
+      LOG.debug("source={} SQL is not available", settings.source(), e);
+      return; // said where the backup began
+    }
+    if (!names.isEmpty()) {
+      throw BackupException.of(
+              "backup.tablespace-left-out",
+              FailureKind.REFUSED,
+              "Tablespaces inside the data directory of "
+                  + settings.address()
+                  + " would be missing from its own backup: "
+                  + String.join(", ", names))
+          .remedy("Set reader to local or sql, or move their relations to other tablespaces.")
+          .build();
     }
   }
 

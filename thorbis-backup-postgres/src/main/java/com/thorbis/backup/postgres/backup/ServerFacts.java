@@ -90,6 +90,21 @@ final class ServerFacts implements AutoCloseable {
     return found;
   }
 
+  /** Names of the tablespaces that are folders inside the data directory. */
+  List<String> tablespacesInPlace() throws SQLException {
+    List<String> found = new ArrayList<>();
+    try (Statement statement = sql.createStatement();
+        ResultSet rows =
+            statement.executeQuery(
+                "SELECT spcname FROM pg_catalog.pg_tablespace"
+                    + " WHERE pg_catalog.pg_tablespace_location(oid) LIKE 'pg\\_tblspc/%'")) {
+      while (rows.next()) {
+        found.add(rows.getString(1));
+      }
+    }
+    return found;
+  }
+
   /** Names of databases by object id. */
   Map<Long, String> databases() throws SQLException {
     Map<Long, String> found = new LinkedHashMap<>();

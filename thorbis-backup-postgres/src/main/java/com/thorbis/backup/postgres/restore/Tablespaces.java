@@ -230,7 +230,7 @@ final class Tablespaces {
         (oid, path) ->
             text.append(oid)
                 .append(' ')
-                .append(path.toString().replace("\\", "\\\\"))
+                .append(path.toString().replaceAll("[\\\\\n\r]", "\\\\$0"))
                 .append('\n'));
     return Optional.of(text.toString().getBytes(StandardCharsets.UTF_8));
   }

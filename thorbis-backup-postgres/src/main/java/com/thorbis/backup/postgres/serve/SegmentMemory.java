@@ -7,8 +7,8 @@ import java.util.Deque;
 import java.util.concurrent.Semaphore;
 
 /**
- * Memory for the files that are being pushed. One for the process and not for each server, because
- * what it bounds is the process's heap. Safe for several threads.
+ * Memory for the files that are being pushed and fetched. One for the process and not for each
+ * server, because what it bounds is the process's heap. Safe for several threads.
  */
 final class SegmentMemory {
   private static final int MEBIBYTE = 1 << 20;
@@ -52,6 +52,28 @@ final class SegmentMemory {
         FREE.release(permits(length));
       }
     }
+  }
+
+  /**
+   * Waits until an array of {@code length} bytes may be made by somebody else; whoever closes what
+   * this returns holds it no more.
+   */
+  static Reserved reserve(int length) throws InterruptedIOException {
+    int permits = permits(length);
+    try {
+      FREE.acquire(permits);
+    } catch (InterruptedException e) {
+      Thread.currentThread().interrupt();
+      throw new InterruptedIOException("Interrupted while waiting for memory");
+    }
+    return () -> FREE.release(permits);
+  }
+
+  /** A part of the memory. */
+  @FunctionalInterface
+  interface Reserved extends AutoCloseable {
+    @Override
+    void close();
   }
 
   /** Takes an array back that nobody reads any more. */

@@ -373,19 +373,8 @@ public final class WalServer {
         if (exchange.modified(question).isEmpty()) {
           return; // answered already: the listing was older than the answer
         }
-        Optional<WalFiles.Content> content =
-            files.fetch(name, incarnation, repository, settings.getDeadline());
-        if (segmentSize == null) {
-          segmentSize = archiveSegmentSize();
-        }
-        if (content.isEmpty()) {
-          exchange.publish(base + ".absent", ByteBuffer.allocate(0), 0, false);
-        } else {
-          WalFiles.Content found = content.get();
-          if (TimelineHistory.isFileName(name)) {
-            learn(name, found.bytes().duplicate());
-          }
-          exchange.publish(base + ".file", found.bytes(), found.length(), true);
+        try (SegmentMemory.Reserved memory = reserve(name)) {
+          deliver(name, base);
         }
         exchange.delete(question); // after its answer: a script asks again if both are gone
       } catch (IOException | RuntimeException | Error e) {
@@ -395,6 +384,32 @@ public final class WalServer {
       } finally {
         asked.remove(question);
       }
+    }
+
+    private void deliver(String name, String base) throws IOException {
+      Optional<WalFiles.Content> content =
+          files.fetch(name, incarnation, repository, settings.getDeadline());
+      if (segmentSize == null) {
+        segmentSize = archiveSegmentSize();
+      }
+      if (content.isEmpty()) {
+        exchange.publish(base + ".absent", ByteBuffer.allocate(0), 0, false);
+        return;
+      }
+      WalFiles.Content found = content.get();
+      if (TimelineHistory.isFileName(name)) {
+        learn(name, found.bytes().duplicate());
+      }
+      exchange.publish(base + ".file", found.bytes(), found.length(), true);
+    }
+
+    /** For a segment whose length is not known yet, all that there is. */
+    private SegmentMemory.Reserved reserve(String name) throws IOException {
+      WalSegmentSize size = segmentSize;
+      if (TimelineHistory.isFileName(name)) {
+        return SegmentMemory.reserve(0);
+      }
+      return SegmentMemory.reserve(size == null ? Integer.MAX_VALUE : size.bytes());
     }
 
     private WalSegmentSize archiveSegmentSize() throws IOException {
@@ -517,7 +532,7 @@ public final class WalServer {
     }
 
     private void layOut(String name) {
-      try {
+      try (SegmentMemory.Reserved memory = reserve(name)) {
         Optional<WalFiles.Content> content =
             files.fetch(name, incarnation, repository, Duration.ZERO);
         if (content.isPresent() && content.get().lasting()) {

@@ -3,40 +3,23 @@ package com.thorbis.backup.cli.story;
 import static org.assertj.core.api.Assertions.assertThat;
 
 import com.thorbis.backup.api.BackupDescriptor;
-import com.thorbis.backup.api.BackupRequest;
 import com.thorbis.backup.api.BackupStatus;
 import com.thorbis.backup.api.BackupType;
-import com.thorbis.backup.api.Cancellation;
-import com.thorbis.backup.api.Progress;
-import com.thorbis.backup.api.RecoveryTarget;
-import com.thorbis.backup.api.RestoreReport;
 import com.thorbis.backup.api.RestoreRequest;
 import com.thorbis.backup.api.ThorbisBackup;
-import com.thorbis.backup.spi.SecretValue;
-import com.thorbis.backup.spi.repository.BackupReader;
-import com.thorbis.backup.spi.repository.Compression;
-import com.thorbis.backup.spi.repository.RunControl;
 import com.thorbis.backup.testkit.postgres.PostgresBinaries;
 import com.thorbis.backup.testkit.postgres.PostgresServer;
 import java.io.IOException;
 import java.io.RandomAccessFile;
-import java.net.URI;
 import java.nio.ByteBuffer;
 import java.nio.ByteOrder;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.nio.file.StandardOpenOption;
 import java.nio.file.attribute.PosixFilePermissions;
-import java.sql.Connection;
-import java.sql.DriverManager;
-import java.sql.ResultSet;
 import java.sql.SQLException;
-import java.sql.Statement;
 import java.time.Duration;
-import java.util.ArrayList;
 import java.util.Arrays;
-import java.util.Collections;
-import java.util.HashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.Optional;
@@ -61,22 +44,16 @@ class IncrementalIT {
 
   @TempDir Path folder;
 
-  private final List<AutoCloseable> opened = new ArrayList<>();
-  private final List<String> notes = Collections.synchronizedList(new ArrayList<>());
-  private int restores;
+  private Workbench bench;
 
   @BeforeEach
-  void letServersPass() throws IOException {
-    // Restored servers of root run as another account, which must get this far.
-    Files.setPosixFilePermissions(folder, PosixFilePermissions.fromString("rwx--x--x"));
+  void prepare() throws IOException {
+    bench = new Workbench(folder);
   }
 
   @AfterEach
   void close() throws Exception {
-    Collections.reverse(opened);
-    for (AutoCloseable one : opened) {
-      one.close();
-    }
+    bench.close();
   }
 
   @ParameterizedTest
@@ -94,7 +71,7 @@ class IncrementalIT {
     System.out.println("seed " + seed);
     Random random = new Random(seed);
     PostgresServer server = start(major, checksums);
-    ThorbisBackup thorbis = thorbis(server, "repo", "zstd", reader);
+    ThorbisBackup thorbis = bench.thorbis(server, reader);
     server.createTablespace("spare", folder.resolve("spare"));
     server.execute(
         "postgres",
@@ -104,17 +81,18 @@ class IncrementalIT {
         "CREATE INDEX b_id ON b (id)",
         "INSERT INTO a SELECT g, repeat(md5(g::text), 8) FROM generate_series(1, 20000) g",
         "INSERT INTO b SELECT g, repeat(md5(g::text), 8) FROM generate_series(1, 8000) g");
-    BackupDescriptor last = take(thorbis, BackupType.FULL);
+    BackupDescriptor last = bench.take(thorbis, BackupType.FULL);
     assertThat(last.base()).isEmpty();
     for (int round = 1; round <= 4; round++) {
       for (int i = 0; i < 5; i++) {
         step(server, random, round * 10 + i);
       }
       BackupDescriptor next =
-          take(thorbis, round == 3 ? BackupType.DIFFERENTIAL : BackupType.INCREMENTAL);
+          bench.take(thorbis, round == 3 ? BackupType.DIFFERENTIAL : BackupType.INCREMENTAL);
       assertThat(next.warnings()).isEmpty();
       assertThat(next.base()).contains(round == 3 ? newestFull(thorbis).id() : last.id());
-      assertThat(attribute(thorbis, next, "postgres.change-detection")).isEqualTo(detection);
+      assertThat(Workbench.attribute(thorbis, next, "postgres.change-detection"))
+          .isEqualTo(detection);
       assertThat(next.bytesChanged()).isLessThan(next.bytes());
       last = next;
       if (round % 2 == 0) {
@@ -122,7 +100,7 @@ class IncrementalIT {
       }
     }
     String truth = server.query("postgres", DIGEST);
-    assertThat(started(thorbis, last, server, RestoreRequest.Action.PAUSE, DIGEST))
+    assertThat(bench.started(thorbis, last, server, RestoreRequest.Action.PAUSE, DIGEST))
         .isEqualTo(truth);
   }
 
@@ -177,17 +155,17 @@ class IncrementalIT {
    */
   private BackupDescriptor compareWithFull(
       PostgresServer server, ThorbisBackup thorbis, BackupDescriptor last) throws Exception {
-    take(thorbis, BackupType.INCREMENTAL);
-    BackupDescriptor incremental = take(thorbis, BackupType.INCREMENTAL);
-    BackupDescriptor full = take(thorbis, BackupType.FULL);
+    bench.take(thorbis, BackupType.INCREMENTAL);
+    BackupDescriptor incremental = bench.take(thorbis, BackupType.INCREMENTAL);
+    BackupDescriptor full = bench.take(thorbis, BackupType.FULL);
     assertThat(incremental.type()).isEqualTo(BackupType.INCREMENTAL);
     assertThat(incremental.bytesStored()).isLessThan(full.bytesStored() / 2);
-    Map<String, byte[]> built = tree(laid(thorbis, incremental, server));
-    Map<String, byte[]> whole = tree(laid(thorbis, full, server));
+    Map<String, byte[]> built = tree(bench.laid(thorbis, incremental, server));
+    Map<String, byte[]> whole = tree(bench.laid(thorbis, full, server));
     assertThat(built.keySet()).isEqualTo(whole.keySet());
     boolean hintsAside =
-        attribute(thorbis, incremental, "postgres.change-detection").startsWith("wal-")
-            && attribute(thorbis, incremental, "postgres.data-checksums").equals("off");
+        Workbench.attribute(thorbis, incremental, "postgres.change-detection").startsWith("wal-")
+            && Workbench.attribute(thorbis, incremental, "postgres.data-checksums").equals("off");
     for (Map.Entry<String, byte[]> file : whole.entrySet()) {
       if (hintsAside) {
         withoutHints(built.get(file.getKey()));
@@ -252,7 +230,7 @@ class IncrementalIT {
   @Test
   void theAllVisibleFlagIsNotLostWithoutChecksums() throws Exception {
     PostgresServer server = start(15, false);
-    ThorbisBackup thorbis = thorbis(server, "repo", "zstd");
+    ThorbisBackup thorbis = bench.thorbis(server, "replication");
     server.execute(
         "postgres",
         "CREATE EXTENSION pageinspect",
@@ -264,17 +242,18 @@ class IncrementalIT {
         "CHECKPOINT");
     String page = "SELECT lsn || ' ' || (flags & 4) FROM page_header(get_raw_page('v', 3))";
     String before = server.query("postgres", page);
-    take(thorbis, BackupType.FULL);
+    bench.take(thorbis, BackupType.FULL);
     server.execute("postgres", "VACUUM v", "CHECKPOINT");
     String after = server.query("postgres", page);
     assertThat(before).endsWith(" 0");
     assertThat(after).endsWith(" 4").startsWith(before.substring(0, before.length() - 1));
 
-    BackupDescriptor next = take(thorbis, BackupType.INCREMENTAL);
+    BackupDescriptor next = bench.take(thorbis, BackupType.INCREMENTAL);
 
-    assertThat(attribute(thorbis, next, "postgres.change-detection")).isEqualTo("wal-map");
+    assertThat(Workbench.attribute(thorbis, next, "postgres.change-detection"))
+        .isEqualTo("wal-map");
     String deleted =
-        started(
+        bench.started(
             thorbis,
             next,
             server,
@@ -291,13 +270,13 @@ class IncrementalIT {
   @CsvSource({"15, true", "17, false"})
   void aFileThatShrankAndGrewAndHasZeroPages(int major, boolean checksums) throws Exception {
     PostgresServer server = start(major, checksums);
-    ThorbisBackup thorbis = thorbis(server, "repo", "zstd");
+    ThorbisBackup thorbis = bench.thorbis(server, "replication");
     server.execute(
         "postgres",
         "CREATE TABLE s (id int, t text) WITH (autovacuum_enabled = off)",
         "INSERT INTO s SELECT g, repeat('x', 500) FROM generate_series(1, 20000) g",
         "CHECKPOINT");
-    BackupDescriptor full = take(thorbis, BackupType.FULL);
+    BackupDescriptor full = bench.take(thorbis, BackupType.FULL);
     assertThat(full.type()).isEqualTo(BackupType.FULL);
     String file = server.query("postgres", "SELECT pg_relation_filepath('s')");
     server.execute("postgres", "DELETE FROM s WHERE id > 3000", "VACUUM (TRUNCATE) s");
@@ -307,7 +286,7 @@ class IncrementalIT {
         "INSERT INTO s SELECT g, repeat('y', 700) FROM generate_series(1, 9000) g",
         "CHECKPOINT");
     assertThat(server.query("postgres", "SELECT pg_relation_filepath('s')")).isEqualTo(file);
-    BackupDescriptor next = take(thorbis, BackupType.INCREMENTAL);
+    BackupDescriptor next = bench.take(thorbis, BackupType.INCREMENTAL);
     assertThat(next.base()).contains(full.id());
     next = compareWithFull(server, thorbis, next);
 
@@ -329,7 +308,7 @@ class IncrementalIT {
   @MethodSource("majorsWithLongRelations")
   void aRelationOfTwoSegmentFilesIsRestoredAsAFullBackupIs(int major) throws Exception {
     PostgresServer server = start(major, true);
-    ThorbisBackup thorbis = thorbis(server, "repo", "zstd");
+    ThorbisBackup thorbis = bench.thorbis(server, "replication");
     server.execute(
         "postgres",
         "CREATE TABLE l (id int, t text) WITH (autovacuum_enabled = off)",
@@ -348,14 +327,14 @@ class IncrementalIT {
         "INSERT INTO l SELECT g, repeat(md5(g::text), 8) FROM generate_series(5001, 20000) g",
         "CHECKPOINT");
     assertThat(server.dataDirectory().resolve(file + ".1")).isNotEmptyFile();
-    BackupDescriptor full = take(thorbis, BackupType.FULL);
+    BackupDescriptor full = bench.take(thorbis, BackupType.FULL);
     assertThat(full.bytes()).isGreaterThan(SEGMENT);
 
     server.execute(
         "postgres",
         "UPDATE l SET t = reverse(t) WHERE id % 1000 = 7",
         "INSERT INTO l SELECT g, repeat(md5(g::text), 8) FROM generate_series(20001, 21000) g");
-    assertThat(take(thorbis, BackupType.INCREMENTAL).base()).contains(full.id());
+    assertThat(bench.take(thorbis, BackupType.INCREMENTAL).base()).contains(full.id());
     compareLong(server, thorbis, file);
 
     server.execute(
@@ -368,19 +347,19 @@ class IncrementalIT {
     BackupDescriptor last = compareLong(server, thorbis, file);
 
     String rows = "SELECT count(*) || md5(string_agg(id || t, ',' ORDER BY id)) FROM l";
-    assertThat(started(thorbis, last, server, RestoreRequest.Action.PAUSE, rows))
+    assertThat(bench.started(thorbis, last, server, RestoreRequest.Action.PAUSE, rows))
         .isEqualTo(server.query("postgres", rows));
   }
 
   /** As {@link #compareWithFull} does, of one relation that is too long to be held in memory. */
   private BackupDescriptor compareLong(PostgresServer server, ThorbisBackup thorbis, String file)
       throws Exception {
-    take(thorbis, BackupType.INCREMENTAL);
-    BackupDescriptor incremental = take(thorbis, BackupType.INCREMENTAL);
+    bench.take(thorbis, BackupType.INCREMENTAL);
+    BackupDescriptor incremental = bench.take(thorbis, BackupType.INCREMENTAL);
     assertThat(incremental.type()).isEqualTo(BackupType.INCREMENTAL);
-    BackupDescriptor full = take(thorbis, BackupType.FULL);
-    Path built = laid(thorbis, incremental, server);
-    Path whole = laid(thorbis, full, server);
+    BackupDescriptor full = bench.take(thorbis, BackupType.FULL);
+    Path built = bench.laid(thorbis, incremental, server);
+    Path whole = bench.laid(thorbis, full, server);
     for (String segment : List.of(file, file + ".1")) {
       assertThat(Files.mismatch(built.resolve(segment), whole.resolve(segment)))
           .as(segment)
@@ -392,23 +371,25 @@ class IncrementalIT {
   @Test
   void aRestartLeavesPagesToTheLog() throws Exception {
     PostgresServer server = start(15, true);
-    ThorbisBackup thorbis = thorbis(server, "repo", "zstd");
-    take(thorbis, BackupType.FULL);
+    ThorbisBackup thorbis = bench.thorbis(server, "replication");
+    bench.take(thorbis, BackupType.FULL);
     server.restart();
-    BackupDescriptor next = take(thorbis, BackupType.INCREMENTAL);
-    assertThat(attribute(thorbis, next, "postgres.change-detection")).isEqualTo("wal-map");
-    assertThat(notes).anyMatch(note -> note.contains("restarted since"));
-    BackupDescriptor again = take(thorbis, BackupType.INCREMENTAL);
+    BackupDescriptor next = bench.take(thorbis, BackupType.INCREMENTAL);
+    assertThat(Workbench.attribute(thorbis, next, "postgres.change-detection"))
+        .isEqualTo("wal-map");
+    assertThat(bench.notes()).anyMatch(note -> note.contains("restarted since"));
+    BackupDescriptor again = bench.take(thorbis, BackupType.INCREMENTAL);
     assertThat(again.base()).contains(next.id());
-    assertThat(attribute(thorbis, again, "postgres.change-detection")).isEqualTo("page-lsn");
-    assertThat(attribute(thorbis, again, "postgres.cross-check")).isEqualTo("sample");
+    assertThat(Workbench.attribute(thorbis, again, "postgres.change-detection"))
+        .isEqualTo("page-lsn");
+    assertThat(Workbench.attribute(thorbis, again, "postgres.cross-check")).isEqualTo("sample");
   }
 
   @Test
   void checksumsThatWereSwitchedOnMakeItFull() throws Exception {
     PostgresServer server = start(15, false);
-    ThorbisBackup thorbis = thorbis(server, "repo", "zstd");
-    take(thorbis, BackupType.FULL);
+    ThorbisBackup thorbis = bench.thorbis(server, "replication");
+    bench.take(thorbis, BackupType.FULL);
     server.stop();
     RecoveryStoryIT.Story.asOwner(
         server.dataDirectory(),
@@ -417,7 +398,7 @@ class IncrementalIT {
         "-D",
         server.dataDirectory().toString());
     server.start();
-    BackupDescriptor next = take(thorbis, BackupType.INCREMENTAL);
+    BackupDescriptor next = bench.take(thorbis, BackupType.INCREMENTAL);
     assertThat(next.type()).isEqualTo(BackupType.FULL);
     assertThat(next.status()).isEqualTo(BackupStatus.COMPLETED_WITH_WARNING);
     assertThat(next.warnings()).anyMatch(text -> text.contains("data_checksums was off and is on"));
@@ -431,18 +412,18 @@ class IncrementalIT {
     copy(primary.dataDirectory(), copy);
     Files.createFile(copy.resolve("standby.signal"));
     primary.start();
-    ThorbisBackup before = thorbis(primary, "repo", "zstd");
+    ThorbisBackup before = bench.thorbis(primary, "replication");
     primary.execute("postgres", "CREATE TABLE lost AS SELECT generate_series(1, 1000) AS id");
-    BackupDescriptor left = take(before, BackupType.FULL);
+    BackupDescriptor left = bench.take(before, BackupType.FULL);
     before.close();
     primary.stop();
 
     PostgresServer standby = PostgresServer.builder(primary.binaries()).dataDirectory(copy).adopt();
     standby.start();
-    opened.add(standby);
+    bench.keep(standby);
     standby.query("postgres", "SELECT pg_promote()");
-    ThorbisBackup after = thorbis(standby, "repo", "zstd");
-    BackupDescriptor next = take(after, BackupType.INCREMENTAL);
+    ThorbisBackup after = bench.thorbis(standby, "replication");
+    BackupDescriptor next = bench.take(after, BackupType.INCREMENTAL);
     assertThat(next.type()).isEqualTo(BackupType.FULL);
     assertThat(next.timeline().number()).isEqualTo(2);
     assertThat(next.warnings())
@@ -466,9 +447,9 @@ class IncrementalIT {
   @Test
   void withoutSummariesEverythingIsReadAndItSaysWhy() throws Exception {
     PostgresServer server = start(17, true);
-    ThorbisBackup thorbis = thorbis(server, "repo", "zstd");
+    ThorbisBackup thorbis = bench.thorbis(server, "replication");
     server.execute("postgres", "CREATE TABLE t AS SELECT generate_series(1, 20000) AS id");
-    take(thorbis, BackupType.FULL);
+    bench.take(thorbis, BackupType.FULL);
     server.execute("postgres", "UPDATE t SET id = -id WHERE id % 100 = 0", "CHECKPOINT");
     String redo = server.query("postgres", "SELECT redo_lsn FROM pg_control_checkpoint()");
     server.awaitTrue(
@@ -480,11 +461,12 @@ class IncrementalIT {
         Files.delete(summary);
       }
     }
-    BackupDescriptor missing = take(thorbis, BackupType.INCREMENTAL);
+    BackupDescriptor missing = bench.take(thorbis, BackupType.INCREMENTAL);
     assertThat(missing.type()).isEqualTo(BackupType.INCREMENTAL);
     assertThat(missing.warnings()).isEmpty();
-    assertThat(attribute(thorbis, missing, "postgres.change-detection")).isEqualTo("page-lsn");
-    assertThat(attribute(thorbis, missing, "postgres.change-detection-because"))
+    assertThat(Workbench.attribute(thorbis, missing, "postgres.change-detection"))
+        .isEqualTo("page-lsn");
+    assertThat(Workbench.attribute(thorbis, missing, "postgres.change-detection-because"))
         .contains("the server cannot say what changed");
 
     server.execute("postgres", "ALTER SYSTEM SET summarize_wal = off", "SELECT pg_reload_conf()");
@@ -492,9 +474,9 @@ class IncrementalIT {
         "postgres",
         "SELECT setting = 'off' FROM pg_settings WHERE name = 'summarize_wal'",
         Duration.ofSeconds(30));
-    BackupDescriptor off = take(thorbis, BackupType.INCREMENTAL);
+    BackupDescriptor off = bench.take(thorbis, BackupType.INCREMENTAL);
     assertThat(off.base()).contains(missing.id());
-    assertThat(attribute(thorbis, off, "postgres.change-detection-because"))
+    assertThat(Workbench.attribute(thorbis, off, "postgres.change-detection-because"))
         .isEqualTo("summarize_wal is off");
     compareWithFull(server, thorbis, off);
   }
@@ -502,25 +484,21 @@ class IncrementalIT {
   @Test
   void theBaseMayBeOfAnotherCodec() throws Exception {
     PostgresServer server = start(17, false);
-    ThorbisBackup lz4 = thorbis(server, "repo", "lz4");
+    ThorbisBackup lz4 = bench.thorbis(server, "repo", "lz4", "replication", "postgres");
     server.execute("postgres", "CREATE TABLE t AS SELECT generate_series(1, 20000) AS id");
-    take(lz4, BackupType.FULL);
+    bench.take(lz4, BackupType.FULL);
     lz4.close();
     server.execute("postgres", "UPDATE t SET id = -id WHERE id % 100 = 0");
-    ThorbisBackup zstd = thorbis(server, "repo", "zstd");
-    take(zstd, BackupType.INCREMENTAL);
+    ThorbisBackup zstd = bench.thorbis(server, "replication");
+    bench.take(zstd, BackupType.INCREMENTAL);
     zstd.close();
     server.execute("postgres", "UPDATE t SET id = -id WHERE id % 77 = 0");
-    ThorbisBackup again = thorbis(server, "repo", "lz4");
-    compareWithFull(server, again, take(again, BackupType.INCREMENTAL));
+    ThorbisBackup again = bench.thorbis(server, "repo", "lz4", "replication", "postgres");
+    compareWithFull(server, again, bench.take(again, BackupType.INCREMENTAL));
   }
 
   private PostgresServer start(int major, boolean checksums) throws IOException {
-    PostgresBinaries binaries =
-        PostgresBinaries.all().stream()
-            .filter(one -> one.major() == major)
-            .findFirst()
-            .orElseGet(() -> PostgresBinaries.embedded(major));
+    PostgresBinaries binaries = Workbench.binaries(major);
     PostgresServer.Builder builder =
         PostgresServer.builder(binaries)
             .dataDirectory(folder.resolve("data"))
@@ -529,127 +507,6 @@ class IncrementalIT {
     if (major >= 17) {
       builder.setting("summarize_wal", "on");
     }
-    PostgresServer server = builder.start();
-    opened.add(server);
-    return server;
-  }
-
-  private ThorbisBackup thorbis(PostgresServer server, String repository, String codec)
-      throws IOException {
-    return thorbis(server, repository, codec, "replication");
-  }
-
-  private ThorbisBackup thorbis(
-      PostgresServer server, String repository, String codec, String reader) throws IOException {
-    Map<String, Object> source = new HashMap<>();
-    source.put("reader", reader);
-    if (reader.equals("local")) {
-      source.put("data-directory", server.dataDirectory().toString());
-    }
-    source.put("url", server.jdbcUrl("postgres"));
-    source.put("user", server.superuser());
-    source.put("bin-directory", server.binaries().binDirectory().toString());
-    boolean first = !Files.exists(folder.resolve(repository));
-    if (first) {
-      Files.createDirectory(folder.resolve(repository));
-    }
-    ThorbisBackup thorbis =
-        ThorbisBackup.builder()
-            .stateDirectory(folder.resolve("state"))
-            .copy(folder.resolve(repository).toUri(), Map.of())
-            .recipient(
-                URI.create("passphrase:ops"),
-                Map.of("passphrase", SecretValue.ofText("correct horse battery staple")))
-            .acceptSingleKeyRisk(true)
-            .compression(new Compression(codec, codec.equals("zstd") ? 1 : 0))
-            .source("main", "postgres", source)
-            .build();
-    opened.add(thorbis);
-    if (first) {
-      thorbis.init();
-    }
-    return thorbis;
-  }
-
-  private BackupDescriptor take(ThorbisBackup thorbis, BackupType type) {
-    Progress progress =
-        new Progress() {
-          @Override
-          public void note(String message) {
-            notes.add(message);
-          }
-        };
-    return thorbis.backup(
-        BackupRequest.builder("main").type(type).build(),
-        new RunControl(new Cancellation(), progress));
-  }
-
-  private static String attribute(ThorbisBackup thorbis, BackupDescriptor backup, String name)
-      throws IOException {
-    try (BackupReader reader = thorbis.repository().open(backup.id())) {
-      return reader.facts().attributes().getOrDefault(name, "");
-    }
-  }
-
-  private RestoreRequest.Builder request(
-      ThorbisBackup thorbis, BackupDescriptor backup, Path target) throws IOException {
-    RestoreRequest.Builder request =
-        RestoreRequest.builder("main", target)
-            .backup(backup.id())
-            .target(new RecoveryTarget.Immediate());
-    try (BackupReader reader = thorbis.repository().open(backup.id())) {
-      reader
-          .facts()
-          .tablespaces()
-          .forEach(
-              space ->
-                  request.tablespace(space.name(), folder.resolve(target + "-" + space.oid())));
-    }
-    return request;
-  }
-
-  /** Lays a backup down, and has PostgreSQL's own tool look at it where there is one. */
-  private Path laid(ThorbisBackup thorbis, BackupDescriptor backup, PostgresServer server)
-      throws Exception {
-    Path target = folder.resolve("restored-" + ++restores);
-    thorbis.restore(request(thorbis, backup, target).build(), RunControl.unattended());
-    if (server.binaries().has("pg_verifybackup")) {
-      RecoveryStoryIT.Story.asOwner(
-          target, server.binaries().tool("pg_verifybackup"), "-n", target.toString());
-    }
-    return target;
-  }
-
-  /** Recovers a backup to its end; the first column of the last statement's row. */
-  private String started(
-      ThorbisBackup thorbis,
-      BackupDescriptor backup,
-      PostgresServer server,
-      RestoreRequest.Action action,
-      String... statements)
-      throws Exception {
-    Path target = folder.resolve("restored-" + ++restores);
-    RestoreReport report =
-        thorbis.restore(
-            request(thorbis, backup, target).action(action).start(true).build(),
-            RunControl.unattended());
-    String last = "";
-    try (Connection restored =
-            DriverManager.getConnection(
-                "jdbc:postgresql://127.0.0.1:" + report.port().orElseThrow() + "/postgres",
-                server.superuser(),
-                null);
-        Statement statement = restored.createStatement()) {
-      for (String sql : statements) {
-        if (statement.execute(sql)) {
-          try (ResultSet rows = statement.getResultSet()) {
-            last = rows.next() ? rows.getString(1) : "";
-          }
-        }
-      }
-    } finally {
-      RecoveryStoryIT.Story.stop(target);
-    }
-    return last;
+    return bench.keep(builder.start());
   }
 }

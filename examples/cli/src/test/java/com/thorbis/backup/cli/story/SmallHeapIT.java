@@ -55,4 +55,56 @@ class SmallHeapIT {
       }
     }
   }
+
+  @Test
+  void logInLongSegmentsIsReceivedBackedUpOverAndReplayed() throws Exception {
+    try (PostgresServer server =
+        PostgresServer.builder(PostgresBinaries.with("pgbench"))
+            .dataDirectory(folder.resolve("data"))
+            .walSegmentMebibytes(64)
+            .checksums(false)
+            .start()) {
+      server.execute("postgres", "CREATE DATABASE bench");
+      server.execute("bench", "CREATE TABLE t (id serial, t text)");
+      Story story = new Story(folder, server, "");
+      story.command.json("init", "--recovery-key-file", folder.resolve("recovery.key").toString());
+      String fill =
+          "INSERT INTO t (t) SELECT repeat(md5(g::text), 20) FROM generate_series(1, 30000) g";
+      try (Command.Background receiver = story.command.start("wal", "receive", "main")) {
+        story.awaitSlot();
+        story.command.json("backup", "main");
+        for (int i = 0; i < 4; i++) {
+          server.execute("bench", fill);
+        }
+        story.awaitStored(Story.query(server, "SELECT pg_current_wal_flush_lsn()"));
+        receiver.kill(); // inside of a segment
+      }
+      try (Command.Background receiver = story.command.start("wal", "receive", "main")) {
+        server.execute("bench", fill);
+        story.awaitStored(Story.query(server, "SELECT pg_current_wal_flush_lsn()"));
+        JsonNode next = story.command.json("backup", "main", "--type", "incremental");
+        assertThat(next.path("type").asText()).isEqualTo("incremental");
+        server.execute("bench", fill, "SELECT pg_switch_wal()");
+        story.awaitStored(Story.query(server, "SELECT pg_current_wal_flush_lsn()"));
+        assertThat(receiver.alive()).as(receiver.err()).isTrue();
+        receiver.stop();
+      }
+      server.stop();
+      Path back = folder.resolve("back");
+      JsonNode restored =
+          story.command.json(
+              "restore",
+              "main",
+              "--target-dir",
+              back.toString(),
+              "--backup",
+              story.command.json("list", "main").at("/items/0/id").asText(),
+              "--start");
+      try {
+        assertThat(story.count(restored.path("port").asInt(), "t")).isEqualTo("180000");
+      } finally {
+        Story.stop(back);
+      }
+    }
+  }
 }

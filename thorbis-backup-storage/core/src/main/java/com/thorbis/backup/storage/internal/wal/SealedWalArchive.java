@@ -490,7 +490,9 @@ public final class SealedWalArchive implements WalArchive {
       requireNamed(part.header(), segment, end, key);
       chain.add(new PartChain.Part(part.header(), part.sha256()), key.value());
       if (bytes.length < part.header().end()) {
-        int room = Math.max(part.header().end(), 2 * bytes.length);
+        // Once for most: growing step by step holds more than the segment, in pieces hard to place.
+        int more = bytes.length == 0 ? 0 : Math.max(2 * MOST_WHOLE, 2 * bytes.length);
+        int room = Math.max(part.header().end(), more);
         bytes = Arrays.copyOf(bytes, Math.min(room, segment.size().bytes()));
       }
       System.arraycopy(part.content(), 0, bytes, end, part.content().length);
