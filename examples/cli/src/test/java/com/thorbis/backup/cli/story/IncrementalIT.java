@@ -5,8 +5,10 @@ import static org.assertj.core.api.Assertions.assertThat;
 import com.thorbis.backup.api.BackupDescriptor;
 import com.thorbis.backup.api.BackupStatus;
 import com.thorbis.backup.api.BackupType;
+import com.thorbis.backup.api.RecoveryTarget;
 import com.thorbis.backup.api.RestoreRequest;
 import com.thorbis.backup.api.ThorbisBackup;
+import com.thorbis.backup.spi.repository.RunControl;
 import com.thorbis.backup.testkit.postgres.PostgresBinaries;
 import com.thorbis.backup.testkit.postgres.PostgresServer;
 import java.io.IOException;
@@ -19,12 +21,16 @@ import java.nio.file.StandardOpenOption;
 import java.nio.file.attribute.PosixFilePermissions;
 import java.sql.SQLException;
 import java.time.Duration;
+import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.List;
 import java.util.Map;
 import java.util.Optional;
 import java.util.Random;
 import java.util.TreeMap;
+import java.util.concurrent.CountDownLatch;
+import java.util.concurrent.FutureTask;
+import java.util.concurrent.atomic.AtomicBoolean;
 import java.util.stream.IntStream;
 import java.util.stream.Stream;
 import org.junit.jupiter.api.AfterEach;
@@ -41,6 +47,9 @@ import org.junit.jupiter.params.provider.MethodSource;
  */
 class IncrementalIT {
   private static final long SEGMENT = 1L << 30;
+
+  /** Of a long relation. */
+  private static final int FULL_SEGMENTS = Boolean.getBoolean("thorbis.release") ? 3 : 1;
 
   @TempDir Path folder;
 
@@ -102,6 +111,103 @@ class IncrementalIT {
     String truth = server.query("postgres", DIGEST);
     assertThat(bench.started(thorbis, last, server, RestoreRequest.Action.PAUSE, DIGEST))
         .isEqualTo(truth);
+  }
+
+  /**
+   * What each incremental backup leads to is, at its very end, what an independent full backup and
+   * the whole log lead to: page by page, hints and free space aside.
+   */
+  @ParameterizedTest
+  @CsvSource({"15, false, local, true", "17, true, sql, false", "17, true, replication, true"})
+  void w22EveryPageIsWhatTheLogLeadsToAtTheEndOfEachIncremental(
+      int major, boolean checksums, String reader, boolean underLoad) throws Exception {
+    long seed = Long.getLong("thorbis.seed", System.nanoTime());
+    System.out.println("IncrementalIT: -Dthorbis.seed=" + seed);
+    Random random = new Random(seed);
+    PostgresServer server = start(major, checksums);
+    ThorbisBackup thorbis = bench.thorbis(server, reader);
+    server.createTablespace("spare", folder.resolve("spare"));
+    server.execute(
+        "postgres",
+        "CREATE TABLE a (id int PRIMARY KEY, t text)",
+        "CREATE TABLE b (id int, t text) TABLESPACE spare",
+        "CREATE INDEX b_id ON b (id)",
+        "CREATE UNLOGGED TABLE u AS SELECT generate_series(1, 1000) AS id",
+        "INSERT INTO a SELECT g, repeat(md5(g::text), 8) FROM generate_series(1, 20000) g",
+        "INSERT INTO b SELECT g, repeat(md5(g::text), 8) FROM generate_series(1, 8000) g");
+    try (AutoCloseable receiver = bench.receiving(thorbis)) {
+      assertThat(receiver).isNotNull();
+      server.awaitTrue(
+          "postgres", "SELECT count(*) = 1 FROM pg_replication_slots", Duration.ofMinutes(1));
+      BackupDescriptor full = bench.take(thorbis, BackupType.FULL);
+      for (int round = 1; round <= ROUNDS; round++) {
+        for (int i = 0; i < 4; i++) {
+          step(server, random, round * 10 + i);
+        }
+        BackupDescriptor next;
+        if (underLoad) {
+          try (AutoCloseable load = load(server, random.nextLong())) {
+            assertThat(load).isNotNull();
+            next = bench.take(thorbis, BackupType.INCREMENTAL);
+          }
+        } else {
+          next = bench.take(thorbis, BackupType.INCREMENTAL);
+        }
+        assertThat(next.type()).isEqualTo(BackupType.INCREMENTAL);
+        Path built = recovered(thorbis, next, new RecoveryTarget.Immediate());
+        Path whole = recovered(thorbis, full, new RecoveryTarget.AtLsn(next.stopLsn(), false));
+        RecoveredPages.assertSame(built, whole);
+      }
+    }
+  }
+
+  private static final int ROUNDS = Boolean.getBoolean("thorbis.release") ? 6 : 1;
+
+  /** Changes tables until it is closed. */
+  private static AutoCloseable load(PostgresServer server, long seed) throws Exception {
+    CountDownLatch begun = new CountDownLatch(1);
+    AtomicBoolean enough = new AtomicBoolean();
+    FutureTask<Integer> task =
+        new FutureTask<>(
+            () -> {
+              Random random = new Random(seed);
+              int done = 0;
+              while (!enough.get()) {
+                int from = random.nextInt(20_000);
+                server.execute(
+                    "postgres",
+                    "UPDATE a SET t = md5(t) WHERE id BETWEEN " + from + " AND " + (from + 50),
+                    "INSERT INTO b SELECT g, md5(g::text) FROM generate_series(1, 200) g",
+                    "DELETE FROM b WHERE id BETWEEN 50 AND 150",
+                    random.nextInt(8) == 0 ? "VACUUM (TRUNCATE) b" : "SELECT 1",
+                    random.nextInt(16) == 0 ? "TRUNCATE b" : "SELECT 1");
+                done++;
+                begun.countDown();
+              }
+              return done;
+            });
+    new Thread(task, "load").start();
+    begun.await();
+    return () -> {
+      enough.set(true);
+      assertThat(task.get()).isPositive();
+    };
+  }
+
+  /** Recovered to a target, and stopped with everything written. */
+  private Path recovered(ThorbisBackup thorbis, BackupDescriptor backup, RecoveryTarget target)
+      throws Exception {
+    Path data = bench.next();
+    thorbis.restore(
+        bench
+            .request(thorbis, backup, data)
+            .target(target)
+            .action(RestoreRequest.Action.PROMOTE) // or what was replayed is not written
+            .start(true)
+            .build(),
+        RunControl.unattended());
+    RecoveryStoryIT.Story.stop(data);
+    return data;
   }
 
   private static BackupDescriptor newestFull(ThorbisBackup thorbis) {
@@ -306,7 +412,7 @@ class IncrementalIT {
 
   @ParameterizedTest
   @MethodSource("majorsWithLongRelations")
-  void aRelationOfTwoSegmentFilesIsRestoredAsAFullBackupIs(int major) throws Exception {
+  void aRelationOfSeveralSegmentFilesIsRestoredAsAFullBackupIs(int major) throws Exception {
     PostgresServer server = start(major, true);
     ThorbisBackup thorbis = bench.thorbis(server, "replication");
     server.execute(
@@ -316,19 +422,21 @@ class IncrementalIT {
         "CHECKPOINT");
     String file = server.query("postgres", "SELECT pg_relation_filepath('l')");
     server.stop();
-    // Pages of zeros, as a crash while a relation grows leaves them, up to the end of the segment.
-    try (RandomAccessFile first =
-        new RandomAccessFile(server.dataDirectory().resolve(file).toFile(), "rw")) {
-      first.setLength(SEGMENT);
+    // Pages of zeros, as a crash while a relation grows leaves them, up to the end of a segment.
+    for (String segment : segments(file).subList(0, FULL_SEGMENTS)) {
+      try (RandomAccessFile pages =
+          new RandomAccessFile(server.dataDirectory().resolve(segment).toFile(), "rw")) {
+        pages.setLength(SEGMENT);
+      }
     }
     server.start();
     server.execute(
         "postgres",
         "INSERT INTO l SELECT g, repeat(md5(g::text), 8) FROM generate_series(5001, 20000) g",
         "CHECKPOINT");
-    assertThat(server.dataDirectory().resolve(file + ".1")).isNotEmptyFile();
+    assertThat(server.dataDirectory().resolve(file + "." + FULL_SEGMENTS)).isNotEmptyFile();
     BackupDescriptor full = bench.take(thorbis, BackupType.FULL);
-    assertThat(full.bytes()).isGreaterThan(SEGMENT);
+    assertThat(full.bytes()).isGreaterThan(FULL_SEGMENTS * SEGMENT);
 
     server.execute(
         "postgres",
@@ -343,7 +451,9 @@ class IncrementalIT {
         "VACUUM (TRUNCATE) l",
         "CHECKPOINT");
     assertThat(Files.size(server.dataDirectory().resolve(file))).isLessThan(SEGMENT);
-    assertThat(server.dataDirectory().resolve(file + ".1")).isEmptyFile();
+    for (String segment : segments(file).subList(1, FULL_SEGMENTS + 1)) {
+      assertThat(server.dataDirectory().resolve(segment)).isEmptyFile();
+    }
     BackupDescriptor last = compareLong(server, thorbis, file);
 
     String rows = "SELECT count(*) || md5(string_agg(id || t, ',' ORDER BY id)) FROM l";
@@ -360,12 +470,20 @@ class IncrementalIT {
     BackupDescriptor full = bench.take(thorbis, BackupType.FULL);
     Path built = bench.laid(thorbis, incremental, server);
     Path whole = bench.laid(thorbis, full, server);
-    for (String segment : List.of(file, file + ".1")) {
+    for (String segment : segments(file)) {
       assertThat(Files.mismatch(built.resolve(segment), whole.resolve(segment)))
           .as(segment)
           .isEqualTo(-1);
     }
     return incremental;
+  }
+
+  private static List<String> segments(String file) {
+    List<String> segments = new ArrayList<>(List.of(file));
+    for (int i = 1; i <= FULL_SEGMENTS; i++) {
+      segments.add(file + "." + i);
+    }
+    return segments;
   }
 
   @Test

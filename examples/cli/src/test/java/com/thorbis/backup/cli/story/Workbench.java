@@ -153,10 +153,15 @@ final class Workbench implements AutoCloseable {
     return request;
   }
 
+  /** A place for the next restore. */
+  Path next() {
+    return folder.resolve("restored-" + ++restores);
+  }
+
   /** Lays a backup down, and has PostgreSQL's own tool look at it where there is one. */
   Path laid(ThorbisBackup thorbis, BackupDescriptor backup, PostgresServer server)
       throws Exception {
-    Path target = folder.resolve("restored-" + ++restores);
+    Path target = next();
     thorbis.restore(request(thorbis, backup, target).build(), RunControl.unattended());
     if (server.binaries().has("pg_verifybackup")) {
       RecoveryStoryIT.Story.asOwner(
@@ -173,7 +178,7 @@ final class Workbench implements AutoCloseable {
       RestoreRequest.Action action,
       String... statements)
       throws Exception {
-    Path target = folder.resolve("restored-" + ++restores);
+    Path target = next();
     RestoreReport report =
         thorbis.restore(
             request(thorbis, backup, target).action(action).start(true).build(),
