@@ -259,7 +259,7 @@ class CheckpointTest {
             });
   }
 
-  private static void assertSame(Catalog found, Catalog expected) {
+  static void assertSame(Catalog found, Catalog expected) {
     assertThat(found.kept()).isEqualTo(expected.kept());
     assertThat(found.sources()).isEqualTo(expected.sources());
     assertThat(found.plainObjects()).isEqualTo(expected.plainObjects());

@@ -67,7 +67,7 @@ class DeltaExtractionTest {
     assertThat(target.written.get()).isZero();
     assertThat(target.kept.get()).isEqualTo(length());
     assertThat(fetched).isLessThan(length() / 20);
-    target.assertWhole();
+    target.assertIs(files);
   }
 
   @Test
@@ -81,7 +81,7 @@ class DeltaExtractionTest {
       long fetched = extract(target);
       assertThat(target.written.get()).as(path + " " + at).isBetween(1L, (long) MIB);
       assertThat(fetched).isLessThan(length() / 4);
-      target.assertWhole();
+      target.assertIs(files);
     }
   }
 
@@ -100,7 +100,7 @@ class DeltaExtractionTest {
         }
       }
       extract(target);
-      target.assertWhole();
+      target.assertIs(files);
     }
   }
 
@@ -130,7 +130,7 @@ class DeltaExtractionTest {
     // The piece that holds the changed page, and the rest of the one that it replaces a page of.
     assertThat(target.written.get()).isEqualTo(MIB);
     assertThat(fetched).isLessThan(length() / 4);
-    target.assertWhole();
+    target.assertIs(files);
   }
 
   private long length() {
@@ -144,7 +144,7 @@ class DeltaExtractionTest {
   }
 
   /** Files in memory that are there already. What is written counts, whether it differs or not. */
-  private final class Target implements FileTarget {
+  static final class Target implements FileTarget {
     final Map<String, byte[]> there = new ConcurrentHashMap<>();
     final AtomicLong written = new AtomicLong();
     final AtomicLong kept = new AtomicLong();
@@ -153,7 +153,7 @@ class DeltaExtractionTest {
       this.there.putAll(there);
     }
 
-    void assertWhole() {
+    void assertIs(Map<String, byte[]> files) {
       assertThat(there.keySet()).isEqualTo(files.keySet());
       files.forEach((path, content) -> assertThat(there.get(path)).as(path).isEqualTo(content));
     }

@@ -5,6 +5,7 @@ import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
 import com.thorbis.backup.api.BackupId;
 import com.thorbis.backup.api.BackupStatus;
+import com.thorbis.backup.api.BackupType;
 import com.thorbis.backup.api.ClassifiedFailure;
 import com.thorbis.backup.api.FailureKind;
 import com.thorbis.backup.api.VerifyReport;
@@ -12,7 +13,10 @@ import com.thorbis.backup.api.VerifyRequest;
 import com.thorbis.backup.spi.repository.BackupReader;
 import com.thorbis.backup.spi.repository.RepositoryException;
 import com.thorbis.backup.spi.repository.RunControl;
+import com.thorbis.backup.spi.storage.ObjectInfo;
 import com.thorbis.backup.spi.storage.ObjectKey;
+import com.thorbis.backup.spi.storage.ObjectStore;
+import com.thorbis.backup.spi.storage.StorageException;
 import com.thorbis.backup.testkit.ActorSchedule;
 import com.thorbis.backup.testkit.FaultyObjectStore;
 import com.thorbis.backup.testkit.FaultyObjectStore.Fault;
@@ -20,10 +24,13 @@ import java.io.IOException;
 import java.io.InterruptedIOException;
 import java.nio.ByteBuffer;
 import java.nio.file.Path;
+import java.time.Duration;
 import java.util.ArrayList;
 import java.util.HashMap;
 import java.util.List;
 import java.util.Map;
+import java.util.Optional;
+import java.util.Set;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 
@@ -167,6 +174,36 @@ class KnownFailuresTest {
   }
 
   @Test
+  void r19WhatPacksSayByThemselvesIsWhatIsUsedAfterEveryKindOfWork() throws IOException {
+    TestWorld world = TestWorld.empty(states, Scenario.Setting.PLAIN);
+    try (TestClient client = world.client(world.disks)) {
+      Scenario.named("delete").prepare().run(client);
+      world.check(true);
+      client.backUpOver(BackupType.INCREMENTAL, Scenario.files(1));
+      world.check(true);
+      client.interruptBackup(FILES);
+      world.check(true);
+      client.backUp(FILES, BackupStatus.COMPLETE);
+      assertThat(client.resumed).isPositive();
+      world.check(true);
+      client.verify(VerifyRequest.Level.DATA);
+      client.prune(Duration.ZERO);
+      client.rest();
+      int before = named(world, "packs/").size();
+      client.prune(Duration.ZERO);
+      assertThat(named(world, "packs/").size()).isLessThan(before);
+      world.check(true);
+    }
+    for (String name : named(world, "")) {
+      if (name.startsWith("packs/") || name.startsWith("manifests/")) {
+        TestWorld without = world.copy();
+        without.disk.delete(new ObjectKey(name));
+        assertThat(without.rebuilt()).as("without %s", name).isNotEmpty();
+      }
+    }
+  }
+
+  @Test
   void r21NothingIsCommittedThatRefersToWhatIsNotThere() throws IOException {
     Scenario backup = Scenario.named("backup");
     TestWorld before = backup.world(states);
@@ -285,6 +322,72 @@ class KnownFailuresTest {
     assertThat(named.keySet()).containsAll(named(world, "wal/"));
   }
 
+  /** Keeps each object for so long after it was written. */
+  private static final class Locking extends ForwardingStore {
+    static final Duration LASTS = Duration.ofDays(30);
+
+    Locking(ObjectStore store) {
+      super(store);
+    }
+
+    @Override
+    public void delete(ObjectKey key) throws IOException {
+      Optional<ObjectInfo> there = head(key);
+      if (there.isPresent() && now().isBefore(there.get().modifiedAt().plus(LASTS))) {
+        throw new StorageException(
+            "storage.locked", FailureKind.PERMANENT, key + " is locked", key.value(), "", null);
+      }
+      super.delete(key);
+    }
+  }
+
+  @Test
+  void s12AWholeLifeOnAStoreThatLetsNothingGoBeforeItsTime() throws IOException {
+    TestWorld world = TestWorld.empty(states, Scenario.Setting.BEHIND);
+    List<Locking> locking = world.disks.stream().map(Locking::new).toList();
+    try (TestClient client = world.client(locking)) {
+      Scenario.named("delete").prepare().run(client);
+      client.backUpOver(BackupType.INCREMENTAL, Scenario.files(2));
+      client.verify(VerifyRequest.Level.DATA);
+      client.sync();
+      assertThat(client.problems).isEmpty();
+      client.prune(Duration.ZERO);
+      client.undelete();
+      client.rest();
+      client.prune(Duration.ZERO);
+      client.sync();
+      client.rest();
+      Set<String> before = world.disk.contents().keySet();
+      client.prune(Duration.ZERO);
+      assertThat(client.problems).isNotEmpty();
+      assertThat(client.problems)
+          .allMatch(problem -> problem.startsWith("prune.object-stays: "))
+          .allMatch(problem -> problem.endsWith(" is locked"));
+      assertThat(world.disk.contents().keySet()).containsAll(before);
+      client.sync();
+      assertThat(client.problems).isEmpty();
+      client.rest();
+      client.backUpAtTheEnd(FILES);
+      client.restore();
+      client.verify(VerifyRequest.Level.DATA);
+      assertThat(client.found).isEmpty();
+      world.check(true);
+
+      // What nothing names any more, and leases that lapsed long ago, are found again each time.
+      world.clock.advance(Duration.ofDays(3));
+      client.prune(Duration.ofDays(1));
+      assertThat(client.problems).isNotEmpty();
+      world.check(true);
+
+      world.clock.advance(Locking.LASTS);
+      client.prune(Duration.ofDays(1));
+      assertThat(client.problems).isEmpty();
+      assertThat(named(world, "packs/")).hasSizeLessThan(before.size());
+      world.check(true);
+    }
+    world.checkNothingIsLeftOver();
+  }
+
   @Test
   void s13ATakenKeyUnderWhichNothingIsSeenIsAnUnknownOutcome() throws IOException {
     TestWorld world = Scenario.named("wal-segment").world(states);
@@ -305,6 +408,69 @@ class KnownFailuresTest {
       client.storeSegment(2);
     }
     world.check(true);
+  }
+
+  /** Each step can be done again. */
+  private static final List<Scenario.Action> LIFE =
+      List.of(
+          TestClient::init,
+          client -> client.register(TestClient.SOURCE),
+          client -> client.storeSegment(1),
+          client -> client.storePart(2, 0, 3000),
+          client -> client.storeSegment(2),
+          client -> client.backUp(Scenario.files(1), BackupStatus.AWAITING_WAL),
+          TestClient::complete,
+          client -> client.backUpOver(BackupType.INCREMENTAL, Scenario.files(2)),
+          client -> client.verify(VerifyRequest.Level.DATA),
+          client -> client.prune(Duration.ZERO),
+          TestClient::rest,
+          client -> client.prune(Duration.ZERO),
+          TestClient::restore);
+
+  @Test
+  void s14ACredentialThatExpiresAtAnyCallIsNamedAndCostsNothing() throws IOException {
+    int share = FaultSuite.RELEASE ? 1 : 5; // another one with each seed
+    int calls = Integer.MAX_VALUE;
+    int named = 0;
+    int cases = 0;
+    for (int call = 1 + (int) (FaultSuite.SEED % share); call <= calls; call += share) {
+      cases++;
+      TestWorld world = TestWorld.empty(states, Scenario.Setting.PLAIN);
+      FaultyObjectStore faulty = FaultyObjectStore.over(world.disk);
+      faulty.failAtCall(call, Fault.REFUSED);
+      int refused = 0;
+      try (TestClient client = world.client(faulty)) {
+        for (Scenario.Action step : LIFE) {
+          try {
+            step.run(client);
+          } catch (IOException e) {
+            refused++;
+            assertThat(e).isInstanceOf(ClassifiedFailure.class);
+            assertThat(saysItsCause(e)).as("call %d: %s", call, e).isTrue();
+            faulty.recover(); // it was renewed; the process goes on with what it has
+            world.rest();
+            step.run(client);
+          }
+        }
+      }
+      named += refused;
+      assertThat(refused).as("call %d", call).isBetween(0, 1);
+      world.check(false);
+      if (faulty.struck() == 0) {
+        calls = call;
+      }
+    }
+    System.out.println("s14: calls: " + cases + ", failures that name it: " + named);
+    assertThat(named).isGreaterThan(cases * 9 / 10);
+  }
+
+  private static boolean saysItsCause(Throwable e) {
+    for (Throwable at = e; at != null; at = at.getCause()) {
+      if (at instanceof StorageException cause && cause.code().equals("storage.refused")) {
+        return true;
+      }
+    }
+    return false;
   }
 
   private static List<String> named(TestWorld world, String prefix) {

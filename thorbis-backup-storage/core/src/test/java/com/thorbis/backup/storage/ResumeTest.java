@@ -58,25 +58,6 @@ class ResumeTest {
   private final MemoryObjectStore store = MemoryObjectStore.create(clock, 1000);
   private final AtomicInteger machines = new AtomicInteger();
 
-  /** A store that is gone, for one process, from some call on. */
-  private static final class Mortal extends Site.Watched {
-    private final Predicate<String> last;
-    private boolean dead;
-
-    Mortal(ObjectStore store, Predicate<String> last) {
-      super(store);
-      this.last = last;
-    }
-
-    @Override
-    synchronized void before(String call) throws IOException {
-      dead |= last.test(call);
-      if (dead) {
-        throw new StorageException.Unavailable("Die before", call, null);
-      }
-    }
-  }
-
   private static Predicate<String> beginning(String call) {
     return made -> made.startsWith(call);
   }
@@ -115,14 +96,14 @@ class ResumeTest {
 
   /** Takes a backup whose store is gone from some call on; says whether that came. */
   private boolean interrupt(Map<String, byte[]> files, Predicate<String> when) throws IOException {
-    Mortal dying = new Mortal(store, when);
+    Site.Mortal dying = new Site.Mortal(store, when);
     try (Site site = site(dying)) {
       full(site, files);
     } catch (StorageException.Unavailable e) {
       // As if the process were gone: it could say nothing any more.
     }
     clock.advance(LAPSE);
-    return dying.dead;
+    return dying.dead();
   }
 
   private static long total(Map<String, byte[]> files) {
@@ -157,7 +138,7 @@ class ResumeTest {
   private void assertWhole(Site site, BackupId id, Map<String, byte[]> files) throws IOException {
     site.repository.refresh();
     TestRepository.assertReads(site.repository, id, files);
-    assertThat(site.verify().damaged()).isEmpty();
+    site.requireAllWhole();
   }
 
   @Test
@@ -236,7 +217,7 @@ class ResumeTest {
   void w23WhatAnotherCodecStoredIsResumed(String first, String second) throws IOException {
     create();
     Map<String, byte[]> files = TestRepository.mediumFiles(1);
-    Mortal dying = new Mortal(store, beginning(MANIFEST));
+    Site.Mortal dying = new Site.Mortal(store, beginning(MANIFEST));
     try (Site site = site(dying, first, 1)) {
       assertThatThrownBy(() -> full(site, files)).isInstanceOf(StorageException.Unavailable.class);
     }
@@ -293,7 +274,7 @@ class ResumeTest {
   void aRunningBackupKeepsItsPacksAndOneThatFailedOffersThemAtOnce() throws IOException {
     create();
     Map<String, byte[]> files = TestRepository.mediumFiles(1);
-    Mortal dying = new Mortal(store, beginning(MANIFEST));
+    Site.Mortal dying = new Site.Mortal(store, beginning(MANIFEST));
     try (Site first = site(dying);
         Site second = site(store)) {
       assertThatThrownBy(() -> full(first, files)).isInstanceOf(StorageException.Unavailable.class);
@@ -732,13 +713,13 @@ class ResumeTest {
 
   private boolean killed(MemoryObjectStore disk, Map<String, byte[]> files, int call)
       throws IOException {
-    Mortal dying = new Mortal(disk, number(call));
+    Site.Mortal dying = new Site.Mortal(disk, number(call));
     try (Site site = site(dying)) {
       full(site, files);
     } catch (IOException e) {
       assertThat(e).as("call %d", call).isInstanceOf(ClassifiedFailure.class);
     }
     clock.advance(LAPSE);
-    return dying.dead;
+    return dying.dead();
   }
 }

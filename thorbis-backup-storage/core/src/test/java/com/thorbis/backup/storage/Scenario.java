@@ -27,6 +27,7 @@ record Scenario(String label, Setting setting, Action prepare, boolean opened, A
   private static final Map<String, byte[]> FILES = files(1);
 
   private static final Map<String, byte[]> CHANGED = changed();
+  private static final Map<String, byte[]> OTHER = files(3);
   private static final Duration DAY = Duration.ofDays(1);
   private static final Duration NONE = Duration.ZERO;
   private static final RetentionPolicy EVERYTHING = RetentionPolicy.builder().build();
@@ -109,8 +110,18 @@ record Scenario(String label, Setting setting, Action prepare, boolean opened, A
           of("wal-ranges", TestClient::ranges),
           of("wal-read-history", client -> client.history(1)),
           of("restore", TestClient::restore),
+          of("restore-over", TestClient::restoreOver),
           of("verify-objects", client -> client.verify(VerifyRequest.Level.OBJECTS)),
           of("verify-data", client -> client.verify(VerifyRequest.Level.DATA)),
+          of("verify-some", TestClient::verifySome),
+          of(
+              "backup-resumed",
+              Setting.PLAIN,
+              client -> {
+                withBackup(client);
+                client.interruptBackup(OTHER);
+              },
+              client -> client.backUp(OTHER, BackupStatus.COMPLETE)),
           of("backup-incremental", client -> client.backUpOver(BackupType.INCREMENTAL, CHANGED)),
           of(
               "backup-differential",

@@ -1,5 +1,7 @@
 package com.thorbis.backup.storage;
 
+import static org.assertj.core.api.Assertions.assertThat;
+
 import com.thorbis.backup.api.BackupDescriptor;
 import com.thorbis.backup.api.BackupId;
 import com.thorbis.backup.api.FailureKind;
@@ -22,9 +24,11 @@ import com.thorbis.backup.spi.storage.ObjectRead;
 import com.thorbis.backup.spi.storage.ObjectSource;
 import com.thorbis.backup.spi.storage.ObjectStore;
 import com.thorbis.backup.spi.storage.ObjectUpload;
+import com.thorbis.backup.spi.storage.StorageException;
 import com.thorbis.backup.storage.internal.SealedRepository;
 import com.thorbis.backup.storage.internal.Services;
 import com.thorbis.backup.storage.internal.Tuning;
+import com.thorbis.backup.storage.internal.backup.Rebuilt;
 import com.thorbis.backup.storage.internal.catalog.Bootstrap;
 import com.thorbis.backup.storage.internal.catalog.Catalog;
 import com.thorbis.backup.storage.internal.lease.Heartbeat;
@@ -42,6 +46,7 @@ import java.util.ArrayList;
 import java.util.List;
 import java.util.Optional;
 import java.util.concurrent.CopyOnWriteArrayList;
+import java.util.function.Predicate;
 
 /** One process at a repository, with its insides, for tests of what several do to each other. */
 final class Site implements AutoCloseable {
@@ -191,6 +196,7 @@ final class Site implements AutoCloseable {
           "",
           null);
     }
+    assertThat(Rebuilt.differences(services)).isEmpty();
   }
 
   @Override
@@ -286,6 +292,29 @@ final class Site implements AutoCloseable {
     @Override
     public void close() throws IOException {
       store.close();
+    }
+  }
+
+  /** A store that is gone, for one process, from some call on. */
+  static final class Mortal extends Watched {
+    private final Predicate<String> last;
+    private boolean dead;
+
+    Mortal(ObjectStore store, Predicate<String> last) {
+      super(store);
+      this.last = last;
+    }
+
+    synchronized boolean dead() {
+      return dead;
+    }
+
+    @Override
+    synchronized void before(String call) throws IOException {
+      dead |= last.test(call);
+      if (dead) {
+        throw new StorageException.Unavailable("Die before", call, null);
+      }
     }
   }
 

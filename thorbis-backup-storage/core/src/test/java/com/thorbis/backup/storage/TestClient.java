@@ -1,6 +1,7 @@
 package com.thorbis.backup.storage;
 
 import static org.assertj.core.api.Assertions.assertThat;
+import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
 import com.thorbis.backup.api.BackupDescriptor;
 import com.thorbis.backup.api.BackupId;
@@ -22,6 +23,7 @@ import com.thorbis.backup.api.WalRange;
 import com.thorbis.backup.api.WalSegment;
 import com.thorbis.backup.spi.crypto.KeyProvider;
 import com.thorbis.backup.spi.repository.Arrival;
+import com.thorbis.backup.spi.repository.BackupReader;
 import com.thorbis.backup.spi.repository.BackupStart;
 import com.thorbis.backup.spi.repository.BackupWriter;
 import com.thorbis.backup.spi.repository.Copy;
@@ -34,12 +36,14 @@ import com.thorbis.backup.spi.repository.WalArchive;
 import com.thorbis.backup.spi.repository.WalMarks;
 import com.thorbis.backup.spi.storage.ObjectKey;
 import com.thorbis.backup.spi.storage.ObjectStore;
+import com.thorbis.backup.spi.storage.StorageException;
 import com.thorbis.backup.testkit.FaultyObjectStore;
 import com.thorbis.backup.testkit.MemoryObjectStore;
 import java.io.IOException;
 import java.nio.ByteBuffer;
 import java.nio.file.Path;
 import java.time.Duration;
+import java.util.Arrays;
 import java.util.List;
 import java.util.Map;
 import java.util.Optional;
@@ -65,8 +69,17 @@ final class TestClient implements AutoCloseable {
   final TestLedger ledger;
   private Repository repository;
 
+  /** Runs when the ledger says what is about to be attempted. */
+  Runnable attempting = () -> {};
+
+  /** How much of the last backup lay there from an interrupted one. */
+  long resumed;
+
   /** What the last verification found. */
   List<VerifyReport.Damage> found = List.of();
+
+  /** What the last prune removed for good. */
+  List<BackupId> swept = List.of();
 
   /** What a run could not do that it reports and does not fail with. */
   List<String> problems = List.of();
@@ -206,6 +219,7 @@ final class TestClient implements AutoCloseable {
     synchronized (ledger) {
       ledger.attempted.put(id, files);
     }
+    attempting.run();
     try {
       writer.commit(TestRepository.facts(segment), status);
     } catch (IOException | RuntimeException e) {
@@ -219,7 +233,18 @@ final class TestClient implements AutoCloseable {
     synchronized (ledger) {
       ledger.acknowledged.put(id, status == BackupStatus.COMPLETE);
     }
+    resumed = writer.bytesResumed();
     return id;
+  }
+
+  /** A process that has stored what its backup consists of, and is gone before it can say so. */
+  void interruptBackup(Map<String, byte[]> files) throws IOException {
+    Site.Mortal dying = new Site.Mortal(stores.get(0), call -> call.startsWith("start manifests/"));
+    try (TestClient other = world.client(dying)) {
+      assertThatThrownBy(() -> other.backUp(files, BackupStatus.COMPLETE))
+          .isInstanceOf(StorageException.Unavailable.class);
+    }
+    world.rest();
   }
 
   static boolean isUnclear(Throwable e) {
@@ -364,12 +389,35 @@ final class TestClient implements AutoCloseable {
     }
   }
 
+  /** Extracts every backup that is listed over files of which some are right. */
+  void restoreOver() throws IOException {
+    for (BackupDescriptor backup : repository().backups(Optional.empty())) {
+      Map<String, byte[]> files = ledger.attempted.get(backup.id());
+      DeltaExtractionTest.Target target = new DeltaExtractionTest.Target(files);
+      byte[] longer = Arrays.copyOf(files.get("base/1/259"), 50_000);
+      longer[1] ^= 1;
+      target.there.put("base/1/259", longer);
+      target.there.remove("PG_VERSION");
+      try (BackupReader reader = repository().open(backup.id())) {
+        reader.extract(file -> true, target, RunControl.unattended());
+      }
+      target.assertIs(files);
+      assertThat(target.kept.get()).isPositive();
+    }
+  }
+
   void verify(VerifyRequest.Level level) throws IOException {
+    verify(new VerifyRequest(Optional.empty(), level, 100));
+  }
+
+  /** Opens some of it. */
+  void verifySome() throws IOException {
+    verify(VerifyRequest.within(VerifyRequest.Budget.ofBytes(20_000)));
+  }
+
+  private void verify(VerifyRequest request) throws IOException {
     found = List.of();
-    found =
-        repository()
-            .verify(new VerifyRequest(Optional.empty(), level, 100), RunControl.unattended())
-            .damaged();
+    found = repository().verify(request, RunControl.unattended()).damaged();
   }
 
   /** Carries out what retention says now. */
@@ -388,7 +436,9 @@ final class TestClient implements AutoCloseable {
       ledger.cuts.addAll(plan.retention().wal());
       plan.copies().forEach(copy -> ledger.letGoBy(copy.copy()).addAll(copy.retention().deleted()));
     }
+    attempting.run();
     PruneReport report = repository().prune(request.plan(plan).build(), RunControl.unattended());
+    swept = report.swept();
     problems = report.alarms().stream().filter(alarm -> !alarm.startsWith("retention.")).toList();
     synchronized (ledger) {
       ledger.gone.addAll(report.deleted());

@@ -67,21 +67,26 @@ final class TestLedger {
 
   TestLedger copy() {
     TestLedger copy = new TestLedger();
-    copy.initialised = initialised;
-    copy.registered.addAll(registered);
-    copy.attempted.putAll(attempted);
-    copy.acknowledged.putAll(acknowledged);
-    copy.unclear.addAll(unclear);
-    copy.completing.addAll(completing);
-    copy.wal.putAll(wal);
-    copy.histories.putAll(histories);
-    copy.letGo.addAll(letGo);
-    copy.gone.addAll(gone);
-    copy.cuts.addAll(cuts);
-    copy.damaged.addAll(damaged);
-    narrowed.forEach((name, ids) -> copy.letGoBy(name).addAll(ids));
-    copy.first = first;
+    copy.take(this);
     return copy;
+  }
+
+  /** Adds what another one says. */
+  void take(TestLedger other) {
+    initialised = other.initialised;
+    registered.addAll(other.registered);
+    attempted.putAll(other.attempted);
+    acknowledged.putAll(other.acknowledged);
+    unclear.addAll(other.unclear);
+    completing.addAll(other.completing);
+    wal.putAll(other.wal);
+    histories.putAll(other.histories);
+    letGo.addAll(other.letGo);
+    gone.addAll(other.gone);
+    cuts.addAll(other.cuts);
+    damaged.addAll(other.damaged);
+    other.narrowed.forEach((name, ids) -> letGoBy(name).addAll(ids));
+    first = other.first;
   }
 
   /** What a copy may lack. */

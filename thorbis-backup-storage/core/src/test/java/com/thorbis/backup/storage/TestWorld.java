@@ -22,6 +22,7 @@ import com.thorbis.backup.spi.repository.WritePolicy;
 import com.thorbis.backup.spi.storage.ObjectKey;
 import com.thorbis.backup.spi.storage.ObjectStore;
 import com.thorbis.backup.storage.internal.Tuning;
+import com.thorbis.backup.storage.internal.backup.Rebuilt;
 import com.thorbis.backup.storage.internal.lease.Heartbeat;
 import com.thorbis.backup.testkit.MemoryObjectStore;
 import com.thorbis.backup.testkit.SettableClock;
@@ -57,15 +58,18 @@ final class TestWorld {
   final SealedRepositoryFactory factory;
   final SettableClock clock;
   private final Scenario.Setting setting;
+  private final Duration leaseLasts;
   private final Path states;
 
   private TestWorld(
       Scenario.Setting setting,
+      Duration leaseLasts,
       SettableClock clock,
       List<MemoryObjectStore> disks,
       TestLedger ledger,
       Path states) {
     this.setting = setting;
+    this.leaseLasts = leaseLasts;
     this.clock = clock;
     this.disks = disks;
     this.disk = disks.get(0);
@@ -78,24 +82,29 @@ final class TestWorld {
             : List.of(TestRepository.RECIPIENT, SECOND);
     this.factory =
         new SealedRepositoryFactory(
-            new Tuning(setting.checkpointEvery(), 2, 1, Duration.ofMinutes(30), Heartbeat.DAEMON));
+            new Tuning(setting.checkpointEvery(), 2, 1, leaseLasts, Heartbeat.DAEMON));
     this.states = states;
   }
 
   /** Nothing yet. */
   static TestWorld empty(Path states, Scenario.Setting setting) {
+    return empty(states, setting, Duration.ofMinutes(30));
+  }
+
+  /** Nothing yet, and leases that last so long. */
+  static TestWorld empty(Path states, Scenario.Setting setting, Duration leaseLasts) {
     SettableClock clock = SettableClock.at(TestRepository.NOW.plusSeconds(60));
     List<MemoryObjectStore> disks = new ArrayList<>();
     for (int i = 0; i < setting.copies(); i++) {
       disks.add(MemoryObjectStore.create(clock, 1000));
     }
-    return new TestWorld(setting, clock, disks, new TestLedger(), states);
+    return new TestWorld(setting, leaseLasts, clock, disks, new TestLedger(), states);
   }
 
   TestWorld copy() {
     SettableClock own = SettableClock.at(clock.instant());
     List<MemoryObjectStore> copies = disks.stream().map(one -> one.copy(own)).toList();
-    return new TestWorld(setting, own, copies, ledger.copy(), states);
+    return new TestWorld(setting, leaseLasts, own, copies, ledger.copy(), states);
   }
 
   /** So much time passes that the lease of whoever died has lapsed. */
@@ -138,7 +147,15 @@ final class TestWorld {
           return;
         }
         check(fresh, everything);
+        for (BackupState state : fresh.repository().states(Optional.empty())) {
+          if (state.stage() == BackupState.Stage.DELETED) {
+            checkItMayComeBack(state.backup().id());
+          }
+        }
       }
+    }
+    if (everything) {
+      assertThat(rebuilt()).isEmpty();
     }
     if (disks.size() > 1) {
       checkEachAlone();
@@ -212,7 +229,8 @@ final class TestWorld {
     return new TestClient(this, List.copyOf(disks), state, recipients).setup();
   }
 
-  private void check(TestClient fresh, boolean everything) throws IOException {
+  /** Compares what one sees who knows nothing but the key. */
+  void check(TestClient fresh, boolean everything) throws IOException {
     Repository repository = fresh.repository();
     assertThat(repository.sources()).extracting(SourceInfo::name).containsAll(ledger.registered);
     Set<BackupId> listed = new HashSet<>();
@@ -232,15 +250,17 @@ final class TestWorld {
     counted.removeAll(ledger.letGo);
     assertThat(listed).containsAll(counted);
     assertThat(ledger.gone).noneMatch(listed::contains);
-    for (BackupState state : repository.states(Optional.empty())) {
-      if (state.stage() == BackupState.Stage.DELETED) {
-        checkItMayComeBack(state.backup().id());
-      }
-    }
     checkWal(repository);
     if (everything) {
       fresh.verify(VerifyRequest.Level.DATA); // 2, 7
       assertThat(fresh.found).isEmpty();
+    }
+  }
+
+  /** Where packs and manifests say by themselves something else than what is gone by. */
+  List<String> rebuilt() throws IOException {
+    try (Site site = Site.open(setting(freshState()), 1000, 1000)) {
+      return Rebuilt.differences(site.services);
     }
   }
 

@@ -25,8 +25,11 @@ import java.time.Clock;
 import java.time.Duration;
 import java.time.Instant;
 import java.util.ArrayList;
+import java.util.HashSet;
 import java.util.List;
 import java.util.Optional;
+import java.util.Set;
+import java.util.stream.Collectors;
 import java.util.stream.Stream;
 import org.assertj.core.api.ThrowableAssert.ThrowingCallable;
 import org.junit.jupiter.api.BeforeEach;
@@ -432,23 +435,59 @@ class FileSystemObjectStoreTest {
   }
 
   @Test
-  void uploadsThatDiedLongAgoAreRemoved() throws IOException {
-    open().put(KEY, CONTENT);
-    Path uploads = root.resolve(FileSystemObjectStore.UPLOADS);
+  void s11UploadsThatDiedLongAgoAreRemovedAndNoOthers() throws IOException {
     Instant now = Instant.parse("2030-01-01T00:00:00Z");
-    Path old = Files.createFile(uploads.resolve("old"));
-    Path running = Files.createFile(uploads.resolve("running"));
-    Files.setLastModifiedTime(old, FileTime.from(now.minus(Duration.ofDays(4))));
-    Files.setLastModifiedTime(running, FileTime.from(now.minus(Duration.ofDays(2))));
+    Path other = folder.resolve("other");
+    Files.createDirectory(other);
+    Path ofAnother = leave(other, now.minus(Duration.ofDays(400)));
+    Path old = leave(root, now.minus(Duration.ofDays(4)));
+    Path recent = leave(root, now.minus(Duration.ofDays(2)));
+    Path deeper = Files.createDirectory(root.resolve(FileSystemObjectStore.UPLOADS + "/foreign"));
+    Files.setLastModifiedTime(deeper, FileTime.from(now.minus(Duration.ofDays(400))));
+    FileSystemObjectStore store = open();
+    try (ObjectUpload slow = store.startUpload(new ObjectKey("slow"))) {
+      slow.body().write(1);
+      // It began long ago, and was written to just now.
+      uploads(root).stream()
+          .filter(file -> !Set.of(old, recent, deeper).contains(file))
+          .forEach(file -> assertThat(file.toFile().setLastModified(now.toEpochMilli())).isTrue());
 
-    FileSystemObjectStore.builder()
-        .root(root)
-        .clock(SettableClock.at(now))
-        .build()
-        .put(new ObjectKey("next"), CONTENT);
+      FileSystemObjectStore next =
+          FileSystemObjectStore.builder().root(root).clock(SettableClock.at(now)).build();
+      next.put(new ObjectKey("next"), CONTENT);
 
-    assertThat(old).doesNotExist();
-    assertThat(running).exists();
+      assertThat(old).doesNotExist();
+      assertThat(recent).exists();
+      assertThat(deeper).exists();
+      assertThat(ofAnother).exists();
+      slow.body().write(2);
+      slow.commit();
+    }
+    try (ObjectRead read = store.get(new ObjectKey("slow"))) {
+      assertThat(read.body().readAllBytes()).containsExactly(1, 2);
+    }
+  }
+
+  /** What a writer leaves that is killed between two parts; when it wrote last. */
+  private Path leave(Path where, Instant at) throws IOException {
+    FileSystemObjectStore store = FileSystemObjectStore.builder().root(where).build();
+    store.createPlace();
+    Set<Path> before =
+        Files.exists(where.resolve(FileSystemObjectStore.UPLOADS)) ? uploads(where) : Set.of();
+    ObjectUpload upload = store.startUpload(new ObjectKey("killed"));
+    upload.body().write(new byte[100_000]);
+    Set<Path> made = uploads(where);
+    made.removeAll(before);
+    assertThat(made).hasSize(1);
+    Path left = made.iterator().next();
+    Files.setLastModifiedTime(left, FileTime.from(at));
+    return left;
+  }
+
+  private static Set<Path> uploads(Path where) throws IOException {
+    try (Stream<Path> files = Files.list(where.resolve(FileSystemObjectStore.UPLOADS))) {
+      return files.collect(Collectors.toCollection(HashSet::new));
+    }
   }
 
   @Test

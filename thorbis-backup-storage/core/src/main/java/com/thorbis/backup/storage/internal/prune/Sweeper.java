@@ -569,8 +569,12 @@ final class Sweeper {
       if (leads && now.minus(grace).isBefore(before)) {
         before = now.minus(grace); // as long as what its run left
       }
-      if (held.endsAt().isBefore(before) && !held.serves(LeaseFacts.PRUNE)) {
-        services.store().delete(held.key());
+      if (held.endsAt().isBefore(before) && held.facts().isPresent()) {
+        try {
+          services.store().delete(held.key());
+        } catch (StorageException e) {
+          LOG.debug("{} stays, and is found again", held.key(), e); // locked, say; it keeps nothing
+        }
       }
     }
   }
