@@ -189,6 +189,7 @@ public final class FaultyObjectStore implements ObjectStore {
   private final Set<ObjectKey> unlisted = new HashSet<>();
   private Meanwhile meanwhile = () -> {};
   private int changes;
+  private int struck;
   private int throttled;
   private boolean unavailable;
   private boolean refused;
@@ -270,6 +271,14 @@ public final class FaultyObjectStore implements ObjectStore {
     return changes;
   }
 
+  /**
+   * How many of the faults that were asked for have struck: the call was made, the fault makes a
+   * difference to it, and none that lasts came first.
+   */
+  public synchronized int struck() {
+    return struck;
+  }
+
   /** Whether a fault has killed the caller. */
   public synchronized boolean dead() {
     return dead.get();
@@ -279,6 +288,7 @@ public final class FaultyObjectStore implements ObjectStore {
   private @Nullable Fault next(String call, boolean change) throws IOException {
     List<Late> due = new ArrayList<>();
     Fault fault;
+    Fault planned; // before what lasts takes its place
     Meanwhile others = null;
     synchronized (this) {
       if (dead.get()) {
@@ -293,6 +303,7 @@ public final class FaultyObjectStore implements ObjectStore {
       if (fault == null && change) {
         fault = atChange.remove(changes);
       }
+      planned = fault;
       if (fault == Fault.LOCKED && !fault.appliesTo(call)) {
         fault = null;
       }
@@ -313,6 +324,8 @@ public final class FaultyObjectStore implements ObjectStore {
       if (fault != null && fault.kills()) {
         dead.set(true);
       }
+      boolean strikes = planned == fault || planned == Fault.THROTTLED; // a burst is unavailable
+      struck += planned != null && strikes && planned.appliesTo(call) ? 1 : 0;
       others = fault == Fault.PAUSED ? meanwhile : null;
     }
     deliver(due);

@@ -66,6 +66,20 @@ class FaultyObjectStoreTest extends ObjectStoreContract {
   }
 
   @Test
+  void aFaultHasStruckIfItsCallCameAndItMattersToIt() throws IOException {
+    faulty.failAtCall(1, Fault.SHORT_LISTING);
+    faulty.head(KEY);
+    assertThat(faulty.struck()).as("a listing fault at another call").isZero();
+    faulty.failAtCall(2, Fault.ANSWER_LOST);
+    assertThatThrownBy(() -> faulty.put(KEY, CONTENT)).isInstanceOf(StorageException.class);
+    assertThat(faulty.struck()).isEqualTo(1);
+    faulty.failAtCall(3, Fault.THROTTLED).failAtCall(4, Fault.BIT_FLIP).failAtCall(40, Fault.CUT);
+    assertThatThrownBy(() -> faulty.get(KEY)).isInstanceOf(StorageException.class);
+    assertThatThrownBy(() -> faulty.get(KEY)).isInstanceOf(StorageException.Unavailable.class);
+    assertThat(faulty.struck()).as("turned away before it could be read").isEqualTo(1);
+  }
+
+  @Test
   void contentBreaksOffHalfWay() throws IOException {
     disk.put(KEY, CONTENT);
     faulty.failAtCall(1, Fault.ANSWER_LOST);

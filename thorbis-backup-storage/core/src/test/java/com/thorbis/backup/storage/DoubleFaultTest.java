@@ -12,7 +12,7 @@ import org.junit.jupiter.api.io.TempDir;
 
 /** A second fault hits while the first is being dealt with, or when the request is repeated. */
 class DoubleFaultTest {
-  private static final int CASES = FaultSuite.RELEASE ? 6000 : 400;
+  private static final int CASES = FaultSuite.RELEASE ? 2500 : 250;
 
   private static final List<Fault> FAULTS = List.of(Fault.values());
 
@@ -20,7 +20,7 @@ class DoubleFaultTest {
 
   @Test
   void aSecondFaultDuringTheRecoveryFromTheFirst() throws Exception {
-    FaultSuite suite = new FaultSuite("double-faults", "pairs of faults");
+    FaultSuite suite = new FaultSuite("double-faults", "pairs of faults that both struck");
     Map<Scenario, TestWorld> worlds = new HashMap<>();
     Map<Scenario, List<List<String>>> calls = new HashMap<>();
     for (Scenario scenario : Scenario.ALL) {
@@ -43,7 +43,7 @@ class DoubleFaultTest {
           (inRetry ? again : now).add(second);
           String label = scenario + " " + now + " then " + again;
           return new FaultSuite.Labelled(
-              label, () -> FaultSuite.singleFault(scenario, worlds.get(scenario), now, again));
+              label, 2, () -> FaultSuite.singleFault(scenario, worlds.get(scenario), now, again));
         });
     suite.report();
   }

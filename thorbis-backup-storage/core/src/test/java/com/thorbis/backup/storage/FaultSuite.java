@@ -19,6 +19,7 @@ import java.util.Locale;
 import java.util.Random;
 import java.util.Set;
 import java.util.SplittableRandom;
+import java.util.concurrent.atomic.AtomicInteger;
 import java.util.concurrent.atomic.AtomicLong;
 
 /** Counts what a suite did, and says so in one line. */
@@ -32,6 +33,8 @@ final class FaultSuite {
   private final String name;
   private final String counted;
   private final AtomicLong cases = new AtomicLong();
+  private final AtomicLong idle = new AtomicLong();
+  private final AtomicLong struck = new AtomicLong();
   private final List<String> violations = new ArrayList<>();
 
   /** What one case does. */
@@ -47,28 +50,62 @@ final class FaultSuite {
 
   /** Runs one case; what goes wrong in it is a violation. */
   void run(String label, Case one) {
-    cases.incrementAndGet();
     try {
       one.run();
     } catch (Throwable e) {
-      synchronized (violations) {
-        violations.add(label + ": " + e);
-        if (violations.size() <= 10) {
-          System.out.println(name + ": VIOLATION in " + label);
-          e.printStackTrace(System.out);
-        }
+      violated(label, e);
+    }
+    cases.incrementAndGet();
+  }
+
+  private void violated(String label, Throwable e) {
+    synchronized (violations) {
+      violations.add(label + ": " + e);
+      if (violations.size() <= 10) {
+        System.out.println(name + ": VIOLATION in " + label);
+        e.printStackTrace(System.out);
       }
     }
   }
 
-  /** A case and what it is called. */
-  record Labelled(String label, Case one) {
-    void named() throws Exception {
-      try {
-        one.run();
-      } catch (Throwable e) {
-        throw new AssertionError(label + ": " + e, e);
-      }
+  /** A case with faults in it. */
+  @FunctionalInterface
+  interface Trial {
+    /** How many faults struck. */
+    int run() throws Exception;
+  }
+
+  /**
+   * A trial and what it is called.
+   *
+   * @param needed how many faults have to strike for it to count
+   */
+  record Labelled(String label, int needed, Trial one) {
+    static Labelled of(String label, Case one) {
+      return new Labelled(
+          label,
+          0,
+          () -> {
+            one.run();
+            return 0;
+          });
+    }
+  }
+
+  private void run(String prefix, Labelled labelled) {
+    int hits;
+    try {
+      hits = labelled.one().run();
+    } catch (Throwable e) {
+      violated(prefix + labelled.label(), e);
+      cases.incrementAndGet();
+      return;
+    }
+    if (hits < labelled.needed()) {
+      idle.incrementAndGet();
+    } else {
+      struck.addAndGet(hits);
+      cases.incrementAndGet();
     }
   }
 
@@ -79,27 +116,46 @@ final class FaultSuite {
   }
 
   /**
-   * Runs as many cases, each of a seed of its own; on every core before a release. The threads of a
-   * case belong to its group.
+   * Runs cases, each of a seed of its own, until so many count; on every core before a release. The
+   * threads of a case belong to its group.
    */
   void forEachSeed(int count, Maker maker) throws InterruptedException {
+    long most = 20L * count;
     AtomicLong next = new AtomicLong();
+    onEveryCore(
+        () -> {
+          while (cases.get() < count && next.get() < most) {
+            long seed = SEED + next.getAndIncrement();
+            // What Random draws first for neighbouring seeds is nearly the same.
+            long mixed = new SplittableRandom(seed).nextLong();
+            try {
+              run("seed " + seed + ": ", maker.make(new Random(mixed)));
+            } catch (Exception e) {
+              violated("seed " + seed, e);
+            }
+          }
+        });
+    assertThat(cases.get())
+        .as("cases that count of %d tried", next.get())
+        .isGreaterThanOrEqualTo(count);
+  }
+
+  /** Runs each, on every core before a release. */
+  void forEach(List<Labelled> all) throws InterruptedException {
+    AtomicInteger next = new AtomicInteger();
+    onEveryCore(
+        () -> {
+          for (int at = next.getAndIncrement(); at < all.size(); at = next.getAndIncrement()) {
+            run("", all.get(at));
+          }
+        });
+  }
+
+  private void onEveryCore(Runnable work) throws InterruptedException {
     List<Thread> workers = new ArrayList<>();
     int cores = RELEASE ? Runtime.getRuntime().availableProcessors() : 1;
     for (int i = 0; i < cores; i++) {
-      ThreadGroup group = new ThreadGroup(name + "-" + i);
-      workers.add(
-          new Thread(
-              group,
-              () -> {
-                for (long at = next.getAndIncrement(); at < count; at = next.getAndIncrement()) {
-                  long seed = SEED + at;
-                  // What Random draws first for neighbouring seeds is nearly the same.
-                  long mixed = new SplittableRandom(seed).nextLong();
-                  run("seed " + seed, () -> maker.make(new Random(mixed)).named());
-                }
-              },
-              name));
+      workers.add(new Thread(new ThreadGroup(name + "-" + i), work, name));
     }
     workers.forEach(Thread::start);
     for (Thread worker : workers) {
@@ -112,10 +168,13 @@ final class FaultSuite {
     String line =
         String.format(
             Locale.ROOT,
-            "%s: %s: %d, violations: %d, seed: %d",
+            "%s: %s: %d%s, violations: %d, seed: %d",
             name,
             counted,
             cases.get(),
+            struck.get() == 0
+                ? ""
+                : ", faults that struck in them: " + struck + ", others without: " + idle,
             violations.size(),
             SEED);
     System.out.println(line);
@@ -169,17 +228,18 @@ final class FaultSuite {
    * again.
    *
    * @param again a fault in the second attempt; a third one goes without
+   * @return how many of the faults struck
    */
-  static void singleFault(
+  static int singleFault(
       Scenario scenario, TestWorld before, List<Planned> faults, List<Planned> again)
       throws IOException {
     TestWorld world = before.copy();
-    attempt(scenario, world, faults);
+    int struck = attempt(scenario, world, faults);
     world.rest();
     world.check(false);
     world.catchUp();
     if (!again.isEmpty()) {
-      attempt(scenario, world, again);
+      struck += attempt(scenario, world, again);
       world.rest();
       world.check(false);
       world.catchUp();
@@ -192,9 +252,10 @@ final class FaultSuite {
     world.check(true);
     world.checkNothingIsLeftOver();
     world.check(false);
+    return struck;
   }
 
-  private static void attempt(Scenario scenario, TestWorld world, List<Planned> faults)
+  private static int attempt(Scenario scenario, TestWorld world, List<Planned> faults)
       throws IOException {
     List<FaultyObjectStore> views = views(world);
     EnumSet<Fault> kinds = EnumSet.noneOf(Fault.class);
@@ -225,9 +286,12 @@ final class FaultSuite {
       assertThat(interrupted && !kinds.contains(Fault.INTERRUPTED)).isFalse();
       requireNoThreads();
     }
+    int struck = 0;
     for (FaultyObjectStore view : views) {
+      struck += view.struck();
       view.recover();
     }
+    return struck;
   }
 
   private static boolean damagedTwice(List<Planned> faults) {

@@ -201,13 +201,14 @@ class ModelTest {
 
   @Test
   void randomSequencesHoldWhatWasAcknowledged() throws Exception {
-    FaultSuite suite = new FaultSuite("model-sequences", "sequences of 30 to 60 commands");
+    FaultSuite suite =
+        new FaultSuite("model-sequences", "sequences of 30 to 60 commands with faults in them");
     TestWorld before = Scenario.named("wal-segment").world(states);
     suite.forEachSeed(
         CASES,
         random -> {
           List<Step> steps = sequence(random);
-          return new FaultSuite.Labelled("model", () -> runOrShrink(before, steps));
+          return new FaultSuite.Labelled("model", 1, () -> runOrShrink(before, steps));
         });
     suite.report();
   }
@@ -217,21 +218,21 @@ class ModelTest {
     int length = 30 + random.nextInt(31);
     while (steps.size() < length) {
       Fault fault = FAULTS.get(random.nextInt(FAULTS.size()));
-      boolean faulty = random.nextInt(100) < 35;
+      boolean faulty = random.nextInt(100) < 50;
       steps.add(
           new Step(
               random.nextInt(2),
               Command.pick(random),
               random.nextInt(100_000),
-              faulty ? 1 + random.nextInt(18) : 0,
+              faulty ? 1 + random.nextInt(1 + random.nextInt(18)) : 0, // most make few calls
               faulty ? fault.label() : "-"));
     }
     return steps;
   }
 
-  private void runOrShrink(TestWorld before, List<Step> steps) throws IOException {
+  private int runOrShrink(TestWorld before, List<Step> steps) throws IOException {
     try {
-      run(before.copy(), steps);
+      return run(before.copy(), steps);
     } catch (Throwable e) {
       List<Step> shortest = shrink(before, steps);
       StringBuilder text = new StringBuilder("Replay:\n");
@@ -269,7 +270,8 @@ class ModelTest {
         text.lines().filter(line -> !line.isBlank()).map(Step::parse).toList());
   }
 
-  private void run(TestWorld world, List<Step> steps) throws IOException {
+  /** Says how many faults struck. */
+  private int run(TestWorld world, List<Step> steps) throws IOException {
     List<TestClient> processes = new ArrayList<>();
     List<FaultyObjectStore> views = new ArrayList<>();
     for (int i = 0; i < 2; i++) {
@@ -277,10 +279,12 @@ class ModelTest {
       processes.add(world.client(views.get(i)));
     }
     int done = 0;
+    int struck = 0;
     for (Step step : steps) {
       TestClient client = processes.get(step.process());
       FaultyObjectStore view = views.get(step.process());
       EnumSet<Fault> faults = EnumSet.noneOf(Fault.class);
+      int before = view.struck();
       if (step.call() > 0) {
         Fault fault = Fault.of(step.fault());
         faults.add(fault);
@@ -296,6 +300,7 @@ class ModelTest {
         }
       }
       Thread.interrupted();
+      struck += view.struck() - before;
       view.recover();
       if (view.dead()) { // another takes its place, with or without its memory
         client.close();
@@ -314,5 +319,6 @@ class ModelTest {
     world.check(true);
     world.checkNothingIsLeftOver();
     world.check(false);
+    return struck;
   }
 }

@@ -28,7 +28,7 @@ class ScheduleTest {
         CASES,
         random -> {
           long seed = random.nextLong();
-          return new FaultSuite.Labelled("schedule " + seed, () -> run(before.copy(), seed, true));
+          return FaultSuite.Labelled.of("schedule " + seed, () -> run(before.copy(), seed, true));
         });
     suite.report();
   }

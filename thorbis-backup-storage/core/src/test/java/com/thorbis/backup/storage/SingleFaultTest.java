@@ -1,8 +1,8 @@
 package com.thorbis.backup.storage;
 
 import com.thorbis.backup.testkit.FaultyObjectStore.Fault;
-import java.io.IOException;
 import java.nio.file.Path;
+import java.util.ArrayList;
 import java.util.EnumSet;
 import java.util.List;
 import java.util.Random;
@@ -21,9 +21,10 @@ class SingleFaultTest {
   @TempDir Path states;
 
   @Test
-  void everyCallOfEveryOperationTimesEveryFault() throws IOException {
+  void everyCallOfEveryOperationTimesEveryFault() throws Exception {
     FaultSuite suite = new FaultSuite("single-faults", "call sites x faults");
     Random random = new Random(FaultSuite.SEED);
+    List<FaultSuite.Labelled> cases = new ArrayList<>();
     for (Scenario scenario : Scenario.ALL) {
       Set<Fault> seen = EnumSet.noneOf(Fault.class);
       TestWorld before = scenario.world(states);
@@ -38,14 +39,17 @@ class SingleFaultTest {
             boolean chosen = random.nextInt(SHARE) == 0;
             if (seen.add(fault) || chosen) {
               FaultSuite.Planned planned = new FaultSuite.Planned(copy, call, fault);
-              suite.run(
-                  scenario + " " + planned + " (" + named + ")",
-                  () -> FaultSuite.singleFault(scenario, before, List.of(planned), List.of()));
+              cases.add(
+                  new FaultSuite.Labelled(
+                      scenario + " " + planned + " (" + named + ")",
+                      1,
+                      () -> FaultSuite.singleFault(scenario, before, List.of(planned), List.of())));
             }
           }
         }
       }
     }
+    suite.forEach(cases);
     suite.report();
   }
 }

@@ -137,20 +137,28 @@ class StructuralDamageTest {
 
   /** Each byte that says what another byte means: packs of maps, and what WAL begins with. */
   @Test
-  void everyFlippedByteOfMapsAndWalHeaders() throws IOException {
+  void everyFlippedByteOfMapsAndWalHeaders() throws Exception {
     FaultSuite suite = new FaultSuite("metadata-bytes", "flipped bytes of maps and WAL headers");
     int stride = FaultSuite.RELEASE ? 1 : 23;
     int start = (int) (FaultSuite.SEED % stride);
+    List<FaultSuite.Labelled> cases = new ArrayList<>();
     for (String name : disk.contents().keySet()) {
       byte[] content = disk.content(new ObjectKey(name));
       boolean map = name.startsWith("packs/") && content.length < 16_000;
       int length = map ? content.length : name.startsWith("wal/") ? 1000 : 0;
       for (int at = start; at < Math.min(length, content.length); at += stride) {
-        byte[] flipped = content.clone();
-        flipped[at] ^= (byte) (1 << at % 8);
-        suite.run(name + " byte " + at, () -> requireNoticed(Map.of(name, flipped)));
+        int flippedAt = at;
+        cases.add(
+            FaultSuite.Labelled.of(
+                name + " byte " + at,
+                () -> {
+                  byte[] flipped = content.clone();
+                  flipped[flippedAt] ^= (byte) (1 << flippedAt % 8);
+                  requireNoticed(Map.of(name, flipped));
+                }));
       }
     }
+    suite.forEach(cases);
     suite.report();
   }
 
