@@ -27,12 +27,15 @@ import java.util.Map;
 import java.util.Optional;
 import java.util.Random;
 import java.util.Set;
+import java.util.concurrent.atomic.AtomicInteger;
 import java.util.stream.Collectors;
+import java.util.stream.IntStream;
 import org.junit.jupiter.api.Test;
 
 /** Many made-up histories, each against the oracle and against what must hold for all of them. */
 class RandomHistoriesTest {
-  private static final int HISTORIES = Boolean.getBoolean("thorbis.release") ? 100_000 : 5_000;
+  private static final boolean RELEASE = Boolean.getBoolean("thorbis.release");
+  private static final int HISTORIES = RELEASE ? 100_000 : 5_000;
   private static final List<ZoneId> ZONES =
       List.of(
           ZoneId.of("UTC"),
@@ -80,8 +83,8 @@ class RandomHistoriesTest {
   /** Where all branches are known, nothing is kept for want of knowing better. */
   @Test
   void r9AroundAChangeOfTimelineNoMoreLogAndNoMoreBasesStayThanAreNeeded() {
-    int[] judged = {0};
-    int[] changed = {0};
+    AtomicInteger judged = new AtomicInteger();
+    AtomicInteger changed = new AtomicInteger();
     forEachHistory(
         HISTORIES,
         (made, random) -> {
@@ -97,11 +100,11 @@ class RandomHistoriesTest {
             return;
           }
           assertNoMoreThanNeeded(made, plan);
-          judged[0]++;
-          changed[0] += branches.isEmpty() ? 0 : 1;
+          judged.incrementAndGet();
+          changed.addAndGet(branches.isEmpty() ? 0 : 1);
         });
-    assertThat(changed[0]).isGreaterThan(HISTORIES / 50);
-    System.out.println("descent: plans judged: " + judged[0] + ", with branches: " + changed[0]);
+    assertThat(changed.get()).isGreaterThan(HISTORIES / 50);
+    System.out.println("descent: plans judged: " + judged + ", with branches: " + changed);
   }
 
   private static void assertNoMoreThanNeeded(Case made, RetentionPlan plan) {
@@ -435,20 +438,22 @@ class RandomHistoriesTest {
   private static void forEachHistory(int count, Check check) {
     long seed = Long.getLong("thorbis.seed", System.nanoTime());
     System.out.println("RandomHistoriesTest: -Dthorbis.seed=" + seed);
-    Random seeds = new Random(seed);
-    for (int i = 0; i < count; i++) {
-      long one = seeds.nextLong();
-      Random random = new Random(one);
-      Case made = history(random);
-      try {
-        check.run(made, random);
-      } catch (AssertionError | RuntimeException e) {
-        throw new AssertionError(
-            "History %d of seed %d: %s%n%s%n%s"
-                .formatted(i, seed, made.policy(), describe(made), e.getMessage()),
-            e);
-      }
-    }
+    long[] seeds = new Random(seed).longs(count).toArray();
+    IntStream all = IntStream.range(0, count);
+    (RELEASE ? all.parallel() : all)
+        .forEach(
+            i -> {
+              Random random = new Random(seeds[i]);
+              Case made = history(random);
+              try {
+                check.run(made, random);
+              } catch (AssertionError | RuntimeException e) {
+                throw new AssertionError(
+                    "History %d of seed %d: %s%n%s%n%s"
+                        .formatted(i, seed, made.policy(), describe(made), e.getMessage()),
+                    e);
+              }
+            });
   }
 
   private static String describe(Case made) {
