@@ -17,8 +17,8 @@ import org.junit.jupiter.api.Test;
 /** Which backup a recovery window rests on, over every history of up to eight backups. */
 class BaseSelectionTest {
   private static final int MOST = 8;
+  // A state is one of these, or 1: complete and not verified.
   private static final int AWAITING = 0;
-  private static final int UNVERIFIED = 1;
   private static final int VERIFIED = 2;
   private static final Instant FIRST = Instant.parse("2026-01-01T02:00:00Z");
 
