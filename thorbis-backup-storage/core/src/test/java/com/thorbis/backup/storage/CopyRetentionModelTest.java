@@ -51,7 +51,7 @@ class CopyRetentionModelTest {
   void whatIsKeptReadsFromAllCopiesTogetherAndFromTheOneThatLetsGoOfNothing() throws Exception {
     FaultSuite suite = new FaultSuite("copy-retention", "histories");
     suite.forEachSeed(
-        RUNS, random -> new FaultSuite.Labelled("history", () -> new History(random).run()));
+        RUNS, random -> FaultSuite.Labelled.of("history", () -> new History(random).run()));
     suite.report();
   }
 

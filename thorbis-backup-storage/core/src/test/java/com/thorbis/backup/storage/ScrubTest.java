@@ -7,6 +7,7 @@ import com.thorbis.backup.api.BackupException;
 import com.thorbis.backup.api.BackupId;
 import com.thorbis.backup.api.BackupState;
 import com.thorbis.backup.api.Cancellation;
+import com.thorbis.backup.api.ClassifiedFailure;
 import com.thorbis.backup.api.CopiesReport.CopyState;
 import com.thorbis.backup.api.Progress;
 import com.thorbis.backup.api.VerifyReport;
@@ -27,6 +28,7 @@ import com.thorbis.backup.spi.storage.ObjectStore;
 import com.thorbis.backup.testkit.MemoryObjectStore;
 import com.thorbis.backup.testkit.SettableClock;
 import java.io.IOException;
+import java.io.InterruptedIOException;
 import java.nio.ByteBuffer;
 import java.nio.file.Files;
 import java.nio.file.Path;
@@ -126,6 +128,27 @@ class ScrubTest {
 
   private List<Optional<Instant>> proven(Site site) throws IOException {
     return site.repository.states(Optional.empty()).stream().map(BackupState::verifiedAt).toList();
+  }
+
+  @Test
+  void r17AWorkerThatIsInterruptedFailsTheRunAndSaysSo() throws IOException {
+    try (Site site = create()) {
+      store.atFifth = () -> Thread.currentThread().interrupt();
+      assertThatThrownBy(() -> scrub(site, Budget.ofBytes(1 << 30)))
+          .isInstanceOf(InterruptedIOException.class);
+      assertThat(scrub(site, Budget.ofBytes(1 << 30)).damaged()).isEmpty();
+    }
+  }
+
+  @Test
+  void aRunWhoseProofsCannotBeKeptNamesTheirPlace() throws IOException {
+    try (Site site = create()) {
+      Files.createFile(state.resolve("proofs"));
+      assertThatThrownBy(() -> scrub(site, Budget.ofBytes(1)))
+          .isInstanceOfSatisfying(
+              ClassifiedFailure.class, e -> assertThat(e.code()).isEqualTo("verify.proof-not-kept"))
+          .hasMessageContaining(state.resolve("proofs").toString());
+    }
   }
 
   @Test

@@ -1,6 +1,8 @@
 package com.thorbis.backup.storage.internal.verify;
 
+import com.thorbis.backup.api.FailureKind;
 import com.thorbis.backup.crypto.ObjectId;
+import com.thorbis.backup.spi.repository.RepositoryException;
 import com.thorbis.backup.spi.storage.ObjectKey;
 import com.thorbis.backup.spi.storage.ObjectStore;
 import com.thorbis.backup.storage.internal.format.Digests;
@@ -8,7 +10,9 @@ import java.io.BufferedReader;
 import java.io.BufferedWriter;
 import java.io.Closeable;
 import java.io.IOException;
+import java.io.InterruptedIOException;
 import java.nio.ByteBuffer;
+import java.nio.channels.ClosedByInterruptException;
 import java.nio.channels.FileChannel;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
@@ -123,8 +127,17 @@ public final class Proofs {
 
     /** Without a record, each run would open the same again. */
     synchronized void requireRecorded() throws IOException {
+      if (failure instanceof ClosedByInterruptException) {
+        throw new InterruptedIOException("Interrupted while what was proven was written down");
+      }
       if (failure != null) {
-        throw failure;
+        throw new RepositoryException(
+            "verify.proof-not-kept",
+            FailureKind.PERMANENT,
+            "What was proven cannot be written down in " + file + ": " + failure,
+            Map.of("file", file.toString()),
+            "See that the state directory can be written, then verify again.",
+            failure);
       }
     }
 
