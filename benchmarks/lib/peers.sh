@@ -100,6 +100,26 @@ thorbis-sql_reset() { local instance=-sql reader=sql && thorbis_reset; }
 thorbis-sql_full() { local instance=-sql && thorbis_full; }
 thorbis-sql_incremental() { local instance=-sql && thorbis_incremental; }
 
+# With a receiver that has captured the log since the full backup, as where backups serve recovery to a moment. What it
+# takes is not counted, as it is not for the archiver of any tool.
+thorbis-captured_version() { thorbis_version; }
+thorbis-captured_reset() {
+  local instance=-captured tries
+  [[ -z ${receiving-} ]] || kill -TERM "$receiving" || true
+  thorbis_reset
+  # A source becomes known by its first backup, which a receiver needs.
+  thorbis backup bench --type full
+  exec_as_server "$root/bin/thorbis" -c "$work/thorbis$instance.yaml" --quiet wal receive bench >"$work/run/receive.log" 2>&1 </dev/null &
+  receiving=$!
+  for ((tries = 0; tries < 200; tries++)); do
+    [[ $(sql -d bench -c "SELECT bool_or(active) FROM pg_replication_slots") != t ]] || return 0
+    sleep 0.1
+  done
+  fail "wal receive does not stream: see $work/run/receive.log"
+}
+thorbis-captured_full() { local instance=-captured && thorbis_full; }
+thorbis-captured_incremental() { local instance=-captured && thorbis_incremental; }
+
 # Jobs that this version does not have are left out, and said to be.
 forget_what_is_missing() {
   if [[ $("$root/bin/thorbis" restore --help) != *--delta* ]]; then
