@@ -20,6 +20,7 @@ import com.thorbis.backup.spi.storage.StorageException;
 import com.thorbis.backup.testkit.ActorSchedule;
 import com.thorbis.backup.testkit.FaultyObjectStore;
 import com.thorbis.backup.testkit.FaultyObjectStore.Fault;
+import com.thorbis.backup.testkit.MemoryObjectStore;
 import java.io.IOException;
 import java.io.InterruptedIOException;
 import java.nio.ByteBuffer;
@@ -31,6 +32,7 @@ import java.util.List;
 import java.util.Map;
 import java.util.Optional;
 import java.util.Set;
+import java.util.TreeSet;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 
@@ -171,6 +173,23 @@ class KnownFailuresTest {
       assertThat(damaged(world)).contains(pack);
       world.disk.flipBit(key, bit);
     }
+  }
+
+  /** That the second part is missing shows only when the segment before it is back. */
+  @Test
+  void r18HealingEndsWhenNothingIsMissingAnyMore() throws IOException {
+    TestWorld world = Scenario.named("verify-copies").world(states);
+    MemoryObjectStore second = world.disks.get(1);
+    Set<String> log = new TreeSet<>(second.contents().keySet());
+    log.removeIf(name -> !name.matches("wal/.*/[0-9A-F]{24}(\\.0+)?"));
+    assertThat(log).hasSize(2);
+    log.forEach(name -> second.delete(new ObjectKey(name)));
+    try (TestClient client = world.client(world.disks)) {
+      client.heal();
+      assertThat(client.problems).isEmpty();
+      assertThat(second.contents().keySet()).containsAll(log);
+    }
+    world.check(true);
   }
 
   @Test

@@ -142,21 +142,29 @@ public final class CopyChecks {
     List<String> problems = new ArrayList<>();
     VerifyRequest everything = new VerifyRequest(Optional.empty(), VerifyRequest.Level.DATA, 100);
     for (Copy copy : copies) {
+      Map<String, Repair> there = new LinkedHashMap<>();
+      long objects = 0;
       try {
-        Optional<VerifyReport> report = verify(everything, copy);
-        if (report.isPresent()) {
-          checked += report.get().checked();
-          heal(report.get(), copy, repairs);
+        boolean more = true;
+        while (more) {
+          Optional<VerifyReport> report = verify(everything, copy);
+          objects = Math.max(objects, report.map(VerifyReport::checked).orElse(0L));
+          more = report.isPresent() && heal(report.get(), copy, there);
         }
       } catch (StorageException e) {
         problems.add(copy.name() + ": " + e.getMessage());
       }
+      checked += objects;
+      repairs.addAll(there.values());
     }
     readBacks.record();
     return new HealReport(checked, repairs, problems, (System.nanoTime() - started) / 1_000_000);
   }
 
-  private void heal(VerifyReport report, Copy copy, List<Repair> repairs) throws IOException {
+  /** Whether log came back: only then it shows whether what lies behind it is missing, too. */
+  private boolean heal(VerifyReport report, Copy copy, Map<String, Repair> repairs)
+      throws IOException {
+    boolean brought = false;
     Map<String, Damage> objects = new LinkedHashMap<>();
     for (Damage damage : report.damaged()) {
       objects.merge(damage.object(), damage, (one, other) -> !one.referenced() ? other : one);
@@ -164,7 +172,12 @@ public final class CopyChecks {
     for (Damage damage : objects.values()) {
       control.cancellation().check();
       Healing.Result result = heal(damage, copy);
-      repairs.add(
+      brought |=
+          result.from().isPresent()
+              && damage.object().startsWith(ObjectNames.WAL)
+              && !repairs.containsKey(damage.object()); // a place that loses it again ends this
+      repairs.put(
+          damage.object(),
           new Repair(
               damage.object(),
               copy.name(),
@@ -174,6 +187,7 @@ public final class CopyChecks {
               result.from(),
               result.problem()));
     }
+    return brought;
   }
 
   private Healing.Result heal(Damage damage, Copy copy) throws IOException {
