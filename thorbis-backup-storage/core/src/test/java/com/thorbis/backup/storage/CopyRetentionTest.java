@@ -227,6 +227,28 @@ class CopyRetentionTest {
   // Never the last
 
   @Test
+  void nothingGoesThatWasNeverReadBackFromAnotherCopy() throws IOException {
+    try (Site site = create(WritePolicy.PRIMARY, narrow("a", diskA), whole("b", diskB))) {
+      List<BackupId> ids = three(site); // b has none of them yet
+      assertThat(prune(site, Duration.ZERO).copies().get(0).letGo()).isEmpty();
+      sync(site);
+      assertThat(
+              site.repository
+                  .planPrune("orders", EVERYTHING)
+                  .copies()
+                  .get(0)
+                  .retention()
+                  .decisions())
+          .extracting(Decision::reasons)
+          .first()
+          .asList()
+          .contains("hold: never read back from another copy that keeps it");
+      site.verify();
+      assertThat(prune(site, Duration.ZERO).copies().get(0).letGo()).isEqualTo(ids.subList(0, 2));
+    }
+  }
+
+  @Test
   void nothingGoesThatNoOtherCopyWasSeenToHold() throws IOException {
     try (Site site = create(WritePolicy.ALL, narrow("a", diskA), whole("b", b))) {
       List<BackupId> ids = three(site);
@@ -381,6 +403,7 @@ class CopyRetentionTest {
     try (Site site = create(WritePolicy.PRIMARY, narrow("a", diskA), whole("b", b))) {
       List<BackupId> ids = three(site);
       sync(site);
+      site.verify();
       letGoAndSweep(site);
       assertThat(objects(diskA, "packs/")).hasSize(2);
       b.unavailable(true);
@@ -422,6 +445,7 @@ class CopyRetentionTest {
       try (Site site = createOther(policy, narrow("a", diskA), whole("b", diskB))) {
         three(site);
         sync(site);
+        site.verify();
         letGoAndSweep(site);
         byte[] log = TestRepository.wal(TestRepository.segment(1, 2), 2);
         assertThat(

@@ -29,13 +29,15 @@ import java.util.Set;
 /**
  * Decides what copies with a retention of their own let go of, of what the repository keeps. A
  * backup counts as verified on a copy if it was read back from there. What no other copy keeps
- * stays.
+ * stays, and so does what was never read back from one that does: that an object is there says
+ * nothing of its bytes, and a good copy is not given for one that nobody ever read.
  */
 public final class CopyRetention {
   /** Where no copy has a retention of its own. */
   static final CopyRetention NONE = new CopyRetention(List.of(), false);
 
   private static final String ONLY_HERE = "no other copy keeps it";
+  private static final String UNREAD = "never read back from another copy that keeps it";
 
   private final List<Copy> copies;
   private final boolean confirmed;
@@ -110,7 +112,7 @@ public final class CopyRetention {
         Set<ObjectId> elsewhere = new LinkedHashSet<>(places.values());
         elsewhere.remove(place);
         elsewhere.removeAll(gone.getOrDefault(kept.entry().backup().id(), Set.of()));
-        candidates.add(candidate(kept, place, elsewhere.isEmpty(), now));
+        candidates.add(candidate(kept, place, elsewhere, now));
       }
       RetentionPlan plan =
           usual(
@@ -200,20 +202,23 @@ public final class CopyRetention {
     return without;
   }
 
-  private static Candidate candidate(Catalog.Kept kept, ObjectId place, boolean only, Instant now) {
+  private static Candidate candidate(
+      Catalog.Kept kept, ObjectId place, Set<ObjectId> elsewhere, Instant now) {
     List<String> holds = new ArrayList<>();
     kept.fate().holds().stream()
         .filter(hold -> hold.active(now))
         .map(Operation.Hold::reason)
         .forEach(holds::add);
-    if (only) {
+    if (elsewhere.isEmpty()) {
       holds.add(ONLY_HERE);
+    } else if (elsewhere.stream().allMatch(other -> proof(kept, other).isEmpty())) {
+      holds.add(UNREAD);
     }
-    return new Candidate(
-        kept.entry().backup(),
-        kept.fate().sequence(),
-        kept.fate().proof(Optional.of(place.toString())).map(Operation.Verified::at),
-        holds);
+    return new Candidate(kept.entry().backup(), kept.fate().sequence(), proof(kept, place), holds);
+  }
+
+  private static Optional<Instant> proof(Catalog.Kept kept, ObjectId place) {
+    return kept.fate().proof(Optional.of(place.toString())).map(Operation.Verified::at);
   }
 
   private static long bytes(List<Catalog.Kept> held, RetentionPlan plan) {
