@@ -326,6 +326,57 @@ class CopyRetentionTest {
     assertReadsAlone(diskB, ids);
   }
 
+  @Test
+  void onePlaceUnderTwoNamesIsNoOtherCopy() throws IOException {
+    List<BackupId> ids;
+    try (Site site = create(WritePolicy.ALL, narrow("a", diskA), whole("b", diskB))) {
+      ids = three(site);
+      prune(site, Duration.ZERO);
+    }
+    clock.advance(Duration.ofMinutes(1));
+    RepositorySetup twice =
+        setup("here", WritePolicy.PRIMARY, narrow("a", diskA), whole("again", diskA));
+    try (Site site = Site.open(twice, 1000, 1000)) {
+      assertThat(prune(site, Duration.ZERO).alarms())
+          .anySatisfy(alarm -> assertThat(alarm).startsWith("prune.only-copy: a"));
+      assertThat(objects(diskA, "packs/")).hasSize(6);
+      assertAllRead(site);
+    }
+    assertReadsAlone(diskA, ids);
+  }
+
+  @Test
+  void aPlaceThatIsFilledAnewTakesPartAgain() throws IOException {
+    List<BackupId> ids;
+    try (Site site = create(WritePolicy.ALL, narrow("a", diskA), whole("b", b))) {
+      ids = three(site);
+      letGoAndSweep(site);
+      for (String pack : objects(diskB, "packs/")) {
+        if (!diskA.contents().containsKey(pack)) {
+          diskB.delete(new ObjectKey(pack));
+        }
+      }
+    }
+    RepositorySetup wider = setup("here", WritePolicy.ALL, whole("b", diskB), whole("a", diskC));
+    try (Site site = Site.open(setup("here", WritePolicy.ALL, whole("b", diskB)), 9, 9)) {
+      assertThat(site.listed()).isEqualTo(ids);
+    }
+    TestRepository.FACTORY.init(wider);
+    TestRepository.FACTORY.promote(wider, true);
+    TestRepository.FACTORY.init(wider);
+    try (Site site = Site.open(wider, 1000, 1000)) {
+      assertThat(site.repository.backups(Optional.empty()))
+          .extracting(BackupDescriptor::letGoBy)
+          .as("the old place is none any more")
+          .containsOnly(List.of());
+      SyncReport report = site.repository.syncCopies(RunControl.unattended());
+      assertThat(report.complete()).as("what was lost is named").isFalse();
+      assertThat(report.copies().get(1).problems())
+          .anySatisfy(problem -> assertThat(problem).contains("no copy that can be asked has it"));
+      TestRepository.assertReads(site.repository, ids.get(2), truth.get(ids.get(2)));
+    }
+  }
+
   // Other backups
 
   @Test

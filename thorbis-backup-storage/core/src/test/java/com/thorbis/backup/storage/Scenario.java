@@ -250,7 +250,6 @@ record Scenario(String label, Setting setting, Action prepare, boolean opened, A
               Scenario::withLetGo,
               client -> client.verify(VerifyRequest.Level.DATA)),
           of("sync-let-go", Setting.NARROW, Scenario::withLetGo, TestClient::sync),
-          of("survey-let-go", Setting.NARROW, Scenario::withLetGo, TestClient::survey),
           new Scenario("promote", Setting.BEHIND, Scenario::synced, false, TestClient::promote));
 
   private static Scenario of(String label, Action action) {

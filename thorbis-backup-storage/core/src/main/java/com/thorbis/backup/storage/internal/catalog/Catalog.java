@@ -220,21 +220,18 @@ public final class Catalog {
             });
   }
 
-  /** What the copies are called that let go of a backup by a retention of their own. */
+  /**
+   * What the copies are called, by whoever recorded them last, that let go of a backup by a
+   * retention of their own. A place that is none any more does not count.
+   */
   public synchronized List<String> letGoBy(BackupId id) {
-    return Optional.ofNullable(backups.get(id)).stream()
-        .flatMap(kept -> kept.fate().partings().stream())
-        .map(parting -> nameOf(parting.letGo().copy()))
-        .toList();
-  }
-
-  /** What a copy is called by whoever recorded it last; its id if none is recorded. */
-  public synchronized String nameOf(ObjectId copy) {
-    return copies.stream()
-        .filter(place -> place.id().equals(copy))
-        .map(Operation.Copies.Place::name)
-        .findFirst()
-        .orElse(copy.toString());
+    Kept kept = backups.get(id);
+    return kept == null
+        ? List.of()
+        : copies.stream()
+            .filter(place -> kept.fate().parting(place.id()).isPresent())
+            .map(Operation.Copies.Place::name)
+            .toList();
   }
 
   /** Every source. */

@@ -130,6 +130,7 @@ final class CopySweeper {
     if (past.isEmpty()) {
       return;
     }
+    endLost();
     for (Copy copy : CopySet.places(services.store())) {
       try {
         narrowing.place(copy.store()).ifPresent(place -> places.put(copy, place));
@@ -167,8 +168,26 @@ final class CopySweeper {
                     + ": no other copy was seen to hold them. Run copies sync, then prune again"));
   }
 
+  /** Nobody removes anything any more from what is no place of the repository. */
+  private void endLost() throws IOException {
+    lease.renew();
+    services
+        .log()
+        .append(
+            catalog -> {
+              Set<ObjectId> recorded = new HashSet<>();
+              catalog.copies().forEach(place -> recorded.add(place.id()));
+              return catalog.copySweeps().stream()
+                  .filter(sweep -> sweep.source().equals(source.info().name()))
+                  .filter(sweep -> !recorded.contains(sweep.copy()))
+                  .map(sweep -> new Operation.Swept(sweep.sweep(), 0, 0))
+                  .map(Operation.class::cast)
+                  .toList();
+            });
+  }
+
   private void run(Copy copy, ObjectId place, Set<BackupId> pinned) throws IOException {
-    if (places.size() == 1) {
+    if (places.values().stream().allMatch(place::equals)) {
       if (hasDue(place)) {
         alarms.add(ONLY + copy.name() + " keeps what it let go of: no other copy can be asked");
       }
@@ -385,7 +404,8 @@ final class CopySweeper {
   private boolean isElsewhere(Copy copy, ObjectKey key, long length, Keeps keeps)
       throws IOException {
     for (Map.Entry<Copy, ObjectId> other : places.entrySet()) {
-      if (other.getKey() == copy || !keeps.on(other.getValue(), key)) {
+      // One place under two names is one.
+      if (other.getValue().equals(places.get(copy)) || !keeps.on(other.getValue(), key)) {
         continue;
       }
       try {
