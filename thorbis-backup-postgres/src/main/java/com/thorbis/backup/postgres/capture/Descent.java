@@ -71,8 +71,8 @@ public final class Descent {
   }
 
   /**
-   * Refuses a restored cluster that writes. One in recovery writes nothing of its own, so that a
-   * standby which was restored serves as one.
+   * Refuses a restored cluster that writes. One in recovery writes nothing of its own, and one that
+   * was restored as a standby goes on with its source's life when it is promoted.
    */
   static void requireNoFence(PostgresSettings settings, ServerSession connection)
       throws IOException {
@@ -83,6 +83,6 @@ public final class Descent {
   }
 
   private static Optional<String> mark(ServerSession connection) throws IOException {
-    return connection.find(FenceMark.SETTING);
+    return connection.find(FenceMark.SETTING).filter(FenceMark::ownLife);
   }
 }

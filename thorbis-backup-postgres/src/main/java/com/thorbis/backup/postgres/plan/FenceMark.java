@@ -15,10 +15,14 @@ import java.util.regex.Pattern;
 /** The sign that a cluster was restored and has not taken its source's place. */
 public final class FenceMark {
   /**
-   * The setting that tells a fenced cluster: {@code BACKUP/INCARNATION}. Servers take settings of
-   * unknown extensions as they are, and every session can read them.
+   * The setting that tells a fenced cluster: {@code BACKUP/INCARNATION}, and {@link #STANDBY}
+   * behind it. Servers take settings of unknown extensions as they are, and every session can read
+   * them.
    */
   public static final String SETTING = "thorbis.fenced";
+
+  /** What the mark of a standby ends with: promoted, it goes on with the life of its source. */
+  public static final String STANDBY = "/standby";
 
   private static final String FILE = "postgresql.auto.conf";
   private static final int MOST_BYTES = 1 << 20;
@@ -45,6 +49,11 @@ public final class FenceMark {
       found = Optional.of(line.group(1)).filter(mark -> !mark.isEmpty());
     }
     return found;
+  }
+
+  /** Whether what the cluster writes is its own and not its source's. */
+  public static boolean ownLife(String mark) {
+    return !mark.endsWith(STANDBY);
   }
 
   /** What whoever takes log or backups of a fenced cluster for its source's is told. */

@@ -5,6 +5,7 @@ import com.thorbis.backup.api.FailureKind;
 import com.thorbis.backup.api.Lsn;
 import com.thorbis.backup.api.Timeline;
 import com.thorbis.backup.api.WalRange;
+import com.thorbis.backup.postgres.plan.FenceMark;
 import com.thorbis.backup.postgres.settings.PostgresSettings;
 import com.thorbis.backup.postgres.wal.TimelineHistory;
 import com.thorbis.backup.postgres.wire.ReplicationConnection;
@@ -30,7 +31,8 @@ import java.util.regex.Pattern;
  * where the server itself says that it did, a slot, and the end of the fence. May be repeated.
  */
 public final class Adoption {
-  private static final Pattern MARKER = Pattern.compile("[^/]+/([0-9a-f]{16})");
+  private static final Pattern MARKER =
+      Pattern.compile("[^/]+/([0-9a-f]{16})(?:" + FenceMark.STANDBY + ")?");
   private static final String INSUFFICIENT_PRIVILEGE = "42501";
 
   private final PostgresSettings settings;

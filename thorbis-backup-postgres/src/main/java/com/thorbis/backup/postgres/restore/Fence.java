@@ -148,7 +148,8 @@ public final class Fence {
         .append(source.replaceAll("\\p{Cntrl}", " "))
         .append("\" lifts this when it takes the source's place.\n");
     Map<String, String> all = new LinkedHashMap<>();
-    all.put(MARKER, backup + "/" + incarnation);
+    boolean standby = !recovery.getOrDefault("primary_conninfo", "").isEmpty();
+    all.put(MARKER, backup + "/" + incarnation + (standby ? FenceMark.STANDBY : ""));
     String before = before(stored);
     if (!before.isEmpty()) {
       all.put(BEFORE, before);

@@ -3,6 +3,7 @@ package com.thorbis.backup.postgres.serve;
 import com.thorbis.backup.api.BackupException;
 import com.thorbis.backup.api.ClassifiedFailure;
 import com.thorbis.backup.api.FailureKind;
+import com.thorbis.backup.api.Lsn;
 import com.thorbis.backup.api.Timeline;
 import com.thorbis.backup.api.WalSegment;
 import com.thorbis.backup.api.WalSegmentSize;
@@ -20,6 +21,7 @@ import java.nio.channels.FileChannel;
 import java.nio.channels.WritableByteChannel;
 import java.nio.file.Files;
 import java.nio.file.LinkOption;
+import java.nio.file.NoSuchFileException;
 import java.nio.file.Path;
 import java.nio.file.StandardCopyOption;
 import java.nio.file.StandardOpenOption;
@@ -72,7 +74,10 @@ public final class WalFiles {
    */
   public boolean get(String name, Path destination, Repository repository) throws IOException {
     Optional<String> incarnation = Exchange.incarnationBeside(destination);
-    Optional<Content> content = fetch(name, incarnation, () -> repository, settings.getDeadline());
+    Path log = destination.toAbsolutePath().getParent();
+    Optional<Content> content =
+        fetch(
+            name, incarnation, () -> repository, settings.getDeadline(), Optional.ofNullable(log));
     if (content.isEmpty()) {
       return false;
     }
@@ -102,10 +107,16 @@ public final class WalFiles {
   /**
    * Reads a file from the archive; repeats what may pass until the deadline.
    *
+   * @param log the {@code pg_wal} of whoever asks, where it is known: what the server has of an
+   *     unfinished segment itself counts, if that is not less
    * @return empty only if it is positively absent
    */
   Optional<Content> fetch(
-      String name, Optional<String> incarnation, RepositoryAccess repository, Duration deadline)
+      String name,
+      Optional<String> incarnation,
+      RepositoryAccess repository,
+      Duration deadline,
+      Optional<Path> log)
       throws IOException {
     checkName(name);
     long give = System.nanoTime() + deadline.toNanos();
@@ -117,7 +128,14 @@ public final class WalFiles {
             incarnation.isPresent()
                 ? open.wal(settings.source(), incarnation.get())
                 : open.wal(settings.source());
-        return read(name, archive);
+        Optional<Content> found = read(name, archive);
+        if (found.isPresent() && !found.get().lasting() && log.isPresent()) {
+          WalSegment segment = WalSegment.parse(name, archive.cluster().segmentSize());
+          if (hasAsMuch(log.get().resolve(name), segment, archive, found.get())) {
+            return Optional.empty();
+          }
+        }
+        return found;
       } catch (IOException | BackupException e) {
         long left = give - System.nanoTime();
         if (!mayPass(e) || left <= 0) {
@@ -128,6 +146,36 @@ public final class WalFiles {
         pause = longer.compareTo(LONGEST_PAUSE) > 0 ? LONGEST_PAUSE : longer;
       }
     }
+  }
+
+  /**
+   * Whether a server has at least as much of a segment itself. One that streams is ahead of what is
+   * stored, prefers what its command gives it, and panics where that lacks what it has replayed.
+   */
+  private static boolean hasAsMuch(Path own, WalSegment segment, WalArchive archive, Content stored)
+      throws IOException {
+    WalReader mine = new WalReader(archive.cluster(), segment.timeline(), segment.start());
+    try (FileChannel channel =
+        FileChannel.open(own, Set.of(StandardOpenOption.READ, LinkOption.NOFOLLOW_LINKS))) {
+      ByteBuffer step = ByteBuffer.allocate(MOST_AT_ONCE);
+      long left = segment.size().bytes();
+      while (left > 0 && mine.stop().isEmpty()) {
+        step.clear().limit((int) Math.min(left, step.capacity()));
+        int count = channel.read(step);
+        if (count < 0) {
+          break;
+        }
+        mine.feed(step.array(), 0, count);
+        left -= count;
+      }
+    } catch (NoSuchFileException e) {
+      return false;
+    }
+    WalReader theirs = new WalReader(archive.cluster(), segment.timeline(), segment.start());
+    theirs.feed(stored.bytes().duplicate());
+    Optional<Lsn> end = mine.lastRecordEnd();
+    return end.isPresent()
+        && theirs.lastRecordEnd().filter(other -> other.compareTo(end.get()) > 0).isEmpty();
   }
 
   private static void rest(long nanos) throws IOException {
@@ -263,7 +311,7 @@ public final class WalFiles {
     if (data == null) {
       return;
     }
-    Optional<String> mark = FenceMark.in(data);
+    Optional<String> mark = FenceMark.in(data).filter(FenceMark::ownLife);
     if (mark.isPresent()) {
       throw FenceMark.refusal("The cluster in " + data, settings.source(), mark.get());
     }

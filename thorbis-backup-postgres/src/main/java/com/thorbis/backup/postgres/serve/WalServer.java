@@ -388,7 +388,7 @@ public final class WalServer {
 
     private void deliver(String name, String base) throws IOException {
       Optional<WalFiles.Content> content =
-          files.fetch(name, incarnation, repository, settings.getDeadline());
+          files.fetch(name, incarnation, repository, settings.getDeadline(), Optional.of(log()));
       if (segmentSize == null) {
         segmentSize = archiveSegmentSize();
       }
@@ -401,6 +401,10 @@ public final class WalServer {
         learn(name, found.bytes().duplicate());
       }
       exchange.publish(base + ".file", found.bytes(), found.length(), true);
+    }
+
+    private Path log() {
+      return exchange.dataDirectory().resolve("pg_wal");
     }
 
     /** For a segment whose length is not known yet, all that there is. */
@@ -534,7 +538,7 @@ public final class WalServer {
     private void layOut(String name) {
       try (SegmentMemory.Reserved memory = reserve(name)) {
         Optional<WalFiles.Content> content =
-            files.fetch(name, incarnation, repository, Duration.ZERO);
+            files.fetch(name, incarnation, repository, Duration.ZERO, Optional.empty());
         if (content.isPresent() && content.get().lasting()) {
           exchange.publish(name, content.get().bytes(), content.get().length(), true);
           laidOut.add(name);

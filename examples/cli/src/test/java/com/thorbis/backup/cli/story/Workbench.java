@@ -33,6 +33,7 @@ import java.util.List;
 import java.util.Map;
 import java.util.concurrent.ExecutionException;
 import java.util.concurrent.FutureTask;
+import java.util.function.Consumer;
 
 /** Servers in a folder, what protects them, and what is restored of them; the same process. */
 final class Workbench implements AutoCloseable {
@@ -205,20 +206,25 @@ final class Workbench implements AutoCloseable {
 
   /** Captures the log of the source until it is closed. */
   AutoCloseable receiving(ThorbisBackup thorbis) {
+    return running(control -> thorbis.receiveWal(new ReceiveRequest("main", false), control));
+  }
+
+  /** Answers restored servers until it is closed. */
+  AutoCloseable serving(ThorbisBackup thorbis) {
+    return running(control -> thorbis.serveWal("main", control));
+  }
+
+  private static AutoCloseable running(Consumer<RunControl> job) {
     Cancellation enough = new Cancellation();
     FutureTask<?> task =
-        new FutureTask<>(
-            () ->
-                thorbis.receiveWal(
-                    new ReceiveRequest("main", false), new RunControl(enough, Progress.NONE)),
-            null);
-    new Thread(task, "receiver").start();
+        new FutureTask<>(() -> job.accept(new RunControl(enough, Progress.NONE)), null);
+    new Thread(task, "resident").start();
     return () -> {
       enough.cancel();
       try {
         task.get();
       } catch (ExecutionException e) {
-        throw new AssertionError("The receiver failed", e.getCause());
+        throw new AssertionError("It failed", e.getCause());
       }
     };
   }
