@@ -26,6 +26,9 @@ final class PruneForecast {
   private static final int DATES = 12;
   private static final int MOST_BACKUPS = 100_000;
 
+  private static final Comparator<Map.Entry<String, Long>> MOST_FIRST =
+      Map.Entry.<String, Long>comparingByValue().reversed().thenComparing(Map.Entry::getKey);
+
   private final List<Instant> schedule;
   private final List<Instant> dates;
   private final Map<String, List<RetentionForecast>> found = new LinkedHashMap<>();
@@ -104,6 +107,7 @@ final class PruneForecast {
                     Integer.toString(one.backups().size()),
                     oldest(one).map(Text::time).orElse("-"),
                     rules(one).entrySet().stream()
+                        .sorted(MOST_FIRST)
                         .map(rule -> rule.getValue() + " " + rule.getKey())
                         .collect(Collectors.joining(", "))));
           }
