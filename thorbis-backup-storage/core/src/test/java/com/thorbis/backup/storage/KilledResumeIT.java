@@ -65,7 +65,7 @@ class KilledResumeIT {
       long resumed;
       try (BackupWriter writer = TestRepository.begin(repository)) {
         writeAll(writer);
-        made = writer.commit(TestRepository.facts(), BackupStatus.COMPLETE);
+        made = writer.commit(TestRepository.facts(), BackupStatus.AWAITING_WAL);
         resumed = writer.bytesResumed();
       }
       long whole = (long) FILES * LENGTH;
