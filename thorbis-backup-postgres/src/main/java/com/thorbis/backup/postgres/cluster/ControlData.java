@@ -13,12 +13,12 @@ import java.util.zip.CRC32C;
  *
  * @param systemId the system identifier
  * @param catalogVersion the version of the catalogue, as in the names of tablespaces' folders
- * @param inRecovery whether the server is a standby, or recovers
+ * @param state what the server does, or did last, by its number
  * @param redo where the last checkpoint began
  * @param timeline the timeline of the last checkpoint
  */
 public record ControlData(
-    long systemId, int catalogVersion, boolean inRecovery, Lsn redo, Timeline timeline) {
+    long systemId, int catalogVersion, int state, Lsn redo, Timeline timeline) {
   /** Where it lies. */
   public static final String PATH = "global/pg_control";
 
@@ -32,6 +32,8 @@ public record ControlData(
   private static final int LAST_BEFORE_18 = 288;
   private static final int LAST_SINCE_18 = 292;
   private static final int FIRST_WITH_SIGNEDNESS = 1800;
+  private static final int STOPPED_IN_RECOVERY = 2;
+  private static final int IN_ARCHIVE_RECOVERY = 5;
   private static final int IN_PRODUCTION = 6;
 
   /** Reads it; empty if its checksum is wrong, as of a file that is being written. */
@@ -52,9 +54,19 @@ public record ControlData(
         new ControlData(
             bytes.getLong(0),
             bytes.getInt(CATALOG_VERSION),
-            bytes.getInt(STATE) != IN_PRODUCTION,
+            bytes.getInt(STATE),
             new Lsn(bytes.getLong(REDO)),
             new Timeline(timeline)));
+  }
+
+  /** Whether a running server is a standby, or recovers. */
+  public boolean inRecovery() {
+    return state != IN_PRODUCTION;
+  }
+
+  /** Whether it may still ask for log from an archive, running or not. */
+  public boolean asksForLog() {
+    return state == IN_ARCHIVE_RECOVERY || state == STOPPED_IN_RECOVERY;
   }
 
   /** What a server of this version calls its folder in a tablespace. */

@@ -4,11 +4,13 @@ import com.thorbis.backup.api.BackupException;
 import com.thorbis.backup.api.Timeline;
 import com.thorbis.backup.api.WalSegment;
 import com.thorbis.backup.api.WalSegmentSize;
+import com.thorbis.backup.postgres.cluster.ControlData;
 import com.thorbis.backup.postgres.settings.PostgresSettings;
 import com.thorbis.backup.postgres.wal.TimelineHistory;
 import com.thorbis.backup.spi.engine.SourceEngine.RepositoryAccess;
 import com.thorbis.backup.spi.repository.RunControl;
 import java.io.IOException;
+import java.io.InputStream;
 import java.nio.ByteBuffer;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
@@ -152,12 +154,28 @@ public final class WalServer {
     }
   }
 
-  /** Whether it is certain: a data directory that cannot be looked into may still recover. */
+  /**
+   * Whether it is certain: a data directory that cannot be looked into may still recover. So may
+   * one without a signal file: a server that is done asks for one more history file after it has
+   * removed it.
+   */
   static boolean recovered(Path dataDirectory) {
     return Files.isReadable(dataDirectory)
         && Files.isRegularFile(dataDirectory.resolve("PG_VERSION"))
         && Files.notExists(dataDirectory.resolve("recovery.signal"), LinkOption.NOFOLLOW_LINKS)
-        && Files.notExists(dataDirectory.resolve("standby.signal"), LinkOption.NOFOLLOW_LINKS);
+        && Files.notExists(dataDirectory.resolve("standby.signal"), LinkOption.NOFOLLOW_LINKS)
+        && asksNoMore(dataDirectory.resolve(ControlData.PATH));
+  }
+
+  private static boolean asksNoMore(Path control) {
+    try (InputStream in = Files.newInputStream(control)) {
+      return ControlData.parse(in.readNBytes(ControlData.MOST_BYTES))
+          .filter(data -> !data.asksForLog())
+          .isPresent();
+    } catch (IOException e) {
+      LOG.debug("{} cannot be read", control, e); // the next beat looks again
+      return false;
+    }
   }
 
   /** Tidies up behind a restore that is over; what does not work is tried with the next beat. */

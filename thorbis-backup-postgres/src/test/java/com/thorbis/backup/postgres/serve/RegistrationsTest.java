@@ -9,11 +9,14 @@ import com.thorbis.backup.postgres.server.ServerUser;
 import com.thorbis.backup.postgres.settings.PostgresSettings;
 import com.thorbis.backup.spi.repository.RunControl;
 import java.io.IOException;
+import java.nio.ByteBuffer;
+import java.nio.ByteOrder;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.List;
 import java.util.Map;
 import java.util.stream.Stream;
+import java.util.zip.CRC32C;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.Timeout;
 import org.junit.jupiter.api.io.TempDir;
@@ -35,7 +38,24 @@ class RegistrationsTest {
     Files.move(data.resolve("recovery.signal"), data.resolve("standby.signal"));
     assertThat(WalServer.recovered(data)).isFalse();
     Files.delete(data.resolve("standby.signal"));
+    assertThat(WalServer.recovered(data)).isFalse();
+    control(data, 5); // it has removed its signal file and has yet to read the histories
+    assertThat(WalServer.recovered(data)).isFalse();
+    control(data, 6);
     assertThat(WalServer.recovered(data)).isTrue();
+    control(data, 1); // and was stopped
+    assertThat(WalServer.recovered(data)).isTrue();
+  }
+
+  /** A control file that says no more than what the server does. */
+  private static void control(Path data, int state) throws IOException {
+    ByteBuffer bytes = ByteBuffer.allocate(8192).order(ByteOrder.LITTLE_ENDIAN);
+    bytes.putInt(8, 1300).putInt(16, state).putInt(48, 1);
+    CRC32C crc = new CRC32C();
+    crc.update(bytes.array(), 0, 288);
+    bytes.putInt(288, (int) crc.getValue());
+    Files.createDirectories(data.resolve("global"));
+    Files.write(data.resolve("global/pg_control"), bytes.array());
   }
 
   @Test
@@ -157,6 +177,7 @@ class RegistrationsTest {
     Path data = Files.createDirectory(folder.resolve(name));
     Files.createDirectory(data.resolve("pg_wal"));
     Files.writeString(data.resolve("PG_VERSION"), "15\n");
+    control(data, 6);
     Exchange.create(data, ServerUser.owning(data));
     return data;
   }
