@@ -7,7 +7,9 @@ import java.util.EnumSet;
 import java.util.List;
 import java.util.Random;
 import java.util.Set;
+import java.util.concurrent.TimeUnit;
 import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.Timeout;
 import org.junit.jupiter.api.io.TempDir;
 
 /**
@@ -16,11 +18,12 @@ import org.junit.jupiter.api.io.TempDir;
  * is another with each seed.
  */
 class SingleFaultTest {
-  private static final int SHARE = FaultSuite.RELEASE ? 1 : 12;
+  private static final int SHARE = FaultSuite.RELEASE ? 1 : 24;
 
   @TempDir Path states;
 
   @Test
+  @Timeout(value = 4, unit = TimeUnit.HOURS) // as long as all of them may take
   void everyCallOfEveryOperationTimesEveryFault() throws Exception {
     FaultSuite suite = new FaultSuite("single-faults", "call sites x faults");
     Random random = new Random(FaultSuite.SEED);
