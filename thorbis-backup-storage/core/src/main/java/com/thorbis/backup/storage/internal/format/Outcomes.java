@@ -107,6 +107,12 @@ public final class Outcomes {
         spread.ensure(key); // one of them has it; the policy may ask for more
       }
       return ours;
+    } catch (StorageException e) {
+      unclear.addSuppressed(e);
+      // Taken, maybe by this very write: whoever could not look must not say that it is another's.
+      throw unclear instanceof StorageException.AlreadyExists
+          ? new StorageException.OutcomeUnknown(key, unclear)
+          : unclear;
     } catch (IOException e) {
       unclear.addSuppressed(e);
       throw unclear;
