@@ -268,17 +268,7 @@ final class PruneCommand extends Job {
   }
 
   private static void show(PrunePlan plan, PrintStream out) {
-    List<List<String>> rows = new ArrayList<>();
-    rows.add(List.of("BACKUP", "SOURCE", "STAYS", "WHY"));
-    for (RetentionPlan.Decision decision : plan.retention().decisions()) {
-      rows.add(
-          List.of(
-              decision.backup().value(),
-              plan.retention().source(),
-              decision.keep() ? "yes" : "no",
-              String.join(", ", decision.reasons())));
-    }
-    Text.table(rows).forEach(out::println);
+    show(plan.retention(), "STAYS", out);
     for (BackupId id : plan.sweeps()) {
       out.println(id + " was deleted, and its grace is over: its bytes go");
     }
@@ -289,18 +279,22 @@ final class PruneCommand extends Job {
   private static void show(PrunePlan.CopyPlan copy, PrintStream out) {
     out.println();
     out.println("Of what stays, on " + copy.copy() + ":");
+    show(copy.retention(), "STAYS THERE", out);
+    alarms(copy).forEach(alarm -> out.println("alarm: " + alarm));
+  }
+
+  private static void show(RetentionPlan plan, String stays, PrintStream out) {
     List<List<String>> rows = new ArrayList<>();
-    rows.add(List.of("BACKUP", "SOURCE", "STAYS THERE", "WHY"));
-    for (RetentionPlan.Decision decision : copy.retention().decisions()) {
+    rows.add(List.of("BACKUP", "SOURCE", stays, "WHY"));
+    for (RetentionPlan.Decision decision : plan.decisions()) {
       rows.add(
           List.of(
               decision.backup().value(),
-              copy.retention().source(),
+              plan.source(),
               decision.keep() ? "yes" : "no",
               String.join(", ", decision.reasons())));
     }
     Text.table(rows).forEach(out::println);
-    alarms(copy).forEach(alarm -> out.println("alarm: " + alarm));
   }
 
   private static void show(PruneReport report, PrintStream out) {

@@ -660,7 +660,15 @@ public final class ClusterBackup {
       LOG.debug("source={} cannot stream the WAL of the backup", settings.source(), e);
     }
     try {
-      return awaitWal(facts, archive, Optional.empty(), patience);
+      boolean there = awaitWal(facts, archive, Optional.empty(), patience);
+      if (!there) {
+        own.flatMap(WalCompanion::failure)
+            .ifPresent(
+                problem ->
+                    progress.warning(
+                        "The WAL of this backup could not be streamed: " + problem.getMessage()));
+      }
+      return there;
     } finally {
       own.ifPresent(WalCompanion::close);
     }

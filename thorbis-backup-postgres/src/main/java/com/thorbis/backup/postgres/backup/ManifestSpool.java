@@ -3,6 +3,7 @@ package com.thorbis.backup.postgres.backup;
 import com.thorbis.backup.api.Lsn;
 import com.thorbis.backup.api.Timeline;
 import com.thorbis.backup.postgres.restore.ManifestWriter;
+import com.thorbis.backup.postgres.settings.OwnerOnly;
 import java.io.IOException;
 import java.nio.ByteBuffer;
 import java.nio.channels.Channels;
@@ -10,12 +11,8 @@ import java.nio.channels.FileChannel;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.nio.file.StandardOpenOption;
-import java.nio.file.attribute.FileAttribute;
-import java.nio.file.attribute.PosixFilePermission;
-import java.nio.file.attribute.PosixFilePermissions;
 import java.time.Instant;
 import java.util.OptionalInt;
-import java.util.Set;
 
 /**
  * A manifest that grows while files are read, in a private file that goes away by itself: of a
@@ -23,8 +20,6 @@ import java.util.Set;
  */
 final class ManifestSpool implements AutoCloseable {
   private static final int BUFFER = 1 << 16;
-  private static final FileAttribute<Set<PosixFilePermission>> PRIVATE =
-      PosixFilePermissions.asFileAttribute(PosixFilePermissions.fromString("rwx------"));
 
   private final FileChannel channel;
   private final ManifestWriter manifest;
@@ -42,7 +37,7 @@ final class ManifestSpool implements AutoCloseable {
   }
 
   static ManifestSpool create(Path folder, int majorVersion, String systemId) throws IOException {
-    Files.createDirectories(folder, PRIVATE);
+    Files.createDirectories(folder, OwnerOnly.FOLDER);
     Path file = Files.createTempFile(folder, "manifest", ".spool");
     FileChannel channel =
         FileChannel.open(

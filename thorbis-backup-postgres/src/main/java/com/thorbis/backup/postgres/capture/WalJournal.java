@@ -4,6 +4,7 @@ import com.thorbis.backup.api.BackupException;
 import com.thorbis.backup.api.FailureKind;
 import com.thorbis.backup.api.Lsn;
 import com.thorbis.backup.api.Timeline;
+import com.thorbis.backup.postgres.settings.OwnerOnly;
 import java.io.Closeable;
 import java.io.IOException;
 import java.io.InterruptedIOException;
@@ -16,9 +17,6 @@ import java.nio.file.DirectoryStream;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.nio.file.StandardOpenOption;
-import java.nio.file.attribute.FileAttribute;
-import java.nio.file.attribute.PosixFilePermission;
-import java.nio.file.attribute.PosixFilePermissions;
 import java.util.ArrayDeque;
 import java.util.ArrayList;
 import java.util.Collections;
@@ -48,10 +46,6 @@ final class WalJournal implements Closeable {
   private static final int HEADER = 20;
   private static final int MOST_IN_FRAME = 1 << 20;
   private static final int MOST_TIMELINES_AT_ONCE = 100;
-  private static final FileAttribute<Set<PosixFilePermission>> PRIVATE_FOLDER =
-      PosixFilePermissions.asFileAttribute(PosixFilePermissions.fromString("rwx------"));
-  private static final FileAttribute<Set<PosixFilePermission>> PRIVATE_FILE =
-      PosixFilePermissions.asFileAttribute(PosixFilePermissions.fromString("rw-------"));
 
   private final Path folder;
   private final FileChannel lockFile;
@@ -105,12 +99,12 @@ final class WalJournal implements Closeable {
    * @throws BackupException code {@code wal.journal-in-use} if another process has it open
    */
   static WalJournal open(Path folder) throws IOException {
-    Files.createDirectories(folder, PRIVATE_FOLDER);
+    Files.createDirectories(folder, OwnerOnly.FOLDER);
     FileChannel lockFile =
         FileChannel.open(
             folder.resolve("lock"),
             Set.of(StandardOpenOption.CREATE, StandardOpenOption.WRITE),
-            PRIVATE_FILE);
+            OwnerOnly.FILE);
     WalJournal journal = new WalJournal(folder, lockFile);
     try {
       journal.lock();
@@ -259,7 +253,7 @@ final class WalJournal implements Closeable {
             path,
             Set.of(
                 StandardOpenOption.CREATE_NEW, StandardOpenOption.READ, StandardOpenOption.WRITE),
-            PRIVATE_FILE);
+            OwnerOnly.FILE);
     Part fresh = new Part(number, path, channel);
     parts.add(fresh);
     ByteBuffer zeros = ByteBuffer.allocate(1 << 16);

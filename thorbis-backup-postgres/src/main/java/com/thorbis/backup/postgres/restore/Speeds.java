@@ -2,6 +2,7 @@ package com.thorbis.backup.postgres.restore;
 
 import com.thorbis.backup.api.RestorePlan.Estimate;
 import com.thorbis.backup.api.WalRange;
+import com.thorbis.backup.postgres.settings.OwnerOnly;
 import com.thorbis.backup.postgres.settings.PostgresSettings;
 import java.io.IOException;
 import java.nio.charset.StandardCharsets;
@@ -9,15 +10,11 @@ import java.nio.file.Files;
 import java.nio.file.NoSuchFileException;
 import java.nio.file.Path;
 import java.nio.file.StandardCopyOption;
-import java.nio.file.attribute.FileAttribute;
-import java.nio.file.attribute.PosixFilePermission;
-import java.nio.file.attribute.PosixFilePermissions;
 import java.time.Duration;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Optional;
 import java.util.OptionalLong;
-import java.util.Set;
 
 /**
  * How fast earlier restores on this host were, kept in the state directory: a line each, of files,
@@ -28,8 +25,6 @@ final class Speeds {
   private static final String NAME = "restore-speeds";
   private static final int MOST = 16;
   private static final int COLUMNS = 6;
-  private static final FileAttribute<Set<PosixFilePermission>> PRIVATE =
-      PosixFilePermissions.asFileAttribute(PosixFilePermissions.fromString("rwx------"));
 
   /** From docs: a restore of 4.8 GiB in 13,000 files on two cores. */
   private static final double BYTES_PER_MILLI = 400_000;
@@ -100,7 +95,7 @@ final class Speeds {
       text.append(each.walMillis()).append('\n');
     }
     try {
-      Files.createDirectories(file.getParent(), PRIVATE);
+      Files.createDirectories(file.getParent(), OwnerOnly.FOLDER);
       Path fresh = Files.createTempFile(file.getParent(), NAME, ".tmp");
       Files.writeString(fresh, text);
       Files.move(fresh, file, StandardCopyOption.ATOMIC_MOVE);

@@ -3,6 +3,7 @@ package com.thorbis.backup.postgres.restore;
 import com.thorbis.backup.api.BackupException;
 import com.thorbis.backup.api.FailureKind;
 import com.thorbis.backup.postgres.server.ServerUser;
+import com.thorbis.backup.postgres.settings.OwnerOnly;
 import java.io.IOException;
 import java.nio.ByteBuffer;
 import java.nio.channels.FileChannel;
@@ -14,9 +15,6 @@ import java.nio.file.NotDirectoryException;
 import java.nio.file.OpenOption;
 import java.nio.file.Path;
 import java.nio.file.StandardOpenOption;
-import java.nio.file.attribute.FileAttribute;
-import java.nio.file.attribute.PosixFilePermission;
-import java.nio.file.attribute.PosixFilePermissions;
 import java.util.ArrayDeque;
 import java.util.ArrayList;
 import java.util.Deque;
@@ -34,10 +32,6 @@ import org.jspecify.annotations.Nullable;
 final class TargetTree {
   static final ByteBuffer ZEROS = ByteBuffer.allocate(1 << 16).asReadOnlyBuffer();
 
-  static final FileAttribute<Set<PosixFilePermission>> FOLDER =
-      PosixFilePermissions.asFileAttribute(PosixFilePermissions.fromString("rwx------"));
-  static final FileAttribute<Set<PosixFilePermission>> FILE =
-      PosixFilePermissions.asFileAttribute(PosixFilePermissions.fromString("rw-------"));
   private static final Set<StandardOpenOption> CREATE =
       Set.of(StandardOpenOption.CREATE_NEW, StandardOpenOption.WRITE);
   private static final Set<OpenOption> READ =
@@ -114,11 +108,11 @@ final class TargetTree {
     Path root = checkFree(what, place);
     if (Files.exists(root)) {
       owner.take(root);
-      Files.setPosixFilePermissions(root, FOLDER.value());
+      Files.setPosixFilePermissions(root, OwnerOnly.FOLDER.value());
       checkFree(what, root); // what was put in before it became ours
     } else {
       createParents(root.getParent(), owner);
-      Files.createDirectory(root, FOLDER);
+      Files.createDirectory(root, OwnerOnly.FOLDER);
     }
     TargetTree tree = new TargetTree(root, owner, false);
     tree.folders.add(List.of());
@@ -128,7 +122,7 @@ final class TargetTree {
   /** Takes a folder that was found to be this cluster's, so that nobody else can enter it. */
   static TargetTree reuse(Path root, ServerUser owner) throws IOException {
     owner.take(root);
-    Files.setPosixFilePermissions(root, FOLDER.value());
+    Files.setPosixFilePermissions(root, OwnerOnly.FOLDER.value());
     TargetTree tree = new TargetTree(root, owner, true);
     tree.folders.add(List.of());
     return tree;
@@ -145,7 +139,7 @@ final class TargetTree {
     }
     createParents(folder.getParent(), owner);
     try {
-      Files.createDirectory(folder, FOLDER);
+      Files.createDirectory(folder, OwnerOnly.FOLDER);
     } catch (FileAlreadyExistsException e) {
       if (!Files.isDirectory(folder)) {
         throw e;
@@ -179,7 +173,7 @@ final class TargetTree {
       folder(names.subList(0, names.size() - 1));
       Path path = path(names);
       try {
-        Files.createDirectory(path, FOLDER);
+        Files.createDirectory(path, OwnerOnly.FOLDER);
       } catch (FileAlreadyExistsException e) {
         if (!reused || !Files.isDirectory(path, LinkOption.NOFOLLOW_LINKS)) {
           throw EntryPath.hostile(String.join("/", names), "is both a file and a folder");
@@ -196,7 +190,7 @@ final class TargetTree {
     Path path = path(names);
     FileChannel channel;
     try {
-      channel = FileChannel.open(path, CREATE, FILE);
+      channel = FileChannel.open(path, CREATE, OwnerOnly.FILE);
     } catch (FileAlreadyExistsException e) {
       throw EntryPath.hostile(String.join("/", names), "comes twice");
     }

@@ -1,6 +1,7 @@
 package com.thorbis.backup.postgres.serve;
 
 import com.thorbis.backup.postgres.server.ServerUser;
+import com.thorbis.backup.postgres.settings.OwnerOnly;
 import java.io.IOException;
 import java.nio.ByteBuffer;
 import java.nio.channels.FileChannel;
@@ -15,12 +16,9 @@ import java.nio.file.Path;
 import java.nio.file.SecureDirectoryStream;
 import java.nio.file.StandardOpenOption;
 import java.nio.file.attribute.BasicFileAttributes;
-import java.nio.file.attribute.FileAttribute;
 import java.nio.file.attribute.FileTime;
 import java.nio.file.attribute.PosixFileAttributeView;
 import java.nio.file.attribute.PosixFileAttributes;
-import java.nio.file.attribute.PosixFilePermission;
-import java.nio.file.attribute.PosixFilePermissions;
 import java.nio.file.attribute.UserPrincipal;
 import java.util.ArrayList;
 import java.util.List;
@@ -40,10 +38,6 @@ public final class Exchange implements AutoCloseable {
   private static final String RESTORE = "restore";
   private static final int MOST_MARKER_BYTES = 4096;
   private static final AtomicLong TEMPORARY = new AtomicLong();
-  private static final FileAttribute<Set<PosixFilePermission>> PRIVATE_FILE =
-      PosixFilePermissions.asFileAttribute(PosixFilePermissions.fromString("rw-------"));
-  private static final FileAttribute<Set<PosixFilePermission>> PRIVATE_FOLDER =
-      PosixFilePermissions.asFileAttribute(PosixFilePermissions.fromString("rwx------"));
   private static final Set<OpenOption> CREATE =
       Set.of(StandardOpenOption.CREATE_NEW, StandardOpenOption.WRITE, LinkOption.NOFOLLOW_LINKS);
   private static final Set<OpenOption> READ =
@@ -70,7 +64,7 @@ public final class Exchange implements AutoCloseable {
     if (Files.isDirectory(folder, LinkOption.NOFOLLOW_LINKS)) {
       return;
     }
-    Files.createDirectory(folder, PRIVATE_FOLDER);
+    Files.createDirectory(folder, OwnerOnly.FOLDER);
     // Whoever owns the folders above could have put others in their places meanwhile: what is given
     // away is the folder that was looked at.
     try (DirectoryStream<Path> parent = Files.newDirectoryStream(log)) {
@@ -116,7 +110,7 @@ public final class Exchange implements AutoCloseable {
         FileChannel.open(
             marker,
             Set.of(StandardOpenOption.CREATE_NEW, StandardOpenOption.WRITE),
-            PRIVATE_FILE)) {
+            OwnerOnly.FILE)) {
       channel.write(ByteBuffer.wrap((incarnation + "\n").getBytes(StandardCharsets.UTF_8)));
       channel.force(true);
     }
@@ -216,7 +210,7 @@ public final class Exchange implements AutoCloseable {
         Path.of("." + ProcessHandle.current().pid() + "." + TEMPORARY.incrementAndGet());
     boolean published = false;
     try {
-      try (SeekableByteChannel channel = folder.newByteChannel(temporary, CREATE, PRIVATE_FILE)) {
+      try (SeekableByteChannel channel = folder.newByteChannel(temporary, CREATE, OwnerOnly.FILE)) {
         WalFiles.write(channel, content);
         if (channel.size() < length) {
           channel.position(length - 1);

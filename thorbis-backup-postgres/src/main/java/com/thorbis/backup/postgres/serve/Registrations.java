@@ -1,5 +1,6 @@
 package com.thorbis.backup.postgres.serve;
 
+import com.thorbis.backup.postgres.settings.OwnerOnly;
 import com.thorbis.backup.postgres.settings.PostgresSettings;
 import java.io.IOException;
 import java.nio.ByteBuffer;
@@ -13,9 +14,6 @@ import java.nio.file.NoSuchFileException;
 import java.nio.file.Path;
 import java.nio.file.StandardCopyOption;
 import java.nio.file.StandardOpenOption;
-import java.nio.file.attribute.FileAttribute;
-import java.nio.file.attribute.PosixFilePermission;
-import java.nio.file.attribute.PosixFilePermissions;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Set;
@@ -29,10 +27,6 @@ import org.slf4j.LoggerFactory;
  */
 public final class Registrations {
   private static final Logger LOG = LoggerFactory.getLogger(Registrations.class);
-  private static final FileAttribute<Set<PosixFilePermission>> FOLDER =
-      PosixFilePermissions.asFileAttribute(PosixFilePermissions.fromString("rwx------"));
-  private static final FileAttribute<Set<PosixFilePermission>> FILE =
-      PosixFilePermissions.asFileAttribute(PosixFilePermissions.fromString("rw-------"));
 
   private final Path folder;
 
@@ -54,12 +48,14 @@ public final class Registrations {
 
   /** Adds a data directory that follows the log of an incarnation. */
   public void add(Path dataDirectory, String incarnation) throws IOException {
-    Files.createDirectories(folder, FOLDER);
+    Files.createDirectories(folder, OwnerOnly.FOLDER);
     String id = UUID.randomUUID().toString();
     Path temporary = folder.resolve("." + id);
     try (FileChannel channel =
         FileChannel.open(
-            temporary, Set.of(StandardOpenOption.CREATE_NEW, StandardOpenOption.WRITE), FILE)) {
+            temporary,
+            Set.of(StandardOpenOption.CREATE_NEW, StandardOpenOption.WRITE),
+            OwnerOnly.FILE)) {
       channel.write(
           ByteBuffer.wrap((incarnation + "\n" + dataDirectory).getBytes(StandardCharsets.UTF_8)));
       channel.force(true);

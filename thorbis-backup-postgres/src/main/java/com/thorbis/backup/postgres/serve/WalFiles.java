@@ -8,6 +8,7 @@ import com.thorbis.backup.api.Timeline;
 import com.thorbis.backup.api.WalSegment;
 import com.thorbis.backup.api.WalSegmentSize;
 import com.thorbis.backup.postgres.plan.FenceMark;
+import com.thorbis.backup.postgres.settings.OwnerOnly;
 import com.thorbis.backup.postgres.settings.PostgresSettings;
 import com.thorbis.backup.postgres.wal.TimelineHistory;
 import com.thorbis.backup.postgres.wal.WalReader;
@@ -26,9 +27,6 @@ import java.nio.file.Path;
 import java.nio.file.StandardCopyOption;
 import java.nio.file.StandardOpenOption;
 import java.nio.file.attribute.BasicFileAttributes;
-import java.nio.file.attribute.FileAttribute;
-import java.nio.file.attribute.PosixFilePermission;
-import java.nio.file.attribute.PosixFilePermissions;
 import java.time.Duration;
 import java.util.Arrays;
 import java.util.Optional;
@@ -39,8 +37,6 @@ import org.jspecify.annotations.Nullable;
 
 /** Segments and history files under the names that servers use, out of and into the archive. */
 public final class WalFiles {
-  private static final FileAttribute<Set<PosixFilePermission>> PRIVATE =
-      PosixFilePermissions.asFileAttribute(PosixFilePermissions.fromString("rw-------"));
   private static final Pattern ARCHIVED =
       Pattern.compile("[0-9A-F]{24}(?:\\.[0-9A-F]{8}\\.backup|\\.partial)?|[0-9A-F]{8}\\.history");
 
@@ -74,10 +70,11 @@ public final class WalFiles {
    */
   public boolean get(String name, Path destination, Repository repository) throws IOException {
     Optional<String> incarnation = Exchange.incarnationBeside(destination);
-    Path log = destination.toAbsolutePath().getParent();
+    Optional<Path> log =
+        Optional.ofNullable(destination.toAbsolutePath().getParent())
+            .filter(folder -> folder.endsWith("pg_wal"));
     Optional<Content> content =
-        fetch(
-            name, incarnation, () -> repository, settings.getDeadline(), Optional.ofNullable(log));
+        fetch(name, incarnation, () -> repository, settings.getDeadline(), log);
     if (content.isEmpty()) {
       return false;
     }
@@ -90,7 +87,7 @@ public final class WalFiles {
           FileChannel.open(
               temporary,
               Set.of(StandardOpenOption.CREATE_NEW, StandardOpenOption.WRITE),
-              PRIVATE)) {
+              OwnerOnly.FILE)) {
         write(channel, content.get().bytes());
         if (channel.size() < content.get().length()) {
           channel.write(ByteBuffer.allocate(1), content.get().length() - 1);
@@ -155,8 +152,7 @@ public final class WalFiles {
   private static boolean hasAsMuch(Path own, WalSegment segment, WalArchive archive, Content stored)
       throws IOException {
     WalReader mine = new WalReader(archive.cluster(), segment.timeline(), segment.start());
-    try (FileChannel channel =
-        FileChannel.open(own, Set.of(StandardOpenOption.READ, LinkOption.NOFOLLOW_LINKS))) {
+    try (FileChannel channel = openPlain(own)) {
       ByteBuffer step = ByteBuffer.allocate(MOST_AT_ONCE);
       long left = segment.size().bytes();
       while (left > 0 && mine.stop().isEmpty()) {
@@ -336,8 +332,7 @@ public final class WalFiles {
     return reader.takeMarks(Optional.empty());
   }
 
-  /** Reads a whole file; returns its length. */
-  private static int read(Path file, byte[] into, int most) throws IOException {
+  private static FileChannel openPlain(Path file) throws IOException {
     // Opening anything else, such as a pipe, might block for ever.
     if (!Files.readAttributes(file, BasicFileAttributes.class, LinkOption.NOFOLLOW_LINKS)
         .isRegularFile()) {
@@ -345,8 +340,12 @@ public final class WalFiles {
           .remedy("Check what put this in a segment's place.")
           .build();
     }
-    try (FileChannel channel =
-        FileChannel.open(file, Set.of(StandardOpenOption.READ, LinkOption.NOFOLLOW_LINKS))) {
+    return FileChannel.open(file, Set.of(StandardOpenOption.READ, LinkOption.NOFOLLOW_LINKS));
+  }
+
+  /** Reads a whole file; returns its length. */
+  private static int read(Path file, byte[] into, int most) throws IOException {
+    try (FileChannel channel = openPlain(file)) {
       long length = channel.size();
       if (length > most) {
         throw BackupException.of(

@@ -1,5 +1,6 @@
 package com.thorbis.backup.postgres.server;
 
+import com.thorbis.backup.postgres.settings.OwnerOnly;
 import com.thorbis.backup.postgres.wire.driver.UnixSocketFactory;
 import java.io.IOException;
 import java.io.InterruptedIOException;
@@ -14,9 +15,6 @@ import java.nio.file.NoSuchFileException;
 import java.nio.file.Path;
 import java.nio.file.StandardCopyOption;
 import java.nio.file.StandardOpenOption;
-import java.nio.file.attribute.FileAttribute;
-import java.nio.file.attribute.PosixFilePermission;
-import java.nio.file.attribute.PosixFilePermissions;
 import java.sql.Connection;
 import java.sql.SQLException;
 import java.util.ArrayList;
@@ -35,10 +33,6 @@ import org.postgresql.Driver;
  * own account can enter; until {@link #open} nobody but us gets in, and only through the socket.
  */
 final class RecoveryServer {
-  private static final FileAttribute<Set<PosixFilePermission>> FOLDER =
-      PosixFilePermissions.asFileAttribute(PosixFilePermissions.fromString("rwx------"));
-  private static final FileAttribute<Set<PosixFilePermission>> FILE =
-      PosixFilePermissions.asFileAttribute(PosixFilePermissions.fromString("rw-------"));
   private static final int LOWEST_PORT = 20_000; // below those that systems give to connections
   private static final int HIGHEST_PORT = 32_000;
   private static final int STATUS_LINE = 7;
@@ -79,14 +73,15 @@ final class RecoveryServer {
       ServerPrograms programs, ServerUser account, Path dataDirectory, Map<String, String> more)
       throws IOException {
     // A socket's path must be short.
-    Path folder = Files.createTempDirectory(Path.of("/tmp"), "thorbis-", FOLDER);
+    Path folder = Files.createTempDirectory(Path.of("/tmp"), "thorbis-", OwnerOnly.FOLDER);
     Path access = folder.resolve("pg_hba.conf");
     write(access, ONLY_US);
     account.give(access);
     account.give(folder);
     Path log = dataDirectory.resolveSibling(dataDirectory.getFileName() + ".log");
     try {
-      FileChannel.open(log, Set.of(StandardOpenOption.CREATE, StandardOpenOption.APPEND), FILE)
+      FileChannel.open(
+              log, Set.of(StandardOpenOption.CREATE, StandardOpenOption.APPEND), OwnerOnly.FILE)
           .close();
     } catch (IOException e) {
       log = folder.resolve("server.log");
@@ -157,7 +152,9 @@ final class RecoveryServer {
   private static void write(Path file, String text) throws IOException {
     try (FileChannel channel =
         FileChannel.open(
-            file, Set.of(StandardOpenOption.CREATE_NEW, StandardOpenOption.WRITE), FILE)) {
+            file,
+            Set.of(StandardOpenOption.CREATE_NEW, StandardOpenOption.WRITE),
+            OwnerOnly.FILE)) {
       channel.write(ByteBuffer.wrap(text.getBytes(StandardCharsets.UTF_8)));
     }
   }

@@ -77,22 +77,7 @@ class RegistrationsTest {
     Files.createDirectory(entries.resolve("folder"));
 
     Cancellation enough = new Cancellation();
-    WalServer server =
-        new WalServer(
-            settings,
-            () -> {
-              throw new IOException("Nobody asks");
-            });
-    Thread serving =
-        new Thread(
-            () -> {
-              try {
-                server.serveAll(new RunControl(enough, Progress.NONE));
-              } catch (IOException e) {
-                throw new java.io.UncheckedIOException(e);
-              }
-            });
-    serving.start();
+    Thread serving = serve(settings, enough);
     Path alive = recovering.resolve("pg_wal/thorbis/alive");
     String first = awaitOtherThan("", alive);
     awaitOtherThan(first, alive);
@@ -122,22 +107,7 @@ class RegistrationsTest {
     Files.createFile(question);
 
     Cancellation enough = new Cancellation();
-    WalServer server =
-        new WalServer(
-            settings,
-            () -> {
-              throw new IOException("Nobody asks");
-            });
-    Thread serving =
-        new Thread(
-            () -> {
-              try {
-                server.serveAll(new RunControl(enough, Progress.NONE));
-              } catch (IOException e) {
-                throw new java.io.UncheckedIOException(e);
-              }
-            });
-    serving.start();
+    Thread serving = serve(settings, enough);
     for (Path each : List.of(mine, lines, unsaid)) {
       Path alive = each.resolve("pg_wal/thorbis/alive");
       awaitOtherThan(awaitOtherThan("", alive), alive);
@@ -158,6 +128,26 @@ class RegistrationsTest {
     Files.createFile(data.resolve("recovery.signal"));
     Files.writeString(data.resolve("pg_wal/thorbis/restore"), life + "\n");
     return data;
+  }
+
+  private static Thread serve(PostgresSettings settings, Cancellation enough) {
+    WalServer server =
+        new WalServer(
+            settings,
+            () -> {
+              throw new IOException("Nobody asks");
+            });
+    Thread serving =
+        new Thread(
+            () -> {
+              try {
+                server.serveAll(new RunControl(enough, Progress.NONE));
+              } catch (IOException e) {
+                throw new java.io.UncheckedIOException(e);
+              }
+            });
+    serving.start();
+    return serving;
   }
 
   private static String awaitOtherThan(String before, Path file) throws IOException {

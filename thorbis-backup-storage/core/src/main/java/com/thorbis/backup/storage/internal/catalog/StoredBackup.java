@@ -50,33 +50,15 @@ public record StoredBackup(
 
   /** The same backup, further on. */
   public StoredBackup with(BackupStatus next) {
-    return new StoredBackup(
-        id,
-        source,
-        incarnation,
-        cluster,
-        type,
-        base,
-        next,
-        label,
-        startedAt,
-        stoppedAt,
-        startLsn,
-        stopLsn,
-        timeline,
-        files,
-        bytes,
-        bytesRead,
-        bytesChanged,
-        bytesStored,
-        durationMillis,
-        copies,
-        letGoBy,
-        warnings);
+    return with(next, copies, letGoBy);
   }
 
   /** The same backup, and where it lies now. */
   public StoredBackup at(List<String> places, List<String> without) {
+    return with(status, places, without);
+  }
+
+  private StoredBackup with(BackupStatus now, List<String> places, List<String> without) {
     return new StoredBackup(
         id,
         source,
@@ -84,7 +66,7 @@ public record StoredBackup(
         cluster,
         type,
         base,
-        status,
+        now,
         label,
         startedAt,
         stoppedAt,
