@@ -12,7 +12,6 @@ import com.thorbis.backup.api.PruneReport;
 import com.thorbis.backup.api.SyncReport;
 import com.thorbis.backup.spi.repository.BackupFacts;
 import com.thorbis.backup.spi.repository.BackupWriter;
-import com.thorbis.backup.spi.repository.Compression;
 import com.thorbis.backup.spi.repository.Copy;
 import com.thorbis.backup.spi.repository.RepositorySetup;
 import com.thorbis.backup.spi.repository.RunControl;
@@ -29,6 +28,7 @@ import java.io.IOException;
 import java.nio.ByteBuffer;
 import java.nio.file.Path;
 import java.time.Duration;
+import java.util.ArrayList;
 import java.util.List;
 import java.util.Optional;
 import java.util.Set;
@@ -471,19 +471,11 @@ class CopyPruneTest {
   }
 
   private RepositorySetup setup(String machine, WritePolicy policy, ObjectStore... stores) {
-    RepositorySetup.Builder setup =
-        RepositorySetup.builder()
-            .recipient(TestRepository.RECIPIENT)
-            .acceptSingleKeyRisk(true)
-            .parallelism(1)
-            .compression(new Compression("none", 0))
-            .stateDirectory(state.resolve(machine))
-            .writePolicy(policy)
-            .clock(clock);
+    List<Copy> copies = new ArrayList<>();
     for (int i = 0; i < stores.length; i++) {
-      setup.copy(Copy.builder(stores[i]).name(Character.toString((char) ('a' + i))).build());
+      copies.add(Copy.builder(stores[i]).name(Character.toString((char) ('a' + i))).build());
     }
-    return setup.build();
+    return Site.setup(state.resolve(machine), clock, policy, copies);
   }
 
   private static void sync(Site site) throws IOException {

@@ -12,7 +12,6 @@ import com.thorbis.backup.spi.repository.Arrival;
 import com.thorbis.backup.spi.repository.BackupFacts;
 import com.thorbis.backup.spi.repository.BackupStart;
 import com.thorbis.backup.spi.repository.BackupWriter;
-import com.thorbis.backup.spi.repository.Compression;
 import com.thorbis.backup.spi.repository.Copy;
 import com.thorbis.backup.spi.repository.PieceCheck;
 import com.thorbis.backup.spi.repository.RepositorySetup;
@@ -237,22 +236,14 @@ class CopyRetentionModelTest {
 
     private RepositorySetup setup(
         List<MemoryObjectStore> stores, List<Optional<RetentionPolicy>> retention) {
-      RepositorySetup.Builder setup =
-          RepositorySetup.builder()
-              .recipient(TestRepository.RECIPIENT)
-              .acceptSingleKeyRisk(true)
-              .parallelism(1)
-              .compression(new Compression("none", 0))
-              .stateDirectory(
-                  stores == disks ? machine : state.resolve("m" + machines.incrementAndGet()))
-              .writePolicy(writes)
-              .clock(clock);
+      List<Copy> copies = new ArrayList<>();
       for (int i = 0; i < stores.size(); i++) {
         Copy.Builder copy = Copy.builder(stores.get(i)).name("copy-" + i);
         retention.get(i).ifPresent(copy::retention);
-        setup.copy(copy.build());
+        copies.add(copy.build());
       }
-      return setup.build();
+      Path local = stores == disks ? machine : state.resolve("m" + machines.incrementAndGet());
+      return Site.setup(local, clock, writes, copies);
     }
   }
 }

@@ -21,7 +21,6 @@ import com.thorbis.backup.api.VerifyRequest;
 import com.thorbis.backup.spi.repository.Arrival;
 import com.thorbis.backup.spi.repository.BackupStart;
 import com.thorbis.backup.spi.repository.BackupWriter;
-import com.thorbis.backup.spi.repository.Compression;
 import com.thorbis.backup.spi.repository.Copy;
 import com.thorbis.backup.spi.repository.PieceCheck;
 import com.thorbis.backup.spi.repository.RepositoryException;
@@ -639,19 +638,7 @@ class CopyRetentionTest {
   }
 
   private RepositorySetup setup(String machine, WritePolicy policy, Copy... copies) {
-    RepositorySetup.Builder setup =
-        RepositorySetup.builder()
-            .recipient(TestRepository.RECIPIENT)
-            .acceptSingleKeyRisk(true)
-            .parallelism(1)
-            .compression(new Compression("none", 0))
-            .stateDirectory(state.resolve(machine))
-            .writePolicy(policy)
-            .clock(clock);
-    for (Copy copy : copies) {
-      setup.copy(copy);
-    }
-    return setup.build();
+    return Site.setup(state.resolve(machine), clock, policy, List.of(copies));
   }
 
   private static Copy narrow(String name, ObjectStore store) {

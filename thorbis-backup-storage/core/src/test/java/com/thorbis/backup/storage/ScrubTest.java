@@ -15,7 +15,6 @@ import com.thorbis.backup.api.VerifyReport.Coverage;
 import com.thorbis.backup.api.VerifyReport.Damage;
 import com.thorbis.backup.api.VerifyRequest;
 import com.thorbis.backup.api.VerifyRequest.Budget;
-import com.thorbis.backup.spi.repository.Compression;
 import com.thorbis.backup.spi.repository.Copy;
 import com.thorbis.backup.spi.repository.RepositorySetup;
 import com.thorbis.backup.spi.repository.RunControl;
@@ -410,17 +409,11 @@ class ScrubTest {
   void copiesShareABudgetAndEachIsProvenByItself() throws IOException {
     MemoryObjectStore other = MemoryObjectStore.create(clock, 1000);
     RepositorySetup setup =
-        RepositorySetup.builder()
-            .copy(Copy.builder(disk).name("a").build())
-            .copy(Copy.builder(other).name("b").build())
-            .writePolicy(WritePolicy.ALL)
-            .recipient(TestRepository.RECIPIENT)
-            .acceptSingleKeyRisk(true)
-            .parallelism(1)
-            .compression(new Compression("none", 0))
-            .stateDirectory(state)
-            .clock(clock)
-            .build();
+        Site.setup(
+            state,
+            clock,
+            WritePolicy.ALL,
+            List.of(Copy.builder(disk).name("a").build(), Copy.builder(other).name("b").build()));
     TestRepository.FACTORY.init(setup);
     try (Site site = Site.open(setup, 1000, 1000)) {
       site.repository.register("orders", "postgres", TestRepository.CLUSTER);

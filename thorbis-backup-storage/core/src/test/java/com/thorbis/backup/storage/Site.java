@@ -11,11 +11,13 @@ import com.thorbis.backup.api.RetentionPlan;
 import com.thorbis.backup.api.VerifyReport;
 import com.thorbis.backup.api.VerifyRequest;
 import com.thorbis.backup.spi.repository.Compression;
+import com.thorbis.backup.spi.repository.Copy;
 import com.thorbis.backup.spi.repository.Repository;
 import com.thorbis.backup.spi.repository.RepositoryException;
 import com.thorbis.backup.spi.repository.RepositorySetup;
 import com.thorbis.backup.spi.repository.RunControl;
 import com.thorbis.backup.spi.repository.WalMarks;
+import com.thorbis.backup.spi.repository.WritePolicy;
 import com.thorbis.backup.spi.storage.ByteRange;
 import com.thorbis.backup.spi.storage.ListPage;
 import com.thorbis.backup.spi.storage.ObjectInfo;
@@ -87,6 +89,20 @@ final class Site implements AutoCloseable {
         .compression(new Compression("none", 0))
         .clock(clock)
         .build();
+  }
+
+  static RepositorySetup setup(Path state, Clock clock, WritePolicy policy, List<Copy> copies) {
+    RepositorySetup.Builder setup =
+        RepositorySetup.builder()
+            .recipient(TestRepository.RECIPIENT)
+            .acceptSingleKeyRisk(true)
+            .parallelism(1)
+            .compression(new Compression("none", 0))
+            .stateDirectory(state)
+            .writePolicy(policy)
+            .clock(clock);
+    copies.forEach(setup::copy);
+    return setup.build();
   }
 
   /** Opens what was initialised. */

@@ -65,6 +65,12 @@ class IncrementalIT {
     bench.close();
   }
 
+  private static Random random() {
+    long seed = Long.getLong("thorbis.seed", System.nanoTime());
+    System.out.println("IncrementalIT: -Dthorbis.seed=" + seed);
+    return new Random(seed);
+  }
+
   @ParameterizedTest
   @CsvSource({
     "15, true, replication, page-lsn",
@@ -76,9 +82,7 @@ class IncrementalIT {
   })
   void w22ARandomWorkloadIsRestoredAsAFullBackupIs(
       int major, boolean checksums, String reader, String detection) throws Exception {
-    long seed = Long.getLong("thorbis.seed", 1);
-    System.out.println("seed " + seed);
-    Random random = new Random(seed);
+    Random random = random();
     PostgresServer server = start(major, checksums);
     ThorbisBackup thorbis = bench.thorbis(server, reader);
     server.createTablespace("spare", folder.resolve("spare"));
@@ -121,9 +125,7 @@ class IncrementalIT {
   @CsvSource({"15, false, local, true", "17, true, sql, false", "17, true, replication, true"})
   void w22EveryPageIsWhatTheLogLeadsToAtTheEndOfEachIncremental(
       int major, boolean checksums, String reader, boolean underLoad) throws Exception {
-    long seed = Long.getLong("thorbis.seed", System.nanoTime());
-    System.out.println("IncrementalIT: -Dthorbis.seed=" + seed);
-    Random random = new Random(seed);
+    Random random = random();
     PostgresServer server = start(major, checksums);
     ThorbisBackup thorbis = bench.thorbis(server, reader);
     server.createTablespace("spare", folder.resolve("spare"));
