@@ -299,6 +299,11 @@ class IncrementalIT {
       }
       bytes.putShort(page + 10, (short) (bytes.getShort(page + 10) & ~3));
       bytes.putInt(page + 20, 0);
+      int special = bytes.getShort(page + 16) & 0xFFFF;
+      if (special == 8192 - 16) { // of a B-tree: that some items are known to be dead
+        int flags = page + special + 12;
+        bytes.putShort(flags, (short) (bytes.getShort(flags) & ~0x0040));
+      }
       for (int at = page + 24; at + 4 <= page + lower; at += 4) {
         int item = bytes.getInt(at);
         int tuple = item & 0x7FFF;
