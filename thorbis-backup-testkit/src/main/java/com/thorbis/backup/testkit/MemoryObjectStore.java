@@ -10,38 +10,59 @@ import com.thorbis.backup.spi.storage.ObjectSource;
 import com.thorbis.backup.spi.storage.ObjectStore;
 import com.thorbis.backup.spi.storage.ObjectUpload;
 import com.thorbis.backup.spi.storage.StorageException;
+import com.thorbis.backup.spi.storage.StorageTier;
+import com.thorbis.backup.spi.storage.StoreCapability;
+import com.thorbis.backup.spi.storage.WriteOptions;
 import java.io.ByteArrayInputStream;
 import java.io.ByteArrayOutputStream;
 import java.io.IOException;
 import java.io.InputStream;
 import java.io.OutputStream;
 import java.time.Clock;
+import java.time.Duration;
 import java.time.Instant;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Map;
 import java.util.Optional;
+import java.util.Set;
 import java.util.SortedMap;
 import java.util.TreeMap;
 import java.util.concurrent.ConcurrentSkipListMap;
 import java.util.function.UnaryOperator;
+import org.jspecify.annotations.Nullable;
 
 /**
  * A store in memory that keeps the whole contract, lets tests see and damage what it holds, and can
- * be copied at any moment. Safe for several threads.
+ * be copied at any moment. Locks are enforced, what was deleted can be brought back for ever, and
+ * what lies in the archive tier is readable {@link #THAW} after it was asked for. Safe for several
+ * threads.
  */
 public final class MemoryObjectStore implements ObjectStore {
-  private static final class Stored {
-    final byte[] content;
-    final Instant modifiedAt;
+  /** How long what was asked for takes to become readable. */
+  public static final Duration THAW = Duration.ofHours(4);
 
-    Stored(byte[] content, Instant modifiedAt) {
-      this.content = content;
-      this.modifiedAt = modifiedAt;
+  private record Stored(
+      byte[] content,
+      Instant modifiedAt,
+      WriteOptions options,
+      @Nullable Instant readableFrom,
+      @Nullable Instant readableTo) {
+    boolean readable(Instant now) {
+      return options.tier() != StorageTier.ARCHIVE
+          || (readableFrom != null
+              && readableTo != null
+              && !now.isBefore(readableFrom)
+              && now.isBefore(readableTo));
+    }
+
+    boolean locked(Instant now) {
+      return options.lockedUntil().isPresent() && now.isBefore(options.lockedUntil().get());
     }
   }
 
   private final ConcurrentSkipListMap<String, Stored> objects = new ConcurrentSkipListMap<>();
+  private final ConcurrentSkipListMap<String, Stored> deleted = new ConcurrentSkipListMap<>();
   private final Clock clock;
   private final int pageSize;
 
@@ -69,6 +90,7 @@ public final class MemoryObjectStore implements ObjectStore {
   public MemoryObjectStore copy(Clock clock) {
     MemoryObjectStore copy = new MemoryObjectStore(clock, pageSize);
     copy.objects.putAll(objects);
+    copy.deleted.putAll(deleted);
     return copy;
   }
 
@@ -104,11 +126,22 @@ public final class MemoryObjectStore implements ObjectStore {
         });
   }
 
+  /** Loses an object, past its lock and for good. */
+  public void lose(ObjectKey key) {
+    objects.remove(key.value());
+  }
+
   private void plant(ObjectKey key, UnaryOperator<byte[]> change) {
     Stored planted =
         objects.computeIfPresent(
             key.value(),
-            (k, stored) -> new Stored(change.apply(stored.content), stored.modifiedAt));
+            (k, stored) ->
+                new Stored(
+                    change.apply(stored.content),
+                    stored.modifiedAt,
+                    stored.options,
+                    stored.readableFrom,
+                    stored.readableTo));
     if (planted == null) {
       throw new IllegalArgumentException("No such object: " + key);
     }
@@ -120,7 +153,18 @@ public final class MemoryObjectStore implements ObjectStore {
   }
 
   @Override
+  public Set<StoreCapability> capabilities() {
+    return Set.of(StoreCapability.TIERS, StoreCapability.LOCK, StoreCapability.UNDELETE);
+  }
+
+  @Override
   public ObjectInfo put(ObjectKey key, ObjectSource content) throws IOException {
+    return put(key, content, WriteOptions.plain());
+  }
+
+  @Override
+  public ObjectInfo put(ObjectKey key, ObjectSource content, WriteOptions options)
+      throws IOException {
     if (objects.containsKey(key.value())) {
       throw new StorageException.AlreadyExists(key, null);
     }
@@ -135,7 +179,7 @@ public final class MemoryObjectStore implements ObjectStore {
             "Let the content stay as it is while it is written.",
             null);
       }
-      return publish(key, bytes);
+      return publish(key, bytes, options);
     } catch (StorageException e) {
       throw e;
     } catch (IOException e) {
@@ -153,8 +197,8 @@ public final class MemoryObjectStore implements ObjectStore {
         e);
   }
 
-  private ObjectInfo publish(ObjectKey key, byte[] bytes) throws IOException {
-    Stored stored = new Stored(bytes, clock.instant());
+  private ObjectInfo publish(ObjectKey key, byte[] bytes, WriteOptions options) throws IOException {
+    Stored stored = new Stored(bytes, clock.instant(), options, null, null);
     if (objects.putIfAbsent(key.value(), stored) != null) {
       throw new StorageException.AlreadyExists(key, null);
     }
@@ -163,19 +207,26 @@ public final class MemoryObjectStore implements ObjectStore {
 
   @Override
   public ObjectUpload startUpload(ObjectKey key) throws IOException {
+    return startUpload(key, WriteOptions.plain());
+  }
+
+  @Override
+  public ObjectUpload startUpload(ObjectKey key, WriteOptions options) throws IOException {
     if (objects.containsKey(key.value())) {
       throw new StorageException.AlreadyExists(key, null);
     }
-    return new Upload(key);
+    return new Upload(key, options);
   }
 
   private final class Upload implements ObjectUpload {
     private final ObjectKey key;
+    private final WriteOptions options;
     private final ByteArrayOutputStream body = new ByteArrayOutputStream();
     private boolean ended;
 
-    Upload(ObjectKey key) {
+    Upload(ObjectKey key, WriteOptions options) {
       this.key = key;
+      this.options = options;
     }
 
     @Override
@@ -189,7 +240,7 @@ public final class MemoryObjectStore implements ObjectStore {
         throw new IllegalStateException("The upload has ended: " + key);
       }
       ended = true;
-      return publish(key, body.toByteArray());
+      return publish(key, body.toByteArray(), options);
     }
 
     @Override
@@ -200,13 +251,13 @@ public final class MemoryObjectStore implements ObjectStore {
 
   @Override
   public ObjectRead get(ObjectKey key) throws IOException {
-    Stored stored = find(key);
+    Stored stored = readable(key);
     return new Read(info(key, stored), new ByteArrayInputStream(stored.content));
   }
 
   @Override
   public ObjectRead get(ObjectKey key, ByteRange range) throws IOException {
-    Stored stored = find(key);
+    Stored stored = readable(key);
     int from = (int) Math.min(range.offset(), stored.content.length);
     int length = (int) Math.min(range.length(), stored.content.length - from);
     return new Read(info(key, stored), new ByteArrayInputStream(stored.content, from, length));
@@ -225,6 +276,14 @@ public final class MemoryObjectStore implements ObjectStore {
     return stored;
   }
 
+  private Stored readable(ObjectKey key) throws StorageException {
+    Stored stored = find(key);
+    if (!stored.readable(clock.instant())) {
+      throw StorageException.offline(key, null);
+    }
+    return stored;
+  }
+
   @Override
   public Optional<ObjectInfo> head(ObjectKey key) {
     return Optional.ofNullable(objects.get(key.value())).map(stored -> info(key, stored));
@@ -232,6 +291,11 @@ public final class MemoryObjectStore implements ObjectStore {
 
   @Override
   public ListPage list(String prefix, Optional<String> after) {
+    return list(objects, prefix, after);
+  }
+
+  private ListPage list(
+      ConcurrentSkipListMap<String, Stored> objects, String prefix, Optional<String> after) {
     List<ObjectInfo> page = new ArrayList<>();
     boolean pastPrefix = after.isPresent() && after.get().compareTo(prefix) >= 0;
     SortedMap<String, Stored> tail =
@@ -249,8 +313,79 @@ public final class MemoryObjectStore implements ObjectStore {
   }
 
   @Override
-  public void delete(ObjectKey key) {
-    objects.remove(key.value());
+  public void delete(ObjectKey key) throws IOException {
+    Stored stored = objects.get(key.value());
+    if (stored == null) {
+      return;
+    }
+    if (stored.locked(clock.instant())) {
+      throw StorageException.locked(key, stored.options.lockedUntil().orElse(null), null);
+    }
+    if (objects.remove(key.value(), stored)) {
+      deleted.put(key.value(), stored);
+    }
+  }
+
+  @Override
+  public void extendLock(ObjectKey key, Instant until) throws IOException {
+    change(
+        key,
+        stored ->
+            stored.options.lockedUntil().filter(now -> !now.isBefore(until)).isPresent()
+                ? stored
+                : new Stored(
+                    stored.content,
+                    stored.modifiedAt,
+                    stored.options.lockedUntil(until),
+                    stored.readableFrom,
+                    stored.readableTo));
+  }
+
+  @Override
+  public void move(ObjectKey key, StorageTier tier) throws IOException {
+    readable(key); // a store reads what it moves
+    change(
+        key,
+        stored ->
+            new Stored(stored.content, stored.modifiedAt, stored.options.in(tier), null, null));
+  }
+
+  @Override
+  public void requestReadable(ObjectKey key, Duration keepFor) throws IOException {
+    Instant from = clock.instant().plus(THAW);
+    change(
+        key,
+        stored ->
+            stored.readableFrom != null || stored.options.tier() != StorageTier.ARCHIVE
+                ? stored
+                : new Stored(
+                    stored.content, stored.modifiedAt, stored.options, from, from.plus(keepFor)));
+  }
+
+  private void change(ObjectKey key, UnaryOperator<Stored> change) throws IOException {
+    if (objects.computeIfPresent(key.value(), (k, stored) -> change.apply(stored)) == null) {
+      throw new StorageException.NotFound(key, null);
+    }
+  }
+
+  @Override
+  public ListPage listDeleted(String prefix, Optional<String> after) {
+    return list(deleted, prefix, after);
+  }
+
+  @Override
+  public void undelete(ObjectKey key) throws IOException {
+    Stored stored = deleted.get(key.value());
+    if (objects.containsKey(key.value())) {
+      throw new StorageException.AlreadyExists(key, null);
+    }
+    if (stored == null) {
+      throw new StorageException.NotFound(key, null);
+    }
+    if (objects.putIfAbsent(key.value(), stored) != null) {
+      throw new StorageException.AlreadyExists(key, null);
+    }
+    deleted.remove(key.value(), stored);
   }
 
   @Override
@@ -261,7 +396,10 @@ public final class MemoryObjectStore implements ObjectStore {
   @Override
   public void close() {}
 
-  private static ObjectInfo info(ObjectKey key, Stored stored) {
-    return ObjectInfo.of(key, stored.content.length, stored.modifiedAt);
+  private ObjectInfo info(ObjectKey key, Stored stored) {
+    ObjectInfo info =
+        ObjectInfo.of(key, stored.content.length, stored.modifiedAt)
+            .in(stored.options.tier(), stored.readable(clock.instant()));
+    return stored.options.lockedUntil().map(info::lockedUntil).orElse(info);
   }
 }

@@ -15,12 +15,17 @@ import com.thorbis.backup.spi.storage.ObjectSource;
 import com.thorbis.backup.spi.storage.ObjectStore;
 import com.thorbis.backup.spi.storage.ObjectUpload;
 import com.thorbis.backup.spi.storage.StorageException;
+import com.thorbis.backup.spi.storage.StorageTier;
+import com.thorbis.backup.spi.storage.StoreCapability;
+import com.thorbis.backup.spi.storage.WriteOptions;
 import java.io.ByteArrayInputStream;
 import java.io.FilterInputStream;
 import java.io.IOException;
 import java.io.InputStream;
 import java.io.OutputStream;
+import java.time.Duration;
 import java.time.Instant;
+import java.time.temporal.ChronoUnit;
 import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.Collections;
@@ -509,6 +514,159 @@ public abstract class ObjectStoreContract {
 
     assertThat(pages).isGreaterThan(2);
     assertThat(listed).isEqualTo(sorted(keys));
+  }
+
+  @Test
+  void manyAreDeletedAtOnce() throws IOException {
+    List<ObjectKey> keys = new ArrayList<>();
+    for (int i = 0; i < 25; i++) {
+      keys.add(new ObjectKey("many/" + i));
+      if (i != 7) { // one that is not there is no error
+        store.put(keys.get(i), ObjectSource.of(content(i)));
+      }
+    }
+    store.put(KEY, ObjectSource.of(content(1)));
+    assertThat(store.deleteAll(keys)).isEmpty();
+    assertThat(listed("")).containsExactly(KEY.value());
+    assertThat(store.deleteAll(List.of())).isEmpty();
+  }
+
+  @Test
+  void whatTheStoreCannotKeepIsRefusedAndNotWritten() throws IOException {
+    WriteOptions locked = WriteOptions.plain().lockedUntil(soon());
+    if (!offers(StoreCapability.LOCK)) {
+      assertUnsupported(() -> store.put(KEY, ObjectSource.of(content(1)), locked));
+      assertUnsupported(() -> store.startUpload(KEY, locked).close());
+      assertUnsupported(() -> store.extendLock(KEY, soon()));
+    }
+    if (!offers(StoreCapability.TIERS)) {
+      WriteOptions warm = WriteOptions.plain().in(StorageTier.WARM);
+      assertUnsupported(() -> store.put(KEY, ObjectSource.of(content(1)), warm));
+      assertUnsupported(() -> store.startUpload(KEY, warm).close());
+      assertUnsupported(() -> store.move(KEY, StorageTier.WARM));
+      assertUnsupported(() -> store.requestReadable(KEY, Duration.ofDays(1)));
+    }
+    if (!offers(StoreCapability.UNDELETE)) {
+      assertUnsupported(() -> store.listDeleted("", Optional.empty()));
+      assertUnsupported(() -> store.undelete(KEY));
+    }
+    if (!offers(StoreCapability.STALE_UPLOADS)) {
+      assertUnsupported(() -> store.discardStaleUploads("", Instant.now()));
+    }
+    assertAbsent(KEY);
+    store.put(KEY, ObjectSource.of(content(2)), WriteOptions.plain());
+    assertThat(read(KEY)).isEqualTo(content(2));
+  }
+
+  @Test
+  void aLockHoldsAndGrowsOnly() throws IOException {
+    if (!offers(StoreCapability.LOCK)) {
+      return; // refused: see whatTheStoreCannotKeepIsRefusedAndNotWritten
+    }
+    Instant until = soon();
+    ObjectKey uploaded = new ObjectKey("some/uploaded");
+    store.put(KEY, ObjectSource.of(content(10)), WriteOptions.plain().lockedUntil(until));
+    try (ObjectUpload upload =
+        store.startUpload(uploaded, WriteOptions.plain().lockedUntil(until))) {
+      upload.body().write(content(20));
+      upload.commit();
+    }
+    for (ObjectKey key : List.of(KEY, uploaded)) {
+      assertThat(store.head(key).orElseThrow().lockedUntil()).hasValue(until);
+      assertKept(key);
+
+      store.extendLock(key, until.plusSeconds(60));
+      assertThat(store.head(key).orElseThrow().lockedUntil()).hasValue(until.plusSeconds(60));
+      store.extendLock(key, until);
+      assertThat(store.head(key).orElseThrow().lockedUntil()).hasValue(until.plusSeconds(60));
+      assertKept(key);
+    }
+    ObjectKey later = new ObjectKey("some/later");
+    store.put(later, ObjectSource.of(content(3)));
+    store.extendLock(later, until);
+    assertKept(later);
+    assertThatThrownBy(() -> store.extendLock(new ObjectKey("never/was"), until))
+        .isInstanceOf(StorageException.NotFound.class);
+  }
+
+  /** Neither deleting nor writing changes it. */
+  private void assertKept(ObjectKey key) throws IOException {
+    byte[] before = read(key);
+    assertLocked(() -> store.delete(key));
+    assertThat(store.deleteAll(List.of(key))).containsOnlyKeys(key);
+    assertThatThrownBy(() -> store.put(key, ObjectSource.of(content(5))))
+        .isInstanceOf(StorageException.AlreadyExists.class);
+    assertThat(read(key)).isEqualTo(before);
+  }
+
+  private static void assertLocked(ThrowingCallable call) {
+    assertThatThrownBy(call)
+        .isInstanceOfSatisfying(
+            StorageException.class, e -> assertThat(e.code()).isEqualTo("storage.locked"));
+  }
+
+  @Test
+  void anObjectIsKeptInTheTierThatWasAskedFor() throws IOException {
+    if (!offers(StoreCapability.TIERS)) {
+      return; // refused: see whatTheStoreCannotKeepIsRefusedAndNotWritten
+    }
+    byte[] content = content(1000);
+    for (StorageTier tier : List.of(StorageTier.HOT, StorageTier.WARM)) {
+      ObjectKey put = new ObjectKey("put/" + tier);
+      ObjectKey uploaded = new ObjectKey("uploaded/" + tier);
+      store.put(put, ObjectSource.of(content), WriteOptions.plain().in(tier));
+      try (ObjectUpload upload = store.startUpload(uploaded, WriteOptions.plain().in(tier))) {
+        upload.body().write(content);
+        upload.commit();
+      }
+      for (ObjectKey key : List.of(put, uploaded)) {
+        assertThat(store.head(key).orElseThrow().tier()).isEqualTo(tier);
+        assertThat(store.head(key).orElseThrow().readable()).isTrue();
+        assertThat(read(key)).isEqualTo(content);
+      }
+    }
+    ObjectKey moved = new ObjectKey("put/" + StorageTier.HOT);
+    store.move(moved, StorageTier.WARM);
+    assertThat(store.head(moved).orElseThrow().tier()).isEqualTo(StorageTier.WARM);
+    assertThat(read(moved)).isEqualTo(content);
+    assertThatThrownBy(() -> store.move(new ObjectKey("never/was"), StorageTier.WARM))
+        .isInstanceOf(StorageException.NotFound.class);
+  }
+
+  @Test
+  void whatWasDeletedComesBack() throws IOException {
+    if (!offers(StoreCapability.UNDELETE)) {
+      return; // refused: see whatTheStoreCannotKeepIsRefusedAndNotWritten
+    }
+    ObjectKey kept = new ObjectKey("some/kept");
+    store.put(KEY, ObjectSource.of(content(10)));
+    store.put(kept, ObjectSource.of(content(20)));
+    store.delete(KEY);
+    assertThat(keys(store.listDeleted("", Optional.empty()))).containsExactly(KEY.value());
+    assertThat(keys(store.listDeleted("other/", Optional.empty()))).isEmpty();
+
+    store.undelete(KEY);
+    assertThat(read(KEY)).isEqualTo(content(10));
+    assertThat(keys(store.listDeleted("", Optional.empty()))).isEmpty();
+    assertThatThrownBy(() -> store.undelete(KEY))
+        .isInstanceOf(StorageException.AlreadyExists.class);
+    assertThatThrownBy(() -> store.undelete(new ObjectKey("never/was")))
+        .isInstanceOf(StorageException.NotFound.class);
+  }
+
+  private boolean offers(StoreCapability capability) throws IOException {
+    return store.capabilities().contains(capability);
+  }
+
+  /** A time to which stores need not round, by the store's clock. */
+  private Instant soon() throws IOException {
+    return store.now().plusSeconds(3600).truncatedTo(ChronoUnit.SECONDS);
+  }
+
+  private static void assertUnsupported(ThrowingCallable call) {
+    assertThatThrownBy(call)
+        .isInstanceOfSatisfying(
+            StorageException.class, e -> assertThat(e.code()).isEqualTo("storage.unsupported"));
   }
 
   private ObjectInfo upload(ObjectKey key, byte[] content) throws IOException {

@@ -1,8 +1,13 @@
 package com.thorbis.backup.spi.storage;
 
 import java.io.IOException;
+import java.time.Duration;
 import java.time.Instant;
+import java.util.Collection;
+import java.util.LinkedHashMap;
+import java.util.Map;
 import java.util.Optional;
+import java.util.Set;
 import java.util.UUID;
 
 /**
@@ -13,6 +18,11 @@ import java.util.UUID;
 public interface ObjectStore extends AutoCloseable {
   /** A name for messages, without secrets. */
   String describe();
+
+  /** What it offers beyond reading and writing. Asks nobody, once it is open. */
+  default Set<StoreCapability> capabilities() throws IOException {
+    return Set.of();
+  }
 
   /**
    * Makes the place itself, such as a folder, if it is missing and this store can. Only creating a
@@ -29,8 +39,30 @@ public interface ObjectStore extends AutoCloseable {
    */
   ObjectInfo put(ObjectKey key, ObjectSource content) throws IOException;
 
+  /**
+   * Writes an object if its key is free, to be kept as asked for from its first moment.
+   *
+   * @throws StorageException as without options; {@code storage.unsupported} if the store cannot
+   *     keep it so
+   */
+  default ObjectInfo put(ObjectKey key, ObjectSource content, WriteOptions options)
+      throws IOException {
+    if (!options.equals(WriteOptions.plain())) {
+      throw StorageException.unsupported(this, "keep an object " + options, key.value());
+    }
+    return put(key, content);
+  }
+
   /** Starts a write of unknown length to a free key; a taken key is reported here or at commit. */
   ObjectUpload startUpload(ObjectKey key) throws IOException;
+
+  /** Starts a write of unknown length of an object that is to be kept as asked for. */
+  default ObjectUpload startUpload(ObjectKey key, WriteOptions options) throws IOException {
+    if (!options.equals(WriteOptions.plain())) {
+      throw StorageException.unsupported(this, "keep an object " + options, key.value());
+    }
+    return startUpload(key);
+  }
 
   /**
    * Reads a whole object.
@@ -59,8 +91,83 @@ public interface ObjectStore extends AutoCloseable {
    */
   ListPage list(String prefix, Optional<String> after) throws IOException;
 
-  /** Removes an object. One that is not there is no error. */
+  /**
+   * Removes an object. One that is not there is no error.
+   *
+   * @throws StorageException {@code storage.locked} if its lock has not ended
+   */
   void delete(ObjectKey key) throws IOException;
+
+  /**
+   * Removes objects with as few requests as the store allows.
+   *
+   * @return those that were not removed, or may not have been, each with the reason
+   */
+  default Map<ObjectKey, StorageException> deleteAll(Collection<ObjectKey> keys)
+      throws IOException {
+    Map<ObjectKey, StorageException> failed = new LinkedHashMap<>();
+    for (ObjectKey key : keys) {
+      try {
+        delete(key);
+      } catch (StorageException e) {
+        failed.put(key, e);
+      }
+    }
+    return failed;
+  }
+
+  /**
+   * Locks an object for longer, never for shorter: a time before the end of its lock changes
+   * nothing. {@link StoreCapability#LOCK}.
+   *
+   * @param until by the store's clock
+   */
+  default void extendLock(ObjectKey key, Instant until) throws IOException {
+    throw StorageException.unsupported(this, "lock an object", key.value());
+  }
+
+  /** Moves an object to another tier. {@link StoreCapability#TIERS}. */
+  default void move(ObjectKey key, StorageTier tier) throws IOException {
+    throw StorageException.unsupported(this, "move an object to tier " + tier, key.value());
+  }
+
+  /**
+   * Asks for an object that cannot be read at once, and does not wait; {@link ObjectInfo#readable}
+   * tells when it can. Asking again changes nothing. {@link StoreCapability#TIERS}.
+   *
+   * @param keepFor how long it shall stay readable, at least, in whole days
+   */
+  default void requestReadable(ObjectKey key, Duration keepFor) throws IOException {
+    throw StorageException.unsupported(this, "bring back an object", key.value());
+  }
+
+  /**
+   * Lists keys, in key order, of objects that were deleted and can be brought back, with the facts
+   * they had. {@link StoreCapability#UNDELETE}.
+   */
+  default ListPage listDeleted(String prefix, Optional<String> after) throws IOException {
+    throw StorageException.unsupported(this, "list what was deleted", prefix);
+  }
+
+  /**
+   * Brings back what was deleted last under a key that is free. {@link StoreCapability#UNDELETE}.
+   *
+   * @throws StorageException.NotFound if nothing can be brought back
+   * @throws StorageException.AlreadyExists if the key is taken
+   */
+  default void undelete(ObjectKey key) throws IOException {
+    throw StorageException.unsupported(this, "bring back what was deleted", key.value());
+  }
+
+  /**
+   * Discards uploads below {@code prefix} that began before a time by the store's clock and were
+   * not ended. {@link StoreCapability#STALE_UPLOADS}.
+   *
+   * @return how many
+   */
+  default int discardStaleUploads(String prefix, Instant before) throws IOException {
+    throw StorageException.unsupported(this, "find uploads that nobody ended", prefix);
+  }
 
   /**
    * The time by the clock that {@link ObjectInfo#modifiedAt} comes from. Without another way, a

@@ -3,6 +3,7 @@ package com.thorbis.backup.spi.storage;
 import com.thorbis.backup.api.ClassifiedFailure;
 import com.thorbis.backup.api.FailureKind;
 import java.io.IOException;
+import java.time.Instant;
 import java.util.Map;
 import org.jspecify.annotations.Nullable;
 
@@ -32,6 +33,44 @@ public class StorageException extends IOException implements ClassifiedFailure {
     this.kind = kind;
     this.object = object;
     this.remedy = remedy;
+  }
+
+  /** The store has no such thing. Nothing was done. */
+  public static StorageException unsupported(ObjectStore store, String what, String object) {
+    return new StorageException(
+        "storage.unsupported",
+        FailureKind.CONFIGURATION,
+        store.describe() + " cannot " + what,
+        object,
+        "Do without it, or use a store that offers it.",
+        null);
+  }
+
+  /**
+   * An object cannot be removed or replaced before its lock ends. Nothing was done.
+   *
+   * @param until when that is, as far as the store told
+   */
+  public static StorageException locked(
+      ObjectKey key, @Nullable Instant until, @Nullable Throwable cause) {
+    return new StorageException(
+        "storage.locked",
+        FailureKind.REFUSED,
+        key + " is locked" + (until == null ? "" : " until " + until),
+        key.value(),
+        "Wait until its lock ends.",
+        cause);
+  }
+
+  /** An object lies in a tier that cannot be read at once. */
+  public static StorageException offline(ObjectKey key, @Nullable Throwable cause) {
+    return new StorageException(
+        "storage.offline",
+        FailureKind.TRANSIENT,
+        key + " lies in an archive tier and was not brought back yet",
+        key.value(),
+        "Ask for it, and try again when it can be read.",
+        cause);
   }
 
   @Override

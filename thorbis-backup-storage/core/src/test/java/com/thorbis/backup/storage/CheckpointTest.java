@@ -64,7 +64,9 @@ class CheckpointTest {
     try (Site verifying = Site.open(whole, state.resolve("verifying"), clock)) {
       assertThat(verifying.verify().damaged()).isEmpty();
     }
-    checkpoints().forEach(key -> store.delete(new ObjectKey(key)));
+    for (String key : checkpoints()) {
+      store.delete(new ObjectKey(key));
+    }
     try (Site walked = Site.open(store, state.resolve("walked"), clock)) {
       assertSame(walked.services.log().catalog(), written);
       assertThat(walked.services.log().hash(1)).isPresent();

@@ -428,7 +428,7 @@ class CopyPruneTest {
 
   private Site createOther(WritePolicy policy, MemoryObjectStore... stores) throws IOException {
     for (MemoryObjectStore store : stores) {
-      store.contents().keySet().forEach(key -> store.delete(new ObjectKey(key)));
+      store.contents().keySet().forEach(key -> store.lose(new ObjectKey(key)));
     }
     return create(setup("other", policy, stores));
   }

@@ -621,7 +621,7 @@ class CopyRetentionTest {
 
   private Site createOther(WritePolicy policy, Copy... copies) throws IOException {
     for (MemoryObjectStore store : List.of(diskA, diskB)) {
-      store.contents().keySet().forEach(key -> store.delete(new ObjectKey(key)));
+      store.contents().keySet().forEach(key -> store.lose(new ObjectKey(key)));
     }
     truth.clear();
     return create(setup("other" + clock.instant() + policy, policy, copies));

@@ -164,7 +164,7 @@ class KnownFailuresTest {
   void r19PacksExplainThemselvesWithoutAnyManifest() throws IOException {
     TestWorld world = Scenario.named("verify-data").world(states);
     List<String> manifests = named(world, "manifests/");
-    manifests.forEach(name -> world.disk.delete(new ObjectKey(name)));
+    manifests.forEach(name -> world.disk.lose(new ObjectKey(name)));
     assertThat(damaged(world)).isEqualTo(manifests);
     for (String pack : named(world, "packs/")) {
       ObjectKey key = new ObjectKey(pack);
@@ -183,7 +183,7 @@ class KnownFailuresTest {
     Set<String> log = new TreeSet<>(second.contents().keySet());
     log.removeIf(name -> !name.matches("wal/.*/[0-9A-F]{24}(\\.0+)?"));
     assertThat(log).hasSize(2);
-    log.forEach(name -> second.delete(new ObjectKey(name)));
+    log.forEach(name -> second.lose(new ObjectKey(name)));
     try (TestClient client = world.client(world.disks)) {
       client.heal();
       assertThat(client.problems).isEmpty();

@@ -578,7 +578,7 @@ class ResumeTest {
             @Override
             synchronized void before(String call) {
               if (calls.incrementAndGet() == when) {
-                left.forEach(pack -> disk.delete(new ObjectKey(pack)));
+                left.forEach(pack -> disk.lose(new ObjectKey(pack)));
               }
               if (calls.get() >= when) {
                 looks.add(call.replaceFirst("^[a-z]+ ", ""));

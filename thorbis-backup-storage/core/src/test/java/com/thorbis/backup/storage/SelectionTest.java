@@ -107,7 +107,7 @@ class SelectionTest {
       for (int number = FIRST; number <= commits; number++) {
         checkpoints.put(number, store.content(ObjectNames.checkpoint(number)));
       }
-      checkpoints.keySet().forEach(number -> store.delete(ObjectNames.checkpoint(number)));
+      checkpoints.keySet().forEach(number -> store.lose(ObjectNames.checkpoint(number)));
       for (int number = 1; number <= commits; number++) {
         after.put(number, site.services.log().upTo(number).catalog());
       }

@@ -123,9 +123,7 @@ class StructuralDamageTest {
         disk.contents().keySet().stream().filter(name -> name.startsWith("commits/")).toList();
     for (int kept = 0; kept < commits.size(); kept++) {
       TestWorld earlier = world.copy();
-      commits
-          .subList(kept, commits.size())
-          .forEach(name -> earlier.disk.delete(new ObjectKey(name)));
+      commits.subList(kept, commits.size()).forEach(name -> earlier.disk.lose(new ObjectKey(name)));
       try (TestClient knowing = client.successor(earlier.disk)) {
         knowing.open();
         throw new AssertionError("Not noticed with " + kept + " commits");
