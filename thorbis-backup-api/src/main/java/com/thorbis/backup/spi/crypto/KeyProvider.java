@@ -31,6 +31,15 @@ public interface KeyProvider extends AutoCloseable {
    */
   DataKey unwrap(WrappedKey wrapped, KeyContext context) throws IOException;
 
+  /**
+   * Whether its key can be used, and will be. Asks the service, where there is one.
+   *
+   * @throws KeyException if there is no such key, or the service cannot be asked or does not tell
+   */
+  default KeyState state() throws IOException {
+    return new KeyState.Usable();
+  }
+
   /** Erases what it holds. */
   @Override
   void close() throws IOException;

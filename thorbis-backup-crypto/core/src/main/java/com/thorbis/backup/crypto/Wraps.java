@@ -10,7 +10,6 @@ import java.nio.ByteBuffer;
 import java.nio.charset.StandardCharsets;
 import java.security.SecureRandom;
 import java.util.Arrays;
-import java.util.Map;
 
 /**
  * Wraps keys under a symmetric key, in the form of a sealed stream: a salt gives every wrap its own
@@ -92,10 +91,7 @@ final class Wraps {
     put(out, LABEL);
     put(out, scheme);
     put(out, keyId);
-    for (Map.Entry<String, String> fact : context.facts().entrySet()) {
-      put(out, fact.getKey());
-      put(out, fact.getValue());
-    }
+    out.writeBytes(context.encoded());
     return out.toByteArray();
   }
 

@@ -11,6 +11,7 @@ import com.thorbis.backup.crypto.PassphraseKeyProvider;
 import com.thorbis.backup.crypto.RecoveryKeyProvider;
 import com.thorbis.backup.spi.crypto.KeyException;
 import com.thorbis.backup.spi.crypto.KeyProvider;
+import com.thorbis.backup.spi.crypto.KeyState;
 import com.thorbis.backup.spi.crypto.WrappedKey;
 import com.thorbis.backup.spi.repository.Copy;
 import com.thorbis.backup.spi.repository.RepositoryException;
@@ -27,6 +28,7 @@ import com.thorbis.backup.storage.internal.format.ObjectNames;
 import com.thorbis.backup.storage.internal.format.Outcomes;
 import com.thorbis.backup.storage.internal.format.SealedObjects;
 import java.io.IOException;
+import java.io.InterruptedIOException;
 import java.security.SecureRandom;
 import java.util.ArrayList;
 import java.util.HashMap;
@@ -181,7 +183,8 @@ public final class KeyRing implements SealedObjects.Keys, AutoCloseable {
     return items;
   }
 
-  private static CheckItem check(KeyProvider recipient, KeySlot place, List<WrappedKey> wraps) {
+  private static CheckItem check(KeyProvider recipient, KeySlot place, List<WrappedKey> wraps)
+      throws IOException {
     if (!recipient.canUnwrap()) {
       boolean there = wraps.stream().anyMatch(wrapped -> serves(recipient, wrapped));
       return new CheckItem(
@@ -191,18 +194,61 @@ public final class KeyRing implements SealedObjects.Keys, AutoCloseable {
               + (there ? " is kept elsewhere: not tried" : " is no recipient of this repository"),
           there ? "" : "Name the recipients that it was created with.");
     }
+    CheckItem opens = opens(recipient, place, wraps);
+    KeyState state;
+    try {
+      state = recipient.state();
+    } catch (KeyException e) {
+      return opens.outcome() == Outcome.OK
+          ? new CheckItem(
+              "repository.key",
+              Outcome.WARN,
+              opens.message() + ", but whether it will be destroyed is unknown: " + e.getMessage(),
+              e.remedy())
+          : opens;
+    }
+    if (state instanceof KeyState.PendingDeletion pending) {
+      return new CheckItem(
+          "repository.key",
+          Outcome.FAIL,
+          recipient.describe()
+              + " is scheduled for destruction"
+              + pending.at().map(at -> " at " + at).orElse("")
+              + ": after that it opens nothing any more",
+          "Call the destruction off at its service, or give the repository another recipient while"
+              + " one still opens it.");
+    }
+    if (state instanceof KeyState.Disabled disabled) {
+      return new CheckItem(
+          "repository.key",
+          Outcome.FAIL,
+          recipient.describe() + " cannot be used: " + disabled.reason(),
+          "Enable it again at its service.");
+    }
+    return opens;
+  }
+
+  private static CheckItem opens(KeyProvider recipient, KeySlot place, List<WrappedKey> wraps)
+      throws InterruptedIOException {
     try (EpochKey opened = KeySlots.open(place, wraps, List.of(recipient))) {
       return new CheckItem(
           "repository.key",
           Outcome.OK,
           recipient.describe() + " opens epoch " + opened.slot().epoch(),
           "");
+    } catch (InterruptedIOException e) {
+      throw e;
     } catch (IOException e) {
+      boolean unknown = e instanceof KeyException key && key.kind() == FailureKind.TRANSIENT;
       return new CheckItem(
           "repository.key",
           Outcome.FAIL,
-          recipient.describe() + " does not open the repository: " + e.getMessage(),
-          "Bring the key back while another recipient still opens it.");
+          recipient.describe()
+              + (unknown ? " could not be asked: " : " does not open the repository: ")
+              + e.getMessage(),
+          unknown
+              ? ((KeyException) e).remedy()
+              : "Bring the key back while another recipient still opens it.");
     }
   }
 
