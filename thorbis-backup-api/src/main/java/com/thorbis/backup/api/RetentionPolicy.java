@@ -10,6 +10,7 @@ import java.time.Duration;
 import java.time.Instant;
 import java.time.ZoneId;
 import java.time.temporal.ChronoUnit;
+import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.EnumMap;
 import java.util.HexFormat;
@@ -306,23 +307,47 @@ public final class RetentionPolicy {
         .build();
   }
 
+  /**
+   * How old the oldest backup gets that it keeps, if one is taken in every period; empty if it
+   * keeps everything. What a minimum or a hold keeps longer does not count.
+   */
+  public Optional<Duration> horizon() {
+    if (isEmpty()) {
+      return Optional.empty();
+    }
+    Duration longest = pitr().orElse(Duration.ZERO);
+    for (Frequency frequency : Frequency.values()) {
+      Rule rule = rule(frequency);
+      List<Duration> reaches = new ArrayList<>();
+      reaches.add(frequency.unit.getDuration().multipliedBy(rule.count()));
+      rule.window()
+          .ifPresent(part -> reaches.add(part.unit().getDuration().multipliedBy(part.amount())));
+      for (Duration reach : reaches) {
+        longest = reach.compareTo(longest) > 0 ? reach : longest;
+      }
+    }
+    return Optional.of(longest);
+  }
+
   /** How often a backup is to be had of the past. From fine to coarse. */
   public enum Frequency {
     /** Hours of the zone. The hour that a change of clocks repeats counts twice. */
-    HOURLY("hourly"),
+    HOURLY("hourly", ChronoUnit.HOURS),
     /** Days of the zone. */
-    DAILY("daily"),
+    DAILY("daily", ChronoUnit.DAYS),
     /** ISO weeks: from Monday; the week of 1 January may belong to the year before. */
-    WEEKLY("weekly"),
+    WEEKLY("weekly", ChronoUnit.WEEKS),
     /** Months of the calendar. */
-    MONTHLY("monthly"),
+    MONTHLY("monthly", ChronoUnit.MONTHS),
     /** Years of the calendar. */
-    YEARLY("yearly");
+    YEARLY("yearly", ChronoUnit.YEARS);
 
     private final String label;
+    private final ChronoUnit unit;
 
-    Frequency(String label) {
+    Frequency(String label, ChronoUnit unit) {
       this.label = label;
+      this.unit = unit;
     }
 
     /** The name in configurations, reasons and digests; never changes. */

@@ -23,6 +23,7 @@ import com.thorbis.backup.spi.repository.WalArchive;
 import com.thorbis.backup.spi.repository.WritePolicy;
 import com.thorbis.backup.spi.storage.ObjectStore;
 import com.thorbis.backup.spi.storage.ObjectStoreFactory;
+import com.thorbis.backup.spi.storage.StorageTier;
 import java.io.IOException;
 import java.io.InputStream;
 import java.net.URI;
@@ -31,6 +32,7 @@ import java.nio.file.Files;
 import java.nio.file.Path;
 import java.nio.file.attribute.PosixFilePermissions;
 import java.time.Clock;
+import java.time.Duration;
 import java.time.Instant;
 import java.util.ArrayList;
 import java.util.LinkedHashMap;
@@ -219,6 +221,14 @@ public final class ThorbisBackup implements AutoCloseable {
   /** Looks whether each copy can be asked and is what it should be. Changes nothing. */
   public List<CheckItem> checkCopies() {
     return call(() -> repository().checkCopies());
+  }
+
+  /**
+   * Tries, on small objects below {@code probe/}, what the store of each copy enforces. Where
+   * objects are locked, one of them stays for some minutes.
+   */
+  public List<CheckItem> probeCopies() {
+    return call(() -> repository().probeCopies());
   }
 
   /** Looks whether each recipient still opens the repository's key. Changes nothing. */
@@ -643,7 +653,7 @@ public final class ThorbisBackup implements AutoCloseable {
   private record Opener(
       ProviderLoader loader, Clock clock, Path stateDirectory, List<AutoCloseable> owned) {
     private static final List<String> FACTS =
-        List.of("medium", "domain", "location", "offsite", "immutable");
+        List.of("medium", "domain", "location", "offsite", "immutable", "tier", "lock");
 
     /**
      * Opens a copy.
@@ -668,8 +678,26 @@ public final class ThorbisBackup implements AutoCloseable {
       facts.find("location").ifPresent(copy::location);
       copy.offsite(facts.flag("offsite", false));
       copy.immutable(facts.flag("immutable", false));
+      facts.find("tier").ifPresent(tier -> copy.tier(tier(tier, location)));
+      if (facts.find("lock").isPresent()) {
+        copy.lock(facts.duration("lock", Duration.ZERO));
+      }
       retention.ifPresent(copy::retention);
       return copy.build();
+    }
+
+    private static StorageTier tier(String tier, URI location) {
+      for (StorageTier one : StorageTier.values()) {
+        if (one.label().equals(tier)) {
+          return one;
+        }
+      }
+      throw BackupException.of(
+              "configuration.invalid",
+              FailureKind.CONFIGURATION,
+              "copy " + location + ": tier: there is no \"" + tier + "\"")
+          .remedy("Write hot, warm, cold or archive.")
+          .build();
     }
 
     private ObjectStore store(URI location, Map<String, ?> values, boolean spare) {

@@ -65,6 +65,7 @@ final class CheckCommand extends Job {
     boolean open = repository(backup, found);
     if (open) {
       add("repository.copy", backup::checkCopies, found);
+      add("repository.store", backup::probeCopies, found);
       add("repository.key", backup::checkKeys, found);
     }
     for (String name : chosen(backup)) {

@@ -7,6 +7,7 @@ import com.thorbis.backup.api.RetentionPolicy;
 import com.thorbis.backup.api.ThorbisBackup;
 import com.thorbis.backup.spi.repository.Compression;
 import com.thorbis.backup.spi.repository.WritePolicy;
+import com.thorbis.backup.spi.storage.StorageTier;
 import java.io.IOException;
 import java.io.InputStream;
 import java.net.URI;
@@ -58,6 +59,8 @@ record Config(
   static final String RECOVERY = "recovery";
 
   private static final int MAX_FILE = 1 << 20;
+  private static final List<String> TIERS =
+      Arrays.stream(StorageTier.values()).map(StorageTier::label).toList();
   private static final List<String> POLICY =
       List.of(
           "hourly",
@@ -225,6 +228,10 @@ record Config(
     for (String fact : List.of("medium", "domain", "location")) {
       section.find(fact).ifPresent(value -> settings.put(fact, value));
     }
+    if (section.has("tier")) {
+      settings.put("tier", section.choice("tier", "hot", TIERS));
+    }
+    section.duration("lock").ifPresent(lock -> settings.put("lock", lock.toString()));
     for (String fact : List.of("offsite", "immutable")) {
       if (section.has(fact)) {
         settings.put(fact, section.flag(fact, false));

@@ -1,12 +1,19 @@
 package com.thorbis.backup.spi.repository;
 
+import com.thorbis.backup.api.BackupException;
+import com.thorbis.backup.api.FailureKind;
 import com.thorbis.backup.api.RetentionPolicy;
 import com.thorbis.backup.spi.storage.ObjectStore;
+import com.thorbis.backup.spi.storage.StorageTier;
+import java.time.Duration;
 import java.util.Optional;
 import org.jspecify.annotations.Nullable;
 
 /** One place that holds a repository, and what its owner says of that place. */
 public final class Copy {
+  private static final Duration LEAST_LOCK = Duration.ofDays(1);
+  private static final Duration MOST_LOCK = Duration.ofDays(36_500);
+
   private final ObjectStore store;
   private final String name;
   private final @Nullable String medium;
@@ -15,6 +22,8 @@ public final class Copy {
   private final boolean offsite;
   private final boolean immutable;
   private final @Nullable RetentionPolicy retention;
+  private final StorageTier tier;
+  private final @Nullable Duration lock;
 
   private Copy(Builder builder) {
     this.store = builder.store;
@@ -25,6 +34,8 @@ public final class Copy {
     this.offsite = builder.offsite;
     this.immutable = builder.immutable;
     this.retention = builder.retention;
+    this.tier = builder.tier;
+    this.lock = builder.lock;
   }
 
   /** A store of which nothing more is said. */
@@ -80,6 +91,27 @@ public final class Copy {
     return Optional.ofNullable(retention);
   }
 
+  /** Where it keeps packs and log; what a restore needs first is always hot. */
+  public StorageTier tier() {
+    return tier;
+  }
+
+  /** For how long after it was written or last needed nothing can be removed there; may be none. */
+  public Optional<Duration> lock() {
+    return Optional.ofNullable(lock);
+  }
+
+  /** The same copy, reached through another store. */
+  public Copy through(ObjectStore other) {
+    Builder copy = new Builder(other).name(name).offsite(offsite).immutable(immutable).tier(tier);
+    copy.medium = medium;
+    copy.domain = domain;
+    copy.location = location;
+    copy.retention = retention;
+    copy.lock = lock;
+    return copy.build();
+  }
+
   @Override
   public String toString() {
     return name;
@@ -95,6 +127,8 @@ public final class Copy {
     private boolean offsite;
     private boolean immutable;
     private @Nullable RetentionPolicy retention;
+    private StorageTier tier = StorageTier.HOT;
+    private @Nullable Duration lock;
 
     private Builder(ObjectStore store) {
       this.store = store;
@@ -143,6 +177,31 @@ public final class Copy {
      */
     public Builder retention(RetentionPolicy retention) {
       this.retention = retention;
+      return this;
+    }
+
+    /** Where it keeps packs and log. */
+    public Builder tier(StorageTier tier) {
+      this.tier = tier;
+      return this;
+    }
+
+    /**
+     * For how long after it was written or last needed nothing can be removed there. Renewed for
+     * what is kept by backups, prune and sync, so that one of them must run more often.
+     *
+     * @param lock a day or more, in the store's own kind of lock
+     */
+    public Builder lock(Duration lock) {
+      if (lock.compareTo(LEAST_LOCK) < 0 || lock.compareTo(MOST_LOCK) > 0) {
+        throw BackupException.of(
+                "configuration.lock",
+                FailureKind.CONFIGURATION,
+                name + ": a lock of " + lock.toHours() + " hours (1 day to 100 years)")
+            .remedy("Choose how long a deletion may go unnoticed, such as 30d.")
+            .build();
+      }
+      this.lock = lock;
       return this;
     }
 

@@ -156,6 +156,11 @@ public interface Repository extends AutoCloseable {
     return List.of();
   }
 
+  /** Tries, on small objects that are removed again, what the store of each copy enforces. */
+  default List<CheckItem> probeCopies() throws IOException {
+    return List.of();
+  }
+
   /** Looks whether each recipient still opens the repository's key. Changes nothing. */
   default List<CheckItem> checkKeys() throws IOException {
     return List.of();

@@ -86,6 +86,22 @@ public final class RepositorySetup {
     return readOnly;
   }
 
+  /** The same setup with other copies. */
+  public RepositorySetup with(List<Copy> others) {
+    Builder setup =
+        builder()
+            .writePolicy(writePolicy)
+            .acceptSingleKeyRisk(singleKeyRiskAccepted)
+            .compression(compression)
+            .parallelism(parallelism)
+            .stateDirectory(stateDirectory)
+            .clock(clock)
+            .readOnly(readOnly);
+    setup.copies.addAll(others);
+    setup.recipients.addAll(recipients);
+    return setup.build();
+  }
+
   /** Collects a setup. */
   public static final class Builder {
     private final List<Copy> copies = new ArrayList<>();

@@ -6,13 +6,24 @@ package com.thorbis.backup.spi.storage;
  */
 public enum StorageTier {
   /** Read at once, often: the default. */
-  HOT,
+  HOT("hot"),
   /** Read at once, seldom; the store charges for reading and for a stay of less than a month. */
-  WARM,
+  WARM("warm"),
   /**
    * Read at once, hardly ever; the store charges more for reading and for a stay of some months.
    */
-  COLD,
+  COLD("cold"),
   /** Must be asked for hours before it can be read. */
-  ARCHIVE
+  ARCHIVE("archive");
+
+  private final String label;
+
+  StorageTier(String label) {
+    this.label = label;
+  }
+
+  /** The name in settings; never changes. */
+  public String label() {
+    return label;
+  }
 }

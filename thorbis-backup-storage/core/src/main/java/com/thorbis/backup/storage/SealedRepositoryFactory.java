@@ -11,6 +11,7 @@ import com.thorbis.backup.storage.internal.SealedRepository;
 import com.thorbis.backup.storage.internal.Services;
 import com.thorbis.backup.storage.internal.Tuning;
 import com.thorbis.backup.storage.internal.catalog.Bootstrap;
+import com.thorbis.backup.storage.internal.copies.KeepingStore;
 import com.thorbis.backup.storage.internal.pack.PieceCodec;
 import com.thorbis.backup.storage.internal.verify.ObjectDecoder;
 import java.io.IOException;
@@ -36,13 +37,14 @@ public final class SealedRepositoryFactory implements RepositoryFactory {
   }
 
   @Override
-  public InitReport init(RepositorySetup setup) throws IOException {
+  public InitReport init(RepositorySetup asked) throws IOException {
+    RepositorySetup setup = kept(asked);
     InitReport report = Bootstrap.init(setup, tuning.checkpointEvery(), random);
     if (!report.created() || setup.copies().size() == 1) {
       return report;
     }
     // A new repository is small: the other copies get it at once.
-    try (Repository repository = open(setup)) {
+    try (Repository repository = open(asked)) {
       List<String> notes =
           repository.syncCopies(RunControl.unattended()).copies().stream()
               .flatMap(
@@ -53,7 +55,8 @@ public final class SealedRepositoryFactory implements RepositoryFactory {
   }
 
   @Override
-  public Repository open(RepositorySetup setup) throws IOException {
+  public Repository open(RepositorySetup asked) throws IOException {
+    RepositorySetup setup = kept(asked);
     if (warm.compareAndSet(false, true)) {
       CipherWarmup.start();
     }
@@ -74,7 +77,11 @@ public final class SealedRepositoryFactory implements RepositoryFactory {
 
   @Override
   public void promote(RepositorySetup setup, boolean force) throws IOException {
-    Bootstrap.promote(setup, force, tuning.checkpointEvery(), random);
+    Bootstrap.promote(kept(setup), force, tuning.checkpointEvery(), random);
+  }
+
+  private static RepositorySetup kept(RepositorySetup setup) {
+    return setup.with(KeepingStore.over(setup.copies(), setup.clock()));
   }
 
   @Override

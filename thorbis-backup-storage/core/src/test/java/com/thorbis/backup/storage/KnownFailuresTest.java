@@ -380,8 +380,8 @@ class KnownFailuresTest {
       client.prune(Duration.ZERO);
       assertThat(client.problems).isNotEmpty();
       assertThat(client.problems)
-          .allMatch(problem -> problem.startsWith("prune.object-stays: "))
-          .allMatch(problem -> problem.endsWith(" is locked"));
+          .allMatch(problem -> problem.startsWith("prune.objects-locked: "))
+          .allMatch(problem -> problem.endsWith("prune removes them then"));
       assertThat(world.disk.contents().keySet()).containsAll(before);
       client.sync();
       assertThat(client.problems).isEmpty();

@@ -42,10 +42,12 @@ import com.thorbis.backup.storage.internal.prune.Histories;
 import com.thorbis.backup.storage.internal.prune.Keeper;
 import com.thorbis.backup.storage.internal.prune.Pruner;
 import com.thorbis.backup.storage.internal.retention.Candidate;
+import com.thorbis.backup.storage.internal.retention.LockRule;
 import com.thorbis.backup.storage.internal.retention.Retention;
 import com.thorbis.backup.storage.internal.upkeep.CopyChecks;
 import com.thorbis.backup.storage.internal.upkeep.CopySurvey;
 import com.thorbis.backup.storage.internal.upkeep.CopySync;
+import com.thorbis.backup.storage.internal.upkeep.LockRenewal;
 import com.thorbis.backup.storage.internal.upkeep.ObjectProof;
 import com.thorbis.backup.storage.internal.upkeep.ReadBacks;
 import com.thorbis.backup.storage.internal.verify.Proofs;
@@ -263,18 +265,32 @@ public final class SealedRepository implements Repository {
   @Override
   public PruneReport prune(PruneRequest request, RunControl control) throws IOException {
     RetentionPolicy policy = request.policy();
-    return pruner(request)
-        .prune(
-            new Pruner.Terms(
-                request.plan(),
-                request.grace(),
-                policy.mostDeletedPercent(),
-                RetentionPolicy.MOST_DELETED_FLOOR,
-                request.confirmed()),
-            control);
+    Pruner.Terms terms =
+        new Pruner.Terms(
+            request.plan(),
+            request.grace(),
+            policy.mostDeletedPercent(),
+            RetentionPolicy.MOST_DELETED_FLOOR,
+            request.confirmed());
+    PruneReport report;
+    try {
+      report = pruner(request).prune(terms, control);
+    } catch (RepositoryException e) {
+      try {
+        LockRenewal.run(services, control); // what was refused must not cost any lock
+      } catch (IOException alsoFailed) {
+        e.addSuppressed(alsoFailed);
+      }
+      throw e;
+    }
+    LockRenewal.run(services, control);
+    return report;
   }
 
-  private Pruner pruner(PruneRequest request) {
+  private Pruner pruner(PruneRequest request) throws IOException {
+    if (request.backup().isEmpty()) {
+      LockRule.require(copies, request.policy(), request.grace());
+    }
     return request.backup().isPresent()
         ? Pruner.ofChosen(services, request.source(), request.backup().get(), request.lastAllowed())
         : pruner(request.source(), request.policy(), request.confirmed());
@@ -340,11 +356,19 @@ public final class SealedRepository implements Repository {
   }
 
   @Override
+  public List<CheckItem> probeCopies() throws IOException {
+    return readOnly ? List.of() : survey().probe();
+  }
+
+  @Override
   public SyncReport syncCopies(RunControl control) throws IOException {
     services.log().refresh();
-    return services.store() instanceof CopySet set
-        ? new CopySync(services, narrowing, set, proof, control).run()
-        : new SyncReport(List.of(), 0);
+    SyncReport report =
+        services.store() instanceof CopySet set
+            ? new CopySync(services, narrowing, set, proof, control).run()
+            : new SyncReport(List.of(), 0);
+    LockRenewal.run(services, control);
+    return report;
   }
 
   @Override

@@ -29,6 +29,7 @@ import com.thorbis.backup.storage.internal.catalog.Operation;
 import com.thorbis.backup.storage.internal.catalog.SlotRef;
 import com.thorbis.backup.storage.internal.catalog.StoredBackup;
 import com.thorbis.backup.storage.internal.copies.CopySet;
+import com.thorbis.backup.storage.internal.copies.Locks;
 import com.thorbis.backup.storage.internal.format.Digests;
 import com.thorbis.backup.storage.internal.format.Json;
 import com.thorbis.backup.storage.internal.format.ObjectNames;
@@ -539,6 +540,7 @@ public final class SealedBackupWriter implements BackupWriter {
   private Set<ObjectId> requireResumed(Map<ObjectId, PackRef> table) throws IOException {
     List<PackRef> resumed = leftovers.packs(assembler.resumed());
     requireStored(resumed);
+    renewLocks(resumed);
     resumed.forEach(pack -> table.put(pack.id(), pack));
     return new HashSet<>(assembler.resumed());
   }
@@ -561,6 +563,12 @@ public final class SealedBackupWriter implements BackupWriter {
       throw known.damaged(e);
     }
     earlier.forEach(pack -> table.put(pack.id(), pack));
+    renewLocks(earlier);
+  }
+
+  /** What it refers to must be safe for as long as what it wrote. */
+  private void renewLocks(List<PackRef> packs) throws IOException {
+    Locks.renew(services.store(), packs.stream().map(PackRef::key).toList(), LOG::warn);
   }
 
   private SlotRef store(Manifest manifest) throws IOException {

@@ -17,6 +17,8 @@ import com.thorbis.backup.spi.storage.ObjectStore;
 import com.thorbis.backup.spi.storage.StorageException;
 import com.thorbis.backup.storage.internal.copies.CopyIdentity;
 import com.thorbis.backup.storage.internal.copies.CopySet;
+import com.thorbis.backup.storage.internal.copies.KeepingStore;
+import com.thorbis.backup.storage.internal.copies.StoreProbe;
 import com.thorbis.backup.storage.internal.format.ObjectNames;
 import com.thorbis.backup.storage.internal.format.Outcomes;
 import com.thorbis.backup.storage.internal.format.SealedObjects;
@@ -214,7 +216,8 @@ public final class Bootstrap {
     if (headerBytes == null) {
       requireTwoWays(setup);
       for (Copy copy : setup.copies()) {
-        probe(copy.store(), random);
+        KeepingStore.requireOffered(copy);
+        StoreProbe.of(copy, setup.clock(), random).require();
       }
       headerBytes = createHeader(setup, store, random);
     }
@@ -535,47 +538,6 @@ public final class Bootstrap {
           Map.of("recipients", Integer.toString(recipients.size())),
           "Add a recipient of another kind, such as a recovery key, or accept the risk.",
           null);
-    }
-  }
-
-  /** Finds out whether the store really refuses a second object under one key. */
-  private static void probe(ObjectStore store, SecureRandom random) throws IOException {
-    ObjectKey key = new ObjectKey(ObjectNames.PROBE + ObjectId.random(random));
-    byte[] first = key.value().getBytes(java.nio.charset.StandardCharsets.US_ASCII);
-    byte[] second = new byte[first.length];
-    Outcomes.settle(store, key, first.length, () -> store.put(key, ObjectSource.of(first)));
-    boolean refused = false;
-    try {
-      store.put(key, ObjectSource.of(second));
-    } catch (StorageException.AlreadyExists e) {
-      refused = true;
-    }
-    if (refused) {
-      SealedObjects.again(
-          key,
-          () -> {
-            byte[] kept = SealedObjects.fetch(store, key, MOST_HEADER_BYTES);
-            if (!Arrays.equals(kept, first)) {
-              throw RepositoryException.damaged(
-                  key.value(), "was not stored as it was written", null);
-            }
-            return kept;
-          });
-    } else {
-      throw new RepositoryException(
-          "storage.not-conditional",
-          FailureKind.CONFIGURATION,
-          store.describe()
-              + " does not refuse a second object under one key: two writers would destroy each"
-              + " other's backups",
-          Map.of("object", key.value()),
-          "Use a store with conditional writes.",
-          null);
-    }
-    try {
-      store.delete(key);
-    } catch (StorageException e) {
-      LOG.debug("The probe {} stays: {}", key, e.getMessage());
     }
   }
 

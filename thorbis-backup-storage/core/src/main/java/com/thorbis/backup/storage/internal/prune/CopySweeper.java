@@ -63,6 +63,7 @@ final class CopySweeper {
   private final Map<ObjectId, Reach> needs = new HashMap<>();
   private final Map<String, Freed> removed = new LinkedHashMap<>();
   private final Set<String> alarms = new LinkedHashSet<>();
+  private final StillLocked locked = new StillLocked();
   private final Map<Copy, Stays> onlyHere = new LinkedHashMap<>();
 
   /** What was removed from a copy. */
@@ -123,7 +124,9 @@ final class CopySweeper {
   }
 
   List<String> alarms() {
-    return List.copyOf(alarms);
+    List<String> all = new ArrayList<>(alarms);
+    all.addAll(locked.problems());
+    return all;
   }
 
   void run() throws IOException {
@@ -446,6 +449,9 @@ final class CopySweeper {
     } catch (StorageException e) {
       if (e.kind() != FailureKind.REFUSED && e.kind() != FailureKind.PERMANENT) {
         throw e;
+      }
+      if (locked.counts(copy, e)) {
+        return false;
       }
       synchronized (alarms) {
         alarms.add("prune.object-stays: " + key + " on " + copy.name() + ": " + e.getMessage());

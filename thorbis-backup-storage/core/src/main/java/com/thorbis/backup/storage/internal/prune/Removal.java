@@ -27,6 +27,7 @@ final class Removal {
   private final List<Copy> copies = new CopyOnWriteArrayList<>();
   private final List<String> behind = new ArrayList<>();
   private final Set<String> problems = new ConcurrentSkipListSet<>();
+  private final StillLocked locked = new StillLocked();
   private volatile boolean unreached;
 
   /** Of what commit {@code sequence} says is removed. */
@@ -59,7 +60,9 @@ final class Removal {
 
   /** What somebody must look at. */
   List<String> problems() {
-    return List.copyOf(problems);
+    List<String> all = new ArrayList<>(problems);
+    all.addAll(locked.problems());
+    return all;
   }
 
   /**
@@ -96,7 +99,10 @@ final class Removal {
       if (e.kind() != FailureKind.REFUSED && e.kind() != FailureKind.PERMANENT) {
         throw e;
       }
-      // Locked, say. It stays as what no commit names, and is found by its age again.
+      // It stays as what no commit names, and is found by its age again.
+      if (locked.counts(copy, e)) {
+        return false;
+      }
       problems.add("prune.object-stays: " + key + ": " + e.getMessage());
       return false;
     }

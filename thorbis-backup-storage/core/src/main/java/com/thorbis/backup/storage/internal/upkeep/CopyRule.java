@@ -27,17 +27,22 @@ final class CopyRule {
    * The verdicts, each for the backups that it is worst for.
    *
    * @param readBack the names of the copies that were read back lately
+   * @param locked the names of the copies that refused to delete what is locked
    * @param letGo which copies let go of a backup, and of how many just those did
    */
   static List<Criterion> judge(
-      List<CopyState> copies, Set<String> readBack, Map<Set<String>, Integer> letGo) {
-    List<Criterion> worst = new ArrayList<>(judge(copies, readBack));
+      List<CopyState> copies,
+      Set<String> readBack,
+      Set<String> locked,
+      Map<Set<String>, Integer> letGo) {
+    List<Criterion> worst = new ArrayList<>(judge(copies, readBack, locked));
     letGo.forEach(
         (without, backups) -> {
           List<Criterion> there =
               judge(
                   copies.stream().filter(copy -> !without.contains(copy.name())).toList(),
-                  readBack);
+                  readBack,
+                  locked);
           for (int i = 0; i < there.size(); i++) {
             Criterion one = there.get(i);
             if (BAD.indexOf(one.verdict()) < BAD.indexOf(worst.get(i).verdict())) {
@@ -59,7 +64,8 @@ final class CopyRule {
     return worst;
   }
 
-  private static List<Criterion> judge(List<CopyState> copies, Set<String> readBack) {
+  private static List<Criterion> judge(
+      List<CopyState> copies, Set<String> readBack, Set<String> locked) {
     List<CopyState> alive = copies.stream().filter(CopyRule::whole).toList();
     List<CopyState> proven = alive.stream().filter(copy -> readBack.contains(copy.name())).toList();
     List<Criterion> verdicts = new ArrayList<>();
@@ -73,7 +79,7 @@ final class CopyRule {
             "copies, what is protected being the first"));
     verdicts.add(media(copies, alive, proven));
     verdicts.add(offsite(copies, alive, proven));
-    verdicts.add(immutable(copies));
+    verdicts.add(immutable(copies, locked));
     verdicts.add(zero(copies, proven));
     return verdicts;
   }
@@ -151,7 +157,12 @@ final class CopyRule {
             names(declared) + " cannot be asked or does not hold everything");
   }
 
-  private static Criterion immutable(List<CopyState> copies) {
+  private static Criterion immutable(List<CopyState> copies, Set<String> locked) {
+    List<CopyState> proven = copies.stream().filter(copy -> locked.contains(copy.name())).toList();
+    if (!proven.isEmpty()) {
+      return new Criterion(
+          "immutable", Verdict.MET, names(proven) + " refused to delete what is locked");
+    }
     List<CopyState> declared = copies.stream().filter(CopyState::immutable).toList();
     return declared.isEmpty()
         ? new Criterion("immutable", Verdict.MISSING, "no copy is declared immutable")

@@ -11,12 +11,15 @@ import com.thorbis.backup.spi.repository.Copy;
 import com.thorbis.backup.spi.repository.RepositoryException;
 import com.thorbis.backup.spi.repository.RunControl;
 import com.thorbis.backup.spi.repository.WritePolicy;
+import com.thorbis.backup.spi.storage.ObjectInfo;
 import com.thorbis.backup.spi.storage.StorageException;
 import com.thorbis.backup.storage.internal.Narrowing;
 import com.thorbis.backup.storage.internal.Services;
 import com.thorbis.backup.storage.internal.catalog.Catalog;
 import com.thorbis.backup.storage.internal.catalog.Operation;
 import com.thorbis.backup.storage.internal.copies.CopyIdentity;
+import com.thorbis.backup.storage.internal.copies.KeepingStore;
+import com.thorbis.backup.storage.internal.copies.StoreProbe;
 import com.thorbis.backup.storage.internal.format.ObjectNames;
 import java.io.IOException;
 import java.time.Duration;
@@ -29,9 +32,13 @@ import java.util.Map;
 import java.util.Optional;
 import java.util.Set;
 import org.jspecify.annotations.Nullable;
+import org.slf4j.Logger;
+import org.slf4j.LoggerFactory;
 
 /** Looks at what each copy holds. Changes nothing, and believes nothing but what it lists. */
 public final class CopySurvey {
+  private static final Logger LOG = LoggerFactory.getLogger(CopySurvey.class);
+
   /** What was read back longer ago proves nothing any more. */
   private static final Duration FRESH = Duration.ofDays(35);
 
@@ -95,6 +102,7 @@ public final class CopySurvey {
     holdings.failures().forEach((copy, e) -> problems.put(copy, String.valueOf(e.getMessage())));
     List<CopyState> states = new ArrayList<>();
     Set<String> lately = new LinkedHashSet<>();
+    Set<String> locked = new LinkedHashSet<>();
     for (Copy copy : copies) {
       Optional<Place> place = Optional.empty();
       if (!problems.containsKey(copy)) {
@@ -108,8 +116,54 @@ public final class CopySurvey {
       if (place.isPresent() && place.get().readBackLately()) {
         lately.add(copy.name());
       }
+      if (place.isPresent() && provesLock(copy)) {
+        locked.add(copy.name());
+      }
     }
-    return new CopiesReport(policy.label(), states, CopyRule.judge(states, lately, letGo(ids)));
+    return new CopiesReport(
+        policy.label(), states, CopyRule.judge(states, lately, locked, letGo(ids)));
+  }
+
+  /** What it holds must be locked, and what is locked must stay. */
+  private boolean provesLock(Copy copy) {
+    if (copy.lock().isEmpty()) {
+      return false;
+    }
+    try {
+      Instant now = copy.store().now();
+      return copy.store()
+              .head(ObjectNames.HEADER)
+              .flatMap(ObjectInfo::lockedUntil)
+              .filter(now::isBefore)
+              .isPresent()
+          && StoreProbe.lock(copy.store(), services.random()) == StoreProbe.Lock.ENFORCED;
+    } catch (IOException e) {
+      LOG.warn("{} does not prove its locks: {}", copy.name(), e.getMessage());
+      return false;
+    }
+  }
+
+  /** Tries what the store of each copy enforces. */
+  public List<CheckItem> probe() throws IOException {
+    List<CheckItem> items = new ArrayList<>();
+    for (Copy copy : copies) {
+      try {
+        KeepingStore.requireOffered(copy);
+        items.addAll(StoreProbe.of(copy, services.clock(), services.random()).items());
+      } catch (StorageException e) {
+        items.add(
+            new CheckItem(
+                "repository.store",
+                Outcome.WARN,
+                copy.name() + " could not be tried: " + String.valueOf(e.getMessage()),
+                "Whoever takes backups must be able to write there."));
+      } catch (RepositoryException e) {
+        items.add(
+            new CheckItem(
+                "repository.store", Outcome.FAIL, String.valueOf(e.getMessage()), e.remedy()));
+      }
+    }
+    return items;
   }
 
   private Optional<ObjectId> id(Copy copy, Map<Copy, String> problems) {
@@ -243,7 +297,7 @@ public final class CopySurvey {
         copy.domain(),
         copy.location(),
         copy.offsite(),
-        copy.immutable(),
+        copy.immutable() || copy.lock().isPresent(),
         place.map(Place::primary).orElse(false),
         problem,
         contents,

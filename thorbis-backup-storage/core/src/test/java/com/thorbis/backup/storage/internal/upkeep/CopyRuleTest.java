@@ -76,7 +76,7 @@ class CopyRuleTest {
   }
 
   @Test
-  void immutableIsDeclaredAndNotProven() {
+  void immutableIsProvenByARefusalAlone() {
     CopyState locked =
         new CopyState(
             "a",
@@ -93,6 +93,10 @@ class CopyRuleTest {
             0,
             0);
     assertThat(verdicts(List.of(locked), "a")).contains("immutable=unknown");
+    assertThat(CopyRule.judge(List.of(locked), Set.of(), Set.of("a"), Map.of()))
+        .filteredOn(one -> one.name().equals("immutable"))
+        .extracting(Criterion::verdict)
+        .containsExactly(Verdict.MET);
   }
 
   @Test
@@ -105,7 +109,7 @@ class CopyRuleTest {
         .isEqualTo("copies=met media=met offsite=met immutable=missing zero=met");
     assertThat(verdicts(copies, Map.of(Set.of("a", "c"), 1), "a", "b", "c"))
         .isEqualTo("copies=missing media=missing offsite=met immutable=missing zero=met");
-    assertThat(CopyRule.judge(copies, Set.of("a", "b"), letGo))
+    assertThat(CopyRule.judge(copies, Set.of("a", "b"), Set.of(), letGo))
         .filteredOn(one -> one.name().equals("copies"))
         .singleElement()
         .satisfies(
@@ -118,7 +122,7 @@ class CopyRuleTest {
 
   @Test
   void everyVerdictHasAReason() {
-    assertThat(CopyRule.judge(List.of(copy("a", null, false)), Set.of(), Map.of()))
+    assertThat(CopyRule.judge(List.of(copy("a", null, false)), Set.of(), Set.of(), Map.of()))
         .allSatisfy(one -> assertThat(one.reason()).isNotBlank())
         .extracting(Criterion::name)
         .containsExactly("copies", "media", "offsite", "immutable", "zero");
@@ -132,7 +136,7 @@ class CopyRuleTest {
 
   private static String verdicts(
       List<CopyState> copies, Map<Set<String>, Integer> letGo, String... readBack) {
-    return CopyRule.judge(copies, Set.of(readBack), letGo).stream()
+    return CopyRule.judge(copies, Set.of(readBack), Set.of(), letGo).stream()
         .map(one -> one.name() + "=" + one.verdict().label())
         .collect(Collectors.joining(" "));
   }
