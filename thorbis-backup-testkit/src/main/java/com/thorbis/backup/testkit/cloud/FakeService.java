@@ -112,8 +112,12 @@ public abstract class FakeService implements AutoCloseable {
     }
   }
 
-  /** What goes out. */
-  record Answer(int status, Map<String, String> headers, Map<String, ?> body) {
+  /** What goes out; a header named {@code Content-Type} stands before {@link #contentType}. */
+  record Answer(int status, Map<String, String> headers, byte[] body) {
+    Answer(int status, Map<String, String> headers, Map<String, ?> body) {
+      this(status, headers, Json.write(body));
+    }
+
     static Answer ok(Map<String, ?> body) {
       return new Answer(200, Map.of(), body);
     }
@@ -148,10 +152,11 @@ public abstract class FakeService implements AutoCloseable {
           fault == Fault.THROTTLED
               ? throttled()
               : fault == Fault.UNAVAILABLE ? unavailable() : answer(request);
-      byte[] body = Json.write(answer.body());
+      byte[] body = answer.body();
       exchange.getResponseHeaders().set("Content-Type", contentType());
       answer.headers().forEach(exchange.getResponseHeaders()::set);
-      exchange.sendResponseHeaders(answer.status(), body.length);
+      // A length of 0 would mean that it is not known.
+      exchange.sendResponseHeaders(answer.status(), body.length == 0 ? -1 : body.length);
       try (OutputStream out = exchange.getResponseBody()) {
         // Closing it short of its length cuts the connection.
         out.write(body, 0, fault == Fault.CUT ? body.length / 2 : body.length);
