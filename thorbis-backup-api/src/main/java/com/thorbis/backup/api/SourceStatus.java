@@ -19,7 +19,7 @@ import java.util.Optional;
 public record SourceStatus(
     String name,
     List<Window> windows,
-    List<WalRange> gaps,
+    List<WalGap> gaps,
     Optional<BackupDescriptor> lastBackup,
     List<BackupId> awaitingWal,
     Optional<Duration> lag,

@@ -10,6 +10,7 @@ import com.thorbis.backup.api.RestoreReport;
 import com.thorbis.backup.api.SourceStatus;
 import com.thorbis.backup.api.SyncReport;
 import com.thorbis.backup.api.VerifyReport;
+import com.thorbis.backup.api.WalGap;
 import com.thorbis.backup.api.WalRange;
 import java.time.Duration;
 import java.util.Map;
@@ -71,11 +72,18 @@ final class Facts {
         "toLsn", range.end());
   }
 
+  static Map<String, @Nullable Object> gap(WalGap gap) {
+    Map<String, @Nullable Object> facts = range(gap.range());
+    facts.put("noticedAt", gap.noticedAt());
+    facts.put("reason", gap.reason());
+    return facts;
+  }
+
   static Map<String, @Nullable Object> status(SourceStatus status, Optional<Duration> rpoTarget) {
     return Json.object(
         "name", status.name(),
         "windows", status.windows().stream().map(Facts::window).toList(),
-        "gaps", status.gaps().stream().map(Facts::range).toList(),
+        "gaps", status.gaps().stream().map(Facts::gap).toList(),
         "lastBackup", status.lastBackup().map(Facts::backup),
         "awaitingWal", status.awaitingWal(),
         "lastProvenRestore", null,

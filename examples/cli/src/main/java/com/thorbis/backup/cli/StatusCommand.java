@@ -88,11 +88,12 @@ final class StatusCommand extends Job {
             gap ->
                 out.println(
                     "  WAL missing from "
-                        + gap.start()
+                        + gap.range().start()
                         + " to "
-                        + gap.end()
+                        + gap.range().end()
                         + " on timeline "
-                        + gap.timeline()));
+                        + gap.range().timeline()
+                        + (gap.reason().isEmpty() ? "" : ": " + Text.why(gap))));
     out.println(
         "  last backup: "
             + status

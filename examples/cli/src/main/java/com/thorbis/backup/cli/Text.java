@@ -1,5 +1,6 @@
 package com.thorbis.backup.cli;
 
+import com.thorbis.backup.api.WalGap;
 import java.time.Duration;
 import java.time.Instant;
 import java.time.temporal.ChronoUnit;
@@ -73,5 +74,11 @@ final class Text {
       lines.add(line.toString().stripTrailing());
     }
     return lines;
+  }
+
+  /** Why log is missing, and since when that is known. */
+  static String why(WalGap gap) {
+    return gap.reason().orElse("")
+        + gap.noticedAt().map(at -> " (noticed at " + time(at) + ")").orElse("");
   }
 }

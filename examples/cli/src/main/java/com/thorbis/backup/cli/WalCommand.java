@@ -3,6 +3,7 @@ package com.thorbis.backup.cli;
 import com.thorbis.backup.api.ReceiveRequest;
 import com.thorbis.backup.api.SourceStatus;
 import com.thorbis.backup.api.ThorbisBackup;
+import com.thorbis.backup.api.WalGap;
 import com.thorbis.backup.api.WalRange;
 import com.thorbis.backup.spi.engine.SourceEngine.Hook;
 import com.thorbis.backup.spi.repository.RunControl;
@@ -200,23 +201,23 @@ final class WalCommand extends Group {
                         Json.object(
                             "source", source,
                             "ranges", ranges.stream().map(Facts::range).toList(),
-                            "gaps", status.gaps().stream().map(Facts::range).toList()),
+                            "gaps", status.gaps().stream().map(Facts::gap).toList()),
                         out -> Text.table(rows(ranges, status.gaps())).forEach(out::println));
                 return Exit.DONE;
               });
     }
 
-    private static List<List<String>> rows(List<WalRange> ranges, List<WalRange> gaps) {
+    private static List<List<String>> rows(List<WalRange> ranges, List<WalGap> gaps) {
       List<List<String>> rows = new ArrayList<>();
-      rows.add(List.of("", "TIMELINE", "FROM", "TO"));
-      ranges.forEach(range -> rows.add(row("stored", range)));
-      gaps.forEach(gap -> rows.add(row("missing", gap)));
+      rows.add(List.of("", "TIMELINE", "FROM", "TO", "WHY"));
+      ranges.forEach(range -> rows.add(row("stored", range, "")));
+      gaps.forEach(gap -> rows.add(row("missing", gap.range(), Text.why(gap))));
       return rows;
     }
 
-    private static List<String> row(String what, WalRange range) {
+    private static List<String> row(String what, WalRange range, String why) {
       return List.of(
-          what, range.timeline().toString(), range.start().toString(), range.end().toString());
+          what, range.timeline().toString(), range.start().toString(), range.end().toString(), why);
     }
   }
 }

@@ -3,10 +3,12 @@ package com.thorbis.backup.spi.repository;
 import com.thorbis.backup.api.ClusterIdentity;
 import com.thorbis.backup.api.Lsn;
 import com.thorbis.backup.api.Timeline;
+import com.thorbis.backup.api.WalGap;
 import com.thorbis.backup.api.WalRange;
 import com.thorbis.backup.api.WalSegment;
 import java.io.IOException;
 import java.nio.ByteBuffer;
+import java.time.Instant;
 import java.util.List;
 import java.util.Optional;
 
@@ -94,6 +96,22 @@ public interface WalArchive {
    * @param start where the stretch starts, a multiple of {@link #summarySpan}
    */
   default Optional<byte[]> summary(Timeline timeline, Lsn start) throws IOException {
+    return Optional.empty();
+  }
+
+  /**
+   * Writes down why log will be missing; done once for each segment in which that begins.
+   *
+   * @param range what is given up
+   * @param noticedAt when
+   * @param reason for people; no secrets
+   */
+  default void recordGap(WalRange range, Instant noticedAt, String reason) throws IOException {
+    throw new UnsupportedOperationException("recordGap");
+  }
+
+  /** What is written down of log that is missing from a position, or from nearby, on. */
+  default Optional<WalGap> recordedGap(Timeline timeline, Lsn start) throws IOException {
     return Optional.empty();
   }
 

@@ -17,7 +17,9 @@ public enum ObjectType {
   /** What all commits up to one add up to. */
   CHECKPOINT(6, "checkpoint"),
   /** What a stretch of write-ahead log changes. */
-  WAL_SUMMARY(7, "wal-summary");
+  WAL_SUMMARY(7, "wal-summary"),
+  /** Why log is missing. */
+  WAL_GAP(8, "wal-gap");
 
   private static final ObjectType[] VALUES = values();
 

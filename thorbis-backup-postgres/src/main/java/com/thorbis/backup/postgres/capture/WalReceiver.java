@@ -9,6 +9,7 @@ import com.thorbis.backup.api.Lsn;
 import com.thorbis.backup.api.Progress;
 import com.thorbis.backup.api.ReceiveRequest;
 import com.thorbis.backup.api.Timeline;
+import com.thorbis.backup.api.WalRange;
 import com.thorbis.backup.postgres.settings.PostgresSettings;
 import com.thorbis.backup.postgres.wal.TimelineHistory;
 import com.thorbis.backup.postgres.wire.Failures;
@@ -72,6 +73,7 @@ public final class WalReceiver {
   private boolean streamed;
   private Duration pause = FIRST_PAUSE;
   private Optional<WalPosition> afterGap = Optional.empty();
+  private volatile Optional<String> ended = Optional.empty();
 
   /** Whether the next session leaves out what the server may still have. */
   private boolean leaveOut;
@@ -300,6 +302,7 @@ public final class WalReceiver {
 
   private void replace(ReplicationConnection connection) throws IOException {
     connection.dropSlot(settings.slot());
+    ended = Optional.of("the server invalidated its slot");
     progress.warning(
         "The replication slot "
             + settings.slot()
@@ -332,6 +335,7 @@ public final class WalReceiver {
         return;
       }
       leaveOut |= streaming;
+      ended = Optional.of("its slot was dropped at wal.slot-budget");
       budget.reset();
       progress.warning(
           "Dropped the replication slot "
@@ -400,11 +404,24 @@ public final class WalReceiver {
     if (next.compareTo(start.lsn()) <= 0) {
       return start;
     }
-    gap(start.lsn(), next, "does not get through in time");
+    gap(new WalRange(start.timeline(), start.lsn(), next), "does not get through in time");
     return new WalPosition(next, history.owner(next));
   }
 
-  private void gap(Lsn from, Lsn to, String why) {
+  private void gap(WalRange missing, String why) {
+    Lsn from = missing.start();
+    Lsn to = missing.end();
+    try {
+      repository
+          .wal(settings.source())
+          .recordGap(
+              missing,
+              settings.clock().instant(),
+              "the log " + why + ended.map(text -> ", as " + text).orElse(""));
+    } catch (IOException e) {
+      LOG.warn("source={} could not write down a gap", settings.source(), e);
+    }
+    ended = Optional.empty();
     progress.warning(
         "Gap: the WAL from "
             + from
@@ -445,7 +462,7 @@ public final class WalReceiver {
       throw failure;
     }
     afterGap = Optional.of(new WalPosition(next, history.owner(next)));
-    gap(wanted.lsn(), next, "is not on the server any more");
+    gap(new WalRange(wanted.timeline(), wanted.lsn(), next), "is not on the server any more");
   }
 
   private void settle() throws IOException {

@@ -6,6 +6,7 @@ import com.thorbis.backup.api.CheckItem;
 import com.thorbis.backup.api.CheckItem.Outcome;
 import com.thorbis.backup.api.FailureKind;
 import com.thorbis.backup.api.SourceStatus;
+import com.thorbis.backup.api.WalGap;
 import com.thorbis.backup.api.WalRange;
 import com.thorbis.backup.postgres.capture.Descent;
 import com.thorbis.backup.postgres.cluster.BackupRights;
@@ -228,7 +229,8 @@ public final class Preflight {
       add("postgres.wal.gaps", Outcome.OK, "The stored WAL has no gaps", "");
       return;
     }
-    for (WalRange gap : status.gaps()) {
+    for (WalGap missing : status.gaps()) {
+      WalRange gap = missing.range();
       boolean past =
           status
               .lastBackup()
@@ -242,7 +244,8 @@ public final class Preflight {
               + " is missing from "
               + gap.start()
               + " to "
-              + gap.end(),
+              + gap.end()
+              + missing.reason().map(reason -> ": " + reason).orElse(""),
           past
               ? "Nothing in it can be reached. If the server still has it, push it with wal push."
               : "Push what the server still has with wal push, or take a full backup.");

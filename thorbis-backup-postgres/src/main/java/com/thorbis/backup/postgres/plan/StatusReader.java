@@ -5,6 +5,7 @@ import com.thorbis.backup.api.BackupId;
 import com.thorbis.backup.api.Lsn;
 import com.thorbis.backup.api.SourceStatus;
 import com.thorbis.backup.api.Timeline;
+import com.thorbis.backup.api.WalGap;
 import com.thorbis.backup.api.WalRange;
 import com.thorbis.backup.postgres.wal.TimelineHistory;
 import com.thorbis.backup.spi.repository.SourceInfo;
@@ -50,7 +51,7 @@ public final class StatusReader {
    */
   public SourceStatus read(Instant now, boolean fenced) throws IOException {
     List<SourceStatus.Window> windows = new ArrayList<>();
-    Set<WalRange> gaps = new LinkedHashSet<>();
+    Set<WalGap> gaps = new LinkedHashSet<>();
     Optional<Instant> newest = Optional.empty();
     for (Timeline timeline : ledger.archive().timelines().stream().sorted().toList()) {
       Optional<TimelineHistory> line = ledger.history(timeline);
@@ -127,7 +128,7 @@ public final class StatusReader {
   }
 
   /** The holes between what is stored of a line. */
-  private List<WalRange> gaps(TimelineHistory line) throws IOException {
+  private List<WalGap> gaps(TimelineHistory line) throws IOException {
     Optional<Lsn> start = Optional.empty();
     for (TimelineHistory.Piece piece : line.pieces()) {
       for (WalRange range : ledger.ranges(piece.timeline())) {
@@ -137,10 +138,18 @@ public final class StatusReader {
         }
       }
     }
-    List<WalRange> gaps = new ArrayList<>();
+    List<WalGap> gaps = new ArrayList<>();
     while (start.isPresent()) {
       Optional<WalRange> gap = ledger.follow(line, start.get()).gap();
-      gap.ifPresent(gaps::add);
+      if (gap.isPresent()) {
+        WalRange range = gap.get();
+        gaps.add(
+            ledger
+                .archive()
+                .recordedGap(range.timeline(), range.start())
+                .map(known -> new WalGap(range, known.noticedAt(), known.reason()))
+                .orElse(WalGap.unexplained(range)));
+      }
       start = gap.map(WalRange::end);
     }
     return gaps;

@@ -13,6 +13,7 @@ import com.thorbis.backup.api.RecoveryTarget;
 import com.thorbis.backup.api.RestoreRequest;
 import com.thorbis.backup.api.SourceStatus;
 import com.thorbis.backup.api.Timeline;
+import com.thorbis.backup.api.WalGap;
 import com.thorbis.backup.api.WalRange;
 import com.thorbis.backup.api.WalSegment;
 import com.thorbis.backup.postgres.backup.ClusterBackup;
@@ -256,7 +257,7 @@ class WalReceiverIT {
         }
         assertThat(warnings).anyMatch(text -> text.startsWith("Gap: "));
         assertThat(status.gaps()).hasSize(1);
-        WalRange hole = status.gaps().get(0);
+        WalRange hole = status.gaps().get(0).range();
         assertThat(hole.contains(unseen)).isTrue();
         assertThatThrownBy(() -> planner.plan(within))
             .isInstanceOfSatisfying(
@@ -393,7 +394,10 @@ class WalReceiverIT {
         receiver.awaitStored(1, flushed(server));
 
         assertThat(archive.ranges(new Timeline(1))).hasSize(2);
-        WalRange hole = status(repository).gaps().get(0);
+        WalGap gap = status(repository).gaps().get(0);
+        WalRange hole = gap.range();
+        assertThat(gap.noticedAt()).isPresent();
+        assertThat(gap.reason().orElseThrow()).contains("slot was dropped at wal.slot-budget");
         assertThat(receiver.warnings())
             .anyMatch(
                 text -> text.startsWith("Gap: the WAL from " + hole.start() + " to " + hole.end()));
@@ -465,7 +469,11 @@ class WalReceiverIT {
             .anyMatch(text -> text.startsWith("Gap: "));
       }
       assertThat(repository.wal("orders").ranges(new Timeline(1))).hasSize(2);
-      assertThat(status(repository).gaps()).hasSize(1);
+      assertThat(status(repository).gaps())
+          .singleElement()
+          .satisfies(
+              gap ->
+                  assertThat(gap.reason().orElseThrow()).contains("server invalidated its slot"));
       assertThat(server.query("postgres", "SELECT wal_status FROM pg_replication_slots"))
           .isEqualTo("reserved");
     }

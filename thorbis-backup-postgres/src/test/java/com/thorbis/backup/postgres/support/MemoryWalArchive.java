@@ -4,12 +4,14 @@ import com.thorbis.backup.api.ClusterIdentity;
 import com.thorbis.backup.api.FailureKind;
 import com.thorbis.backup.api.Lsn;
 import com.thorbis.backup.api.Timeline;
+import com.thorbis.backup.api.WalGap;
 import com.thorbis.backup.api.WalRange;
 import com.thorbis.backup.api.WalSegment;
 import com.thorbis.backup.spi.repository.RepositoryException;
 import com.thorbis.backup.spi.repository.WalArchive;
 import com.thorbis.backup.spi.repository.WalMarks;
 import java.nio.ByteBuffer;
+import java.time.Instant;
 import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.Comparator;
@@ -18,11 +20,14 @@ import java.util.Map;
 import java.util.Optional;
 import java.util.TreeMap;
 import java.util.TreeSet;
+import java.util.concurrent.ConcurrentHashMap;
 import java.util.concurrent.Semaphore;
 import org.jspecify.annotations.Nullable;
 
 /** A WAL archive in memory that takes nothing twice in two forms. */
 public final class MemoryWalArchive implements WalArchive {
+  private final Map<Lsn, WalGap> recorded = new ConcurrentHashMap<>();
+
   private final String incarnation;
   private final ClusterIdentity cluster;
   private final Map<WalSegment, Stretch> segments =
@@ -218,5 +223,16 @@ public final class MemoryWalArchive implements WalArchive {
   /** How often a part was stored. */
   public synchronized int parts() {
     return parts;
+  }
+
+  @Override
+  public void recordGap(WalRange range, Instant noticedAt, String reason) {
+    recorded.putIfAbsent(
+        range.start(), new WalGap(range, Optional.of(noticedAt), Optional.of(reason)));
+  }
+
+  @Override
+  public Optional<WalGap> recordedGap(Timeline timeline, Lsn start) {
+    return Optional.ofNullable(recorded.get(start));
   }
 }

@@ -102,6 +102,7 @@ record Scenario(String label, Setting setting, Action prepare, boolean opened, A
           of("wal-history-again", client -> client.storeHistory(1)),
           of("wal-summary", TestClient::storeSummary),
           of("wal-read-summary", TestClient::readSummary),
+          of("wal-gap", TestClient::recordGap),
           of("wal-open", client -> client.readWal(1)),
           of("wal-open-parts", client -> client.readWal(2)),
           of("wal-open-absent", client -> client.readWal(9)),

@@ -19,6 +19,7 @@ import com.thorbis.backup.api.RetentionPolicy;
 import com.thorbis.backup.api.Timeline;
 import com.thorbis.backup.api.VerifyReport;
 import com.thorbis.backup.api.VerifyRequest;
+import com.thorbis.backup.api.WalGap;
 import com.thorbis.backup.api.WalRange;
 import com.thorbis.backup.api.WalSegment;
 import com.thorbis.backup.spi.crypto.KeyProvider;
@@ -368,6 +369,15 @@ final class TestClient implements AutoCloseable {
 
   void storeSummary() throws IOException {
     repository().wal(SOURCE).storeSummary(TestRepository.TIMELINE, new Lsn(0), SUMMARY);
+  }
+
+  /** What was written down is what is read. */
+  void recordGap() throws IOException {
+    WalArchive archive = repository().wal(SOURCE);
+    WalRange missing = new WalRange(TestRepository.TIMELINE, new Lsn(100), new Lsn(200));
+    archive.recordGap(missing, TestRepository.NOW, "planted");
+    assertThat(archive.recordedGap(TestRepository.TIMELINE, new Lsn(100)).map(WalGap::range))
+        .contains(missing);
   }
 
   /** What is read is what was stored, or there is nothing. */

@@ -7,11 +7,14 @@ import com.thorbis.backup.api.ClusterIdentity;
 import com.thorbis.backup.api.FailureKind;
 import com.thorbis.backup.api.Lsn;
 import com.thorbis.backup.api.Timeline;
+import com.thorbis.backup.api.VerifyRequest;
+import com.thorbis.backup.api.WalGap;
 import com.thorbis.backup.api.WalRange;
 import com.thorbis.backup.api.WalSegment;
 import com.thorbis.backup.api.WalSegmentSize;
 import com.thorbis.backup.spi.repository.Repository;
 import com.thorbis.backup.spi.repository.RepositoryException;
+import com.thorbis.backup.spi.repository.RunControl;
 import com.thorbis.backup.spi.repository.SourceInfo;
 import com.thorbis.backup.spi.repository.WalArchive;
 import com.thorbis.backup.spi.repository.WalArchive.Stored;
@@ -61,6 +64,36 @@ class WalArchiveTest {
     assertThat(content.hasRemaining()).isFalse();
     assertWhole(segment, bytes);
     assertThat(wal.marks(segment)).contains(marks(1));
+  }
+
+  @Test
+  void w10WhyLogIsMissingIsWrittenDownOnceAndStays() throws IOException {
+    WalSegment segment = TestRepository.segment(1, 5);
+    Lsn start = segment.start().plus(100);
+    WalRange missing = new WalRange(segment.timeline(), start, segment.end().plus(1 << 20));
+    assertThat(wal.recordedGap(segment.timeline(), start)).isEmpty();
+    wal.recordGap(missing, TestRepository.NOW, "the slot was dropped");
+    wal.recordGap(missing, TestRepository.NOW.plusSeconds(60), "something else");
+    assertThat(wal.recordedGap(segment.timeline(), start))
+        .contains(
+            new WalGap(
+                missing, Optional.of(TestRepository.NOW), Optional.of("the slot was dropped")));
+    assertThat(wal.recordedGap(segment.timeline(), segment.start()))
+        .as("the log may end elsewhere in its segment")
+        .isPresent();
+    assertThat(wal.recordedGap(segment.timeline(), segment.end())).isEmpty();
+    assertThat(wal.recordedGap(new Timeline(9), start)).isEmpty();
+    assertThat(wal.ranges(segment.timeline())).isEmpty();
+    assertThat(wal.open(segment)).isEmpty();
+    wal.storeSegment(segment, ByteBuffer.wrap(TestRepository.wal(segment, 1)), WalMarks.NONE);
+    assertThat(wal.ranges(segment.timeline())).hasSize(1);
+    assertThat(
+            repository
+                .verify(
+                    new VerifyRequest(Optional.empty(), VerifyRequest.Level.DATA, 100),
+                    RunControl.unattended())
+                .damaged())
+        .isEmpty();
   }
 
   @Test

@@ -35,6 +35,9 @@ public final class ObjectNames {
   /** What the keys of summaries of WAL end with. */
   public static final String SUMMARY_SUFFIX = ".map";
 
+  /** What the keys of records of missing WAL end with. */
+  public static final String GAP_SUFFIX = ".gap";
+
   /** What the keys of objects that only try out a store begin with. */
   public static final String PROBE = "probe/";
 
@@ -132,6 +135,15 @@ public final class ObjectNames {
   public static ObjectKey summary(ObjectId tree, String incarnation, WalSegment first) {
     return new ObjectKey(
         wal(tree, incarnation, first.timeline()) + first.fileName() + SUMMARY_SUFFIX);
+  }
+
+  /**
+   * Why WAL is missing.
+   *
+   * @param first the segment in which what is missing begins
+   */
+  public static ObjectKey gap(ObjectId tree, String incarnation, WalSegment first) {
+    return new ObjectKey(wal(tree, incarnation, first.timeline()) + first.fileName() + GAP_SUFFIX);
   }
 
   /** A timeline's history file. */

@@ -115,6 +115,9 @@ public final class ObjectProof implements Proof {
     if (key.value().endsWith(ObjectNames.SUMMARY_SUFFIX)) {
       return ObjectType.WAL_SUMMARY;
     }
+    if (key.value().endsWith(ObjectNames.GAP_SUFFIX)) {
+      return ObjectType.WAL_GAP;
+    }
     return key.value().endsWith(".history") ? ObjectType.HISTORY : ObjectType.WAL;
   }
 

@@ -207,12 +207,12 @@ final class WalCheck {
   }
 
   /**
-   * A part that a complete segment has superseded is of no use any more, and what a summary says
-   * can be found in the log.
+   * A part that a complete segment has superseded is of no use any more, what a summary says can be
+   * found in the log, and no restore needs to know why log is missing.
    */
   private static boolean superseded(StoredWal object, Map<ObjectKey, Long> listed) {
     WalSegment segment = object.segment();
-    return object.summary()
+    return object.about().isPresent()
         || segment != null
             && !object.whole()
             && listed.containsKey(

@@ -4,6 +4,7 @@ import com.thorbis.backup.api.ClusterIdentity;
 import com.thorbis.backup.api.FailureKind;
 import com.thorbis.backup.api.Lsn;
 import com.thorbis.backup.api.Timeline;
+import com.thorbis.backup.api.WalGap;
 import com.thorbis.backup.api.WalRange;
 import com.thorbis.backup.api.WalSegment;
 import com.thorbis.backup.crypto.EpochKey;
@@ -32,6 +33,7 @@ import com.thorbis.backup.storage.internal.pack.Fingerprint;
 import java.io.IOException;
 import java.io.InterruptedIOException;
 import java.nio.ByteBuffer;
+import java.time.Instant;
 import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.LinkedHashMap;
@@ -244,6 +246,43 @@ public final class SealedWalArchive implements WalArchive {
   public Optional<byte[]> summary(Timeline timeline, Lsn start) throws IOException {
     WalSegment first = summarized(timeline, start);
     return nearest(timeline, life -> readSummary(ObjectNames.summary(tree, life, first)));
+  }
+
+  @Override
+  public void recordGap(WalRange range, Instant noticedAt, String reason) throws IOException {
+    services.log().requireDeciding();
+    WalSegment first =
+        WalSegment.containing(range.timeline(), range.start(), cluster().segmentSize());
+    ObjectKey key = ObjectNames.gap(tree, incarnation.id(), first);
+    if (services.store().head(key).isPresent()) {
+      CopySet.ensure(services.store(), key);
+      return; // nothing is overwritten: the first one says when it began
+    }
+    byte[] content = GapRecord.encode(range, noticedAt, reason);
+    byte[] sealed = SealedObjects.seal(ObjectType.WAL_GAP, key, content, key(), services.random());
+    try {
+      Outcomes.settle(
+          services.store(),
+          key,
+          sealed.length,
+          () -> services.store().put(key, ObjectSource.of(sealed)));
+    } catch (StorageException.AlreadyExists e) {
+      LOG.debug("{} was recorded by another", key);
+    }
+  }
+
+  @Override
+  public Optional<WalGap> recordedGap(Timeline timeline, Lsn start) throws IOException {
+    WalSegment first = WalSegment.containing(timeline, start, cluster().segmentSize());
+    return nearest(
+        timeline,
+        life -> {
+          try {
+            return Optional.of(GapRecord.read(services, tree, ObjectNames.gap(tree, life, first)));
+          } catch (StorageException.NotFound e) {
+            return Optional.empty();
+          }
+        });
   }
 
   /** What one life of the cluster has. */

@@ -22,10 +22,12 @@ import org.jspecify.annotations.Nullable;
  * @param key where it lies
  * @param tree which tree sealed it
  * @param incarnation whose log
- * @param segment which segment, the first one of a summary's stretch; null for a history file
+ * @param segment which segment, the first one of what a summary or a gap is about; null for a
+ *     history file
  * @param offset where it starts in its segment
  * @param whole whether it is a complete segment
- * @param summary whether it only says what the log changes
+ * @param about what it says of the log, if it is none itself: {@link ObjectType#WAL_SUMMARY} or
+ *     {@link ObjectType#WAL_GAP}
  */
 public record StoredWal(
     ObjectKey key,
@@ -34,9 +36,12 @@ public record StoredWal(
     @Nullable WalSegment segment,
     int offset,
     boolean whole,
-    boolean summary) {
+    Optional<ObjectType> about) {
   /** How long a summary is at most, sealed. */
   static final int MOST_SUMMARY = 64 << 20;
+
+  /** How long a record of missing log is at most, sealed. */
+  static final int MOST_GAP = 64 << 10;
 
   /** How long a history file is at most, sealed. */
   static final int MOST_HISTORY = 2 << 20;
@@ -63,25 +68,26 @@ public record StoredWal(
       Timeline timeline = Timeline.parseHex(parts[3]);
       String name = parts[4];
       if (name.equals(timeline.historyFileName())) {
-        return new StoredWal(key, source.tree(), parts[2], null, 0, true, false);
+        return new StoredWal(key, source.tree(), parts[2], null, 0, true, Optional.empty());
       }
-      boolean summary =
-          name.length() == 24 + ObjectNames.SUMMARY_SUFFIX.length()
-              && name.endsWith(ObjectNames.SUMMARY_SUFFIX);
-      if (name.length() != 24 && name.length() != 33 && !summary) {
+      Optional<ObjectType> about = about(name);
+      if (name.length() != 24 && name.length() != 33 && about.isEmpty()) {
         return null;
       }
       WalSegment segment =
           WalSegment.parse(name.substring(0, 24), life.get().cluster().segmentSize());
-      if (summary) {
+      if (about.isPresent()) {
         boolean named =
             segment.timeline().equals(timeline)
-                && ObjectNames.summary(source.tree(), parts[2], segment).equals(key);
-        return named ? new StoredWal(key, source.tree(), parts[2], segment, 0, false, true) : null;
+                && key.equals(
+                    about.get() == ObjectType.WAL_GAP
+                        ? ObjectNames.gap(source.tree(), parts[2], segment)
+                        : ObjectNames.summary(source.tree(), parts[2], segment));
+        return named ? new StoredWal(key, source.tree(), parts[2], segment, 0, false, about) : null;
       }
       int offset = name.length() == 24 ? 0 : Integer.parseUnsignedInt(name.substring(25), 16);
       StoredWal found =
-          new StoredWal(key, source.tree(), parts[2], segment, offset, name.length() == 24, false);
+          new StoredWal(key, source.tree(), parts[2], segment, offset, name.length() == 24, about);
       ObjectKey expected =
           found.whole
               ? ObjectNames.segment(source.tree(), parts[2], segment)
@@ -90,6 +96,17 @@ public record StoredWal(
     } catch (IllegalArgumentException e) {
       return null;
     }
+  }
+
+  private static Optional<ObjectType> about(String name) {
+    if (name.length() == 24 + ObjectNames.SUMMARY_SUFFIX.length()
+        && name.endsWith(ObjectNames.SUMMARY_SUFFIX)) {
+      return Optional.of(ObjectType.WAL_SUMMARY);
+    }
+    return name.length() == 24 + ObjectNames.GAP_SUFFIX.length()
+            && name.endsWith(ObjectNames.GAP_SUFFIX)
+        ? Optional.of(ObjectType.WAL_GAP)
+        : Optional.empty();
   }
 
   /** Whether a name is that of log of a source or life that only later commits know. */
@@ -133,6 +150,21 @@ public record StoredWal(
                 services.keys()));
   }
 
+  /** What is written down of missing log. */
+  static byte[] openGap(Services services, ObjectId tree, ObjectKey key) throws IOException {
+    return SoundReads.read(
+        services.store(),
+        key,
+        from ->
+            SealedObjects.open(
+                SealedObjects.fetch(from, key, MOST_GAP),
+                ObjectType.WAL_GAP,
+                key,
+                services.repository(),
+                tree,
+                services.keys()));
+  }
+
   /** Opens all of it. */
   public void open(Services services) throws IOException {
     WalSegment of = segment;
@@ -140,8 +172,12 @@ public record StoredWal(
       openHistory(services, tree, key);
       return;
     }
-    if (summary) {
-      openSummary(services, tree, key);
+    if (about.isPresent()) {
+      if (about.get() == ObjectType.WAL_GAP) {
+        GapRecord.read(services, tree, key);
+      } else {
+        openSummary(services, tree, key);
+      }
       return;
     }
     WalObject.Whole object = WalObject.read(services, tree, key);
