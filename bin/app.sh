@@ -1,8 +1,12 @@
 # Sourced by the commands beside it: finds Java, and builds one of the examples where its sources are newer than the
 # last build. Expects $self (this command), $root (the checkout), $name (the example) and $trouble (what to exit with).
-# Sets $java and $app (a folder with app.jar and all it needs).
+# Sets $java and $app (a folder with app.jar and all it needs). $with lists, between commas, profiles of the example's
+# POM to build in; where it is not set, what was built in before stays.
 
 app=$root/.build/$name
+built_with=
+[ ! -r "$app/with" ] || read -r built_with <"$app/with" || :
+with=${with-$built_with}
 
 fail() {
   echo "${self##*/}: $1" >&2
@@ -36,12 +40,18 @@ find_java() {
 
 # Folders count, so that a removed file is noticed; tests do not. Writes nothing.
 stale() {
-  [ -e "$app/stamp" ] || return 0
+  [ -e "$app/stamp" ] && [ "$with" = "$built_with" ] || return 0
   [ -n "$(find "$root/pom.xml" "$root/bin/app.sh" "$root"/*/pom.xml "$root"/*/*/pom.xml "$root"/thorbis-backup-*/src/main \
     "$root"/thorbis-backup-*/*/src/main "$root/examples/$name/src/main" -newer "$app/stamp" -print -quit 2>/dev/null)" ]
 }
 
 build() {
+  for each in $(echo "$with" | tr , ' '); do
+    case " $(sed -n '/<profiles>/,$s:^ *<id>\(.*\)</id>$:\1:p' "$root/examples/$name/pom.xml" | tr '\n' ' ') " in
+      *" $each "*) ;;
+      *) fail "THORBIS_WITH names $each, which there is not to build in" "Take some of aws-kms, gcp-kms and azure-keyvault, with commas between them." ;;
+    esac
+  done
   if ! command -v mvn >/dev/null; then
     [ -e "$app/stamp" ] || fail "it is not built yet, and there is no mvn" "Install Maven from 3.8.6 on and run $self again."
     warn "the sources are newer than the build in $app, and there is no mvn"
@@ -53,12 +63,13 @@ build() {
   mkdir "$new" && : >"$new/stamp" || fail "cannot write to $root/.build"
   if ! (
     cd "$root" && JAVA_HOME=${java%/bin/java} mvn -q -B -Dquick -Dmaven.test.skip=true -Dthorbis.target=target/app \
-      -Dthorbis.app="$new" -pl "examples/$name" -am package
+      -Dthorbis.app="$new" ${with:+-P "$with"} -pl "examples/$name" -am package
   ) >"$new/build.log" 2>&1 </dev/null; then
     tail -n 30 "$new/build.log" >&2
     rm -rf "$new"
     fail "the build failed"
   fi
+  echo "$with" >"$new/with"
   [ ! -e "$app" ] || previous=$(readlink -f -- "$app")
   after_build
   ln -s "${new##*/}" "$new.link" && mv -T "$new.link" "$app" || fail "cannot write to $root/.build"
@@ -82,6 +93,7 @@ ready() {
     mkdir -p "$root/.build"
     exec 9>"$root/.build/lock"
     flock 9
+    [ ! -r "$app/with" ] || read -r built_with <"$app/with" || :
     # Another process may have built it in the meantime.
     ! stale || build
     exec 9>&-

@@ -23,7 +23,7 @@ class DocumentsTest {
   private static final Pattern LINK = Pattern.compile("\\]\\(([^)#]+)(?:#[^)]*)?\\)");
   private static final Pattern COMMAND = Pattern.compile("bin/thorbis ([^`#\n]+)");
   private static final Pattern ARTIFACT = Pattern.compile("<artifactId>([^<]+)</artifactId>");
-  private static final Pattern ROW = Pattern.compile("(?m)^\\| `(thorbis-backup-[a-z-]+)`");
+  private static final Pattern ROW = Pattern.compile("(?m)^\\| `(thorbis-backup-[a-z0-9-]+)`");
 
   @Test
   void theReadmeShowsTheCompiledExample() throws IOException {

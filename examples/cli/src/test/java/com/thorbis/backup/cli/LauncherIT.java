@@ -82,6 +82,14 @@ class LauncherIT {
   }
 
   @Test
+  void refusesToBuildInWhatItDoesNotKnow() throws Exception {
+    Answer answer = start(folder, Map.of("THORBIS_WITH", "aws-kms,aws-kmz"), launcher, "--version");
+
+    assertThat(answer.code()).isEqualTo(1);
+    assertThat(answer.err()).contains("aws-kmz").contains("azure-keyvault");
+  }
+
+  @Test
   void severalStartAtOnce() throws Exception {
     List<Process> all = new ArrayList<>();
     for (int i = 0; i < 3; i++) {

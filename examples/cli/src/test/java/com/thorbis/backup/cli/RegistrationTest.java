@@ -34,7 +34,7 @@ class RegistrationTest {
   void everyProviderIsFoundByItsName() {
     assertThat(names(ObjectStoreFactory.class, ObjectStoreFactory::scheme)).containsExactly("file");
     assertThat(names(KeyProviderFactory.class, KeyProviderFactory::scheme))
-        .containsExactly("keystore", "passphrase", "recovery");
+        .containsExactly("keystore", "passphrase", "pkcs11", "recovery");
     assertThat(names(SourceEngineFactory.class, SourceEngineFactory::type))
         .containsExactly("postgres");
     assertThat(ServiceLoader.load(RepositoryFactory.class)).hasSize(1);
