@@ -3,7 +3,12 @@ package com.thorbis.backup.cli;
 import com.thorbis.backup.api.BackupException;
 import com.thorbis.backup.api.CheckItem;
 import com.thorbis.backup.api.CheckItem.Outcome;
+import com.thorbis.backup.api.FailureKind;
 import com.thorbis.backup.api.ThorbisBackup;
+import com.thorbis.backup.spi.ProviderLoader;
+import com.thorbis.backup.spi.Providers;
+import com.thorbis.backup.spi.storage.ObjectStoreFactory;
+import com.thorbis.backup.spi.storage.StoreRole;
 import java.io.IOException;
 import java.io.PrintStream;
 import java.time.Duration;
@@ -19,8 +24,12 @@ import picocli.CommandLine.Parameters;
 
 @Command(
     name = "check",
-    description = "Look at every precondition, privilege and setting; changes nothing.")
+    description =
+        "Look at every precondition, privilege and setting. Tries each store with small objects, and"
+            + " changes nothing else.")
 final class CheckCommand extends Job {
+  private static final Map<String, String> SCHEMES =
+      Map.of("s3", "s3", "gcs", "gs", "azure", "azblob");
   private static final Duration MOST_SKEW = Duration.ofMinutes(5);
 
   @Parameters(arity = "0..1", paramLabel = "SOURCE", description = "One source; else all.")
@@ -31,9 +40,74 @@ final class CheckCommand extends Job {
       description = "Print the statements that give the role what it needs, and nothing more.")
   boolean grants;
 
+  @Option(
+      names = "--policy",
+      paramLabel = "SERVICE",
+      description = {
+        "Print what each role is to be given in the language of s3, gcs or azure, for the copies that"
+            + " are kept there."
+      })
+  @Nullable String policy;
+
   @Override
   public Integer call() {
+    if (policy != null) {
+      return policies(policy);
+    }
     return grants ? grants() : thorbis().reading(this::check);
+  }
+
+  private int policies(String service) {
+    String scheme = SCHEMES.get(service);
+    if (scheme == null) {
+      throw BackupException.of(
+              "usage.policy",
+              FailureKind.CONFIGURATION,
+              "--policy " + service + ": there is no such service")
+          .remedy("Write s3, gcs or azure.")
+          .build();
+    }
+    ObjectStoreFactory factory =
+        Providers.load(
+                ObjectStoreFactory.class,
+                "store",
+                ObjectStoreFactory::scheme,
+                ProviderLoader.serviceLoader(CheckCommand.class.getClassLoader()))
+            .require(scheme);
+    List<Map<String, @Nullable Object>> items = new ArrayList<>();
+    for (Config.Copy copy : thorbis().config().copies()) {
+      if (scheme.equals(copy.uri().getScheme())) {
+        for (StoreRole role : StoreRole.values()) {
+          items.add(
+              Json.object(
+                  "copy", copy.uri(), "role", role.label(), "policy", text(factory, copy, role)));
+        }
+      }
+    }
+    if (items.isEmpty()) {
+      throw BackupException.of(
+              "check.no-such-copy", FailureKind.NOT_FOUND, "No copy is kept in " + scheme + "://")
+          .remedy("Add one to repository.copies; nothing of it need exist yet.")
+          .build();
+    }
+    thorbis()
+        .print(
+            Json.object("items", items),
+            out ->
+                items.forEach(
+                    item -> {
+                      out.println("# " + item.get("role") + " of " + item.get("copy"));
+                      out.println(item.get("policy"));
+                    }));
+    return Exit.DONE;
+  }
+
+  private static String text(ObjectStoreFactory factory, Config.Copy copy, StoreRole role) {
+    try {
+      return factory.policy(copy.uri(), role).orElseThrow();
+    } catch (IOException e) {
+      throw BackupException.from(e);
+    }
   }
 
   private int grants() {

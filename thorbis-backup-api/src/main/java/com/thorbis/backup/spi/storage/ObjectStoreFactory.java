@@ -3,6 +3,7 @@ package com.thorbis.backup.spi.storage;
 import com.thorbis.backup.spi.ProviderContext;
 import java.io.IOException;
 import java.net.URI;
+import java.util.Optional;
 
 /**
  * Opens stores of one URI scheme. The service type: needs a public constructor without arguments.
@@ -18,4 +19,14 @@ public interface ObjectStoreFactory {
    *     promises
    */
   ObjectStore open(URI location, ProviderContext context) throws IOException;
+
+  /**
+   * What to give a role of a place, in the vendor's own language, with what to do about it. Asks
+   * nobody.
+   *
+   * @return empty if the vendor has no such language, as a folder
+   */
+  default Optional<String> policy(URI location, StoreRole role) throws IOException {
+    return Optional.empty();
+  }
 }

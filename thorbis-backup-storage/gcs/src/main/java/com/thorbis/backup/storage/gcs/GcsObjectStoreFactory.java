@@ -6,6 +6,7 @@ import com.thorbis.backup.spi.Settings;
 import com.thorbis.backup.spi.storage.ObjectStore;
 import com.thorbis.backup.spi.storage.ObjectStoreFactory;
 import com.thorbis.backup.spi.storage.StorageException;
+import com.thorbis.backup.spi.storage.StoreRole;
 import java.io.IOException;
 import java.net.URI;
 import java.net.URISyntaxException;
@@ -37,7 +38,11 @@ public final class GcsObjectStoreFactory implements ObjectStoreFactory {
   }
 
   @Override
-  public ObjectStore open(URI location, ProviderContext context) throws IOException {
+  public Optional<String> policy(URI location, StoreRole role) throws IOException {
+    return Optional.of(Policies.of(bucket(location), prefix(location), role));
+  }
+
+  private static String bucket(URI location) throws IOException {
     String bucket = location.getRawAuthority();
     if (location.isOpaque()
         || bucket == null
@@ -47,11 +52,21 @@ public final class GcsObjectStoreFactory implements ObjectStoreFactory {
           location.getScheme() + "://" + bucket + " is not the address of a bucket",
           "Write gs://bucket or gs://bucket/prefix.");
     }
+    return bucket;
+  }
+
+  private static String prefix(URI location) {
+    return location.getPath().replaceAll("^/|/$", "");
+  }
+
+  @Override
+  public ObjectStore open(URI location, ProviderContext context) throws IOException {
+    String bucket = bucket(location);
     Settings settings = context.settings();
     GcsObjectStore.Builder builder =
         GcsObjectStore.builder()
             .bucket(bucket)
-            .prefix(location.getPath().replaceAll("^/|/$", ""))
+            .prefix(prefix(location))
             .connectTimeout(settings.duration("connect-timeout", Duration.ofSeconds(10)))
             .readTimeout(settings.duration("read-timeout", Duration.ofSeconds(60)))
             .retryFor(settings.duration("retry-for", Duration.ofMinutes(2)))
