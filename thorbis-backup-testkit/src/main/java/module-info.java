@@ -7,6 +7,7 @@ module com.thorbis.backup.testkit {
   requires com.fasterxml.jackson.core;
   requires jdk.httpserver;
   requires org.apache.commons.compress;
+  requires java.net.http;
   requires org.assertj.core;
 
   exports com.thorbis.backup.testkit;

@@ -34,6 +34,8 @@ public interface ObjectStore extends AutoCloseable {
   /**
    * Writes an object if its key is free.
    *
+   * @return its facts; where a store does not say at once when it took the object, the time is that
+   *     of its answer
    * @throws StorageException.AlreadyExists if the key is taken, whatever lies there
    * @throws StorageException.OutcomeUnknown if it may have been written
    */

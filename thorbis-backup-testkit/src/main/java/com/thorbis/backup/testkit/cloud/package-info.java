@@ -1,4 +1,7 @@
-/** Services of clouds on this host, for tests: the real clients talk to them over HTTP. */
+/**
+ * Services of clouds on this host, for tests: the real clients talk to them over HTTP. And what
+ * networks do to what they say.
+ */
 @NullMarked
 package com.thorbis.backup.testkit.cloud;
 
