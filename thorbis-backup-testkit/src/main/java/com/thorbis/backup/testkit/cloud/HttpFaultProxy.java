@@ -458,8 +458,9 @@ public final class HttpFaultProxy implements AutoCloseable {
         String line = line(in, body);
         size = Integer.parseInt(line.split(";")[0].strip(), 16);
         body.write(exactly(in, size));
-        while (!line(in, body).isEmpty()) {
-          continue; // the end of a chunk, or trailers
+        String after = line(in, body); // the end of a chunk, or trailers
+        while (!after.isEmpty()) {
+          after = line(in, body);
         }
       } while (size > 0);
       return body.toByteArray();

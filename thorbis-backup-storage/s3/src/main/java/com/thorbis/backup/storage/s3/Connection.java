@@ -14,6 +14,7 @@ import java.util.ArrayList;
 import java.util.List;
 import java.util.Map;
 import java.util.Optional;
+import java.util.function.Consumer;
 import software.amazon.awssdk.auth.credentials.AnonymousCredentialsProvider;
 import software.amazon.awssdk.auth.credentials.AwsBasicCredentials;
 import software.amazon.awssdk.auth.credentials.AwsCredentialsProvider;
@@ -53,11 +54,17 @@ final class Connection {
                 : settings.require("region"));
   }
 
-  static S3ObjectStore open(Settings settings, String bucket, String prefix) {
-    return new Connection(settings).open(bucket, prefix);
+  /**
+   * Opens a store.
+   *
+   * @param more what tests want otherwise
+   */
+  static S3ObjectStore open(
+      Settings settings, String bucket, String prefix, Consumer<S3ObjectStore.Builder> more) {
+    return new Connection(settings).open(bucket, prefix, more);
   }
 
-  private S3ObjectStore open(String bucket, String prefix) {
+  private S3ObjectStore open(String bucket, String prefix, Consumer<S3ObjectStore.Builder> more) {
     S3ObjectStore.Builder store =
         S3ObjectStore.builder()
             .bucket(bucket)
@@ -130,6 +137,7 @@ final class Connection {
       }
       S3Client s3 = client.build();
       opened.add(0, s3);
+      more.accept(store);
       return store
           .client(s3)
           .contentMd5(checksums != Checksums.WHEN_SUPPORTED)

@@ -180,60 +180,61 @@ final class Failures {
     if (!(e instanceof AwsServiceException)) {
       return new StorageException.Unavailable(action, object, e);
     }
-    switch (code(e)) {
-      case "NoSuchBucket":
-        return placeMissing(action, object, e);
-      case "ExpiredToken", "ExpiredTokenException", "TokenRefreshRequired":
-        return failure(
-            "storage.credentials-expired",
-            FailureKind.TRANSIENT,
-            action,
-            object,
-            e,
-            "Renew the session token, or let the account assume a role, which renews it by itself.");
-      case "SignatureDoesNotMatch":
-        return failure(
-            "storage.denied",
-            FailureKind.PERMANENT,
-            action,
-            object,
-            e,
-            "Check s3.secret-access-key and s3.region, that nothing between rewrites requests, and"
-                + " that this machine's clock is right.");
-      case "RequestTimeTooSkewed":
-        return failure(
-            "storage.clock-skew",
-            FailureKind.TRANSIENT,
-            action,
-            object,
-            e,
-            "Set this machine's clock: it differs by more than the server accepts.");
+    return switch (code(e)) {
+      case "NoSuchBucket" -> placeMissing(action, object, e);
+      case "ExpiredToken", "ExpiredTokenException", "TokenRefreshRequired" ->
+          failure(
+              "storage.credentials-expired",
+              FailureKind.TRANSIENT,
+              action,
+              object,
+              e,
+              "Renew the session token, or let the account assume a role, which renews by itself.");
+      case "SignatureDoesNotMatch" ->
+          failure(
+              "storage.denied",
+              FailureKind.PERMANENT,
+              action,
+              object,
+              e,
+              "Check s3.secret-access-key and s3.region, that nothing between rewrites requests,"
+                  + " and that this machine's clock is right.");
+      case "RequestTimeTooSkewed" ->
+          failure(
+              "storage.clock-skew",
+              FailureKind.TRANSIENT,
+              action,
+              object,
+              e,
+              "Set this machine's clock: it differs by more than the server accepts.");
       case "PermanentRedirect",
-      "AuthorizationHeaderMalformed",
-      "IllegalLocationConstraintException":
-        return failure(
-            "storage.wrong-region",
-            FailureKind.CONFIGURATION,
-            action,
-            object,
-            e,
-            "Set s3.region to that of the bucket"
-                + header(e, "x-amz-bucket-region").map(region -> ", " + region).orElse("")
-                + ".");
-      case "InvalidStorageClass":
-        return failure(
-            "storage.unsupported",
-            FailureKind.CONFIGURATION,
-            action,
-            object,
-            e,
-            "This server has no such storage class: set s3.tiers to false.");
-      default:
-        break;
-    }
-    if (repeatable(e)) {
-      return new StorageException.Unavailable(action, object, e);
-    }
+          "AuthorizationHeaderMalformed",
+          "IllegalLocationConstraintException" ->
+          failure(
+              "storage.wrong-region",
+              FailureKind.CONFIGURATION,
+              action,
+              object,
+              e,
+              "Set s3.region to that of the bucket"
+                  + header(e, "x-amz-bucket-region").map(region -> ", " + region).orElse("")
+                  + ".");
+      case "InvalidStorageClass" ->
+          failure(
+              "storage.unsupported",
+              FailureKind.CONFIGURATION,
+              action,
+              object,
+              e,
+              "This server has no such storage class: set s3.tiers to false.");
+      default ->
+          repeatable(e)
+              ? new StorageException.Unavailable(action, object, e)
+              : refused(action, object, e);
+    };
+  }
+
+  private StorageException refused(String action, String object, SdkException e) {
     return switch (status(e)) {
       case 401, 403 ->
           failure(

@@ -11,7 +11,7 @@ final class PartSizes {
   static final long MOST = 5L << 30;
   static final long LONGEST_OBJECT = 5L << 40;
 
-  private static final int STEP = 1000;
+  private static final int STEP = 900;
 
   private final long first;
   private final int doublings;
@@ -33,7 +33,7 @@ final class PartSizes {
   private long total(int most) {
     long total = 0;
     for (int part = 1; part <= MOST_PARTS; part += STEP) {
-      total += STEP * length(part, most);
+      total += Math.min(STEP, MOST_PARTS - part + 1) * length(part, most);
     }
     return total;
   }

@@ -231,10 +231,6 @@ public final class S3ObjectStore implements ObjectStore {
   public ObjectRead get(ObjectKey key) throws IOException {
     ResponseInputStream<GetObjectResponse> in = open(key, null, null);
     GetObjectResponse answer = in.response();
-    if (answer.contentLength() == null || answer.lastModified() == null) {
-      in.abort();
-      throw failures.notAnAnswer("Read", key.value());
-    }
     return new Reading(
         this, info(key, answer, answer.contentLength()), in, 0, answer.contentLength());
   }
@@ -254,7 +250,7 @@ public final class S3ObjectStore implements ObjectStore {
       return new Reading(this, info, null, range.offset(), 0);
     }
     Matcher form = CONTENT_RANGE.matcher(String.valueOf(in.response().contentRange()));
-    if (form.matches() && in.response().lastModified() != null) {
+    if (form.matches()) {
       long from = Long.parseLong(form.group(1));
       long length = Long.parseLong(form.group(2)) - from + 1;
       long whole = Long.parseLong(form.group(3));
@@ -293,7 +289,12 @@ public final class S3ObjectStore implements ObjectStore {
         GetObjectRequest.builder().bucket(bucket).key(name(key)).range(range).ifMatch(etag).build();
     for (int attempt = 1; ; attempt++) {
       try {
-        return client.getObject(request);
+        ResponseInputStream<GetObjectResponse> in = client.getObject(request);
+        if (isAnswer(in.response(), range != null)) {
+          return in;
+        }
+        in.abort();
+        throw Failures.unanswered();
       } catch (SdkException e) {
         if (Failures.status(e) == 416) {
           throw new BeyondTheEnd(e);
@@ -303,6 +304,12 @@ public final class S3ObjectStore implements ObjectStore {
         }
       }
     }
+  }
+
+  private static boolean isAnswer(GetObjectResponse answer, boolean part) {
+    return answer.contentLength() != null
+        && answer.lastModified() != null
+        && (!part || CONTENT_RANGE.matcher(String.valueOf(answer.contentRange())).matches());
   }
 
   @Override
@@ -316,14 +323,16 @@ public final class S3ObjectStore implements ObjectStore {
       try {
         HeadObjectResponse found =
             attempts.run(
-                () -> client.headObject(head -> head.bucket(bucket).key(name(key))),
+                () -> {
+                  HeadObjectResponse answer =
+                      client.headObject(head -> head.bucket(bucket).key(name(key)));
+                  require(answer.contentLength() != null && answer.lastModified() != null);
+                  return answer;
+                },
                 e ->
                     Failures.status(e) == 404
                         ? new StorageException.NotFound(key, e)
                         : failures.translate("Look at", key, e));
-        if (found.contentLength() == null || found.lastModified() == null) {
-          throw failures.notAnAnswer("Look at", key.value());
-        }
         return Optional.of(found);
       } catch (StorageException.NotFound e) {
         if (isAbsent(key)) {
@@ -333,6 +342,13 @@ public final class S3ObjectStore implements ObjectStore {
           throw failures.notAnAnswer("Look at", key.value());
         }
       }
+    }
+  }
+
+  /** Refuses what comes with a good status and is not the answer to what was asked. */
+  static void require(boolean answered) {
+    if (!answered) {
+      throw Failures.unanswered();
     }
   }
 
@@ -357,11 +373,12 @@ public final class S3ObjectStore implements ObjectStore {
             .startAfter(after.map(last -> this.prefix + last).orElse(null));
     ListObjectsV2Response page =
         attempts.run(
-            () -> client.listObjectsV2(request.build()),
+            () -> {
+              ListObjectsV2Response answer = client.listObjectsV2(request.build());
+              require(answer.isTruncated() != null);
+              return answer;
+            },
             e -> failures.translate("List", prefix, e));
-    if (page.isTruncated() == null) {
-      throw failures.notAnAnswer("List", prefix);
-    }
     List<ObjectInfo> objects = new ArrayList<>();
     String last = after.map(name -> this.prefix + name).orElse("");
     for (S3Object object : page.contents()) {
@@ -394,7 +411,15 @@ public final class S3ObjectStore implements ObjectStore {
       requireUnlocked(key);
     }
     attempts.run(
-        () -> client.deleteObject(delete -> delete.bucket(bucket).key(name(key))),
+        () -> {
+          int status =
+              client
+                  .deleteObject(delete -> delete.bucket(bucket).key(name(key)))
+                  .sdkHttpResponse()
+                  .statusCode();
+          require(status == 204); // another one may come with an error
+          return true;
+        },
         e ->
             Failures.code(e).equals("NoSuchKey")
                 ? failures.notAnAnswer("Delete", key.value())
@@ -625,17 +650,18 @@ public final class S3ObjectStore implements ObjectStore {
       String idMarker = afterId;
       ListMultipartUploadsResponse page =
           attempts.run(
-              () ->
-                  client.listMultipartUploads(
-                      list ->
-                          list.bucket(bucket)
-                              .prefix(this.prefix + prefix)
-                              .keyMarker(keyMarker)
-                              .uploadIdMarker(idMarker)),
+              () -> {
+                ListMultipartUploadsResponse answer =
+                    client.listMultipartUploads(
+                        list ->
+                            list.bucket(bucket)
+                                .prefix(this.prefix + prefix)
+                                .keyMarker(keyMarker)
+                                .uploadIdMarker(idMarker));
+                require(answer.isTruncated() != null);
+                return answer;
+              },
               e -> failures.translate("List uploads below", prefix, e));
-      if (page.isTruncated() == null) {
-        throw failures.notAnAnswer("List uploads below", prefix);
-      }
       for (MultipartUpload upload : page.uploads()) {
         if (upload.key().startsWith(this.prefix + prefix)
             && upload.initiated() != null
@@ -910,7 +936,7 @@ public final class S3ObjectStore implements ObjectStore {
 
     /**
      * How many bytes the first parts of an upload have: from 5 MiB to 1 GiB; 8 MiB otherwise. After
-     * 1000 parts they grow, as far as it takes for 10,000 parts to hold 5 TiB.
+     * 900 parts they grow, as far as it takes for 10,000 parts to hold 5 TiB.
      */
     public Builder partSize(long bytes) {
       if (bytes < PartSizes.LEAST || bytes > 1L << 30) {

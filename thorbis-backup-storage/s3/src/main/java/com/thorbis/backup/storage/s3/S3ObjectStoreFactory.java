@@ -66,7 +66,10 @@ public final class S3ObjectStoreFactory implements ObjectStoreFactory {
     String prefix = path.replaceFirst("^/", "").replaceFirst("/$", "");
     try {
       return Connection.open(
-          context.settings(), bucket, prefix.isEmpty() ? "" : new ObjectKey(prefix).value());
+          context.settings(),
+          bucket,
+          prefix.isEmpty() ? "" : new ObjectKey(prefix).value(),
+          builder -> {});
     } catch (IllegalArgumentException e) {
       throw refused("has a prefix of other characters than A-Z a-z 0-9 . _ = - and /", e);
     }

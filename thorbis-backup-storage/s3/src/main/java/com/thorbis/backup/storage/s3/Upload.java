@@ -124,11 +124,7 @@ final class Upload implements ObjectUpload {
     try {
       // A part that arrives after the end of its upload would stay there.
       for (Future<CompletedPart> part : parts) {
-        try {
-          part.get();
-        } catch (ExecutionException e) {
-          continue;
-        }
+        isSent(part);
       }
       store.abort(store.name(key), id);
     } catch (InterruptedException e) {
@@ -140,6 +136,15 @@ final class Upload implements ObjectUpload {
       if (interrupted) {
         Thread.currentThread().interrupt();
       }
+    }
+  }
+
+  /** Waits for a part, whatever becomes of it. */
+  private static boolean isSent(Future<CompletedPart> part) throws InterruptedException {
+    try {
+      return part.get() != null;
+    } catch (ExecutionException e) {
+      return false;
     }
   }
 
@@ -182,9 +187,7 @@ final class Upload implements ObjectUpload {
         .run(
             () -> {
               String begun = store.client().createMultipartUpload(request.build()).uploadId();
-              if (begun == null || begun.isEmpty()) {
-                throw store.failures().notAnAnswer("Write", key.value());
-              }
+              S3ObjectStore.require(begun != null && !begun.isEmpty());
               return begun;
             },
             e -> store.failures().translate("Write", key, e));

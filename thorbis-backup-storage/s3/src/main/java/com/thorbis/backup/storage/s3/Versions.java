@@ -144,23 +144,22 @@ final class Versions {
   private ListObjectVersionsResponse page(
       String prefix, @Nullable String keyMarker, @Nullable String versionMarker)
       throws StorageException {
-    ListObjectVersionsResponse page =
-        store
-            .attempts()
-            .run(
-                () ->
-                    store
-                        .client()
-                        .listObjectVersions(
-                            list ->
-                                list.bucket(store.bucket())
-                                    .prefix(prefix)
-                                    .keyMarker(keyMarker)
-                                    .versionIdMarker(versionMarker)),
-                e -> store.failures().translate("List versions below", prefix, e));
-    if (page.isTruncated() == null) {
-      throw store.failures().notAnAnswer("List versions below", prefix);
-    }
-    return page;
+    return store
+        .attempts()
+        .run(
+            () -> {
+              ListObjectVersionsResponse answer =
+                  store
+                      .client()
+                      .listObjectVersions(
+                          list ->
+                              list.bucket(store.bucket())
+                                  .prefix(prefix)
+                                  .keyMarker(keyMarker)
+                                  .versionIdMarker(versionMarker));
+              S3ObjectStore.require(answer.isTruncated() != null);
+              return answer;
+            },
+            e -> store.failures().translate("List versions below", prefix, e));
   }
 }

@@ -69,6 +69,16 @@ final class TestServers {
     return store;
   }
 
+  /** One that does not wait between attempts. */
+  static S3ObjectStore impatient(String location, Map<String, ?> values) throws IOException {
+    URI uri = URI.create(location);
+    return Connection.open(
+        Settings.of("s3", values),
+        uri.getAuthority(),
+        uri.getPath().substring(1),
+        builder -> builder.pause(time -> {}));
+  }
+
   static ProviderContext context(Settings settings) {
     return new ProviderContext() {
       @Override
