@@ -122,7 +122,8 @@ public final class HttpFaultProxy implements AutoCloseable {
     /**
      * The server never hears of it and the client gets another answer.
      *
-     * @param headers lines such as {@code Retry-After: 1}
+     * @param headers lines such as {@code Retry-After: 1}; a length may be that of an answer to
+     *     {@code HEAD}
      */
     public static Fault answer(int status, String body, String... headers) {
       return new Fault(Kind.ANSWER, status, message(status, body, headers));
@@ -157,9 +158,10 @@ public final class HttpFaultProxy implements AutoCloseable {
         text.append(header).append("\r\n");
       }
       byte[] content = body.getBytes(UTF_8);
-      return text.append("Content-Type: application/xml\r\nContent-Length: ")
-          .append(content.length)
-          .append("\r\n\r\n")
+      if (Arrays.stream(headers).noneMatch(header -> header.startsWith("Content-Length:"))) {
+        text.append("Content-Length: ").append(content.length).append("\r\n");
+      }
+      return text.append("Content-Type: application/xml\r\n\r\n")
           .append(new String(content, ISO_8859_1))
           .toString();
     }
@@ -204,9 +206,13 @@ public final class HttpFaultProxy implements AutoCloseable {
     }
   }
 
-  /** Gives the server what is still held back, in the order it came. */
-  public void deliver() throws IOException {
-    deliver(Integer.MAX_VALUE);
+  /**
+   * Gives the server what is still held back, in the order it came.
+   *
+   * @return how many requests
+   */
+  public int deliver() throws IOException {
+    return deliver(Integer.MAX_VALUE);
   }
 
   @Override
@@ -325,7 +331,7 @@ public final class HttpFaultProxy implements AutoCloseable {
     return true;
   }
 
-  private void deliver(int answered) throws IOException {
+  private int deliver(int answered) throws IOException {
     List<Late> due = new ArrayList<>();
     synchronized (late) {
       late.removeIf(one -> one.due <= answered && due.add(one));
@@ -335,6 +341,7 @@ public final class HttpFaultProxy implements AutoCloseable {
         }
       }
     }
+    return due.size();
   }
 
   private static void write(OutputStream out, String message, boolean noBody) throws IOException {

@@ -165,7 +165,8 @@ final class Writer {
 
   /** Settles by the object itself what the answers left open. */
   private ObjectInfo look(boolean maybe, boolean gone, SdkException e) throws StorageException {
-    boolean interrupted = Thread.interrupted() | Failures.interrupted(e);
+    boolean interrupted = Failures.interrupted(e);
+    interrupted |= Thread.interrupted(); // which would end the look, too
     Optional<HeadObjectResponse> found;
     try {
       found = store.find(key);
