@@ -24,7 +24,9 @@ record Failure(
           known.code(),
           known.kind(),
           String.valueOf(failure.getMessage()),
-          known.remedy(),
+          known.code().equals("configuration.provider-missing")
+              ? known.remedy() + " bin/thorbis builds in what THORBIS_WITH names."
+              : known.remedy(),
           new TreeMap<>(known.details()),
           failure);
     }

@@ -62,6 +62,19 @@ class CommandTest {
         .isEqualTo(expected);
   }
 
+  @Test
+  void aRecipientThatIsNotBuiltInSaysHowToGetIt() throws IOException {
+    write(
+        CONFIG
+            .formatted(folder.resolve("repo").toUri())
+            .replace("passphrase:main", "aws-kms:arn:aws:kms:eu-central-1:111122223333:key/x"));
+
+    Result result = runner.run("list");
+
+    assertThat(result.code()).isEqualTo(2);
+    assertThat(result.err()).contains("aws-kms").contains("pkcs11").contains("THORBIS_WITH");
+  }
+
   @ParameterizedTest
   @CsvSource(
       delimiter = '|',

@@ -8,6 +8,7 @@ import java.security.KeyPair;
 import java.security.KeyPairGenerator;
 import java.security.interfaces.RSAPublicKey;
 import java.security.spec.MGF1ParameterSpec;
+import java.time.Duration;
 import java.time.Instant;
 import java.util.ArrayList;
 import java.util.Arrays;
@@ -45,6 +46,7 @@ public final class FakeKeyVault extends FakeService {
 
   private final Map<String, Key> keys = new LinkedHashMap<>();
   private final Map<Integer, Integer> taken = new LinkedHashMap<>();
+  private Map<String, String> retryAfter = Map.of();
 
   /** Starts it, without any key. */
   public FakeKeyVault(LoopbackTls tls) throws IOException {
@@ -90,6 +92,11 @@ public final class FakeKeyVault extends FakeService {
   /** Removes a key for good. */
   public synchronized void purge(String name) {
     keys.remove(name);
+  }
+
+  /** From now on, who is throttled is told to come back after so long. */
+  public synchronized void retryAfter(Duration pause) {
+    retryAfter = Map.of("Retry-After", Long.toString(pause.toSeconds()));
   }
 
   private static final class Key {
@@ -264,8 +271,8 @@ public final class FakeKeyVault extends FakeService {
   }
 
   @Override
-  Answer throttled() {
-    return error(429, "Throttled", "Too many requests.");
+  synchronized Answer throttled() {
+    return new Answer(429, retryAfter, error(429, "Throttled", "Too many requests.").body());
   }
 
   @Override

@@ -19,11 +19,13 @@ import java.nio.charset.StandardCharsets;
 import java.security.MessageDigest;
 import java.security.NoSuchAlgorithmException;
 import java.time.Clock;
+import java.time.Duration;
 import java.time.OffsetDateTime;
 import java.time.ZoneOffset;
 import java.util.Arrays;
 import java.util.Objects;
 import java.util.Optional;
+import java.util.concurrent.TimeoutException;
 import java.util.function.Supplier;
 import java.util.regex.Pattern;
 import org.jspecify.annotations.Nullable;
@@ -49,9 +51,10 @@ public final class AzureKeyVaultKeyProvider implements KeyProvider {
   private final String name;
   private final String keyId;
   private final Clock clock;
+  private final Duration longest;
   private final Failures failures;
 
-  private AzureKeyVaultKeyProvider(KeyClient client, String name, Clock clock) {
+  private AzureKeyVaultKeyProvider(KeyClient client, String name, Clock clock, Duration longest) {
     if (!NAME.matcher(name).matches()) {
       throw BackupException.of(
               "configuration.invalid",
@@ -65,6 +68,7 @@ public final class AzureKeyVaultKeyProvider implements KeyProvider {
     this.name = name;
     this.keyId = vault.replaceFirst("/+$", "") + "/keys/" + name;
     this.clock = clock;
+    this.longest = longest;
     this.failures = new Failures(SCHEME + " " + keyId);
   }
 
@@ -78,6 +82,7 @@ public final class AzureKeyVaultKeyProvider implements KeyProvider {
     private @Nullable KeyClient client;
     private @Nullable String key;
     private Clock clock = Clock.systemUTC();
+    private Duration longest = Duration.ofMinutes(2);
 
     private Builder() {}
 
@@ -99,6 +104,12 @@ public final class AzureKeyVaultKeyProvider implements KeyProvider {
       return this;
     }
 
+    /** How long one call may take with all its attempts and pauses; 2 minutes if not given. */
+    public Builder longest(Duration longest) {
+      this.longest = longest;
+      return this;
+    }
+
     /**
      * Checks what can be checked without asking the vault.
      *
@@ -107,7 +118,10 @@ public final class AzureKeyVaultKeyProvider implements KeyProvider {
      */
     public AzureKeyVaultKeyProvider build() {
       return new AzureKeyVaultKeyProvider(
-          Objects.requireNonNull(client, "client"), Objects.requireNonNull(key, "key"), clock);
+          Objects.requireNonNull(client, "client"),
+          Objects.requireNonNull(key, "key"),
+          clock,
+          longest);
     }
   }
 
@@ -227,9 +241,11 @@ public final class AzureKeyVaultKeyProvider implements KeyProvider {
 
   private <T> T ask(String action, Supplier<T> call) throws IOException {
     try {
-      return Asked.of(call);
+      return Asked.of(call, longest);
     } catch (InterruptedException e) {
       throw failures.interrupted(action, e);
+    } catch (TimeoutException e) {
+      throw failures.late(action, longest);
     } catch (RuntimeException e) {
       throw failures.isAbsence(e) ? absent(e) : failures.translate(action, e);
     }
@@ -255,9 +271,11 @@ public final class AzureKeyVaultKeyProvider implements KeyProvider {
     String action = "ask for its state";
     KeyProperties properties;
     try {
-      properties = Asked.of(() -> client.getKey(name).getProperties());
+      properties = Asked.of(() -> client.getKey(name).getProperties(), longest);
     } catch (InterruptedException e) {
       throw failures.interrupted(action, e);
+    } catch (TimeoutException e) {
+      throw failures.late(action, longest);
     } catch (RuntimeException e) {
       if (failures.isAbsence(e)) {
         return deleted(action);
@@ -281,11 +299,13 @@ public final class AzureKeyVaultKeyProvider implements KeyProvider {
 
   private KeyState deleted(String action) throws IOException {
     try {
-      DeletedKey deleted = Asked.of(() -> client.getDeletedKey(name));
+      DeletedKey deleted = Asked.of(() -> client.getDeletedKey(name), longest);
       return new KeyState.PendingDeletion(
           Optional.ofNullable(deleted.getScheduledPurgeDate()).map(OffsetDateTime::toInstant));
     } catch (InterruptedException e) {
       throw failures.interrupted(action, e);
+    } catch (TimeoutException e) {
+      throw failures.late(action, longest);
     } catch (RuntimeException e) {
       throw failures.isAbsence(e) ? failures.lost(e) : failures.translate(action, e);
     }

@@ -41,6 +41,8 @@ public final class AzureKeyVaultKeyProviderFactory implements KeyProviderFactory
           .remedy("Write azure-keyvault://VAULT.vault.azure.net/keys/KEY, without a version.")
           .build();
     }
+    Duration timeout = settings.duration("timeout", Duration.ofSeconds(10));
+    int attempts = settings.integer("attempts", 4, 1, 20);
     return AzureKeyVaultKeyProvider.builder()
         .client(
             OwnClient.open(
@@ -49,10 +51,11 @@ public final class AzureKeyVaultKeyProviderFactory implements KeyProviderFactory
                 settings.find("client-id"),
                 settings.findSecret("client-secret"),
                 Endpoints.find(settings, "authority-host"),
-                settings.duration("timeout", Duration.ofSeconds(10)),
-                settings.integer("attempts", 4, 1, 20)))
+                timeout,
+                attempts))
         .key(path.group(1))
         .clock(context.clock())
+        .longest(timeout.plus(OwnClient.LONGEST_PAUSE).multipliedBy(attempts))
         .build();
   }
 }

@@ -6,6 +6,7 @@ import com.thorbis.backup.api.FailureKind;
 import com.thorbis.backup.spi.crypto.KeyException;
 import java.io.IOException;
 import java.io.InterruptedIOException;
+import java.time.Duration;
 import java.time.Instant;
 import java.util.Optional;
 import org.jspecify.annotations.Nullable;
@@ -51,6 +52,15 @@ record Failures(String recipient) {
         "See that it is reachable and that there are credentials, then try again; or use another"
             + " recipient.",
         e);
+  }
+
+  KeyException late(String action, Duration longest) {
+    return failure(
+        "key.unreachable",
+        FailureKind.TRANSIENT,
+        "the vault could not be asked to " + action + ": no answer within " + longest,
+        "It may ask for patience: try again later, or use another recipient.",
+        null);
   }
 
   IOException interrupted(String action, InterruptedException e) {

@@ -25,8 +25,10 @@ import java.util.stream.Stream;
  * defaults that change: neither its HTTP client, nor its timeouts, nor how often it tries.
  */
 final class OwnClient {
+  /** Between two attempts, where the vault does not ask for more. */
+  static final Duration LONGEST_PAUSE = Duration.ofSeconds(8);
+
   private static final Duration FIRST_PAUSE = Duration.ofMillis(200);
-  private static final Duration LONGEST_PAUSE = Duration.ofSeconds(8);
 
   private OwnClient() {}
 

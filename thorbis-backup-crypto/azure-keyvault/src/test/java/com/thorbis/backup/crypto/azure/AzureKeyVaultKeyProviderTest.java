@@ -10,6 +10,7 @@ import com.azure.core.http.policy.RetryOptions;
 import com.azure.identity.ClientSecretCredentialBuilder;
 import com.azure.security.keyvault.keys.KeyClient;
 import com.azure.security.keyvault.keys.KeyClientBuilder;
+import com.azure.security.keyvault.keys.cryptography.models.KeyWrapAlgorithm;
 import com.thorbis.backup.api.BackupException;
 import com.thorbis.backup.api.FailureKind;
 import com.thorbis.backup.spi.ProviderContext;
@@ -33,8 +34,10 @@ import java.io.StringWriter;
 import java.net.URI;
 import java.net.URL;
 import java.net.URLClassLoader;
+import java.nio.ByteBuffer;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.Path;
+import java.security.MessageDigest;
 import java.security.SecureRandom;
 import java.time.Clock;
 import java.time.Duration;
@@ -104,6 +107,35 @@ class AzureKeyVaultKeyProviderTest {
       assertThat(wrapped.ciphertext()).hasSize(1 + 32 + bits / 8);
       assertOpens(provider, wrapped, key);
       assertFails("key.refused", FailureKind.PERMANENT, provider, wrapped, ELSEWHERE);
+    }
+  }
+
+  @Test
+  void aWrapIsMadeAsTheFormatSays() throws Exception {
+    KeyClient client = client(FakeKeyVault.CLIENT_SECRET, 3);
+    String version = client.getKey("own").getProperties().getVersion();
+    byte[] material = new byte[64];
+    RANDOM.nextBytes(material);
+    byte[] payload =
+        ByteBuffer.allocate(1 + 32 + 64)
+            .put((byte) 1)
+            .put(MessageDigest.getInstance("SHA-256").digest(CONTEXT.encoded()))
+            .put(material)
+            .array();
+    byte[] block =
+        client
+            .getCryptographyClient("own", version)
+            .wrapKey(KeyWrapAlgorithm.RSA_OAEP_256, payload)
+            .getEncryptedKey();
+    byte[] wrapped =
+        ByteBuffer.allocate(1 + 32 + block.length)
+            .put((byte) 32)
+            .put(version.getBytes(StandardCharsets.US_ASCII))
+            .put(block)
+            .array();
+    try (KeyProvider provider = provider(client, "own");
+        DataKey expected = DataKey.copyOf(material)) {
+      assertOpens(provider, WrappedKey.of("azure-keyvault", provider.keyId(), wrapped), expected);
     }
   }
 
@@ -203,6 +235,22 @@ class AzureKeyVaultKeyProviderTest {
           .isInstanceOfSatisfying(
               KeyException.class, e -> assertThat(e.code()).isEqualTo("key.unreachable"));
       assertThat(vault.calls("get") - before).isEqualTo(2);
+    }
+  }
+
+  @Test
+  void aVaultThatAsksForAnHourIsNotWaitedFor() throws IOException {
+    try (KeyProvider provider =
+        AzureKeyVaultKeyProvider.builder()
+            .client(client(FakeKeyVault.CLIENT_SECRET, 4))
+            .key("own")
+            .longest(Duration.ofMillis(200))
+            .build()) {
+      vault.retryAfter(Duration.ofHours(1));
+      vault.strike(Fault.THROTTLED, 1);
+      assertThatThrownBy(provider::state)
+          .isInstanceOfSatisfying(
+              KeyException.class, e -> assertThat(e.code()).isEqualTo("key.unreachable"));
     }
   }
 

@@ -20,6 +20,7 @@ import java.io.IOException;
 import java.io.PrintWriter;
 import java.io.StringWriter;
 import java.net.URI;
+import java.nio.ByteBuffer;
 import java.nio.file.Path;
 import java.security.KeyStore;
 import java.security.Provider;
@@ -29,6 +30,8 @@ import java.time.Clock;
 import java.util.HashMap;
 import java.util.HexFormat;
 import java.util.Map;
+import javax.crypto.Cipher;
+import javax.crypto.spec.GCMParameterSpec;
 import org.junit.jupiter.api.Nested;
 import org.junit.jupiter.api.Test;
 
@@ -109,6 +112,33 @@ class Pkcs11KeyProviderIT {
     KeyStore keys = KeyStore.getInstance("PKCS11", token);
     keys.load(null, SoftHsm.PIN.toCharArray());
     assertThat(keys.getKey("backup-2025", null).getEncoded()).isNull();
+  }
+
+  @Test
+  void aWrapIsMadeAsTheFormatSays() throws Exception {
+    Provider token =
+        Security.getProvider("SunPKCS11")
+            .configure("--name = book\nlibrary = " + SoftHsm.LIBRARY + "\nslot = " + MAIN);
+    KeyStore keys = KeyStore.getInstance("PKCS11", token);
+    keys.load(null, SoftHsm.PIN.toCharArray());
+    byte[] nonce = new byte[12];
+    byte[] material = new byte[64];
+    RANDOM.nextBytes(nonce);
+    RANDOM.nextBytes(material);
+    Cipher cipher = Cipher.getInstance("AES/GCM/NoPadding", token);
+    cipher.init(
+        Cipher.ENCRYPT_MODE, keys.getKey("backup-2025", null), new GCMParameterSpec(128, nonce));
+    cipher.updateAAD(CONTEXT.encoded());
+    byte[] wrapped =
+        ByteBuffer.allocate(1 + 12 + 64 + 16)
+            .put((byte) 1)
+            .put(nonce)
+            .put(cipher.doFinal(material))
+            .array();
+    try (KeyProvider provider = open("hsm-1/backup-2026", MAIN);
+        DataKey expected = DataKey.copyOf(material)) {
+      assertOpens(provider, WrappedKey.of("pkcs11", "hsm-1/backup-2025", wrapped), expected);
+    }
   }
 
   @Test
