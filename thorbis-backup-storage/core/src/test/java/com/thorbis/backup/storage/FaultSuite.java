@@ -233,7 +233,14 @@ final class FaultSuite {
   static int singleFault(
       Scenario scenario, TestWorld before, List<Planned> faults, List<Planned> again)
       throws IOException {
-    TestWorld world = before.copy();
+    try (TestWorld world = before.copy()) {
+      return faulty(scenario, world, faults, again);
+    }
+  }
+
+  private static int faulty(
+      Scenario scenario, TestWorld world, List<Planned> faults, List<Planned> again)
+      throws IOException {
     int struck = attempt(scenario, world, faults);
     world.rest();
     world.check(false);

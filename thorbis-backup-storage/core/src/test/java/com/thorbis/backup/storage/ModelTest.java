@@ -231,8 +231,8 @@ class ModelTest {
   }
 
   private int runOrShrink(TestWorld before, List<Step> steps) throws IOException {
-    try {
-      return run(before.copy(), steps);
+    try (TestWorld world = before.copy()) {
+      return run(world, steps);
     } catch (Throwable e) {
       List<Step> shortest = shrink(before, steps);
       StringBuilder text = new StringBuilder("Replay:\n");
@@ -255,8 +255,8 @@ class ModelTest {
   }
 
   private boolean fails(TestWorld before, List<Step> steps) {
-    try {
-      run(before.copy(), steps);
+    try (TestWorld world = before.copy()) {
+      run(world, steps);
       return false;
     } catch (Throwable e) {
       return true;

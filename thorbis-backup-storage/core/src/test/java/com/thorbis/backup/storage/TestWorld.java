@@ -28,19 +28,24 @@ import com.thorbis.backup.testkit.MemoryObjectStore;
 import com.thorbis.backup.testkit.SettableClock;
 import java.io.IOException;
 import java.nio.ByteBuffer;
+import java.nio.file.Files;
 import java.nio.file.Path;
 import java.security.SecureRandom;
 import java.time.Duration;
 import java.util.ArrayList;
+import java.util.Comparator;
 import java.util.HashSet;
 import java.util.List;
 import java.util.Map;
 import java.util.Optional;
+import java.util.Queue;
 import java.util.Set;
+import java.util.concurrent.ConcurrentLinkedQueue;
 import java.util.concurrent.atomic.AtomicInteger;
+import java.util.stream.Stream;
 
 /** A store with what should be in it, and the oracles that compare the two. */
-final class TestWorld {
+final class TestWorld implements AutoCloseable {
   private static final AtomicInteger STATES = new AtomicInteger();
   private static final KeyProvider SECOND =
       RecoveryKeyProvider.ofRecoveryKey(RecoveryKey.generate(new SecureRandom()));
@@ -60,6 +65,7 @@ final class TestWorld {
   private final Scenario.Setting setting;
   private final Duration leaseLasts;
   private final Path states;
+  private final Queue<Path> used = new ConcurrentLinkedQueue<>();
 
   private TestWorld(
       Scenario.Setting setting,
@@ -126,7 +132,25 @@ final class TestWorld {
 
   /** A folder that does not exist yet. */
   Path freshState() {
-    return states.resolve("s" + STATES.incrementAndGet());
+    Path state = states.resolve("s" + STATES.incrementAndGet());
+    used.add(state);
+    return state;
+  }
+
+  /**
+   * Removes what its processes kept on their machines: a hundred thousand worlds would be a lot.
+   */
+  @Override
+  public void close() throws IOException {
+    for (Path state : used) {
+      if (Files.exists(state)) {
+        try (Stream<Path> all = Files.walk(state)) {
+          for (Path each : all.sorted(Comparator.reverseOrder()).toList()) {
+            Files.deleteIfExists(each);
+          }
+        }
+      }
+    }
   }
 
   /**
