@@ -6,8 +6,10 @@ import com.thorbis.backup.spi.storage.ObjectKey;
 import com.thorbis.backup.spi.storage.ObjectStore;
 import com.thorbis.backup.spi.storage.ObjectStoreFactory;
 import com.thorbis.backup.spi.storage.StorageException;
+import com.thorbis.backup.spi.storage.StoreRole;
 import java.io.IOException;
 import java.net.URI;
+import java.util.Optional;
 import java.util.regex.Pattern;
 import org.jspecify.annotations.Nullable;
 
@@ -54,7 +56,20 @@ public final class S3ObjectStoreFactory implements ObjectStoreFactory {
   }
 
   @Override
+  public Optional<String> policy(URI location, StoreRole role) throws IOException {
+    Place place = place(location);
+    return Optional.of(Policies.of(place.bucket(), place.prefix(), role));
+  }
+
+  @Override
   public ObjectStore open(URI location, ProviderContext context) throws IOException {
+    Place place = place(location);
+    return Connection.open(context.settings(), place.bucket(), place.prefix(), builder -> {});
+  }
+
+  private record Place(String bucket, String prefix) {}
+
+  private static Place place(URI location) throws IOException {
     String bucket = location.getRawAuthority();
     if (bucket == null || !BUCKET.matcher(bucket).matches()) {
       throw refused("names no bucket", null);
@@ -65,11 +80,7 @@ public final class S3ObjectStoreFactory implements ObjectStoreFactory {
     String path = location.getRawPath() == null ? "" : location.getRawPath();
     String prefix = path.replaceFirst("^/", "").replaceFirst("/$", "");
     try {
-      return Connection.open(
-          context.settings(),
-          bucket,
-          prefix.isEmpty() ? "" : new ObjectKey(prefix).value(),
-          builder -> {});
+      return new Place(bucket, prefix.isEmpty() ? "" : new ObjectKey(prefix).value());
     } catch (IllegalArgumentException e) {
       throw refused("has a prefix of other characters than A-Z a-z 0-9 . _ = - and /", e);
     }
