@@ -231,9 +231,29 @@ public final class ThorbisBackup implements AutoCloseable {
     return call(() -> repository().probeCopies());
   }
 
-  /** Looks whether each recipient still opens the repository's key. Changes nothing. */
+  /** Looks whether each recipient still opens every key. Changes nothing. */
   public List<CheckItem> checkKeys() {
     return call(() -> repository().checkKeys());
+  }
+
+  /** The keys there are, and who opens them, by what is stored. */
+  public KeysReport keys() {
+    return call(() -> repository().keys());
+  }
+
+  /** Gives trees another key for what is sealed from now on; what is stored stays as it is. */
+  public RotateReport rotateKeys(RotateRequest request) {
+    return call(() -> repository().rotateKeys(request));
+  }
+
+  /** What {@link #rewrapKeys} would do now. Changes nothing. */
+  public RewrapReport planRewrap(RewrapRequest request) {
+    return call(() -> repository().planRewrap(request));
+  }
+
+  /** Wraps every key to the recipients that are configured now; data stays as it is. */
+  public RewrapReport rewrapKeys(RewrapRequest request, RunControl control) {
+    return call(() -> repository().rewrapKeys(request, control));
   }
 
   /** How a backup lies in the repository. */

@@ -7,11 +7,16 @@ import com.thorbis.backup.api.CheckItem;
 import com.thorbis.backup.api.ClusterIdentity;
 import com.thorbis.backup.api.CopiesReport;
 import com.thorbis.backup.api.HealReport;
+import com.thorbis.backup.api.KeysReport;
 import com.thorbis.backup.api.PrunePlan;
 import com.thorbis.backup.api.PruneReport;
 import com.thorbis.backup.api.PruneRequest;
 import com.thorbis.backup.api.RetentionForecast;
 import com.thorbis.backup.api.RetentionPolicy;
+import com.thorbis.backup.api.RewrapReport;
+import com.thorbis.backup.api.RewrapRequest;
+import com.thorbis.backup.api.RotateReport;
+import com.thorbis.backup.api.RotateRequest;
 import com.thorbis.backup.api.SyncReport;
 import com.thorbis.backup.api.VerifyReport;
 import com.thorbis.backup.api.VerifyRequest;
@@ -161,9 +166,46 @@ public interface Repository extends AutoCloseable {
     return List.of();
   }
 
-  /** Looks whether each recipient still opens the repository's key. Changes nothing. */
+  /** Looks whether each recipient still opens every key. Changes nothing. */
   default List<CheckItem> checkKeys() throws IOException {
     return List.of();
+  }
+
+  /** The keys there are, and who opens them, by what is stored. Tries none; changes nothing. */
+  default KeysReport keys() throws IOException {
+    throw new UnsupportedOperationException("keys");
+  }
+
+  /**
+   * Gives trees another key for what is sealed from now on. What is stored stays as it is and opens
+   * as before; backups and log go on meanwhile. Interrupted, it changes nothing.
+   *
+   * @throws RepositoryException of kind REFUSED: {@code repository.recipient-missing} if a
+   *     recipient of the last key is not configured, {@code keys.changed} if another process
+   *     changes the recipients at this moment
+   */
+  default RotateReport rotateKeys(RotateRequest request) throws IOException {
+    throw new UnsupportedOperationException("rotateKeys");
+  }
+
+  /** What {@link #rewrapKeys} would do now. Changes nothing. */
+  default RewrapReport planRewrap(RewrapRequest request) throws IOException {
+    throw new UnsupportedOperationException("planRewrap");
+  }
+
+  /**
+   * Wraps every key to the recipients that are configured now, and to nobody else. Data stays as it
+   * is. Interrupted, every key opens as before or as wanted; again, it goes on. Slots that no
+   * longer count are removed by a later run of this or of a prune, once the grace is over.
+   *
+   * <p>Whoever kept a copy of a slot, or of a key, opens with it what was sealed until then.
+   *
+   * @throws RepositoryException of kind REFUSED: {@code repository.single-key-risk} if the
+   *     recipients are all of one kind and nobody accepted that, {@code keys.changed} if another
+   *     process changes the same at this moment
+   */
+  default RewrapReport rewrapKeys(RewrapRequest request, RunControl control) throws IOException {
+    throw new UnsupportedOperationException("rewrapKeys");
   }
 
   /** Gives every copy what it lacks of what the others hold; what failed is in the report. */

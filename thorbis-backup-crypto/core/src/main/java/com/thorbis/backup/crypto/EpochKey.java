@@ -3,6 +3,7 @@ package com.thorbis.backup.crypto;
 import com.thorbis.backup.spi.crypto.DataKey;
 import java.nio.ByteBuffer;
 import java.nio.charset.StandardCharsets;
+import java.security.MessageDigest;
 import java.security.SecureRandom;
 import java.util.Arrays;
 
@@ -62,6 +63,34 @@ public final class EpochKey implements AutoCloseable {
           Arrays.fill(fresh, (byte) 0);
           return new EpochKey(slot.next(), DataKey.copyOf(current));
         });
+  }
+
+  /** Whether both are of one tree: they share its id key. */
+  public boolean isOfSameTree(EpochKey other) {
+    return slot.repository().equals(other.slot.repository())
+        && slot.tree().equals(other.slot.tree())
+        && same(other, PART, LENGTH);
+  }
+
+  /** Whether both are the same key of the same place. */
+  public boolean isSame(EpochKey other) {
+    return slot.equals(other.slot) && same(other, 0, LENGTH);
+  }
+
+  private boolean same(EpochKey other, int from, int to) {
+    return material.use(
+        mine ->
+            other.material.use(
+                theirs -> {
+                  byte[] one = Arrays.copyOfRange(mine, from, to);
+                  byte[] two = Arrays.copyOfRange(theirs, from, to);
+                  try {
+                    return MessageDigest.isEqual(one, two);
+                  } finally {
+                    Arrays.fill(one, (byte) 0);
+                    Arrays.fill(two, (byte) 0);
+                  }
+                }));
   }
 
   /** The key of piece addresses, 32 bytes; the same in all epochs. The caller erases it. */

@@ -8,15 +8,19 @@ import com.thorbis.backup.api.ClusterIdentity;
 import com.thorbis.backup.api.CopiesReport;
 import com.thorbis.backup.api.FailureKind;
 import com.thorbis.backup.api.HealReport;
+import com.thorbis.backup.api.KeysReport;
 import com.thorbis.backup.api.PrunePlan;
 import com.thorbis.backup.api.PruneReport;
 import com.thorbis.backup.api.PruneRequest;
 import com.thorbis.backup.api.RetentionForecast;
 import com.thorbis.backup.api.RetentionPolicy;
+import com.thorbis.backup.api.RewrapReport;
+import com.thorbis.backup.api.RewrapRequest;
+import com.thorbis.backup.api.RotateReport;
+import com.thorbis.backup.api.RotateRequest;
 import com.thorbis.backup.api.SyncReport;
 import com.thorbis.backup.api.VerifyReport;
 import com.thorbis.backup.api.VerifyRequest;
-import com.thorbis.backup.crypto.ObjectId;
 import com.thorbis.backup.spi.repository.BackupReader;
 import com.thorbis.backup.spi.repository.BackupStart;
 import com.thorbis.backup.spi.repository.BackupWriter;
@@ -33,13 +37,17 @@ import com.thorbis.backup.storage.internal.backup.SealedBackupReader;
 import com.thorbis.backup.storage.internal.backup.SealedBackupWriter;
 import com.thorbis.backup.storage.internal.catalog.Bootstrap;
 import com.thorbis.backup.storage.internal.catalog.Catalog;
+import com.thorbis.backup.storage.internal.catalog.KeyChanges;
+import com.thorbis.backup.storage.internal.catalog.KeyChecks;
 import com.thorbis.backup.storage.internal.catalog.Operation;
 import com.thorbis.backup.storage.internal.catalog.Registrar;
+import com.thorbis.backup.storage.internal.catalog.RepositoryHeader;
 import com.thorbis.backup.storage.internal.catalog.StoredBackup;
 import com.thorbis.backup.storage.internal.copies.CopySet;
 import com.thorbis.backup.storage.internal.prune.CopyRetention;
 import com.thorbis.backup.storage.internal.prune.Histories;
 import com.thorbis.backup.storage.internal.prune.Keeper;
+import com.thorbis.backup.storage.internal.prune.KeySweeper;
 import com.thorbis.backup.storage.internal.prune.Pruner;
 import com.thorbis.backup.storage.internal.retention.Candidate;
 import com.thorbis.backup.storage.internal.retention.LockRule;
@@ -73,7 +81,8 @@ public final class SealedRepository implements Repository {
   private final Registrar registrar;
   private final ObjectProof proof;
   private final Proofs proofs;
-  private final ObjectId tree;
+  private final RepositoryHeader header;
+  private final KeyChanges keyChanges;
   private final List<Copy> copies;
   private final WritePolicy policy;
   private final boolean readOnly;
@@ -84,8 +93,9 @@ public final class SealedRepository implements Repository {
     this.services = services;
     this.narrowing = new Narrowing(services);
     this.registrar = new Registrar(opened, services.random());
-    this.tree = opened.header().tree();
-    this.proof = new ObjectProof(services, tree);
+    this.header = opened.header();
+    this.keyChanges = new KeyChanges(opened, setup, services.random());
+    this.proof = new ObjectProof(services, header.tree());
     this.proofs = new Proofs(setup.stateDirectory(), services.repository(), services.clock());
     this.copies = setup.copies();
     this.policy = setup.writePolicy();
@@ -346,7 +356,30 @@ public final class SealedRepository implements Repository {
 
   @Override
   public List<CheckItem> checkKeys() throws IOException {
-    return services.keys().check(tree);
+    return new KeyChecks(services.keys(), services.log(), header, services.store()).items();
+  }
+
+  @Override
+  public KeysReport keys() throws IOException {
+    return keyChanges.report();
+  }
+
+  @Override
+  public RotateReport rotateKeys(RotateRequest request) throws IOException {
+    return keyChanges.rotate(request);
+  }
+
+  @Override
+  public RewrapReport planRewrap(RewrapRequest request) throws IOException {
+    return keyChanges.plan(request);
+  }
+
+  @Override
+  public RewrapReport rewrapKeys(RewrapRequest request, RunControl control) throws IOException {
+    KeySweeper sweeper = new KeySweeper(services, services.store().now(), request.grace(), control);
+    sweeper.run();
+    sweeper.problems().forEach(control.progress()::note);
+    return keyChanges.rewrap(request, sweeper.objects());
   }
 
   @Override

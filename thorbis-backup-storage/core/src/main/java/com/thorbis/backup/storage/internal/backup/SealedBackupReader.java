@@ -188,7 +188,7 @@ public final class SealedBackupReader implements BackupReader {
 
   /** The seed is the tree's, the same in every epoch. */
   private Fingerprint.Function fingerprints() throws IOException {
-    EpochKey key = services.keys().key(source.tree(), SealedBackupWriter.EPOCH);
+    EpochKey key = services.keys().current(source.tree());
     return new Fingerprint.Function(key.fingerprintSeed());
   }
 

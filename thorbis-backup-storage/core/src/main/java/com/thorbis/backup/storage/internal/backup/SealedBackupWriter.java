@@ -78,7 +78,6 @@ import org.slf4j.LoggerFactory;
  */
 public final class SealedBackupWriter implements BackupWriter {
   private static final Logger LOG = LoggerFactory.getLogger(SealedBackupWriter.class);
-  static final int EPOCH = 1;
   private static final int MOST_PATH_BYTES = 16 << 10;
 
   /** One in so many judged stretches is compared with the base, and the first. */
@@ -125,7 +124,7 @@ public final class SealedBackupWriter implements BackupWriter {
         new BackupId(
             ID_TIME.format(services.clock().instant())
                 + String.format(Locale.ROOT, "-%08x", services.random().nextInt()));
-    this.key = services.keys().key(source.tree(), EPOCH);
+    this.key = services.keys().current(source.tree());
     this.fence = services.log().fence();
     this.head = services.log().sequence();
     PackIds ids = new PackIds(services.random());

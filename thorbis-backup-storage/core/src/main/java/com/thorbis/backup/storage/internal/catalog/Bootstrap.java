@@ -24,6 +24,7 @@ import com.thorbis.backup.storage.internal.format.Outcomes;
 import com.thorbis.backup.storage.internal.format.SealedObjects;
 import java.io.IOException;
 import java.security.SecureRandom;
+import java.time.Instant;
 import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.List;
@@ -243,10 +244,11 @@ public final class Bootstrap {
       if (created) {
         KeySlot place = new KeySlot(header.id(), header.tree(), 1);
         List<SlotRef> slots = header.slots().isEmpty() ? keys.list(place) : header.slots();
+        Instant now = store.now();
         log.append(
             catalog ->
                 catalog.plainObjects().isEmpty()
-                    ? List.of(new Operation.Init(headerRef, header.tree(), slots))
+                    ? List.of(new Operation.Init(headerRef, header.tree(), slots, Optional.of(now)))
                     : List.of(),
             true);
         LOG.info("Created repository={} in {}", header.id(), store.describe());
@@ -468,15 +470,18 @@ public final class Bootstrap {
       KeyRing keys,
       int checkpointEvery,
       SecureRandom random) {
-    return new CommitLog(
-        store,
-        header,
-        SlotRef.of(ObjectNames.HEADER, headerBytes),
-        keys,
-        setup.stateDirectory(),
-        checkpointEvery,
-        setup.clock(),
-        random);
+    CommitLog log =
+        new CommitLog(
+            store,
+            header,
+            SlotRef.of(ObjectNames.HEADER, headerBytes),
+            keys,
+            setup.stateDirectory(),
+            checkpointEvery,
+            setup.clock(),
+            random);
+    keys.follow(log);
+    return log;
   }
 
   private static byte @Nullable [] readHeader(ObjectStore store) throws IOException {
@@ -518,7 +523,12 @@ public final class Bootstrap {
     }
   }
 
-  private static void requireTwoWays(RepositorySetup setup) throws RepositoryException {
+  /**
+   * Refuses a list of recipients of which none can open, or all of which are lost at once.
+   *
+   * @throws RepositoryException code {@code repository.single-key-risk} if nobody accepted that
+   */
+  static void requireTwoWays(RepositorySetup setup) throws RepositoryException {
     List<? extends KeyProvider> recipients = setup.recipients();
     if (recipients.stream().noneMatch(KeyProvider::canUnwrap)) {
       throw new RepositoryException(

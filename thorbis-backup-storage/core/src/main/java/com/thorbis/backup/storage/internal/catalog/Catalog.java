@@ -5,6 +5,7 @@ import com.thorbis.backup.api.BackupStatus;
 import com.thorbis.backup.api.Lsn;
 import com.thorbis.backup.api.Timeline;
 import com.thorbis.backup.api.WalSegment;
+import com.thorbis.backup.crypto.KeySlots;
 import com.thorbis.backup.crypto.ObjectId;
 import com.thorbis.backup.spi.repository.RepositoryException;
 import com.thorbis.backup.spi.repository.SourceInfo;
@@ -18,8 +19,11 @@ import java.util.LinkedHashMap;
 import java.util.LinkedHashSet;
 import java.util.List;
 import java.util.Map;
+import java.util.NavigableMap;
+import java.util.Objects;
 import java.util.Optional;
 import java.util.Set;
+import java.util.TreeMap;
 import java.util.function.Predicate;
 import java.util.stream.Stream;
 import org.jspecify.annotations.Nullable;
@@ -33,7 +37,10 @@ public final class Catalog {
   private final Map<ObjectId, LostLog> lostAt = new LinkedHashMap<>();
   private final Map<String, Said<Operation.Sweep>> sweeps = new LinkedHashMap<>();
   private final Map<String, Said<Operation.SweepCopy>> copySweeps = new LinkedHashMap<>();
-  private final List<SlotRef> plainObjects = new ArrayList<>();
+  private final Map<String, Said<Operation.SweepKeys>> keySweeps = new LinkedHashMap<>();
+  private final Map<ObjectId, NavigableMap<Integer, KeyEpoch>> trees = new LinkedHashMap<>();
+  private final Map<ObjectKey, Instant> retired = new LinkedHashMap<>();
+  private Operation.@Nullable Init begin; // as the first commit said it
   private @Nullable ObjectId here; // of the copy that this is seen from; null: of all
   private List<Operation.Copies.Place> copies = List.of();
 
@@ -154,6 +161,20 @@ public final class Catalog {
   public record Kept(Entry entry, Fate fate) {}
 
   /**
+   * A key of a tree.
+   *
+   * @param number 1 for the first
+   * @param since store time; empty for a first one of early builds
+   * @param slots that count; each alone opens it
+   */
+  public record KeyEpoch(int number, Optional<Instant> since, List<SlotRef> slots) {
+    /** Copies the list. */
+    public KeyEpoch {
+      slots = List.copyOf(slots);
+    }
+  }
+
+  /**
    * Operations that a commit of this number could have made.
    *
    * @param sequence 1 for those of the first
@@ -177,7 +198,10 @@ public final class Catalog {
     lostAt.forEach((place, losses) -> copy.lostAt.put(place, losses.copy()));
     copy.sweeps.putAll(sweeps);
     copy.copySweeps.putAll(copySweeps);
-    copy.plainObjects.addAll(plainObjects);
+    copy.keySweeps.putAll(keySweeps);
+    trees.forEach((tree, epochs) -> copy.trees.put(tree, new TreeMap<>(epochs)));
+    copy.retired.putAll(retired);
+    copy.begin = begin;
     copy.copies = copies;
     copy.here = here;
     return copy;
@@ -399,7 +423,39 @@ public final class Catalog {
 
   /** Header and key slots, which commits vouch for. */
   public synchronized List<SlotRef> plainObjects() {
-    return List.copyOf(plainObjects);
+    List<SlotRef> all = new ArrayList<>();
+    if (begin != null) {
+      all.add(begin.header());
+    }
+    trees.values().forEach(epochs -> epochs.values().forEach(one -> all.addAll(one.slots())));
+    return all;
+  }
+
+  /** The trees whose keys commits vouch for; the repository's own comes first. */
+  public synchronized List<ObjectId> trees() {
+    return List.copyOf(trees.keySet());
+  }
+
+  /** The epochs of a tree, oldest first; new objects are sealed under the last. */
+  public synchronized List<KeyEpoch> epochs(ObjectId tree) {
+    NavigableMap<Integer, KeyEpoch> epochs = trees.get(tree);
+    return epochs == null ? List.of() : List.copyOf(epochs.values());
+  }
+
+  /** Slots that do not count any more and lie there still, and from when on they may go. */
+  public synchronized Map<ObjectKey, Instant> retiredSlots() {
+    return Map.copyOf(retired);
+  }
+
+  /** Sweeps of key slots that began and have not said that they ended. */
+  public synchronized List<Operation.SweepKeys> keySweeps() {
+    return keySweeps.values().stream().map(Said::what).toList();
+  }
+
+  /** The commit that began a sweep of key slots; 0 if it has ended. */
+  public synchronized long commitOf(Operation.SweepKeys sweep) {
+    Said<Operation.SweepKeys> said = keySweeps.get(sweep.sweep());
+    return said == null ? 0 : said.sequence();
   }
 
   /** The places that hold the repository, the deciding one first; empty if that was never said. */
@@ -427,8 +483,8 @@ public final class Catalog {
         throw damaged(key, "begins the repository in another place than the first commit");
       }
       if (operation instanceof Operation.Init init) {
-        plainObjects.add(init.header());
-        plainObjects.addAll(init.slots());
+        begin = init;
+        trees.put(init.tree(), first(init.slots(), init.at()));
       } else if (operation instanceof Operation.Register register) {
         if (sources.containsKey(register.source())) {
           throw damaged(key, "registers a source twice");
@@ -438,7 +494,7 @@ public final class Catalog {
             new Source(
                 new SourceInfo(register.source(), register.type(), List.of(register.incarnation())),
                 register.tree()));
-        plainObjects.addAll(register.slots());
+        trees.put(register.tree(), first(register.slots(), register.at()));
       } else if (operation instanceof Operation.Adopt adopt) {
         Source source = sources.get(adopt.source());
         if (source == null) {
@@ -480,9 +536,71 @@ public final class Catalog {
         copies = places.places();
       } else if (operation instanceof Operation.WalMark mark) {
         mark(mark);
-      } else {
+      } else if (!applyToKeys(sequence, operation, key)) {
         applyKeeping(sequence, operation, key);
       }
+    }
+  }
+
+  private static NavigableMap<Integer, KeyEpoch> first(List<SlotRef> slots, Optional<Instant> at) {
+    NavigableMap<Integer, KeyEpoch> epochs = new TreeMap<>();
+    epochs.put(1, new KeyEpoch(1, at, slots));
+    return epochs;
+  }
+
+  /** What changes who opens what, and what is sealed under which key. */
+  private boolean applyToKeys(long sequence, Operation operation, ObjectKey key)
+      throws RepositoryException {
+    if (operation instanceof Operation.Rotate rotate) {
+      for (Operation.Wraps next : rotate.epochs()) {
+        NavigableMap<Integer, KeyEpoch> epochs = trees.get(next.tree());
+        if (epochs == null || next.epoch() != epochs.lastKey() + 1) {
+          throw damaged(key, "begins an epoch that does not follow the one before");
+        }
+        requireSlots(next, key);
+        epochs.put(
+            next.epoch(), new KeyEpoch(next.epoch(), Optional.of(rotate.at()), next.slots()));
+      }
+    } else if (operation instanceof Operation.Rewrap rewrap) {
+      for (Operation.Wraps wraps : rewrap.epochs()) {
+        NavigableMap<Integer, KeyEpoch> epochs = trees.get(wraps.tree());
+        KeyEpoch before = epochs == null ? null : epochs.get(wraps.epoch());
+        if (epochs == null || before == null) {
+          throw damaged(key, "wraps a key that is not there");
+        }
+        requireSlots(wraps, key);
+        epochs.put(wraps.epoch(), new KeyEpoch(wraps.epoch(), before.since(), wraps.slots()));
+      }
+      requireUncounted(rewrap.retired(), key);
+      rewrap.retired().forEach(slot -> retired.put(slot, rewrap.sweepAfter()));
+    } else if (operation instanceof Operation.SweepKeys sweep) {
+      requireUncounted(sweep.slots(), key);
+      sweep.slots().forEach(retired::remove);
+      keySweeps.put(sweep.sweep(), new Said<>(sequence, sweep));
+    } else {
+      return false;
+    }
+    return true;
+  }
+
+  private void requireSlots(Operation.Wraps wraps, ObjectKey key) throws RepositoryException {
+    String folder = ObjectNames.slots(wraps.tree(), wraps.epoch());
+    Set<ObjectKey> going = new LinkedHashSet<>();
+    keySweeps.values().forEach(said -> going.addAll(said.what().slots()));
+    if (wraps.slots().isEmpty()
+        || wraps.slots().size() > KeySlots.MOST_RECIPIENTS
+        || wraps.slots().stream()
+            .anyMatch(
+                slot -> !slot.key().value().startsWith(folder) || going.contains(slot.key()))) {
+      throw damaged(key, "gives a key other slots than it can have");
+    }
+  }
+
+  private void requireUncounted(List<ObjectKey> slots, ObjectKey key) throws RepositoryException {
+    Set<ObjectKey> counted = new LinkedHashSet<>();
+    plainObjects().forEach(ref -> counted.add(ref.key()));
+    if (slots.stream().anyMatch(counted::contains)) {
+      throw damaged(key, "gives up a key slot that counts");
     }
   }
 
@@ -555,7 +673,8 @@ public final class Catalog {
             .what()
             .manifests()
             .forEach(backups::remove); // those that no commit ever named are not there
-      } else if (copySweeps.remove(swept.sweep()) == null) {
+      } else if (copySweeps.remove(swept.sweep()) == null
+          && keySweeps.remove(swept.sweep()) == null) {
         throw damaged(key, "ends a sweep that did not begin");
       }
     } else {
@@ -610,26 +729,32 @@ public final class Catalog {
    */
   synchronized List<Step> compacted() {
     List<Step> steps = new ArrayList<>();
-    for (SlotRef header : plainObjects) {
-      if (header.key().equals(ObjectNames.HEADER)) {
-        ObjectId tree = treeOf(plainObjects.get(1));
-        steps.add(new Step(1, List.of(new Operation.Init(header, tree, slots(tree)))));
-      }
+    Operation.Init init = begin;
+    if (init != null) {
+      KeyEpoch first = firstOf(init.tree());
+      steps.add(
+          new Step(
+              1,
+              List.of(
+                  new Operation.Init(init.header(), init.tree(), first.slots(), first.since()))));
     }
     List<Operation> operations = new ArrayList<>();
     for (Source source : sources.values()) {
       List<SourceInfo.Incarnation> lives = source.info().incarnations();
+      KeyEpoch first = firstOf(source.tree());
       operations.add(
           new Operation.Register(
               source.info().name(),
               source.info().type(),
               source.tree(),
-              slots(source.tree()),
-              lives.get(0)));
+              first.slots(),
+              lives.get(0),
+              first.since()));
       for (SourceInfo.Incarnation life : lives.subList(1, lives.size())) {
         operations.add(new Operation.Adopt(source.info().name(), life));
       }
     }
+    operations.addAll(laterEpochs());
     steps.add(new Step(2, List.copyOf(operations)));
     backups.values().forEach(kept -> steps.add(compacted(kept)));
     backups.values().forEach(kept -> steps.addAll(removals(kept)));
@@ -648,7 +773,29 @@ public final class Catalog {
     sweeps.values().forEach(said -> steps.add(new Step(said.sequence(), List.of(said.what()))));
     lostAt.forEach((copy, losses) -> steps.addAll(compacted(copy, losses)));
     copySweeps.values().forEach(said -> steps.add(new Step(said.sequence(), List.of(said.what()))));
+    keySweeps.values().forEach(said -> steps.add(new Step(said.sequence(), List.of(said.what()))));
     return steps;
+  }
+
+  private KeyEpoch firstOf(ObjectId tree) {
+    return Objects.requireNonNull(trees.get(tree)).firstEntry().getValue();
+  }
+
+  private List<Operation> laterEpochs() {
+    List<Operation> operations = new ArrayList<>();
+    trees.forEach(
+        (tree, epochs) -> {
+          for (KeyEpoch epoch : epochs.tailMap(1, false).values()) {
+            operations.add(
+                new Operation.Rotate(
+                    List.of(new Operation.Wraps(tree, epoch.number(), epoch.slots())),
+                    epoch.since().orElseThrow()));
+          }
+        });
+    retired.forEach(
+        (slot, sweepAfter) ->
+            operations.add(new Operation.Rewrap(List.of(), List.of(slot), sweepAfter)));
+    return operations;
   }
 
   private static List<Step> compacted(ObjectId copy, LostLog losses) {
@@ -705,15 +852,6 @@ public final class Catalog {
   private static Operation.Sweep marker(
       String source, List<BackupId> backups, List<Operation.WalExpire> wal) {
     return new Operation.Sweep(source, "", backups, List.of(), List.of(), wal);
-  }
-
-  private List<SlotRef> slots(ObjectId tree) {
-    String folder = ObjectNames.KEYS + tree + "/";
-    return plainObjects.stream().filter(ref -> ref.key().value().startsWith(folder)).toList();
-  }
-
-  private static ObjectId treeOf(SlotRef slot) {
-    return ObjectId.parse(slot.key().value().split("/", -1)[1]);
   }
 
   private List<Entry> entries(Predicate<Kept> wanted) {

@@ -1,6 +1,7 @@
 package com.thorbis.backup.storage.internal.catalog;
 
 import com.thorbis.backup.api.FailureKind;
+import com.thorbis.backup.crypto.EpochKey;
 import com.thorbis.backup.crypto.ObjectId;
 import com.thorbis.backup.crypto.ObjectType;
 import com.thorbis.backup.spi.repository.Copy;
@@ -41,7 +42,6 @@ public final class CommitLog {
   private static final Logger LOG = LoggerFactory.getLogger(CommitLog.class);
   private static final long MOST_COMMIT_BYTES = 4 << 20;
   private static final long MOST_CHECKPOINT_BYTES = SealedObjects.MOST_BYTES;
-  private static final int EPOCH = 1;
 
   /**
    * So many checkpoints are kept, the newest: one to open, and one should that be damaged. Whoever
@@ -61,6 +61,7 @@ public final class CommitLog {
   private final SecureRandom random;
   private final String writer;
   private final int checkpointEvery;
+  private final boolean beginning; // of a log that was read further elsewhere
   private final List<Fence> fences = new CopyOnWriteArrayList<>();
   private final List<String> hashes = new ArrayList<>();
   private final List<String> earlier = new ArrayList<>(); // before the checkpoint, backwards
@@ -136,6 +137,7 @@ public final class CommitLog {
         keys,
         new RememberedHead(stateDirectory, header.id()),
         checkpointEvery,
+        false,
         clock,
         random);
   }
@@ -147,6 +149,7 @@ public final class CommitLog {
       KeyRing keys,
       RememberedHead remembered,
       int checkpointEvery,
+      boolean beginning,
       Clock clock,
       SecureRandom random) {
     this.store = store;
@@ -155,6 +158,7 @@ public final class CommitLog {
     this.keys = keys;
     this.remembered = remembered;
     this.checkpointEvery = checkpointEvery;
+    this.beginning = beginning;
     this.clock = clock;
     this.random = random;
     this.writer = drawId();
@@ -227,6 +231,7 @@ public final class CommitLog {
       fence.condemned.addAll(catalog.named(pending));
     }
     catalog.copySweeps().forEach(fence::condemn);
+    catalog.keySweeps().forEach(pending -> fence.condemned.addAll(pending.slots()));
     fences.add(fence);
     return fence;
   }
@@ -302,7 +307,7 @@ public final class CommitLog {
       catalog.copy().apply(commit.sequence(), commit.operations(), key);
       byte[] sealed =
           SealedObjects.seal(
-              ObjectType.COMMIT, key, commit.encode(), keys.key(header.tree(), EPOCH), random);
+              ObjectType.COMMIT, key, commit.encode(), keys.current(header.tree()), random);
       if (sealed.length > MOST_COMMIT_BYTES) {
         throw new IllegalStateException("A commit of " + sealed.length + " bytes: " + key);
       }
@@ -408,7 +413,8 @@ public final class CommitLog {
       return this;
     }
     CommitLog beginning =
-        new CommitLog(store, header, headerRef, keys, remembered, checkpointEvery, clock, random);
+        new CommitLog(
+            store, header, headerRef, keys, remembered, checkpointEvery, true, clock, random);
     synchronized (beginning) {
       beginning.openCheckpoint(last, Optional.empty());
       while (beginning.sequence < last && beginning.readNext(Optional.empty())) {
@@ -604,12 +610,60 @@ public final class CommitLog {
   private Checkpoint openCheckpoint(long number, byte[] sealed) throws IOException {
     ObjectKey key = ObjectNames.checkpoint(number);
     byte[] plain =
-        SealedObjects.open(sealed, ObjectType.CHECKPOINT, key, header.id(), header.tree(), keys);
+        SealedObjects.open(
+            sealed,
+            ObjectType.CHECKPOINT,
+            key,
+            header.id(),
+            header.tree(),
+            keys.knows(header.tree())
+                ? keys
+                : (tree, epoch) ->
+                    keys.establish(
+                        tree, epoch, found -> opens(ObjectType.CHECKPOINT, key, sealed, found)));
     Checkpoint read = Checkpoint.read(plain, key.value(), CopySet.holders(store));
     if (read.sequence() != number) {
       throw RepositoryException.damaged(key.value(), "stands for another commit", null);
     }
     return read;
+  }
+
+  private boolean opens(ObjectType type, ObjectKey key, byte[] sealed, EpochKey with)
+      throws IOException {
+    try {
+      SealedObjects.open(sealed, type, key, header.id(), header.tree(), (tree, epoch) -> with);
+      return true;
+    } catch (RepositoryException e) {
+      return false;
+    }
+  }
+
+  /** Whether a key may be the one that sealed the first commit; true if there is none. */
+  boolean mayHaveSealedFirst(EpochKey found) throws IOException {
+    ObjectKey key = ObjectNames.commit(1);
+    try {
+      return SoundReads.read(
+          store,
+          key,
+          from -> {
+            byte[] sealed = SealedObjects.fetch(from, key, MOST_COMMIT_BYTES);
+            if (!opens(ObjectType.COMMIT, key, sealed, found)) {
+              throw RepositoryException.damaged(key.value(), "does not open", null);
+            }
+            return true;
+          });
+    } catch (StorageException.NotFound e) {
+      return true;
+    } catch (RepositoryException e) {
+      return false;
+    }
+  }
+
+  /** Reads every commit that was added since, unless this very thread is about it. */
+  void readOn() throws IOException {
+    if (!Thread.holdsLock(this)) {
+      refresh();
+    }
   }
 
   /** Saves others reading; nobody needs it. */
@@ -622,7 +676,7 @@ public final class CommitLog {
               ObjectType.CHECKPOINT,
               key,
               new Checkpoint(sequence, head, catalog.compacted()).encode(),
-              keys.key(header.tree(), EPOCH),
+              keys.current(header.tree()),
               random);
       store.put(key, ObjectSource.of(sealed));
     } catch (IOException e) {
@@ -767,6 +821,8 @@ public final class CommitLog {
           fence.condemn(sweep);
           fence.swept = true;
         }
+      } else if (operation instanceof Operation.SweepKeys sweep) {
+        fences.forEach(fence -> fence.condemned.addAll(sweep.slots()));
       }
     }
     sequence = commit.sequence();
@@ -776,6 +832,9 @@ public final class CommitLog {
 
   /** Takes in what the keys and the header depend on. */
   private void admit(List<Operation> operations) throws IOException {
+    if (beginning) {
+      return; // the keys follow the whole log, and what it says last counts
+    }
     for (Operation operation : operations) {
       if (operation instanceof Operation.Init init) {
         if (!init.header().equals(headerRef) || !init.tree().equals(header.tree())) {
@@ -785,7 +844,17 @@ public final class CommitLog {
         keys.vouch(init.slots());
       } else if (operation instanceof Operation.Register register) {
         keys.vouch(register.slots());
+      } else if (operation instanceof Operation.Rotate rotate) {
+        vouch(rotate.epochs());
+      } else if (operation instanceof Operation.Rewrap rewrap) {
+        vouch(rewrap.epochs());
       }
+    }
+  }
+
+  private void vouch(List<Operation.Wraps> epochs) throws RepositoryException {
+    for (Operation.Wraps wraps : epochs) {
+      keys.vouch(wraps.slots());
     }
   }
 

@@ -1,7 +1,5 @@
 package com.thorbis.backup.storage.internal.catalog;
 
-import com.thorbis.backup.api.CheckItem;
-import com.thorbis.backup.api.CheckItem.Outcome;
 import com.thorbis.backup.api.FailureKind;
 import com.thorbis.backup.crypto.EpochKey;
 import com.thorbis.backup.crypto.KeySlot;
@@ -11,7 +9,6 @@ import com.thorbis.backup.crypto.PassphraseKeyProvider;
 import com.thorbis.backup.crypto.RecoveryKeyProvider;
 import com.thorbis.backup.spi.crypto.KeyException;
 import com.thorbis.backup.spi.crypto.KeyProvider;
-import com.thorbis.backup.spi.crypto.KeyState;
 import com.thorbis.backup.spi.crypto.WrappedKey;
 import com.thorbis.backup.spi.repository.Copy;
 import com.thorbis.backup.spi.repository.RepositoryException;
@@ -28,8 +25,8 @@ import com.thorbis.backup.storage.internal.format.ObjectNames;
 import com.thorbis.backup.storage.internal.format.Outcomes;
 import com.thorbis.backup.storage.internal.format.SealedObjects;
 import java.io.IOException;
-import java.io.InterruptedIOException;
 import java.security.SecureRandom;
+import java.time.Duration;
 import java.util.ArrayList;
 import java.util.HashMap;
 import java.util.HexFormat;
@@ -37,6 +34,7 @@ import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.Optional;
+import org.jspecify.annotations.Nullable;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
@@ -48,12 +46,19 @@ public final class KeyRing implements SealedObjects.Keys, AutoCloseable {
   private static final int VERSION = 1;
   private static final int MOST_SLOT_BYTES = 64 << 10;
 
+  private static final int MOST_CANDIDATES = 64;
+
+  /** So long nobody asks again for a key that could not be asked for, if another will do. */
+  private static final Duration PAUSE = Duration.ofMinutes(1);
+
   private final ObjectStore store;
   private final ObjectId repository;
   private final List<KeyProvider> recipients;
   private final Map<KeySlot, EpochKey> open = new HashMap<>();
   private final Map<KeySlot, List<SlotRef>> vouched = new HashMap<>();
   private final Map<ObjectKey, SlotRef> expected = new LinkedHashMap<>();
+  private final Map<KeySlot, Long> pausedUntil = new HashMap<>();
+  private @Nullable CommitLog log;
 
   KeyRing(ObjectStore store, ObjectId repository, List<KeyProvider> recipients) {
     this.store = store;
@@ -61,25 +66,259 @@ public final class KeyRing implements SealedObjects.Keys, AutoCloseable {
     this.recipients = recipients;
   }
 
+  /** From now on, the log says which slots count, and is read on where it has not said enough. */
+  synchronized void follow(CommitLog log) {
+    this.log = log;
+  }
+
   @Override
-  public synchronized EpochKey key(ObjectId tree, int epoch) throws IOException {
+  public EpochKey key(ObjectId tree, int epoch) throws IOException {
     KeySlot place = new KeySlot(repository, tree, epoch);
+    CommitLog reading;
+    synchronized (this) {
+      EpochKey known = find(place);
+      if (known != null) {
+        return known;
+      }
+      if (!knows(tree)) {
+        if (epoch == 1) {
+          return openFirst(place);
+        }
+        throw unnamed(place);
+      }
+      reading = log;
+    }
+    // Another process may have rotated since: whatever a commit does not name opens nothing.
+    if (reading != null) {
+      reading.readOn();
+    }
+    synchronized (this) {
+      EpochKey known = find(place);
+      if (known == null) {
+        throw unnamed(place);
+      }
+      return known;
+    }
+  }
+
+  private static RepositoryException unnamed(KeySlot place) {
+    return RepositoryException.damaged(
+        ObjectNames.slots(place), "is of an epoch that no commit names", null);
+  }
+
+  /**
+   * The key that new objects of a tree are sealed under: that of its newest epoch. Where that was
+   * never opened here and its recipients cannot be asked now, the one before it goes on for now.
+   */
+  public EpochKey current(ObjectId tree) throws IOException {
+    KeySlot place;
+    EpochKey older;
+    synchronized (this) {
+      place = newest(tree);
+      EpochKey known = open.get(place);
+      if (known != null) {
+        return known;
+      }
+      older = newestOpen(tree);
+      Long until = pausedUntil.get(place);
+      if (older != null && until != null && until - System.nanoTime() > 0) {
+        return older;
+      }
+    }
+    try {
+      return key(tree, place.epoch());
+    } catch (KeyException e) {
+      if (older == null || e.kind() != FailureKind.TRANSIENT) {
+        throw e;
+      }
+      synchronized (this) {
+        pausedUntil.put(place, System.nanoTime() + PAUSE.toNanos());
+      }
+      LOG.warn("{} goes on for now: {}", older, e.getMessage());
+      return older;
+    }
+  }
+
+  private @Nullable EpochKey newestOpen(ObjectId tree) {
+    EpochKey newest = null;
+    for (EpochKey key : open.values()) {
+      if (key.slot().tree().equals(tree)
+          && (newest == null || newest.slot().epoch() < key.slot().epoch())) {
+        newest = key;
+      }
+    }
+    return newest;
+  }
+
+  /** Whether any commit that was read vouches for keys of a tree. */
+  synchronized boolean knows(ObjectId tree) {
+    return vouched.keySet().stream().anyMatch(place -> place.tree().equals(tree));
+  }
+
+  /** The newest epoch that commits vouch for; the first one where none does yet. */
+  private KeySlot newest(ObjectId tree) {
+    return new KeySlot(
+        repository,
+        tree,
+        vouched.keySet().stream()
+            .filter(place -> place.tree().equals(tree))
+            .mapToInt(KeySlot::epoch)
+            .max()
+            .orElse(1));
+  }
+
+  private @Nullable EpochKey find(KeySlot place) throws IOException {
     EpochKey known = open.get(place);
-    if (known == null) {
+    List<SlotRef> slots = vouched.get(place);
+    if (known == null && slots != null) {
       List<IOException> problems = new ArrayList<>();
-      List<WrappedKey> wraps = wraps(place, problems);
+      List<WrappedKey> wraps = read(slots, place, problems);
+      if (wraps.isEmpty()) {
+        throw unreadable(place, problems);
+      }
       try {
         known = KeySlots.open(place, wraps, recipients);
       } catch (KeyException e) {
-        if (problems.isEmpty()) {
-          throw e;
-        }
-        throw RepositoryException.damaged(
-            ObjectNames.slots(place), "no key slot that opens can be read whole", e);
+        throw refused(place, problems, e);
       }
       open.put(place, known);
     }
     return known;
+  }
+
+  /**
+   * Opens the first key of a tree of which no commit was read yet: by the slots that the header
+   * names, or, once others took their place, by any that proves to have sealed the first commit.
+   */
+  private EpochKey openFirst(KeySlot place) throws IOException {
+    List<IOException> problems = new ArrayList<>();
+    List<SlotRef> named =
+        expected.values().stream().filter(slot -> lies(slot.key(), place)).toList();
+    List<WrappedKey> wraps = read(named, place, problems);
+    KeyException refusal = null;
+    EpochKey known = null;
+    if (!wraps.isEmpty()) {
+      try {
+        known = KeySlots.open(place, wraps, recipients);
+      } catch (KeyException e) {
+        refusal = e;
+      }
+    }
+    if (known == null) {
+      CommitLog reading = log;
+      List<WrappedKey> others = candidates(place, problems);
+      known =
+          choose(place, others, key -> reading == null || reading.mayHaveSealedFirst(key), refusal);
+      wraps.addAll(others);
+    }
+    if (known == null) {
+      if (wraps.isEmpty()) {
+        throw unreadable(place, problems);
+      }
+      throw refused(place, problems, refusal(place, wraps));
+    }
+    open.put(place, known);
+    return known;
+  }
+
+  /** Why none of these opens. */
+  private KeyException refusal(KeySlot place, List<WrappedKey> wraps) throws IOException {
+    List<WrappedKey> some = wraps.subList(0, Math.min(wraps.size(), KeySlots.MOST_RECIPIENTS));
+    try (EpochKey opened = KeySlots.open(place, some, recipients)) {
+      throw RepositoryException.damaged(
+          ObjectNames.slots(place), opened + " opens, and is not what sealed the commits", null);
+    } catch (KeyException e) {
+      return e;
+    }
+  }
+
+  /**
+   * Opens a key of a tree of which no commit was read yet. Anybody can lay a slot there: it counts
+   * if it is of the same tree as the first key, and opens what it is needed for.
+   *
+   * @throws RepositoryException of kind DAMAGED if none does
+   */
+  synchronized EpochKey establish(ObjectId tree, int epoch, Proof opens) throws IOException {
+    KeySlot place = new KeySlot(repository, tree, epoch);
+    EpochKey known = open.get(place);
+    if (known != null) {
+      return known;
+    }
+    EpochKey first = key(tree, 1);
+    if (epoch == 1) {
+      return first;
+    }
+    List<IOException> problems = new ArrayList<>();
+    known =
+        choose(
+            place,
+            candidates(place, problems),
+            key -> key.isOfSameTree(first) && opens.holds(key),
+            null);
+    if (known == null) {
+      throw unreadable(place, problems);
+    }
+    open.put(place, known);
+    return known;
+  }
+
+  /** Finds out whether a key is the one that is looked for. */
+  @FunctionalInterface
+  interface Proof {
+    boolean holds(EpochKey key) throws IOException;
+  }
+
+  /** The first key that opens and proves right; null if none does. */
+  private @Nullable EpochKey choose(
+      KeySlot place, List<WrappedKey> wraps, Proof proof, @Nullable KeyException before)
+      throws IOException {
+    KeyException unreachable =
+        before != null && before.kind() == FailureKind.TRANSIENT ? before : null;
+    for (WrappedKey wrapped : wraps) {
+      EpochKey candidate;
+      try {
+        candidate = KeySlots.open(place, List.of(wrapped), recipients);
+      } catch (KeyException e) {
+        if (e.kind() == FailureKind.TRANSIENT) {
+          unreachable = e;
+        }
+        continue;
+      }
+      boolean right = false;
+      try {
+        right = proof.holds(candidate);
+      } finally {
+        if (!right) {
+          candidate.close();
+        }
+      }
+      if (right) {
+        return candidate;
+      }
+    }
+    if (unreachable != null) {
+      throw unreachable;
+    }
+    return null;
+  }
+
+  private static RepositoryException unreadable(KeySlot place, List<IOException> problems) {
+    return RepositoryException.damaged(
+        ObjectNames.slots(place),
+        "no key slot can be read",
+        problems.isEmpty() ? null : problems.get(0));
+  }
+
+  private static IOException refused(
+      KeySlot place, List<IOException> problems, KeyException refusal) {
+    return problems.isEmpty() || refusal.kind() == FailureKind.TRANSIENT
+        ? refusal
+        : RepositoryException.damaged(
+            ObjectNames.slots(place), "no key slot that opens can be read whole", refusal);
+  }
+
+  private static boolean lies(ObjectKey slot, KeySlot place) {
+    return slot.value().startsWith(ObjectNames.slots(place));
   }
 
   /** These slots are there, whether a listing has them or not. */
@@ -98,11 +337,6 @@ public final class KeyRing implements SealedObjects.Keys, AutoCloseable {
     vouched.putAll(byPlace);
   }
 
-  /** Keeps a key that was just made. */
-  synchronized void keep(EpochKey key) {
-    open.put(key.slot(), key);
-  }
-
   /** Wraps a new key to every recipient and stores the wraps, read back and compared. */
   List<SlotRef> store(EpochKey key, List<? extends KeyProvider> to, SecureRandom random)
       throws IOException {
@@ -115,24 +349,75 @@ public final class KeyRing implements SealedObjects.Keys, AutoCloseable {
       byte[] bytes = encode(key.slot(), name, wrapped);
       SlotRef ref = SlotRef.of(place, bytes);
       Outcomes.settle(store, place, bytes.length, () -> store.put(place, ObjectSource.of(bytes)));
-      fetch(ref, "was not stored as it was written");
+      requireOpens(
+          key, decode(fetch(ref, "was not stored as it was written"), place, key.slot()), to);
       slots.add(ref);
     }
     return slots;
   }
 
-  /**
-   * The recipients that a new tree must have: all that the repository's own tree has, of which the
-   * recovery keys need not be configured, as their wraps carry the public half.
-   */
-  List<KeyProvider> recipientsLike(ObjectId tree) throws IOException {
-    List<KeyProvider> all = new ArrayList<>(recipients);
-    List<WrappedKey> wraps = wraps(new KeySlot(repository, tree, 1), new ArrayList<>());
-    for (WrappedKey wrapped : wraps) {
-      if (recipients.stream().anyMatch(recipient -> serves(recipient, wrapped))) {
-        continue;
+  /** What was read back opens as this key, with every recipient that can be tried here. */
+  private static void requireOpens(
+      EpochKey key, WrappedKey wrapped, List<? extends KeyProvider> recipients) throws IOException {
+    for (KeyProvider recipient : recipients) {
+      if (recipient.canUnwrap() && serves(recipient, wrapped)) {
+        try (EpochKey opened = KeySlots.open(key.slot(), List.of(wrapped), List.of(recipient))) {
+          if (!opened.isSame(key)) {
+            throw new KeyException(
+                "key.wrap-mismatch",
+                FailureKind.PERMANENT,
+                recipient.describe() + ": a stored wrap opened as another key",
+                recipient.describe(),
+                "Nothing was changed. The recipient is broken: use another one.",
+                null);
+          }
+        }
       }
-      if (!wrapped.scheme().equals(RecoveryKeyProvider.SCHEME)) {
+    }
+  }
+
+  /** The recipients that a new tree must have: all that the repository's own tree has. */
+  List<KeyProvider> recipientsLike(ObjectId tree) throws IOException {
+    KeySlot place = newestOf(tree);
+    List<WrappedKey> wraps = wraps(place);
+    List<KeyProvider> all = new ArrayList<>(recipients);
+    for (KeyProvider holder : holders(place, wraps)) {
+      if (!all.contains(holder)) {
+        all.add(holder);
+      }
+    }
+    return all;
+  }
+
+  /**
+   * The recipients of a key, to wrap another one to all of them.
+   *
+   * @throws RepositoryException of kind DAMAGED if a slot cannot be read: its recipient is not
+   *     known then, and must not be left out
+   */
+  List<KeyProvider> recipientsOf(KeySlot place, List<SlotRef> slots) throws IOException {
+    List<WrappedKey> wraps = new ArrayList<>();
+    for (SlotRef slot : slots) {
+      try {
+        wraps.add(read(slot, place));
+      } catch (StorageException.NotFound e) {
+        throw RepositoryException.damaged(slot.key().value(), "is missing", e);
+      }
+    }
+    return holders(place, wraps);
+  }
+
+  /** Recovery keys need not be configured, as their wraps carry the public half. */
+  private List<KeyProvider> holders(KeySlot place, List<WrappedKey> wraps) throws IOException {
+    List<KeyProvider> holders = new ArrayList<>();
+    for (WrappedKey wrapped : wraps) {
+      Optional<KeyProvider> configured =
+          recipients.stream().filter(recipient -> serves(recipient, wrapped)).findFirst();
+      if (configured.isPresent()) {
+        holders.add(configured.get());
+      } else if (wrapped.scheme().equals(RecoveryKeyProvider.SCHEME)) {
+        holders.add(RecoveryKeyProvider.ofFingerprint(wrapped.keyId()));
+      } else {
         throw new RepositoryException(
             "repository.recipient-missing",
             FailureKind.REFUSED,
@@ -140,120 +425,42 @@ public final class KeyRing implements SealedObjects.Keys, AutoCloseable {
                 + wrapped.scheme()
                 + " "
                 + wrapped.keyId()
-                + ", which is not configured here: a new source would not open with it",
+                + ", which is not configured here: a new key would not open with it",
             Map.of("scheme", wrapped.scheme(), "keyId", wrapped.keyId()),
-            "Configure every recipient of the repository, then run it again.",
+            "Configure every recipient of the repository, or run keys rewrap to change them, then"
+                + " run it again.",
             null);
       }
-      all.add(RecoveryKeyProvider.ofFingerprint(wrapped.keyId()));
     }
     // Opening lets each recovery recipient find its public half in its wrap.
-    KeySlots.open(new KeySlot(repository, tree, 1), wraps, all).close();
-    return all;
+    List<KeyProvider> asked = new ArrayList<>(recipients);
+    holders.stream().filter(holder -> !asked.contains(holder)).forEach(asked::add);
+    KeySlots.open(place, wraps, asked).close();
+    return holders;
+  }
+
+  /** The configured recipients. */
+  List<KeyProvider> recipients() {
+    return recipients;
+  }
+
+  private synchronized KeySlot newestOf(ObjectId tree) {
+    return newest(tree);
   }
 
   /** Who can open a tree, described from what is stored. */
   List<String> describeRecipients(ObjectId tree) throws IOException {
-    return wraps(new KeySlot(repository, tree, 1), new ArrayList<>()).stream()
+    return wraps(newestOf(tree)).stream()
         .map(wrapped -> wrapped.scheme() + " " + wrapped.keyId())
         .toList();
   }
 
-  /** Whether each recipient still opens a tree's key; those that are offline cannot be tried. */
-  public List<CheckItem> check(ObjectId tree) throws IOException {
-    KeySlot place = new KeySlot(repository, tree, 1);
-    List<WrappedKey> wraps = wraps(place, new ArrayList<>());
-    List<CheckItem> items = new ArrayList<>();
-    for (KeyProvider recipient : recipients) {
-      items.add(check(recipient, place, wraps));
-    }
-    for (WrappedKey wrapped : wraps) {
-      if (recipients.stream().noneMatch(recipient -> serves(recipient, wrapped))) {
-        items.add(
-            new CheckItem(
-                "repository.key",
-                Outcome.OK,
-                wrapped.scheme()
-                    + " "
-                    + wrapped.keyId()
-                    + " opens it too, and is not configured here: not tried",
-                ""));
-      }
-    }
-    return items;
-  }
-
-  private static CheckItem check(KeyProvider recipient, KeySlot place, List<WrappedKey> wraps)
-      throws IOException {
-    if (!recipient.canUnwrap()) {
-      boolean there = wraps.stream().anyMatch(wrapped -> serves(recipient, wrapped));
-      return new CheckItem(
-          "repository.key",
-          there ? Outcome.OK : Outcome.FAIL,
-          recipient.describe()
-              + (there ? " is kept elsewhere: not tried" : " is no recipient of this repository"),
-          there ? "" : "Name the recipients that it was created with.");
-    }
-    CheckItem opens = opens(recipient, place, wraps);
-    KeyState state;
-    try {
-      state = recipient.state();
-    } catch (KeyException e) {
-      return opens.outcome() == Outcome.OK
-          ? new CheckItem(
-              "repository.key",
-              Outcome.WARN,
-              opens.message() + ", but whether it will be destroyed is unknown: " + e.getMessage(),
-              e.remedy())
-          : opens;
-    }
-    if (state instanceof KeyState.PendingDeletion pending) {
-      return new CheckItem(
-          "repository.key",
-          Outcome.FAIL,
-          recipient.describe()
-              + " is scheduled for destruction"
-              + pending.at().map(at -> " at " + at).orElse("")
-              + ": after that it opens nothing any more",
-          "Call the destruction off at its service, or give the repository another recipient while"
-              + " one still opens it.");
-    }
-    if (state instanceof KeyState.Disabled disabled) {
-      return new CheckItem(
-          "repository.key",
-          Outcome.FAIL,
-          recipient.describe() + " cannot be used: " + disabled.reason(),
-          "Enable it again at its service.");
-    }
-    return opens;
-  }
-
-  private static CheckItem opens(KeyProvider recipient, KeySlot place, List<WrappedKey> wraps)
-      throws InterruptedIOException {
-    try (EpochKey opened = KeySlots.open(place, wraps, List.of(recipient))) {
-      return new CheckItem(
-          "repository.key",
-          Outcome.OK,
-          recipient.describe() + " opens epoch " + opened.slot().epoch(),
-          "");
-    } catch (InterruptedIOException e) {
-      throw e;
-    } catch (IOException e) {
-      boolean unknown = e instanceof KeyException key && key.kind() == FailureKind.TRANSIENT;
-      return new CheckItem(
-          "repository.key",
-          Outcome.FAIL,
-          recipient.describe()
-              + (unknown ? " could not be asked: " : " does not open the repository: ")
-              + e.getMessage(),
-          unknown
-              ? ((KeyException) e).remedy()
-              : "Bring the key back while another recipient still opens it.");
-    }
-  }
-
   /** Every slot there is of an epoch of a tree. */
   List<SlotRef> list(KeySlot place) throws IOException {
+    return list(place, KeySlots.MOST_RECIPIENTS);
+  }
+
+  private List<SlotRef> list(KeySlot place, int most) throws IOException {
     Map<ObjectKey, SlotRef> known;
     synchronized (this) {
       known = new LinkedHashMap<>(expected);
@@ -268,11 +475,9 @@ public final class KeyRing implements SealedObjects.Keys, AutoCloseable {
           slots.add(
               SlotRef.of(info.key(), SealedObjects.fetch(store, info.key(), MOST_SLOT_BYTES)));
         }
-        if (slots.size() > KeySlots.MOST_RECIPIENTS) {
+        if (slots.size() > most) {
           throw RepositoryException.damaged(
-              ObjectNames.slots(place),
-              "has more than " + KeySlots.MOST_RECIPIENTS + " slots",
-              null);
+              ObjectNames.slots(place), "has more than " + most + " slots", null);
         }
       }
       after = page.next();
@@ -286,31 +491,50 @@ public final class KeyRing implements SealedObjects.Keys, AutoCloseable {
     open.clear();
   }
 
-  private List<WrappedKey> wraps(KeySlot place, List<IOException> problems) throws IOException {
-    List<SlotRef> expected;
+  /** Those of the slots that count for a place which can be read; all there are if none counts. */
+  private List<WrappedKey> wraps(KeySlot place) throws IOException {
+    List<SlotRef> slots;
     synchronized (this) {
-      expected = vouched.get(place);
+      slots = vouched.get(place);
     }
-    List<SlotRef> slots = expected == null ? list(place) : expected;
+    List<IOException> problems = new ArrayList<>();
+    List<WrappedKey> wraps = read(slots == null ? list(place) : slots, place, problems);
+    if (wraps.isEmpty()) {
+      throw unreadable(place, problems);
+    }
+    return wraps;
+  }
+
+  private List<WrappedKey> read(List<SlotRef> slots, KeySlot place, List<IOException> problems)
+      throws IOException {
     List<WrappedKey> wraps = new ArrayList<>();
-    if (expected == null && store instanceof CopySet set) {
-      // Nothing vouches for them yet: one that is damaged on one copy opens from another.
-      addOfEachCopy(set, slots, place, wraps);
-    }
     for (SlotRef slot : slots) {
       try {
-        wraps.add(SoundReads.read(store, slot.key(), from -> wrap(from, slot, place)));
+        wraps.add(read(slot, place));
       } catch (RepositoryException | StorageException.NotFound e) {
         // One recipient's slot may be lost while another still opens.
         LOG.warn("A key slot is damaged: {}", e.getMessage());
         problems.add(e);
       }
     }
-    if (wraps.isEmpty()) {
-      throw RepositoryException.damaged(
-          ObjectNames.slots(place),
-          "no key slot can be read",
-          problems.isEmpty() ? null : problems.get(0));
+    return wraps;
+  }
+
+  /** A slot that counts, from whichever copy has it whole. */
+  WrappedKey read(SlotRef slot, KeySlot place) throws IOException {
+    return SoundReads.read(store, slot.key(), from -> wrap(from, slot, place));
+  }
+
+  /** What may be the key of a place for which nobody vouches yet, and the header names nothing. */
+  private List<WrappedKey> candidates(KeySlot place, List<IOException> problems)
+      throws IOException {
+    List<SlotRef> listed = list(place, MOST_CANDIDATES);
+    List<SlotRef> unnamed = new ArrayList<>(listed);
+    unnamed.removeIf(slot -> expected.containsKey(slot.key()));
+    List<WrappedKey> wraps = read(unnamed, place, problems);
+    if (store instanceof CopySet set) {
+      // One that is damaged on one copy opens from another.
+      addOfEachCopy(set, listed, place, wraps);
     }
     return wraps;
   }
@@ -352,7 +576,8 @@ public final class KeyRing implements SealedObjects.Keys, AutoCloseable {
         });
   }
 
-  private static boolean serves(KeyProvider recipient, WrappedKey wrapped) {
+  /** Whether a recipient is the one that a wrap was made for. */
+  static boolean serves(KeyProvider recipient, WrappedKey wrapped) {
     return recipient.scheme().equals(wrapped.scheme())
         && (wrapped.scheme().equals(PassphraseKeyProvider.SCHEME)
             || recipient.keyId().equals(wrapped.keyId()));

@@ -8,6 +8,7 @@ import com.thorbis.backup.api.WalRange;
 import com.thorbis.backup.crypto.ObjectId;
 import com.thorbis.backup.spi.repository.RepositoryException;
 import com.thorbis.backup.spi.repository.SourceInfo;
+import com.thorbis.backup.spi.storage.ObjectKey;
 import com.thorbis.backup.storage.internal.format.Json;
 import java.time.Instant;
 import java.util.ArrayList;
@@ -20,26 +21,41 @@ public sealed interface Operation {
   /** The document. */
   Map<String, Object> document();
 
-  /** The repository begins: its header and the slots of its own tree. */
-  record Init(SlotRef header, ObjectId tree, List<SlotRef> slots) implements Operation {
+  /**
+   * The repository begins: its header and the slots of its own tree.
+   *
+   * @param at store time; empty in repositories of early builds
+   */
+  record Init(SlotRef header, ObjectId tree, List<SlotRef> slots, Optional<Instant> at)
+      implements Operation {
     @Override
     public Map<String, Object> document() {
       Map<String, Object> document = named("init");
       document.put("header", header.document());
       document.put("tree", tree);
       document.put("slots", SlotRef.documents(slots));
+      at.ifPresent(value -> document.put("at", value));
       return document;
     }
   }
 
-  /** A source begins: its tree and first incarnation. */
+  /**
+   * A source begins: its tree and first incarnation.
+   *
+   * @param at store time; empty in repositories of early builds
+   */
   record Register(
       String source,
       String type,
       ObjectId tree,
       List<SlotRef> slots,
-      SourceInfo.Incarnation incarnation)
+      SourceInfo.Incarnation incarnation,
+      Optional<Instant> at)
       implements Operation {
+    Register with(List<SlotRef> found) {
+      return new Register(source, type, tree, found, incarnation, at);
+    }
+
     @Override
     public Map<String, Object> document() {
       Map<String, Object> document = named("register");
@@ -48,6 +64,7 @@ public sealed interface Operation {
       document.put("tree", tree);
       document.put("slots", SlotRef.documents(slots));
       document.put("incarnation", incarnationDocument(incarnation));
+      at.ifPresent(value -> document.put("at", value));
       return document;
     }
   }
@@ -517,6 +534,109 @@ public sealed interface Operation {
     }
   }
 
+  /**
+   * The slots of one epoch of a tree.
+   *
+   * @param tree the tree
+   * @param epoch its number
+   * @param slots the only ones that count
+   */
+  record Wraps(ObjectId tree, int epoch, List<SlotRef> slots) {
+    /** Copies the list. */
+    public Wraps {
+      slots = List.copyOf(slots);
+    }
+
+    private Map<String, Object> document() {
+      Map<String, Object> document = Json.object();
+      document.put("tree", tree);
+      document.put("epoch", epoch);
+      document.put("slots", SlotRef.documents(slots));
+      return document;
+    }
+
+    private static List<Wraps> readAll(Json.Node node) throws RepositoryException {
+      List<Wraps> epochs = new ArrayList<>();
+      for (Json.Node epoch : node.nodes("epochs")) {
+        epochs.add(
+            new Wraps(
+                epoch.parse("tree", ObjectId::parse),
+                (int) epoch.number("epoch", 1, Integer.MAX_VALUE),
+                SlotRef.readAll(epoch)));
+      }
+      return epochs;
+    }
+  }
+
+  /**
+   * Trees go on with another key: what is sealed from now on is sealed under it.
+   *
+   * @param epochs each the one after the last of its tree
+   * @param at store time
+   */
+  record Rotate(List<Wraps> epochs, Instant at) implements Operation {
+    /** Copies the list. */
+    public Rotate {
+      epochs = List.copyOf(epochs);
+    }
+
+    @Override
+    public Map<String, Object> document() {
+      Map<String, Object> document = named("rotate");
+      document.put("epochs", epochs.stream().map(Wraps::document).toList());
+      document.put("at", at);
+      return document;
+    }
+  }
+
+  /**
+   * Others may open these epochs from now on. The slots that counted before stay until a sweep
+   * after {@code sweepAfter}.
+   *
+   * @param epochs with all the slots that count for each
+   * @param retired those that do not count any more
+   * @param sweepAfter store time
+   */
+  record Rewrap(List<Wraps> epochs, List<ObjectKey> retired, Instant sweepAfter)
+      implements Operation {
+    /** Copies the lists. */
+    public Rewrap {
+      epochs = List.copyOf(epochs);
+      retired = List.copyOf(retired);
+    }
+
+    @Override
+    public Map<String, Object> document() {
+      Map<String, Object> document = named("rewrap");
+      document.put("epochs", epochs.stream().map(Wraps::document).toList());
+      document.put("retired", retired);
+      document.put("sweepAfter", sweepAfter);
+      return document;
+    }
+  }
+
+  /**
+   * From here on, these key slots are being removed: no commit may make them count. {@link Swept}
+   * ends it.
+   *
+   * @param sweep its own id
+   * @param slots that count for no epoch
+   */
+  record SweepKeys(String sweep, List<ObjectKey> slots) implements Operation {
+    /** Copies the list. */
+    public SweepKeys {
+      slots = List.copyOf(slots);
+    }
+
+    @Override
+    public Map<String, Object> document() {
+      Map<String, Object> document = named("sweep-keys");
+      document.put("sweep", sweep);
+      document.put("slots", slots);
+      return document;
+    }
+  }
+
   /** Takes a document apart. An operation that this version does not know is never passed over. */
   static Operation read(Json.Node node, List<String> copies) throws RepositoryException {
     String name = node.text("op");
@@ -525,14 +645,16 @@ public sealed interface Operation {
           new Init(
               SlotRef.read(node.node("header")),
               node.parse("tree", ObjectId::parse),
-              SlotRef.readAll(node));
+              SlotRef.readAll(node),
+              node.optionalInstant("at"));
       case "register" ->
           new Register(
               node.text("source"),
               node.text("type"),
               node.parse("tree", ObjectId::parse),
               SlotRef.readAll(node),
-              readIncarnation(node.node("incarnation")));
+              readIncarnation(node.node("incarnation")),
+              node.optionalInstant("at"));
       case "adopt" -> new Adopt(node.text("source"), readIncarnation(node.node("incarnation")));
       case "backup" ->
           new Backup(
@@ -574,6 +696,14 @@ public sealed interface Operation {
       case "sweep" -> readSweep(node);
       case "let-go" -> LetGo.read(node);
       case "sweep-copy" -> SweepCopy.read(node);
+      case "rotate" -> new Rotate(Wraps.readAll(node), node.instant("at"));
+      case "rewrap" ->
+          new Rewrap(
+              Wraps.readAll(node),
+              node.parseAll("retired", ObjectKey::new),
+              node.instant("sweepAfter"));
+      case "sweep-keys" ->
+          new SweepKeys(node.text("sweep"), node.parseAll("slots", ObjectKey::new));
       case "swept" ->
           new Swept(
               node.text("sweep"),

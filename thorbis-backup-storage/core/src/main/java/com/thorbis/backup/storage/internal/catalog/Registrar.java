@@ -9,8 +9,10 @@ import com.thorbis.backup.crypto.KeySlot;
 import com.thorbis.backup.crypto.ObjectId;
 import com.thorbis.backup.spi.repository.RepositoryException;
 import com.thorbis.backup.spi.repository.SourceInfo;
+import com.thorbis.backup.spi.storage.ObjectStore;
 import java.io.IOException;
 import java.security.SecureRandom;
+import java.time.Instant;
 import java.util.ArrayList;
 import java.util.HexFormat;
 import java.util.List;
@@ -22,6 +24,7 @@ public final class Registrar {
   private static final int MOST_NAME = 200;
 
   private final RepositoryHeader header;
+  private final ObjectStore store;
   private final KeyRing keys;
   private final CommitLog log;
   private final SecureRandom random;
@@ -29,6 +32,7 @@ public final class Registrar {
   /** Over an opened repository. */
   public Registrar(Bootstrap.Opened opened, SecureRandom random) {
     this.header = opened.header();
+    this.store = opened.store();
     this.keys = opened.keys();
     this.log = opened.log();
     this.random = random;
@@ -50,23 +54,39 @@ public final class Registrar {
     if (known.isPresent()) {
       return requireSame(known.get(), type, cluster);
     }
-    KeySlot place = new KeySlot(header.id(), ObjectId.random(random), 1);
-    List<SlotRef> slots;
-    try (EpochKey key = EpochKey.generate(place, random)) {
-      slots = keys.store(key, keys.recipientsLike(header.tree()), random);
-    }
+    Instant now = store.now();
     SourceInfo.Incarnation first =
         new SourceInfo.Incarnation(drawIncarnation(), cluster, Optional.empty());
+    try (CommitLog.Fence fence = log.fence()) {
+      do {
+        register(
+            new Operation.Register(
+                name, type, ObjectId.random(random), List.of(), first, Optional.of(now)),
+            fence);
+      } while (log.catalog().source(name).isEmpty());
+    }
+    return require(name).info();
+  }
+
+  /** Registers a source, unless the recipients of the repository change meanwhile. */
+  private void register(Operation.Register wanted, CommitLog.Fence fence) throws IOException {
+    List<Catalog.KeyEpoch> seen = log.catalog().epochs(header.tree());
+    List<SlotRef> slots;
+    try (EpochKey key = EpochKey.generate(new KeySlot(header.id(), wanted.tree(), 1), random)) {
+      slots = keys.store(key, keys.recipientsLike(header.tree()), random);
+    }
     log.append(
         catalog -> {
-          Optional<Catalog.Source> meanwhile = catalog.source(name);
+          Optional<Catalog.Source> meanwhile = catalog.source(wanted.source());
           if (meanwhile.isPresent()) {
-            requireSame(meanwhile.get(), type, cluster);
+            requireSame(meanwhile.get(), wanted.type(), wanted.incarnation().cluster());
             return List.of();
           }
-          return List.of(new Operation.Register(name, type, place.tree(), slots, first));
+          KeyChanges.requireKept(slots, fence);
+          return catalog.epochs(header.tree()).equals(seen)
+              ? List.of(wanted.with(slots))
+              : List.of();
         });
-    return require(name).info();
   }
 
   /** Starts a new incarnation. */
@@ -165,7 +185,7 @@ public final class Registrar {
     return log.catalog().source(name).orElseThrow(() -> notRegistered(name));
   }
 
-  private static RepositoryException notRegistered(String name) {
+  static RepositoryException notRegistered(String name) {
     return new RepositoryException(
         "source.not-registered",
         FailureKind.NOT_FOUND,

@@ -61,7 +61,12 @@ public final class ObjectNames {
 
   /** The slots of one epoch of a tree lie below. */
   public static String slots(KeySlot place) {
-    return KEYS + place.tree() + "/" + HexFormat.of().toHexDigits(place.epoch()) + "/";
+    return slots(place.tree(), place.epoch());
+  }
+
+  /** The slots of one epoch of a tree lie below. */
+  public static String slots(ObjectId tree, int epoch) {
+    return KEYS + tree + "/" + HexFormat.of().toHexDigits(epoch) + "/";
   }
 
   /** One recipient's wrap. */

@@ -175,12 +175,15 @@ public final class Pruner {
       }
       sweeper.run();
       copySweeper.run();
+      KeySweeper keySweeper = new KeySweeper(services, now, terms.grace(), control);
+      keySweeper.run();
       control.progress().end("sweep");
       PrunePlan plan = deleted.plan();
       List<String> alarms = new ArrayList<>(plan.retention().alarms());
       alarms.addAll(deleted.alarms());
       alarms.addAll(sweeper.alarms());
       alarms.addAll(copySweeper.alarms());
+      alarms.addAll(keySweeper.problems());
       for (PrunePlan.CopyPlan copy : plan.copies()) {
         copy.retention().alarms().forEach(alarm -> alarms.add(alarm + " (" + copy.copy() + ")"));
       }
@@ -189,8 +192,8 @@ public final class Pruner {
           source,
           deleted.backups().size(),
           sweeper.swept().size(),
-          sweeper.objects(),
-          sweeper.bytes());
+          sweeper.objects() + keySweeper.objects(),
+          sweeper.bytes() + keySweeper.bytes());
       for (PrunePlan.CopyPlan copy : plan.copies()) {
         // Only now: what the repository gives up is no matter of this copy.
         requireNotStopped(copy.retention(), source + " on " + copy.copy(), terms);
@@ -199,8 +202,8 @@ public final class Pruner {
           plan,
           deleted.backups(),
           sweeper.swept(),
-          sweeper.objects(),
-          sweeper.bytes(),
+          sweeper.objects() + keySweeper.objects(),
+          sweeper.bytes() + keySweeper.bytes(),
           sweeper.unknown(),
           alarms,
           reports(plan, copySweeper));

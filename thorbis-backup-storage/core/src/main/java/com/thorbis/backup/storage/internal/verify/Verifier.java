@@ -56,7 +56,6 @@ import org.jspecify.annotations.Nullable;
  */
 public final class Verifier {
   private static final int MOST_PLAIN = 1 << 20;
-  private static final int FIRST_EPOCH = 1;
 
   private final Services services;
   private final RunControl control;
@@ -405,7 +404,9 @@ public final class Verifier {
   private void openTrees() throws IOException {
     for (Catalog.Source source : catalog.sources()) {
       try {
-        services.keys().key(source.tree(), FIRST_EPOCH);
+        for (Catalog.KeyEpoch epoch : catalog.epochs(source.tree())) {
+          services.keys().key(source.tree(), epoch.number());
+        }
       } catch (RepositoryException e) {
         if (!findings.name(e.details().getOrDefault("object", e.code()))) {
           throw e;
@@ -630,7 +631,7 @@ public final class Verifier {
         || kind.equals(ObjectNames.CHECKPOINTS) && parts.length == 2 && isNumber(parts[1])
         || kind.equals(ObjectNames.KEYS) && parts.length == 4
         || kind.equals(ObjectNames.COMMITS) && parts.length == 2 && isLater(parts[1])) {
-      return; // left by an init or a registration that another one overtook; or just committed
+      return; // left by another one that was faster, or replaced; or just committed
     }
     boolean pack = kind.equals(ObjectNames.PACKS);
     boolean manifest = kind.equals(ObjectNames.MANIFESTS);

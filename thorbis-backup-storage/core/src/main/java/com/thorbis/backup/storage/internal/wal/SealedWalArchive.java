@@ -51,7 +51,6 @@ import org.slf4j.LoggerFactory;
 /** The WAL of one incarnation, every object of it sealed under the source's tree. */
 public final class SealedWalArchive implements WalArchive {
   private static final Logger LOG = LoggerFactory.getLogger(SealedWalArchive.class);
-  private static final int EPOCH = 1;
 
   /** Longer segments are stored in parts only, so that no object needs so much memory. */
   private static final int MOST_WHOLE = 32 << 20;
@@ -941,7 +940,7 @@ public final class SealedWalArchive implements WalArchive {
   }
 
   private EpochKey key() throws IOException {
-    return services.keys().key(tree, EPOCH);
+    return services.keys().current(tree);
   }
 
   private static boolean isTimeline(String text) {
