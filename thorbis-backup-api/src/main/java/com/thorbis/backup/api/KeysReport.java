@@ -7,10 +7,9 @@ import java.util.Optional;
 /**
  * The keys of a repository, and who opens them, by what is stored.
  *
- * @param asOf the store's time
  * @param trees the repository's own first, then one for each source
  */
-public record KeysReport(Instant asOf, List<Tree> trees) {
+public record KeysReport(List<Tree> trees) {
   /** Copies the list. */
   public KeysReport {
     trees = List.copyOf(trees);
@@ -55,10 +54,5 @@ public record KeysReport(Instant asOf, List<Tree> trees) {
    * @param keyId which of that kind, without secrets
    * @param configured whether it is configured here
    */
-  public record Recipient(String scheme, String keyId, boolean configured) {
-    /** As reports name it. */
-    public String name() {
-      return scheme + " " + keyId;
-    }
-  }
+  public record Recipient(String scheme, String keyId, boolean configured) {}
 }

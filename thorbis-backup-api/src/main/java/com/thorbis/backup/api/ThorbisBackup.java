@@ -236,6 +236,11 @@ public final class ThorbisBackup implements AutoCloseable {
     return call(() -> repository().checkKeys());
   }
 
+  /** A warning if keys are used for longer than they should be. Tries none; changes nothing. */
+  public List<CheckItem> checkKeyAge() {
+    return call(() -> repository().checkKeyAge());
+  }
+
   /** The keys there are, and who opens them, by what is stored. */
   public KeysReport keys() {
     return call(() -> repository().keys());

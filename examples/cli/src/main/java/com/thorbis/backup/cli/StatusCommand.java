@@ -28,29 +28,35 @@ final class StatusCommand extends Job {
     List<String> names = source == null ? opened.sources() : List.of(source);
     List<SourceStatus> all = names.stream().map(opened::status).toList();
     List<CheckItem> copies = opened.checkCopies();
+    List<CheckItem> keys = opened.checkKeyAge();
     thorbis()
         .print(
             Json.object(
                 "sources",
                 all.stream().map(each -> Facts.status(each, rpoTarget(each.name()))).toList(),
                 "copies",
-                copies.stream().map(Facts::copy).toList()),
+                copies.stream().map(Facts::copy).toList(),
+                "keys",
+                keys.stream().map(Facts::copy).toList()),
             out -> {
               all.forEach(each -> people(each, out));
-              copies(copies, out);
+              items("copies", copies, out);
+              if (!keys.isEmpty()) {
+                items("keys", keys, out);
+              }
             });
     return Exit.DONE;
   }
 
-  private static void copies(List<CheckItem> copies, PrintStream out) {
-    out.println("copies");
-    for (CheckItem copy : copies) {
+  private static void items(String title, List<CheckItem> items, PrintStream out) {
+    out.println(title);
+    for (CheckItem item : items) {
       out.println(
           "  "
-              + copy.outcome().label()
+              + item.outcome().label()
               + ": "
-              + copy.message()
-              + (copy.remedy().isEmpty() ? "" : ". " + copy.remedy()));
+              + item.message()
+              + (item.remedy().isEmpty() ? "" : ". " + item.remedy()));
     }
   }
 

@@ -36,6 +36,7 @@ import picocli.CommandLine.Spec;
       HoldCommand.class,
       UndeleteCommand.class,
       CopiesCommand.class,
+      KeysCommand.class,
       WalCommand.class,
       SourceCommand.class,
       DecodeCommand.class

@@ -171,6 +171,14 @@ public interface Repository extends AutoCloseable {
     return List.of();
   }
 
+  /**
+   * A warning if keys are used for longer than {@link RotateRequest#INTERVAL}, by the store's time.
+   * Tries none; changes nothing.
+   */
+  default List<CheckItem> checkKeyAge() throws IOException {
+    return List.of();
+  }
+
   /** The keys there are, and who opens them, by what is stored. Tries none; changes nothing. */
   default KeysReport keys() throws IOException {
     throw new UnsupportedOperationException("keys");

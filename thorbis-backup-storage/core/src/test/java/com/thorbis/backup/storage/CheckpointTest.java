@@ -5,7 +5,10 @@ import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
 import com.thorbis.backup.api.BackupId;
 import com.thorbis.backup.api.FailureKind;
+import com.thorbis.backup.api.RewrapRequest;
+import com.thorbis.backup.api.RotateRequest;
 import com.thorbis.backup.spi.repository.RepositoryException;
+import com.thorbis.backup.spi.repository.RunControl;
 import com.thorbis.backup.spi.storage.ObjectKey;
 import com.thorbis.backup.spi.storage.ObjectSource;
 import com.thorbis.backup.storage.internal.catalog.Catalog;
@@ -40,6 +43,8 @@ class CheckpointTest {
       site.verify();
       BackupId second = site.backUp(2);
       site.repository.release(first, "b");
+      site.repository.rotateKeys(RotateRequest.all());
+      site.repository.rewrapKeys(new RewrapRequest(true, Site.DAY), RunControl.unattended());
       site.prune(1, Duration.ZERO);
       clock.advance(Duration.ofSeconds(1));
       site.backUp(3);

@@ -4,6 +4,7 @@ import static org.assertj.core.api.Assertions.assertThat;
 
 import com.thorbis.backup.api.BackupDescriptor;
 import com.thorbis.backup.api.BackupStatus;
+import com.thorbis.backup.api.RotateRequest;
 import com.thorbis.backup.api.VerifyReport;
 import com.thorbis.backup.api.VerifyRequest;
 import com.thorbis.backup.api.WalSegment;
@@ -49,11 +50,15 @@ class GoldenTest {
 
   @Test
   void version1Reads() throws IOException {
+    version1Reads(3);
+  }
+
+  private void version1Reads(int count) throws IOException {
     try (Repository repository = TestRepository.FACTORY.open(setup)) {
       assertThat(repository.source("orders").orElseThrow().incarnations()).hasSize(2);
       List<BackupDescriptor> backups = repository.backups(Optional.of("orders"));
-      assertThat(backups).hasSize(3);
-      for (int i = 0; i < backups.size(); i++) {
+      assertThat(backups).hasSize(count);
+      for (int i = 0; i < 3; i++) {
         BackupDescriptor backup = backups.get(i);
         assertThat(backup.status()).isEqualTo(BackupStatus.COMPLETE);
         assertThat(backup.label()).contains("nightly");
@@ -82,6 +87,16 @@ class GoldenTest {
               RunControl.unattended());
       assertThat(report.damaged()).isEmpty();
     }
+  }
+
+  @Test
+  void version1GoesOnUnderAnotherKey() throws IOException {
+    try (Repository repository = TestRepository.FACTORY.open(setup)) {
+      assertThat(repository.rotateKeys(RotateRequest.all()).rotated()).hasSize(2);
+      BackupDescriptor made = TestRepository.backUp(repository, TestRepository.fewFiles(9));
+      TestRepository.assertReads(repository, made.id(), TestRepository.fewFiles(9));
+    }
+    version1Reads(4);
   }
 
   @Test

@@ -33,12 +33,13 @@ final class Leftovers {
           needed.add(pack.key().value());
         }
       }
+      all.plainObjects().forEach(ref -> needed.add(ref.key().value()));
       int checkpoints = 0;
       for (String key : disks.get(which).contents().keySet()) {
         String kind = key.substring(0, key.indexOf('/') + 1);
         boolean unneeded =
             switch (kind) {
-              case "packs/", "manifests/" -> !needed.contains(key);
+              case "packs/", "manifests/", "keys/" -> !needed.contains(key);
               case "wal/" -> isGone(new ObjectKey(key), catalog);
               case "leases/" -> true;
               case "checkpoints/" -> ++checkpoints > 2;
@@ -49,6 +50,8 @@ final class Leftovers {
         }
       }
       all.sweeps().forEach(sweep -> left.add("sweep " + sweep.sweep()));
+      all.keySweeps().forEach(sweep -> left.add("sweep of slots " + sweep.sweep()));
+      all.retiredSlots().keySet().forEach(slot -> left.add("retired " + slot));
       all.copySweeps().forEach(sweep -> left.add("sweep of a copy " + sweep.sweep()));
     }
     return left;

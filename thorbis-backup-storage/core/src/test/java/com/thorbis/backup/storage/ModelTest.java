@@ -132,6 +132,22 @@ class ModelTest {
         client.refresh();
       }
     },
+    ROTATE("rotate", 1) {
+      @Override
+      void run(TestClient client, int number) throws IOException {
+        client.rotate();
+      }
+    },
+    /** The second recipient opens it too from now on, or does no longer. */
+    REWRAP("rewrap", 1) {
+      @Override
+      void run(TestClient client, int number) throws IOException {
+        client.rewrap(
+            number % 2 == 0
+                ? List.of(TestRepository.RECIPIENT)
+                : List.of(TestRepository.RECIPIENT, TestWorld.SECOND));
+      }
+    },
     VERIFY("verify", 1) {
       @Override
       void run(TestClient client, int number) throws IOException {

@@ -251,6 +251,33 @@ record Scenario(String label, Setting setting, Action prepare, boolean opened, A
               Scenario::withLetGo,
               client -> client.verify(VerifyRequest.Level.DATA)),
           of("sync-let-go", Setting.NARROW, Scenario::withLetGo, TestClient::sync),
+          of("rotate", TestClient::rotate),
+          of(
+              "rotate-two-recipients",
+              Setting.TWO_RECIPIENTS,
+              Scenario::rotated,
+              TestClient::rotate),
+          of("rotate-copies", Setting.ALL, Scenario::withBackup, TestClient::rotate),
+          of("rotate-checkpoints", Setting.CHECKPOINTS, Scenario::withBackup, TestClient::rotate),
+          new Scenario(
+              "open-rotated", Setting.CHECKPOINTS, Scenario::rotated, false, TestClient::open),
+          of(
+              "backup-rotated",
+              Setting.PLAIN,
+              Scenario::rotated,
+              client -> client.backUpOver(BackupType.INCREMENTAL, CHANGED)),
+          of(
+              "wal-next-part-rotated",
+              Setting.PLAIN,
+              Scenario::rotated,
+              client -> client.storePart(2, 8000, 17_000)),
+          of("sync-rotated", Setting.BEHIND, Scenario::rotated, TestClient::sync),
+          of("rewrap", Setting.TWO_RECIPIENTS, Scenario::rotated, Scenario::rewrap),
+          of("rewrap-copies", Setting.ALL, Scenario::withBackup, Scenario::rewrap),
+          new Scenario(
+              "open-rewrapped", Setting.CHECKPOINTS, Scenario::rewrapped, false, TestClient::open),
+          of("sweep-keys", Setting.PLAIN, Scenario::withRetired, client -> client.prune(NONE)),
+          of("sweep-keys-copies", Setting.ALL, Scenario::withRetired, client -> client.prune(NONE)),
           new Scenario("promote", Setting.BEHIND, Scenario::synced, false, TestClient::promote));
 
   private static Scenario of(String label, Action action) {
@@ -316,6 +343,32 @@ record Scenario(String label, Setting setting, Action prepare, boolean opened, A
     client.prune(EVERYTHING, NONE);
     client.rest();
     client.prune(EVERYTHING, NONE);
+  }
+
+  /** Sealed under a first key and under a second. */
+  private static void rotated(TestClient client) throws IOException {
+    withBackup(client);
+    client.rotate();
+    client.backUp(CHANGED, BackupStatus.COMPLETE);
+  }
+
+  private static void rewrap(TestClient client) throws IOException {
+    client.rewrap(List.of(TestRepository.RECIPIENT, TestWorld.THIRD));
+  }
+
+  /** The slots that the header names count no more. */
+  private static void withRetired(TestClient client) throws IOException {
+    rotated(client);
+    client.rewrap(List.of(TestWorld.THIRD, TestRepository.RECIPIENT));
+    client.rewrap(List.of(TestWorld.THIRD));
+    client.rewrap(List.of(TestWorld.THIRD, TestRepository.RECIPIENT));
+    client.rest();
+  }
+
+  /** They are gone. */
+  private static void rewrapped(TestClient client) throws IOException {
+    withRetired(client);
+    client.prune(RetentionPolicy.builder().build(), NONE);
   }
 
   private static void synced(TestClient client) throws IOException {

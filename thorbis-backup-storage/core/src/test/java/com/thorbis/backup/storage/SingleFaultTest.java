@@ -8,6 +8,7 @@ import java.util.List;
 import java.util.Random;
 import java.util.Set;
 import java.util.concurrent.TimeUnit;
+import java.util.regex.Pattern;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.Timeout;
 import org.junit.jupiter.api.io.TempDir;
@@ -18,7 +19,9 @@ import org.junit.jupiter.api.io.TempDir;
  * is another with each seed.
  */
 class SingleFaultTest {
-  private static final int SHARE = FaultSuite.RELEASE ? 1 : 24;
+  private static final int SHARE = Integer.getInteger("thorbis.share", FaultSuite.RELEASE ? 1 : 24);
+  private static final Pattern SCENARIOS =
+      Pattern.compile(System.getProperty("thorbis.scenarios", ".*"));
 
   @TempDir Path states;
 
@@ -29,6 +32,9 @@ class SingleFaultTest {
     Random random = new Random(FaultSuite.SEED);
     List<FaultSuite.Labelled> cases = new ArrayList<>();
     for (Scenario scenario : Scenario.ALL) {
+      if (!SCENARIOS.matcher(scenario.label()).matches()) {
+        continue;
+      }
       Set<Fault> seen = EnumSet.noneOf(Fault.class);
       TestWorld before = scenario.world(states);
       List<List<String>> calls = FaultSuite.calls(scenario, before);

@@ -16,6 +16,8 @@ import com.thorbis.backup.api.PrunePlan;
 import com.thorbis.backup.api.PruneReport;
 import com.thorbis.backup.api.PruneRequest;
 import com.thorbis.backup.api.RetentionPolicy;
+import com.thorbis.backup.api.RewrapRequest;
+import com.thorbis.backup.api.RotateRequest;
 import com.thorbis.backup.api.Timeline;
 import com.thorbis.backup.api.VerifyReport;
 import com.thorbis.backup.api.VerifyRequest;
@@ -455,6 +457,27 @@ final class TestClient implements AutoCloseable {
     }
   }
 
+  /** Gives every tree another key. */
+  void rotate() throws IOException {
+    repository().rotateKeys(RotateRequest.all());
+  }
+
+  /** Wraps every key to these and to nobody else. */
+  void rewrap(List<KeyProvider> to) throws IOException {
+    synchronized (ledger) {
+      ledger.opening.retainAll(to);
+    }
+    try (TestClient other = new TestClient(world, stores, state, to)) {
+      other
+          .repository()
+          .rewrapKeys(new RewrapRequest(false, Duration.ZERO), RunControl.unattended());
+    }
+    synchronized (ledger) {
+      ledger.opening.clear();
+      ledger.opening.addAll(to);
+    }
+  }
+
   /** Gives up the oldest backup there is. */
   void deleteByHand() throws IOException {
     repository().refresh();
@@ -478,6 +501,8 @@ final class TestClient implements AutoCloseable {
                 "prune.plan-expired",
                 "backup.lease-lost",
                 "backup.sweeping",
+                "keys.swept",
+                "keys.changed",
                 "prune.last-backup",
                 "backup.held")
             .contains(failure.code());

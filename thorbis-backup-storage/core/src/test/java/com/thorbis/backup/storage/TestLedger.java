@@ -4,6 +4,7 @@ import com.thorbis.backup.api.BackupId;
 import com.thorbis.backup.api.RetentionPlan;
 import com.thorbis.backup.api.Timeline;
 import com.thorbis.backup.api.WalSegment;
+import com.thorbis.backup.spi.crypto.KeyProvider;
 import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.HashMap;
@@ -54,6 +55,9 @@ final class TestLedger {
   /** Those that somebody tried to let single copies go of, by the copy's name. */
   final Map<String, Set<BackupId>> narrowed = new HashMap<>();
 
+  /** Those of whom each alone must open everything. */
+  final List<KeyProvider> opening = new ArrayList<>();
+
   /** Copies that were damaged and not healed for certain. */
   final Set<Integer> damaged = new HashSet<>();
 
@@ -85,6 +89,7 @@ final class TestLedger {
     gone.addAll(other.gone);
     cuts.addAll(other.cuts);
     damaged.addAll(other.damaged);
+    opening.addAll(other.opening);
     other.narrowed.forEach((name, ids) -> letGoBy(name).addAll(ids));
     first = other.first;
   }

@@ -47,7 +47,9 @@ import java.util.stream.Stream;
 /** A store with what should be in it, and the oracles that compare the two. */
 final class TestWorld implements AutoCloseable {
   private static final AtomicInteger STATES = new AtomicInteger();
-  private static final KeyProvider SECOND =
+  static final KeyProvider SECOND =
+      RecoveryKeyProvider.ofRecoveryKey(RecoveryKey.generate(new SecureRandom()));
+  static final KeyProvider THIRD =
       RecoveryKeyProvider.ofRecoveryKey(RecoveryKey.generate(new SecureRandom()));
 
   private static final Duration QUIET = Duration.ofDays(2);
@@ -86,6 +88,9 @@ final class TestWorld implements AutoCloseable {
         setting.recipients() == 1
             ? List.of(TestRepository.RECIPIENT)
             : List.of(TestRepository.RECIPIENT, SECOND);
+    if (ledger.opening.isEmpty()) {
+      ledger.opening.addAll(recipients);
+    }
     this.factory =
         new SealedRepositoryFactory(
             new Tuning(setting.checkpointEvery(), 2, 1, leaseLasts, Heartbeat.DAEMON));
@@ -159,7 +164,12 @@ final class TestWorld implements AutoCloseable {
    * @param everything whether to verify every byte too
    */
   void check(boolean everything) throws IOException {
-    for (KeyProvider recipient : recipients) { // 7: each opens it alone
+    for (int i = 0; i < disks.size(); i++) { // 7
+      if (!ledger.damaged.contains(i)) {
+        RawKeys.assertAllOpen(disks.get(i), i == 0 ? "" : "commits/", ledger.opening);
+      }
+    }
+    for (KeyProvider recipient : List.copyOf(ledger.opening)) { // 7: each opens it alone
       try (TestClient fresh =
           new TestClient(this, List.copyOf(disks), freshState(), List.of(recipient))) {
         try {

@@ -356,7 +356,17 @@ public final class SealedRepository implements Repository {
 
   @Override
   public List<CheckItem> checkKeys() throws IOException {
-    return new KeyChecks(services.keys(), services.log(), header, services.store()).items();
+    return keyChecks().items();
+  }
+
+  @Override
+  public List<CheckItem> checkKeyAge() throws IOException {
+    services.log().refresh();
+    return keyChecks().age();
+  }
+
+  private KeyChecks keyChecks() {
+    return new KeyChecks(services.keys(), services.log(), header, services.store());
   }
 
   @Override

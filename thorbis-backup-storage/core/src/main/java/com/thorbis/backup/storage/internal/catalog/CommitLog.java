@@ -619,7 +619,7 @@ public final class CommitLog {
             keys.knows(header.tree())
                 ? keys
                 : (tree, epoch) ->
-                    keys.establish(
+                    keys.key(
                         tree, epoch, found -> opens(ObjectType.CHECKPOINT, key, sealed, found)));
     Checkpoint read = Checkpoint.read(plain, key.value(), CopySet.holders(store));
     if (read.sequence() != number) {
@@ -828,6 +828,11 @@ public final class CommitLog {
     sequence = commit.sequence();
     head = sha256;
     hashes.add(sha256);
+    for (Operation operation : commit.operations()) {
+      if (operation instanceof Operation.Rotate rotate && !beginning) {
+        keys.openEarly(rotate.epochs().stream().map(Operation.Wraps::tree).toList());
+      }
+    }
   }
 
   /** Takes in what the keys and the header depend on. */
@@ -879,7 +884,14 @@ public final class CommitLog {
 
   private Commit open(ObjectKey key, byte[] sealed) throws IOException {
     byte[] plain =
-        SealedObjects.open(sealed, ObjectType.COMMIT, key, header.id(), header.tree(), keys);
+        SealedObjects.open(
+            sealed,
+            ObjectType.COMMIT,
+            key,
+            header.id(),
+            header.tree(),
+            (tree, epoch) ->
+                keys.key(tree, epoch, found -> opens(ObjectType.COMMIT, key, sealed, found)));
     return Commit.read(plain, key.value(), CopySet.holders(store));
   }
 

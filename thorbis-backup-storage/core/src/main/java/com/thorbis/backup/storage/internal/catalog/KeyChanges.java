@@ -10,6 +10,7 @@ import com.thorbis.backup.crypto.EpochKey;
 import com.thorbis.backup.crypto.KeySlot;
 import com.thorbis.backup.crypto.KeySlots;
 import com.thorbis.backup.crypto.ObjectId;
+import com.thorbis.backup.crypto.PassphraseKeyProvider;
 import com.thorbis.backup.spi.crypto.KeyException;
 import com.thorbis.backup.spi.crypto.KeyProvider;
 import com.thorbis.backup.spi.crypto.WrappedKey;
@@ -85,7 +86,6 @@ public final class KeyChanges {
   /** The keys there are, and whom their slots are for. Tries none of them. */
   public KeysReport report() throws IOException {
     log.refresh();
-    Instant now = store.now();
     List<KeysReport.Tree> trees = new ArrayList<>();
     Catalog catalog = log.catalog();
     for (ObjectId tree : catalog.trees()) {
@@ -95,7 +95,7 @@ public final class KeyChanges {
       }
       trees.add(new KeysReport.Tree(tree.toString(), source(catalog, tree), epochs));
     }
-    return new KeysReport(now, trees);
+    return new KeysReport(trees);
   }
 
   private KeysReport.Epoch describe(ObjectId tree, Catalog.KeyEpoch epoch) throws IOException {
@@ -225,7 +225,12 @@ public final class KeyChanges {
   }
 
   private static String name(KeyProvider recipient) {
-    return recipient.scheme() + " " + recipient.keyId();
+    return name(recipient.scheme(), recipient.keyId());
+  }
+
+  /** A repository has one passphrase, and each of its wraps another id. */
+  private static String name(String scheme, String keyId) {
+    return scheme.equals(PassphraseKeyProvider.SCHEME) ? scheme : scheme + " " + keyId;
   }
 
   /** Removes slots that no commit named, nor ever will. */
@@ -402,7 +407,7 @@ public final class KeyChanges {
         WrappedKey wrapped = wraps.get(slot);
         if (wrapped != null
             && keys.recipients().stream().noneMatch(one -> KeyRing.serves(one, wrapped))) {
-          into.removed.add(wrapped.scheme() + " " + wrapped.keyId());
+          into.removed.add(name(wrapped.scheme(), wrapped.keyId()));
         }
       }
     }

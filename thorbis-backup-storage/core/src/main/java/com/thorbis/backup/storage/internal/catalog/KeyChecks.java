@@ -54,7 +54,7 @@ public final class KeyChecks {
     }
     others();
     items.addAll(slots);
-    checkAge();
+    items.addAll(age());
     return items;
   }
 
@@ -202,12 +202,12 @@ public final class KeyChecks {
   }
 
   /** A key that is used for longer than it should be is a warning, and stops nothing. */
-  private void checkAge() throws IOException {
+  public List<CheckItem> age() throws IOException {
     Instant now;
     try {
       now = store.now();
     } catch (StorageException e) {
-      return; // whoever may only read cannot ask the time; writers can
+      return List.of(); // whoever may only read cannot ask the time; writers can
     }
     Catalog catalog = log.catalog();
     int late = 0;
@@ -221,19 +221,19 @@ public final class KeyChecks {
         oldest = age.compareTo(oldest) > 0 ? age : oldest;
       }
     }
-    if (late > 0) {
-      items.add(
-          new CheckItem(
-              "repository.key-age",
-              Outcome.WARN,
-              late
-                  + " of "
-                  + catalog.trees().size()
-                  + " trees seal under a key that is older than "
-                  + RotateRequest.INTERVAL.toDays()
-                  + " days; the oldest has "
-                  + oldest.toDays(),
-              "Run keys rotate, or keys rotate --if-due every day."));
-    }
+    return late == 0
+        ? List.of()
+        : List.of(
+            new CheckItem(
+                "repository.key-age",
+                Outcome.WARN,
+                late
+                    + " of "
+                    + catalog.trees().size()
+                    + " trees seal under a key that is older than "
+                    + RotateRequest.INTERVAL.toDays()
+                    + " days; the oldest has "
+                    + oldest.toDays(),
+                "Run keys rotate, or keys rotate --if-due every day."));
   }
 }

@@ -25,6 +25,7 @@ import com.thorbis.backup.storage.internal.format.ObjectNames;
 import com.thorbis.backup.storage.internal.format.Outcomes;
 import com.thorbis.backup.storage.internal.format.SealedObjects;
 import java.io.IOException;
+import java.io.InterruptedIOException;
 import java.security.SecureRandom;
 import java.time.Duration;
 import java.util.ArrayList;
@@ -139,6 +140,28 @@ public final class KeyRing implements SealedObjects.Keys, AutoCloseable {
     }
   }
 
+  /**
+   * Opens the newest keys of those trees that are in use here, as long as whoever can open them is
+   * likely to be there. What fails now fails again when it matters.
+   */
+  void openEarly(List<ObjectId> trees) throws InterruptedIOException {
+    for (ObjectId tree : trees) {
+      boolean used;
+      synchronized (this) {
+        used = newestOpen(tree) != null;
+      }
+      try {
+        if (used) {
+          current(tree);
+        }
+      } catch (InterruptedIOException e) {
+        throw e;
+      } catch (IOException e) {
+        LOG.debug("The newest key of {} was not opened yet", tree, e);
+      }
+    }
+  }
+
   private @Nullable EpochKey newestOpen(ObjectId tree) {
     EpochKey newest = null;
     for (EpochKey key : open.values()) {
@@ -194,7 +217,18 @@ public final class KeyRing implements SealedObjects.Keys, AutoCloseable {
     List<IOException> problems = new ArrayList<>();
     List<SlotRef> named =
         expected.values().stream().filter(slot -> lies(slot.key(), place)).toList();
-    List<WrappedKey> wraps = read(named, place, problems);
+    List<WrappedKey> wraps = new ArrayList<>();
+    List<IOException> missing = new ArrayList<>();
+    for (SlotRef slot : named) {
+      try {
+        wraps.add(read(slot, place));
+      } catch (StorageException.NotFound e) {
+        missing.add(e); // lost; or retired, which the header cannot know
+      } catch (RepositoryException e) {
+        LOG.warn("A key slot is damaged: {}", e.getMessage());
+        problems.add(e);
+      }
+    }
     KeyException refusal = null;
     EpochKey known = null;
     if (!wraps.isEmpty()) {
@@ -213,7 +247,7 @@ public final class KeyRing implements SealedObjects.Keys, AutoCloseable {
     }
     if (known == null) {
       if (wraps.isEmpty()) {
-        throw unreadable(place, problems);
+        throw unreadable(place, problems.isEmpty() ? missing : problems);
       }
       throw refused(place, problems, refusal(place, wraps));
     }
@@ -233,33 +267,45 @@ public final class KeyRing implements SealedObjects.Keys, AutoCloseable {
   }
 
   /**
-   * Opens a key of a tree of which no commit was read yet. Anybody can lay a slot there: it counts
-   * if it is of the same tree as the first key, and opens what it is needed for.
+   * Opens a key of the repository's tree for an object of the log. As long as the log was not read
+   * to its end, it does not say who opens the key now: then a slot that nobody vouches for counts
+   * too, if its key is of the same tree as the first one, and opens the object.
    *
    * @throws RepositoryException of kind DAMAGED if none does
    */
-  synchronized EpochKey establish(ObjectId tree, int epoch, Proof opens) throws IOException {
+  synchronized EpochKey key(ObjectId tree, int epoch, Proof opens) throws IOException {
     KeySlot place = new KeySlot(repository, tree, epoch);
-    EpochKey known = open.get(place);
-    if (known != null) {
-      return known;
+    IOException refused = null;
+    try {
+      EpochKey known = find(place);
+      if (known != null) {
+        return known;
+      }
+    } catch (KeyException | RepositoryException e) {
+      refused = e;
+    }
+    if (epoch == 1) {
+      if (refused != null) {
+        throw refused;
+      }
+      return key(tree, 1);
+    }
+    if (refused == null && knows(tree)) {
+      throw unnamed(place);
     }
     EpochKey first = key(tree, 1);
-    if (epoch == 1) {
-      return first;
-    }
     List<IOException> problems = new ArrayList<>();
-    known =
+    EpochKey found =
         choose(
             place,
             candidates(place, problems),
             key -> key.isOfSameTree(first) && opens.holds(key),
-            null);
-    if (known == null) {
-      throw unreadable(place, problems);
+            refused instanceof KeyException refusal ? refusal : null);
+    if (found == null) {
+      throw refused == null ? unreadable(place, problems) : refused;
     }
-    open.put(place, known);
-    return known;
+    open.put(place, found);
+    return found;
   }
 
   /** Finds out whether a key is the one that is looked for. */
@@ -530,7 +576,8 @@ public final class KeyRing implements SealedObjects.Keys, AutoCloseable {
       throws IOException {
     List<SlotRef> listed = list(place, MOST_CANDIDATES);
     List<SlotRef> unnamed = new ArrayList<>(listed);
-    unnamed.removeIf(slot -> expected.containsKey(slot.key()));
+    List<SlotRef> tried = vouched.getOrDefault(place, List.of());
+    unnamed.removeIf(slot -> expected.containsKey(slot.key()) || tried.contains(slot));
     List<WrappedKey> wraps = read(unnamed, place, problems);
     if (store instanceof CopySet set) {
       // One that is damaged on one copy opens from another.
