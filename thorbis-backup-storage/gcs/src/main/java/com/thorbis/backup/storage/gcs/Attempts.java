@@ -15,19 +15,21 @@ import javax.net.ssl.SSLHandshakeException;
 
 /** Repeats what the store could not answer. Nothing else does: the client is told not to. */
 final class Attempts {
-  private static final int MOST = 10;
   private static final long LONGEST_WAIT_MILLIS = 16_000;
 
+  private final int most;
   private final long patienceNanos;
   private final long firstWaitMillis;
 
   /**
    * How to repeat.
    *
+   * @param most how many attempts
    * @param patience after which no further attempt begins
    * @param firstWait at most, before the second attempt; doubled for each one after it
    */
-  Attempts(Duration patience, Duration firstWait) {
+  Attempts(int most, Duration patience, Duration firstWait) {
+    this.most = most;
     this.patienceNanos = patience.toNanos();
     this.firstWaitMillis = firstWait.toMillis();
   }
@@ -70,12 +72,14 @@ final class Attempts {
         failure = Answer.of(e);
       } catch (IOException e) {
         failure = e;
+      } catch (IllegalArgumentException | NullPointerException e) { // from parsing
+        failure = new IOException("The store's answer cannot be read", e);
       }
       doubt.open |= leavesOpen(failure);
       long wait = wait(attempt, failure);
       boolean late =
           System.nanoTime() - start + TimeUnit.MILLISECONDS.toNanos(wait) > patienceNanos;
-      if (attempt == MOST || late || !worthRepeating(failure)) {
+      if (attempt == most || late || !worthRepeating(failure)) {
         throw failure;
       }
       try {

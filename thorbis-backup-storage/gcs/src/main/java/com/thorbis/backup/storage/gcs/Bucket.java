@@ -16,6 +16,7 @@ import com.google.api.client.json.JsonFactory;
 import com.google.api.client.json.gson.GsonFactory;
 import com.google.api.client.util.escape.PercentEscaper;
 import com.google.api.services.storage.Storage;
+import com.google.api.services.storage.model.Objects;
 import com.google.api.services.storage.model.StorageObject;
 import com.thorbis.backup.spi.storage.StorageException;
 import java.io.IOException;
@@ -34,7 +35,7 @@ final class Bucket {
       "name,size,timeCreated,storageClass,generation,metageneration,metadata,crc32c,retention,"
           + "retentionExpirationTime";
   private static final String LISTED =
-      "nextPageToken,items(name,size,timeCreated,timeDeleted,storageClass,generation)";
+      "kind,nextPageToken,items(name,size,timeCreated,timeDeleted,storageClass,generation)";
   private static final PercentEscaper SEGMENT = new PercentEscaper("-._~");
   private static final HttpMediaType RELATED = new HttpMediaType("multipart/related");
   private static final String BYTES = "application/octet-stream";
@@ -63,28 +64,64 @@ final class Bucket {
 
   /** Returns if the bucket is there and may be listed. */
   void look() throws IOException {
-    attempts.run(attempt -> api.objects().list(name).setMaxResults(1L).setFields("kind").execute());
+    list(api.objects().list(name).setMaxResults(1L).setFields("kind"));
   }
 
   /** An object's facts; empty if the bucket is there and has no such object. */
   Optional<StorageObject> find(String object) throws IOException {
     try {
-      return Optional.of(
-          attempts.run(attempt -> api.objects().get(name, object).setFields(FACTS).execute()));
+      return Optional.of(facts(object));
     } catch (Answer e) {
-      if (saysAbsent(e)) {
+      if (saysAbsent(e, object)) {
         return Optional.empty();
       }
       throw e;
     }
   }
 
+  private StorageObject facts(String object) throws IOException {
+    return attempts.run(
+        attempt -> {
+          StorageObject facts = api.objects().get(name, object).setFields(FACTS).execute();
+          if (facts == null || facts.getSize() == null || facts.getTimeCreated() == null) {
+            throw new IOException("The store answered with success and no object");
+          }
+          return facts;
+        });
+  }
+
+  /** A page of a listing. One that does not say that it is one is no empty bucket. */
+  Objects list(Storage.Objects.List request) throws IOException {
+    return attempts.run(
+        attempt -> {
+          Objects page = request.execute();
+          if (page == null || page.getKind() == null) {
+            throw new IOException("The store answered with success and no listing");
+          }
+          return page;
+        });
+  }
+
+  /** Removes an object. */
+  void delete(String object) throws IOException {
+    attempts.run(
+        attempt -> {
+          HttpResponse response = api.objects().delete(name, object).executeUnparsed();
+          response.ignore();
+          if (response.getStatusCode() != 204) {
+            throw new IOException("The store did not say that it removed the object");
+          }
+          return true;
+        });
+  }
+
   /**
-   * Whether an answer means that the object is not there: a missing bucket answers alike.
+   * Whether an answer means that the object is not there. A missing bucket answers alike, and so
+   * may what lies between: where the answer does not say what is missing, both are asked for.
    *
    * @throws StorageException if it is the bucket that is missing, or that cannot be told
    */
-  boolean saysAbsent(Answer answer) throws StorageException {
+  boolean saysAbsent(Answer answer, String object) throws StorageException {
     if (answer.status() != 404) {
       return false;
     }
@@ -93,6 +130,16 @@ final class Bucket {
         look();
       } catch (IOException e) {
         throw failures.translate("Look at", name, e);
+      }
+      try {
+        facts(object);
+        return false; // it is there after all
+      } catch (Answer e) {
+        if (e.status() != 404) {
+          throw failures.translate("Look for", object, e);
+        }
+      } catch (IOException e) {
+        throw failures.translate("Look for", object, e);
       }
     }
     return true;

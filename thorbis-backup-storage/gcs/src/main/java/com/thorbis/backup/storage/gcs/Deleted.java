@@ -59,7 +59,7 @@ final class Deleted {
     @Nullable String token = null;
     while (true) {
       Storage.Objects.List request = request(prefix, from).setPageToken(token);
-      Objects answer = bucket.attempts.run(attempt -> request.execute());
+      Objects answer = bucket.list(request);
       String lastSeen = "";
       for (StorageObject object : items(answer)) {
         lastSeen = object.getName();
@@ -87,7 +87,7 @@ final class Deleted {
     @Nullable String token = null;
     do {
       Storage.Objects.List request = request(name, name).setPageToken(token);
-      Objects answer = bucket.attempts.run(attempt -> request.execute());
+      Objects answer = bucket.list(request);
       token = answer.getNextPageToken();
       for (StorageObject object : items(answer)) {
         if (!object.getName().equals(name)) { // names that go on come after it
@@ -123,7 +123,7 @@ final class Deleted {
               .listing("", found.firstKey(), pageSize)
               .setEndOffset(found.lastKey() + " ") // the first name behind it that is a key's
               .setPageToken(token);
-      Objects answer = bucket.attempts.run(attempt -> request.execute());
+      Objects answer = bucket.list(request);
       items(answer).forEach(object -> found.remove(object.getName()));
       token = answer.getNextPageToken();
       if (token == null) {

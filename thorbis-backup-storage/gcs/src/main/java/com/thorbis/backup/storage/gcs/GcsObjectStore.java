@@ -5,7 +5,6 @@ import com.google.api.client.googleapis.batch.json.JsonBatchCallback;
 import com.google.api.client.googleapis.json.GoogleJsonError;
 import com.google.api.client.http.HttpHeaders;
 import com.google.api.client.http.HttpRequestInitializer;
-import com.google.api.client.http.HttpResponse;
 import com.google.api.client.http.HttpTransport;
 import com.google.api.client.http.javanet.NetHttpTransport;
 import com.google.api.client.util.DateTime;
@@ -87,7 +86,11 @@ public final class GcsObjectStore implements ObjectStore {
     this.describe = "gs://" + name + (prefix.isEmpty() ? "" : "/" + builder.prefix);
     this.failures = new Failures(describe, name);
     this.bucket =
-        new Bucket(api, name, new Attempts(builder.patience, builder.firstWait), failures);
+        new Bucket(
+            api,
+            name,
+            new Attempts(builder.mostAttempts, builder.patience, builder.firstWait),
+            failures);
     this.pieceBytes = builder.pieceBytes;
     this.pageSize = builder.pageSize;
     this.irrevocable = builder.irrevocable;
@@ -208,11 +211,12 @@ public final class GcsObjectStore implements ObjectStore {
     String name = name(key);
     try {
       try {
-        HttpResponse response =
-            bucket.attempts.run(attempt -> bucket.content(name, 0, offset, length));
-        return Read.of(bucket, key, name, response, offset, length);
+        return bucket.attempts.run(
+            attempt ->
+                Read.of(
+                    bucket, key, name, bucket.content(name, 0, offset, length), offset, length));
       } catch (Answer e) {
-        if (bucket.saysAbsent(e)) {
+        if (bucket.saysAbsent(e, name)) {
           throw new StorageException.NotFound(key, e);
         }
         if (e.status() != 416) {
@@ -250,7 +254,7 @@ public final class GcsObjectStore implements ObjectStore {
       while (true) {
         Storage.Objects.List request =
             bucket.listing(this.prefix + prefix, from, pageSize).setPageToken(token);
-        Objects answer = bucket.attempts.run(attempt -> request.execute());
+        Objects answer = bucket.list(request);
         List<ObjectInfo> objects = new ArrayList<>();
         for (StorageObject object : items(answer)) {
           if (after.isEmpty() || !object.getName().equals(from)) {
@@ -277,7 +281,7 @@ public final class GcsObjectStore implements ObjectStore {
   @Override
   public void delete(ObjectKey key) throws IOException {
     try {
-      bucket.attempts.run(attempt -> bucket.api.objects().delete(bucket.name, name(key)).execute());
+      bucket.delete(name(key));
     } catch (IOException e) {
       Optional<StorageException> failure = deletion(key, e);
       if (failure.isPresent()) {
@@ -290,7 +294,7 @@ public final class GcsObjectStore implements ObjectStore {
   private Optional<StorageException> deletion(ObjectKey key, IOException e) {
     try {
       if (e instanceof Answer answer) {
-        if (bucket.saysAbsent(answer)) {
+        if (bucket.saysAbsent(answer, name(key))) {
           return Optional.empty();
         }
         if (answer.saysLocked()) {
@@ -360,7 +364,11 @@ public final class GcsObjectStore implements ObjectStore {
                 }
               });
     }
-    batch.execute();
+    try {
+      batch.execute();
+    } catch (RuntimeException e) { // its parser does not expect anything but what it knows
+      throw new IOException("The store's answer cannot be read", e);
+    }
   }
 
   @Override
@@ -404,7 +412,7 @@ public final class GcsObjectStore implements ObjectStore {
       if (e.status() == 412 && mayRepeat) {
         return false;
       }
-      throw bucket.saysAbsent(e) ? new StorageException.NotFound(key, e) : e;
+      throw bucket.saysAbsent(e, name(key)) ? new StorageException.NotFound(key, e) : e;
     }
   }
 
@@ -556,6 +564,7 @@ public final class GcsObjectStore implements ObjectStore {
     private boolean irrevocable = true;
     Duration patience = Duration.ofMinutes(2);
     Duration firstWait = Duration.ofMillis(500);
+    int mostAttempts = 10;
 
     private Builder() {}
 

@@ -69,8 +69,7 @@ final class Read implements ObjectRead {
         }
       } else {
         String stored = header(headers, "x-goog-stored-content-length");
-        Long sent = headers.getContentLength();
-        total = stored != null ? Long.parseLong(stored) : sent != null ? sent : -1;
+        total = stored == null ? -1 : Long.parseLong(stored);
         end = total;
         if (total < 0 || offset > 0 || length < total) {
           throw new IOException("The store did not say how long the content is");
@@ -190,7 +189,7 @@ final class Read implements ObjectRead {
           throw new IOException("The store sent another range than was asked for");
         }
       } catch (Answer e) {
-        throw bucket.saysAbsent(e)
+        throw bucket.saysAbsent(e, object)
             ? new StorageException.NotFound(info.key(), e)
             : bucket.failures.translate("Read", info.key().value(), e);
       } catch (IOException e) {
