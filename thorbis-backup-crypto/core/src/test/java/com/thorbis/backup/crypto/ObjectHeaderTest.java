@@ -53,7 +53,7 @@ class ObjectHeaderTest {
 
   @Test
   void unknownTypesAndEpochsAreRefused() {
-    for (int type : new int[] {0, 8, 255}) {
+    for (int type : new int[] {0, 9, 255}) {
       byte[] encoded = HEADER.encode();
       encoded[10] = (byte) type;
       assertThatThrownBy(() -> ObjectHeader.decode(encoded))
