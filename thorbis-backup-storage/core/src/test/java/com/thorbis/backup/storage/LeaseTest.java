@@ -6,8 +6,11 @@ import com.thorbis.backup.api.BackupId;
 import com.thorbis.backup.api.BackupStatus;
 import com.thorbis.backup.api.FailureKind;
 import com.thorbis.backup.spi.repository.BackupWriter;
+import com.thorbis.backup.spi.storage.ObjectInfo;
 import com.thorbis.backup.spi.storage.ObjectKey;
 import com.thorbis.backup.spi.storage.ObjectSource;
+import com.thorbis.backup.spi.storage.ObjectStore;
+import com.thorbis.backup.spi.storage.StorageException;
 import com.thorbis.backup.storage.internal.lease.Lease;
 import com.thorbis.backup.storage.internal.lease.LeaseFacts;
 import com.thorbis.backup.storage.internal.lease.Leases;
@@ -117,6 +120,32 @@ class LeaseTest {
     assertThat(held.startedAt()).isEqualTo(Instant.EPOCH);
     assertThat(held.alive(clock.instant().plus(Duration.ofHours(23)))).isTrue();
     assertThat(held.alive(clock.instant().plus(Duration.ofHours(25)))).isFalse();
+  }
+
+  @Test
+  void aRunThatWritesItsNextLeaseMeanwhileIsNotTakenOver() throws IOException {
+    try (Site site = Site.create(store, state, clock);
+        BackupWriter running = TestRepository.begin(site.repository)) {
+      Leases.Held held = Leases.all(store).get(0);
+      ObjectStore late =
+          new ForwardingStore(store) {
+            @Override
+            public ObjectInfo put(ObjectKey key, ObjectSource content) throws IOException {
+              site.beats.beat(); // the run's next lease is there
+              try {
+                return super.put(key, content);
+              } catch (StorageException.AlreadyExists e) {
+                site.beats.beat(); // and the one after it, which removes that one
+                throw e;
+              }
+            }
+          };
+      assertThat(Lease.takeOver(late, held, "another")).isFalse();
+      assertThat(Leases.all(store)).hasSize(1);
+      assertThat(Leases.all(store).get(0).facts().orElseThrow().by()).isEmpty();
+      running.commit(TestRepository.facts(), BackupStatus.COMPLETE);
+      assertThat(site.listed()).hasSize(1);
+    }
   }
 
   @Test

@@ -119,6 +119,12 @@ public final class Lease implements AutoCloseable {
       return true;
     } catch (StorageException.AlreadyExists e) {
       return false;
+    } catch (StorageException.OutcomeUnknown e) {
+      if (e.getCause() instanceof StorageException.AlreadyExists taken
+          && taken.getSuppressed().length == 0) {
+        return false; // taken and gone: its run lives, and has written the next one since
+      }
+      throw e;
     }
   }
 
