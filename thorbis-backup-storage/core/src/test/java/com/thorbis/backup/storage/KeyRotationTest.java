@@ -54,9 +54,11 @@ import java.time.Duration;
 import java.util.Base64;
 import java.util.List;
 import java.util.Map;
+import java.util.NavigableMap;
 import java.util.Optional;
 import java.util.Set;
 import java.util.SortedMap;
+import java.util.TreeMap;
 import java.util.concurrent.atomic.AtomicReference;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
@@ -368,14 +370,14 @@ class KeyRotationTest {
     assertThat(report.added()).containsExactly("recovery " + THIRD.keyId());
     prune(SAFE);
     assertThatThrownBy(() -> open(store, SECOND)).isInstanceOf(KeyException.class);
-    SortedMap<String, byte[]> together = store.contents();
+    NavigableMap<String, byte[]> together = new TreeMap<>(store.contents());
     kept.forEach(together::putIfAbsent);
     assertThat(RawKeys.opened(together, "packs/", SECOND)).containsOnlyKeys(1);
     try (Repository repository = open(store, SAFE)) {
       rotate(repository);
       backUp(repository, 2);
     }
-    together = store.contents();
+    together = new TreeMap<>(store.contents());
     kept.forEach(together::putIfAbsent);
     assertThat(RawKeys.opened(together, "packs/", SECOND))
         .containsEntry(1, true)
