@@ -13,7 +13,10 @@ public enum StorageTier {
    * Read at once, hardly ever; the store charges more for reading and for a stay of some months.
    */
   COLD("cold"),
-  /** Must be asked for hours before it can be read. */
+  /**
+   * The cheapest to keep. Most vendors must be asked for it hours before it can be read, which
+   * {@link ObjectInfo#readable} tells.
+   */
   ARCHIVE("archive");
 
   private final String label;
