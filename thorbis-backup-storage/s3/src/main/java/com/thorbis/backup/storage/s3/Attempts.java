@@ -1,9 +1,11 @@
 package com.thorbis.backup.storage.s3;
 
 import com.thorbis.backup.spi.storage.StorageException;
+import java.io.UncheckedIOException;
 import java.time.Duration;
 import java.util.concurrent.ThreadLocalRandom;
 import java.util.function.Function;
+import software.amazon.awssdk.core.exception.SdkClientException;
 import software.amazon.awssdk.core.exception.SdkException;
 
 /** The one place where requests are repeated. */
@@ -35,12 +37,21 @@ final class Attempts {
       throws StorageException {
     for (int attempt = 1; ; attempt++) {
       try {
-        return call.run();
+        return once(call);
       } catch (SdkException e) {
         if (!again(attempt, e)) {
           throw translation.apply(e);
         }
       }
+    }
+  }
+
+  /** Sends one request. The client lets some failures of the network through as they are. */
+  static <T> T once(Call<T> call) throws StorageException {
+    try {
+      return call.run();
+    } catch (UncheckedIOException e) {
+      throw SdkClientException.create("The connection broke: " + e.getMessage(), e);
     }
   }
 

@@ -5,6 +5,7 @@ import com.thorbis.backup.spi.storage.ObjectRead;
 import com.thorbis.backup.spi.storage.StorageException;
 import java.io.IOException;
 import java.io.InputStream;
+import java.io.UncheckedIOException;
 import java.util.Objects;
 import org.jspecify.annotations.Nullable;
 import software.amazon.awssdk.core.ResponseInputStream;
@@ -71,7 +72,7 @@ final class Reading implements ObjectRead {
     }
     try {
       open.close();
-    } catch (IOException | SdkException e) {
+    } catch (IOException | UncheckedIOException | SdkException e) {
       open.abort(); // what was asked for was delivered, or nobody wants it
     }
   }
@@ -99,7 +100,7 @@ final class Reading implements ObjectRead {
           int some = next(buffer, start, count);
           failures = some > 0 ? 0 : failures;
           return some;
-        } catch (IOException e) {
+        } catch (IOException | UncheckedIOException e) {
           failure = SdkClientException.create("The content broke off: " + e.getMessage(), e);
         } catch (SdkException e) {
           failure = e;

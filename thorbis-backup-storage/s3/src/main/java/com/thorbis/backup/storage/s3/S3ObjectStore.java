@@ -289,7 +289,7 @@ public final class S3ObjectStore implements ObjectStore {
         GetObjectRequest.builder().bucket(bucket).key(name(key)).range(range).ifMatch(etag).build();
     for (int attempt = 1; ; attempt++) {
       try {
-        ResponseInputStream<GetObjectResponse> in = client.getObject(request);
+        ResponseInputStream<GetObjectResponse> in = Attempts.once(() -> client.getObject(request));
         if (isAnswer(in.response(), range != null)) {
           return in;
         }

@@ -40,13 +40,6 @@ final class Writer {
   private final WriteOptions options;
   private final String id = UUID.randomUUID().toString();
 
-  /** One attempt to publish. */
-  @FunctionalInterface
-  interface Publication {
-    /** When the server did it, as far as it says. */
-    Optional<Instant> run() throws StorageException;
-  }
-
   Writer(S3ObjectStore store, ObjectKey key, WriteOptions options) {
     this.store = store;
     this.key = key;
@@ -137,12 +130,17 @@ final class Writer {
             });
   }
 
-  /** Publishes an object, with as many attempts as it takes to know what became of it. */
-  ObjectInfo publish(long length, Publication publication) throws StorageException {
+  /**
+   * Publishes an object, with as many attempts as it takes to know what became of it.
+   *
+   * @param publication one attempt, which tells when the server did it, as far as it says
+   */
+  ObjectInfo publish(long length, Attempts.Call<Optional<Instant>> publication)
+      throws StorageException {
     boolean maybe = false;
     for (int attempt = 1; ; attempt++) {
       try {
-        Optional<Instant> when = publication.run();
+        Optional<Instant> when = Attempts.once(publication);
         return when.isPresent()
             ? info(length, when.get())
             : S3ObjectStore.info(key, store.find(key).orElseThrow(() -> unknown(null)));
