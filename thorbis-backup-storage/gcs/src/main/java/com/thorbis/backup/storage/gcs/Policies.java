@@ -88,7 +88,9 @@ final class Policies {
                     .collect(Collectors.joining(", ")),
                 title,
                 bucket,
-                condition));
+                condition)
+            .indent(2)
+            .stripTrailing());
   }
 
   private String text() {

@@ -148,7 +148,9 @@ final class Policies {
                 effect,
                 quoted(actions),
                 quoted(resources),
-                condition.isEmpty() ? "" : ",\n      \"Condition\": {" + condition + "}"));
+                condition.isEmpty() ? "" : ",\n  \"Condition\": {" + condition + "}")
+            .indent(4)
+            .stripTrailing());
   }
 
   private static String quoted(List<String> words) {
