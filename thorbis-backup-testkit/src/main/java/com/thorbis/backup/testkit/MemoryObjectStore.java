@@ -1,6 +1,5 @@
 package com.thorbis.backup.testkit;
 
-import com.thorbis.backup.api.FailureKind;
 import com.thorbis.backup.spi.storage.ByteRange;
 import com.thorbis.backup.spi.storage.ListPage;
 import com.thorbis.backup.spi.storage.ObjectInfo;
@@ -171,30 +170,14 @@ public final class MemoryObjectStore implements ObjectStore {
     try (InputStream in = content.open()) {
       byte[] bytes = in.readNBytes((int) Math.min(content.length(), Integer.MAX_VALUE - 8));
       if (bytes.length != content.length() || in.read() >= 0) {
-        throw new StorageException(
-            "storage.source-length",
-            FailureKind.PERMANENT,
-            key + ": the content is not of the length it was announced with, " + content.length(),
-            key.value(),
-            "Let the content stay as it is while it is written.",
-            null);
+        throw StorageException.sourceLength(key, content.length());
       }
       return publish(key, bytes, options);
     } catch (StorageException e) {
       throw e;
     } catch (IOException e) {
-      throw sourceFailed(key, e);
+      throw StorageException.sourceFailed(key, e);
     }
-  }
-
-  static StorageException sourceFailed(ObjectKey key, IOException e) {
-    return new StorageException(
-        "storage.source-failed",
-        FailureKind.PERMANENT,
-        key + ": the content could not be read: " + e,
-        key.value(),
-        "See the cause; nothing was written.",
-        e);
   }
 
   private ObjectInfo publish(ObjectKey key, byte[] bytes, WriteOptions options) throws IOException {

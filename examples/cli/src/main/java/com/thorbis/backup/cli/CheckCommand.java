@@ -104,7 +104,16 @@ final class CheckCommand extends Job {
 
   private static String text(ObjectStoreFactory factory, Config.Copy copy, StoreRole role) {
     try {
-      return factory.policy(copy.uri(), role).orElseThrow();
+      return factory
+          .policy(copy.uri(), role)
+          .orElseThrow(
+              () ->
+                  BackupException.of(
+                          "check.no-policy",
+                          FailureKind.CONFIGURATION,
+                          "No policy is known for " + copy.uri())
+                      .remedy("See what each role may do in the documentation of StoreRole.")
+                      .build());
     } catch (IOException e) {
       throw BackupException.from(e);
     }

@@ -62,6 +62,28 @@ public class StorageException extends IOException implements ClassifiedFailure {
         cause);
   }
 
+  /** Content could not be read on its way in. Nothing was written. */
+  public static StorageException sourceFailed(ObjectKey key, Throwable cause) {
+    return new StorageException(
+        "storage.source-failed",
+        FailureKind.PERMANENT,
+        "Write " + key + ": the content could not be read: " + cause,
+        key.value(),
+        "See the cause; nothing was written.",
+        cause);
+  }
+
+  /** Content is shorter or longer than it said. Nothing was written. */
+  public static StorageException sourceLength(ObjectKey key, long announced) {
+    return new StorageException(
+        "storage.source-length",
+        FailureKind.PERMANENT,
+        "Write " + key + ": the content is not of the length it was announced with, " + announced,
+        key.value(),
+        "Let the content stay as it is while it is written.",
+        null);
+  }
+
   /** An object lies in a tier that cannot be read at once. */
   public static StorageException offline(ObjectKey key, @Nullable Throwable cause) {
     return new StorageException(

@@ -2,7 +2,6 @@ package com.thorbis.backup.spi.storage;
 
 import java.util.List;
 import java.util.Locale;
-import org.jspecify.annotations.Nullable;
 
 /**
  * Who may do what with a store. Nobody who runs this software needs to overwrite, to remove an
@@ -13,30 +12,26 @@ public enum StoreRole {
    * Takes backups and ships log: lists, reads and creates. Removes nothing but its own leases and
    * what it tried out.
    */
-  WRITER(true, "leases/ probe/"),
+  WRITER,
   /** Restores and verifies: lists and reads. */
-  READER(false, null),
+  READER,
   /** Takes backups and removes what retention gave up. */
-  PRUNER(true, ""),
+  PRUNER,
   /** Sets the store up: lifecycle, versions, locks. A person's, never this software's. */
-  ADMIN(false, null);
-
-  private final boolean creates;
-  private final @Nullable String removes;
-
-  StoreRole(boolean creates, @Nullable String removes) {
-    this.creates = creates;
-    this.removes = removes;
-  }
+  ADMIN;
 
   /** Whether it may create objects; never whether it may replace one. */
   public boolean creates() {
-    return creates;
+    return this == WRITER || this == PRUNER;
   }
 
   /** What the keys of objects begin with that it may remove. */
   public List<String> removes() {
-    return removes == null ? List.of() : List.of(removes.split(" ", -1));
+    return switch (this) {
+      case WRITER -> List.of("leases/", "probe/");
+      case PRUNER -> List.of("");
+      case READER, ADMIN -> List.of();
+    };
   }
 
   /** The name on the command line; never changes. */

@@ -502,6 +502,7 @@ public final class WalReceiver {
     public void streaming(Timeline timeline, Lsn from) {
       streamed = true;
       afterGap = Optional.empty();
+      ended = Optional.empty(); // what ended that slot explains no later gap
       leaveOut = false;
       progress.note(
           "Receiving WAL of "

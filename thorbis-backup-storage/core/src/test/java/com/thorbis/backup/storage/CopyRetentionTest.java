@@ -32,6 +32,7 @@ import com.thorbis.backup.spi.repository.WritePolicy;
 import com.thorbis.backup.spi.storage.ObjectKey;
 import com.thorbis.backup.spi.storage.ObjectStore;
 import com.thorbis.backup.spi.storage.StorageException;
+import com.thorbis.backup.storage.internal.copies.KeepingStore;
 import com.thorbis.backup.testkit.FaultyObjectStore;
 import com.thorbis.backup.testkit.MemoryObjectStore;
 import com.thorbis.backup.testkit.SettableClock;
@@ -129,6 +130,30 @@ class CopyRetentionTest {
     }
     assertReadsAlone(diskB, ids);
     assertReadsAlone(diskA, ids.subList(2, 3));
+  }
+
+  @Test
+  void whatACopyLetGoOfIsLockedThereNoLonger() throws IOException {
+    Duration day = Duration.ofDays(1);
+    Copy locking =
+        KeepingStore.over(
+                List.of(Copy.builder(diskA).name("a").retention(ONE).lock(day).build()), clock)
+            .get(0);
+    try (Site site = create(WritePolicy.ALL, locking, whole("b", diskB))) {
+      List<BackupId> ids = three(site);
+      for (int half = 0; half < 10; half++) {
+        prune(site, day);
+        clock.advance(Duration.ofHours(12));
+      }
+      assertThat(objects(diskA, "packs/")).hasSize(2);
+      assertThat(objects(diskB, "packs/")).hasSize(6);
+      for (String pack : objects(diskA, "packs/")) {
+        assertThat(diskA.head(new ObjectKey(pack)).orElseThrow().lockedUntil().orElseThrow())
+            .isAfter(clock.instant().plus(Duration.ofHours(11)));
+      }
+      assertAllRead(site);
+      assertThat(site.listed()).isEqualTo(ids);
+    }
   }
 
   @Test

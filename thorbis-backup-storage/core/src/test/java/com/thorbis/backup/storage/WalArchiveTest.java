@@ -19,6 +19,7 @@ import com.thorbis.backup.spi.repository.SourceInfo;
 import com.thorbis.backup.spi.repository.WalArchive;
 import com.thorbis.backup.spi.repository.WalArchive.Stored;
 import com.thorbis.backup.spi.repository.WalMarks;
+import com.thorbis.backup.spi.storage.ObjectKey;
 import com.thorbis.backup.testkit.MemoryObjectStore;
 import java.io.IOException;
 import java.nio.ByteBuffer;
@@ -94,6 +95,31 @@ class WalArchiveTest {
                     RunControl.unattended())
                 .damaged())
         .isEmpty();
+  }
+
+  @Test
+  void aDamagedRecordOfMissingLogExplainsNothingAndStopsNobody() throws IOException {
+    WalSegment segment = TestRepository.segment(1, 5);
+    wal.recordGap(
+        new WalRange(segment.timeline(), segment.start(), segment.end()),
+        TestRepository.NOW,
+        "the slot was dropped");
+    ObjectKey key =
+        store.contents().keySet().stream()
+            .filter(name -> name.endsWith(".gap"))
+            .map(ObjectKey::new)
+            .findFirst()
+            .orElseThrow();
+    store.flipBit(key, 8L * (store.content(key).length - 3));
+    assertThat(wal.recordedGap(segment.timeline(), segment.start())).isEmpty();
+    assertThat(
+            repository
+                .verify(
+                    new VerifyRequest(Optional.empty(), VerifyRequest.Level.DATA, 100),
+                    RunControl.unattended())
+                .damaged())
+        .singleElement()
+        .satisfies(damage -> assertThat(damage.referenced()).isFalse());
   }
 
   @Test

@@ -3,12 +3,15 @@ package com.thorbis.backup.storage.azure;
 import com.thorbis.backup.api.FailureKind;
 import com.thorbis.backup.spi.ProviderContext;
 import com.thorbis.backup.spi.Settings;
+import com.thorbis.backup.spi.storage.ObjectKey;
 import com.thorbis.backup.spi.storage.ObjectStore;
 import com.thorbis.backup.spi.storage.ObjectStoreFactory;
 import com.thorbis.backup.spi.storage.StorageException;
+import com.thorbis.backup.spi.storage.StoreRole;
 import java.io.IOException;
 import java.net.URI;
 import java.time.Duration;
+import java.util.Optional;
 
 /**
  * Opens {@code azblob://container/prefix}. Settings:
@@ -35,7 +38,11 @@ public final class AzureBlobObjectStoreFactory implements ObjectStoreFactory {
   }
 
   @Override
-  public ObjectStore open(URI location, ProviderContext context) throws IOException {
+  public Optional<String> policy(URI location, StoreRole role) throws IOException {
+    return Optional.of(Policies.of(container(location), prefix(location), role));
+  }
+
+  private static String container(URI location) throws IOException {
     String container = location.getRawAuthority();
     if (location.isOpaque()
         || container == null
@@ -46,10 +53,28 @@ public final class AzureBlobObjectStoreFactory implements ObjectStoreFactory {
           "azblob://" + container + " is not the address of a container",
           "Write azblob://container or azblob://container/prefix, and the account as a setting.");
     }
+    return container;
+  }
+
+  private static String prefix(URI location) throws IOException {
+    String prefix = location.getPath().replaceAll("^/|/$", "");
+    try {
+      return prefix.isEmpty() ? "" : new ObjectKey(prefix).value();
+    } catch (IllegalArgumentException e) {
+      throw refused(
+          "azblob://" + location.getRawAuthority() + " has a prefix of other characters",
+          "Write it with A-Z a-z 0-9 . _ = - and /.");
+    }
+  }
+
+  @Override
+  public ObjectStore open(URI location, ProviderContext context) throws IOException {
+    String container = container(location);
+    String prefix = prefix(location);
     Settings settings = context.settings();
     AzureBlobObjectStore.Builder builder =
         AzureBlobObjectStore.builder()
-            .prefix(location.getPath().replaceAll("^/|/$", ""))
+            .prefix(prefix)
             .retryFor(settings.duration("retry-for", Duration.ofMinutes(2)))
             .blockBytes((int) Math.min(Integer.MAX_VALUE, settings.bytes("block-size", 8 << 20)));
     if (settings.flag("version-immutability", false)) {

@@ -103,7 +103,7 @@ final class Upload implements ObjectUpload {
       throw container.failures.sourceFailed(key, e);
     }
     if (copied != announced) {
-      throw container.failures.sourceLength(key, announced);
+      throw StorageException.sourceLength(key, announced);
     }
   }
 

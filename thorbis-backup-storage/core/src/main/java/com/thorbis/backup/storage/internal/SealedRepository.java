@@ -285,15 +285,15 @@ public final class SealedRepository implements Repository {
     PruneReport report;
     try {
       report = pruner(request).prune(terms, control);
-    } catch (RepositoryException e) {
+    } catch (IOException e) {
       try {
-        LockRenewal.run(services, control); // what was refused must not cost any lock
+        LockRenewal.run(services, narrowing, control); // what failed must not cost any lock
       } catch (IOException alsoFailed) {
         e.addSuppressed(alsoFailed);
       }
       throw e;
     }
-    LockRenewal.run(services, control);
+    LockRenewal.run(services, narrowing, control);
     return report;
   }
 
@@ -410,7 +410,7 @@ public final class SealedRepository implements Repository {
         services.store() instanceof CopySet set
             ? new CopySync(services, narrowing, set, proof, control).run()
             : new SyncReport(List.of(), 0);
-    LockRenewal.run(services, control);
+    LockRenewal.run(services, narrowing, control);
     return report;
   }
 

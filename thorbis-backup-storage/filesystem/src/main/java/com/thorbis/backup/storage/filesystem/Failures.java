@@ -109,23 +109,7 @@ final class Failures {
     if (e instanceof ClosedByInterruptException || e instanceof InterruptedIOException) {
       return interrupted("Write", key.value(), e);
     }
-    return new StorageException(
-        "storage.source-failed",
-        FailureKind.PERMANENT,
-        "Write " + key + ": the content could not be read: " + e,
-        key.value(),
-        "See the cause; nothing was written.",
-        e);
-  }
-
-  StorageException sourceLength(ObjectKey key, long announced) {
-    return new StorageException(
-        "storage.source-length",
-        FailureKind.PERMANENT,
-        "Write " + key + ": the content is not of the length it was announced with, " + announced,
-        key.value(),
-        "Let the content stay as it is while it is written.",
-        null);
+    return StorageException.sourceFailed(key, e);
   }
 
   StorageException shrunk(ObjectKey key, long expected) {

@@ -456,7 +456,7 @@ public final class FileSystemObjectStore implements ObjectStore {
         throw failures.sourceFailed(key, e);
       }
       if (copied != length) {
-        throw failures.sourceLength(key, length);
+        throw StorageException.sourceLength(key, length);
       }
     }
 

@@ -3,6 +3,7 @@ package com.thorbis.backup.storage.gcs;
 import com.thorbis.backup.api.FailureKind;
 import com.thorbis.backup.spi.ProviderContext;
 import com.thorbis.backup.spi.Settings;
+import com.thorbis.backup.spi.storage.ObjectKey;
 import com.thorbis.backup.spi.storage.ObjectStore;
 import com.thorbis.backup.spi.storage.ObjectStoreFactory;
 import com.thorbis.backup.spi.storage.StorageException;
@@ -55,8 +56,18 @@ public final class GcsObjectStoreFactory implements ObjectStoreFactory {
     return bucket;
   }
 
-  private static String prefix(URI location) {
-    return location.getPath().replaceAll("^/|/$", "");
+  private static String prefix(URI location) throws IOException {
+    String prefix = location.getPath().replaceAll("^/|/$", "");
+    try {
+      return prefix.isEmpty() ? "" : new ObjectKey(prefix).value();
+    } catch (IllegalArgumentException e) {
+      throw refused(
+          location.getScheme()
+              + "://"
+              + location.getRawAuthority()
+              + " has a prefix of other characters",
+          "Write it with A-Z a-z 0-9 . _ = - and /.");
+    }
   }
 
   @Override

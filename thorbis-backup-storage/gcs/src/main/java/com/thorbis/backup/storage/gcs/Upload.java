@@ -83,7 +83,7 @@ final class Upload implements ObjectUpload {
       throw bucket.failures.sourceFailed(key, e);
     }
     if (copied != length) {
-      throw bucket.failures.sourceLength(key, length);
+      throw StorageException.sourceLength(key, length);
     }
   }
 

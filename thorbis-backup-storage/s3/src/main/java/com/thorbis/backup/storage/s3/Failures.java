@@ -290,26 +290,6 @@ final class Failures {
         null);
   }
 
-  static StorageException sourceFailed(ObjectKey key, Exception e) {
-    return new StorageException(
-        "storage.source-failed",
-        FailureKind.PERMANENT,
-        "Write " + key + ": the content could not be read: " + e,
-        key.value(),
-        "See the cause; nothing was written.",
-        e);
-  }
-
-  static StorageException sourceLength(ObjectKey key, long announced) {
-    return new StorageException(
-        "storage.source-length",
-        FailureKind.PERMANENT,
-        "Write " + key + ": the content is not of the length it was announced with, " + announced,
-        key.value(),
-        "Let the content stay as it is while it is written.",
-        null);
-  }
-
   static StorageException uploadGone(ObjectKey key, @Nullable Throwable e) {
     return new StorageException(
         "storage.upload-gone",

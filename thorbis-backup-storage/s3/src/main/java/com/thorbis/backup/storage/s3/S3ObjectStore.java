@@ -202,10 +202,10 @@ public final class S3ObjectStore implements ObjectStore {
     } catch (StorageException e) {
       throw e;
     } catch (IOException e) {
-      throw Failures.sourceFailed(key, e);
+      throw StorageException.sourceFailed(key, e);
     }
     if (copied != length) {
-      throw Failures.sourceLength(key, length);
+      throw StorageException.sourceLength(key, length);
     }
   }
 

@@ -227,7 +227,7 @@ final class Writer {
       try {
         return Writer.md5(newStream());
       } catch (UncheckedIOException e) {
-        throw failure != null ? failure : Failures.sourceFailed(key, e);
+        throw failure != null ? failure : StorageException.sourceFailed(key, e);
       }
     }
 
@@ -236,7 +236,7 @@ final class Writer {
       try {
         return new Exact(source.open());
       } catch (IOException e) {
-        failure = Failures.sourceFailed(key, e);
+        failure = StorageException.sourceFailed(key, e);
         throw SdkClientException.create("The content cannot be opened", failure);
       }
     }
@@ -266,18 +266,18 @@ final class Writer {
         try {
           if (position == length) {
             if (length == 0 && in.read() >= 0) {
-              throw Failures.sourceLength(key, length);
+              throw StorageException.sourceLength(key, length);
             }
             readWhole = true;
             return -1;
           }
           int some = in.read(buffer, offset, (int) Math.min(count, length - position));
           if (some < 0) {
-            throw Failures.sourceLength(key, length);
+            throw StorageException.sourceLength(key, length);
           }
           position += some;
           if (position == length && in.read() >= 0) {
-            throw Failures.sourceLength(key, length);
+            throw StorageException.sourceLength(key, length);
           }
           readWhole |= position == length;
           return some;
@@ -285,7 +285,7 @@ final class Writer {
           failure = e;
           throw e;
         } catch (IOException e) {
-          failure = Failures.sourceFailed(key, e);
+          failure = StorageException.sourceFailed(key, e);
           throw failure;
         }
       }

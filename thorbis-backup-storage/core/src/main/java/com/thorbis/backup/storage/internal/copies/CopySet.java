@@ -238,7 +238,7 @@ public final class CopySet implements ObjectStore, Outcomes.Spread {
         }
       }
       if (copied != content.length()) {
-        throw otherLength(key, content);
+        throw StorageException.sourceLength(key, content.length());
       }
       return upload.commit();
     }
@@ -513,25 +513,9 @@ public final class CopySet implements ObjectStore, Outcomes.Spread {
     } catch (StorageException e) {
       throw e;
     } catch (IOException e) {
-      throw new StorageException(
-          "storage.source-failed",
-          FailureKind.PERMANENT,
-          key + ": the content could not be read: " + e,
-          key.value(),
-          "See the cause; nothing was written.",
-          e);
+      throw StorageException.sourceFailed(key, e);
     }
-    throw otherLength(key, content);
-  }
-
-  private static StorageException otherLength(ObjectKey key, ObjectSource content) {
-    return new StorageException(
-        "storage.source-length",
-        FailureKind.PERMANENT,
-        key + ": the content is not of the length it was announced with, " + content.length(),
-        key.value(),
-        "Let the content stay as it is while it is written.",
-        null);
+    throw StorageException.sourceLength(key, content.length());
   }
 
   // Reading

@@ -51,25 +51,25 @@ public final class Locks {
     }
   }
 
+  /** Says what a copy is to hold. */
+  @FunctionalInterface
+  public interface Need {
+    /** Which objects are needed there. */
+    Predicate<ObjectKey> on(Copy copy) throws IOException;
+  }
+
   /**
-   * The same for all that is listed below some prefixes.
+   * The same for all that is there and needed.
    *
-   * @param needed which of it is
    * @param warning told of copies that could not do it
    * @return how many locks were renewed
    */
-  public static long renew(
-      ObjectStore store,
-      List<String> prefixes,
-      Predicate<ObjectKey> needed,
-      Consumer<String> warning)
+  public static long renew(ObjectStore store, Need need, Consumer<String> warning)
       throws IOException {
     long renewed = 0;
     for (Copy copy : locking(store)) {
       try {
-        for (String prefix : prefixes) {
-          renewed += renew(copy, prefix, needed);
-        }
+        renewed += renew(copy, need.on(copy));
       } catch (StorageException e) {
         warning.accept(notRenewed(copy, e));
       }
@@ -77,15 +77,14 @@ public final class Locks {
     return renewed;
   }
 
-  private static long renew(Copy copy, String prefix, Predicate<ObjectKey> needed)
-      throws IOException {
+  private static long renew(Copy copy, Predicate<ObjectKey> needed) throws IOException {
     KeepingStore keeping = (KeepingStore) copy.store();
     Instant young = keeping.now().minus(keeping.renewedAfter());
     long renewed = 0;
     List<ObjectKey> batch = new ArrayList<>();
     Optional<String> after = Optional.empty();
     do {
-      ListPage page = keeping.list(prefix, after);
+      ListPage page = keeping.list("", after);
       after = page.next();
       for (ObjectInfo info : page.objects()) {
         if (info.modifiedAt().isBefore(young)

@@ -90,12 +90,17 @@ public record StoreProbe(
         refusesPut,
         refusesCommit,
         lists,
-        copy.lock().isEmpty() ? Lock.NOT_ASKED : lock(store, random),
+        copy.lock().isEmpty() ? Lock.NOT_ASKED : tryLock(store, random),
         Duration.between(here, there));
   }
 
   /** Whether a store refuses to delete what is locked. */
   public static Lock lock(ObjectStore store, SecureRandom random) throws IOException {
+    removeOld(store);
+    return tryLock(store, random);
+  }
+
+  private static Lock tryLock(ObjectStore store, SecureRandom random) throws IOException {
     ObjectKey key = key(random);
     Instant until = store.now().plus(LOCKED_FOR);
     store.put(

@@ -122,43 +122,29 @@ public record StoredWal(
 
   /** The content of a history file. */
   static byte[] openHistory(Services services, ObjectId tree, ObjectKey key) throws IOException {
-    return SoundReads.read(
-        services.store(),
-        key,
-        from ->
-            SealedObjects.open(
-                SealedObjects.fetch(from, key, MOST_HISTORY),
-                ObjectType.HISTORY,
-                key,
-                services.repository(),
-                tree,
-                services.keys()));
+    return open(services, tree, key, ObjectType.HISTORY, MOST_HISTORY);
   }
 
   /** What a summary says. */
   static byte[] openSummary(Services services, ObjectId tree, ObjectKey key) throws IOException {
-    return SoundReads.read(
-        services.store(),
-        key,
-        from ->
-            SealedObjects.open(
-                SealedObjects.fetch(from, key, MOST_SUMMARY),
-                ObjectType.WAL_SUMMARY,
-                key,
-                services.repository(),
-                tree,
-                services.keys()));
+    return open(services, tree, key, ObjectType.WAL_SUMMARY, MOST_SUMMARY);
   }
 
   /** What is written down of missing log. */
   static byte[] openGap(Services services, ObjectId tree, ObjectKey key) throws IOException {
+    return open(services, tree, key, ObjectType.WAL_GAP, MOST_GAP);
+  }
+
+  private static byte[] open(
+      Services services, ObjectId tree, ObjectKey key, ObjectType type, int most)
+      throws IOException {
     return SoundReads.read(
         services.store(),
         key,
         from ->
             SealedObjects.open(
-                SealedObjects.fetch(from, key, MOST_GAP),
-                ObjectType.WAL_GAP,
+                SealedObjects.fetch(from, key, most),
+                type,
                 key,
                 services.repository(),
                 tree,
