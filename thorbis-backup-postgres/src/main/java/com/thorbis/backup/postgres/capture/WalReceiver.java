@@ -73,7 +73,14 @@ public final class WalReceiver {
   private boolean streamed;
   private Duration pause = FIRST_PAUSE;
   private Optional<WalPosition> afterGap = Optional.empty();
-  private volatile Optional<String> ended = Optional.empty();
+  private volatile Optional<Ended> ended = Optional.empty();
+
+  /**
+   * The slot came to its end, which explains what is missing of the log from before.
+   *
+   * @param by how far the server had written by then
+   */
+  private record Ended(String how, Lsn by) {}
 
   /** Whether the next session leaves out what the server may still have. */
   private boolean leaveOut;
@@ -302,7 +309,8 @@ public final class WalReceiver {
 
   private void replace(ReplicationConnection connection) throws IOException {
     connection.dropSlot(settings.slot());
-    ended = Optional.of("the server invalidated its slot");
+    ended =
+        Optional.of(new Ended("the server invalidated its slot", connection.identify().position()));
     progress.warning(
         "The replication slot "
             + settings.slot()
@@ -335,7 +343,7 @@ public final class WalReceiver {
         return;
       }
       leaveOut |= streaming;
-      ended = Optional.of("its slot was dropped at wal.slot-budget");
+      ended = Optional.of(new Ended("its slot was dropped at wal.slot-budget", server.position()));
       budget.reset();
       progress.warning(
           "Dropped the replication slot "
@@ -417,7 +425,12 @@ public final class WalReceiver {
           .recordGap(
               missing,
               settings.clock().instant(),
-              "the log " + why + ended.map(text -> ", as " + text).orElse(""));
+              "the log "
+                  + why
+                  + ended
+                      .filter(slot -> from.compareTo(slot.by()) <= 0)
+                      .map(slot -> ", as " + slot.how())
+                      .orElse(""));
     } catch (IOException e) {
       LOG.warn("source={} could not write down a gap", settings.source(), e);
     }
@@ -502,7 +515,6 @@ public final class WalReceiver {
     public void streaming(Timeline timeline, Lsn from) {
       streamed = true;
       afterGap = Optional.empty();
-      ended = Optional.empty(); // what ended that slot explains no later gap
       leaveOut = false;
       progress.note(
           "Receiving WAL of "
