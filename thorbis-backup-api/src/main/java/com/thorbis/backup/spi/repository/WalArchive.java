@@ -110,7 +110,12 @@ public interface WalArchive {
     throw new UnsupportedOperationException("recordGap");
   }
 
-  /** What is written down of log that is missing from a position, or from nearby, on. */
+  /**
+   * What is written down of log that is missing from a position, or from nearby, on; empty if
+   * nobody wrote anything down.
+   *
+   * @throws RepositoryException if what is written down is damaged
+   */
   default Optional<WalGap> recordedGap(Timeline timeline, Lsn start) throws IOException {
     return Optional.empty();
   }

@@ -2,12 +2,14 @@ package com.thorbis.backup.postgres.plan;
 
 import com.thorbis.backup.api.BackupDescriptor;
 import com.thorbis.backup.api.BackupId;
+import com.thorbis.backup.api.FailureKind;
 import com.thorbis.backup.api.Lsn;
 import com.thorbis.backup.api.SourceStatus;
 import com.thorbis.backup.api.Timeline;
 import com.thorbis.backup.api.WalGap;
 import com.thorbis.backup.api.WalRange;
 import com.thorbis.backup.postgres.wal.TimelineHistory;
+import com.thorbis.backup.spi.repository.RepositoryException;
 import com.thorbis.backup.spi.repository.SourceInfo;
 import com.thorbis.backup.spi.repository.WalArchive;
 import java.io.IOException;
@@ -142,16 +144,27 @@ public final class StatusReader {
     while (start.isPresent()) {
       Optional<WalRange> gap = ledger.follow(line, start.get()).gap();
       if (gap.isPresent()) {
-        WalRange range = gap.get();
-        gaps.add(
-            ledger
-                .archive()
-                .recordedGap(range.timeline(), range.start())
-                .map(known -> new WalGap(range, known.noticedAt(), known.reason()))
-                .orElse(WalGap.unexplained(range)));
+        gaps.add(explained(gap.get()));
       }
       start = gap.map(WalRange::end);
     }
     return gaps;
+  }
+
+  private WalGap explained(WalRange range) throws IOException {
+    try {
+      return ledger
+          .archive()
+          .recordedGap(range.timeline(), range.start())
+          .map(known -> new WalGap(range, known.noticedAt(), known.reason()))
+          .orElse(WalGap.unexplained(range));
+    } catch (RepositoryException e) {
+      if (e.kind() != FailureKind.DAMAGED) {
+        throw e;
+      }
+      // That log is missing is known without.
+      String reason = "What was written down of it cannot be read: " + e.getMessage();
+      return new WalGap(range, Optional.empty(), Optional.of(reason));
+    }
   }
 }

@@ -1,10 +1,13 @@
 package com.thorbis.backup.postgres.plan;
 
 import com.thorbis.backup.api.ClusterIdentity;
+import com.thorbis.backup.api.Lsn;
 import com.thorbis.backup.api.Timeline;
+import com.thorbis.backup.api.WalGap;
 import com.thorbis.backup.api.WalRange;
 import com.thorbis.backup.api.WalSegment;
 import com.thorbis.backup.postgres.wal.TimelineHistory;
+import com.thorbis.backup.spi.repository.RepositoryException;
 import com.thorbis.backup.spi.repository.WalArchive;
 import com.thorbis.backup.spi.repository.WalMarks;
 import java.nio.ByteBuffer;
@@ -17,6 +20,7 @@ import java.util.Optional;
 import java.util.TreeMap;
 import java.util.TreeSet;
 import java.util.concurrent.atomic.AtomicInteger;
+import org.jspecify.annotations.Nullable;
 
 /** WAL in memory; each segment whole or as far as its first bytes. */
 final class MemoryWalArchive implements WalArchive {
@@ -29,6 +33,9 @@ final class MemoryWalArchive implements WalArchive {
 
   /** How often marks were asked for. */
   final AtomicInteger asked = new AtomicInteger();
+
+  /** Why what is written down of missing log cannot be read. */
+  @Nullable RepositoryException gapsUnreadable;
 
   MemoryWalArchive(ClusterIdentity cluster) {
     this.cluster = cluster;
@@ -85,6 +92,14 @@ final class MemoryWalArchive implements WalArchive {
   @Override
   public Stored storeHistory(Timeline timeline, byte[] content) {
     throw new UnsupportedOperationException();
+  }
+
+  @Override
+  public Optional<WalGap> recordedGap(Timeline timeline, Lsn start) throws RepositoryException {
+    if (gapsUnreadable != null) {
+      throw gapsUnreadable;
+    }
+    return Optional.empty();
   }
 
   @Override

@@ -7,6 +7,7 @@ import static org.assertj.core.api.Assertions.catchThrowableOfType;
 import com.thorbis.backup.api.BackupException;
 import com.thorbis.backup.api.BackupId;
 import com.thorbis.backup.api.BackupStatus;
+import com.thorbis.backup.api.FailureKind;
 import com.thorbis.backup.api.Lsn;
 import com.thorbis.backup.api.RecoveryTarget;
 import com.thorbis.backup.api.RestorePlan;
@@ -19,12 +20,14 @@ import com.thorbis.backup.api.WalSegment;
 import com.thorbis.backup.postgres.wal.SyntheticLog.Kind;
 import com.thorbis.backup.postgres.wal.SyntheticLog.Rec;
 import com.thorbis.backup.postgres.wal.TimelineHistory;
+import com.thorbis.backup.spi.repository.RepositoryException;
 import com.thorbis.backup.spi.repository.SourceInfo;
 import java.io.IOException;
 import java.nio.file.Path;
 import java.time.Duration;
 import java.time.Instant;
 import java.util.List;
+import java.util.Map;
 import java.util.Optional;
 import java.util.Random;
 import org.junit.jupiter.api.Test;
@@ -226,6 +229,28 @@ class RestorePlannerTest {
           .contains(before.end().toString());
       assertThat(refusal.details()).containsKey("nearest");
     }
+  }
+
+  @Test
+  void w10WhereWhatWasWrittenDownOfAGapIsDamagedTheGapSaysSo() throws IOException {
+    History history = twentySegments();
+    WalSegment missing = history.archive.segments().get(9);
+    history.archive.remove(missing);
+    history.archive.gapsUnreadable = RepositoryException.damaged("wal/x.gap", "was cut", null);
+    StatusReader reader =
+        new StatusReader(History.SOURCE, List.copyOf(history.backups), history.archive);
+    assertThat(reader.read(Instant.EPOCH, false).gaps())
+        .singleElement()
+        .satisfies(
+            gap -> {
+              assertThat(gap.range().start()).isEqualTo(missing.start());
+              assertThat(gap.reason().orElseThrow()).contains("cannot be read", "wal/x.gap");
+            });
+    history.archive.gapsUnreadable =
+        new RepositoryException(
+            "key.unreachable", FailureKind.TRANSIENT, "nobody answers", Map.of(), "Wait.", null);
+    assertThatThrownBy(() -> reader.read(Instant.EPOCH, false))
+        .isSameAs(history.archive.gapsUnreadable);
   }
 
   @Test

@@ -98,7 +98,7 @@ class WalArchiveTest {
   }
 
   @Test
-  void aDamagedRecordOfMissingLogExplainsNothingAndStopsNobody() throws IOException {
+  void aDamagedRecordOfMissingLogIsNotTakenForNone() throws IOException {
     WalSegment segment = TestRepository.segment(1, 5);
     wal.recordGap(
         new WalRange(segment.timeline(), segment.start(), segment.end()),
@@ -111,7 +111,9 @@ class WalArchiveTest {
             .findFirst()
             .orElseThrow();
     store.flipBit(key, 8L * (store.content(key).length - 3));
-    assertThat(wal.recordedGap(segment.timeline(), segment.start())).isEmpty();
+    assertThatThrownBy(() -> wal.recordedGap(segment.timeline(), segment.start()))
+        .isInstanceOfSatisfying(
+            RepositoryException.class, e -> assertThat(e.kind()).isEqualTo(FailureKind.DAMAGED));
     assertThat(
             repository
                 .verify(

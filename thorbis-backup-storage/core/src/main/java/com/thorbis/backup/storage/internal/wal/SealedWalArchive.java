@@ -280,9 +280,6 @@ public final class SealedWalArchive implements WalArchive {
             return Optional.of(GapRecord.read(services, tree, ObjectNames.gap(tree, life, first)));
           } catch (StorageException.NotFound e) {
             return Optional.empty();
-          } catch (RepositoryException e) {
-            LOG.warn("Why log is missing cannot be read: {}", e.getMessage());
-            return Optional.empty(); // that it is missing is known without
           }
         });
   }
