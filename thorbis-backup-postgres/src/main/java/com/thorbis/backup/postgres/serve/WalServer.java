@@ -1,13 +1,16 @@
 package com.thorbis.backup.postgres.serve;
 
 import com.thorbis.backup.api.BackupException;
+import com.thorbis.backup.api.FailureKind;
 import com.thorbis.backup.api.Timeline;
 import com.thorbis.backup.api.WalSegment;
 import com.thorbis.backup.api.WalSegmentSize;
 import com.thorbis.backup.postgres.cluster.ControlData;
 import com.thorbis.backup.postgres.settings.PostgresSettings;
 import com.thorbis.backup.postgres.wal.TimelineHistory;
+import com.thorbis.backup.spi.crypto.KeyException;
 import com.thorbis.backup.spi.engine.SourceEngine.RepositoryAccess;
+import com.thorbis.backup.spi.repository.Repository;
 import com.thorbis.backup.spi.repository.RunControl;
 import java.io.IOException;
 import java.io.InputStream;
@@ -71,6 +74,7 @@ public final class WalServer {
   private final ExecutorService askers;
   private final ExecutorService ahead;
   private final ExecutorService shippers;
+  private volatile @Nullable Repository lastOpened;
   private long beats;
 
   /** A server that fetches from {@code repository} when it is asked. */
@@ -82,6 +86,25 @@ public final class WalServer {
     // While one waits for the disk or the store, the other decodes.
     this.shippers = Executors.newCachedThreadPool(task -> daemon(task, "wal-ship"));
     this.ahead = Executors.newFixedThreadPool(2, task -> daemon(task, "wal-ahead"));
+  }
+
+  /**
+   * The repository as it is now, or as it was when somebody last could read what others committed:
+   * log must not wait for a key service, and the keys at hand are as good as the next ones.
+   */
+  private Repository forPushing() throws IOException {
+    try {
+      Repository now = repository.open();
+      lastOpened = now;
+      return now;
+    } catch (KeyException e) {
+      Repository before = lastOpened;
+      if (before == null || e.kind() != FailureKind.TRANSIENT) {
+        throw e;
+      }
+      LOG.warn("source={} ships under the keys at hand: {}", settings.source(), e.getMessage());
+      return before;
+    }
   }
 
   private static Thread daemon(Runnable task, String name) {
@@ -307,7 +330,7 @@ public final class WalServer {
       this.ready =
           new ReadySegments(
               exchange.dataDirectory().resolve("pg_wal"),
-              file -> files.push(file, repository.open()),
+              file -> files.push(file, forPushing()),
               shippers,
               MOST_SHIPPED,
               settings.clock());

@@ -4,6 +4,7 @@ import static org.assertj.core.api.Assertions.assertThat;
 
 import com.thorbis.backup.api.Cancellation;
 import com.thorbis.backup.api.ClusterIdentity;
+import com.thorbis.backup.api.FailureKind;
 import com.thorbis.backup.api.Lsn;
 import com.thorbis.backup.api.Progress;
 import com.thorbis.backup.api.Timeline;
@@ -14,6 +15,8 @@ import com.thorbis.backup.postgres.restore.TestSettings;
 import com.thorbis.backup.postgres.server.ServerUser;
 import com.thorbis.backup.postgres.settings.PostgresSettings;
 import com.thorbis.backup.postgres.wal.SyntheticLog;
+import com.thorbis.backup.spi.crypto.KeyException;
+import com.thorbis.backup.spi.engine.SourceEngine.RepositoryAccess;
 import com.thorbis.backup.spi.repository.BackupFacts;
 import com.thorbis.backup.spi.repository.RunControl;
 import java.io.IOException;
@@ -28,6 +31,7 @@ import java.time.Instant;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Map;
+import java.util.concurrent.atomic.AtomicInteger;
 import java.util.stream.Stream;
 import org.jspecify.annotations.Nullable;
 import org.junit.jupiter.api.AfterEach;
@@ -127,6 +131,45 @@ class ShipCommandTest {
   }
 
   @Test
+  void aKeyServiceThatCannotBeAskedStopsNoLog() throws Exception {
+    KeyException unreachable =
+        new KeyException(
+            "key.unreachable", FailureKind.TRANSIENT, "nobody answers", "vault", "Wait.", null);
+    AtomicInteger opened = new AtomicInteger();
+    serve(
+        () -> {
+          if (opened.getAndIncrement() > 0) {
+            throw unreachable;
+          }
+          return repository;
+        });
+    for (int i = 3; i < 12; i++) {
+      assertThat(ship(name(i))).isZero();
+      assertThat(archive.resolve(name(i))).exists();
+    }
+    assertThat(opened).hasValueGreaterThan(1);
+  }
+
+  @Test
+  void aKeyThatIsRefusedStopsLog() throws Exception {
+    AtomicInteger opened = new AtomicInteger();
+    serve(
+        () -> {
+          if (opened.getAndIncrement() > 0) {
+            throw new KeyException(
+                "key.refused", FailureKind.PERMANENT, "denied", "vault", "Ask for it.", null);
+          }
+          return repository;
+        });
+    List<Integer> outcomes = new ArrayList<>();
+    for (int i = 3; i < 6; i++) {
+      outcomes.add(ship(name(i)));
+    }
+    assertThat(outcomes).contains(1);
+    assertThat(said).contains("denied");
+  }
+
+  @Test
   void w2AFileThatChangedSinceItWasStoredAheadIsNotAcknowledged() throws Exception {
     serve();
     assertThat(ship(name(3))).isZero();
@@ -196,12 +239,16 @@ class ShipCommandTest {
   }
 
   private void serve() {
+    serve(() -> repository);
+  }
+
+  private void serve(RepositoryAccess access) {
     PostgresSettings settings = settings();
     Thread thread =
         new Thread(
             () -> {
               try {
-                new WalServer(settings, () -> repository)
+                new WalServer(settings, access)
                     .serveOnly(data, new RunControl(enough, Progress.NONE));
               } catch (IOException e) {
                 throw new java.io.UncheckedIOException(e);

@@ -453,6 +453,29 @@ class KeyRotationTest {
   }
 
   @Test
+  void whoCannotReadWhatOthersCommittedSinceShipsLogUnderTheKeysAtHand() throws IOException {
+    ServiceKey service = new ServiceKey("vault");
+    try (Repository repository = create(service, safe())) {
+      service.down = true;
+      BackupId id;
+      try (Repository rotator = open(store, new ServiceKey("vault"), safe())) {
+        rotate(rotator);
+        id = backUp(rotator, 1);
+      }
+      assertThatThrownBy(repository::refresh)
+          .isInstanceOfSatisfying(
+              KeyException.class, e -> assertThat(e.kind()).isEqualTo(FailureKind.TRANSIENT));
+      storeWal(repository, 2);
+      try (Repository fresh = open(store, SAFE)) {
+        assertWal(fresh, 2, TestLedger.content(TestRepository.segment(1, 2)).length);
+      }
+      service.down = false;
+      repository.refresh();
+      assertReads(repository, id, 1);
+    }
+  }
+
+  @Test
   void aKeyInUseIsFollowedByTheNextAsSoonAsTheLogSaysSo() throws IOException {
     ServiceKey service = new ServiceKey("vault");
     try (Repository repository = create(service, safe())) {
