@@ -56,6 +56,15 @@ public sealed interface Arrival {
     boolean changed(long offset, ByteBuffer page);
 
     /**
+     * Whether a page can be judged by itself. One that cannot is compared with what the base holds.
+     *
+     * @param page read-only
+     */
+    default boolean tells(ByteBuffer page) {
+      return true;
+    }
+
+    /**
      * Whether a page that is called unchanged is byte for byte what the base holds. If not, no
      * checksum is kept of a file with such a page, as that of what was read is not that of what a
      * restore brings.

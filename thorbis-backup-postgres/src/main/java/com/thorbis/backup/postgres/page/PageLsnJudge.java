@@ -12,7 +12,10 @@ import java.util.Arrays;
  * since that backup.
  */
 public final class PageLsnJudge implements Arrival.PageJudge {
-  /** Below are positions that stand for none, such as an index's while it is built. */
+  /**
+   * Below are positions that stand for none: an index's while it is built, and that of what was
+   * filled without log in the transaction that created it (PostgreSQL, 14.4.7).
+   */
   private static final long FIRST_REAL = 1000;
 
   private static final int PAGE = Arrival.PAGE;
@@ -73,9 +76,17 @@ public final class PageLsnJudge implements Arrival.PageJudge {
 
   @Override
   public boolean changed(long offset, ByteBuffer page) {
+    return !tells(page) || Long.compareUnsigned(lsn(page), baseStart) >= 0;
+  }
+
+  @Override
+  public boolean tells(ByteBuffer page) {
+    return Long.compareUnsigned(lsn(page), FIRST_REAL) >= 0;
+  }
+
+  private static long lsn(ByteBuffer page) {
     ByteBuffer bytes = page.duplicate().order(ByteOrder.LITTLE_ENDIAN);
-    long lsn = (long) bytes.getInt(0) << 32 | bytes.getInt(4) & 0xFFFF_FFFFL;
-    return Long.compareUnsigned(lsn, FIRST_REAL) < 0 || Long.compareUnsigned(lsn, baseStart) >= 0;
+    return (long) bytes.getInt(0) << 32 | bytes.getInt(4) & 0xFFFF_FFFFL;
   }
 
   @Override

@@ -15,17 +15,18 @@ class PageLsnJudgeTest {
 
   @ParameterizedTest
   @CsvSource({
-    "0/0, true",
-    "0/1, true",
-    "0/3E8, false",
-    "1/1FFF, false",
-    "1/2000, true",
-    "1/2001, true",
-    "FFFFFFFF/0, true"
+    "0/0, true, false",
+    "0/1, true, false",
+    "0/3E8, false, true",
+    "1/1FFF, false, true",
+    "1/2000, true, true",
+    "1/2001, true, true",
+    "FFFFFFFF/0, true, true"
   })
-  void aPageIsChangedFromTheBasesStartOn(String lsn, boolean changed) {
+  void aPageIsChangedFromTheBasesStartOnIfItTells(String lsn, boolean changed, boolean tells) {
     PageLsnJudge judge = new PageLsnJudge(BASE, false, 0);
     assertThat(judge.changed(0, page(Lsn.parse(lsn)))).isEqualTo(changed);
+    assertThat(judge.tells(page(Lsn.parse(lsn)))).isEqualTo(tells);
   }
 
   @Test

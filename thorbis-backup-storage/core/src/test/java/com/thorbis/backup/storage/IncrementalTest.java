@@ -476,6 +476,40 @@ class IncrementalTest {
         .isEmpty();
   }
 
+  @Test
+  void pagesThatTellNothingOfThemselvesAreCompared() throws IOException {
+    byte[] base = new byte[3 * MIB + PAGE];
+    new Random(5).nextBytes(base);
+    for (int at = 0; at < base.length; at += 3 * PAGE) {
+      ByteBuffer.wrap(base).putLong(at, 0);
+    }
+    BackupDescriptor full = TestRepository.backUp(repository, Map.of("base/1/index", base));
+    Arrival.PageJudge judge =
+        new Arrival.PageJudge() {
+          @Override
+          public boolean changed(long offset, ByteBuffer page) {
+            return !tells(page) || page.getLong(0) == 1;
+          }
+
+          @Override
+          public boolean tells(ByteBuffer page) {
+            return page.getLong(0) != 0;
+          }
+
+          @Override
+          public boolean same(long offset, ByteBuffer page, ByteBuffer old) {
+            return page.equals(old);
+          }
+        };
+    byte[] content = base.clone();
+    content[9 * PAGE + 100] ^= 4; // of one that tells nothing
+    ByteBuffer.wrap(content).putLong(10 * PAGE, 1); // of one that does
+    ByteBuffer.wrap(content).putLong(2 * MIB, 1); // a stretch of which nothing else changed
+    BackupDescriptor next = judged(full.id(), "base/1/index", content, judge);
+    assertThat(next.bytesChanged()).isEqualTo(3 * PAGE);
+    TestRepository.assertReads(repository, next.id(), Map.of("base/1/index", content));
+  }
+
   private static Arrival.PageJudge judge(boolean changed, boolean same) {
     return new Arrival.PageJudge() {
       @Override

@@ -114,11 +114,11 @@ final class PageDiff implements AutoCloseable {
       return;
     }
     boolean judged = stretch.arrival instanceof Arrival.Judged && !stretch.sampled;
-    if (!judged) {
-      if (to - from <= SMALL && !stretch.sampled) {
-        whole(stretch, Kind.CHANGED);
-        return;
-      }
+    if (!judged && to - from <= SMALL && !stretch.sampled) {
+      whole(stretch, Kind.CHANGED);
+      return;
+    }
+    if (!judged || !allTell(stretch)) {
       base.read(extents, old, 0, codec);
     }
     stretch.parts = new ArrayList<>();
@@ -139,7 +139,9 @@ final class PageDiff implements AutoCloseable {
   private boolean unchanged(Stretch stretch, int at, int count, boolean judged)
       throws RepositoryException {
     byte[] bytes = stretch.bytes();
-    if (judged && stretch.arrival instanceof Arrival.Judged how) {
+    if (judged
+        && stretch.arrival instanceof Arrival.Judged how
+        && (count < Arrival.PAGE || how.judge().tells(page(bytes, at, count)))) {
       boolean unchanged =
           count == Arrival.PAGE
               && !how.judge().changed(stretch.offset + at, page(bytes, at, count));
@@ -155,6 +157,17 @@ final class PageDiff implements AutoCloseable {
       }
     }
     return same;
+  }
+
+  private static boolean allTell(Stretch stretch) {
+    Arrival.PageJudge judge = ((Arrival.Judged) stretch.arrival).judge();
+    byte[] bytes = stretch.bytes();
+    for (int at = 0; at + Arrival.PAGE <= stretch.length(); at += Arrival.PAGE) {
+      if (!judge.tells(page(bytes, at, Arrival.PAGE))) {
+        return false;
+      }
+    }
+    return true;
   }
 
   private void requireSampleSame(Stretch stretch, Arrival.PageJudge judge) throws IOException {
