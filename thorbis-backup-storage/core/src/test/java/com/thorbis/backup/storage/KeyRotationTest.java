@@ -702,6 +702,30 @@ class KeyRotationTest {
     }
   }
 
+  /** Who else opens the repository is not known then, and a new source must not lack them. */
+  @Test
+  void aDamagedSlotStopsTheRegistrationOfASource() throws IOException {
+    create(SAFE, SECOND).close();
+    try (Repository repository = open(store, SAFE)) {
+      String tree = repository.keys().trees().get(0).id();
+      for (String slot : slots()) {
+        if (slot.startsWith("keys/" + tree)) {
+          MemoryObjectStore damaged = store.copy();
+          damaged.flipBit(new ObjectKey(slot), 8 * 20);
+          try (Repository other = open(damaged, SAFE, SECOND)) {
+            assertThatThrownBy(() -> other.register("another", "postgres", TestRepository.CLUSTER))
+                .isInstanceOfSatisfying(
+                    RepositoryException.class,
+                    e -> {
+                      assertThat(e.kind()).isEqualTo(FailureKind.DAMAGED);
+                      assertThat(e).hasMessageContaining(slot);
+                    });
+          }
+        }
+      }
+    }
+  }
+
   /** A registration that began before has the recipients that there were then. */
   @Test
   void aSourceThatIsRegisteredDuringARewrapHasTheNewRecipients() throws IOException {

@@ -76,6 +76,25 @@ class PruneTest {
   }
 
   @Test
+  void whoKnewABackupThatOthersGaveUpIsToldSoAndNotOfDamage() throws IOException {
+    try (Site site = Site.create(store, state, clock)) {
+      BackupId first = site.backUp(1);
+      site.backUp(2);
+      try (Site before = Site.open(store, state, clock, 1000, 1000)) {
+        assertThat(before.listed()).contains(first);
+        site.prune(1, Duration.ZERO);
+        clock.advance(Duration.ofSeconds(1));
+        assertThat(site.prune(1, Duration.ZERO).swept()).containsExactly(first);
+        assertRefused(
+            () -> before.repository.open(first), "backup.not-found", FailureKind.NOT_FOUND);
+      }
+      BackupId lost = site.listed().get(0);
+      store.lose(site.services.log().catalog().backup(lost).orElseThrow().manifest().key());
+      assertRefused(() -> site.repository.open(lost), "repository.damaged", FailureKind.DAMAGED);
+    }
+  }
+
+  @Test
   void moreBackupsThanASweepNamesAtOnceGoInOneRun() throws IOException {
     Site.create(store, state, clock).close();
     try (Site site = Site.open(store, state, clock, 1000, 2)) {

@@ -33,6 +33,7 @@ import com.thorbis.backup.spi.repository.SourceInfo;
 import com.thorbis.backup.spi.repository.WalArchive;
 import com.thorbis.backup.spi.repository.WritePolicy;
 import com.thorbis.backup.spi.storage.ObjectStore;
+import com.thorbis.backup.spi.storage.StorageException;
 import com.thorbis.backup.storage.internal.backup.SealedBackupReader;
 import com.thorbis.backup.storage.internal.backup.SealedBackupWriter;
 import com.thorbis.backup.storage.internal.catalog.Bootstrap;
@@ -186,7 +187,15 @@ public final class SealedRepository implements Repository {
   @Override
   public BackupReader open(BackupId id) throws IOException {
     Catalog.Entry entry = requireBackup(id);
-    return new SealedBackupReader(services, requireSource(entry.backup().source()), entry);
+    try {
+      return new SealedBackupReader(services, requireSource(entry.backup().source()), entry);
+    } catch (RepositoryException e) {
+      if (e.getCause() instanceof StorageException.NotFound) {
+        services.log().refresh();
+        requireBackup(id); // given up by others since the log was read, it is not damaged
+      }
+      throw e;
+    }
   }
 
   @Override

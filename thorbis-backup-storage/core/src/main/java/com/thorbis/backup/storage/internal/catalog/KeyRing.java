@@ -422,12 +422,19 @@ public final class KeyRing implements SealedObjects.Keys, AutoCloseable {
     }
   }
 
-  /** The recipients that a new tree must have: all that the repository's own tree has. */
+  /**
+   * The recipients that a new tree must have: all that the repository's own tree has.
+   *
+   * @throws RepositoryException of kind DAMAGED if a slot cannot be read
+   */
   List<KeyProvider> recipientsLike(ObjectId tree) throws IOException {
     KeySlot place = newestOf(tree);
-    List<WrappedKey> wraps = wraps(place);
+    List<SlotRef> slots;
+    synchronized (this) {
+      slots = vouched.get(place);
+    }
     List<KeyProvider> all = new ArrayList<>(recipients);
-    for (KeyProvider holder : holders(place, wraps)) {
+    for (KeyProvider holder : recipientsOf(place, slots == null ? list(place) : slots)) {
       if (!all.contains(holder)) {
         all.add(holder);
       }
