@@ -37,7 +37,17 @@ class AzureFaultsIT extends ObjectStoreFaultContract {
   }
 
   @Override
-  protected String error(int status, String code) {
+  protected String error(int status) {
+    String code =
+        switch (status) {
+          case 400 -> "InvalidInput";
+          case 403 -> "AuthorizationFailure";
+          case 404 -> "ContainerNotFound";
+          case 409 -> "Conflict";
+          case 429 -> "TooManyRequests";
+          case 503 -> "ServerBusy";
+          default -> "InternalError";
+        };
     return "<?xml version=\"1.0\" encoding=\"utf-8\"?><Error><Code>"
         + code
         + "</Code><Message>planted</Message></Error>";

@@ -47,7 +47,7 @@ class GcsFaultsTest extends ObjectStoreFaultContract {
   }
 
   @Override
-  protected String error(int status, String code) {
-    return "{\"error\":{\"code\":" + status + ",\"message\":\"planted: " + code + "\"}}";
+  protected String error(int status) {
+    return "{\"error\":{\"code\":" + status + ",\"message\":\"planted\"}}";
   }
 }
