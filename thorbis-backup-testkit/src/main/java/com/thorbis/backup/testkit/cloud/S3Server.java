@@ -115,17 +115,23 @@ public final class S3Server implements AutoCloseable {
 
   /** Makes a bucket. */
   public void createBucket(String name) throws IOException {
-    put("/" + name, "", "");
+    signed("PUT", "/" + name, "", "");
   }
 
   /** Makes a bucket that keeps what is deleted. */
   public void createBucketWithVersions(String name) throws IOException {
     createBucket(name);
-    put(
+    signed(
+        "PUT",
         "/" + name,
         "?versioning",
         "<VersioningConfiguration xmlns=\"http://s3.amazonaws.com/doc/2006-03-01/\">"
             + "<Status>Enabled</Status></VersioningConfiguration>");
+  }
+
+  /** How many uploads to a bucket were begun and neither ended nor given up. */
+  public int openUploads(String bucket) throws IOException {
+    return signed("GET", "/" + bucket, "?uploads", "").split("<UploadId>", -1).length - 1;
   }
 
   @Override
@@ -140,24 +146,26 @@ public final class S3Server implements AutoCloseable {
   }
 
   /** A request with the older signature, which needs no vendor's client. */
-  private void put(String resource, String query, String body) throws IOException {
+  private String signed(String method, String resource, String query, String body)
+      throws IOException {
     String date =
         DateTimeFormatter.ofPattern("EEE, dd MMM yyyy HH:mm:ss 'GMT'", Locale.ENGLISH)
             .format(ZonedDateTime.now(ZoneOffset.UTC));
     String type = "application/xml";
-    String signed = "PUT\n\n" + type + "\n\nx-amz-date:" + date + "\n" + resource + query;
+    String signed = method + "\n\n" + type + "\n\nx-amz-date:" + date + "\n" + resource + query;
     HttpRequest request =
         HttpRequest.newBuilder(URI.create(endpoint + resource + query))
             .header("Content-Type", type)
             .header("x-amz-date", date)
             .header("Authorization", "AWS " + ID + ":" + sign(signed))
-            .PUT(HttpRequest.BodyPublishers.ofString(body))
+            .method(method, HttpRequest.BodyPublishers.ofString(body))
             .build();
     HttpResponse<String> answer = send(request);
     if (answer.statusCode() / 100 != 2) {
       throw new IOException(
           request + " was answered with " + answer.statusCode() + ": " + answer.body());
     }
+    return answer.body();
   }
 
   private HttpResponse<String> send(HttpRequest request) throws IOException {

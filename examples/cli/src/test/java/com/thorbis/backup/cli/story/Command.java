@@ -19,15 +19,22 @@ final class Command {
   private static final ObjectMapper JSON = new ObjectMapper();
   private static final Duration LONGEST = Duration.ofMinutes(10);
 
+  private final Path launcher;
   private final Path folder;
   private final Map<String, String> environment;
   private final List<Path> outputs;
 
+  /** By the launcher of this checkout. */
   Command(Path folder, Map<String, String> environment) {
-    this(folder, environment, new ArrayList<>());
+    this(launcher(), folder, environment);
   }
 
-  private Command(Path folder, Map<String, String> environment, List<Path> outputs) {
+  Command(Path launcher, Path folder, Map<String, String> environment) {
+    this(launcher, folder, environment, new ArrayList<>());
+  }
+
+  private Command(Path launcher, Path folder, Map<String, String> environment, List<Path> outputs) {
+    this.launcher = launcher;
     this.folder = folder;
     this.environment = environment;
     this.outputs = outputs;
@@ -36,7 +43,7 @@ final class Command {
   Command with(String name, String value) {
     Map<String, String> more = new HashMap<>(environment);
     more.put(name, value);
-    return new Command(folder, more, outputs);
+    return new Command(launcher, folder, more, outputs);
   }
 
   /** Everything that any of the processes printed. */
@@ -65,7 +72,7 @@ final class Command {
   }
 
   Background start(String... words) throws IOException {
-    List<String> all = new ArrayList<>(List.of(launcher().toString()));
+    List<String> all = new ArrayList<>(List.of(launcher.toString()));
     all.addAll(List.of(words));
     int number = outputs.size();
     Path out = folder.resolve("out-" + number + ".txt");
@@ -82,7 +89,7 @@ final class Command {
     return new Background(String.join(" ", words), builder.start(), out, err);
   }
 
-  static Path launcher() {
+  private static Path launcher() {
     for (Path place = Path.of("").toAbsolutePath(); place != null; place = place.getParent()) {
       Path launcher = place.resolve("bin/thorbis");
       if (Files.isExecutable(launcher)) {

@@ -154,6 +154,25 @@ class RecoveryStoryIT {
     }
 
     Story(Path folder, PostgresServer server, String more, String reader) throws IOException {
+      this(
+          folder,
+          server,
+          more,
+          reader,
+          "uri: file://" + folder + "/repo",
+          new Command(folder, Map.of()));
+      Files.createDirectory(folder.resolve("repo"));
+    }
+
+    /** With a copy as the configuration names it. */
+    Story(
+        Path folder,
+        PostgresServer server,
+        String more,
+        String reader,
+        String copy,
+        Command command)
+        throws IOException {
       this.folder = folder;
       this.server = server;
       // Restored servers of root run as another account, which must get this far.
@@ -163,14 +182,13 @@ class RecoveryStoryIT {
           secret,
           PosixFilePermissions.asFileAttribute(PosixFilePermissions.fromString("rw-------")));
       Files.writeString(secret, "correct horse battery staple\n");
-      Files.createDirectory(folder.resolve("repo"));
       Files.writeString(
           folder.resolve("thorbis.yaml"),
           """
           state-directory: %1$s/state
           repository:
             copies:
-              - uri: file://%1$s/repo
+              - %7$s
             encryption:
               recipients:
                 - uri: passphrase:ops
@@ -192,8 +210,9 @@ class RecoveryStoryIT {
                   server.superuser(),
                   server.binaries().binDirectory(),
                   more,
-                  reader));
-      this.command = new Command(folder, Map.of("THORBIS_CONFIG", folder + "/thorbis.yaml"));
+                  reader,
+                  copy.replace("\n", "\n      ")));
+      this.command = command.with("THORBIS_CONFIG", folder + "/thorbis.yaml");
     }
 
     private Story(Story other, Command command) {

@@ -2,6 +2,7 @@ package com.thorbis.backup.storage.azure;
 
 import com.thorbis.backup.spi.storage.ObjectStore;
 import com.thorbis.backup.testkit.ObjectStoreContract;
+import com.thorbis.backup.testkit.cloud.AzuriteServer;
 import java.io.IOException;
 import java.net.InetAddress;
 import java.net.ServerSocket;
@@ -15,7 +16,7 @@ class AzureBlobObjectStoreContractIT extends ObjectStoreContract {
     AzuriteServer azurite = AzuriteServer.start();
     AzureBlobObjectStore.Builder builder =
         AzureBlobObjectStore.builder()
-            .client(azurite.createContainer(azurite.endpoint()))
+            .client(AzureClients.of(azurite.createContainer(), azurite.endpoint()))
             .prefix("prod/orders")
             .pageSize(20)
             .blockBytes(1 << 20)
@@ -30,7 +31,7 @@ class AzureBlobObjectStoreContractIT extends ObjectStoreContract {
     Detour detour = new Detour(azurite.endpoint());
     try (detour) {
       return AzureBlobObjectStore.builder()
-          .client(azurite.createContainer(detour.endpoint()))
+          .client(AzureClients.of(azurite.createContainer(), detour.endpoint()))
           .retryFor(Duration.ofMillis(100))
           .build();
     }

@@ -11,6 +11,7 @@ import com.thorbis.backup.spi.Settings;
 import com.thorbis.backup.spi.storage.ObjectStore;
 import com.thorbis.backup.spi.storage.ObjectStoreFactory;
 import com.thorbis.backup.spi.storage.StorageException;
+import com.thorbis.backup.testkit.cloud.AzuriteServer;
 import java.io.IOException;
 import java.net.URI;
 import java.nio.file.Path;

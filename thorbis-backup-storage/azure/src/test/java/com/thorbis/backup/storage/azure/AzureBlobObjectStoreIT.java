@@ -18,6 +18,7 @@ import com.thorbis.backup.spi.storage.ObjectUpload;
 import com.thorbis.backup.spi.storage.StorageException;
 import com.thorbis.backup.spi.storage.StorageTier;
 import com.thorbis.backup.spi.storage.WriteOptions;
+import com.thorbis.backup.testkit.cloud.AzuriteServer;
 import java.io.IOException;
 import java.io.InputStream;
 import java.time.Duration;
@@ -44,8 +45,7 @@ class AzureBlobObjectStoreIT {
     AzuriteServer azurite = AzuriteServer.start();
     wire = new Wire(new JdkHttpClientBuilder().build());
     wire.heal();
-    String name = azurite.createContainer(azurite.endpoint()).getBlobContainerName();
-    container = AzuriteServer.client(name, azurite.endpoint(), wire);
+    container = AzureClients.of(azurite.createContainer(), azurite.endpoint(), wire);
   }
 
   /** What befalls a request. */

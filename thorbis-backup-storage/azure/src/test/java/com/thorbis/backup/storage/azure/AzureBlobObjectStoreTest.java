@@ -224,7 +224,7 @@ class AzureBlobObjectStoreTest {
   }
 
   private BlobContainerClient client() {
-    return AzuriteServer.client("backups", URI.create("http://127.0.0.1:1"), wire);
+    return AzureClients.of("backups", URI.create("http://127.0.0.1:1"), wire);
   }
 
   private AzureBlobObjectStore.Builder builder() {

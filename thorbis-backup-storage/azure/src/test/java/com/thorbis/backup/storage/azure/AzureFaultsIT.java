@@ -1,6 +1,7 @@
 package com.thorbis.backup.storage.azure;
 
 import com.thorbis.backup.spi.storage.ObjectStore;
+import com.thorbis.backup.testkit.cloud.AzuriteServer;
 import com.thorbis.backup.testkit.cloud.ObjectStoreFaultContract;
 import java.io.IOException;
 import java.net.URI;
@@ -14,7 +15,7 @@ class AzureFaultsIT extends ObjectStoreFaultContract {
   @Override
   protected URI startServer() throws IOException {
     AzuriteServer azurite = AzuriteServer.start();
-    container = azurite.createContainer(azurite.endpoint()).getBlobContainerName();
+    container = azurite.createContainer();
     return azurite.endpoint();
   }
 
@@ -22,7 +23,7 @@ class AzureFaultsIT extends ObjectStoreFaultContract {
   protected ObjectStore open(URI endpoint, String prefix) throws IOException {
     AzureBlobObjectStore.Builder builder =
         AzureBlobObjectStore.builder()
-            .client(AzuriteServer.client(container, endpoint))
+            .client(AzureClients.of(container, endpoint))
             .prefix(prefix)
             .blockBytes(BLOCK)
             .retryFor(Duration.ofSeconds(20));
