@@ -6,20 +6,15 @@ import com.fasterxml.jackson.core.JsonFactory;
 import com.fasterxml.jackson.core.JsonParser;
 import com.fasterxml.jackson.core.JsonToken;
 import java.io.IOException;
-import java.nio.file.Files;
-import java.nio.file.Path;
+import java.io.InputStream;
 import java.util.ArrayList;
 import java.util.HexFormat;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
-import java.util.Optional;
-import org.junit.jupiter.api.Assumptions;
 
-/** Published test vectors, which lie beside a checkout and not in it. */
+/** Published test vectors: {@code wycheproof/README.md} says which. */
 final class Vectors {
-  private static final String PROPERTY = "thorbis.vectors";
-
   private Vectors() {}
 
   /** One vector, with the fields of its group. */
@@ -50,20 +45,14 @@ final class Vectors {
     }
   }
 
-  /** All vectors of a file; ends the test, saying what it misses, if they are not there. */
+  /** All vectors of a file, which says itself how many they are. */
   static List<Vector> read(String file, int expected) throws IOException {
-    Optional<Path> folder = folder();
-    Assumptions.assumeTrue(
-        folder.isPresent(),
-        "Missing: the Wycheproof vectors ("
-            + file
-            + "). Set -D"
-            + PROPERTY
-            + "=FOLDER, or put them into shared/vectors beside or above the checkout.");
     List<Vector> vectors = new ArrayList<>();
-    try (JsonParser parser = new JsonFactory().createParser(folder.get().resolve(file).toFile())) {
+    try (InputStream in = Vectors.class.getResourceAsStream("/wycheproof/" + file);
+        JsonParser parser = new JsonFactory().createParser(in)) {
       parser.nextToken();
-      for (Object group : (List<?>) ((Map<?, ?>) value(parser)).get("testGroups")) {
+      Map<?, ?> content = (Map<?, ?>) value(parser);
+      for (Object group : (List<?>) content.get("testGroups")) {
         for (Object test : (List<?>) ((Map<?, ?>) group).get("tests")) {
           Map<String, Object> fields = new LinkedHashMap<>();
           ((Map<?, ?>) group).forEach((name, value) -> fields.put((String) name, value));
@@ -72,23 +61,10 @@ final class Vectors {
           vectors.add(new Vector(fields));
         }
       }
+      assertThat(content.get("numberOfTests")).isEqualTo(Integer.toString(expected));
     }
     assertThat(vectors).hasSize(expected);
     return vectors;
-  }
-
-  private static Optional<Path> folder() {
-    String given = System.getProperty(PROPERTY);
-    if (given != null) {
-      return Optional.of(Path.of(given));
-    }
-    for (Path at = Path.of("").toAbsolutePath(); at != null; at = at.getParent()) {
-      Path folder = at.resolve("shared").resolve("vectors");
-      if (Files.isDirectory(folder)) {
-        return Optional.of(folder);
-      }
-    }
-    return Optional.empty();
   }
 
   private static Object value(JsonParser parser) throws IOException {
