@@ -13,7 +13,8 @@ import java.util.Optional;
  * @param gaps WAL that is missing between what is stored
  * @param lastBackup the newest restorable backup
  * @param awaitingWal backups that are not restorable yet
- * @param lag how far the newest stored WAL is behind now, where it is known
+ * @param lag how long ago the newest stored commit was, where it is known. Grows while nothing is
+ *     committed: compare the end of the last window with what the server has written
  * @param fenced whether a restored cluster waits to be adopted
  */
 public record SourceStatus(

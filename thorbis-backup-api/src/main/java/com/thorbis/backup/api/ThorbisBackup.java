@@ -46,7 +46,9 @@ import org.jspecify.annotations.Nullable;
 /**
  * The entry point: sources, and one repository that protects them. Built either from the host's own
  * objects, which the host closes after this, or by name through providers, which are closed with
- * it. Contacts nobody until it is used. Safe for several threads.
+ * it. Contacts nobody until it is used. Safe for several threads; while one opens the repository or
+ * reads what is new in it, the others wait, and {@link #close} too. What takes no {@link
+ * RunControl} ends early only by an interrupt, as far as the store heeds it.
  *
  * <p>Failures are {@link BackupException}s.
  */
