@@ -57,9 +57,9 @@ class StatusWatch implements SmartLifecycle {
    *
    * @param status its answer
    * @param at when
-   * @param unstored how old the oldest change is that is in the database alone, at most; empty if
-   *     the database did not say what it has written. The lag that the SDK tells is from the last
-   *     commit it stored, so it also grows while nothing is written
+   * @param unstored how old the oldest change since this service started can be that is in the
+   *     database alone; empty if the database did not say what it has written. The lag that the SDK
+   *     tells is from the last commit it stored, so it also grows while nothing is written
    */
   record Seen(SourceStatus status, Instant at, Optional<Duration> unstored) implements Look {
     Optional<Duration> backupAge(Instant now) {

@@ -79,10 +79,14 @@ record RunningHost(ConfigurableApplicationContext context, RestClient http)
     return (Map<String, Object>) health().get("details");
   }
 
+  /** Not a number, too, where there is no such figure yet. */
   @SuppressWarnings("unchecked")
   double metric(String name) {
-    List<Map<String, Object>> measured =
-        (List<Map<String, Object>>) get("/actuator/metrics/" + name).get("measurements");
+    Map<String, Object> found = get("/actuator/metrics/" + name);
+    if (found == null || !found.containsKey("measurements")) {
+      return Double.NaN;
+    }
+    List<Map<String, Object>> measured = (List<Map<String, Object>>) found.get("measurements");
     return Double.parseDouble(String.valueOf(measured.get(0).get("value"))); // NaN is a text
   }
 
