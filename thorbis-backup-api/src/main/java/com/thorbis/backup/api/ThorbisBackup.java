@@ -7,6 +7,7 @@ import com.thorbis.backup.spi.Providers;
 import com.thorbis.backup.spi.Settings;
 import com.thorbis.backup.spi.crypto.KeyProvider;
 import com.thorbis.backup.spi.crypto.KeyProviderFactory;
+import com.thorbis.backup.spi.crypto.Signer;
 import com.thorbis.backup.spi.engine.SourceEngine;
 import com.thorbis.backup.spi.engine.SourceEngineFactory;
 import com.thorbis.backup.spi.repository.BackupReader;
@@ -263,6 +264,21 @@ public final class ThorbisBackup implements AutoCloseable {
     return call(() -> repository().rewrapKeys(request, control));
   }
 
+  /** Who may write to the repository, and what others tried who may not. */
+  public WritersReport writers() {
+    return call(() -> repository().writers());
+  }
+
+  /** Changes who may write; the key that this host signs with has to be an administrator's. */
+  public WritersReport changeWriters(WritersRequest request) {
+    return call(() -> repository().changeWriters(request));
+  }
+
+  /** Whether this host may write, and what others tried who may not. Changes nothing. */
+  public List<CheckItem> checkWriters() {
+    return call(() -> repository().checkWriters());
+  }
+
   /** How a backup lies in the repository. */
   public BackupReader.Layout layout(BackupId id) {
     show(id);
@@ -471,6 +487,7 @@ public final class ThorbisBackup implements AutoCloseable {
     private int parallelism = Math.max(1, Runtime.getRuntime().availableProcessors());
     private boolean singleKeyRiskAccepted;
     private boolean readOnly;
+    private @Nullable Signer signer;
     private Clock clock = Clock.systemUTC();
 
     private Builder() {}
@@ -535,6 +552,12 @@ public final class ThorbisBackup implements AutoCloseable {
     /** Accepts that losing one key loses everything. */
     public Builder acceptSingleKeyRisk(boolean accepted) {
       this.singleKeyRiskAccepted = accepted;
+      return this;
+    }
+
+    /** Signs what this host commits: needed where the repository names who may write. */
+    public Builder signer(Signer signer) {
+      this.signer = signer;
       return this;
     }
 
@@ -618,6 +641,9 @@ public final class ThorbisBackup implements AutoCloseable {
                 .clock(clock);
         copies.forEach(copy -> setup.copy(copy.apply(opener)));
         recipients.forEach(recipient -> setup.recipient(recipient.apply(opener)));
+        if (signer != null) {
+          setup.signer(signer);
+        }
         Map<String, SourceEngine> engines = new LinkedHashMap<>();
         sources.forEach((name, source) -> engines.put(name, source.apply(opener)));
         return new ThorbisBackup(

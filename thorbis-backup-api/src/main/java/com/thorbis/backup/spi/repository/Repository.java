@@ -20,6 +20,8 @@ import com.thorbis.backup.api.RotateRequest;
 import com.thorbis.backup.api.SyncReport;
 import com.thorbis.backup.api.VerifyReport;
 import com.thorbis.backup.api.VerifyRequest;
+import com.thorbis.backup.api.WritersReport;
+import com.thorbis.backup.api.WritersRequest;
 import java.io.IOException;
 import java.time.Duration;
 import java.time.Instant;
@@ -214,6 +216,30 @@ public interface Repository extends AutoCloseable {
    */
   default RewrapReport rewrapKeys(RewrapRequest request, RunControl control) throws IOException {
     throw new UnsupportedOperationException("rewrapKeys");
+  }
+
+  /** Who may write, as far as the log was read just now. Changes nothing. */
+  default WritersReport writers() throws IOException {
+    throw new UnsupportedOperationException("writers");
+  }
+
+  /**
+   * Changes who may write. What was committed before stays as it is. From the first writer that is
+   * named on, a commit of anybody else counts for nothing, whoever reads it.
+   *
+   * @throws RepositoryException of kind REFUSED: {@code keys.not-administrator} if the key that
+   *     this host signs with may not change it, {@code keys.last-administrator} if none would be
+   *     left; {@code keys.writer-known} if the name or the key is taken; of kind NOT_FOUND: {@code
+   *     keys.writer-unknown}; of kind CONFIGURATION: {@code keys.no-signing-key}, {@code
+   *     keys.writer-invalid}
+   */
+  default WritersReport changeWriters(WritersRequest request) throws IOException {
+    throw new UnsupportedOperationException("changeWriters");
+  }
+
+  /** Whether this host may write, and what others tried who may not. Changes nothing. */
+  default List<CheckItem> checkWriters() throws IOException {
+    return List.of();
   }
 
   /** Gives every copy what it lacks of what the others hold; what failed is in the report. */

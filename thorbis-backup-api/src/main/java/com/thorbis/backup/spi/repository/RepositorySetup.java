@@ -1,12 +1,14 @@
 package com.thorbis.backup.spi.repository;
 
 import com.thorbis.backup.spi.crypto.KeyProvider;
+import com.thorbis.backup.spi.crypto.Signer;
 import com.thorbis.backup.spi.storage.ObjectStore;
 import java.nio.file.Path;
 import java.time.Clock;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Objects;
+import java.util.Optional;
 import org.jspecify.annotations.Nullable;
 
 /**
@@ -23,6 +25,7 @@ public final class RepositorySetup {
   private final Path stateDirectory;
   private final Clock clock;
   private final boolean readOnly;
+  private final @Nullable Signer signer;
 
   private RepositorySetup(Builder builder) {
     this.copies = List.copyOf(builder.copies);
@@ -34,6 +37,7 @@ public final class RepositorySetup {
     this.stateDirectory = Objects.requireNonNull(builder.stateDirectory, "stateDirectory");
     this.clock = builder.clock;
     this.readOnly = builder.readOnly;
+    this.signer = builder.signer;
   }
 
   /** Starts one. */
@@ -86,6 +90,11 @@ public final class RepositorySetup {
     return readOnly;
   }
 
+  /** Signs what this host commits; empty: nobody does. */
+  public Optional<Signer> signer() {
+    return Optional.ofNullable(signer);
+  }
+
   /** The same setup with other copies. */
   public RepositorySetup with(List<Copy> others) {
     Builder setup =
@@ -99,6 +108,7 @@ public final class RepositorySetup {
             .readOnly(readOnly);
     setup.copies.addAll(others);
     setup.recipients.addAll(recipients);
+    setup.signer = signer;
     return setup.build();
   }
 
@@ -113,6 +123,7 @@ public final class RepositorySetup {
     private @Nullable Path stateDirectory;
     private Clock clock = Clock.systemUTC();
     private boolean readOnly;
+    private @Nullable Signer signer;
 
     private Builder() {}
 
@@ -175,6 +186,12 @@ public final class RepositorySetup {
     /** Records nothing by itself. */
     public Builder readOnly(boolean readOnly) {
       this.readOnly = readOnly;
+      return this;
+    }
+
+    /** Signs what is committed. */
+    public Builder signer(Signer signer) {
+      this.signer = signer;
       return this;
     }
 

@@ -21,6 +21,8 @@ import com.thorbis.backup.api.RotateRequest;
 import com.thorbis.backup.api.SyncReport;
 import com.thorbis.backup.api.VerifyReport;
 import com.thorbis.backup.api.VerifyRequest;
+import com.thorbis.backup.api.WritersReport;
+import com.thorbis.backup.api.WritersRequest;
 import com.thorbis.backup.spi.repository.BackupReader;
 import com.thorbis.backup.spi.repository.BackupStart;
 import com.thorbis.backup.spi.repository.BackupWriter;
@@ -44,6 +46,7 @@ import com.thorbis.backup.storage.internal.catalog.Operation;
 import com.thorbis.backup.storage.internal.catalog.Registrar;
 import com.thorbis.backup.storage.internal.catalog.RepositoryHeader;
 import com.thorbis.backup.storage.internal.catalog.StoredBackup;
+import com.thorbis.backup.storage.internal.catalog.WriterChanges;
 import com.thorbis.backup.storage.internal.copies.CopySet;
 import com.thorbis.backup.storage.internal.prune.CopyRetention;
 import com.thorbis.backup.storage.internal.prune.Histories;
@@ -84,6 +87,7 @@ public final class SealedRepository implements Repository {
   private final Proofs proofs;
   private final RepositoryHeader header;
   private final KeyChanges keyChanges;
+  private final WriterChanges writerChanges;
   private final List<Copy> copies;
   private final WritePolicy policy;
   private final boolean readOnly;
@@ -96,6 +100,7 @@ public final class SealedRepository implements Repository {
     this.registrar = new Registrar(opened, services.random());
     this.header = opened.header();
     this.keyChanges = new KeyChanges(opened, setup, services.random());
+    this.writerChanges = new WriterChanges(opened, setup.signer());
     this.proof = new ObjectProof(services, header.tree());
     this.proofs = new Proofs(setup.stateDirectory(), services.repository(), services.clock());
     this.copies = setup.copies();
@@ -381,6 +386,21 @@ public final class SealedRepository implements Repository {
   @Override
   public KeysReport keys() throws IOException {
     return keyChanges.report();
+  }
+
+  @Override
+  public WritersReport writers() throws IOException {
+    return writerChanges.report();
+  }
+
+  @Override
+  public WritersReport changeWriters(WritersRequest request) throws IOException {
+    return writerChanges.change(request);
+  }
+
+  @Override
+  public List<CheckItem> checkWriters() throws IOException {
+    return writerChanges.check();
   }
 
   @Override

@@ -477,6 +477,7 @@ public final class Bootstrap {
             SlotRef.of(ObjectNames.HEADER, headerBytes),
             keys,
             setup.stateDirectory(),
+            setup.signer(),
             checkpointEvery,
             setup.clock(),
             random);

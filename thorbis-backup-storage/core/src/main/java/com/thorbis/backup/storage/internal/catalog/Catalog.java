@@ -43,6 +43,7 @@ public final class Catalog {
   private Operation.@Nullable Init begin; // as the first commit said it
   private @Nullable ObjectId here; // of the copy that this is seen from; null: of all
   private List<Operation.Copies.Place> copies = List.of();
+  private Operation.@Nullable Writers writers; // as the last commit that names any said it
 
   /**
    * A source.
@@ -203,6 +204,7 @@ public final class Catalog {
     copy.retired.putAll(retired);
     copy.begin = begin;
     copy.copies = copies;
+    copy.writers = writers;
     copy.here = here;
     return copy;
   }
@@ -428,6 +430,9 @@ public final class Catalog {
       all.add(begin.header());
     }
     trees.values().forEach(epochs -> epochs.values().forEach(one -> all.addAll(one.slots())));
+    if (writers != null) {
+      all.add(writers.signed());
+    }
     return all;
   }
 
@@ -461,6 +466,16 @@ public final class Catalog {
   /** The places that hold the repository, the deciding one first; empty if that was never said. */
   public synchronized List<Operation.Copies.Place> copies() {
     return copies;
+  }
+
+  /** Who may write; empty: whoever has the keys. */
+  public synchronized List<Operation.Writers.Writer> writers() {
+    return writers == null ? List.of() : writers.writers();
+  }
+
+  /** Whether any commit ever named writers. */
+  public synchronized boolean namedWriters() {
+    return writers != null;
   }
 
   /** Where the objects lie that a sweep removes by name. */
@@ -534,12 +549,26 @@ public final class Catalog {
         }
       } else if (operation instanceof Operation.Copies places) {
         copies = places.places();
+      } else if (operation instanceof Operation.Writers named) {
+        writers = requireWriters(named, key);
       } else if (operation instanceof Operation.WalMark mark) {
         mark(mark);
       } else if (!applyToKeys(sequence, operation, key)) {
         applyKeeping(sequence, operation, key);
       }
     }
+  }
+
+  private static Operation.Writers requireWriters(Operation.Writers named, ObjectKey key)
+      throws RepositoryException {
+    List<Operation.Writers.Writer> all = named.writers();
+    if (!named.signed().key().equals(ObjectNames.SIGNED)
+        || all.stream().map(Operation.Writers.Writer::name).distinct().count() < all.size()
+        || all.stream().map(Operation.Writers.Writer::key).distinct().count() < all.size()
+        || !all.isEmpty() && all.stream().noneMatch(Operation.Writers.Writer::administrator)) {
+      throw damaged(key, "names writers that cannot be");
+    }
+    return named;
   }
 
   private static NavigableMap<Integer, KeyEpoch> first(List<SlotRef> slots, Optional<Instant> at) {
@@ -761,6 +790,9 @@ public final class Catalog {
     operations.clear();
     if (!copies.isEmpty()) {
       operations.add(new Operation.Copies(copies));
+    }
+    if (writers != null) {
+      operations.add(writers);
     }
     operations.addAll(walMarks);
     steps.add(new Step(2, List.copyOf(operations)));

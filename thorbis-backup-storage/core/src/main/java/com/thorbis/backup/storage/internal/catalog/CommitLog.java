@@ -1,9 +1,12 @@
 package com.thorbis.backup.storage.internal.catalog;
 
 import com.thorbis.backup.api.FailureKind;
+import com.thorbis.backup.api.WritersReport;
 import com.thorbis.backup.crypto.EpochKey;
 import com.thorbis.backup.crypto.ObjectId;
 import com.thorbis.backup.crypto.ObjectType;
+import com.thorbis.backup.crypto.SigningPublicKey;
+import com.thorbis.backup.spi.crypto.Signer;
 import com.thorbis.backup.spi.repository.Copy;
 import com.thorbis.backup.spi.repository.RepositoryException;
 import com.thorbis.backup.spi.storage.ListPage;
@@ -20,6 +23,7 @@ import com.thorbis.backup.storage.internal.format.ObjectNames;
 import com.thorbis.backup.storage.internal.format.Outcomes;
 import com.thorbis.backup.storage.internal.format.SealedObjects;
 import java.io.IOException;
+import java.io.InterruptedIOException;
 import java.nio.file.Path;
 import java.security.SecureRandom;
 import java.time.Clock;
@@ -27,6 +31,7 @@ import java.util.ArrayList;
 import java.util.HexFormat;
 import java.util.List;
 import java.util.Map;
+import java.util.Objects;
 import java.util.Optional;
 import java.util.Set;
 import java.util.concurrent.ConcurrentHashMap;
@@ -52,11 +57,22 @@ public final class CommitLog {
   /** What a commit fails with that is whole and belongs to a log that went another way. */
   public static final String OTHER_HISTORY = "repository.other-history";
 
+  /** What a commit fails with that may not do what it does: it counts for nothing. */
+  public static final String NOT_ALLOWED = "repository.commit-not-allowed";
+
+  static final String ASK_ADMINISTRATOR =
+      "Set repository.signing-key to this host's own, and let an administrator run keys writers"
+          + " add with what keys signing-key prints here.";
+
+  private static final String SHA256 = "sha256";
+
   private final ObjectStore store;
   private final RepositoryHeader header;
   private final SlotRef headerRef;
   private final KeyRing keys;
   private final RememberedHead remembered;
+  private final RememberedHead proven; // checkpoints, where not every one is to be believed
+  private final Optional<Signer> signer;
   private final Clock clock;
   private final SecureRandom random;
   private final String writer;
@@ -65,6 +81,7 @@ public final class CommitLog {
   private final List<Fence> fences = new CopyOnWriteArrayList<>();
   private final List<String> hashes = new ArrayList<>();
   private final List<String> earlier = new ArrayList<>(); // before the checkpoint, backwards
+  private final List<WritersReport.PassedOver> passedOver = new ArrayList<>();
   private volatile Catalog catalog = new Catalog();
   private long base; // the checkpoint that was opened; 0 if commits were read from the first on
   private long checkpointed;
@@ -127,6 +144,7 @@ public final class CommitLog {
       SlotRef headerRef,
       KeyRing keys,
       Path stateDirectory,
+      Optional<Signer> signer,
       int checkpointEvery,
       Clock clock,
       SecureRandom random) {
@@ -136,6 +154,8 @@ public final class CommitLog {
         headerRef,
         keys,
         new RememberedHead(stateDirectory, header.id()),
+        RememberedHead.ofCheckpoint(stateDirectory, header.id()),
+        signer,
         checkpointEvery,
         false,
         clock,
@@ -148,6 +168,8 @@ public final class CommitLog {
       SlotRef headerRef,
       KeyRing keys,
       RememberedHead remembered,
+      RememberedHead proven,
+      Optional<Signer> signer,
       int checkpointEvery,
       boolean beginning,
       Clock clock,
@@ -157,6 +179,8 @@ public final class CommitLog {
     this.headerRef = headerRef;
     this.keys = keys;
     this.remembered = remembered;
+    this.proven = proven;
+    this.signer = signer;
     this.checkpointEvery = checkpointEvery;
     this.beginning = beginning;
     this.clock = clock;
@@ -221,7 +245,7 @@ public final class CommitLog {
     if (!Digests.sha256(sealed).equals(expected)) {
       throw RepositoryException.damaged(key.value(), "is not what the next one follows", null);
     }
-    return open(key, sealed).previous();
+    return open(key, sealed).commit().previous();
   }
 
   /** From now on, remembers what sweeps name. Close it. */
@@ -234,6 +258,11 @@ public final class CommitLog {
     catalog.keySweeps().forEach(pending -> fence.condemned.addAll(pending.slots()));
     fences.add(fence);
     return fence;
+  }
+
+  /** Commits that were read and count for nothing, since nobody who may has made them. */
+  public synchronized List<WritersReport.PassedOver> passedOver() {
+    return List.copyOf(passedOver);
   }
 
   /** Who writes here, as commits name it. */
@@ -258,7 +287,7 @@ public final class CommitLog {
     }
     while (true) {
       while (readNext(seen)) {
-        // Reads on.
+        proveCheckpoint();
       }
       if (!laterExists()) {
         break;
@@ -299,15 +328,23 @@ public final class CommitLog {
       if (!placing) {
         requireDeciding();
       }
+      requireAllowed(operations);
       Commit commit =
           new Commit(
               sequence + 1, head, clock.instant(), writer, drawId(), List.copyOf(operations));
       ObjectKey key = ObjectNames.commit(commit.sequence());
       // A commit that nobody could read would be the end of the repository.
       catalog.copy().apply(commit.sequence(), commit.operations(), key);
+      byte[] document = commit.encode();
       byte[] sealed =
           SealedObjects.seal(
-              ObjectType.COMMIT, key, commit.encode(), keys.current(header.tree()), random);
+              ObjectType.COMMIT,
+              key,
+              signer.isPresent()
+                  ? Signature.add(document, header.id(), key, signer.get())
+                  : document,
+              keys.current(header.tree()),
+              random);
       if (sealed.length > MOST_COMMIT_BYTES) {
         throw new IllegalStateException("A commit of " + sealed.length + " bytes: " + key);
       }
@@ -338,11 +375,43 @@ public final class CommitLog {
     }
   }
 
+  /** Refuses what would count for nothing, as far as the log was read. */
+  private void requireAllowed(List<Operation> operations) throws RepositoryException {
+    Optional<String> objection = Authority.objection(signer, operations, catalog);
+    if (objection.isEmpty()) {
+      return;
+    }
+    if (Authority.objection(signer, List.of(), catalog).isEmpty()) {
+      throw new RepositoryException(
+          "keys.not-administrator",
+          FailureKind.REFUSED,
+          "Who writes, who opens, and where the repository lies is for an administrator to change",
+          Map.of("repository", header.id().toString()),
+          "Run it with repository.signing-key set to an administrator's.",
+          null);
+    }
+    throw new RepositoryException(
+        "repository.writer-not-allowed",
+        FailureKind.REFUSED,
+        "The repository names who may write, and this host "
+            + signer
+                .map(
+                    one ->
+                        "signs with "
+                            + SigningPublicKey.of(one.publicKey())
+                            + ", which is no key of theirs")
+                .orElse("signs nothing"),
+        Map.of("repository", header.id().toString()),
+        ASK_ADMINISTRATOR,
+        null);
+  }
+
   /**
-   * Refuses to write through another copy than the log names, as far as it was read: elsewhere,
-   * another writer could win too.
+   * Refuses to write what would count for nothing, and to write through another copy than the log
+   * names, as far as it was read: elsewhere, another writer could win too.
    */
   public synchronized void requireDeciding() throws IOException {
+    requireAllowed(List.of());
     List<Operation.Copies.Place> places = catalog.copies();
     if (places.isEmpty()) {
       if (store instanceof CopySet set) {
@@ -414,7 +483,17 @@ public final class CommitLog {
     }
     CommitLog beginning =
         new CommitLog(
-            store, header, headerRef, keys, remembered, checkpointEvery, true, clock, random);
+            store,
+            header,
+            headerRef,
+            keys,
+            remembered,
+            proven,
+            signer,
+            checkpointEvery,
+            true,
+            clock,
+            random);
     synchronized (beginning) {
       beginning.openCheckpoint(last, Optional.empty());
       while (beginning.sequence < last && beginning.readNext(Optional.empty())) {
@@ -463,10 +542,21 @@ public final class CommitLog {
     /**
      * Takes the next commit as stored.
      *
+     * @return why it counts for nothing, while the log goes on behind it; empty if it counts
      * @throws RepositoryException if it is not one, or does not follow the one before
      */
-    public void take(long number, ObjectKey key, byte[] sealed) throws IOException {
-      Commit commit = open(key, sealed);
+    public Optional<String> take(long number, ObjectKey key, byte[] sealed) throws IOException {
+      Signed signed = open(key, sealed);
+      Commit commit = signed.commit();
+      if (folded == number - 1) {
+        Optional<String> objection =
+            Authority.objection(commit.operations(), signed.signature(), fold);
+        if (objection.isPresent()) {
+          folded = number;
+          previous = Optional.of(Digests.sha256(sealed));
+          return objection;
+        }
+      }
       if (commit.sequence() != number
           || previous.isPresent() && !commit.previous().equals(previous.get())) {
         throw RepositoryException.damaged(
@@ -477,6 +567,7 @@ public final class CommitLog {
         folded = number;
       }
       previous = Optional.of(Digests.sha256(sealed));
+      return Optional.empty();
     }
 
     /** The next commit is lost: what comes after it can only be judged by itself. */
@@ -515,15 +606,30 @@ public final class CommitLog {
   private void openCheckpoint(long most, Optional<RememberedHead.Head> seen) throws IOException {
     List<Long> found = checkpoints(store);
     checkpointed = found.isEmpty() ? 0 : found.get(0);
+    Optional<RememberedHead.Head> known = proven.read();
+    boolean believed = found.isEmpty() || known.isEmpty() && positivelyUnsigned();
     for (long number : found) {
-      if (number > most || number == 0) {
+      if (number > most
+          || number == 0
+          || !believed && !(known.isPresent() && known.get().sequence() == number)) {
         continue;
       }
       Checkpoint read;
       Catalog folded = new Catalog();
       try {
         ObjectKey key = ObjectNames.checkpoint(number);
-        read = SoundReads.read(store, key, from -> readCheckpoint(number, from));
+        read =
+            SoundReads.read(
+                store,
+                key,
+                from -> {
+                  byte[] sealed = SealedObjects.fetch(from, key, MOST_CHECKPOINT_BYTES);
+                  if (!believed && !Digests.sha256(sealed).equals(known.get().sha256())) {
+                    throw RepositoryException.damaged(
+                        key.value(), "is another than this machine has found right", null);
+                  }
+                  return openCheckpoint(number, sealed);
+                });
         for (Catalog.Step step : read.steps()) {
           folded.apply(step.sequence(), step.operations(), key);
         }
@@ -538,6 +644,58 @@ public final class CommitLog {
       }
       begin(read, folded, seen);
       return;
+    }
+  }
+
+  /**
+   * Whether commits name no writers for certain. Where they do, whoever has the keys could write a
+   * checkpoint that says something else than they do, and nothing in it shows that: it counts only
+   * where this machine has compared it with them.
+   */
+  private boolean positivelyUnsigned() {
+    boolean asked = false;
+    for (Copy copy : CopySet.places(store)) {
+      try {
+        if (copy.store().head(ObjectNames.SIGNED).isPresent()) {
+          return false;
+        }
+        asked = true;
+      } catch (IOException e) {
+        LOG.debug("{} cannot be asked whether commits name writers", copy.name(), e);
+      }
+    }
+    return asked;
+  }
+
+  /** Compares the newest checkpoint with what the commits up to it add up to. */
+  private void proveCheckpoint() throws IOException {
+    if (sequence != checkpointed || !catalog.namedWriters()) {
+      return;
+    }
+    ObjectKey key = ObjectNames.checkpoint(sequence);
+    try {
+      byte[] sealed =
+          SealedObjects.again(
+              key,
+              () -> {
+                byte[] read = SealedObjects.fetch(store, key, MOST_CHECKPOINT_BYTES);
+                Checkpoint checkpoint = openCheckpoint(sequence, read);
+                Catalog told = new Catalog();
+                for (Catalog.Step step : checkpoint.steps()) {
+                  told.apply(step.sequence(), step.operations(), key);
+                }
+                if (!checkpoint.head().equals(head)
+                    || !told.compacted().equals(catalog.compacted())) {
+                  throw RepositoryException.damaged(
+                      key.value(), "says something else than the commits", null);
+                }
+                return read;
+              });
+      proven.write(new RememberedHead.Head(sequence, Digests.sha256(sealed)));
+    } catch (InterruptedIOException e) {
+      throw e;
+    } catch (IOException e) {
+      LOG.warn("A checkpoint is not used: {}", e.getMessage());
     }
   }
 
@@ -679,6 +837,9 @@ public final class CommitLog {
               keys.current(header.tree()),
               random);
       store.put(key, ObjectSource.of(sealed));
+      if (catalog.namedWriters()) {
+        proven.write(new RememberedHead.Head(sequence, Digests.sha256(sealed)));
+      }
     } catch (IOException e) {
       LOG.warn("Checkpoint {} of repository {} was not written", sequence, header.id(), e);
     }
@@ -712,14 +873,43 @@ public final class CommitLog {
     } catch (StorageException.NotFound e) {
       return false;
     } catch (RepositoryException e) {
-      if (e.code().equals(OTHER_HISTORY) && endsAtPrimary(key)) {
+      boolean notAllowed = e.code().equals(NOT_ALLOWED);
+      if ((notAllowed || e.code().equals(OTHER_HISTORY)) && endsAtPrimary(key)) {
         LOG.warn("A copy was written to by itself; it is left alone: {}", e.getMessage());
         return false;
+      }
+      if (notAllowed) {
+        passOver(key, e);
+        return true;
       }
       throw e;
     }
     apply(read.commit(), key, read.sha256());
     return true;
+  }
+
+  /**
+   * Goes on behind a commit that nobody made who may. Were that the end, anybody who can create an
+   * object could end the repository; so its number is used up, and the next one follows it.
+   */
+  private void passOver(ObjectKey key, RepositoryException objection) {
+    LOG.warn("A commit counts for nothing, an attack or a mistake: {}", objection.getMessage());
+    sequence++;
+    head = Objects.requireNonNull(objection.details().get(SHA256));
+    hashes.add(head);
+    passedOver.add(
+        new WritersReport.PassedOver(
+            sequence, String.valueOf(objection.getMessage()).substring(key.value().length() + 2)));
+  }
+
+  private static RepositoryException notAllowed(ObjectKey key, String objection, String sha256) {
+    return new RepositoryException(
+        NOT_ALLOWED,
+        FailureKind.DAMAGED,
+        key + ": " + objection,
+        Map.of("object", key.value(), SHA256, sha256),
+        "Find out who can write to the store and has the repository's keys.",
+        null);
   }
 
   /** Whether the copy that decides is whole and positively has no such commit. */
@@ -740,7 +930,13 @@ public final class CommitLog {
         && !seen.get().sha256().equals(sha256)) {
       throw rolledBack("commit " + (sequence + 1) + " is another than this machine has seen");
     }
-    Commit commit = open(key, sealed);
+    Signed signed = open(key, sealed);
+    Commit commit = signed.commit();
+    Optional<String> objection =
+        Authority.objection(commit.operations(), signed.signature(), catalog);
+    if (objection.isPresent()) {
+      throw notAllowed(key, objection.get(), sha256);
+    }
     if (commit.sequence() != sequence + 1 || !commit.previous().equals(head)) {
       throw new RepositoryException(
           OTHER_HISTORY,
@@ -871,7 +1067,7 @@ public final class CommitLog {
               key,
               () -> {
                 byte[] there = SealedObjects.fetch(deciding, key, MOST_COMMIT_BYTES);
-                return open(key, there).run().equals(run);
+                return open(key, there).commit().run().equals(run);
               });
       if (ours) {
         CopySet.ensure(store, key); // it is committed where the policy says
@@ -882,7 +1078,14 @@ public final class CommitLog {
     }
   }
 
-  private Commit open(ObjectKey key, byte[] sealed) throws IOException {
+  /**
+   * A commit as it lies there.
+   *
+   * @param signature who vouches for it; empty: nobody
+   */
+  private record Signed(Commit commit, Optional<Signature> signature) {}
+
+  private Signed open(ObjectKey key, byte[] sealed) throws IOException {
     byte[] plain =
         SealedObjects.open(
             sealed,
@@ -892,7 +1095,9 @@ public final class CommitLog {
             header.tree(),
             (tree, epoch) ->
                 keys.key(tree, epoch, found -> opens(ObjectType.COMMIT, key, sealed, found)));
-    return Commit.read(plain, key.value(), CopySet.holders(store));
+    return new Signed(
+        Commit.read(plain, key.value(), CopySet.holders(store)),
+        Signature.of(plain, header.id(), key));
   }
 
   private RepositoryException rolledBack(String problem) {

@@ -6,12 +6,14 @@ import com.thorbis.backup.api.Lsn;
 import com.thorbis.backup.api.Timeline;
 import com.thorbis.backup.api.WalRange;
 import com.thorbis.backup.crypto.ObjectId;
+import com.thorbis.backup.crypto.SigningPublicKey;
 import com.thorbis.backup.spi.repository.RepositoryException;
 import com.thorbis.backup.spi.repository.SourceInfo;
 import com.thorbis.backup.spi.storage.ObjectKey;
 import com.thorbis.backup.storage.internal.format.Json;
 import java.time.Instant;
 import java.util.ArrayList;
+import java.util.HexFormat;
 import java.util.List;
 import java.util.Map;
 import java.util.Optional;
@@ -637,6 +639,55 @@ public sealed interface Operation {
     }
   }
 
+  /**
+   * Who may write from now on; nobody: whoever has the keys. Only what these sign counts.
+   *
+   * @param signed the object that says that writers are named here
+   */
+  record Writers(SlotRef signed, List<Writer> writers) implements Operation {
+    /** Copies the list. */
+    public Writers {
+      writers = List.copyOf(writers);
+    }
+
+    @Override
+    public Map<String, Object> document() {
+      Map<String, Object> document = named("writers");
+      document.put("signed", signed.document());
+      document.put("writers", writers.stream().map(Writer::document).toList());
+      return document;
+    }
+
+    /**
+     * One that may write.
+     *
+     * @param name what people call it
+     * @param key tells what it signed
+     * @param administrator whether it may also change who writes, who opens, and where it all lies
+     */
+    public record Writer(String name, SigningPublicKey key, boolean administrator) {
+      private Map<String, Object> document() {
+        Map<String, Object> document = Json.object();
+        document.put("name", name);
+        document.put("key", HexFormat.of().formatHex(key.encoded()));
+        document.put("administrator", administrator ? 1 : 0);
+        return document;
+      }
+    }
+
+    private static Writers read(Json.Node node) throws RepositoryException {
+      List<Writer> writers = new ArrayList<>();
+      for (Json.Node writer : node.nodes("writers")) {
+        writers.add(
+            new Writer(
+                writer.text("name"),
+                writer.parse("key", text -> SigningPublicKey.of(HexFormat.of().parseHex(text))),
+                writer.number("administrator", 0, 1) == 1));
+      }
+      return new Writers(SlotRef.read(node.node("signed")), writers);
+    }
+  }
+
   /** Takes a document apart. An operation that this version does not know is never passed over. */
   static Operation read(Json.Node node, List<String> copies) throws RepositoryException {
     String name = node.text("op");
@@ -702,6 +753,7 @@ public sealed interface Operation {
               Wraps.readAll(node),
               node.parseAll("retired", ObjectKey::new),
               node.instant("sweepAfter"));
+      case "writers" -> Writers.read(node);
       case "sweep-keys" ->
           new SweepKeys(node.text("sweep"), node.parseAll("slots", ObjectKey::new));
       case "swept" ->

@@ -38,8 +38,17 @@ final class RememberedHead {
   record Head(long sequence, String sha256) {}
 
   RememberedHead(Path stateDirectory, ObjectId repository) {
+    this(stateDirectory, repository + ".json");
+  }
+
+  private RememberedHead(Path stateDirectory, String name) {
     this.folder = stateDirectory.resolve("heads");
-    this.file = folder.resolve(repository + ".json");
+    this.file = folder.resolve(name);
+  }
+
+  /** The last checkpoint that this machine has itself found right, in the same form. */
+  static RememberedHead ofCheckpoint(Path stateDirectory, ObjectId repository) {
+    return new RememberedHead(stateDirectory, repository + ".checkpoint.json");
   }
 
   Optional<Head> read() throws IOException {

@@ -17,6 +17,9 @@ public final class ObjectNames {
   /** What a copy says of itself; every copy has its own. */
   public static final ObjectKey COPY = new ObjectKey("copy");
 
+  /** Says that commits name who may write. */
+  public static final ObjectKey SIGNED = new ObjectKey("signed");
+
   /** What the keys of commits begin with. */
   public static final String COMMITS = "commits/";
 

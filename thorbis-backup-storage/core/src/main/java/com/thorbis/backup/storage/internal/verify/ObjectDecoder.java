@@ -57,6 +57,7 @@ public final class ObjectDecoder {
           case "thorbis-repository" -> "repository";
           case "thorbis-key-slot" -> "key-slot";
           case "thorbis-lease" -> "lease";
+          case "thorbis-signed-log" -> "signed-log";
           default -> throw unknown("its format is not known", null);
         };
     return new ObjectDescription(kind, fields);

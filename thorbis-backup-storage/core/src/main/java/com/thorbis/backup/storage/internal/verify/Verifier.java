@@ -348,7 +348,8 @@ public final class Verifier {
       long number = sequence;
       ObjectKey key = ObjectNames.commit(number);
       try {
-        SealedObjects.again(
+        Optional<String> objection =
+            SealedObjects.again(
             key,
             () -> {
               byte[] bytes = SealedObjects.fetch(services.store(), key, SealedObjects.MOST_BYTES);
@@ -356,9 +357,11 @@ public final class Verifier {
               if (known.isPresent() && !Digests.sha256(bytes).equals(known.get())) {
                 throw RepositoryException.damaged(key.value(), "is not what was read before", null);
               }
-              audit.take(number, key, bytes);
-              return number;
+              return audit.take(number, key, bytes);
             });
+        if (objection.isPresent()) {
+          unreferenced(key, Findings.FOREIGN, Optional.empty());
+        }
       } catch (StorageException.NotFound e) {
         needed(key, Findings.MISSING);
         audit.lose();
@@ -597,6 +600,7 @@ public final class Verifier {
       known.add(ObjectNames.commit(sequence));
     }
     known.add(ObjectNames.COPY);
+    known.add(ObjectNames.SIGNED); // it lies there before the commit that names it
     Map<ObjectId, Catalog.Source> trees = new HashMap<>();
     catalog.sources().forEach(source -> trees.put(source.tree(), source));
     List<ObjectKey> rest = new ArrayList<>();
