@@ -150,6 +150,7 @@ final class CheckCommand extends Job {
       add("repository.copy", backup::checkCopies, found);
       add("repository.store", backup::probeCopies, found);
       add("repository.key", backup::checkKeys, found);
+      add("repository.writers", backup::checkWriters, found);
     }
     for (String name : chosen(backup)) {
       if (open) {

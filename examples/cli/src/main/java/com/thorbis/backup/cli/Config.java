@@ -40,6 +40,7 @@ import org.jspecify.annotations.Nullable;
  * @param compression how new pieces are compressed
  * @param recipients who can open it
  * @param acceptSingleKeyRisk whether one way to open it is enough
+ * @param signingKey the file of the key that this host signs with
  * @param sources what is protected, by name
  * @param grace how long what was given up stays whole
  * @param notes what is accepted and needs to be known
@@ -52,6 +53,7 @@ record Config(
     Compression compression,
     List<Recipient> recipients,
     boolean acceptSingleKeyRisk,
+    Optional<Path> signingKey,
     Map<String, SourceConfig> sources,
     Duration grace,
     List<Note> notes) {
@@ -197,6 +199,7 @@ record Config(
           "names nobody who could open the repository",
           "Name at least two, such as a keystore: and a recovery: recipient.");
     }
+    Optional<Path> signingKey = repository.find("signing-key").map(folder::resolve);
     repository.finish();
 
     Optional<Section> prune = root.section("prune");
@@ -216,6 +219,7 @@ record Config(
         compression,
         List.copyOf(recipients),
         accepted,
+        signingKey,
         sources,
         grace,
         List.copyOf(notes));

@@ -9,7 +9,12 @@ import com.thorbis.backup.api.RotateReport;
 import com.thorbis.backup.api.RotateRequest;
 import com.thorbis.backup.api.ThorbisBackup;
 import com.thorbis.backup.crypto.PassphraseKeyProvider;
+import com.thorbis.backup.crypto.SigningKey;
+import java.io.IOException;
 import java.io.PrintStream;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.security.SecureRandom;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Map;
@@ -27,7 +32,9 @@ import picocli.CommandLine.Parameters;
       KeysCommand.ListKeys.class,
       KeysCommand.Check.class,
       KeysCommand.Rotate.class,
-      KeysCommand.Rewrap.class
+      KeysCommand.Rewrap.class,
+      KeysCommand.MakeSigningKey.class,
+      WritersCommand.class
     })
 final class KeysCommand extends Group {
   private static String name(Optional<String> source) {
@@ -284,6 +291,35 @@ final class KeysCommand extends Group {
               + report.retired()
               + " that count no more"
               + (report.swept() == 0 ? "" : ", " + report.swept() + " removed for good"));
+    }
+  }
+
+  @Command(
+      name = "signing-key",
+      description = {
+        "Make the key that this host signs with, in a file that this account alone can read, and print",
+        "its public half; a file with a key in it stays as it is. Set repository.signing-key to it."
+      })
+  static final class MakeSigningKey extends Job {
+    @Parameters(paramLabel = "FILE", description = "Where the key is, or is to be.")
+    @SuppressWarnings("NullAway.Init") // picocli sets it
+    Path file;
+
+    @Override
+    public Integer call() throws IOException {
+      Path at = thorbis().host().folder().resolve(file);
+      if (!Files.exists(at)) {
+        try (SigningKey fresh = SigningKey.generate(new SecureRandom())) {
+          fresh.writeTo(at);
+        }
+      }
+      try (SigningKey key = SigningKey.read(at)) {
+        String text = key.verifier().text();
+        thorbis()
+            .print(
+                Json.object("file", at.toString(), "publicKey", text), out -> out.println(text));
+      }
+      return Exit.DONE;
     }
   }
 }

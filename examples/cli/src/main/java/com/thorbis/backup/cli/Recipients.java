@@ -1,8 +1,12 @@
 package com.thorbis.backup.cli;
 
+import com.thorbis.backup.api.BackupException;
 import com.thorbis.backup.api.ThorbisBackup;
 import com.thorbis.backup.crypto.RecoveryKeyProvider;
+import com.thorbis.backup.crypto.SigningKey;
+import java.io.IOException;
 import java.net.URI;
+import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.Map;
 
@@ -16,6 +20,7 @@ final class Recipients {
     if (config.makesRecoveryKey() && new RecoveryMemory(config).recall().isEmpty()) {
       throw new RecoveryMemory(config).unknown("Run init, or write");
     }
+    config.signingKey().ifPresent(file -> builder.signer(signingKey(file)));
     return builder;
   }
 
@@ -30,7 +35,20 @@ final class Recipients {
                   builder.recipient(
                       URI.create(RecoveryKeyProvider.SCHEME + ":" + key.text()), Map.of()));
     }
+    // Whoever only reads may be another account, from which the key is kept.
+    config
+        .signingKey()
+        .filter(Files::isReadable)
+        .ifPresent(file -> builder.signer(signingKey(file)));
     return builder;
+  }
+
+  private static SigningKey signingKey(Path file) {
+    try {
+      return SigningKey.read(file);
+    } catch (IOException e) {
+      throw BackupException.from(e);
+    }
   }
 
   /** Every recipient but the recovery key that {@code init} makes. */

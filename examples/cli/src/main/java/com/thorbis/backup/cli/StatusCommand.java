@@ -6,6 +6,7 @@ import com.thorbis.backup.api.ThorbisBackup;
 import com.thorbis.backup.spi.Settings;
 import java.io.PrintStream;
 import java.time.Duration;
+import java.util.ArrayList;
 import java.util.List;
 import java.util.Optional;
 import org.jspecify.annotations.Nullable;
@@ -28,7 +29,10 @@ final class StatusCommand extends Job {
     List<String> names = source == null ? opened.sources() : List.of(source);
     List<SourceStatus> all = names.stream().map(opened::status).toList();
     List<CheckItem> copies = opened.checkCopies();
-    List<CheckItem> keys = opened.checkKeyAge();
+    List<CheckItem> keys = new ArrayList<>(opened.checkKeyAge());
+    opened.checkWriters().stream()
+        .filter(item -> item.outcome() == CheckItem.Outcome.FAIL)
+        .forEach(keys::add);
     thorbis()
         .print(
             Json.object(

@@ -278,6 +278,15 @@ record Scenario(String label, Setting setting, Action prepare, boolean opened, A
               "open-rewrapped", Setting.CHECKPOINTS, Scenario::rewrapped, false, TestClient::open),
           of("sweep-keys", Setting.PLAIN, Scenario::withRetired, client -> client.prune(NONE)),
           of("sweep-keys-copies", Setting.ALL, Scenario::withRetired, client -> client.prune(NONE)),
+          of("name-writer", TestClient::nameWriter),
+          of("name-writer-copies", Setting.ALL, Scenario::withBackup, TestClient::nameWriter),
+          of(
+              "backup-signed",
+              Setting.CHECKPOINTS,
+              Scenario::signed,
+              client -> client.backUp(FILES, BackupStatus.COMPLETE)),
+          new Scenario(
+              "open-signed", Setting.CHECKPOINTS, Scenario::signed, false, TestClient::open),
           new Scenario("promote", Setting.BEHIND, Scenario::synced, false, TestClient::promote));
 
   private static Scenario of(String label, Action action) {
@@ -350,6 +359,13 @@ record Scenario(String label, Setting setting, Action prepare, boolean opened, A
     withBackup(client);
     client.rotate();
     client.backUp(CHANGED, BackupStatus.COMPLETE);
+  }
+
+  /** Its writer is named. */
+  private static void signed(TestClient client) throws IOException {
+    withBackup(client);
+    client.nameWriter();
+    client.hold();
   }
 
   private static void rewrap(TestClient client) throws IOException {

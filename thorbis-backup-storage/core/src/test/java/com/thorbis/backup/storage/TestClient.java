@@ -24,6 +24,7 @@ import com.thorbis.backup.api.VerifyRequest;
 import com.thorbis.backup.api.WalGap;
 import com.thorbis.backup.api.WalRange;
 import com.thorbis.backup.api.WalSegment;
+import com.thorbis.backup.api.WritersRequest;
 import com.thorbis.backup.spi.crypto.KeyProvider;
 import com.thorbis.backup.spi.repository.Arrival;
 import com.thorbis.backup.spi.repository.BackupReader;
@@ -114,6 +115,9 @@ final class TestClient implements AutoCloseable {
       }
     }
     recipients.forEach(setup::recipient);
+    if (ledger.signing) {
+      setup.signer(TestWorld.SIGNER);
+    }
     return setup.build();
   }
 
@@ -467,6 +471,17 @@ final class TestClient implements AutoCloseable {
   /** Gives every tree another key. */
   void rotate() throws IOException {
     repository().rotateKeys(RotateRequest.all());
+  }
+
+  /** Names the writer that all processes are. */
+  void nameWriter() throws IOException {
+    if (!ledger.signing) {
+      ledger.signing = true;
+      close();
+    }
+    repository()
+        .changeWriters(
+            new WritersRequest.Add("everybody", TestWorld.SIGNER.verifier().text(), true));
   }
 
   /** Wraps every key to these and to nobody else. */

@@ -58,6 +58,9 @@ final class TestLedger {
   /** Those of whom each alone must open everything. */
   final List<KeyProvider> opening = new ArrayList<>();
 
+  /** Whether processes sign what they commit, as they must once writers may be named. */
+  boolean signing;
+
   /** Copies that were damaged and not healed for certain. */
   final Set<Integer> damaged = new HashSet<>();
 
@@ -91,6 +94,7 @@ final class TestLedger {
     damaged.addAll(other.damaged);
     opening.addAll(other.opening);
     other.narrowed.forEach((name, ids) -> letGoBy(name).addAll(ids));
+    signing |= other.signing;
     first = other.first;
   }
 

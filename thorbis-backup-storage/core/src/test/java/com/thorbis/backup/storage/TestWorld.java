@@ -12,6 +12,7 @@ import com.thorbis.backup.api.Timeline;
 import com.thorbis.backup.api.VerifyRequest;
 import com.thorbis.backup.crypto.RecoveryKey;
 import com.thorbis.backup.crypto.RecoveryKeyProvider;
+import com.thorbis.backup.crypto.SigningKey;
 import com.thorbis.backup.spi.crypto.KeyProvider;
 import com.thorbis.backup.spi.repository.Repository;
 import com.thorbis.backup.spi.repository.RepositoryException;
@@ -51,6 +52,8 @@ final class TestWorld implements AutoCloseable {
       RecoveryKeyProvider.ofRecoveryKey(RecoveryKey.generate(new SecureRandom()));
   static final KeyProvider THIRD =
       RecoveryKeyProvider.ofRecoveryKey(RecoveryKey.generate(new SecureRandom()));
+
+  static final SigningKey SIGNER = SigningKey.generate(new SecureRandom());
 
   private static final Duration QUIET = Duration.ofDays(2);
 

@@ -37,6 +37,7 @@ import java.security.SecureRandom;
 import java.time.Instant;
 import java.util.List;
 import java.util.Optional;
+import java.util.Set;
 import org.assertj.core.api.ThrowableAssert.ThrowingCallable;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
@@ -139,6 +140,23 @@ class WritersTest {
                 assertThat(damage.kind()).isEqualTo("foreign-commit");
                 assertThat(damage.referenced()).isFalse();
               });
+    }
+  }
+
+  @Test
+  void aRotationAnswersAForeignCommit() throws IOException {
+    BackupId before = named();
+    try (Site site = open(ADMINISTRATOR)) {
+      long next = site.services.log().sequence() + 1;
+      plant(next, new ForeignObjects(site.services).next(List.of(hold(before)), Optional.empty()));
+      site.repository.refresh();
+      assertThat(site.repository.writers().passedOver()).hasSize(1);
+      site.repository.rotateKeys(new RotateRequest(Set.of("orders"), Optional.empty()));
+      assertThat(site.repository.writers().passedOver()).as("its key is as it was").hasSize(1);
+      site.repository.rotateKeys(RotateRequest.all());
+      assertThat(site.repository.writers().passedOver()).isEmpty();
+      assertThat(site.verify().damaged()).isEmpty();
+      site.requireAllWhole();
     }
   }
 
@@ -553,6 +571,33 @@ class WritersTest {
       assertThat(site.repository.writers().passedOver()).isEmpty();
       BackupId made = site.backUp(3);
       assertThat(site.listed()).contains(made);
+    }
+  }
+
+  @Test
+  void aForeignCommitStopsNoRestoreAlsoWhereTheFirstCopyIsGone() throws IOException {
+    BackupId before = named();
+    long next;
+    BackupId after;
+    try (Site site = open(WRITER)) {
+      next = site.services.log().sequence() + 1;
+      plant(next, new ForeignObjects(site.services).next(List.of(hold(before)), Optional.empty()));
+      after = site.backUp(3);
+    }
+    MemoryObjectStore second = store.copy();
+    RepositorySetup.Builder setup =
+        RepositorySetup.builder()
+            .copy(Copy.builder(new Site.Mortal(store, call -> true)).name("first").build())
+            .copy(Copy.builder(second).name("second").build())
+            .recipient(TestRepository.RECIPIENT)
+            .parallelism(1)
+            .stateDirectory(folder.resolve("rescue"))
+            .readOnly(true)
+            .clock(clock);
+    try (Site site = Site.open(setup.build(), 1000, 1000)) {
+      assertThat(site.repository.writers().passedOver()).hasSize(1);
+      TestRepository.assertReads(site.repository, before, TestRepository.fewFiles(1));
+      TestRepository.assertReads(site.repository, after, TestRepository.fewFiles(3));
     }
   }
 

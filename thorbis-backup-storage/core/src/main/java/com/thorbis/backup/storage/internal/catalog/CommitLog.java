@@ -60,6 +60,9 @@ public final class CommitLog {
   /** What a commit fails with that may not do what it does: it counts for nothing. */
   public static final String NOT_ALLOWED = "repository.commit-not-allowed";
 
+  /** What is found of a commit that counts for nothing, until a rotation answers it. */
+  public static final String FOREIGN = "foreign-commit";
+
   static final String ASK_ADMINISTRATOR =
       "Set repository.signing-key to this host's own, and let an administrator run keys writers"
           + " add with what keys signing-key prints here.";
@@ -260,7 +263,10 @@ public final class CommitLog {
     return fence;
   }
 
-  /** Commits that were read and count for nothing, since nobody who may has made them. */
+  /**
+   * Commits that were read and count for nothing, since nobody who may has made them, as far as no
+   * rotation has answered them.
+   */
   public synchronized List<WritersReport.PassedOver> passedOver() {
     return List.copyOf(passedOver);
   }
@@ -532,6 +538,7 @@ public final class CommitLog {
   public final class Audit {
     private final ObjectStore from;
     private final Catalog fold = new Catalog();
+    private final List<Long> foreign = new ArrayList<>();
     private long folded;
     private Optional<String> previous = Optional.of("");
 
@@ -542,10 +549,9 @@ public final class CommitLog {
     /**
      * Takes the next commit as stored.
      *
-     * @return why it counts for nothing, while the log goes on behind it; empty if it counts
      * @throws RepositoryException if it is not one, or does not follow the one before
      */
-    public Optional<String> take(long number, ObjectKey key, byte[] sealed) throws IOException {
+    public void take(long number, ObjectKey key, byte[] sealed) throws IOException {
       Signed signed = open(key, sealed);
       Commit commit = signed.commit();
       if (folded == number - 1) {
@@ -554,7 +560,8 @@ public final class CommitLog {
         if (objection.isPresent()) {
           folded = number;
           previous = Optional.of(Digests.sha256(sealed));
-          return objection;
+          foreign.add(number);
+          return;
         }
       }
       if (commit.sequence() != number
@@ -567,7 +574,14 @@ public final class CommitLog {
         folded = number;
       }
       previous = Optional.of(Digests.sha256(sealed));
-      return Optional.empty();
+      if (answers(commit.operations())) {
+        foreign.clear();
+      }
+    }
+
+    /** The commits that count for nothing, and that no rotation has answered. */
+    public List<Long> foreign() {
+      return List.copyOf(foreign);
     }
 
     /** The next commit is lost: what comes after it can only be judged by itself. */
@@ -874,13 +888,13 @@ public final class CommitLog {
       return false;
     } catch (RepositoryException e) {
       boolean notAllowed = e.code().equals(NOT_ALLOWED);
-      if ((notAllowed || e.code().equals(OTHER_HISTORY)) && endsAtPrimary(key)) {
-        LOG.warn("A copy was written to by itself; it is left alone: {}", e.getMessage());
-        return false;
-      }
-      if (notAllowed) {
+      if (notAllowed && !endsAtPrimaryForCertain(key)) {
         passOver(key, e);
         return true;
+      }
+      if (notAllowed || e.code().equals(OTHER_HISTORY) && endsAtPrimary(key)) {
+        LOG.warn("A copy was written to by itself; it is left alone: {}", e.getMessage());
+        return false;
       }
       throw e;
     }
@@ -917,6 +931,15 @@ public final class CommitLog {
     return store instanceof CopySet set
         && !set.isPrimaryIncomplete()
         && set.primary().head(key).isEmpty();
+  }
+
+  /** Without the copy that decides, the log is what the others know. */
+  private boolean endsAtPrimaryForCertain(ObjectKey key) throws IOException {
+    try {
+      return endsAtPrimary(key);
+    } catch (StorageException e) {
+      return false;
+    }
   }
 
   private record Read(Commit commit, String sha256) {}
@@ -1021,6 +1044,9 @@ public final class CommitLog {
         fences.forEach(fence -> fence.condemned.addAll(sweep.slots()));
       }
     }
+    if (answers(commit.operations())) {
+      passedOver.clear();
+    }
     sequence = commit.sequence();
     head = sha256;
     hashes.add(sha256);
@@ -1029,6 +1055,14 @@ public final class CommitLog {
         keys.openEarly(rotate.epochs().stream().map(Operation.Wraps::tree).toList());
       }
     }
+  }
+
+  /** Whether from here on, whoever wrote what counts for nothing has no key to do it again. */
+  private boolean answers(List<Operation> operations) {
+    return operations.stream()
+        .filter(Operation.Rotate.class::isInstance)
+        .flatMap(rotate -> ((Operation.Rotate) rotate).epochs().stream())
+        .anyMatch(wraps -> wraps.tree().equals(header.tree()));
   }
 
   /** Takes in what the keys and the header depend on. */

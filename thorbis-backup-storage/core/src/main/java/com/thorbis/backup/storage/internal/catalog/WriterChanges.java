@@ -77,12 +77,12 @@ public final class WriterChanges {
     for (WritersReport.PassedOver one : report.passedOver()) {
       items.add(
           new CheckItem(
-              "repository.foreign-commit",
+              "repository." + CommitLog.FOREIGN,
               Outcome.FAIL,
               ObjectNames.commit(one.sequence()) + " counts for nothing: " + one.reason(),
-              "Find out who can write to the store and has the repository's keys: change the"
-                  + " store's credentials, then keys rotate. The object harms nobody; leave it"
-                  + " where it is."));
+              "Find out who can write to the store and has the repository's keys. Change the store's"
+                  + " credentials, take them from the recipients with keys rewrap, then run keys"
+                  + " rotate, which answers it. The object harms nobody: leave it where it is."));
     }
     return items;
   }

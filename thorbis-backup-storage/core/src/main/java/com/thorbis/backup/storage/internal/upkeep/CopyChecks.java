@@ -99,7 +99,9 @@ public final class CopyChecks {
       Map<String, Boolean> healable = new LinkedHashMap<>();
       for (Damage damage : report.get().damaged()) {
         if (!healable.containsKey(damage.object())) {
-          healable.put(damage.object(), canBeReplaced(damage) && isWhole(damage, copy));
+          healable.put(damage.object(), !damage.kind().equals(CommitLog.FOREIGN)
+                  && canBeReplaced(damage)
+                  && isWhole(damage, copy));
         }
         boolean elsewhere = Boolean.TRUE.equals(healable.get(damage.object()));
         damaged.add(
@@ -191,6 +193,10 @@ public final class CopyChecks {
   }
 
   private Healing.Result heal(Damage damage, Copy copy) throws IOException {
+    if (damage.kind().equals(CommitLog.FOREIGN)) {
+      return new Healing.Result(
+          false, Optional.empty(), "nobody made it who may; keys rotate says that it is known");
+    }
     Healing.Result result =
         new Healing.Result(false, Optional.empty(), "nothing that could take its place is known");
     if (canBeReplaced(damage)) {

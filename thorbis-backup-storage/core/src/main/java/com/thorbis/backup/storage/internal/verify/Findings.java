@@ -29,9 +29,6 @@ final class Findings {
   /** The name is none that a repository uses. */
   static final String UNKNOWN = "unknown-object";
 
-  /** A commit that counts for nothing: nobody made it who may. */
-  static final String FOREIGN = "foreign-commit";
-
   private final String copy;
   private final AtomicLong checked = new AtomicLong();
   private final Map<Place, Set<BackupId>> found = new LinkedHashMap<>();

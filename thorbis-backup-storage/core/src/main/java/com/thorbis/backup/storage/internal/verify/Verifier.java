@@ -348,8 +348,7 @@ public final class Verifier {
       long number = sequence;
       ObjectKey key = ObjectNames.commit(number);
       try {
-        Optional<String> objection =
-            SealedObjects.again(
+        SealedObjects.again(
             key,
             () -> {
               byte[] bytes = SealedObjects.fetch(services.store(), key, SealedObjects.MOST_BYTES);
@@ -357,11 +356,9 @@ public final class Verifier {
               if (known.isPresent() && !Digests.sha256(bytes).equals(known.get())) {
                 throw RepositoryException.damaged(key.value(), "is not what was read before", null);
               }
-              return audit.take(number, key, bytes);
+              audit.take(number, key, bytes);
+              return number;
             });
-        if (objection.isPresent()) {
-          unreferenced(key, Findings.FOREIGN, Optional.empty());
-        }
       } catch (StorageException.NotFound e) {
         needed(key, Findings.MISSING);
         audit.lose();
@@ -375,6 +372,9 @@ public final class Verifier {
           unreferenced(ObjectNames.checkpoint(sequence), Findings.ALTERED, Optional.empty());
         }
       }
+    }
+    for (long foreign : audit.foreign()) {
+      unreferenced(ObjectNames.commit(foreign), CommitLog.FOREIGN, Optional.empty());
     }
   }
 
