@@ -11,7 +11,8 @@ import java.util.Optional;
  * @param passedOver commits that count for nothing, of those that this process has read: where a
  *     checkpoint stood for them they are not here, and {@code verify} names them all
  */
-public record WritersReport(List<Writer> writers, Optional<String> own, List<PassedOver> passedOver) {
+public record WritersReport(
+    List<Writer> writers, Optional<String> own, List<PassedOver> passedOver) {
   /** Copies the lists. */
   public WritersReport {
     writers = List.copyOf(writers);

@@ -316,8 +316,7 @@ final class KeysCommand extends Group {
       try (SigningKey key = SigningKey.read(at)) {
         String text = key.verifier().text();
         thorbis()
-            .print(
-                Json.object("file", at.toString(), "publicKey", text), out -> out.println(text));
+            .print(Json.object("file", at.toString(), "publicKey", text), out -> out.println(text));
       }
       return Exit.DONE;
     }

@@ -120,7 +120,9 @@ final class WritersCommand extends Group {
     }
   }
 
-  @Command(name = "replace", description = "Give a writer another key; the one before counts no more.")
+  @Command(
+      name = "replace",
+      description = "Give a writer another key; the one before counts no more.")
   static final class Replace extends Change {
     @Parameters(paramLabel = "NAME", description = "A writer's.")
     @SuppressWarnings("NullAway.Init") // picocli sets it
@@ -138,7 +140,8 @@ final class WritersCommand extends Group {
 
   @Command(
       name = "remove",
-      description = "Let a writer write no more. What it has committed stays, and it can still read.")
+      description =
+          "Let a writer write no more. What it has committed stays, and it can still read.")
   static final class Remove extends Change {
     @Parameters(paramLabel = "NAME", description = "A writer's.")
     @SuppressWarnings("NullAway.Init") // picocli sets it

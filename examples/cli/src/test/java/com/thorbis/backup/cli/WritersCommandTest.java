@@ -99,7 +99,8 @@ class WritersCommandTest {
     assertThat(run("-c admin.yaml keys writers replace host " + other, 0).out())
         .contains(other)
         .doesNotContain(host);
-    assertThat(run("-c admin.yaml keys writers replace nobody " + host, 5).err()).contains("nobody");
+    assertThat(run("-c admin.yaml keys writers replace nobody " + host, 5).err())
+        .contains("nobody");
     assertThat(run("-c admin.yaml keys writers remove admin", 4).err())
         .contains("last administrator");
     assertThat(run("-c admin.yaml keys writers remove host", 0).out()).doesNotContain(other);

@@ -17,8 +17,7 @@ import org.bouncycastle.math.ec.rfc8032.Ed25519;
  */
 public final class SigningKey implements Signer, AutoCloseable {
   private static final String NAME = "signing key";
-  private static final byte[] LEAD =
-      "THORBIS-SIGNING-KEY-".getBytes(StandardCharsets.US_ASCII);
+  private static final byte[] LEAD = "THORBIS-SIGNING-KEY-".getBytes(StandardCharsets.US_ASCII);
   private static final int SEED = Ed25519.SECRET_KEY_SIZE;
   private static final int CHECK = 4;
 

@@ -55,8 +55,7 @@ class SigningKeyTest {
       assertThat(key.verifier().verifies(MESSAGE, other)).isFalse();
     }
     assertThat(key.verifier().verifies(MESSAGE, new byte[63])).isFalse();
-    assertThat(
-            SigningKey.generate(new SecureRandom()).verifier().verifies(MESSAGE, signature))
+    assertThat(SigningKey.generate(new SecureRandom()).verifier().verifies(MESSAGE, signature))
         .isFalse();
   }
 
@@ -103,7 +102,8 @@ class SigningKeyTest {
     assertThat(text).hasSize(48);
     assertThat(SigningPublicKey.parse(" " + text + "\n")).isEqualTo(key.verifier());
     for (int i = 0; i < text.length(); i++) {
-      String other = text.substring(0, i) + (text.charAt(i) == 'A' ? 'B' : 'A') + text.substring(i + 1);
+      String other =
+          text.substring(0, i) + (text.charAt(i) == 'A' ? 'B' : 'A') + text.substring(i + 1);
       assertThatThrownBy(() -> SigningPublicKey.parse(other))
           .isInstanceOf(IllegalArgumentException.class)
           .hasMessageNotContaining(other);

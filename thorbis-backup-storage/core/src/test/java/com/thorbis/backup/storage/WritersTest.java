@@ -187,7 +187,8 @@ class WritersTest {
   void whoIsNotNamedReadsAndDoesNotWrite() throws IOException {
     BackupId before = named();
     int objects = store.contents().size();
-    for (Optional<Signer> signer : List.<Optional<Signer>>of(Optional.empty(), Optional.of(OTHER))) {
+    for (Optional<Signer> signer :
+        List.<Optional<Signer>>of(Optional.empty(), Optional.of(OTHER))) {
       try (Site site = open(store, "stranger-" + states++, signer, 1000)) {
         TestRepository.assertReads(site.repository, before, TestRepository.fewFiles(1));
         refused(() -> site.backUp(2), "repository.writer-not-allowed");
@@ -206,7 +207,9 @@ class WritersTest {
         assertThat(site.repository.checkWriters())
             .singleElement()
             .satisfies(item -> assertThat(item.outcome()).isEqualTo(CheckItem.Outcome.WARN));
-        assertThat(site.verify().damaged()).as("it tells what it finds, and records nothing").isEmpty();
+        assertThat(site.verify().damaged())
+            .as("it tells what it finds, and records nothing")
+            .isEmpty();
       }
     }
     assertThat(store.contents()).as("nothing was written").hasSize(objects);
@@ -223,8 +226,7 @@ class WritersTest {
     long next;
     try (Site site = blank(store)) {
       next = site.services.log().sequence() + 1;
-      plant(
-          next, new ForeignObjects(site.services).next(List.of(hold(before)), Optional.empty()));
+      plant(next, new ForeignObjects(site.services).next(List.of(hold(before)), Optional.empty()));
     }
     assertPassedOver(next, before, "nobody has signed it");
   }
@@ -238,7 +240,8 @@ class WritersTest {
       plant(
           next, new ForeignObjects(site.services).next(List.of(hold(before)), Optional.of(OTHER)));
     }
-    assertPassedOver(next, before, OTHER.verifier() + " has signed it, which is no key of a writer");
+    assertPassedOver(
+        next, before, OTHER.verifier() + " has signed it, which is no key of a writer");
   }
 
   @Test
@@ -253,10 +256,13 @@ class WritersTest {
         site.repository.changeWriters(new WritersRequest.Remove("old"));
       }
       // It has not read on yet: the number is taken, and then it knows.
-      refused(() -> removed.repository.hold(before, "a", Optional.empty()), "repository.writer-not-allowed");
+      refused(
+          () -> removed.repository.hold(before, "a", Optional.empty()),
+          "repository.writer-not-allowed");
       long next = removed.services.log().sequence() + 1;
       plant(
-          next, new ForeignObjects(removed.services).next(List.of(hold(before)), Optional.of(OTHER)));
+          next,
+          new ForeignObjects(removed.services).next(List.of(hold(before)), Optional.of(OTHER)));
       assertPassedOver(next, before, "which is no key of a writer");
     }
     try (Site site = blank(store)) {
@@ -272,8 +278,7 @@ class WritersTest {
       site.backUp(2);
     }
     try (Site site = open(ADMINISTRATOR)) {
-      site.repository.changeWriters(
-          new WritersRequest.Replace("host", fresh.verifier().text()));
+      site.repository.changeWriters(new WritersRequest.Replace("host", fresh.verifier().text()));
       assertThat(site.repository.writers().writers().get(1))
           .isEqualTo(new WritersReport.Writer("host", fresh.verifier().text(), false));
     }
@@ -281,7 +286,8 @@ class WritersTest {
       assertThat(site.listed()).hasSize(2);
       refused(() -> site.backUp(3), "repository.writer-not-allowed");
       long next = site.services.log().sequence() + 1;
-      plant(next, new ForeignObjects(site.services).next(List.of(hold(before)), Optional.of(WRITER)));
+      plant(
+          next, new ForeignObjects(site.services).next(List.of(hold(before)), Optional.of(WRITER)));
     }
     try (Site site = open(fresh)) {
       site.backUp(3);
@@ -303,10 +309,7 @@ class WritersTest {
       CommitLog log = site.services.log();
       ForeignObjects foreign = new ForeignObjects(site.services);
       String number = "\"sequence\":" + signed;
-      plant(
-          next,
-          foreign.again(
-              site.services, signed, next, number, "\"sequence\":" + next));
+      plant(next, foreign.again(site.services, signed, next, number, "\"sequence\":" + next));
       assertThat(log.requireHash(signed)).isNotEmpty();
     }
     assertPassedOver(next, before, "its signature is not one of " + WRITER.verifier());
@@ -398,8 +401,7 @@ class WritersTest {
       refused(
           () -> site.repository.changeWriters(new WritersRequest.NameNobody()),
           "keys.not-administrator");
-      refused(
-          () -> site.repository.rotateKeys(RotateRequest.all()), "keys.not-administrator");
+      refused(() -> site.repository.rotateKeys(RotateRequest.all()), "keys.not-administrator");
       refused(
           () ->
               site.repository.rewrapKeys(
@@ -454,7 +456,8 @@ class WritersTest {
       site.repository.changeWriters(add("host", WRITER, false));
       assertThat(site.services.log().sequence()).as("it was there").isEqualTo(last);
       refused(() -> site.repository.changeWriters(add("host", OTHER, false)), "keys.writer-known");
-      refused(() -> site.repository.changeWriters(add("other", WRITER, false)), "keys.writer-known");
+      refused(
+          () -> site.repository.changeWriters(add("other", WRITER, false)), "keys.writer-known");
       refused(
           () -> site.repository.changeWriters(new WritersRequest.Remove("admin")),
           "keys.last-administrator");
@@ -544,8 +547,7 @@ class WritersTest {
     MemoryObjectStore second = MemoryObjectStore.create(clock, 1000);
     List<Copy> copies =
         List.of(
-            Copy.builder(store).name("first").build(),
-            Copy.builder(second).name("second").build());
+            Copy.builder(store).name("first").build(), Copy.builder(second).name("second").build());
     RepositorySetup.Builder admin =
         RepositorySetup.builder()
             .recipient(TestRepository.RECIPIENT)

@@ -22,7 +22,9 @@ final class Authority {
       List<Operation> operations, Optional<Signature> signature, Catalog before) {
     if (signature.isPresent() && !signature.get().genuine()) {
       return Optional.of(
-          "its signature is not one of " + signature.get().key() + " over this commit in this place");
+          "its signature is not one of "
+              + signature.get().key()
+              + " over this commit in this place");
     }
     return objectionTo(operations, signature.map(Signature::key), before);
   }

@@ -64,8 +64,7 @@ record Signature(SigningPublicKey key, boolean genuine) {
     if (at < 1) {
       return Optional.empty();
     }
-    Matcher form =
-        FORM.matcher(new String(document, at, LENGTH, StandardCharsets.ISO_8859_1));
+    Matcher form = FORM.matcher(new String(document, at, LENGTH, StandardCharsets.ISO_8859_1));
     if (!form.matches()) {
       return Optional.empty();
     }
@@ -79,8 +78,7 @@ record Signature(SigningPublicKey key, boolean genuine) {
     signed[at] = '}';
     return Optional.of(
         new Signature(
-            key,
-            key.verifies(message(signed, repository, name), HEX.parseHex(form.group(2)))));
+            key, key.verifies(message(signed, repository, name), HEX.parseHex(form.group(2)))));
   }
 
   private static byte[] message(byte[] document, ObjectId repository, ObjectKey name) {

@@ -99,7 +99,9 @@ public final class CopyChecks {
       Map<String, Boolean> healable = new LinkedHashMap<>();
       for (Damage damage : report.get().damaged()) {
         if (!healable.containsKey(damage.object())) {
-          healable.put(damage.object(), !damage.kind().equals(CommitLog.FOREIGN)
+          healable.put(
+              damage.object(),
+              !damage.kind().equals(CommitLog.FOREIGN)
                   && canBeReplaced(damage)
                   && isWhole(damage, copy));
         }
