@@ -190,9 +190,8 @@ final class PruneCommand extends Job {
     }
     if (found.isEmpty()) {
       throw Failure.usage(
-          (only == null ? "No source" : "Source " + only + " does not")
-              + " say what stays: nothing"
-              + " is ever given up",
+          (only == null ? "No source says" : "Source " + only + " does not say")
+              + " what stays: nothing is ever given up",
           "Set sources."
               + (only == null ? "NAME" : only)
               + ".retention to a policy below retention, or to critical, standard or logs.");

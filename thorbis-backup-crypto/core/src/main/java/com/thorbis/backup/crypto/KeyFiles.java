@@ -51,7 +51,7 @@ final class KeyFiles {
           "key.file-missing",
           recipient,
           "there is no file " + file,
-          "Correct the path, or bring the file back from where it is kept safe.");
+          "Correct the path, make the key, or bring the file back from where it is kept safe.");
     } catch (AccessDeniedException e) {
       throw Wraps.configuration(
           "key.file-unreadable",
