@@ -339,14 +339,6 @@ final class FaultSuite {
     if (failure.code().equals("repository.primary-unreachable")) {
       return; // whatever keeps the deciding copy from answering, nothing may take its place
     }
-    if (failure.code().equals("prune.busy")
-        && faults.contains(Fault.BIT_FLIP)
-        && faults.size() > 1) {
-      return; // its own plain lease, stored under a failed call, came back as another's
-    }
-    if (failure.code().equals("key.no-recipient") && faults.contains(Fault.SHORT_LISTING)) {
-      return; // a slot that a listing leaves out, which says that it is whole, is not known of
-    }
     Set<FailureKind> allowed = EnumSet.noneOf(FailureKind.class);
     faults.forEach(fault -> allowed.addAll(allowed(fault)));
     if (!allowed.contains(failure.kind())) {

@@ -34,6 +34,7 @@ import com.thorbis.backup.spi.repository.RepositoryException;
 import com.thorbis.backup.spi.repository.RepositorySetup;
 import com.thorbis.backup.spi.repository.RunControl;
 import com.thorbis.backup.spi.repository.WalMarks;
+import com.thorbis.backup.spi.storage.ListPage;
 import com.thorbis.backup.spi.storage.ObjectInfo;
 import com.thorbis.backup.spi.storage.ObjectKey;
 import com.thorbis.backup.spi.storage.ObjectSource;
@@ -51,6 +52,7 @@ import java.nio.charset.StandardCharsets;
 import java.nio.file.Path;
 import java.security.SecureRandom;
 import java.time.Duration;
+import java.util.ArrayList;
 import java.util.Base64;
 import java.util.List;
 import java.util.Map;
@@ -357,6 +359,29 @@ class KeyRotationTest {
       assertThat(RawKeys.epochs(store, "")).containsExactly(1);
       assertReads(repository, id, 1);
     }
+  }
+
+  @Test
+  void s7ASlotThatAListingLeavesOutIsLookedForAgain() throws IOException {
+    create(SAFE, SECOND).close();
+    rewrap(SAFE, THIRD);
+    prune(SAFE);
+    List<String> shortened = new ArrayList<>();
+    ObjectStore view =
+        new ForwardingStore(store) {
+          @Override
+          public ListPage list(String prefix, Optional<String> after) throws IOException {
+            if (prefix.startsWith("keys/") && !shortened.contains(prefix)) {
+              shortened.add(prefix);
+              return new ListPage(List.of(), Optional.empty());
+            }
+            return super.list(prefix, after);
+          }
+        };
+    try (Repository repository = open(view, THIRD)) {
+      assertThat(repository.sources()).hasSize(1);
+    }
+    assertThat(shortened).isNotEmpty();
   }
 
   @Test

@@ -111,6 +111,29 @@ class LeaseTest {
     }
   }
 
+  /** The second delivery is told that it is there, and what it then reads has a flipped bit. */
+  @Test
+  void aRunIsNotKeptOutByItsOwnLease() throws IOException {
+    Site.create(store, state, clock).close();
+    FaultyObjectStore faulty = FaultyObjectStore.over(store);
+    try (Site site = Site.open(faulty, state, clock)) {
+      int before = faulty.calls().size();
+      Lease.takeExclusive(site.services, "a", LeaseFacts.PRUNE).close();
+      List<String> calls = faulty.calls().subList(before, faulty.calls().size());
+      int put = 1;
+      while (!calls.get(put - 1).startsWith("put ")) {
+        put++;
+      }
+      before = faulty.calls().size();
+      faulty.failAtCall(before + put, Fault.DELIVERED_TWICE);
+      faulty.failAtCall(before + put + 1, Fault.BIT_FLIP);
+      try (Lease lease = Lease.takeExclusive(site.services, "b", LeaseFacts.PRUNE)) {
+        assertThat(faulty.struck()).isEqualTo(2);
+        assertThat(lease.renew()).isEqualTo(clock.instant());
+      }
+    }
+  }
+
   @Test
   void whatCannotBeReadCountsForADay() throws IOException {
     store.put(

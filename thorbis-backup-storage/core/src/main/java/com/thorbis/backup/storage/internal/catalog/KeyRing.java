@@ -240,10 +240,8 @@ public final class KeyRing implements SealedObjects.Keys, AutoCloseable {
     }
     if (known == null) {
       CommitLog reading = log;
-      List<WrappedKey> others = candidates(place, problems);
-      known =
-          choose(place, others, key -> reading == null || reading.mayHaveSealedFirst(key), refusal);
-      wraps.addAll(others);
+      Proof first = key -> reading == null || reading.mayHaveSealedFirst(key);
+      known = findListed(place, first, refusal, wraps, problems);
     }
     if (known == null) {
       if (wraps.isEmpty()) {
@@ -296,11 +294,12 @@ public final class KeyRing implements SealedObjects.Keys, AutoCloseable {
     EpochKey first = key(tree, 1);
     List<IOException> problems = new ArrayList<>();
     EpochKey found =
-        choose(
+        findListed(
             place,
-            candidates(place, problems),
             key -> key.isOfSameTree(first) && opens.holds(key),
-            refused instanceof KeyException refusal ? refusal : null);
+            refused instanceof KeyException refusal ? refusal : null,
+            new ArrayList<>(),
+            problems);
     if (found == null) {
       throw refused == null ? unreadable(place, problems) : refused;
     }
@@ -312,6 +311,28 @@ public final class KeyRing implements SealedObjects.Keys, AutoCloseable {
   @FunctionalInterface
   interface Proof {
     boolean holds(EpochKey key) throws IOException;
+  }
+
+  /**
+   * The first key in a slot that nobody vouches for yet which opens and proves right; null if none
+   * does. A listing may have been short, so that takes two.
+   *
+   * @param tried takes what was tried
+   */
+  private @Nullable EpochKey findListed(
+      KeySlot place,
+      Proof proof,
+      @Nullable KeyException before,
+      List<WrappedKey> tried,
+      List<IOException> problems)
+      throws IOException {
+    EpochKey found = null;
+    for (int look = 0; look < 2 && found == null; look++) {
+      List<WrappedKey> wraps = candidates(place, problems);
+      found = choose(place, wraps, proof, before);
+      tried.addAll(wraps);
+    }
+    return found;
   }
 
   /** The first key that opens and proves right; null if none does. */
