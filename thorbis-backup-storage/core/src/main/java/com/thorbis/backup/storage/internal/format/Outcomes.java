@@ -103,6 +103,10 @@ public final class Outcomes {
       ObjectStore store, ObjectKey key, Look look, StorageException unclear) throws IOException {
     try {
       Optional<Boolean> ours = look.ours();
+      if (!ours.orElse(true)) {
+        // In a plain object nothing tells a bit that was flipped on its way from another's content.
+        ours = look.ours();
+      }
       if (ours.orElse(false) && store instanceof Spread spread) {
         spread.ensure(key); // one of them has it; the policy may ask for more
       }

@@ -294,10 +294,8 @@ public final class Lease implements AutoCloseable {
   private static Optional<Boolean> isOurs(ObjectStore store, ObjectKey key, byte[] bytes)
       throws IOException {
     try {
-      // Nothing in a plain object tells a bit that was flipped on its way from another's content.
       return Optional.of(
-          Arrays.equals(SealedObjects.fetch(store, key, LeaseFacts.MOST_BYTES), bytes)
-              || Arrays.equals(SealedObjects.fetch(store, key, LeaseFacts.MOST_BYTES), bytes));
+          Arrays.equals(SealedObjects.fetch(store, key, LeaseFacts.MOST_BYTES), bytes));
     } catch (StorageException.NotFound e) {
       return Optional.empty();
     }
