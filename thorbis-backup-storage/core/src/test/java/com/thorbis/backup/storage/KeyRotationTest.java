@@ -384,6 +384,28 @@ class KeyRotationTest {
     assertThat(shortened).isNotEmpty();
   }
 
+  /** Before the log is read nobody else vouches for the slots of a rewrap. */
+  @Test
+  void aFlippedBitOfASlotIsDamageAndNotAnotherRecipients() throws IOException {
+    create(SAFE, SECOND).close();
+    rewrap(SAFE, THIRD);
+    prune(SAFE);
+    int damaged = 0;
+    for (String slot : slots()) {
+      for (int bit = 5; bit < 8 * store.content(new ObjectKey(slot)).length; bit += 61) {
+        MemoryObjectStore other = store.copy();
+        other.flipBit(new ObjectKey(slot), bit);
+        try {
+          open(other, THIRD).close(); // another's slot, or nothing that says anything
+        } catch (RepositoryException e) {
+          assertThat(e.kind()).as("%s bit %d", slot, bit).isEqualTo(FailureKind.DAMAGED);
+          damaged++;
+        }
+      }
+    }
+    assertThat(damaged).isPositive();
+  }
+
   @Test
   void c14ARewrapTakesNothingFromWhoKeptASlotAndARotationHidesWhatComesAfter() throws IOException {
     try (Repository repository = create(SAFE, SECOND)) {

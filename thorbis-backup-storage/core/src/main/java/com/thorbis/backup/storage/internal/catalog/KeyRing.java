@@ -20,6 +20,7 @@ import com.thorbis.backup.spi.storage.ObjectStore;
 import com.thorbis.backup.spi.storage.StorageException;
 import com.thorbis.backup.storage.internal.copies.CopySet;
 import com.thorbis.backup.storage.internal.copies.SoundReads;
+import com.thorbis.backup.storage.internal.format.Digests;
 import com.thorbis.backup.storage.internal.format.Json;
 import com.thorbis.backup.storage.internal.format.ObjectNames;
 import com.thorbis.backup.storage.internal.format.Outcomes;
@@ -659,6 +660,17 @@ public final class KeyRing implements SealedObjects.Keys, AutoCloseable {
   }
 
   private static byte[] encode(KeySlot place, String slot, WrappedKey wrapped) {
+    Map<String, Object> document = document(place, slot, wrapped);
+    document.put("check", check(document));
+    return Json.write(document);
+  }
+
+  /** Tells a damaged slot from one of another recipient, as long as no commit does. */
+  private static String check(Map<String, Object> document) {
+    return Digests.sha256(Json.write(document)).substring(0, 16);
+  }
+
+  private static Map<String, Object> document(KeySlot place, String slot, WrappedKey wrapped) {
     Map<String, Object> document = Json.object();
     document.put("format", FORMAT);
     document.put("version", VERSION);
@@ -669,7 +681,7 @@ public final class KeyRing implements SealedObjects.Keys, AutoCloseable {
     document.put("scheme", wrapped.scheme());
     document.put("keyId", wrapped.keyId());
     document.put("wrapped", wrapped.ciphertext());
-    return Json.write(document);
+    return document;
   }
 
   private static WrappedKey decode(byte[] bytes, ObjectKey key, KeySlot place)
@@ -688,6 +700,11 @@ public final class KeyRing implements SealedObjects.Keys, AutoCloseable {
     if (scheme.length() > 64 || keyId.length() > 512) {
       throw RepositoryException.damaged(key.value(), "has a recipient out of bounds", null);
     }
-    return WrappedKey.of(scheme, keyId, node.base64("wrapped", 4096));
+    WrappedKey wrapped = WrappedKey.of(scheme, keyId, node.base64("wrapped", 4096));
+    Optional<String> check = node.optionalText("check");
+    if (check.isPresent() && !check.get().equals(check(document(place, key.name(), wrapped)))) {
+      throw RepositoryException.damaged(key.value(), "is not as it was written", null);
+    }
+    return wrapped;
   }
 }
