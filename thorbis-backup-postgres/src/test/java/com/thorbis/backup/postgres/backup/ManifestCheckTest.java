@@ -108,10 +108,15 @@ class ManifestCheckTest {
     }
     long seed = Long.getLong("thorbis.seed", System.nanoTime());
     Random random = new Random(seed);
+    int lastLine = new String(manifest, StandardCharsets.US_ASCII).indexOf("\"Manifest-Checksum\"");
     for (int i = 0; i < 5_000; i++) {
       byte[] changed = manifest.clone();
       int at = random.nextInt(changed.length - 1);
       changed[at] ^= (byte) (1 + random.nextInt(255));
+      if (at > lastLine && manifest[at] == ' ' && (changed[at] == '\t' || changed[at] == '\r')) {
+        // The checksum does not cover its own line, in which one blank says what another says.
+        continue;
+      }
       int number = i;
       assertThatThrownBy(() -> check(changed, files(), 64))
           .as("seed %d, change %d", seed, number)
