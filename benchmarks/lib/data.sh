@@ -63,7 +63,8 @@ make_cluster() {
   say "Making the data set $size, once"
   rm -rf "$folder.new"
   install -d -o postgres "$folder.new"
-  init_cluster "$folder.new/pgdata" 'fsync = off' 'full_page_writes = off' 'wal_level = minimal' 'max_wal_senders = 0' \
+  # Filled under the log level that a server with backups has: under "minimal" pages would have no log position.
+  init_cluster "$folder.new/pgdata" 'fsync = off' 'full_page_writes = off' 'wal_level = replica' \
     'maintenance_work_mem = 512MB' 'max_locks_per_transaction = 1024'
   start_server "$folder.new/pgdata"
   sql -d postgres -c 'CREATE DATABASE bench'

@@ -132,14 +132,14 @@ compare_restored() {
 
 # A data directory as an archiver sees it, without a server: 125 segments that are ready.
 prepare_archiver() {
-  local name
-  rm -rf "$work/run/log"
-  cp -a "$work/data/wal/base" "$work/run/log"
-  rm -rf "$work/run/log/pg_wal"
-  as_server mkdir -p "$work/run/log/pg_wal/archive_status"
+  local name where=$work/run/${1-log}
+  rm -rf "$where"
+  cp -a "$work/data/wal/base" "$where"
+  rm -rf "$where/pg_wal"
+  as_server mkdir -p "$where/pg_wal/archive_status"
   for name in $(ls "$work/data/wal/segments"); do
-    cp -p "$work/data/wal/segments/$name" "$work/run/log/pg_wal/"
-    as_server touch "$work/run/log/pg_wal/archive_status/$name.ready"
+    cp -p "$work/data/wal/segments/$name" "$where/pg_wal/"
+    as_server touch "$where/pg_wal/archive_status/$name.ready"
   done
 }
 
@@ -176,8 +176,8 @@ push_whole() {
   rm -f "$work/repo/${1%-async}$instance.base"
   prepare_archiver
   "$1_wal_reset" >>"$log" 2>&1
-  before=$(bytes_in "$work/repo/${1%-async}$instance")
   "$1_wal_begin" archive
+  before=$(bytes_in "$work/repo/${1%-async}$instance")
   measure "$1_wal_push"
   "$1_wal_end"
   # The asynchronous variant shares the repository.

@@ -67,6 +67,13 @@ sources:
     password: unused
     data-directory: ${1-$work/run/log}
     bin-directory: $programs
+  earlier:
+    type: postgres
+    url: jdbc:postgresql://127.0.0.1:$port/bench
+    user: postgres
+    password: unused
+    data-directory: ${1-$work/run/earlier}
+    bin-directory: $programs
 Y
   chown "$server_account" "$work/thorbis$instance.yaml"
   chmod 600 "$work/thorbis$instance.yaml"
@@ -128,18 +135,19 @@ forget_what_is_missing() {
   fi
 }
 
-# The command in the setting that is printed for postgresql.conf.
+# The command in the setting that is printed for postgresql.conf. $1: archive or restore, $2: the source
 thorbis_hook() {
-  as_server "$root/bin/thorbis" -c "$work/thorbis$instance.yaml" wal hook log "--$1" | sed "s/^[a-z_]* = '//; s/'\$//; s/''/'/g"
+  as_server "$root/bin/thorbis" -c "$work/thorbis$instance.yaml" wal hook "${2-log}" "--$1" | sed "s/^[a-z_]* = '//; s/'\$//; s/''/'/g"
 }
 
-# Starts the resident process. $1: archive or restore
+# Starts the resident process. $1: archive or restore, then the sources
 thorbis_wal_begin() {
-  local tries
+  local tries sources=("${@:2}")
+  [[ -n ${sources[*]} ]] || sources=(log)
   hook=$(thorbis_hook "$1")
   (
     enter helper
-    exec_as_server "$root/bin/thorbis" -c "$work/thorbis$instance.yaml" --quiet wal serve log
+    exec_as_server "$root/bin/thorbis" -c "$work/thorbis$instance.yaml" --quiet wal serve "${sources[@]}"
   ) >"$work/run/serve.log" 2>&1 </dev/null &
   serving=$!
   for ((tries = 0; tries < 200; tries++)); do
@@ -154,12 +162,13 @@ thorbis_wal_end() {
   wait "$serving" || true
 }
 
-# A source becomes known by its first backup, which needs its server.
+# A source becomes known by its first backup, which needs its server. $@: sources beside log
 thorbis_wal_reset() {
+  local source
   thorbis_reset_repository
   thorbis_configure "$work/data/wal/pgdata"
   start_server "$work/data/wal/pgdata"
-  thorbis backup log
+  for source in log "$@"; do thorbis backup "$source"; done
   stop_server
   thorbis_configure
 }
@@ -167,6 +176,26 @@ thorbis_wal_reset() {
 thorbis_wal_push() { as_server bash -c "$archiver" archiver "$work/run/log" "$hook"; }
 thorbis_wal_get() { as_server bash -c "$fetcher" fetcher "$work/run/log" "$hook"; }
 thorbis_restore_command() { echo "$hook"; }
+
+# A process that runs for months, as the one that serves the log does, has compiled itself long ago: here it has done the
+# same for another source before it is measured.
+thorbis-resident_version() { thorbis_version; }
+thorbis-resident_wal_reset() { local instance=-resident-log && thorbis_wal_reset earlier; }
+thorbis-resident_wal_begin() {
+  local instance=-resident-log
+  case $1 in
+    archive) prepare_archiver earlier ;;
+    restore) rm -rf "$work/run/earlier/pg_wal" && as_server mkdir "$work/run/earlier/pg_wal" ;;
+  esac
+  thorbis_wal_begin "$1" log earlier
+  case $1 in
+    archive) as_server bash -c "$archiver" archiver "$work/run/earlier" "$(thorbis_hook archive earlier)" ;;
+    restore) as_server bash -c "$fetcher" fetcher "$work/run/earlier" "$(thorbis_hook restore earlier)" ;;
+  esac
+}
+thorbis-resident_wal_end() { thorbis_wal_end; }
+thorbis-resident_wal_push() { thorbis_wal_push; }
+thorbis-resident_wal_get() { thorbis_wal_get; }
 
 # ---- pgBackRest ----------------------------------------------------------------------------------
 

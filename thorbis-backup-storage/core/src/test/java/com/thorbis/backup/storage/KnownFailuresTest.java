@@ -10,6 +10,7 @@ import com.thorbis.backup.api.ClassifiedFailure;
 import com.thorbis.backup.api.FailureKind;
 import com.thorbis.backup.api.VerifyReport;
 import com.thorbis.backup.api.VerifyRequest;
+import com.thorbis.backup.crypto.ObjectHeader;
 import com.thorbis.backup.spi.repository.BackupReader;
 import com.thorbis.backup.spi.repository.RepositoryException;
 import com.thorbis.backup.spi.repository.RunControl;
@@ -28,6 +29,8 @@ import java.nio.file.Path;
 import java.time.Duration;
 import java.util.ArrayList;
 import java.util.HashMap;
+import java.util.HashSet;
+import java.util.HexFormat;
 import java.util.List;
 import java.util.Map;
 import java.util.Optional;
@@ -39,6 +42,9 @@ import org.junit.jupiter.api.io.TempDir;
 /** What has gone wrong in other systems, or here before, one test each. */
 class KnownFailuresTest {
   private static final Map<String, byte[]> FILES = Scenario.files(5);
+
+  private static final int SALT = ObjectHeader.LENGTH;
+  private static final int FIRST_BLOCK = SALT + 24 + 32; // and what commits to the key
 
   @TempDir Path states;
 
@@ -481,6 +487,41 @@ class KnownFailuresTest {
     }
     System.out.println("s14: calls: " + cases + ", failures that name it: " + named);
     assertThat(named).isGreaterThan(cases * 9 / 10);
+  }
+
+  /**
+   * A store that shows each of two writers the same old state gets no two texts under one key and
+   * nonce.
+   */
+  @Test
+  void c2WritersThatSeeTheSameOldStateShareNoKeyAndNonce() throws IOException {
+    TestWorld before = Scenario.named("backup").world(states);
+    Set<String> old = before.disk.contents().keySet();
+    Set<String> salts = new HashSet<>();
+    Set<String> blocks = new HashSet<>();
+    int objects = 0;
+    for (int writer = 1; writer <= 3; writer++) {
+      TestWorld world = before.copy();
+      try (TestClient client = world.client(world.disk)) {
+        client.backUp(FILES, BackupStatus.COMPLETE);
+      }
+      for (Map.Entry<String, byte[]> made : world.disk.contents().entrySet()) {
+        byte[] sealed = made.getValue();
+        if (old.contains(made.getKey()) || sealed.length < FIRST_BLOCK + 16) {
+          continue;
+        }
+        objects++;
+        assertThat(salts.add(HexFormat.of().formatHex(sealed, SALT, SALT + 24)))
+            .as(made.getKey())
+            .isTrue();
+        for (int at = FIRST_BLOCK; at + 16 <= sealed.length; at += 16) {
+          assertThat(blocks.add(HexFormat.of().formatHex(sealed, at, at + 16)))
+              .as("%s at %d", made.getKey(), at)
+              .isTrue();
+        }
+      }
+    }
+    assertThat(objects).isGreaterThan(6);
   }
 
   private static boolean saysItsCause(Throwable e) {

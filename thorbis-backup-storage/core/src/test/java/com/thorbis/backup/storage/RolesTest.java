@@ -72,7 +72,7 @@ class RolesTest {
   }
 
   @Test
-  void aWriterTakesBackupsAndShipsLogAndRemovesNothing() throws IOException {
+  void c4AWriterTakesBackupsAndShipsLogAndRemovesNothing() throws IOException {
     As writer = new As(StoreRole.WRITER, disk);
     try (Site site = Site.create(writer, state, clock)) {
       BackupId full = site.backUp(1);

@@ -11,7 +11,10 @@ import com.thorbis.backup.spi.repository.Compression;
 import com.thorbis.backup.spi.repository.PieceCheck;
 import com.thorbis.backup.spi.repository.Repository;
 import com.thorbis.backup.spi.repository.StoredFile;
+import com.thorbis.backup.spi.storage.ObjectStore;
+import com.thorbis.backup.storage.filesystem.FileSystemObjectStore;
 import com.thorbis.backup.testkit.MemoryObjectStore;
+import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.BitSet;
@@ -55,6 +58,42 @@ class RoundTripTest {
       assertThat(again.backups(Optional.of("orders"))).containsExactly(found);
       assertThat(again.backups(Optional.of("other"))).isEmpty();
       TestRepository.assertReads(again, made.id(), files);
+    }
+  }
+
+  @ParameterizedTest
+  @CsvSource({
+    "none,0,false",
+    "none,0,true",
+    "lz4,0,false",
+    "lz4,0,true",
+    "zstd,1,false",
+    "zstd,1,true",
+  })
+  void c12EveryLengthComesBackUnderEveryCodecFromEveryKindOfStore(
+      String codec, int level, boolean onDisk) throws Exception {
+    Random random = new Random(12);
+    Map<String, byte[]> files = new LinkedHashMap<>();
+    for (int length : new int[] {0, 1, 8191, 8192, 16383, 16384, 16385, 49_153, (3 << 20) + 1}) {
+      files.put("zeros-" + length, new byte[length]);
+      files.put("text-" + length, TestRepository.text(random, length));
+      files.put("noise-" + length, TestRepository.bytes(random, length));
+    }
+    try (ObjectStore place =
+        onDisk
+            ? FileSystemObjectStore.builder()
+                .root(Files.createDirectory(state.resolve("root")))
+                .build()
+            : store) {
+      TestRepository.create(place, state.resolve("state")).close();
+      try (Repository repository =
+          TestRepository.FACTORY.open(
+              TestRepository.setup(place, state.resolve("state"))
+                  .compression(new Compression(codec, level))
+                  .build())) {
+        BackupDescriptor made = TestRepository.backUp(repository, files);
+        TestRepository.assertReads(repository, made.id(), files);
+      }
     }
   }
 
