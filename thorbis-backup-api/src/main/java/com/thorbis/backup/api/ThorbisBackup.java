@@ -271,7 +271,11 @@ public final class ThorbisBackup implements AutoCloseable {
 
   /** Changes who may write; the key that this host signs with has to be an administrator's. */
   public WritersReport changeWriters(WritersRequest request) {
-    return call(() -> repository().changeWriters(request));
+    return call(
+        () ->
+            setup.administrators().isEmpty()
+                ? repository().changeWriters(request)
+                : repositories.changeWriters(setup, request));
   }
 
   /** Whether this host may write, and what others tried who may not. Changes nothing. */
@@ -488,6 +492,7 @@ public final class ThorbisBackup implements AutoCloseable {
     private boolean singleKeyRiskAccepted;
     private boolean readOnly;
     private @Nullable Signer signer;
+    private final List<String> administrators = new ArrayList<>();
     private Clock clock = Clock.systemUTC();
 
     private Builder() {}
@@ -558,6 +563,18 @@ public final class ThorbisBackup implements AutoCloseable {
     /** Signs what this host commits: needed where the repository names who may write. */
     public Builder signer(Signer signer) {
       this.signer = signer;
+      return this;
+    }
+
+    /**
+     * Adds an administrator of the repository. With any, a repository counts as the right one only
+     * if its writers go back to a list that one of these keys has signed, whatever else lies there;
+     * else it is refused with the code {@code repository.administrator-unknown}.
+     *
+     * @param publicKey as {@code keys signing-key} prints it
+     */
+    public Builder administrator(String publicKey) {
+      administrators.add(publicKey);
       return this;
     }
 
@@ -644,6 +661,7 @@ public final class ThorbisBackup implements AutoCloseable {
         if (signer != null) {
           setup.signer(signer);
         }
+        administrators.forEach(setup::administrator);
         Map<String, SourceEngine> engines = new LinkedHashMap<>();
         sources.forEach((name, source) -> engines.put(name, source.apply(opener)));
         return new ThorbisBackup(

@@ -5,6 +5,7 @@ import com.thorbis.backup.api.FailureKind;
 import com.thorbis.backup.api.PruneRequest;
 import com.thorbis.backup.api.RetentionPolicy;
 import com.thorbis.backup.api.ThorbisBackup;
+import com.thorbis.backup.crypto.SigningPublicKey;
 import com.thorbis.backup.spi.repository.Compression;
 import com.thorbis.backup.spi.repository.WritePolicy;
 import com.thorbis.backup.spi.storage.StorageTier;
@@ -41,6 +42,7 @@ import org.jspecify.annotations.Nullable;
  * @param recipients who can open it
  * @param acceptSingleKeyRisk whether one way to open it is enough
  * @param signingKey the file of the key that this host signs with
+ * @param administrators public keys of those who must have said first who writes; empty: anybody
  * @param sources what is protected, by name
  * @param grace how long what was given up stays whole
  * @param notes what is accepted and needs to be known
@@ -54,6 +56,7 @@ record Config(
     List<Recipient> recipients,
     boolean acceptSingleKeyRisk,
     Optional<Path> signingKey,
+    List<String> administrators,
     Map<String, SourceConfig> sources,
     Duration grace,
     List<Note> notes) {
@@ -144,6 +147,7 @@ record Config(
             .writePolicy(writePolicy)
             .compression(compression)
             .acceptSingleKeyRisk(acceptSingleKeyRisk);
+    administrators.forEach(builder::administrator);
     copies.forEach(copy -> builder.copy(copy.uri(), copy.settings(), copy.retention()));
     sources.forEach((name, source) -> builder.source(name, source.type(), source.settings()));
     sources.values().stream()
@@ -200,6 +204,7 @@ record Config(
           "Name at least two, such as a keystore: and a recovery: recipient.");
     }
     Optional<Path> signingKey = repository.find("signing-key").map(folder::resolve);
+    List<String> administrators = administrators(repository);
     repository.finish();
 
     Optional<Section> prune = root.section("prune");
@@ -220,9 +225,28 @@ record Config(
         List.copyOf(recipients),
         accepted,
         signingKey,
+        administrators,
         sources,
         grace,
         List.copyOf(notes));
+  }
+
+  private static List<String> administrators(Section repository) {
+    List<String> administrators = repository.texts("administrators");
+    if (repository.has("administrators") && administrators.isEmpty()) {
+      throw repository.wrong("administrators", "names nobody", "Name one, or remove it.");
+    }
+    for (String administrator : administrators) {
+      try {
+        SigningPublicKey.parse(administrator);
+      } catch (IllegalArgumentException e) {
+        throw repository.wrong(
+            "administrators",
+            String.valueOf(e.getMessage()),
+            "Write the line that keys signing-key prints on an administrator's host.");
+      }
+    }
+    return administrators;
   }
 
   private static Copy copy(Section section, Map<String, RetentionPolicy> policies) {

@@ -178,6 +178,23 @@ final class Section {
 
   /** Every map of a list of maps; empty if absent. */
   List<Section> sections(String key) {
+    List<Section> sections = new ArrayList<>();
+    for (Value item : items(key)) {
+      sections.add(section(describe(key) + "[" + sections.size() + "]", item));
+    }
+    return sections;
+  }
+
+  /** Every value of a list of values; empty if absent. */
+  List<String> texts(String key) {
+    List<String> texts = new ArrayList<>();
+    for (Value item : items(key)) {
+      texts.add(fill(describe(key) + "[" + texts.size() + "]", item));
+    }
+    return texts;
+  }
+
+  private List<Value> items(String key) {
     Value value = value(key);
     if (value == null) {
       return List.of();
@@ -185,11 +202,7 @@ final class Section {
     if (!(value instanceof Items items)) {
       throw wrong(key, value, "is not a list", "Start each entry with \"- \" on its own line.");
     }
-    List<Section> sections = new ArrayList<>();
-    for (Value item : items.items()) {
-      sections.add(section(describe(key) + "[" + sections.size() + "]", item));
-    }
-    return sections;
+    return items.items();
   }
 
   /**

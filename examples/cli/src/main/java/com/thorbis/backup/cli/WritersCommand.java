@@ -52,6 +52,8 @@ final class WritersCommand extends Group {
               .toList(),
           "own",
           report.own(),
+          "pinned",
+          report.pinned(),
           "foreignCommits",
           report.passedOver().stream()
               .map(one -> Json.object("sequence", one.sequence(), "reason", one.reason()))
@@ -75,6 +77,10 @@ final class WritersCommand extends Group {
                           : "")));
         }
         Text.table(rows).forEach(out::println);
+      }
+      if (!report.pinned().isEmpty()) {
+        out.println(
+            "repository.administrators: it began with " + String.join(" or ", report.pinned()));
       }
       report
           .passedOver()

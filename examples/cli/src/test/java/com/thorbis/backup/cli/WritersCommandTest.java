@@ -110,6 +110,42 @@ class WritersCommandTest {
   }
 
   @Test
+  void onlyTheAdministratorsThatAreConfiguredAreBelieved() throws IOException {
+    String admin = run("keys signing-key admin.key", 0).out().strip();
+    String other = run("keys signing-key other.key", 0).out().strip();
+    String pinned = "administrators: [" + admin + "]";
+    configure("pinned.yaml", pinned);
+    configure("admin.yaml", "signing-key: admin.key\n  " + pinned);
+    configure("other.yaml", "signing-key: other.key\n  administrators: [" + other + "]");
+    assertThat(run("-c pinned.yaml list", 4).err()).contains("nobody has said", "keys writers add");
+    run("-c admin.yaml keys writers add admin " + admin + " --administrator", 0);
+
+    run("-c pinned.yaml list", 0);
+    assertThat(run("-c pinned.yaml keys writers list", 0).out())
+        .contains("repository.administrators: it began with " + admin);
+    assertThat(run("-c pinned.yaml keys writers list --json", 0).out())
+        .contains("\"pinned\":[\"" + admin + "\"]");
+    assertThat(run("keys writers list --json", 0).out()).contains("\"pinned\":[]");
+    assertThat(run("-c admin.yaml check", 1).out()).contains("goes back to one of the 1 admin");
+    assertThat(run("check", 1).out())
+        .contains("is not configured here (repository.administrators)");
+    assertThat(run("-c other.yaml list", 4).err()).contains("names the first writers", admin);
+    assertThat(run("-c other.yaml restore orders --target-dir out", 4).err()).contains(admin);
+    assertThat(run("-c other.yaml check", 1).out()).contains("names the first writers");
+    assertThat(run("-c admin.yaml keys writers clear --yes", 4).err())
+        .contains("Remove repository.administrators");
+  }
+
+  @Test
+  void anAdministratorThatIsNoKeyIsNamedWithItsLine() throws IOException {
+    configure("wrong.yaml", "administrators: [nonsense]");
+    assertThat(run("-c wrong.yaml list", 2).err())
+        .contains("wrong.yaml, line 5", "repository.administrators", "keys signing-key");
+    configure("none.yaml", "administrators: []");
+    assertThat(run("-c none.yaml list", 2).err()).contains("repository.administrators");
+  }
+
+  @Test
   void aSigningKeyThatIsNotThereIsNamed() throws IOException {
     configure("lost.yaml", "signing-key: lost.key");
     assertThat(run("-c lost.yaml keys rotate", 2).err()).contains("lost.key");

@@ -26,6 +26,7 @@ public final class RepositorySetup {
   private final Clock clock;
   private final boolean readOnly;
   private final @Nullable Signer signer;
+  private final List<String> administrators;
 
   private RepositorySetup(Builder builder) {
     this.copies = List.copyOf(builder.copies);
@@ -38,6 +39,7 @@ public final class RepositorySetup {
     this.clock = builder.clock;
     this.readOnly = builder.readOnly;
     this.signer = builder.signer;
+    this.administrators = List.copyOf(builder.administrators);
   }
 
   /** Starts one. */
@@ -95,6 +97,14 @@ public final class RepositorySetup {
     return Optional.ofNullable(signer);
   }
 
+  /**
+   * Public keys, as text, of those whose list of writers comes first; empty: whichever comes first
+   * is taken for the right one.
+   */
+  public List<String> administrators() {
+    return administrators;
+  }
+
   /** The same setup with other copies. */
   public RepositorySetup with(List<Copy> others) {
     Builder setup =
@@ -109,6 +119,7 @@ public final class RepositorySetup {
     setup.copies.addAll(others);
     setup.recipients.addAll(recipients);
     setup.signer = signer;
+    setup.administrators.addAll(administrators);
     return setup.build();
   }
 
@@ -124,6 +135,7 @@ public final class RepositorySetup {
     private Clock clock = Clock.systemUTC();
     private boolean readOnly;
     private @Nullable Signer signer;
+    private final List<String> administrators = new ArrayList<>();
 
     private Builder() {}
 
@@ -192,6 +204,17 @@ public final class RepositorySetup {
     /** Signs what is committed. */
     public Builder signer(Signer signer) {
       this.signer = signer;
+      return this;
+    }
+
+    /**
+     * Adds an administrator: with any, only lists of writers count that go back to one which such a
+     * key has signed.
+     *
+     * @param publicKey as text, with its checksum
+     */
+    public Builder administrator(String publicKey) {
+      administrators.add(publicKey);
       return this;
     }
 

@@ -1,5 +1,7 @@
 package com.thorbis.backup.storage;
 
+import com.thorbis.backup.api.WritersReport;
+import com.thorbis.backup.api.WritersRequest;
 import com.thorbis.backup.crypto.CipherWarmup;
 import com.thorbis.backup.spi.repository.InitReport;
 import com.thorbis.backup.spi.repository.ObjectDescription;
@@ -78,6 +80,12 @@ public final class SealedRepositoryFactory implements RepositoryFactory {
   @Override
   public void promote(RepositorySetup setup, boolean force) throws IOException {
     Bootstrap.promote(kept(setup), force, tuning.checkpointEvery(), random);
+  }
+
+  @Override
+  public WritersReport changeWriters(RepositorySetup setup, WritersRequest request)
+      throws IOException {
+    return Bootstrap.changeWriters(kept(setup), request, tuning.checkpointEvery(), random);
   }
 
   private static RepositorySetup kept(RepositorySetup setup) {

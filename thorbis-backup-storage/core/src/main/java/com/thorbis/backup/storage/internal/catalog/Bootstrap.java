@@ -1,6 +1,8 @@
 package com.thorbis.backup.storage.internal.catalog;
 
 import com.thorbis.backup.api.FailureKind;
+import com.thorbis.backup.api.WritersReport;
+import com.thorbis.backup.api.WritersRequest;
 import com.thorbis.backup.crypto.EpochKey;
 import com.thorbis.backup.crypto.KeySlot;
 import com.thorbis.backup.crypto.ObjectId;
@@ -75,13 +77,40 @@ public final class Bootstrap {
   /** Opens an existing repository. */
   public static Opened open(RepositorySetup setup, int checkpointEvery, SecureRandom random)
       throws IOException {
-    return open(setup, setup.copies(), setup.writePolicy(), checkpointEvery, random);
+    return open(
+        setup,
+        setup.copies(),
+        setup.writePolicy(),
+        Authority.of(setup.administrators()),
+        checkpointEvery,
+        random);
+  }
+
+  /** Changes who may write, also where the administrators that are pinned have named nobody. */
+  public static WritersReport changeWriters(
+      RepositorySetup setup, WritersRequest request, int checkpointEvery, SecureRandom random)
+      throws IOException {
+    Opened opened =
+        open(
+            setup,
+            setup.copies(),
+            setup.writePolicy(),
+            Authority.of(setup.administrators()).naming(),
+            checkpointEvery,
+            random);
+    try {
+      return new WriterChanges(opened, setup.signer()).change(request);
+    } finally {
+      opened.keys().close();
+      release(opened.store());
+    }
   }
 
   private static Opened open(
       RepositorySetup setup,
       List<Copy> copies,
       WritePolicy policy,
+      Authority authority,
       int checkpointEvery,
       SecureRandom random)
       throws IOException {
@@ -91,7 +120,7 @@ public final class Bootstrap {
       // What was damaged on its way may show only where it is compared with something else.
       Opened found =
           SealedObjects.again(
-              ObjectNames.HEADER, () -> open(setup, store, checkpointEvery, random));
+              ObjectNames.HEADER, () -> open(setup, store, authority, checkpointEvery, random));
       opened = true;
       return found;
     } finally {
@@ -102,19 +131,23 @@ public final class Bootstrap {
   }
 
   private static Opened open(
-      RepositorySetup setup, ObjectStore store, int checkpointEvery, SecureRandom random)
+      RepositorySetup setup,
+      ObjectStore store,
+      Authority authority,
+      int checkpointEvery,
+      SecureRandom random)
       throws IOException {
     byte[] headerBytes = findHeader(store);
     if (headerBytes == null) {
       throw notInitialised(store);
     }
     try {
-      return open(setup, store, headerBytes, checkpointEvery, random);
+      return open(setup, store, authority, headerBytes, checkpointEvery, random);
     } catch (RepositoryException | KeyException damaged) {
       // The header is plain: that it was altered shows only when it opens nothing.
       for (byte[] other : otherHeaders(store, headerBytes)) {
         try {
-          Opened opened = open(setup, store, other, checkpointEvery, random);
+          Opened opened = open(setup, store, authority, other, checkpointEvery, random);
           LOG.warn("The header of a copy is damaged; run copies heal", damaged);
           return opened;
         } catch (RepositoryException | KeyException e) {
@@ -128,6 +161,7 @@ public final class Bootstrap {
   private static Opened open(
       RepositorySetup setup,
       ObjectStore store,
+      Authority authority,
       byte[] headerBytes,
       int checkpointEvery,
       SecureRandom random)
@@ -137,7 +171,8 @@ public final class Bootstrap {
     keys.expect(header.slots());
     boolean opened = false;
     try {
-      CommitLog log = log(setup, store, header, headerBytes, keys, checkpointEvery, random);
+      CommitLog log =
+          log(setup, store, authority, header, headerBytes, keys, checkpointEvery, random);
       log.refresh();
       if (log.sequence() == 0) {
         // That the others have none says nothing where the copy that decides cannot be asked.
@@ -197,6 +232,7 @@ public final class Bootstrap {
   public static InitReport init(RepositorySetup setup, int checkpointEvery, SecureRandom random)
       throws IOException {
     List<Copy> copies = setup.copies();
+    Authority authority = Authority.of(setup.administrators());
     // Under any policy the first copy comes first, and the others get all of it when it is whole.
     ObjectStore store = store(copies, WritePolicy.PRIMARY);
     try {
@@ -204,30 +240,36 @@ public final class Bootstrap {
         copy.store().createPlace();
       }
       return SealedObjects.again(
-          ObjectNames.HEADER, () -> init(setup, store, checkpointEvery, random));
+          ObjectNames.HEADER, () -> init(setup, store, authority, checkpointEvery, random));
     } finally {
       release(store);
     }
   }
 
   private static InitReport init(
-      RepositorySetup setup, ObjectStore store, int checkpointEvery, SecureRandom random)
+      RepositorySetup setup,
+      ObjectStore store,
+      Authority authority,
+      int checkpointEvery,
+      SecureRandom random)
       throws IOException {
     byte[] headerBytes = findHeader(store);
     if (headerBytes == null) {
       requireTwoWays(setup);
+      authority.requireMayCreate(setup.signer());
       for (Copy copy : setup.copies()) {
         KeepingStore.requireOffered(copy);
         StoreProbe.of(copy, setup.clock(), random).require();
       }
       headerBytes = createHeader(setup, store, random);
     }
-    return init(setup, store, headerBytes, checkpointEvery, random);
+    return init(setup, store, authority, headerBytes, checkpointEvery, random);
   }
 
   private static InitReport init(
       RepositorySetup setup,
       ObjectStore store,
+      Authority authority,
       byte[] headerBytes,
       int checkpointEvery,
       SecureRandom random)
@@ -235,7 +277,8 @@ public final class Bootstrap {
     RepositoryHeader header = RepositoryHeader.read(headerBytes);
     try (KeyRing keys = new KeyRing(store, header.id(), setup.recipients())) {
       keys.expect(header.slots());
-      CommitLog log = log(setup, store, header, headerBytes, keys, checkpointEvery, random);
+      CommitLog log =
+          log(setup, store, authority, header, headerBytes, keys, checkpointEvery, random);
       SlotRef headerRef = SlotRef.of(ObjectNames.HEADER, headerBytes);
       log.refresh();
       boolean created = log.sequence() == 0;
@@ -245,12 +288,13 @@ public final class Bootstrap {
         KeySlot place = new KeySlot(header.id(), header.tree(), 1);
         List<SlotRef> slots = header.slots().isEmpty() ? keys.list(place) : header.slots();
         Instant now = store.now();
-        log.append(
-            catalog ->
-                catalog.plainObjects().isEmpty()
-                    ? List.of(new Operation.Init(headerRef, header.tree(), slots, Optional.of(now)))
-                    : List.of(),
-            true);
+        List<Operation> first = new ArrayList<>();
+        first.add(new Operation.Init(headerRef, header.tree(), slots, Optional.of(now)));
+        if (!authority.pinned().isEmpty()) {
+          authority.requireMayCreate(setup.signer());
+          first.add(WriterChanges.first(authority, store, header));
+        }
+        log.append(catalog -> catalog.plainObjects().isEmpty() ? first : List.of(), true);
         LOG.info("Created repository={} in {}", header.id(), store.describe());
       }
       recordPlaces(setup.copies(), header, log, random, notes);
@@ -354,7 +398,8 @@ public final class Bootstrap {
       throws IOException {
     List<Copy> copies = setup.copies();
     Copy next = copies.get(0);
-    Opened opened = open(setup, copies, WritePolicy.PRIMARY, checkpointEvery, random);
+    Authority authority = Authority.of(setup.administrators());
+    Opened opened = open(setup, copies, WritePolicy.PRIMARY, authority, checkpointEvery, random);
     Copy deciding;
     boolean lost;
     try {
@@ -370,7 +415,7 @@ public final class Bootstrap {
     List<Copy> order = new ArrayList<>(copies);
     order.remove(deciding);
     order.add(0, deciding);
-    opened = open(setup, order, WritePolicy.PRIMARY, checkpointEvery, random);
+    opened = open(setup, order, WritePolicy.PRIMARY, authority, checkpointEvery, random);
     try {
       Operation.Copies now = places(reachable(copies), opened.header(), random);
       opened
@@ -465,6 +510,7 @@ public final class Bootstrap {
   private static CommitLog log(
       RepositorySetup setup,
       ObjectStore store,
+      Authority authority,
       RepositoryHeader header,
       byte[] headerBytes,
       KeyRing keys,
@@ -478,6 +524,7 @@ public final class Bootstrap {
             keys,
             setup.stateDirectory(),
             setup.signer(),
+            authority,
             checkpointEvery,
             setup.clock(),
             random);

@@ -494,7 +494,9 @@ public final class Catalog {
   synchronized void apply(long sequence, List<Operation> operations, ObjectKey key)
       throws RepositoryException {
     for (Operation operation : operations) {
-      if ((operation instanceof Operation.Init) != (sequence == 1)) {
+      boolean begins = operation instanceof Operation.Init;
+      boolean beside = operation instanceof Operation.Writers && begin != null;
+      if (begins ? sequence != 1 : sequence == 1 && !beside) {
         throw damaged(key, "begins the repository in another place than the first commit");
       }
       if (operation instanceof Operation.Init init) {

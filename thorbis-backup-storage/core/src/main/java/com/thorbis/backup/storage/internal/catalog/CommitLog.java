@@ -76,6 +76,7 @@ public final class CommitLog {
   private final RememberedHead remembered;
   private final RememberedHead proven; // checkpoints, where not every one is to be believed
   private final Optional<Signer> signer;
+  private final Authority authority;
   private final Clock clock;
   private final SecureRandom random;
   private final String writer;
@@ -148,6 +149,7 @@ public final class CommitLog {
       KeyRing keys,
       Path stateDirectory,
       Optional<Signer> signer,
+      Authority authority,
       int checkpointEvery,
       Clock clock,
       SecureRandom random) {
@@ -157,8 +159,9 @@ public final class CommitLog {
         headerRef,
         keys,
         new RememberedHead(stateDirectory, header.id()),
-        RememberedHead.ofCheckpoint(stateDirectory, header.id()),
+        RememberedHead.ofCheckpoint(stateDirectory, header.id(), authority.label()),
         signer,
+        authority,
         checkpointEvery,
         false,
         clock,
@@ -173,6 +176,7 @@ public final class CommitLog {
       RememberedHead remembered,
       RememberedHead proven,
       Optional<Signer> signer,
+      Authority authority,
       int checkpointEvery,
       boolean beginning,
       Clock clock,
@@ -184,6 +188,7 @@ public final class CommitLog {
     this.remembered = remembered;
     this.proven = proven;
     this.signer = signer;
+    this.authority = authority;
     this.checkpointEvery = checkpointEvery;
     this.beginning = beginning;
     this.clock = clock;
@@ -280,7 +285,9 @@ public final class CommitLog {
    * Reads every commit that was added since.
    *
    * @throws RepositoryException code {@code repository.rolled-back} if the log does not extend what
-   *     this machine has seen, {@code repository.damaged} if a commit is not what it was or missing
+   *     this machine has seen, {@code repository.damaged} if a commit is not what it was or
+   *     missing, {@code repository.administrator-unknown} if its writers go back to nobody that
+   *     this host is told of
    */
   public synchronized void refresh() throws IOException {
     Optional<RememberedHead.Head> seen = remembered.read();
@@ -305,6 +312,9 @@ public final class CommitLog {
               + seen.get().sequence()
               + ", the store ends at "
               + sequence);
+    }
+    if (sequence > 0) {
+      authority.requireNamed(catalog, store);
     }
     if (sequence > before) {
       remember();
@@ -384,16 +394,18 @@ public final class CommitLog {
   /** Refuses what would count for nothing, as far as the log was read. */
   private void requireAllowed(List<Operation> operations) throws RepositoryException {
     Optional<String> objection = Authority.objection(signer, operations, catalog);
-    if (objection.isEmpty()) {
+    boolean usurped = authority.isUsurped(operations, Authority.key(signer), catalog);
+    if (objection.isEmpty() && !usurped) {
       return;
     }
-    if (Authority.objection(signer, List.of(), catalog).isEmpty()) {
+    if (usurped || Authority.objection(signer, List.of(), catalog).isEmpty()) {
       throw new RepositoryException(
           "keys.not-administrator",
           FailureKind.REFUSED,
           "Who writes, who opens, and where the repository lies is for an administrator to change",
           Map.of("repository", header.id().toString()),
-          "Run it with repository.signing-key set to an administrator's.",
+          "Run it with repository.signing-key set to an administrator's; where"
+              + " repository.administrators is set, the first to one that it names.",
           null);
     }
     throw new RepositoryException(
@@ -496,6 +508,7 @@ public final class CommitLog {
             remembered,
             proven,
             signer,
+            authority,
             checkpointEvery,
             true,
             clock,
@@ -621,7 +634,8 @@ public final class CommitLog {
     List<Long> found = checkpoints(store);
     checkpointed = found.isEmpty() ? 0 : found.get(0);
     Optional<RememberedHead.Head> known = proven.read();
-    boolean believed = found.isEmpty() || known.isEmpty() && positivelyUnsigned();
+    boolean believed =
+        found.isEmpty() || authority.pinned().isEmpty() && known.isEmpty() && positivelyUnsigned();
     for (long number : found) {
       if (number > most
           || number == 0
@@ -898,6 +912,7 @@ public final class CommitLog {
       }
       throw e;
     }
+    authority.requirePinned(read.commit(), read.signature(), catalog);
     apply(read.commit(), key, read.sha256());
     return true;
   }
@@ -942,7 +957,7 @@ public final class CommitLog {
     }
   }
 
-  private record Read(Commit commit, String sha256) {}
+  private record Read(Commit commit, Optional<Signature> signature, String sha256) {}
 
   private Read read(ObjectKey key, ObjectStore from, Optional<RememberedHead.Head> seen)
       throws IOException {
@@ -969,7 +984,7 @@ public final class CommitLog {
           "Find out who wrote to a copy, or to an older state of the repository, by itself.",
           null);
     }
-    return new Read(commit, sha256);
+    return new Read(commit, signed.signature(), sha256);
   }
 
   /** The copy that decides, where it can tell: what others hold behind it is not of this log. */
@@ -1149,6 +1164,11 @@ public final class CommitLog {
     byte[] id = new byte[16];
     random.nextBytes(id);
     return HexFormat.of().formatHex(id);
+  }
+
+  /** Who may commit what, as this host knows it. */
+  Authority authority() {
+    return authority;
   }
 
   /** The id of the repository, for those who open objects. */

@@ -46,9 +46,13 @@ final class RememberedHead {
     this.file = folder.resolve(name);
   }
 
-  /** The last checkpoint that this machine has itself found right, in the same form. */
-  static RememberedHead ofCheckpoint(Path stateDirectory, ObjectId repository) {
-    return new RememberedHead(stateDirectory, repository + ".checkpoint.json");
+  /**
+   * The last checkpoint that this machine has itself found right, in the same form.
+   *
+   * @param label of how commits were judged: judged otherwise, it may be wrong
+   */
+  static RememberedHead ofCheckpoint(Path stateDirectory, ObjectId repository, String label) {
+    return new RememberedHead(stateDirectory, repository + ".checkpoint" + label + ".json");
   }
 
   Optional<Head> read() throws IOException {

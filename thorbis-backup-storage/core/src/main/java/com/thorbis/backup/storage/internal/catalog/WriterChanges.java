@@ -51,7 +51,8 @@ public final class WriterChanges {
                     new WritersReport.Writer(
                         writer.name(), writer.key().text(), writer.administrator()))
             .toList(),
-        signer.map(one -> SigningPublicKey.of(one.publicKey()).text()),
+        Authority.key(signer).map(SigningPublicKey::text),
+        log.authority().pinned().stream().map(SigningPublicKey::text).toList(),
         log.passedOver());
   }
 
@@ -66,12 +67,15 @@ public final class WriterChanges {
               ? new CheckItem(
                   "repository.writers",
                   Outcome.OK,
-                  report.writers().size() + " writers are named, and this host is one of them",
+                  report.writers().size()
+                      + " writers are named, and this host is one of them"
+                      + pinned(report),
                   "")
               : new CheckItem(
                   "repository.writers",
                   Outcome.WARN,
-                  "This host can read and not write: what it would commit counts for nothing",
+                  "This host can read and not write: what it would commit counts for nothing"
+                      + pinned(report),
                   CommitLog.ASK_ADMINISTRATOR));
     }
     for (WritersReport.PassedOver one : report.passedOver()) {
@@ -87,6 +91,14 @@ public final class WriterChanges {
     return items;
   }
 
+  private static String pinned(WritersReport report) {
+    return report.pinned().isEmpty()
+        ? "; whose list it must be is not configured here (repository.administrators)"
+        : "; their list goes back to one of the "
+            + report.pinned().size()
+            + " administrators that are configured here";
+  }
+
   /** Changes who may write. */
   public WritersReport change(WritersRequest request) throws IOException {
     log.refresh();
@@ -99,8 +111,18 @@ public final class WriterChanges {
           "Make one with keys signing-key FILE, and set repository.signing-key: FILE.",
           null);
     }
+    if (request instanceof WritersRequest.NameNobody && !log.authority().pinned().isEmpty()) {
+      throw new RepositoryException(
+          "keys.pinned",
+          FailureKind.REFUSED,
+          "repository.administrators is set: with nobody named, this host would refuse the"
+              + " repository",
+          Map.of(),
+          "Remove repository.administrators from the configuration of every host first.",
+          null);
+    }
     change(request, log.catalog().writers()); // what cannot be done changes nothing at all
-    SlotRef marker = marker();
+    SlotRef marker = marker(store, header);
     log.append(
         catalog -> {
           List<Operation.Writers.Writer> now = change(request, catalog.writers());
@@ -109,6 +131,17 @@ public final class WriterChanges {
               : List.of(new Operation.Writers(marker, now));
         });
     return report();
+  }
+
+  /** The administrators that are configured, as the first writers of a new repository. */
+  static Operation.Writers first(Authority authority, ObjectStore store, RepositoryHeader header)
+      throws IOException {
+    List<Operation.Writers.Writer> writers = new ArrayList<>();
+    for (SigningPublicKey key : authority.pinned()) {
+      String name = "administrator" + (writers.isEmpty() ? "" : "-" + (writers.size() + 1));
+      writers.add(new Operation.Writers.Writer(name, key, true));
+    }
+    return new Operation.Writers(marker(store, header), writers);
   }
 
   private List<Operation.Writers.Writer> change(
@@ -216,7 +249,7 @@ public final class WriterChanges {
    * What tells readers who know nothing yet that a checkpoint proves nothing here: it lies there
    * before any commit names writers, and is the same whoever writes it.
    */
-  private SlotRef marker() throws IOException {
+  private static SlotRef marker(ObjectStore store, RepositoryHeader header) throws IOException {
     Map<String, Object> document = Json.object();
     document.put("format", "thorbis-signed-log");
     document.put("version", 1);
@@ -229,7 +262,7 @@ public final class WriterChanges {
           ObjectNames.SIGNED,
           bytes.length,
           () -> store.put(ObjectNames.SIGNED, ObjectSource.of(bytes)),
-          () -> there().map(found -> Arrays.equals(found, bytes)));
+          () -> there(store).map(found -> Arrays.equals(found, bytes)));
     } catch (StorageException.AlreadyExists e) {
       throw RepositoryException.damaged(
           ObjectNames.SIGNED.value(), "lies there, and is not of this repository", e);
@@ -237,7 +270,7 @@ public final class WriterChanges {
     return ref;
   }
 
-  private Optional<byte[]> there() throws IOException {
+  private static Optional<byte[]> there(ObjectStore store) throws IOException {
     try {
       return Optional.of(
           SealedObjects.again(

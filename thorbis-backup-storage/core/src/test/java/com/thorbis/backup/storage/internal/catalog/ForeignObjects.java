@@ -57,6 +57,14 @@ public final class ForeignObjects {
         new Checkpoint(sequence, services.log().requireHash(sequence), told.compacted()).encode());
   }
 
+  /** A checkpoint of the last commit that says something more than there was. */
+  public byte[] checkpoint(Operation more) throws IOException {
+    long last = services.log().sequence();
+    Catalog told = services.log().catalog().copy();
+    told.apply(last, List.of(more), ObjectNames.commit(last));
+    return checkpoint(last, told);
+  }
+
   /** The content of a commit of any repository, under another number, changed or not. */
   public byte[] again(Services from, long sequence, long as, String old, String changed)
       throws IOException {
