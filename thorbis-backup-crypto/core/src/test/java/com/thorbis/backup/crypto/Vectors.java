@@ -27,6 +27,10 @@ final class Vectors {
       return String.valueOf(fields.get(field));
     }
 
+    byte[] bytes(String field, String within) {
+      return HexFormat.of().parseHex(String.valueOf(((Map<?, ?>) fields.get(field)).get(within)));
+    }
+
     int number(String field) {
       return Integer.parseInt(text(field));
     }

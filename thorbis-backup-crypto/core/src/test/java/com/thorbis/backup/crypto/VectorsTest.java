@@ -10,6 +10,7 @@ import java.io.IOException;
 import java.nio.ByteBuffer;
 import java.nio.charset.StandardCharsets;
 import java.security.GeneralSecurityException;
+import java.security.SecureRandom;
 import java.util.Arrays;
 import java.util.HexFormat;
 import java.util.zip.DataFormatException;
@@ -18,17 +19,25 @@ import javax.crypto.Cipher;
 import javax.crypto.Mac;
 import javax.crypto.spec.GCMParameterSpec;
 import javax.crypto.spec.SecretKeySpec;
+import org.bouncycastle.crypto.SecretWithEncapsulation;
 import org.bouncycastle.crypto.agreement.X25519Agreement;
 import org.bouncycastle.crypto.kems.MLKEMExtractor;
 import org.bouncycastle.crypto.params.MLKEMParameters;
 import org.bouncycastle.crypto.params.MLKEMPrivateKeyParameters;
 import org.bouncycastle.crypto.params.X25519PrivateKeyParameters;
 import org.bouncycastle.crypto.params.X25519PublicKeyParameters;
+import org.bouncycastle.pqc.crypto.xwing.XWingKEMGenerator;
+import org.bouncycastle.pqc.crypto.xwing.XWingPublicKeyParameters;
 import org.junit.jupiter.api.Test;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.CsvSource;
 
 /** Published vectors through the classes that the product uses. */
 class VectorsTest {
   private static final byte[] NO_HEADER = new byte[0];
+
+  /** HPKE with X-Wing, HKDF-SHA-256 and AES-256-GCM. */
+  private static final byte[] SUITE = HexFormat.of().parseHex("48504b45647a00010002");
 
   @Test
   void chunkedEncryption() throws Exception {
@@ -207,6 +216,143 @@ class VectorsTest {
             .describedAs(vector.toString())
             .isInstanceOf(RuntimeException.class);
       }
+    }
+  }
+
+  @Test
+  void whatASignatureIs() throws IOException {
+    int valid = 0;
+    for (Vector vector : Vectors.read("ed25519_test.json", 151)) {
+      SigningPublicKey key = SigningPublicKey.of(vector.bytes("publicKey", "pk"));
+      assertThat(key.verifies(vector.bytes("msg"), vector.bytes("sig")))
+          .describedAs(vector.toString())
+          .isEqualTo(vector.valid());
+      valid += vector.valid() ? 1 : 0;
+    }
+    assertThat(valid).isEqualTo(88);
+  }
+
+  @ParameterizedTest
+  @CsvSource({
+    "9d61b19deffd5a60ba844af492ec2cc44449c5697b326919703bac031cae7f60,"
+        + "d75a980182b10ab7d54bfed3c964073a0ee172f3daa62325af021a68f707511a,'',"
+        + "e5564300c360ac729086e2cc806e828a84877f1eb8e5d974d873e06522490155"
+        + "5fb8821590a33bacc61e39701cf9b46bd25bf5f0595bbe24655141438e7a100b",
+    "4ccd089b28ff96da9db6c346ec114e0f5b8a319f35aba624da8cf6ed4fb8a6fb,"
+        + "3d4017c3e843895a92b70aa74d1b7ebc9c982ccf2ec4968cc0cd55f12af4660c,72,"
+        + "92a009a9f0d4cab8720e820b5f642540a2b27b5416503f8fb3762223ebdb69da"
+        + "085ac1e43e15996e458f3613d0f11d8c387b2eaeb4302aeeb00d291612bb0c00",
+    "c5aa8df43f9f837bedb7442f31dcb7b166d38535076f094b85ce3a2e0b4458f7,"
+        + "fc51cd8e6218a1a38da47ed00230f0580816ed13ba3303ac5deb911548908025,af82,"
+        + "6291d657deec24024827e69c3abe01a30ce548a284743a445e3680d7db5ac3ac"
+        + "18ff9b538d16f290ae67f760984dc6594a7c15e9716ed28dc027beceea1ec40a"
+  })
+  void theSignaturesOfRfc8032(String seed, String publicKey, String message, String signature) {
+    byte[] drawn = HexFormat.of().parseHex(seed);
+    try (SigningKey key = SigningKey.generate(new Dealt(drawn))) {
+      assertThat(HexFormat.of().formatHex(key.publicKey())).isEqualTo(publicKey);
+      assertThat(HexFormat.of().formatHex(key.sign(HexFormat.of().parseHex(message))))
+          .isEqualTo(signature);
+    }
+  }
+
+  @ParameterizedTest
+  @CsvSource({
+    "7f9c2ba4e88f827d616045507605853ed73b8093f6efbc88eb1a6eacfa66ef26,"
+        + "3cb1eea988004b93103cfb0aeefd2a686e01fa4a58e8a3639ca8a1e3f9ae57e2"
+        + "35b8cc873c23dc62b8d260169afa2f75ab916a58d974918835d25e6a435085b2,"
+        + "d2df0522128f09dd8e2c92b1e905c793d8f57a54c3da25861f10bf4ca613e384,"
+        + "2e816deebcd76c5c80d0cd2d174478871658e8e2ff42bc9d4a6e486372e856bb,"
+        + "17cd532d657e44c897ca6583e548a5424fc70bf54f99515a4d2bcf99e3469f33",
+    "badfd6dfaac359a5efbb7bcc4b59d538df9a04302e10c8bc1cbf1a0b3a5120ea,"
+        + "17cda7cfad765f5623474d368ccca8af0007cd9f5e4c849f167a580b14aabdef"
+        + "aee7eef47cb0fca9767be1fda69419dfb927e9df07348b196691abaeb580b32d,"
+        + "f2e86241c64d60f6649fbc6c5b7d17180b780a3f34355e64a85749949c45f150,"
+        + "c42ba5f8430d7d2c83739338203819f090e8303ce9c8b02107c272bfa5376916,"
+        + "1661ea86d608a1924ba30840cb0a65f13ae051e3aec9cf0f064efc0bc92f2154",
+    "ef58538b8d23f87732ea63b02b4fa0f4873360e2841928cd60dd4cee8cc0d4c9,"
+        + "22a96188d032675c8ac850933c7aff1533b94c834adbb69c6115bad4692d8619"
+        + "f90b0cdf8a7b9c264029ac185b70b83f2801f2f4b3f70c593ea3aeeb613a7f1b,"
+        + "953f7f4e8c5b5049bdc771d1dffada0dd961477d1a2ae0988baa7ea6898d893f,"
+        + "6b080d6b84f095342092fa7a22423e58bd681397ad0ef00eac92bd254db4fa95,"
+        + "d3ca5578500344b5896cffc4fd740c9311946b82951df155e6fd86a7966b43c6"
+  })
+  void theRecoveryKeyOpensWhatTheSharedSecretOfXWingSealed(
+      String seed, String drawn, String shared, String publicKey, String encapsulated)
+      throws Exception {
+    byte[] key = HexFormat.of().parseHex(seed);
+    byte[] known = Hpke.publicKey(key);
+    assertThat(sha256(known)).isEqualTo(publicKey);
+    SecretWithEncapsulation made =
+        new XWingKEMGenerator(new Dealt(HexFormat.of().parseHex(drawn)))
+            .generateEncapsulated(new XWingPublicKeyParameters(known));
+    assertThat(sha256(made.getEncapsulation())).isEqualTo(encapsulated);
+    byte[] info = "some slot".getBytes(StandardCharsets.US_ASCII);
+    byte[] plain = "a key of 32 bytes, as it were...".getBytes(StandardCharsets.US_ASCII);
+    byte[] sealed = sealedOfRfc9180(HexFormat.of().parseHex(shared), info, plain);
+    byte[] whole = Arrays.copyOf(made.getEncapsulation(), Hpke.ENCAPSULATED + sealed.length);
+    System.arraycopy(sealed, 0, whole, Hpke.ENCAPSULATED, sealed.length);
+    assertThat(Hpke.open(key, info, whole)).isEqualTo(plain);
+  }
+
+  /** Section 5.1 of RFC 9180 in base mode, for the first message. */
+  private static byte[] sealedOfRfc9180(byte[] shared, byte[] info, byte[] plain)
+      throws GeneralSecurityException {
+    byte[] context =
+        join(
+            new byte[1],
+            labeledExtract(NO_HEADER, "psk_id_hash", NO_HEADER),
+            labeledExtract(NO_HEADER, "info_hash", info));
+    byte[] secret = labeledExtract(shared, "secret", NO_HEADER);
+    Cipher cipher = Jca.gcm();
+    cipher.init(
+        Cipher.ENCRYPT_MODE,
+        new SecretKeySpec(labeledExpand(secret, "key", context, 32), "AES"),
+        new GCMParameterSpec(128, labeledExpand(secret, "base_nonce", context, 12)));
+    return cipher.doFinal(plain);
+  }
+
+  private static byte[] labeledExtract(byte[] salt, String label, byte[] material) {
+    return Hkdf.SHA256.extract(salt, join(ascii("HPKE-v1"), SUITE, ascii(label), material));
+  }
+
+  private static byte[] labeledExpand(byte[] secret, String label, byte[] info, int length) {
+    return Hkdf.SHA256.expand(
+        secret,
+        join(new byte[] {0, (byte) length}, ascii("HPKE-v1"), SUITE, ascii(label), info),
+        length);
+  }
+
+  private static byte[] ascii(String text) {
+    return text.getBytes(StandardCharsets.US_ASCII);
+  }
+
+  private static byte[] join(byte[]... parts) {
+    ByteArrayOutputStream all = new ByteArrayOutputStream();
+    for (byte[] part : parts) {
+      all.writeBytes(part);
+    }
+    return all.toByteArray();
+  }
+
+  private static String sha256(byte[] bytes) {
+    return HexFormat.of().formatHex(Jca.digest("SHA-256").digest(bytes));
+  }
+
+  /** Deals out these bytes, in order. */
+  private static final class Dealt extends SecureRandom {
+    private static final long serialVersionUID = 1;
+    private final byte[] bytes;
+    private int next;
+
+    Dealt(byte[] bytes) {
+      this.bytes = bytes;
+    }
+
+    @Override
+    public void nextBytes(byte[] into) {
+      System.arraycopy(bytes, next, into, 0, into.length);
+      next += into.length;
     }
   }
 
