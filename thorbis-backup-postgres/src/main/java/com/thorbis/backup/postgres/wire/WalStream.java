@@ -3,6 +3,7 @@ package com.thorbis.backup.postgres.wire;
 import com.thorbis.backup.api.Lsn;
 import com.thorbis.backup.postgres.wire.ReplicationConnection.Patience;
 import com.thorbis.backup.postgres.wire.ReplicationConnection.WalPosition;
+import java.io.EOFException;
 import java.io.IOException;
 import java.nio.ByteBuffer;
 import java.time.Duration;
@@ -54,6 +55,10 @@ public final class WalStream {
     }
     if (type == 'c') {
       return Event.END_OF_TIMELINE;
+    }
+    if (type == 'C') {
+      // Its last word before it exits, with nothing of the end of a copy before it (WalSndDone).
+      throw new EOFException("The server ended the stream, as it does when it is shut down");
     }
     if (type != 'd') {
       throw new ProtocolException("message '" + MessageReader.printable(type) + "' in a stream");

@@ -4,6 +4,7 @@ import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
 import com.thorbis.backup.api.BackupException;
+import java.io.EOFException;
 import java.io.IOException;
 import java.io.InputStream;
 import java.nio.ByteBuffer;
@@ -90,6 +91,22 @@ class TranscriptTest {
         ByteBuffer.wrap(changed).putInt(start + 1, length);
         survives(changed, "length " + length + " at " + start);
       }
+    }
+  }
+
+  @Test
+  void aServerThatIsShutDownTalksNoNonsense() throws IOException {
+    byte[] whole = Transcript.recorded(18);
+    int stream =
+        Transcript.starts(whole).stream().filter(at -> whole[at] == 'W').findFirst().orElseThrow();
+    int next = stream + 1 + ByteBuffer.wrap(whole).getInt(stream + 1);
+    byte[] last = "C\0\0\0\013COPY 0\0".getBytes(StandardCharsets.US_ASCII);
+    byte[] says = Arrays.copyOf(whole, next + last.length);
+    System.arraycopy(last, 0, says, next, last.length);
+    try (ReplicationConnection connection = Transcript.client(says)) {
+      assertThatThrownBy(() -> Session.run(connection))
+          .isInstanceOf(EOFException.class)
+          .hasMessageContaining("shut down");
     }
   }
 
