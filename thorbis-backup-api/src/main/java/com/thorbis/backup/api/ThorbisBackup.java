@@ -227,8 +227,13 @@ public final class ThorbisBackup implements AutoCloseable {
   }
 
   /**
-   * Tries, on small objects below {@code probe/}, what the store of each copy enforces. Where
-   * objects are locked, one of them stays for some minutes.
+   * Tries, on small objects below {@code probe/}, what the store of each copy enforces, and
+   * remembers it in the state directory. Where objects are locked, one of them stays for some
+   * minutes. Opened to look only, it tells what was found before.
+   *
+   * <p>Whatever writes first does the same where this machine has not done it in seven days, and
+   * fails with {@code storage.not-conditional} where two writers would destroy each other's
+   * backups.
    */
   public List<CheckItem> probeCopies() {
     return call(() -> repository().probeCopies());

@@ -457,6 +457,11 @@ public final class FaultyObjectStore implements ObjectStore {
   }
 
   @Override
+  public String service() throws IOException {
+    return store.service();
+  }
+
+  @Override
   public void createPlace() throws IOException {
     Fault fault = next("create place", false);
     look(

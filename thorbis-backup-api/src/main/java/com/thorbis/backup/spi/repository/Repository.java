@@ -163,7 +163,10 @@ public interface Repository extends AutoCloseable {
     return List.of();
   }
 
-  /** Tries, on small objects that are removed again, what the store of each copy enforces. */
+  /**
+   * Tries, on small objects that are removed again, what the store of each copy enforces, and
+   * remembers it. One that is opened to look only tells what was found before, and tries nothing.
+   */
   default List<CheckItem> probeCopies() throws IOException {
     return List.of();
   }

@@ -20,6 +20,11 @@ public abstract class ForwardingObjectStore implements ObjectStore {
   protected abstract ObjectStore delegate() throws IOException;
 
   @Override
+  public String service() throws IOException {
+    return delegate().service();
+  }
+
+  @Override
   public Set<StoreCapability> capabilities() throws IOException {
     return delegate().capabilities();
   }

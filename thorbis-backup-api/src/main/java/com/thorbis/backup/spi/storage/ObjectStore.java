@@ -19,6 +19,14 @@ public interface ObjectStore extends AutoCloseable {
   /** A name for messages, without secrets. */
   String describe();
 
+  /**
+   * Who answers: the address and what speaks to it, with its version; no secrets. What was found of
+   * a store is found out anew where this is another. Asks nobody, once it is open.
+   */
+  default String service() throws IOException {
+    return describe();
+  }
+
   /** What it offers beyond reading and writing. Asks nobody, once it is open. */
   default Set<StoreCapability> capabilities() throws IOException {
     return Set.of();

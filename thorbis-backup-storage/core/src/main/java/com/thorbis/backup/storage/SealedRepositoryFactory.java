@@ -74,7 +74,7 @@ public final class SealedRepositoryFactory implements RepositoryFactory {
             setup.clock(),
             random,
             tuning);
-    return new SealedRepository(services, opened, setup);
+    return new SealedRepository(services, opened, setup).tryingStores();
   }
 
   @Override

@@ -593,13 +593,16 @@ class CopiesTest {
     try (Repository repository = create(WritePolicy.ALL, a, b)) {
       int commits = commits(diskA);
       FaultyObjectStore counting = FaultyObjectStore.over(diskB.copy());
+      int before;
       try (Repository rehearsal =
           TestRepository.FACTORY.open(
               setup(
                   WritePolicy.ALL, state.resolve("rehearsal"), List.of(diskA.copy(), counting)))) {
+        rehearsal.probeCopies(); // as init did for the other one
+        before = counting.changes();
         backUp(rehearsal, FILES);
       }
-      b.failAtChange(b.changes() + counting.changes(), Fault.UNAVAILABLE);
+      b.failAtChange(b.changes() + counting.changes() - before, Fault.UNAVAILABLE);
       assertThatThrownBy(() -> backUp(repository, FILES))
           .isInstanceOfSatisfying(
               ClassifiedFailure.class,

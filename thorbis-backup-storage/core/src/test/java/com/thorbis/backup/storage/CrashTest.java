@@ -112,7 +112,8 @@ class CrashTest {
     long before = commits(disk);
     FaultyObjectStore counting = FaultyObjectStore.over(disk.copy());
     try (Repository repository =
-        TestRepository.FACTORY.open(TestRepository.setup(counting, state).build())) {
+        TestRepository.FACTORY.open(
+            TestRepository.setup(counting, state.resolve("counting")).build())) {
       TestRepository.backUp(repository, FILES);
     }
     int last =

@@ -73,6 +73,7 @@ public final class AzureBlobObjectStore implements ObjectStore {
   private final Container container;
   private final String prefix;
   private final String describe;
+  private final String service;
   private final Failures failures;
   private final int blockBytes;
   private final int stretchBytes;
@@ -100,6 +101,8 @@ public final class AzureBlobObjectStore implements ObjectStore {
             + "/"
             + client.getBlobContainerName()
             + (prefix.isEmpty() ? "" : "/" + builder.prefix);
+    this.service =
+        " at " + client.getBlobContainerUrl() + " by " + client.getServiceVersion().getVersion();
     this.failures = new Failures(describe, client.getBlobContainerName());
     this.container =
         new Container(
@@ -135,6 +138,11 @@ public final class AzureBlobObjectStore implements ObjectStore {
   @Override
   public String describe() {
     return describe;
+  }
+
+  @Override
+  public String service() {
+    return describe + service;
   }
 
   @Override

@@ -48,6 +48,7 @@ import com.thorbis.backup.storage.internal.catalog.RepositoryHeader;
 import com.thorbis.backup.storage.internal.catalog.StoredBackup;
 import com.thorbis.backup.storage.internal.catalog.WriterChanges;
 import com.thorbis.backup.storage.internal.copies.CopySet;
+import com.thorbis.backup.storage.internal.copies.KnownStores;
 import com.thorbis.backup.storage.internal.prune.CopyRetention;
 import com.thorbis.backup.storage.internal.prune.Histories;
 import com.thorbis.backup.storage.internal.prune.Keeper;
@@ -89,6 +90,7 @@ public final class SealedRepository implements Repository {
   private final KeyChanges keyChanges;
   private final WriterChanges writerChanges;
   private final List<Copy> copies;
+  private final KnownStores known;
   private final WritePolicy policy;
   private final boolean readOnly;
   private final Map<String, SealedWalArchive> archives = new HashMap<>();
@@ -104,12 +106,25 @@ public final class SealedRepository implements Repository {
     this.proof = new ObjectProof(services, header.tree());
     this.proofs = new Proofs(setup.stateDirectory(), services.repository(), services.clock());
     this.copies = setup.copies();
+    this.known =
+        new KnownStores(
+            setup.stateDirectory(),
+            services.repository(),
+            setup.copies(),
+            setup.clock(),
+            services.random());
     this.policy = setup.writePolicy();
     this.readOnly = setup.readOnly();
     if (services.store() instanceof CopySet set) {
       set.waivers(narrowing);
       set.proof(proof);
     }
+  }
+
+  /** Has the stores tried that nobody has tried of late, before anything is written to them. */
+  public SealedRepository tryingStores() {
+    services.log().guard(known::requireTried);
+    return this;
   }
 
   @Override
@@ -429,12 +444,13 @@ public final class SealedRepository implements Repository {
 
   @Override
   public List<CheckItem> probeCopies() throws IOException {
-    return readOnly ? List.of() : survey().probe();
+    return readOnly ? survey().known() : survey().probe();
   }
 
   @Override
   public SyncReport syncCopies(RunControl control) throws IOException {
     services.log().refresh();
+    services.log().requireTried();
     SyncReport report =
         services.store() instanceof CopySet set
             ? new CopySync(services, narrowing, set, proof, control).run()
@@ -455,6 +471,7 @@ public final class SealedRepository implements Repository {
           "Run verify to see what is damaged; add a copy to repository.copies.",
           null);
     }
+    services.log().requireTried();
     return checks(set, control).heal();
   }
 
@@ -467,7 +484,7 @@ public final class SealedRepository implements Repository {
   }
 
   private CopySurvey survey() {
-    return new CopySurvey(services, narrowing, copies, policy);
+    return new CopySurvey(services, narrowing, copies, policy, known);
   }
 
   @Override

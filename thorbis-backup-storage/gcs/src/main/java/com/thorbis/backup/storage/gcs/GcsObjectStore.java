@@ -74,6 +74,7 @@ public final class GcsObjectStore implements ObjectStore {
   private final Bucket bucket;
   private final String prefix;
   private final String describe;
+  private final String root;
   private final Failures failures;
   private final int pieceBytes;
   private final int pageSize;
@@ -84,6 +85,7 @@ public final class GcsObjectStore implements ObjectStore {
   private GcsObjectStore(Builder builder, Storage api, String name) throws IOException {
     this.prefix = builder.prefix.isEmpty() ? "" : builder.prefix + "/";
     this.describe = "gs://" + name + (prefix.isEmpty() ? "" : "/" + builder.prefix);
+    this.root = api.getRootUrl();
     this.failures = new Failures(describe, name);
     this.bucket =
         new Bucket(
@@ -145,6 +147,11 @@ public final class GcsObjectStore implements ObjectStore {
   @Override
   public String describe() {
     return describe;
+  }
+
+  @Override
+  public String service() {
+    return describe + " at " + root;
   }
 
   @Override

@@ -16,6 +16,7 @@ import com.thorbis.backup.spi.storage.WriteOptions;
 import java.io.IOException;
 import java.io.InputStream;
 import java.io.OutputStream;
+import java.net.URI;
 import java.time.Duration;
 import java.time.Instant;
 import java.time.temporal.ChronoUnit;
@@ -39,8 +40,10 @@ import java.util.regex.Pattern;
 import org.jspecify.annotations.Nullable;
 import software.amazon.awssdk.core.ResponseInputStream;
 import software.amazon.awssdk.core.exception.SdkException;
+import software.amazon.awssdk.core.util.VersionInfo;
 import software.amazon.awssdk.http.SdkHttpResponse;
 import software.amazon.awssdk.services.s3.S3Client;
+import software.amazon.awssdk.services.s3.S3ServiceClientConfiguration;
 import software.amazon.awssdk.services.s3.model.BucketVersioningStatus;
 import software.amazon.awssdk.services.s3.model.CopyObjectRequest;
 import software.amazon.awssdk.services.s3.model.CopyObjectResponse;
@@ -144,6 +147,22 @@ public final class S3ObjectStore implements ObjectStore {
     return "s3://"
         + bucket
         + (prefix.isEmpty() ? "" : "/" + prefix.substring(0, prefix.length() - 1));
+  }
+
+  @Override
+  public String service() {
+    String at = "";
+    try {
+      S3ServiceClientConfiguration configuration = client.serviceClientConfiguration();
+      at =
+          configuration
+              .endpointOverride()
+              .map(URI::toString)
+              .orElse(String.valueOf(configuration.region()));
+    } catch (UnsupportedOperationException e) {
+      // A client that stands before another one need not say it.
+    }
+    return describe() + " at " + at + " by " + VersionInfo.SDK_VERSION;
   }
 
   @Override

@@ -20,6 +20,7 @@ import com.thorbis.backup.spi.storage.StorageException;
 import com.thorbis.backup.storage.internal.copies.CopyIdentity;
 import com.thorbis.backup.storage.internal.copies.CopySet;
 import com.thorbis.backup.storage.internal.copies.KeepingStore;
+import com.thorbis.backup.storage.internal.copies.KnownStores;
 import com.thorbis.backup.storage.internal.copies.StoreProbe;
 import com.thorbis.backup.storage.internal.format.ObjectNames;
 import com.thorbis.backup.storage.internal.format.Outcomes;
@@ -239,8 +240,20 @@ public final class Bootstrap {
       for (Copy copy : copies) {
         copy.store().createPlace();
       }
-      return SealedObjects.again(
-          ObjectNames.HEADER, () -> init(setup, store, authority, checkpointEvery, random));
+      List<StoreProbe> tried = new ArrayList<>();
+      InitReport report =
+          SealedObjects.again(
+              ObjectNames.HEADER,
+              () -> init(setup, store, authority, tried, checkpointEvery, random));
+      KnownStores known =
+          new KnownStores(
+              setup.stateDirectory(),
+              ObjectId.parse(report.repositoryId()),
+              copies,
+              setup.clock(),
+              random);
+      tried.forEach(known::record);
+      return report;
     } finally {
       release(store);
     }
@@ -250,6 +263,7 @@ public final class Bootstrap {
       RepositorySetup setup,
       ObjectStore store,
       Authority authority,
+      List<StoreProbe> tried,
       int checkpointEvery,
       SecureRandom random)
       throws IOException {
@@ -259,7 +273,9 @@ public final class Bootstrap {
       authority.requireMayCreate(setup.signer());
       for (Copy copy : setup.copies()) {
         KeepingStore.requireOffered(copy);
-        StoreProbe.of(copy, setup.clock(), random).require();
+        StoreProbe probe = StoreProbe.of(copy, setup.clock(), random);
+        probe.require();
+        tried.add(probe);
       }
       headerBytes = createHeader(setup, store, random);
     }

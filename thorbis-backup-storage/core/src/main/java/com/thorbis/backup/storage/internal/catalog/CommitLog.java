@@ -93,6 +93,14 @@ public final class CommitLog {
   private long sequence;
   private String head = "";
   private Optional<ObjectId> decidingId = Optional.empty();
+  private Guard guard = () -> {};
+
+  /** Looks before anything is written. */
+  @FunctionalInterface
+  public interface Guard {
+    /** Refuses, or does nothing. */
+    void check() throws IOException;
+  }
 
   /** Decides what to commit, given all commits so far; nothing if that is done already. */
   @FunctionalInterface
@@ -430,6 +438,21 @@ public final class CommitLog {
    */
   public synchronized void requireDeciding() throws IOException {
     requireAllowed(List.of());
+    requirePlace();
+    guard.check();
+  }
+
+  /** From now on, has this look before anything is written. */
+  public synchronized void guard(Guard guard) {
+    this.guard = guard;
+  }
+
+  /** Refuses stores that do not keep what is written to them. */
+  public synchronized void requireTried() throws IOException {
+    guard.check();
+  }
+
+  private void requirePlace() throws IOException {
     List<Operation.Copies.Place> places = catalog.copies();
     if (places.isEmpty()) {
       if (store instanceof CopySet set) {

@@ -3,17 +3,11 @@ package com.thorbis.backup.storage.internal.catalog;
 import com.thorbis.backup.crypto.ObjectId;
 import com.thorbis.backup.spi.repository.RepositoryException;
 import com.thorbis.backup.storage.internal.format.Json;
+import com.thorbis.backup.storage.internal.format.StateFile;
 import java.io.IOException;
-import java.nio.ByteBuffer;
-import java.nio.channels.SeekableByteChannel;
 import java.nio.file.Files;
 import java.nio.file.NoSuchFileException;
 import java.nio.file.Path;
-import java.nio.file.StandardCopyOption;
-import java.nio.file.StandardOpenOption;
-import java.nio.file.attribute.FileAttribute;
-import java.nio.file.attribute.PosixFilePermissions;
-import java.util.EnumSet;
 import java.util.Map;
 import java.util.Optional;
 import org.slf4j.Logger;
@@ -26,7 +20,6 @@ import org.slf4j.LoggerFactory;
 final class RememberedHead {
   private static final Logger LOG = LoggerFactory.getLogger(RememberedHead.class);
 
-  private final Path folder;
   private final Path file;
 
   /**
@@ -42,8 +35,7 @@ final class RememberedHead {
   }
 
   private RememberedHead(Path stateDirectory, String name) {
-    this.folder = stateDirectory.resolve("heads");
-    this.file = folder.resolve(name);
+    this.file = stateDirectory.resolve("heads").resolve(name);
   }
 
   /**
@@ -84,30 +76,6 @@ final class RememberedHead {
     Map<String, Object> document = Json.object();
     document.put("sequence", head.sequence());
     document.put("sha256", head.sha256());
-    Files.createDirectories(folder, permissions(folder, "rwx------"));
-    Path fresh = folder.resolve(file.getFileName() + "." + Long.toHexString(System.nanoTime()));
-    try {
-      try (SeekableByteChannel out =
-          Files.newByteChannel(
-              fresh,
-              EnumSet.of(StandardOpenOption.CREATE_NEW, StandardOpenOption.WRITE),
-              permissions(folder, "rw-------"))) {
-        ByteBuffer bytes = ByteBuffer.wrap(Json.write(document));
-        while (bytes.hasRemaining()) {
-          out.write(bytes);
-        }
-      }
-      Files.move(fresh, file, StandardCopyOption.ATOMIC_MOVE, StandardCopyOption.REPLACE_EXISTING);
-    } finally {
-      Files.deleteIfExists(fresh);
-    }
-  }
-
-  private static FileAttribute<?>[] permissions(Path at, String text) {
-    return at.getFileSystem().supportedFileAttributeViews().contains("posix")
-        ? new FileAttribute<?>[] {
-          PosixFilePermissions.asFileAttribute(PosixFilePermissions.fromString(text))
-        }
-        : new FileAttribute<?>[0];
+    StateFile.replace(file, Json.write(document));
   }
 }

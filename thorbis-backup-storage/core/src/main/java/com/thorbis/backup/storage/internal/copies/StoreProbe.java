@@ -59,11 +59,24 @@ public record StoreProbe(
   /** Whether a lock holds. */
   public enum Lock {
     /** Nobody asks for one there. */
-    NOT_ASKED,
+    NOT_ASKED("not-asked"),
     /** A deletion was refused. */
-    ENFORCED,
+    ENFORCED("enforced"),
     /** The object was gone, or its lock was not shown. */
-    IGNORED
+    IGNORED("ignored"),
+    /** This host may not delete, and learns nothing of locks. */
+    UNTRIED("untried");
+
+    private final String label;
+
+    Lock(String label) {
+      this.label = label;
+    }
+
+    /** As it is written down. */
+    String label() {
+      return label;
+    }
   }
 
   /** Tries a store. Leaves a small object behind where something is locked. */
@@ -111,8 +124,11 @@ public record StoreProbe(
       store.delete(key);
       return Lock.IGNORED;
     } catch (StorageException e) {
+      if (e.code().equals("storage.refused")) {
+        return Lock.UNTRIED;
+      }
       if (!e.code().equals("storage.locked")) {
-        throw e; // whoever may not delete at all learns nothing of locks
+        throw e;
       }
     }
     return store.head(key).flatMap(ObjectInfo::lockedUntil).isPresent()
@@ -120,9 +136,14 @@ public record StoreProbe(
         : Lock.IGNORED;
   }
 
+  /** Whether nothing of it is refused. */
+  public boolean isGood() {
+    return items("").stream().noneMatch(item -> item.outcome() == Outcome.FAIL);
+  }
+
   /** Refuses a store on which two writers would destroy each other's backups. */
   public void require() throws RepositoryException {
-    for (CheckItem item : items()) {
+    for (CheckItem item : items("")) {
       if (item.outcome() == Outcome.FAIL) {
         throw new RepositoryException(
             refusesPut && refusesCommit ? "storage.lock-ignored" : "storage.not-conditional",
@@ -135,8 +156,12 @@ public record StoreProbe(
     }
   }
 
-  /** For people. */
-  public List<CheckItem> items() {
+  /**
+   * For people.
+   *
+   * @param when said behind what is as it should be
+   */
+  public List<CheckItem> items(String when) {
     List<CheckItem> items = new ArrayList<>();
     if (!refusesPut || !refusesCommit) {
       items.add(
@@ -161,6 +186,13 @@ public record StoreProbe(
               "takes a lock and lets the object be deleted all the same",
               "Turn on object lock for the bucket, or remove lock from this copy."));
     }
+    if (lock == Lock.UNTRIED) {
+      items.add(
+          item(
+              Outcome.WARN,
+              "lets this host delete nothing, so whether it keeps what is locked was not tried",
+              "Run check as whoever prunes."));
+    }
     if (offset.abs().compareTo(MOST_OFFSET) > 0) {
       items.add(
           item(
@@ -177,7 +209,8 @@ public record StoreProbe(
           item(
               Outcome.OK,
               "refuses a second object under one key, put or uploaded"
-                  + (lock == Lock.ENFORCED ? ", and to delete what is locked" : ""),
+                  + (lock == Lock.ENFORCED ? ", and to delete what is locked" : "")
+                  + when,
               ""));
     }
     return items;

@@ -19,6 +19,7 @@ import com.thorbis.backup.storage.internal.catalog.Catalog;
 import com.thorbis.backup.storage.internal.catalog.Operation;
 import com.thorbis.backup.storage.internal.copies.CopyIdentity;
 import com.thorbis.backup.storage.internal.copies.KeepingStore;
+import com.thorbis.backup.storage.internal.copies.KnownStores;
 import com.thorbis.backup.storage.internal.copies.StoreProbe;
 import com.thorbis.backup.storage.internal.format.ObjectNames;
 import java.io.IOException;
@@ -46,13 +47,20 @@ public final class CopySurvey {
   private final Narrowing narrowing;
   private final List<Copy> copies;
   private final WritePolicy policy;
+  private final KnownStores known;
 
   /** Of the copies of an open repository. */
-  public CopySurvey(Services services, Narrowing narrowing, List<Copy> copies, WritePolicy policy) {
+  public CopySurvey(
+      Services services,
+      Narrowing narrowing,
+      List<Copy> copies,
+      WritePolicy policy,
+      KnownStores known) {
     this.services = services;
     this.narrowing = narrowing;
     this.copies = copies;
     this.policy = policy;
+    this.known = known;
   }
 
   private static final class Tally {
@@ -143,19 +151,63 @@ public final class CopySurvey {
     }
   }
 
+  /** What this machine has found of the stores, without trying any. */
+  public List<CheckItem> known() {
+    List<CheckItem> items = new ArrayList<>();
+    for (Copy copy : copies) {
+      Optional<KnownStores.Known> found = known.find(copy);
+      items.addAll(
+          found
+              .map(each -> each.probe().items(", " + found(each)))
+              .orElseGet(
+                  () ->
+                      List.of(
+                          new CheckItem(
+                              "repository.store",
+                              Outcome.OK,
+                              copy.name() + " was not tried: here nothing is written to it",
+                              ""))));
+    }
+    return items;
+  }
+
+  private String found(KnownStores.Known found) {
+    Duration age = Duration.between(found.at(), services.clock().instant());
+    return "found "
+        + found.at()
+        + " ("
+        + (age.toHours() < 48 ? age.toHours() + " hours" : age.toDays() + " days")
+        + " ago)";
+  }
+
   /** Tries what the store of each copy enforces. */
   public List<CheckItem> probe() throws IOException {
     List<CheckItem> items = new ArrayList<>();
     for (Copy copy : copies) {
       try {
         KeepingStore.requireOffered(copy);
-        items.addAll(StoreProbe.of(copy, services.clock(), services.random()).items());
+        Optional<KnownStores.Known> before = known.find(copy);
+        StoreProbe probe = StoreProbe.of(copy, services.clock(), services.random());
+        items.addAll(
+            probe.items(
+                before
+                    .map(each -> ", now as " + found(each))
+                    .orElse(", found for the first time")));
+        if (probe.isGood()) {
+          known.record(probe);
+        }
       } catch (StorageException e) {
         items.add(
             new CheckItem(
                 "repository.store",
                 Outcome.WARN,
-                copy.name() + " could not be tried: " + String.valueOf(e.getMessage()),
+                copy.name()
+                    + " could not be tried: "
+                    + e.getMessage()
+                    + known
+                        .find(copy)
+                        .map(each -> "; it was as it should be when tried, " + found(each))
+                        .orElse("; this host knows nothing of it"),
                 "Whoever takes backups must be able to write there."));
       } catch (RepositoryException e) {
         items.add(
