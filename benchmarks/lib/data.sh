@@ -8,6 +8,7 @@ readonly words="string_to_array((SELECT string_agg(substr(md5('word' || n), 1, 3
 dimensions() {
   case $1 in
     large) scale=200 documents=1150000 values=11000 objects=50 tables=2000 ;;
+    medium) scale=120 documents=690000 values=6600 objects=30 tables=1200 ;;
     small) scale=20 documents=115000 values=1100 objects=5 tables=200 ;;
     files) scale=1 documents=1000 values=10 objects=1 tables=8000 ;;
     *) fail "there is no data set $1" ;;

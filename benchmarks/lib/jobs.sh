@@ -34,7 +34,7 @@ job_full() {
   local peer
   for peer in $(in_turn); do
     back_up_whole "$peer"
-    record full "$peer" "$(bytes_in "$work/repo/$peer")"
+    record full "$peer" "$(bytes_in "$work/repo/$peer")" "$(requests_of "$peer")"
   done
 }
 
@@ -71,7 +71,7 @@ job_restore() {
     has "$peer" restore || continue
     need_base "$peer"
     restore_anew "$peer"
-    record restore "$peer" "$(bytes_in "$work/restored/pgdata")"
+    record restore "$peer" "$(bytes_in "$work/restored/pgdata")" "$(requests_of "$peer")"
     compare_restored "$peer"
   done
   rm -rf "$work/restored/pgdata"
@@ -168,7 +168,7 @@ job_wal_push() {
   for peer in $(in_turn); do
     has "$peer" wal_push || continue
     push_whole "$peer"
-    record wal-push "$peer" "$(($(bytes_in "$work/repo/${peer%-async}$instance") - before))"
+    record wal-push "$peer" "$(($(bytes_in "$work/repo/${peer%-async}$instance") - before))" "$(requests_of "$peer")"
   done
 }
 
@@ -196,7 +196,7 @@ job_wal_get() {
     "${peer}_wal_begin" restore
     measure "${peer}_wal_get"
     "${peer}_wal_end"
-    record wal-get "$peer" 0
+    record wal-get "$peer" 0 "$(requests_of "$peer")"
     for name in $(ls "$work/data/wal/segments"); do
       cmp "$work/data/wal/segments/$name" "$work/run/log/pg_wal/$name" || fail "what $peer fetched as $name is not what was pushed"
     done

@@ -33,17 +33,21 @@ in_peers() { chroot --userspec="$(id -u postgres):$(id -g postgres)" "$peers_roo
 
 # Segments go to a repository of their own, so that the jobs do not depend on each other: instance is empty or -log.
 instance=''
+copy=''
 
 thorbis() { as_server "$root/bin/thorbis" -c "$work/thorbis$instance.yaml" --quiet --json "$@"; }
 
 thorbis_version() { "$root/bin/thorbis" --version; }
 
 thorbis_configure() {
+  local settings=''
+  [[ -z $copy ]] || settings="      $copy: { delay: $pause }"
   cat >"$work/thorbis$instance.yaml" <<Y
 state-directory: $work/home/state$instance
 repository:
   copies:
-    - uri: file://$work/repo/thorbis$instance
+    - uri: ${copy:-file}://$work/repo/thorbis$instance
+$settings
   compression: { codec: $codec, level: 1 }
   encryption:
     recipients:
@@ -126,6 +130,42 @@ thorbis-captured_reset() {
 }
 thorbis-captured_full() { local instance=-captured && thorbis_full; }
 thorbis-captured_incremental() { local instance=-captured && thorbis_incremental; }
+
+# A store whose requests take longer, and the same one where they do not: a provider of the benchmarks' own.
+delayed_version() {
+  local app=$root/.build/benchmarks
+  if [[ ! -e $app/stamp || -n $(find "$root/benchmarks/src" "$root/benchmarks/pom.xml" -newer "$app/stamp" -print -quit) ]]; then
+    rm -rf "$app"
+    (cd "$root" && mvn -q -B -Dquick -Dmaven.test.skip=true -Dthorbis.target=target/app -Dthorbis.app="$app" -pl benchmarks -am package) >>"$log" 2>&1 || return 1
+    touch "$app/stamp"
+  fi
+  thorbis_version
+}
+delayed() {
+  local copy=delayed instance=-$1${instance} pause=0ms
+  [[ $1 != far ]] || pause=$delay
+  export THORBIS_CLASS_PATH=$root/.build/benchmarks/app.jar THORBIS_JAVA_OPTS=-Dthorbis.delayed.counts=$work/run/requests
+  rm -f "$work/run/requests"
+  "${@:2}"
+  unset THORBIS_CLASS_PATH THORBIS_JAVA_OPTS
+}
+# How many requests the last command of such a peer sent, and how many at once. $1: peer
+requests_of() {
+  [[ $1 != thorbis-near && $1 != thorbis-far ]] || tail -n 1 "$work/run/requests" || true
+}
+for where in near far; do
+  eval "
+    thorbis-${where}_version() { delayed_version; }
+    thorbis-${where}_reset() { delayed $where thorbis_reset; }
+    thorbis-${where}_full() { delayed $where thorbis_full; }
+    thorbis-${where}_restore() { delayed $where thorbis_restore \"\$1\"; }
+    thorbis-${where}_wal_reset() { delayed $where thorbis_wal_reset; }
+    thorbis-${where}_wal_begin() { delayed $where thorbis_wal_begin \"\$1\"; }
+    thorbis-${where}_wal_end() { thorbis_wal_end; }
+    thorbis-${where}_wal_push() { thorbis_wal_push; }
+    thorbis-${where}_wal_get() { thorbis_wal_get; }
+  "
+done
 
 # Jobs that this version does not have are left out, and said to be.
 forget_what_is_missing() {

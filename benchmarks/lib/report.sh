@@ -51,3 +51,31 @@ print_incremental() {
       exit missed
     }' "$1"
 }
+
+# What a delay of the store leaves of the rates. Fails where it is less than it should be.
+print_latency() {
+  awk -F '\t' '
+    function median(list, n, parts, i, j, t) {
+      n = split(list, parts, " ")
+      for (i = 2; i <= n; i++) for (j = i; j > 1 && parts[j - 1] + 0 > parts[j] + 0; j--) { t = parts[j]; parts[j] = parts[j - 1]; parts[j - 1] = t }
+      return n % 2 ? parts[(n + 1) / 2] : (parts[n / 2] + parts[n / 2 + 1]) / 2
+    }
+    $3 == "thorbis-near" { near[$2] = near[$2] " " $5 }
+    $3 == "thorbis-far" { if (!($2 in far)) order[++n] = $2; far[$2] = far[$2] " " $5; extra[$2] = $11 }
+    END {
+      if (!n) exit
+      print "\n| job | near, s | far, s | what is left of the rate | segments/s far | goal | requests of the last run |"
+      print "|---|---:|---:|---:|---:|---|---|"
+      for (i = 1; i <= n; i++) {
+        job = order[i]
+        far_ms = median(far[job])
+        left = job in near ? median(near[job]) / far_ms : ""
+        log_of = job ~ /^wal-/
+        rate = 125000 / far_ms
+        printf "| %s | %s | %.2f | %s | %s | %s | %s |\n", job, job in near ? sprintf("%.2f", median(near[job]) / 1000) : "", far_ms / 1000,
+          left == "" ? "" : sprintf("%.2f", left), log_of ? sprintf("%.1f", rate) : "", log_of ? "20 segments/s" : "0.80", extra[job]
+        if (log_of ? rate < 20 : left != "" && left < 0.8) missed = 1
+      }
+      exit missed
+    }' "$1"
+}

@@ -48,8 +48,9 @@ import org.jspecify.annotations.Nullable;
  * The entry point: sources, and one repository that protects them. Built either from the host's own
  * objects, which the host closes after this, or by name through providers, which are closed with
  * it. Contacts nobody until it is used. Safe for several threads; while one opens the repository or
- * reads what is new in it, the others wait, and {@link #close} too. What takes no {@link
- * RunControl} ends early only by an interrupt, as far as the store heeds it.
+ * reads what is new in it, {@link #close} waits, and the others wait until that was done for all of
+ * them once more. What takes no {@link RunControl} ends early only by an interrupt, as far as the
+ * store heeds it.
  *
  * <p>Failures are {@link BackupException}s.
  */
@@ -58,6 +59,7 @@ public final class ThorbisBackup implements AutoCloseable {
   private final RepositorySetup setup;
   private final Map<String, SourceEngine> sources;
   private final List<AutoCloseable> owned;
+  private final SharedRun reading = new SharedRun();
   private @Nullable Repository repository;
 
   private ThorbisBackup(
@@ -403,15 +405,25 @@ public final class ThorbisBackup implements AutoCloseable {
   }
 
   /** The open repository. It is closed with this. */
-  public synchronized Repository repository() throws IOException {
+  public Repository repository() throws IOException {
+    while (true) {
+      reading.run(this::openOrRefresh);
+      synchronized (this) {
+        Repository open = repository;
+        if (open != null) { // another thread may have closed this meanwhile
+          return open;
+        }
+      }
+    }
+  }
+
+  private synchronized void openOrRefresh() throws IOException {
     Repository open = repository;
     if (open == null) {
-      open = repositories.open(setup);
-      repository = open;
+      repository = repositories.open(setup);
     } else {
       open.refresh();
     }
-    return open;
   }
 
   /** Closes the repository and what was opened by name. */

@@ -67,6 +67,9 @@ public final class WalServer {
   /** Enough for the processors of a small machine while some wait for the store. */
   private static final int MOST_SHIPPED = 4;
 
+  /** Likewise; {@link SegmentMemory} bounds what they hold. */
+  private static final int MOST_FETCHED_AHEAD = 4;
+
   private final PostgresSettings settings;
   private final RepositoryAccess repository;
   private final WalFiles files;
@@ -85,7 +88,8 @@ public final class WalServer {
     this.askers = Executors.newFixedThreadPool(MOST_ASKERS, task -> daemon(task, "wal-serve"));
     // While one waits for the disk or the store, the other decodes.
     this.shippers = Executors.newCachedThreadPool(task -> daemon(task, "wal-ship"));
-    this.ahead = Executors.newFixedThreadPool(2, task -> daemon(task, "wal-ahead"));
+    this.ahead =
+        Executors.newFixedThreadPool(MOST_FETCHED_AHEAD, task -> daemon(task, "wal-ahead"));
   }
 
   /**

@@ -15,6 +15,7 @@ import com.thorbis.backup.postgres.settings.PostgresSettings;
 import com.thorbis.backup.spi.repository.BackupFacts;
 import com.thorbis.backup.spi.repository.RunControl;
 import java.io.IOException;
+import java.io.InterruptedIOException;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
@@ -23,6 +24,7 @@ import java.time.Instant;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Map;
+import java.util.concurrent.CountDownLatch;
 import java.util.stream.Stream;
 import org.jspecify.annotations.Nullable;
 import org.junit.jupiter.api.AfterEach;
@@ -301,15 +303,46 @@ class FetchCommandTest {
     serve();
     String command = command(null);
     assertThat(fetch(command, NAME)).isZero();
-    Path ahead = data.resolve("pg_wal/thorbis/000000010000000000000008");
-    while (!Files.exists(ahead)) {
-      Thread.onSpinWait(); // the test's time limit ends it
+    for (int i = 4; i < 9; i++) {
+      Path ahead = data.resolve("pg_wal/thorbis/00000001000000000000000" + i);
+      while (!Files.exists(ahead)) {
+        Thread.onSpinWait(); // the test's time limit ends it
+      }
     }
     repository.reachable = false;
     for (int i = 4; i < 9; i++) {
       assertThat(fetch(command, "00000001000000000000000" + i)).isZero();
       assertThat(data.resolve("pg_wal/RECOVERYXLOG")).hasBinaryContent(segment(i));
     }
+  }
+
+  @Test
+  void severalSegmentsAreFetchedAheadAtOnceWhereTheStoreIsFarAway() throws Exception {
+    exchange();
+    for (int i = 3; i < 9; i++) {
+      Files.write(archive.resolve("00000001000000000000000" + i), segment(i));
+    }
+    CountDownLatch together = new CountDownLatch(4);
+    serve(
+        new WalServer(
+            settings(null),
+            () -> {
+              if (Thread.currentThread().getName().equals("wal-ahead")) {
+                together.countDown();
+                try {
+                  together.await();
+                } catch (InterruptedException e) {
+                  throw new InterruptedIOException();
+                }
+              }
+              return repository;
+            }));
+    assertThat(fetch(command(null), NAME)).isZero();
+    Path ahead = data.resolve("pg_wal/thorbis/000000010000000000000008");
+    while (!Files.exists(ahead)) {
+      Thread.onSpinWait(); // the test's time limit ends it
+    }
+    assertThat(together.getCount()).isZero();
   }
 
   @Test
@@ -323,11 +356,13 @@ class FetchCommandTest {
     String command = command(null);
     assertThat(fetch(command, "00000002.history")).isZero();
     assertThat(fetch(command, NAME)).isZero();
-    Path ahead = data.resolve("pg_wal/thorbis/000000020000000000000005");
-    while (!Files.exists(ahead)) {
+    // Several are fetched at once, and any of them may come first.
+    Path ahead = data.resolve("pg_wal/thorbis");
+    while (!Files.exists(ahead.resolve("000000020000000000000004"))
+        || !Files.exists(ahead.resolve("000000020000000000000005"))) {
       Thread.onSpinWait(); // the test's time limit ends it
     }
-    assertThat(data.resolve("pg_wal/thorbis/000000020000000000000004")).exists();
+    assertThat(ahead.resolve("000000010000000000000004")).doesNotExist();
   }
 
   @Test
