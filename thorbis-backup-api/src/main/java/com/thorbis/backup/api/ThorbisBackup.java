@@ -116,7 +116,9 @@ public final class ThorbisBackup implements AutoCloseable {
     return call(
         () -> {
           Repository open = repository();
-          if (source.isPresent() && open.source(source.get()).isEmpty()) {
+          if (source.isPresent()
+              && open.source(source.get()).isEmpty()
+              && open.erasures().stream().noneMatch(one -> one.source().equals(source.get()))) {
             engine(source.get()); // not registered yet, or no such source at all
           }
           return open.backups(source);
@@ -269,6 +271,37 @@ public final class ThorbisBackup implements AutoCloseable {
   /** Wraps every key to the recipients that are configured now; data stays as it is. */
   public RewrapReport rewrapKeys(RewrapRequest request, RunControl control) {
     return call(() -> repository().rewrapKeys(request, control));
+  }
+
+  /** Sources that are to be erased, and those that were. */
+  public List<Erasure> erasures() {
+    return call(() -> repository().erasures());
+  }
+
+  /** What {@link #erase} would do now. Changes nothing. */
+  public ErasePlan planErase(EraseRequest request) {
+    return call(() -> repository().planErase(request));
+  }
+
+  /**
+   * Takes the next step towards destroying the keys of a source: asks for it, or, once the delay is
+   * over, does it for good.
+   */
+  public Erasure erase(EraseRequest request, RunControl control) {
+    return call(() -> repository().erase(request, control));
+  }
+
+  /**
+   * Takes back that a source is to be erased.
+   *
+   * @param by who does, for the record
+   */
+  public void unerase(String source, String by) {
+    call(
+        () -> {
+          repository().unerase(source, by);
+          return true;
+        });
   }
 
   /** Who may write to the repository, and what others tried who may not. */

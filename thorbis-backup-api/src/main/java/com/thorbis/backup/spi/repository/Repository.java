@@ -6,6 +6,9 @@ import com.thorbis.backup.api.BackupState;
 import com.thorbis.backup.api.CheckItem;
 import com.thorbis.backup.api.ClusterIdentity;
 import com.thorbis.backup.api.CopiesReport;
+import com.thorbis.backup.api.ErasePlan;
+import com.thorbis.backup.api.EraseRequest;
+import com.thorbis.backup.api.Erasure;
 import com.thorbis.backup.api.HealReport;
 import com.thorbis.backup.api.KeysReport;
 import com.thorbis.backup.api.PrunePlan;
@@ -219,6 +222,43 @@ public interface Repository extends AutoCloseable {
    */
   default RewrapReport rewrapKeys(RewrapRequest request, RunControl control) throws IOException {
     throw new UnsupportedOperationException("rewrapKeys");
+  }
+
+  /** Sources that are to be erased, and those that were, oldest first. Changes nothing. */
+  default List<Erasure> erasures() throws IOException {
+    return List.of();
+  }
+
+  /** What {@link #erase} would do now. Changes nothing. */
+  default ErasePlan planErase(EraseRequest request) throws IOException {
+    throw new UnsupportedOperationException("planErase");
+  }
+
+  /**
+   * Takes the next step towards the end of a source: asks for it, with everything as it is, until
+   * the delay is over; from then on destroys its keys, with which all of its backups and its log
+   * are lost for good, also in copies of them that somebody kept. Interrupted before the commit
+   * that says so, nothing has changed; after it, the next run, or a prune, goes on. Touches nothing
+   * of another source. Packs and log go with a prune, after its grace.
+   *
+   * @throws RepositoryException of kind REFUSED: {@code erase.held} if a hold keeps a backup of it,
+   *     and, where its keys would be destroyed, {@code erase.in-use} if a run works with it, {@code
+   *     erase.locked} if a copy locks a slot, {@code prune.busy} while another run prunes, {@code
+   *     prune.clock-skew} if this machine's clock and the store's disagree; of kind CONFIGURATION:
+   *     {@code erase.no-reason}; of kind NOT_FOUND: {@code source.not-registered}
+   */
+  default Erasure erase(EraseRequest request, RunControl control) throws IOException {
+    throw new UnsupportedOperationException("erase");
+  }
+
+  /**
+   * Takes back that a source is to be erased.
+   *
+   * @throws RepositoryException code {@code source.erased} if its keys are being destroyed, {@code
+   *     erase.not-requested} if nobody asked for it
+   */
+  default void unerase(String source, String by) throws IOException {
+    throw new UnsupportedOperationException("unerase");
   }
 
   /** Who may write, as far as the log was read just now. Changes nothing. */

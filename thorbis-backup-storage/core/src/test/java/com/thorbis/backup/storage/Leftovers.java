@@ -40,7 +40,9 @@ final class Leftovers {
         boolean unneeded =
             switch (kind) {
               case "packs/", "manifests/", "keys/" -> !needed.contains(key);
-              case "wal/" -> isGone(new ObjectKey(key), catalog);
+              case "wal/" ->
+                  isGone(new ObjectKey(key), catalog)
+                      || all.erasures().stream().anyMatch(one -> one.owns(new ObjectKey(key)));
               case "leases/" -> true;
               case "checkpoints/" -> ++checkpoints > 2;
               default -> false;
@@ -49,6 +51,9 @@ final class Leftovers {
           left.add(key);
         }
       }
+      all.erasures().stream()
+          .filter(one -> one.end().isEmpty())
+          .forEach(one -> left.add("slots of " + one.what().source()));
       all.sweeps().forEach(sweep -> left.add("sweep " + sweep.sweep()));
       all.keySweeps().forEach(sweep -> left.add("sweep of slots " + sweep.sweep()));
       all.retiredSlots().keySet().forEach(slot -> left.add("retired " + slot));

@@ -4,6 +4,8 @@ import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
 import com.thorbis.backup.api.BackupId;
+import com.thorbis.backup.api.EraseRequest;
+import com.thorbis.backup.api.Erasure;
 import com.thorbis.backup.api.FailureKind;
 import com.thorbis.backup.api.PruneReport;
 import com.thorbis.backup.api.VerifyRequest;
@@ -24,6 +26,7 @@ import java.nio.file.Path;
 import java.time.Duration;
 import java.util.ArrayList;
 import java.util.List;
+import java.util.Optional;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 
@@ -68,6 +71,26 @@ class RolesTest {
         throw new StorageException(
             "storage.denied", FailureKind.PERMANENT, call + ": access denied", call, "Ask.", null);
       }
+    }
+  }
+
+  @Test
+  void whoMayRemoveNothingLeavesAnErasureToOneWhoMay() throws IOException {
+    EraseRequest request = new EraseRequest("orders", "ann", Optional.of("ended"), Duration.ZERO);
+    try (Site site = Site.create(new As(StoreRole.WRITER, disk), state, clock)) {
+      clock.advance(Duration.ofHours(1));
+      site.repository.erase(request, RunControl.unattended());
+      Erasure open = site.repository.erase(request, RunControl.unattended());
+      assertThat(open.stage()).isEqualTo(Erasure.Stage.ERASING);
+      assertThat(open.open())
+          .singleElement()
+          .satisfies(reason -> assertThat(reason).contains("access denied"));
+    }
+    As pruner = new As(StoreRole.PRUNER, disk);
+    try (Site site = Site.open(pruner, state.resolve("pruner"), clock)) {
+      assertThat(site.repository.erase(request, RunControl.unattended()).stage())
+          .isEqualTo(Erasure.Stage.ERASED);
+      assertThat(pruner.refused).isEmpty();
     }
   }
 

@@ -287,6 +287,29 @@ record Scenario(String label, Setting setting, Action prepare, boolean opened, A
               client -> client.backUp(FILES, BackupStatus.COMPLETE)),
           new Scenario(
               "open-signed", Setting.CHECKPOINTS, Scenario::signed, false, TestClient::open),
+          of("erase-request", Setting.PLAIN, Scenario::withOther, client -> client.erase(DAY)),
+          of("unerase", Setting.PLAIN, Scenario::toBeErased, TestClient::unerase),
+          of("erase", Setting.TWO_RECIPIENTS, Scenario::toBeErased, Scenario::erase),
+          of("erase-checkpoints", Setting.CHECKPOINTS, Scenario::toBeErased, Scenario::erase),
+          of("erase-copies", Setting.ALL, Scenario::toBeErased, Scenario::erase),
+          of("erase-behind", Setting.BEHIND, Scenario::toBeErasedOnBoth, Scenario::erase),
+          of(
+              "erase-rewrapped",
+              Setting.PLAIN,
+              client -> {
+                withOther(client);
+                client.rotate();
+                rewrap(client);
+                client.rewrap(List.of(TestRepository.RECIPIENT));
+                toBeErasedSoon(client);
+              },
+              Scenario::erase),
+          of("erase-again", Setting.ALL, Scenario::erasedHalf, Scenario::erase),
+          of("sweep-erased", Setting.PLAIN, Scenario::erased, client -> client.prune(NONE)),
+          of("sweep-erased-copies", Setting.ALL, Scenario::erased, client -> client.prune(NONE)),
+          of("sync-erased", Setting.BEHIND, Scenario::erasedInOne, TestClient::sync),
+          new Scenario(
+              "open-erased", Setting.CHECKPOINTS, Scenario::erased, false, TestClient::open),
           new Scenario("promote", Setting.BEHIND, Scenario::synced, false, TestClient::promote));
 
   private static Scenario of(String label, Action action) {
@@ -385,6 +408,50 @@ record Scenario(String label, Setting setting, Action prepare, boolean opened, A
   private static void rewrapped(TestClient client) throws IOException {
     withRetired(client);
     client.prune(RetentionPolicy.builder().build(), NONE);
+  }
+
+  /** A second source, with a backup and log. */
+  private static void withOther(TestClient client) throws IOException {
+    withBackup(client);
+    client.addOther(OTHER);
+  }
+
+  private static void toBeErased(TestClient client) throws IOException {
+    withOther(client);
+    toBeErasedSoon(client);
+  }
+
+  private static void toBeErasedSoon(TestClient client) throws IOException {
+    client.erase(NONE);
+    client.rest();
+  }
+
+  private static void toBeErasedOnBoth(TestClient client) throws IOException {
+    withOther(client);
+    client.sync();
+    toBeErasedSoon(client);
+  }
+
+  private static void erase(TestClient client) throws IOException {
+    client.erase(NONE);
+  }
+
+  private static void erased(TestClient client) throws IOException {
+    toBeErased(client);
+    erase(client);
+    client.rest();
+  }
+
+  private static void erasedInOne(TestClient client) throws IOException {
+    toBeErasedOnBoth(client);
+    erase(client);
+    client.rest();
+  }
+
+  /** A process that has said so, and is gone before it can remove anything. */
+  private static void erasedHalf(TestClient client) throws IOException {
+    toBeErased(client);
+    client.dieBefore("delete keys/", Scenario::erase);
   }
 
   private static void synced(TestClient client) throws IOException {

@@ -9,6 +9,8 @@ import com.thorbis.backup.api.BackupState;
 import com.thorbis.backup.api.BackupStatus;
 import com.thorbis.backup.api.BackupType;
 import com.thorbis.backup.api.ClassifiedFailure;
+import com.thorbis.backup.api.EraseRequest;
+import com.thorbis.backup.api.Erasure;
 import com.thorbis.backup.api.FailureKind;
 import com.thorbis.backup.api.HealReport;
 import com.thorbis.backup.api.Lsn;
@@ -62,6 +64,8 @@ final class TestClient implements AutoCloseable {
   private static final byte[] SUMMARY = {1, 2, 3, 4};
 
   static final String SOURCE = "orders";
+
+  static final String OTHER = "other";
 
   static final RetentionPolicy POLICY = RetentionPolicy.builder().daily(1).build();
 
@@ -252,6 +256,16 @@ final class TestClient implements AutoCloseable {
       assertThatThrownBy(() -> other.backUp(files, BackupStatus.COMPLETE))
           .isInstanceOf(StorageException.Unavailable.class);
     }
+    world.rest();
+  }
+
+  /** A process that is gone before the first call that begins so. */
+  void dieBefore(String call, Scenario.Action action) throws IOException {
+    Site.Mortal dying = new Site.Mortal(stores.get(0), each -> each.startsWith(call));
+    try (TestClient other = world.client(dying)) {
+      assertThatThrownBy(() -> action.run(other)).isInstanceOf(StorageException.Unavailable.class);
+    }
+    assertThat(dying.dead()).isTrue();
     world.rest();
   }
 
@@ -528,6 +542,49 @@ final class TestClient implements AutoCloseable {
                 "prune.last-backup",
                 "backup.held")
             .contains(failure.code());
+  }
+
+  /** A source beside the first, with a backup and log. */
+  void addOther(Map<String, byte[]> files) throws IOException {
+    register(OTHER);
+    WalSegment segment = TestRepository.segment(1, 1);
+    repository()
+        .wal(OTHER)
+        .storeSegment(segment, ByteBuffer.wrap(TestLedger.content(segment)), WalMarks.NONE);
+    ledger.other = true;
+    BackupStart start =
+        new BackupStart(OTHER, BackupType.FULL, Optional.empty(), TestRepository.NOW);
+    try (BackupWriter writer = repository().begin(start)) {
+      backUp(writer, files, BackupStatus.COMPLETE, 1, new Arrival.Whole());
+    }
+  }
+
+  /** Takes the next step towards the end of the other source. */
+  void erase(Duration delay) throws IOException {
+    repository().refresh();
+    List<Erasure> known = repository().erasures();
+    if (!known.isEmpty()) { // from here on it may go
+      synchronized (ledger) {
+        ledger.erasing.add(known.get(0).tree());
+        ledger.registered.remove(OTHER);
+        for (BackupState state : repository().states(Optional.of(OTHER))) {
+          ledger.letGo.add(state.backup().id());
+        }
+      }
+    }
+    repository()
+        .erase(
+            new EraseRequest(OTHER, "somebody", Optional.of("case 7"), delay),
+            RunControl.unattended());
+  }
+
+  /** Looks first, as whoever repeats it must. */
+  void unerase() throws IOException {
+    repository().refresh();
+    if (!repository().erasures().isEmpty()) {
+      repository().unerase(OTHER, "somebody");
+    }
+    assertThat(repository().erasures()).isEmpty();
   }
 
   /** Brings back what can come back. */

@@ -61,6 +61,12 @@ final class TestLedger {
   /** Whether processes sign what they commit, as they must once writers may be named. */
   boolean signing;
 
+  /** Whether there is a second source, with log of its own. */
+  boolean other;
+
+  /** Trees that somebody tried to destroy the keys of. */
+  final Set<String> erasing = new HashSet<>();
+
   /** Copies that were damaged and not healed for certain. */
   final Set<Integer> damaged = new HashSet<>();
 
@@ -92,6 +98,8 @@ final class TestLedger {
     gone.addAll(other.gone);
     cuts.addAll(other.cuts);
     damaged.addAll(other.damaged);
+    this.other |= other.other;
+    erasing.addAll(other.erasing);
     opening.addAll(other.opening);
     other.narrowed.forEach((name, ids) -> letGoBy(name).addAll(ids));
     signing |= other.signing;

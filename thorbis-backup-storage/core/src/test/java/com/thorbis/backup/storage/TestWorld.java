@@ -10,6 +10,7 @@ import com.thorbis.backup.api.BackupStatus;
 import com.thorbis.backup.api.RetentionPolicy;
 import com.thorbis.backup.api.Timeline;
 import com.thorbis.backup.api.VerifyRequest;
+import com.thorbis.backup.api.WalSegment;
 import com.thorbis.backup.crypto.RecoveryKey;
 import com.thorbis.backup.crypto.RecoveryKeyProvider;
 import com.thorbis.backup.crypto.SigningKey;
@@ -169,7 +170,8 @@ final class TestWorld implements AutoCloseable {
   void check(boolean everything) throws IOException {
     for (int i = 0; i < disks.size(); i++) { // 7
       if (!ledger.damaged.contains(i)) {
-        RawKeys.assertAllOpen(disks.get(i), i == 0 ? "" : "commits/", ledger.opening);
+        RawKeys.assertAllOpen(
+            disks.get(i), i == 0 ? "" : "commits/", ledger.opening, ledger.erasing);
       }
     }
     for (KeyProvider recipient : List.copyOf(ledger.opening)) { // 7: each opens it alone
@@ -288,6 +290,11 @@ final class TestWorld implements AutoCloseable {
     assertThat(listed).containsAll(counted);
     assertThat(ledger.gone).noneMatch(listed::contains);
     checkWal(repository);
+    if (ledger.other && repository.source(TestClient.OTHER).isPresent()) {
+      WalSegment segment = TestRepository.segment(1, 1);
+      assertThat(repository.wal(TestClient.OTHER).open(segment).map(WalArchive.WalContent::bytes))
+          .contains(ByteBuffer.wrap(TestLedger.content(segment)));
+    }
     if (everything) {
       fresh.verify(VerifyRequest.Level.DATA); // 2, 7
       assertThat(fresh.found).isEmpty();

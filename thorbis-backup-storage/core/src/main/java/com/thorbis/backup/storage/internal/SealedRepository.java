@@ -6,6 +6,9 @@ import com.thorbis.backup.api.BackupState;
 import com.thorbis.backup.api.CheckItem;
 import com.thorbis.backup.api.ClusterIdentity;
 import com.thorbis.backup.api.CopiesReport;
+import com.thorbis.backup.api.ErasePlan;
+import com.thorbis.backup.api.EraseRequest;
+import com.thorbis.backup.api.Erasure;
 import com.thorbis.backup.api.FailureKind;
 import com.thorbis.backup.api.HealReport;
 import com.thorbis.backup.api.KeysReport;
@@ -40,6 +43,7 @@ import com.thorbis.backup.storage.internal.backup.SealedBackupReader;
 import com.thorbis.backup.storage.internal.backup.SealedBackupWriter;
 import com.thorbis.backup.storage.internal.catalog.Bootstrap;
 import com.thorbis.backup.storage.internal.catalog.Catalog;
+import com.thorbis.backup.storage.internal.catalog.ErasedSource;
 import com.thorbis.backup.storage.internal.catalog.KeyChanges;
 import com.thorbis.backup.storage.internal.catalog.KeyChecks;
 import com.thorbis.backup.storage.internal.catalog.Operation;
@@ -50,6 +54,7 @@ import com.thorbis.backup.storage.internal.catalog.WriterChanges;
 import com.thorbis.backup.storage.internal.copies.CopySet;
 import com.thorbis.backup.storage.internal.copies.KnownStores;
 import com.thorbis.backup.storage.internal.prune.CopyRetention;
+import com.thorbis.backup.storage.internal.prune.Eraser;
 import com.thorbis.backup.storage.internal.prune.Histories;
 import com.thorbis.backup.storage.internal.prune.Keeper;
 import com.thorbis.backup.storage.internal.prune.KeySweeper;
@@ -385,7 +390,9 @@ public final class SealedRepository implements Repository {
 
   @Override
   public List<CheckItem> checkKeys() throws IOException {
-    return keyChecks().items();
+    List<CheckItem> items = new ArrayList<>(keyChecks().items());
+    items.addAll(new Eraser(services).check());
+    return items;
   }
 
   @Override
@@ -416,6 +423,26 @@ public final class SealedRepository implements Repository {
   @Override
   public List<CheckItem> checkWriters() throws IOException {
     return writerChanges.check();
+  }
+
+  @Override
+  public List<Erasure> erasures() throws IOException {
+    return new Eraser(services).report();
+  }
+
+  @Override
+  public ErasePlan planErase(EraseRequest request) throws IOException {
+    return new Eraser(services).plan(request);
+  }
+
+  @Override
+  public Erasure erase(EraseRequest request, RunControl control) throws IOException {
+    return new Eraser(services).erase(request, control);
+  }
+
+  @Override
+  public void unerase(String source, String by) throws IOException {
+    new Eraser(services).unerase(source, by);
   }
 
   @Override
@@ -494,9 +521,12 @@ public final class SealedRepository implements Repository {
   }
 
   private Catalog.Source requireSource(String name) throws RepositoryException {
-    return services
-        .log()
-        .catalog()
+    Catalog catalog = services.log().catalog();
+    Optional<ErasedSource> erased = catalog.erased(name);
+    if (catalog.source(name).isEmpty() && erased.isPresent()) {
+      throw erased.get().refusal();
+    }
+    return catalog
         .source(name)
         .orElseThrow(
             () ->
@@ -510,9 +540,12 @@ public final class SealedRepository implements Repository {
   }
 
   private Catalog.Entry requireBackup(BackupId id) throws RepositoryException {
-    return services
-        .log()
-        .catalog()
+    Catalog catalog = services.log().catalog();
+    Optional<ErasedSource> erased = catalog.erased(id);
+    if (erased.isPresent()) {
+      throw erased.get().refusal(id);
+    }
+    return catalog
         .backup(id)
         .orElseThrow(
             () ->

@@ -25,6 +25,7 @@ import com.thorbis.backup.storage.internal.Parallel;
 import com.thorbis.backup.storage.internal.Services;
 import com.thorbis.backup.storage.internal.catalog.Catalog;
 import com.thorbis.backup.storage.internal.catalog.CommitLog;
+import com.thorbis.backup.storage.internal.catalog.ErasedSource;
 import com.thorbis.backup.storage.internal.catalog.Operation;
 import com.thorbis.backup.storage.internal.catalog.SlotRef;
 import com.thorbis.backup.storage.internal.catalog.StoredBackup;
@@ -368,6 +369,10 @@ public final class SealedBackupWriter implements BackupWriter {
             catalog -> {
               if (catalog.kept(id).isPresent()) {
                 return List.of();
+              }
+              Optional<ErasedSource> erased = catalog.erased(source.tree());
+              if (erased.isPresent()) {
+                throw erased.get().refusal();
               }
               requireNothingSwept(manifest, ref, lapsed, catalog);
               requireUnshared(doubtful, catalog);

@@ -200,11 +200,13 @@ final class Authority {
     return writers.stream().filter(writer -> writer.key().equals(key)).findFirst();
   }
 
-  /** Whether an operation decides who writes, who opens, or where it all lies. */
+  /** Whether an operation decides who writes, who opens, what is erased, or where it all lies. */
   private static boolean configures(Operation operation) {
     return operation instanceof Operation.Writers
         || operation instanceof Operation.Rewrap
         || operation instanceof Operation.Rotate
-        || operation instanceof Operation.Copies;
+        || operation instanceof Operation.Copies
+        || operation instanceof Operation.ErasureStep
+            && !(operation instanceof Operation.EraseEnded);
   }
 }

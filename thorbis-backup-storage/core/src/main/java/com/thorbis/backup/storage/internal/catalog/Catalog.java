@@ -40,6 +40,7 @@ public final class Catalog {
   private final Map<String, Said<Operation.SweepKeys>> keySweeps = new LinkedHashMap<>();
   private final Map<ObjectId, NavigableMap<Integer, KeyEpoch>> trees = new LinkedHashMap<>();
   private final Map<ObjectKey, Instant> retired = new LinkedHashMap<>();
+  private final Erasures erasures;
   private Operation.@Nullable Init begin; // as the first commit said it
   private @Nullable ObjectId here; // of the copy that this is seen from; null: of all
   private List<Operation.Copies.Place> copies = List.of();
@@ -183,16 +184,17 @@ public final class Catalog {
   record Step(long sequence, List<Operation> operations) {}
 
   Catalog() {
-    this(new LostLog());
+    this(new LostLog(), new Erasures());
   }
 
-  private Catalog(LostLog lost) {
+  private Catalog(LostLog lost, Erasures erasures) {
     this.lost = lost;
+    this.erasures = erasures;
   }
 
   /** What it holds now, and goes its own way from here. */
   public synchronized Catalog copy() {
-    Catalog copy = new Catalog(lost.copy());
+    Catalog copy = new Catalog(lost.copy(), erasures.copy());
     copy.sources.putAll(sources);
     copy.backups.putAll(backups);
     copy.walMarks.addAll(walMarks);
@@ -463,6 +465,38 @@ public final class Catalog {
     return said == null ? 0 : said.sequence();
   }
 
+  /** Whether, why and from when on the keys of a tree are to be destroyed. */
+  public synchronized Optional<Operation.Erase> erasing(ObjectId tree) {
+    return erasures.wanted(tree);
+  }
+
+  /** Sources that are to be erased. */
+  public synchronized List<Operation.Erase> erasing() {
+    return erasures.wanted();
+  }
+
+  /** Sources that were erased, oldest first. */
+  public synchronized List<ErasedSource> erasures() {
+    return erasures.done();
+  }
+
+  /** The last source of this name that was erased. */
+  public Optional<ErasedSource> erased(String source) {
+    return erasures().stream()
+        .filter(one -> one.what().source().equals(source))
+        .reduce((one, other) -> other);
+  }
+
+  /** The source that was erased with a backup. */
+  public Optional<ErasedSource> erased(BackupId backup) {
+    return erasures().stream().filter(one -> one.what().backups().contains(backup)).findFirst();
+  }
+
+  /** The source that was erased with a tree. */
+  public Optional<ErasedSource> erased(ObjectId tree) {
+    return erasures().stream().filter(one -> one.tree().equals(tree)).findFirst();
+  }
+
   /** The places that hold the repository, the deciding one first; empty if that was never said. */
   public synchronized List<Operation.Copies.Place> copies() {
     return copies;
@@ -503,7 +537,7 @@ public final class Catalog {
         begin = init;
         trees.put(init.tree(), first(init.slots(), init.at()));
       } else if (operation instanceof Operation.Register register) {
-        if (sources.containsKey(register.source())) {
+        if (sources.containsKey(register.source()) || erased(register.tree()).isPresent()) {
           throw damaged(key, "registers a source twice");
         }
         sources.put(
@@ -555,6 +589,8 @@ public final class Catalog {
         writers = requireWriters(named, key);
       } else if (operation instanceof Operation.WalMark mark) {
         mark(mark);
+      } else if (operation instanceof Operation.ErasureStep step) {
+        applyToErasure(sequence, step, key);
       } else if (!applyToKeys(sequence, operation, key)) {
         applyKeeping(sequence, operation, key);
       }
@@ -612,6 +648,50 @@ public final class Catalog {
       return false;
     }
     return true;
+  }
+
+  /** What becomes of a source that is to be erased. */
+  private void applyToErasure(long sequence, Operation.ErasureStep step, ObjectKey key)
+      throws RepositoryException {
+    Optional<Source> source =
+        sources.values().stream().filter(one -> one.tree().equals(step.tree())).findFirst();
+    if (step instanceof Operation.Erase erase) {
+      if (source.isEmpty() || !source.get().info().name().equals(erase.source())) {
+        throw damaged(key, "is to erase a source that is not registered");
+      }
+      erasures.want(erase);
+    } else if (step instanceof Operation.Unerase) {
+      if (!erasures.takeBack(step.tree())) {
+        throw damaged(key, "takes back what nobody asked for");
+      }
+    } else if (step instanceof Operation.Erased erased) {
+      // One that is not there was erased before the checkpoint that says so.
+      if (trees.containsKey(step.tree())) {
+        if (source.isEmpty()
+            || !erasures.wanted(step.tree()).equals(Optional.of(erased.request()))
+            || erased.at().isBefore(erased.request().notBefore())) {
+          throw damaged(key, "erases what is not to be erased, or not yet");
+        }
+        forget(source.get());
+      }
+      erasures.erase(sequence, erased);
+    } else if (step instanceof Operation.EraseEnded ended && !erasures.end(ended)) {
+      throw damaged(key, "ends an erasure that did not begin");
+    }
+  }
+
+  private void forget(Source source) {
+    String name = source.info().name();
+    sources.remove(name);
+    trees.remove(source.tree());
+    backups.values().removeIf(kept -> kept.entry().backup().source().equals(name));
+    walMarks.removeIf(mark -> mark.source().equals(name));
+    lost.forget(name);
+    lostAt.values().forEach(losses -> losses.forget(name));
+    lostAt.values().removeIf(LostLog::isEmpty);
+    sweeps.values().removeIf(said -> said.what().source().equals(name));
+    copySweeps.values().removeIf(said -> said.what().source().equals(name));
+    retired.keySet().removeIf(slot -> ObjectNames.isOf(slot, source.tree()));
   }
 
   private void requireSlots(Operation.Wraps wraps, ObjectKey key) throws RepositoryException {
@@ -808,6 +888,7 @@ public final class Catalog {
     lostAt.forEach((copy, losses) -> steps.addAll(compacted(copy, losses)));
     copySweeps.values().forEach(said -> steps.add(new Step(said.sequence(), List.of(said.what()))));
     keySweeps.values().forEach(said -> steps.add(new Step(said.sequence(), List.of(said.what()))));
+    steps.addAll(erasures.compacted());
     return steps;
   }
 

@@ -765,6 +765,9 @@ public final class CommitLog {
     for (Catalog.Step step : from.steps()) {
       admit(step.operations());
     }
+    if (!beginning) {
+      folded.erasures().forEach(erased -> keys.forget(erased.what()));
+    }
     catalog = folded;
     base = from.sequence();
     baseHead = sha256;
@@ -1080,6 +1083,8 @@ public final class CommitLog {
         }
       } else if (operation instanceof Operation.SweepKeys sweep) {
         fences.forEach(fence -> fence.condemned.addAll(sweep.slots()));
+      } else if (operation instanceof Operation.Erased erased && !beginning) {
+        keys.forget(erased); // only now, as what cannot be folded must not cost any key
       }
     }
     if (answers(commit.operations())) {

@@ -183,7 +183,8 @@ public final class KeyChanges {
             List<Operation.Wraps> epochs = new ArrayList<>();
             for (Fresh one : fresh) {
               requireKept(one.wraps().slots(), fence);
-              if (last(catalog, one.wraps().tree()).equals(one.before())) {
+              if (catalog.erased(one.wraps().tree()).isEmpty()
+                  && last(catalog, one.wraps().tree()).equals(one.before())) {
                 epochs.add(one.wraps());
               }
             }
@@ -193,6 +194,12 @@ public final class KeyChanges {
     for (Fresh one : fresh) {
       Catalog catalog = log.catalog();
       ObjectId tree = one.wraps().tree();
+      Optional<ErasedSource> erased = catalog.erased(tree);
+      if (erased.isPresent()) {
+        discard(one.wraps().slots());
+        notes.add(String.valueOf(erased.get().refusal().getMessage()));
+        continue;
+      }
       Optional<String> source = source(catalog, tree);
       Catalog.KeyEpoch last = last(catalog, tree);
       if (last.slots().equals(one.wraps().slots())) {

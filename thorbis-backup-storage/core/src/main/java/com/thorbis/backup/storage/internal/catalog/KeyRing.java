@@ -33,9 +33,11 @@ import java.util.ArrayList;
 import java.util.HashMap;
 import java.util.HexFormat;
 import java.util.LinkedHashMap;
+import java.util.LinkedHashSet;
 import java.util.List;
 import java.util.Map;
 import java.util.Optional;
+import java.util.Set;
 import org.jspecify.annotations.Nullable;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
@@ -60,6 +62,7 @@ public final class KeyRing implements SealedObjects.Keys, AutoCloseable {
   private final Map<KeySlot, List<SlotRef>> vouched = new HashMap<>();
   private final Map<ObjectKey, SlotRef> expected = new LinkedHashMap<>();
   private final Map<KeySlot, Long> pausedUntil = new HashMap<>();
+  private final Map<ObjectId, Operation.Erased> erased = new HashMap<>();
   private @Nullable CommitLog log;
 
   KeyRing(ObjectStore store, ObjectId repository, List<KeyProvider> recipients) {
@@ -78,6 +81,7 @@ public final class KeyRing implements SealedObjects.Keys, AutoCloseable {
     KeySlot place = new KeySlot(repository, tree, epoch);
     CommitLog reading;
     synchronized (this) {
+      requireNotErased(tree);
       EpochKey known = find(place);
       if (known != null) {
         return known;
@@ -95,11 +99,39 @@ public final class KeyRing implements SealedObjects.Keys, AutoCloseable {
       reading.readOn();
     }
     synchronized (this) {
+      requireNotErased(tree);
       EpochKey known = find(place);
       if (known == null) {
         throw unnamed(place);
       }
       return known;
+    }
+  }
+
+  /** From now on nothing opens keys of this tree, whatever slots lie there or come back. */
+  synchronized void forget(Operation.Erased what) {
+    ObjectId tree = what.tree();
+    erased.put(tree, what);
+    open.forEach(
+        (place, key) -> {
+          if (place.tree().equals(tree)) {
+            key.close();
+          }
+        });
+    open.keySet().removeIf(place -> place.tree().equals(tree));
+    vouched.keySet().removeIf(place -> place.tree().equals(tree));
+    pausedUntil.keySet().removeIf(place -> place.tree().equals(tree));
+  }
+
+  /** Whether the log says that the keys of a tree were destroyed. */
+  public synchronized boolean isErased(ObjectId tree) {
+    return erased.containsKey(tree);
+  }
+
+  private void requireNotErased(ObjectId tree) throws RepositoryException {
+    Operation.Erased what = erased.get(tree);
+    if (what != null) {
+      throw ErasedSource.refusal(what);
     }
   }
 
@@ -116,6 +148,7 @@ public final class KeyRing implements SealedObjects.Keys, AutoCloseable {
     KeySlot place;
     EpochKey older;
     synchronized (this) {
+      requireNotErased(tree);
       place = newest(tree);
       EpochKey known = open.get(place);
       if (known != null) {
@@ -521,6 +554,20 @@ public final class KeyRing implements SealedObjects.Keys, AutoCloseable {
 
   private synchronized KeySlot newestOf(ObjectId tree) {
     return newest(tree);
+  }
+
+  /** Whom slots are for, as far as they can be read. */
+  public List<String> recipients(List<SlotRef> slots) throws IOException {
+    Set<String> names = new LinkedHashSet<>();
+    for (SlotRef slot : slots) {
+      try {
+        WrappedKey wrapped = read(slot, SlotRef.place(slot.key(), repository));
+        names.add(wrapped.scheme() + " " + wrapped.keyId());
+      } catch (StorageException.NotFound | RepositoryException e) {
+        LOG.debug("{} tells no recipient", slot.key(), e);
+      }
+    }
+    return List.copyOf(names);
   }
 
   /** Who can open a tree, described from what is stored. */

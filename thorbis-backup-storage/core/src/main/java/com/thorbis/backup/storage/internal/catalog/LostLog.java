@@ -104,6 +104,16 @@ final class LostLog {
     dropVoid();
   }
 
+  /** Of a source that is not there any more. */
+  void forget(String source) {
+    expiries.removeIf(expiry -> expiry.source().equals(source));
+    gone.keySet().removeIf(line -> line.source().equals(source));
+  }
+
+  boolean isEmpty() {
+    return expiries.isEmpty() && gone.isEmpty();
+  }
+
   void lose(long sequence, Operation.WalExpire removed) {
     Line line = Line.of(removed);
     expiries.removeIf(

@@ -688,6 +688,196 @@ public sealed interface Operation {
     }
   }
 
+  /** What becomes of the keys of a source that is to be erased. */
+  sealed interface ErasureStep extends Operation {
+    /** The source's tree. */
+    ObjectId tree();
+  }
+
+  /**
+   * A source's keys are to be destroyed. Everything stays as it is until {@link Erased}, which may
+   * come from {@code notBefore} on.
+   *
+   * @param by who asked for it
+   * @param reason why
+   * @param at store time
+   * @param notBefore store time
+   */
+  record Erase(
+      String source, ObjectId tree, String by, String reason, Instant at, Instant notBefore)
+      implements ErasureStep {
+    @Override
+    public Map<String, Object> document() {
+      Map<String, Object> document = named("erase");
+      document.putAll(part());
+      return document;
+    }
+
+    private Map<String, Object> part() {
+      Map<String, Object> document = Json.object();
+      document.put("source", source);
+      document.put("tree", tree);
+      document.put("by", by);
+      document.put("reason", reason);
+      document.put("at", at);
+      document.put("notBefore", notBefore);
+      return document;
+    }
+
+    private static Erase read(Json.Node node) throws RepositoryException {
+      return new Erase(
+          node.text("source"),
+          node.parse("tree", ObjectId::parse),
+          node.text("by"),
+          node.text("reason"),
+          node.instant("at"),
+          node.instant("notBefore"));
+    }
+  }
+
+  /**
+   * They are not to be destroyed after all; only before {@link Erased}.
+   *
+   * @param at store time
+   */
+  record Unerase(ObjectId tree, String by, Instant at) implements ErasureStep {
+    @Override
+    public Map<String, Object> document() {
+      Map<String, Object> document = named("unerase");
+      document.put("tree", tree);
+      document.put("by", by);
+      document.put("at", at);
+      return document;
+    }
+  }
+
+  /**
+   * From here on a source's keys are being destroyed: neither it nor anything of it is there any
+   * more, and nothing brings it back. {@link EraseEnded} ends it.
+   *
+   * @param request what was asked for
+   * @param by who carries it out
+   * @param at store time
+   * @param slots of every epoch, those too that counted no more
+   * @param unread slots that may be there and could not be read
+   * @param recipients whom they were for
+   * @param backups those that can never be read again
+   */
+  record Erased(
+      Erase request,
+      String by,
+      Instant at,
+      List<SlotRef> slots,
+      List<ObjectKey> unread,
+      List<String> recipients,
+      List<BackupId> backups)
+      implements ErasureStep {
+    /** Copies the lists. */
+    public Erased {
+      slots = List.copyOf(slots);
+      unread = List.copyOf(unread);
+      recipients = List.copyOf(recipients);
+      backups = List.copyOf(backups);
+    }
+
+    @Override
+    public ObjectId tree() {
+      return request.tree();
+    }
+
+    /** The source's name. */
+    public String source() {
+      return request.source();
+    }
+
+    @Override
+    public Map<String, Object> document() {
+      Map<String, Object> document = named("erased");
+      document.put("request", request.part());
+      document.put("by", by);
+      document.put("at", at);
+      document.put("slots", SlotRef.documents(slots));
+      document.put("unread", unread);
+      document.put("recipients", recipients);
+      document.put("backups", backups);
+      return document;
+    }
+
+    private static Erased read(Json.Node node) throws RepositoryException {
+      return new Erased(
+          Erase.read(node.node("request")),
+          node.text("by"),
+          node.instant("at"),
+          SlotRef.readAll(node),
+          node.parseAll("unread", ObjectKey::new),
+          node.parseAll("recipients", text -> text),
+          readBackups(node, "backups"));
+    }
+  }
+
+  /**
+   * No copy has a slot of the source's any more.
+   *
+   * @param at store time
+   * @param sha256 of the commit that began it, as it is stored
+   * @param copies each that was asked, and when
+   */
+  record EraseEnded(ObjectId tree, Instant at, String sha256, List<Without> copies)
+      implements ErasureStep {
+    /** Copies the list. */
+    public EraseEnded {
+      copies = List.copyOf(copies);
+    }
+
+    @Override
+    public Map<String, Object> document() {
+      Map<String, Object> document = named("erase-ended");
+      document.put("tree", tree);
+      document.put("at", at);
+      document.put("sha256", sha256);
+      document.put("copies", copies.stream().map(Without::document).toList());
+      return document;
+    }
+
+    /**
+     * A place that has none of the slots.
+     *
+     * @param name what the writer called it
+     * @param id by which it is known again; empty in the only one if that has none
+     * @param at when it said so, store time
+     * @param kept how many of them its store can bring back
+     */
+    public record Without(String name, Optional<ObjectId> id, Instant at, long kept) {
+      private Map<String, Object> document() {
+        Map<String, Object> document = Json.object();
+        document.put("name", name);
+        id.ifPresent(value -> document.put("id", value));
+        document.put("at", at);
+        document.put("kept", kept);
+        return document;
+      }
+
+      private static Without read(Json.Node node) throws RepositoryException {
+        return new Without(
+            node.text("name"),
+            node.optionalText("id").isEmpty()
+                ? Optional.empty()
+                : Optional.of(node.parse("id", ObjectId::parse)),
+            node.instant("at"),
+            node.number("kept", 0, Long.MAX_VALUE));
+      }
+    }
+
+    private static EraseEnded read(Json.Node node) throws RepositoryException {
+      List<Without> copies = new ArrayList<>();
+      for (Json.Node copy : node.nodes("copies")) {
+        copies.add(Without.read(copy));
+      }
+      return new EraseEnded(
+          node.parse("tree", ObjectId::parse), node.instant("at"), node.text("sha256"), copies);
+    }
+  }
+
   /** Takes a document apart. An operation that this version does not know is never passed over. */
   static Operation read(Json.Node node, List<String> copies) throws RepositoryException {
     String name = node.text("op");
@@ -756,6 +946,11 @@ public sealed interface Operation {
       case "writers" -> Writers.read(node);
       case "sweep-keys" ->
           new SweepKeys(node.text("sweep"), node.parseAll("slots", ObjectKey::new));
+      case "erase" -> Erase.read(node);
+      case "unerase" ->
+          new Unerase(node.parse("tree", ObjectId::parse), node.text("by"), node.instant("at"));
+      case "erased" -> Erased.read(node);
+      case "erase-ended" -> EraseEnded.read(node);
       case "swept" ->
           new Swept(
               node.text("sweep"),

@@ -18,7 +18,8 @@ import java.util.Map;
  * @param length of its bytes
  */
 public record SlotRef(ObjectKey key, String sha256, long length) {
-  static SlotRef of(ObjectKey key, byte[] bytes) {
+  /** As it was read. */
+  public static SlotRef of(ObjectKey key, byte[] bytes) {
     return new SlotRef(key, Digests.sha256(bytes), bytes.length);
   }
 

@@ -7,7 +7,9 @@ import com.thorbis.backup.crypto.KeySlot;
 import com.thorbis.backup.crypto.ObjectId;
 import com.thorbis.backup.spi.storage.ObjectKey;
 import java.util.HexFormat;
+import java.util.List;
 import java.util.OptionalLong;
+import java.util.stream.Stream;
 
 /** Where objects lie. A sealed object's key is also the logical name that it is bound to. */
 public final class ObjectNames {
@@ -109,6 +111,16 @@ public final class ObjectNames {
     }
     long sequence = Long.parseUnsignedLong(name, 16);
     return sequence > 0 ? OptionalLong.of(sequence) : OptionalLong.empty();
+  }
+
+  /** Whether an object is a slot of a tree, or lies where its keys seal things. */
+  public static boolean isOf(ObjectKey key, ObjectId tree) {
+    return below(tree).stream().anyMatch(key.value()::startsWith);
+  }
+
+  /** What the keys of all objects of a tree begin with, its slots first. */
+  public static List<String> below(ObjectId tree) {
+    return Stream.of(KEYS, MANIFESTS, PACKS, WAL).map(kind -> kind + tree + "/").toList();
   }
 
   /** The WAL of an incarnation lies below. */

@@ -121,7 +121,9 @@ public final class KeySweeper {
       control.cancellation().check();
       ListPage page = services.store().list(ObjectNames.KEYS, after);
       for (ObjectInfo info : page.objects()) {
-        if (!retired.containsKey(info.key()) && info.modifiedAt().isBefore(now.minus(grace))) {
+        if (!retired.containsKey(info.key())
+            && info.modifiedAt().isBefore(now.minus(grace))
+            && catalog.erasures().stream().noneMatch(each -> each.owns(info.key()))) {
           found.add(info.key());
         }
       }

@@ -136,6 +136,9 @@ public final class Pruner {
     Instant now = services.store().now();
     requireClock(now);
     services.log().refresh();
+    if (isErased()) {
+      return nothing(now);
+    }
     requireSource();
     PrunePlan plan = plan(services.log().catalog(), now, services.log().sequence()).plan();
     if (chosen.isPresent()) {
@@ -147,6 +150,9 @@ public final class Pruner {
   /** Does it. */
   public PruneReport prune(Terms terms, RunControl control) throws IOException {
     services.log().refresh();
+    if (isErased()) {
+      return pruneErased(terms, control);
+    }
     Catalog.Source found = requireSource();
     if (chosen.isPresent()) {
       return pruneChosen(terms);
@@ -177,6 +183,9 @@ public final class Pruner {
       copySweeper.run();
       KeySweeper keySweeper = new KeySweeper(services, now, terms.grace(), control);
       keySweeper.run();
+      EraseSweeper eraseSweeper = new EraseSweeper(services, lease, now, control);
+      eraseSweeper.removeSlots();
+      eraseSweeper.removeRest(terms.grace());
       control.progress().end("sweep");
       PrunePlan plan = deleted.plan();
       List<String> alarms = new ArrayList<>(plan.retention().alarms());
@@ -184,6 +193,7 @@ public final class Pruner {
       alarms.addAll(sweeper.alarms());
       alarms.addAll(copySweeper.alarms());
       alarms.addAll(keySweeper.problems());
+      alarms.addAll(eraseSweeper.problems());
       for (PrunePlan.CopyPlan copy : plan.copies()) {
         copy.retention().alarms().forEach(alarm -> alarms.add(alarm + " (" + copy.copy() + ")"));
       }
@@ -192,8 +202,8 @@ public final class Pruner {
           source,
           deleted.backups().size(),
           sweeper.swept().size(),
-          sweeper.objects() + keySweeper.objects(),
-          sweeper.bytes() + keySweeper.bytes());
+          sweeper.objects() + keySweeper.objects() + eraseSweeper.objects(),
+          sweeper.bytes() + keySweeper.bytes() + eraseSweeper.bytes());
       for (PrunePlan.CopyPlan copy : plan.copies()) {
         // Only now: what the repository gives up is no matter of this copy.
         requireNotStopped(copy.retention(), source + " on " + copy.copy(), terms);
@@ -202,8 +212,8 @@ public final class Pruner {
           plan,
           deleted.backups(),
           sweeper.swept(),
-          sweeper.objects() + keySweeper.objects(),
-          sweeper.bytes() + keySweeper.bytes(),
+          sweeper.objects() + keySweeper.objects() + eraseSweeper.objects(),
+          sweeper.bytes() + keySweeper.bytes() + eraseSweeper.bytes(),
           sweeper.unknown(),
           alarms,
           reports(plan, copySweeper));
@@ -230,6 +240,44 @@ public final class Pruner {
       LOG.info("Deleted by hand source={} backups={}", source, deleted.backups());
       return new PruneReport(
           deleted.plan(), deleted.backups(), List.of(), 0, 0, List.of(), List.of(), List.of());
+    }
+  }
+
+  /** A source that was erased has nothing that could be given up; what is left of it goes. */
+  private boolean isErased() {
+    Catalog catalog = services.log().catalog();
+    return chosen.isEmpty()
+        && catalog.source(source).isEmpty()
+        && catalog.erased(source).isPresent();
+  }
+
+  private PrunePlan nothing(Instant now) {
+    return new PrunePlan(
+        new RetentionPlan(source, now, "", List.of(), List.of(), List.of()),
+        services.log().sequence(),
+        List.of(),
+        0,
+        List.of());
+  }
+
+  private PruneReport pruneErased(Terms terms, RunControl control) throws IOException {
+    control.progress().begin("sweep", 0);
+    try (Lease lease = Lease.takeExclusive(services, draw(32), LeaseFacts.PRUNE)) {
+      Instant now = lease.startedAt();
+      requireClock(now);
+      EraseSweeper sweeper = new EraseSweeper(services, lease, now, control);
+      sweeper.removeSlots();
+      sweeper.removeRest(terms.grace());
+      control.progress().end("sweep");
+      return new PruneReport(
+          nothing(now),
+          List.of(),
+          List.of(),
+          sweeper.objects(),
+          sweeper.bytes(),
+          List.of(),
+          sweeper.problems(),
+          List.of());
     }
   }
 
@@ -531,6 +579,10 @@ public final class Pruner {
 
   /** A clock that is wrong makes everything look old. */
   private void requireClock(Instant store) throws RepositoryException {
+    requireClock(services, store);
+  }
+
+  static void requireClock(Services services, Instant store) throws RepositoryException {
     Instant here = services.clock().instant();
     Instant latest =
         services.log().catalog().kept().stream()

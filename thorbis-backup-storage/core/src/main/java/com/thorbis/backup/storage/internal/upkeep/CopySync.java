@@ -208,6 +208,12 @@ public final class CopySync {
         target.stop("cannot be asked: " + e.getMessage());
       }
     }
+    if (!lacking.isEmpty() && key.value().startsWith(ObjectNames.KEYS)) {
+      services.log().refresh(); // what was destroyed meanwhile must not come back
+      if (services.log().catalog().erasures().stream().anyMatch(each -> each.owns(key))) {
+        return;
+      }
+    }
     for (Target target : lacking) {
       if (target.whole() && wanted.test(target) && !isSwept(key, target.place)) {
         bring(new Missing(key, sources, target));

@@ -26,6 +26,9 @@ final class Findings {
   /** Something refers to what is not in the object. */
   static final String DANGLING = "dangling";
 
+  /** A slot of keys that were destroyed is there again. */
+  static final String ERASED_KEY = "erased-key";
+
   /** The name is none that a repository uses. */
   static final String UNKNOWN = "unknown-object";
 

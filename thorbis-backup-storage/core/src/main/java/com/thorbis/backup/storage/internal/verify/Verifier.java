@@ -22,6 +22,7 @@ import com.thorbis.backup.storage.internal.Services;
 import com.thorbis.backup.storage.internal.backup.BackupContents;
 import com.thorbis.backup.storage.internal.catalog.Catalog;
 import com.thorbis.backup.storage.internal.catalog.CommitLog;
+import com.thorbis.backup.storage.internal.catalog.ErasedSource;
 import com.thorbis.backup.storage.internal.catalog.SlotRef;
 import com.thorbis.backup.storage.internal.format.Digests;
 import com.thorbis.backup.storage.internal.format.ObjectNames;
@@ -176,7 +177,17 @@ public final class Verifier {
         id ->
             all.kept(id).filter(kept -> !kept.fate().sweeping()).isEmpty()
                 || now.kept(id).isEmpty() && held.kept(id).isPresent(),
-        object -> sweeps.condemns(new ObjectKey(object), place) || isGone(object, now));
+        object ->
+            sweeps.condemns(new ObjectKey(object), place)
+                || isGone(object, now)
+                || wentWithItsSource(new ObjectKey(object), all));
+  }
+
+  /** Whether it was of a source when this began, which was erased since. */
+  private boolean wentWithItsSource(ObjectKey object, Catalog now) {
+    return catalog.sources().stream()
+        .map(Catalog.Source::tree)
+        .anyMatch(tree -> ObjectNames.isOf(object, tree) && now.erased(tree).isPresent());
   }
 
   private static boolean isGone(String object, Catalog now) {
@@ -321,6 +332,10 @@ public final class Verifier {
       return new ArrayList<>(catalog.whole());
     }
     BackupId id = request.backup().get();
+    Optional<ErasedSource> erased = catalog.erased(id);
+    if (erased.isPresent()) {
+      throw erased.get().refusal(id);
+    }
     narrowing.requireHeld(id);
     Catalog.Entry one =
         catalog
@@ -406,6 +421,10 @@ public final class Verifier {
   /** What a damaged slot locks is not damaged itself: the slot is, and it is named already. */
   private void openTrees() throws IOException {
     for (Catalog.Source source : catalog.sources()) {
+      if (services.keys().isErased(source.tree())) { // of which a copy that is behind knows nothing
+        locked.add(source.tree());
+        continue;
+      }
       try {
         for (Catalog.KeyEpoch epoch : catalog.epochs(source.tree())) {
           services.keys().key(source.tree(), epoch.number());
@@ -630,6 +649,10 @@ public final class Verifier {
       throws IOException {
     String[] parts = key.value().split("/", -1);
     String kind = parts[0] + "/";
+    if (kind.equals(ObjectNames.KEYS) && cameBack(key)) {
+      unreferenced(key, Findings.ERASED_KEY, Optional.empty());
+      return;
+    }
     if (kind.equals(ObjectNames.PROBE)
         || kind.equals(ObjectNames.LEASES) && parts.length == 3
         || kind.equals(ObjectNames.CHECKPOINTS) && parts.length == 2 && isNumber(parts[1])
@@ -668,6 +691,12 @@ public final class Verifier {
     } catch (StorageException.NotFound e) {
       // Somebody removed it since it was listed; nobody misses it.
     }
+  }
+
+  /** Whether a slot is of a source whose keys no copy had any more. */
+  private boolean cameBack(ObjectKey slot) {
+    return catalog.erasures().stream()
+        .anyMatch(erased -> erased.end().isPresent() && erased.owns(slot));
   }
 
   /** Opens a pack that nothing refers to. */
