@@ -61,21 +61,33 @@ record Host(
    * @param plan the words that show what would be done
    */
   void confirm(String code, String plan) {
+    confirm(code, "Do it? Type yes: ", "yes", "Look at " + plan + ", then run it with --yes.");
+  }
+
+  /**
+   * Lets a person type one word.
+   *
+   * @param code of the failure if nobody does
+   * @param question what is asked
+   * @param word what has to be typed
+   * @param remedy how else it can be said
+   */
+  void confirm(String code, String question, String word, String remedy) {
     if (asks) {
-      err.print("Do it? Type yes: ");
+      err.print(question);
       err.flush();
       try {
         String answer =
             new BufferedReader(new InputStreamReader(in, StandardCharsets.UTF_8)).readLine();
-        if ("yes".equals(answer)) {
+        if (word.equals(answer)) {
           return;
         }
       } catch (IOException e) {
-        // Nobody said yes.
+        // Nobody said so.
       }
     }
     throw BackupException.of(code, FailureKind.REFUSED, "Nobody confirmed it: nothing was changed")
-        .remedy("Look at " + plan + ", then run it with --yes.")
+        .remedy(remedy)
         .build();
   }
 }

@@ -34,6 +34,9 @@ import picocli.CommandLine.Parameters;
       KeysCommand.Rotate.class,
       KeysCommand.Rewrap.class,
       KeysCommand.MakeSigningKey.class,
+      EraseCommand.class,
+      EraseCommand.Undo.class,
+      EraseCommand.Shown.class,
       WritersCommand.class
     })
 final class KeysCommand extends Group {

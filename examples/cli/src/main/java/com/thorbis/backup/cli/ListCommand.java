@@ -2,6 +2,7 @@ package com.thorbis.backup.cli;
 
 import com.thorbis.backup.api.BackupDescriptor;
 import com.thorbis.backup.api.BackupState;
+import com.thorbis.backup.api.Erasure;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Optional;
@@ -20,6 +21,8 @@ final class ListCommand extends Job {
       description = "Also those that prune gave up and undelete can bring back.")
   boolean deleted;
 
+  private List<Erasure> erased = List.of();
+
   @Override
   public Integer call() {
     Optional<String> wanted = Optional.ofNullable(source);
@@ -28,6 +31,7 @@ final class ListCommand extends Job {
             .reading(
                 opened -> {
                   opened.backups(wanted); // says so if there is no such source
+                  erased = opened.erasures();
                   return opened.states(wanted).stream()
                       .filter(each -> deleted || each.stage() == BackupState.Stage.LIVE)
                       .toList();
@@ -36,6 +40,10 @@ final class ListCommand extends Job {
         .print(
             Json.object("items", backups.stream().map(Facts::state).toList()),
             out -> {
+              erased.stream()
+                  .filter(each -> source == null || each.source().equals(source))
+                  .map(Words::erasure)
+                  .forEach(out::println);
               if (backups.isEmpty()) {
                 out.println("No backups" + (source == null ? "" : " of " + source));
                 return;

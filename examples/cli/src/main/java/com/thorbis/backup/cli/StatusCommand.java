@@ -1,6 +1,7 @@
 package com.thorbis.backup.cli;
 
 import com.thorbis.backup.api.CheckItem;
+import com.thorbis.backup.api.Erasure;
 import com.thorbis.backup.api.SourceStatus;
 import com.thorbis.backup.api.ThorbisBackup;
 import com.thorbis.backup.spi.Settings;
@@ -28,6 +29,7 @@ final class StatusCommand extends Job {
   private int status(ThorbisBackup opened) {
     List<String> names = source == null ? opened.sources() : List.of(source);
     List<SourceStatus> all = names.stream().map(opened::status).toList();
+    List<Erasure> erasures = opened.erasures();
     List<CheckItem> copies = opened.checkCopies();
     List<CheckItem> keys = new ArrayList<>(opened.checkKeyAge());
     opened.checkWriters().stream()
@@ -41,9 +43,12 @@ final class StatusCommand extends Job {
                 "copies",
                 copies.stream().map(Facts::copy).toList(),
                 "keys",
-                keys.stream().map(Facts::copy).toList()),
+                keys.stream().map(Facts::copy).toList(),
+                "erasures",
+                erasures.stream().map(EraseCommand::json).toList()),
             out -> {
               all.forEach(each -> people(each, out));
+              erasures.stream().map(Words::erasure).forEach(out::println);
               items("copies", copies, out);
               if (!keys.isEmpty()) {
                 items("keys", keys, out);

@@ -1,6 +1,7 @@
 package com.thorbis.backup.cli;
 
 import com.thorbis.backup.api.BackupId;
+import com.thorbis.backup.api.Erasure;
 import com.thorbis.backup.api.Lsn;
 import com.thorbis.backup.api.RecoveryTarget;
 import com.thorbis.backup.api.RestorePlan;
@@ -24,6 +25,26 @@ final class Words {
       throw Failure.usage(
           option + ": \"" + text + "\" is not a log position", "Write one such as 16/3002D50.");
     }
+  }
+
+  /** What became of a source that is to be erased, or was. */
+  static String erasure(Erasure one) {
+    Erasure.Act last = one.erased().orElse(one.requested());
+    return one.source()
+        + switch (one.stage()) {
+          case REQUESTED ->
+              " may be erased for good from "
+                  + Text.time(one.notBefore())
+                  + " on; until then keys unerase takes it back";
+          case ERASING ->
+              " was erased at " + Text.time(last.at()) + "; a copy may still have slots";
+          case ERASED -> " was erased at " + Text.time(last.at());
+        }
+        + ": asked for, or done, by "
+        + last.by()
+        + " ("
+        + one.reason()
+        + ")";
   }
 
   static String target(RecoveryTarget target) {
