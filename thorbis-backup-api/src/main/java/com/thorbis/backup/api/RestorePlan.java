@@ -16,7 +16,9 @@ import java.util.OptionalLong;
  * @param bytes how many bytes are written
  * @param notes what a person should know
  * @param until the position the log is replayed to where it is known beforehand
- * @param estimate what it may take; empty before the target folder was looked at
+ * @param estimate what it may take, from the moment on when all can be read; empty before the
+ *     target folder was looked at
+ * @param thaw what must be brought back before it can be read
  */
 public record RestorePlan(
     BackupDescriptor backup,
@@ -27,11 +29,26 @@ public record RestorePlan(
     long bytes,
     List<String> notes,
     Optional<Lsn> until,
-    Optional<Estimate> estimate) {
+    Optional<Estimate> estimate,
+    Thaw thaw) {
   /** Copies the lists. */
   public RestorePlan {
     wal = List.copyOf(wal);
     notes = List.copyOf(notes);
+  }
+
+  /** Of what can be read at once. */
+  public RestorePlan(
+      BackupDescriptor backup,
+      RecoveryTarget target,
+      Timeline timeline,
+      List<WalRange> wal,
+      long files,
+      long bytes,
+      List<String> notes,
+      Optional<Lsn> until,
+      Optional<Estimate> estimate) {
+    this(backup, target, timeline, wal, files, bytes, notes, until, estimate, Thaw.NONE);
   }
 
   /**

@@ -12,12 +12,24 @@ import java.util.stream.Stream;
  * @param damaged what is missing or is not what was stored; empty if all is well
  * @param durationMillis how long it took
  * @param coverage how far runs within a budget have come; empty if there was none
+ * @param frozen what is there and was not opened, because it must be brought back first: neither
+ *     damaged nor proven
  */
 public record VerifyReport(
-    long checked, List<Damage> damaged, long durationMillis, Optional<Coverage> coverage) {
+    long checked,
+    List<Damage> damaged,
+    long durationMillis,
+    Optional<Coverage> coverage,
+    Thaw frozen) {
   /** Copies the list. */
   public VerifyReport {
     damaged = List.copyOf(damaged);
+  }
+
+  /** Of what could all be read. */
+  public VerifyReport(
+      long checked, List<Damage> damaged, long durationMillis, Optional<Coverage> coverage) {
+    this(checked, damaged, durationMillis, coverage, Thaw.NONE);
   }
 
   /** Without a budget. */

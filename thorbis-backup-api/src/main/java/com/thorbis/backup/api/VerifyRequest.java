@@ -12,9 +12,16 @@ import java.util.OptionalLong;
  * @param samplePercent 1 to 100: which share of the pieces is opened at level {@code DATA}
  * @param budget how much is opened at most; only where everything is verified at level {@code DATA}
  *     and nothing is sampled
+ * @param thaw whether what must be brought back before it can be read is asked for and waited for,
+ *     which costs time and money; otherwise it is not opened and the report says so. Only at level
+ *     {@code DATA} and without a budget
  */
 public record VerifyRequest(
-    Optional<BackupId> backup, Level level, int samplePercent, Optional<Budget> budget) {
+    Optional<BackupId> backup,
+    Level level,
+    int samplePercent,
+    Optional<Budget> budget,
+    boolean thaw) {
   /** Checks the range. */
   public VerifyRequest {
     if (samplePercent < 1 || samplePercent > 100) {
@@ -24,6 +31,20 @@ public record VerifyRequest(
       throw new IllegalArgumentException(
           "A budget is for every byte of everything, not for one backup, a level or a sample");
     }
+    if (thaw && (budget.isPresent() || level != Level.DATA)) {
+      throw new IllegalArgumentException("Bringing back is for what is read, and has no budget");
+    }
+  }
+
+  /** Of what can be read at once. */
+  public VerifyRequest(
+      Optional<BackupId> backup, Level level, int samplePercent, Optional<Budget> budget) {
+    this(backup, level, samplePercent, budget, false);
+  }
+
+  /** The same, and what must be brought back before it can be read is brought back. */
+  public VerifyRequest thawing() {
+    return new VerifyRequest(backup, level, samplePercent, budget, true);
   }
 
   /** Without a budget. */

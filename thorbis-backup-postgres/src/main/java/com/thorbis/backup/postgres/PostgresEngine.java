@@ -16,11 +16,10 @@ import com.thorbis.backup.postgres.backup.ClusterBackup;
 import com.thorbis.backup.postgres.capture.WalReceiver;
 import com.thorbis.backup.postgres.check.Preflight;
 import com.thorbis.backup.postgres.plan.RecoverySettings;
-import com.thorbis.backup.postgres.plan.RestorePlanner;
 import com.thorbis.backup.postgres.plan.StatusReader;
 import com.thorbis.backup.postgres.restore.Adoption;
 import com.thorbis.backup.postgres.restore.Fence;
-import com.thorbis.backup.postgres.restore.Restorer;
+import com.thorbis.backup.postgres.restore.ThawedRestore;
 import com.thorbis.backup.postgres.serve.FetchCommand;
 import com.thorbis.backup.postgres.serve.WalFiles;
 import com.thorbis.backup.postgres.serve.WalServer;
@@ -70,21 +69,13 @@ final class PostgresEngine implements SourceEngine {
 
   @Override
   public RestorePlan plan(RestoreRequest request, Repository repository) throws IOException {
-    return new Restorer(settings).look(request, way(request, repository), repository);
-  }
-
-  private RestorePlan way(RestoreRequest request, Repository repository) throws IOException {
-    SourceInfo source = source(repository);
-    return new RestorePlanner(
-            source, repository.backups(Optional.of(source.name())), repository.wal(source.name()))
-        .plan(request);
+    return new ThawedRestore(settings, source(repository), repository).plan(request);
   }
 
   @Override
   public RestoreReport restore(RestoreRequest request, Repository repository, RunControl control)
       throws IOException {
-    RestorePlan plan = way(request, repository);
-    return new Restorer(settings).restore(request, plan, current(repository), repository, control);
+    return new ThawedRestore(settings, source(repository), repository).restore(request, control);
   }
 
   @Override
@@ -143,10 +134,6 @@ final class PostgresEngine implements SourceEngine {
   @Override
   public void close() {
     settings.close();
-  }
-
-  private String current(Repository repository) {
-    return source(repository).current().id();
   }
 
   private SourceInfo source(Repository repository) {

@@ -34,8 +34,8 @@ import org.jspecify.annotations.Nullable;
 /**
  * A store in memory that keeps the whole contract, lets tests see and damage what it holds, and can
  * be copied at any moment. Locks are enforced, what was deleted can be brought back for ever, and
- * what lies in the archive tier is readable {@link #THAW} after it was asked for. Safe for several
- * threads.
+ * what lies in the archive tier is readable {@link #THAW} after it was asked for. A moved object is
+ * written anew, so that its time changes. Safe for several threads.
  */
 public final class MemoryObjectStore implements ObjectStore {
   /** How long what was asked for takes to become readable. */
@@ -55,6 +55,10 @@ public final class MemoryObjectStore implements ObjectStore {
               && now.isBefore(readableTo));
     }
 
+    boolean requested(Instant now) {
+      return readableFrom != null && now.isBefore(readableFrom);
+    }
+
     boolean locked(Instant now) {
       return options.lockedUntil().isPresent() && now.isBefore(options.lockedUntil().get());
     }
@@ -62,6 +66,7 @@ public final class MemoryObjectStore implements ObjectStore {
 
   private final ConcurrentSkipListMap<String, Stored> objects = new ConcurrentSkipListMap<>();
   private final ConcurrentSkipListMap<String, Stored> deleted = new ConcurrentSkipListMap<>();
+  private final Map<String, Integer> requests = new ConcurrentSkipListMap<>();
   private final Clock clock;
   private final int pageSize;
 
@@ -98,6 +103,11 @@ public final class MemoryObjectStore implements ObjectStore {
     TreeMap<String, byte[]> contents = new TreeMap<>();
     objects.forEach((key, stored) -> contents.put(key, stored.content.clone()));
     return contents;
+  }
+
+  /** How often each object was asked for, to be readable, that could not be read. */
+  public Map<String, Integer> requests() {
+    return new TreeMap<>(requests);
   }
 
   /** The bytes of an object. */
@@ -330,19 +340,38 @@ public final class MemoryObjectStore implements ObjectStore {
     change(
         key,
         stored ->
-            new Stored(stored.content, stored.modifiedAt, stored.options.in(tier), null, null));
+            stored.options.tier() == tier
+                ? stored
+                : new Stored(stored.content, clock.instant(), stored.options.in(tier), null, null));
+  }
+
+  @Override
+  public Duration minimumStay(StorageTier tier) {
+    return Duration.ofDays(
+        switch (tier) {
+          case HOT -> 0;
+          case WARM -> 30;
+          case COLD -> 90;
+          case ARCHIVE -> 180;
+        });
   }
 
   @Override
   public void requestReadable(ObjectKey key, Duration keepFor) throws IOException {
-    Instant from = clock.instant().plus(THAW);
+    Instant now = clock.instant();
+    Instant from = now.plus(THAW);
     change(
         key,
-        stored ->
-            stored.readableFrom != null || stored.options.tier() != StorageTier.ARCHIVE
-                ? stored
-                : new Stored(
-                    stored.content, stored.modifiedAt, stored.options, from, from.plus(keepFor)));
+        stored -> {
+          if (stored.readable(now)) {
+            return stored;
+          }
+          requests.merge(key.value(), 1, Integer::sum);
+          return stored.requested(now)
+              ? stored
+              : new Stored(
+                  stored.content, stored.modifiedAt, stored.options, from, from.plus(keepFor));
+        });
   }
 
   private void change(ObjectKey key, UnaryOperator<Stored> change) throws IOException {
@@ -380,9 +409,12 @@ public final class MemoryObjectStore implements ObjectStore {
   public void close() {}
 
   private ObjectInfo info(ObjectKey key, Stored stored) {
+    Instant now = clock.instant();
+    ObjectInfo facts = ObjectInfo.of(key, stored.content.length, stored.modifiedAt);
     ObjectInfo info =
-        ObjectInfo.of(key, stored.content.length, stored.modifiedAt)
-            .in(stored.options.tier(), stored.readable(clock.instant()));
+        stored.readable(now)
+            ? facts.in(stored.options.tier(), true)
+            : facts.offline(stored.options.tier(), THAW, stored.requested(now));
     return stored.options.lockedUntil().map(info::lockedUntil).orElse(info);
   }
 }

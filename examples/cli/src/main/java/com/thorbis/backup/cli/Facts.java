@@ -9,6 +9,7 @@ import com.thorbis.backup.api.RestorePlan;
 import com.thorbis.backup.api.RestoreReport;
 import com.thorbis.backup.api.SourceStatus;
 import com.thorbis.backup.api.SyncReport;
+import com.thorbis.backup.api.Thaw;
 import com.thorbis.backup.api.VerifyReport;
 import com.thorbis.backup.api.WalGap;
 import com.thorbis.backup.api.WalRange;
@@ -102,7 +103,20 @@ final class Facts {
         "files", plan.files(),
         "bytes", plan.bytes(),
         "estimate", plan.estimate().map(Facts::estimate),
+        "thaw", thaw(plan.thaw()),
         "notes", plan.notes());
+  }
+
+  private static Optional<Map<String, @Nullable Object>> thaw(Thaw thaw) {
+    return thaw.isNone()
+        ? Optional.empty()
+        : Optional.of(
+            Json.object(
+                "objects", thaw.objects(),
+                "bytes", thaw.bytes(),
+                "requested", thaw.requested(),
+                "timeMillis", thaw.time().toMillis(),
+                "copies", thaw.copies()));
   }
 
   private static Map<String, @Nullable Object> estimate(RestorePlan.Estimate estimate) {
@@ -135,7 +149,8 @@ final class Facts {
         "checked", report.checked(),
         "damaged", report.damaged().stream().map(Facts::damage).toList(),
         "durationMillis", report.durationMillis(),
-        "coverage", report.coverage().map(Facts::coverage));
+        "coverage", report.coverage().map(Facts::coverage),
+        "frozen", thaw(report.frozen()));
   }
 
   private static Map<String, @Nullable Object> coverage(VerifyReport.Coverage coverage) {

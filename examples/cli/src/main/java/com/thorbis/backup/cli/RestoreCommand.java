@@ -170,7 +170,13 @@ final class RestoreCommand extends Job {
                                   + range.end()
                                   + " on timeline "
                                   + range.timeline()));
-              found.estimate().ifPresent(estimate -> out.println(Words.estimate(estimate)));
+              found
+                  .estimate()
+                  .ifPresent(
+                      estimate ->
+                          out.println(
+                              Words.estimate(estimate)
+                                  + (found.thaw().isNone() ? "" : ", once all can be read")));
               found.notes().forEach(note -> out.println("note: " + note));
             });
     return Exit.DONE;

@@ -2,6 +2,7 @@ package com.thorbis.backup.cli;
 
 import com.thorbis.backup.api.BackupException;
 import com.thorbis.backup.api.BackupId;
+import com.thorbis.backup.api.Thaw;
 import com.thorbis.backup.api.VerifyReport;
 import com.thorbis.backup.api.VerifyRequest;
 import com.thorbis.backup.spi.Settings;
@@ -42,6 +43,13 @@ final class VerifyCommand extends Job {
               + " comes first, and the next run goes on from there.")
   @Nullable String budget;
 
+  @Option(
+      names = "--thaw",
+      description =
+          "Bring back what lies in an archive tier, wait for it, and open it; without this it is"
+              + " not opened. Takes hours, and the vendor charges for it.")
+  boolean thaw;
+
   @Override
   public Integer call() {
     Optional<BackupId> chosen = Optional.ofNullable(backup).map(Words::backupId);
@@ -66,13 +74,22 @@ final class VerifyCommand extends Job {
                       + (report.damaged().isEmpty() ? "none" : report.damaged().size())
                       + " damaged");
               report.coverage().ifPresent(coverage -> people(coverage, out));
+              if (!report.frozen().isNone()) {
+                out.println(frozen(report.frozen()));
+              }
             });
     return report.damaged().isEmpty() ? Exit.DONE : Exit.DAMAGED;
   }
 
   private VerifyRequest request(Optional<BackupId> chosen) {
+    if (thaw && (budget != null || level() != VerifyRequest.Level.DATA)) {
+      throw Failure.usage(
+          "--thaw goes with neither --budget nor --level objects",
+          "Leave them out: what is brought back is opened.");
+    }
     if (budget == null) {
-      return new VerifyRequest(chosen, level(), sample);
+      VerifyRequest request = new VerifyRequest(chosen, level(), sample);
+      return thaw ? request.thawing() : request;
     }
     if (chosen.isPresent() || sample != 100 || level() != VerifyRequest.Level.DATA) {
       throw Failure.usage(
@@ -80,6 +97,17 @@ final class VerifyCommand extends Job {
           "Leave them out: within a budget every byte of everything gets its turn.");
     }
     return VerifyRequest.within(budget(budget));
+  }
+
+  private static String frozen(Thaw frozen) {
+    return frozen.objects()
+        + " objects ("
+        + Text.bytes(frozen.bytes())
+        + ") on "
+        + String.join(", ", frozen.copies())
+        + " lie in an archive tier: they are there, and were not opened. --thaw brings them back,"
+        + " which takes up to "
+        + Text.span(frozen.time().toMillis());
   }
 
   private static VerifyRequest.Budget budget(String text) {

@@ -93,6 +93,8 @@ class CommandTest {
           verify --budget 0                               | "0" is neither a size nor a time
           verify --budget 1GiB --sample 5                 | --budget goes with neither BACKUP
           verify --budget 1GiB --level objects            | --budget goes with neither BACKUP
+          verify --thaw --level objects                   | --thaw goes with neither
+          verify --thaw --budget 1GiB                     | --thaw goes with neither
           verify yesterday                                | Not a backup id
           show 1                                          | Not a backup id
           restore orders                                  | Missing required option: '--target-dir=DIR'

@@ -35,6 +35,15 @@ public interface BackupReader extends AutoCloseable {
   long extract(Predicate<StoredFile> wanted, FileTarget target, RunControl control)
       throws IOException;
 
+  /**
+   * What of the objects that it consists of cannot be read at once from any copy. Once they were
+   * requested, what reads through this reader waits for each of them until the run is cancelled
+   * that they were requested by. Asks no store that has no tiers.
+   */
+  default Frozen frozen() throws IOException {
+    return Frozen.NOTHING;
+  }
+
   @Override
   void close() throws IOException;
 

@@ -61,6 +61,15 @@ public interface WalArchive {
    */
   Optional<WalMarks> marks(WalSegment segment) throws IOException;
 
+  /**
+   * What of whole segments cannot be read at once from any copy. Asks no store that has no tiers.
+   *
+   * @param ranges of log that may be stored
+   */
+  default Frozen frozen(List<WalRange> ranges) throws IOException {
+    return Frozen.NOTHING;
+  }
+
   /** A timeline's history file; empty only if positively absent. */
   Optional<byte[]> history(Timeline timeline) throws IOException;
 

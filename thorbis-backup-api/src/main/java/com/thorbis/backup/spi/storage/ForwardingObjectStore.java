@@ -91,6 +91,11 @@ public abstract class ForwardingObjectStore implements ObjectStore {
   }
 
   @Override
+  public Duration minimumStay(StorageTier tier) throws IOException {
+    return delegate().minimumStay(tier);
+  }
+
+  @Override
   public void move(ObjectKey key, StorageTier tier) throws IOException {
     delegate().move(key, tier);
   }

@@ -136,7 +136,22 @@ public interface ObjectStore extends AutoCloseable {
     throw StorageException.unsupported(this, "lock an object", key.value());
   }
 
-  /** Moves an object to another tier. {@link StoreCapability#TIERS}. */
+  /**
+   * For how long the store charges an object at least that lies in a tier, by what the vendor says:
+   * whoever removes or moves it earlier pays for the rest. Zero where that is not so.
+   */
+  default Duration minimumStay(StorageTier tier) throws IOException {
+    return Duration.ZERO;
+  }
+
+  /**
+   * Moves an object to another tier, with its content and its lock; it can be read all the time. To
+   * the tier where it lies: no change. {@link StoreCapability#TIERS}.
+   *
+   * @throws StorageException {@code storage.offline} if it must be brought back first; {@code
+   *     storage.locked} if the store would have to keep what is locked beside it; nothing was
+   *     changed then
+   */
   default void move(ObjectKey key, StorageTier tier) throws IOException {
     throw StorageException.unsupported(this, "move an object to tier " + tier, key.value());
   }

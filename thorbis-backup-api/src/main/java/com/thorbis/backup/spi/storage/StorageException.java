@@ -10,6 +10,7 @@ import org.jspecify.annotations.Nullable;
 /** A store did not do what it was asked. */
 public class StorageException extends IOException implements ClassifiedFailure {
   private static final long serialVersionUID = 1L;
+  private static final String OFFLINE = "storage.offline";
 
   private final String code;
   private final FailureKind kind;
@@ -84,10 +85,15 @@ public class StorageException extends IOException implements ClassifiedFailure {
         null);
   }
 
+  /** Whether a failure says that an object must be asked for before it can be read. */
+  public static boolean isOffline(Throwable failure) {
+    return failure instanceof ClassifiedFailure known && known.code().equals(OFFLINE);
+  }
+
   /** An object lies in a tier that cannot be read at once. */
   public static StorageException offline(ObjectKey key, @Nullable Throwable cause) {
     return new StorageException(
-        "storage.offline",
+        OFFLINE,
         FailureKind.TRANSIENT,
         key + " lies in an archive tier and was not brought back yet",
         key.value(),

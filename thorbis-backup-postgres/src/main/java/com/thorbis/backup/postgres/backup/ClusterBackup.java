@@ -32,9 +32,9 @@ import com.thorbis.backup.postgres.wire.SqlSession;
 import com.thorbis.backup.spi.repository.BackupFacts;
 import com.thorbis.backup.spi.repository.BackupStart;
 import com.thorbis.backup.spi.repository.BackupWriter;
+import com.thorbis.backup.spi.repository.Frozen;
 import com.thorbis.backup.spi.repository.PieceCheck;
 import com.thorbis.backup.spi.repository.Repository;
-import com.thorbis.backup.spi.repository.RepositoryException;
 import com.thorbis.backup.spi.repository.RunControl;
 import com.thorbis.backup.spi.repository.SourceInfo;
 import com.thorbis.backup.spi.repository.StoredFile;
@@ -113,12 +113,21 @@ public final class ClusterBackup {
       return attempt(request.type());
     } catch (UnusableBaseException e) {
       return insteadOf(e);
-    } catch (RepositoryException e) {
-      if (request.type() == BackupType.FULL || !UNUSABLE.contains(e.code())) {
+    } catch (IOException e) {
+      if (request.type() == BackupType.FULL || !isUnusable(e)) {
         throw e;
       }
       return insteadOf(e);
     }
+  }
+
+  /**
+   * Whether there is no building on the base now. What must be brought back first takes longer than
+   * a server should wait with an open backup.
+   */
+  private static boolean isUnusable(Exception e) {
+    return e instanceof ClassifiedFailure known && UNUSABLE.contains(known.code())
+        || Frozen.isWhy(e);
   }
 
   private BackupDescriptor insteadOf(IOException problem) throws IOException {

@@ -124,6 +124,48 @@ public final class RestorePlanner {
     throw refusal.build(source.name());
   }
 
+  /**
+   * What has to be read before a way can be proven, by the catalogue and listings alone: where the
+   * headers of log must be brought back first.
+   *
+   * @param backup where the way would begin
+   * @param wal the log whose headers may tell
+   */
+  public record Outlook(BackupDescriptor backup, List<WalRange> wal) {
+    /** Copies the list. */
+    public Outlook {
+      wal = List.copyOf(wal);
+    }
+  }
+
+  /** The outlook; empty if no backup comes into question. */
+  public Optional<Outlook> outlook(RestoreRequest request) throws IOException {
+    Timeline timeline =
+        request.timeline().isPresent() ? request.timeline().get() : latest(new ArrayList<>());
+    Optional<TimelineHistory> line = ledger.history(timeline);
+    if (line.isEmpty()) {
+      return Optional.empty();
+    }
+    Lineage lineage = new Lineage(source, ledger);
+    for (BackupDescriptor backup : backups) {
+      if (request.backup().filter(id -> !id.equals(backup.id())).isEmpty()
+          && comesBefore(backup, request.target())
+          && lineage.objection(backup, line.get()).isEmpty()) {
+        return Optional.of(
+            new Outlook(backup, ledger.follow(line.get(), backup.startLsn()).ranges()));
+      }
+    }
+    return Optional.empty();
+  }
+
+  private static boolean comesBefore(BackupDescriptor backup, RecoveryTarget target) {
+    if (target instanceof RecoveryTarget.AtTime at) {
+      return !backup.stoppedAt().isAfter(at.time());
+    }
+    return !(target instanceof RecoveryTarget.AtLsn at)
+        || backup.stopLsn().compareTo(at.position()) <= 0;
+  }
+
   /** A proven way: the target as the server gets it, and where replay ends. */
   private record Way(RecoveryTarget target, Lsn until, List<String> notes) {
     Way(RecoveryTarget target, Lsn until) {

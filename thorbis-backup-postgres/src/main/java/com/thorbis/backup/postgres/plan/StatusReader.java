@@ -9,6 +9,7 @@ import com.thorbis.backup.api.Timeline;
 import com.thorbis.backup.api.WalGap;
 import com.thorbis.backup.api.WalRange;
 import com.thorbis.backup.postgres.wal.TimelineHistory;
+import com.thorbis.backup.spi.repository.Frozen;
 import com.thorbis.backup.spi.repository.RepositoryException;
 import com.thorbis.backup.spi.repository.SourceInfo;
 import com.thorbis.backup.spi.repository.WalArchive;
@@ -112,7 +113,8 @@ public final class StatusReader {
       if (!onOwn && wal.end().compareTo(begin) <= 0) {
         continue;
       }
-      Optional<Instant> to = wal.completeTo().filter(time -> !time.isBefore(backup.stoppedAt()));
+      Optional<Instant> to =
+          known(wal::completeTo).filter(time -> !time.isBefore(backup.stoppedAt()));
       windows.add(
           new SourceStatus.Window(
               onOwn ? backup.stoppedAt() : firstMoment(line, begin).orElse(backup.stoppedAt()),
@@ -125,8 +127,29 @@ public final class StatusReader {
   }
 
   private Optional<Instant> firstMoment(TimelineHistory line, Lsn begin) throws IOException {
-    Optional<WalStretch.Event> first = ledger.follow(line, begin).firstEnd(time -> true);
-    return first.map(WalStretch.Event::time);
+    WalStretch wal = ledger.follow(line, begin);
+    return known(() -> wal.firstEnd(time -> true)).map(WalStretch.Event::time);
+  }
+
+  /** What log tells of times. */
+  @FunctionalInterface
+  private interface Telling<T> {
+    Optional<T> ask() throws IOException;
+  }
+
+  /**
+   * What log tells, unless it must be brought back first: that the log is there shows without it,
+   * and nobody waits for a status, or pays.
+   */
+  private static <T> Optional<T> known(Telling<T> telling) throws IOException {
+    try {
+      return telling.ask();
+    } catch (IOException e) {
+      if (Frozen.isWhy(e)) {
+        return Optional.empty();
+      }
+      throw e;
+    }
   }
 
   /** The holes between what is stored of a line. */

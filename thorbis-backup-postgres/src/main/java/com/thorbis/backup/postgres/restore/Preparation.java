@@ -25,7 +25,7 @@ import java.util.regex.Pattern;
 final class Preparation {
   private static final Pattern LABEL_START =
       Pattern.compile("^START WAL LOCATION: ([0-9A-F]+/[0-9A-F]+) ", Pattern.MULTILINE);
-  private static final String TARGET = "The target folder";
+  static final String TARGET = "The target folder";
 
   private final Path target;
   private final Path configuration;

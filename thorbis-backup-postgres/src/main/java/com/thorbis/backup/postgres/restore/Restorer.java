@@ -16,6 +16,7 @@ import com.thorbis.backup.postgres.server.ServerUser;
 import com.thorbis.backup.postgres.settings.PostgresSettings;
 import com.thorbis.backup.spi.repository.BackupFacts;
 import com.thorbis.backup.spi.repository.BackupReader;
+import com.thorbis.backup.spi.repository.Frozen;
 import com.thorbis.backup.spi.repository.Repository;
 import com.thorbis.backup.spi.repository.RunControl;
 import com.thorbis.backup.spi.repository.StoredFile;
@@ -93,178 +94,194 @@ public final class Restorer {
     this.speeds = new Speeds(settings);
   }
 
-  /**
-   * Restores.
-   *
-   * @param incarnation the life of the source that the plan was made for, whose log is followed
-   */
-  public RestoreReport restore(
+  /** Restores what can be read at once. */
+  RestoreReport restore(
       RestoreRequest request,
       RestorePlan plan,
       String incarnation,
       Repository repository,
       RunControl control)
       throws IOException {
-    Stages stages = new Stages(control);
     try (BackupReader reader = repository.open(plan.backup().id())) {
-      stages.begin("plan", 0);
-      Preparation prepared = Preparation.of(settings, request, plan, reader);
-      Survey survey = prepared.survey();
-      Tablespaces tablespaces = prepared.tablespaces();
-      ServerUser owner = prepared.owner();
-      byte[] control0 = prepared.control();
-      RecoverySettings recovery = recovery(request, plan);
-      String stored = text(reader, AUTO);
-      String auto =
-          Fence.file(
-              stored,
-              settings.source(),
-              plan.backup().id(),
-              incarnation,
-              plan.backup().cluster().majorVersion(),
-              recovery.values());
-      prepared.expect(recovery.signalFile());
+      return restore(request, plan, incarnation, repository, reader, Frozen.NOTHING, control);
+    }
+  }
 
-      stages.begin("copy", survey.bytes());
-      TargetTree tree = prepared.open();
-      Unfinished.of(plan.backup().cluster().systemIdText(), tablespaces).write(tree);
-      long removed = prepared.clear(tree);
-      Map<Long, TargetTree> outside = tablespaces.open(owner);
-      long files;
-      long bytes;
-      long fetched;
-      long kept;
-      try (Syncer syncer = new Syncer();
-          ManifestWriter manifest = manifest(tree, plan.backup())) {
-        for (List<String> folder : EXPECTED) {
-          tree.folder(folder);
-        }
-        Laying laying = new Laying(tree, outside, tablespaces, manifest, syncer, control);
-        for (List<String> folder : survey.folders()) {
-          laying.folder(folder);
-        }
-        for (Map.Entry<Long, TargetTree> place : outside.entrySet()) {
-          tree.link(List.of("pg_tblspc", Long.toString(place.getKey())), place.getValue().root());
-        }
-        Selection selection = prepared.selection();
-        fetched = reader.extract(file -> laidDown(file, selection, false), laying, control);
-        if (selection.partial()) {
-          reader.entries(
-              file -> {
-                if (laidDown(file, selection, true)) {
-                  laying.empty(file);
-                }
-              });
-        }
-        stages.begin("sync", 0);
-        if (prepared.laysConfiguration()) {
-          fetched += layConfiguration(reader, prepared.configuration(), owner, control);
-        }
-        Writing writing = new Writing(tree, manifest, reader.facts());
-        writing.file(LABEL, Preparation.required(reader, LABEL));
-        Optional<byte[]> map = tablespaces.map();
-        if (map.isPresent()) {
-          writing.file(Tablespaces.MAP, map.get());
-        }
-        if (!survey.has(MinimalConfiguration.SERVER)) {
-          writing.file(
-              MinimalConfiguration.SERVER,
-              MinimalConfiguration.server(prepared.controlFile().limits()));
-        }
-        if (!survey.has(MinimalConfiguration.ACCESS)) {
-          writing.file(MinimalConfiguration.ACCESS, MinimalConfiguration.access());
-        }
-        if (!survey.has(MinimalConfiguration.IDENTITIES)) {
-          writing.file(
-              MinimalConfiguration.IDENTITIES,
-              MinimalConfiguration.identities(owner.name(), settings.user()));
-        }
-        writing.file(AUTO, auto);
-        writing.unlisted(recovery.signalFile(), new byte[0]);
-        manifest.file(ControlFile.PATH, control0.length, reader.facts().stoppedAt(), crc(control0));
-        manifest.finish(
-            plan.backup().timeline(), plan.backup().startLsn(), plan.backup().stopLsn());
-        TargetTree.force(tree.path(List.of(ManifestWriter.NAME)));
-        Exchange.create(tree.root(), owner);
-        Exchange.follow(tree.root(), incarnation, owner);
-        syncer.finish();
-        files = laying.files() + writing.files() + 1;
-        bytes = laying.bytes() + writing.bytes() + control0.length;
-        kept = laying.kept();
-      }
-      control.cancellation().check();
-      finish(tree, outside, control0);
-      stages.end();
-      long filesMillis = stages.totalMillis();
+  /**
+   * Restores.
+   *
+   * @param incarnation the life of the source that the plan was made for, whose log is followed
+   * @param reader of the backup; what it must bring back was requested, and stays the caller's
+   * @param log what of the plan's log must be brought back, and was requested: a server that
+   *     recovers takes nothing for an answer but the log
+   */
+  RestoreReport restore(
+      RestoreRequest request,
+      RestorePlan plan,
+      String incarnation,
+      Repository repository,
+      BackupReader reader,
+      Frozen log,
+      RunControl control)
+      throws IOException {
+    Stages stages = new Stages(control);
+    stages.begin("plan", 0);
+    Preparation prepared = Preparation.of(settings, request, plan, reader);
+    Survey survey = prepared.survey();
+    Tablespaces tablespaces = prepared.tablespaces();
+    ServerUser owner = prepared.owner();
+    byte[] control0 = prepared.control();
+    RecoverySettings recovery = recovery(request, plan);
+    String stored = text(reader, AUTO);
+    String auto =
+        Fence.file(
+            stored,
+            settings.source(),
+            plan.backup().id(),
+            incarnation,
+            plan.backup().cluster().majorVersion(),
+            recovery.values());
+    prepared.expect(recovery.signalFile());
 
-      List<String> next = new ArrayList<>();
-      notes(reader, stored, prepared, control, next);
-      if (!request.start()) {
-        announce(tree.root(), incarnation, control);
-        next.add(
-            "Keep running until recovery is over: thorbis wal serve "
-                + settings.source()
-                + (settings.launcher().isPresent()
-                    ? " (without it the server's account starts \"thorbis wal get\" for each"
-                        + " segment, and must be able to read the configuration)"
-                    : ""));
-        next.add(
-            "Start the server as "
-                + owner
-                + ", on another port with -o \"-p PORT\" where its own is taken: "
-                + pgCtl(plan)
-                + " -D "
-                + tree.root()
-                + " -l "
-                + tree.root().resolve("recovery.log")
-                + " start");
-        next.add(request.standby().isPresent() ? following(request) : adoption());
-        speeds.add(new Speeds.Run(survey.files(), survey.bytes(), fetched, filesMillis, 0, 0));
-        return report(
-            plan,
-            tree,
-            new Counts(files, bytes, fetched, kept, removed),
-            Optional.empty(),
-            stages,
-            next);
+    stages.begin("copy", survey.bytes());
+    TargetTree tree = prepared.open();
+    Unfinished.of(plan.backup().cluster().systemIdText(), tablespaces).write(tree);
+    long removed = prepared.clear(tree);
+    Map<Long, TargetTree> outside = tablespaces.open(owner);
+    long files;
+    long bytes;
+    long fetched;
+    long kept;
+    try (Syncer syncer = new Syncer();
+        ManifestWriter manifest = manifest(tree, plan.backup())) {
+      for (List<String> folder : EXPECTED) {
+        tree.folder(folder);
       }
-      RecoveryRun run = new RecoveryRun(settings, repository, incarnation, control);
-      RecoveryRun.Outcome outcome =
-          run.run(
-              tree.root(),
-              owner,
-              request.action(),
-              request.standby().isPresent(),
-              plan,
-              stages::begin);
-      stages.end();
-      speeds.add(
-          new Speeds.Run(
-              survey.files(),
-              survey.bytes(),
-              fetched,
-              filesMillis,
-              plan.wal().stream().mapToLong(r -> r.end().value() - r.start().value()).sum(),
-              stages.totalMillis() - filesMillis));
-      if (request.standby().isPresent()) {
-        announce(tree.root(), incarnation, control);
+      Laying laying = new Laying(tree, outside, tablespaces, manifest, syncer, control);
+      for (List<String> folder : survey.folders()) {
+        laying.folder(folder);
       }
-      if (outcome.running() && request.action() == RestoreRequest.Action.PAUSE) {
-        announce(tree.root(), incarnation, control);
-        next.add(
-            "The server waits at the target. To go on, keep running: thorbis wal serve "
-                + settings.source());
+      for (Map.Entry<Long, TargetTree> place : outside.entrySet()) {
+        tree.link(List.of("pg_tblspc", Long.toString(place.getKey())), place.getValue().root());
       }
-      next.addAll(outcome.next());
+      Selection selection = prepared.selection();
+      fetched = reader.extract(file -> laidDown(file, selection, false), laying, control);
+      if (selection.partial()) {
+        reader.entries(
+            file -> {
+              if (laidDown(file, selection, true)) {
+                laying.empty(file);
+              }
+            });
+      }
+      stages.begin("sync", 0);
+      if (prepared.laysConfiguration()) {
+        fetched += layConfiguration(reader, prepared.configuration(), owner, control);
+      }
+      Writing writing = new Writing(tree, manifest, reader.facts());
+      writing.file(LABEL, Preparation.required(reader, LABEL));
+      Optional<byte[]> map = tablespaces.map();
+      if (map.isPresent()) {
+        writing.file(Tablespaces.MAP, map.get());
+      }
+      if (!survey.has(MinimalConfiguration.SERVER)) {
+        writing.file(
+            MinimalConfiguration.SERVER,
+            MinimalConfiguration.server(prepared.controlFile().limits()));
+      }
+      if (!survey.has(MinimalConfiguration.ACCESS)) {
+        writing.file(MinimalConfiguration.ACCESS, MinimalConfiguration.access());
+      }
+      if (!survey.has(MinimalConfiguration.IDENTITIES)) {
+        writing.file(
+            MinimalConfiguration.IDENTITIES,
+            MinimalConfiguration.identities(owner.name(), settings.user()));
+      }
+      writing.file(AUTO, auto);
+      writing.unlisted(recovery.signalFile(), new byte[0]);
+      manifest.file(ControlFile.PATH, control0.length, reader.facts().stoppedAt(), crc(control0));
+      manifest.finish(plan.backup().timeline(), plan.backup().startLsn(), plan.backup().stopLsn());
+      TargetTree.force(tree.path(List.of(ManifestWriter.NAME)));
+      Exchange.create(tree.root(), owner);
+      Exchange.follow(tree.root(), incarnation, owner);
+      syncer.finish();
+      files = laying.files() + writing.files() + 1;
+      bytes = laying.bytes() + writing.bytes() + control0.length;
+      kept = laying.kept();
+    }
+    control.cancellation().check();
+    log.await(control);
+    finish(tree, outside, control0);
+    stages.end();
+    long filesMillis = stages.totalMillis();
+
+    List<String> next = new ArrayList<>();
+    notes(reader, stored, prepared, control, next);
+    if (!request.start()) {
+      announce(tree.root(), incarnation, control);
+      next.add(
+          "Keep running until recovery is over: thorbis wal serve "
+              + settings.source()
+              + (settings.launcher().isPresent()
+                  ? " (without it the server's account starts \"thorbis wal get\" for each"
+                      + " segment, and must be able to read the configuration)"
+                  : ""));
+      next.add(
+          "Start the server as "
+              + owner
+              + ", on another port with -o \"-p PORT\" where its own is taken: "
+              + pgCtl(plan)
+              + " -D "
+              + tree.root()
+              + " -l "
+              + tree.root().resolve("recovery.log")
+              + " start");
       next.add(request.standby().isPresent() ? following(request) : adoption());
+      speeds.add(new Speeds.Run(survey.files(), survey.bytes(), fetched, filesMillis, 0, 0));
       return report(
           plan,
           tree,
           new Counts(files, bytes, fetched, kept, removed),
-          Optional.of(outcome),
+          Optional.empty(),
           stages,
           next);
     }
+    RecoveryRun run = new RecoveryRun(settings, repository, incarnation, control);
+    RecoveryRun.Outcome outcome =
+        run.run(
+            tree.root(),
+            owner,
+            request.action(),
+            request.standby().isPresent(),
+            plan,
+            stages::begin);
+    stages.end();
+    speeds.add(
+        new Speeds.Run(
+            survey.files(),
+            survey.bytes(),
+            fetched,
+            filesMillis,
+            plan.wal().stream().mapToLong(r -> r.end().value() - r.start().value()).sum(),
+            stages.totalMillis() - filesMillis));
+    if (request.standby().isPresent()) {
+      announce(tree.root(), incarnation, control);
+    }
+    if (outcome.running() && request.action() == RestoreRequest.Action.PAUSE) {
+      announce(tree.root(), incarnation, control);
+      next.add(
+          "The server waits at the target. To go on, keep running: thorbis wal serve "
+              + settings.source());
+    }
+    next.addAll(outcome.next());
+    next.add(request.standby().isPresent() ? following(request) : adoption());
+    return report(
+        plan,
+        tree,
+        new Counts(files, bytes, fetched, kept, removed),
+        Optional.of(outcome),
+        stages,
+        next);
   }
 
   private record Counts(long files, long bytes, long fetched, long kept, long removed) {}
@@ -294,8 +311,14 @@ public final class Restorer {
                   prepared.survey().files(),
                   prepared.survey().bytes(),
                   plan.wal(),
-                  request.start())));
+                  request.start())),
+          plan.thaw());
     }
+  }
+
+  /** What it may take, by what the plan says. */
+  RestorePlan.Estimate estimate(RestoreRequest request, RestorePlan plan) throws IOException {
+    return speeds.estimate(plan.files(), plan.bytes(), plan.wal(), request.start());
   }
 
   private RecoverySettings recovery(RestoreRequest request, RestorePlan plan) {

@@ -17,6 +17,7 @@ import com.thorbis.backup.spi.repository.BackupFacts;
 import com.thorbis.backup.spi.repository.BackupReader;
 import com.thorbis.backup.spi.repository.BackupStart;
 import com.thorbis.backup.spi.repository.BackupWriter;
+import com.thorbis.backup.spi.repository.Frozen;
 import com.thorbis.backup.spi.repository.Repository;
 import com.thorbis.backup.spi.repository.RunControl;
 import com.thorbis.backup.spi.repository.SourceInfo;
@@ -25,6 +26,8 @@ import com.thorbis.backup.spi.repository.StoredFile.Area;
 import com.thorbis.backup.spi.repository.StoredFile.Kind;
 import com.thorbis.backup.spi.repository.WalArchive;
 import com.thorbis.backup.spi.repository.WalMarks;
+import com.thorbis.backup.spi.storage.ObjectKey;
+import com.thorbis.backup.spi.storage.StorageException;
 import java.io.IOException;
 import java.nio.ByteBuffer;
 import java.nio.file.Files;
@@ -59,6 +62,15 @@ public final class FolderRepository implements Repository {
 
   /** Where a source was adopted. */
   public volatile SourceInfo.Fork fork;
+
+  /** What of the backup must be brought back first. */
+  public Frozen frozen = Frozen.NOTHING;
+
+  /** What of the log must be brought back first. */
+  public Frozen frozenLog = Frozen.NOTHING;
+
+  /** Whether the log's headers must be brought back first. */
+  public boolean headersFrozen;
 
   private interface Content {
     byte[] read() throws IOException;
@@ -184,6 +196,11 @@ public final class FolderRepository implements Repository {
           }
         }
         return bytes;
+      }
+
+      @Override
+      public Frozen frozen() {
+        return frozen;
       }
 
       @Override
@@ -328,8 +345,16 @@ public final class FolderRepository implements Repository {
     }
 
     @Override
-    public Optional<WalMarks> marks(WalSegment segment) {
-      return Optional.empty();
+    public Optional<WalMarks> marks(WalSegment segment) throws IOException {
+      if (headersFrozen) {
+        throw StorageException.offline(new ObjectKey(segment.fileName()), null);
+      }
+      return frozenLog == Frozen.NOTHING ? Optional.empty() : Optional.of(WalMarks.NONE);
+    }
+
+    @Override
+    public Frozen frozen(List<WalRange> wanted) {
+      return frozenLog;
     }
 
     @Override

@@ -39,6 +39,7 @@ import com.thorbis.backup.spi.storage.ObjectInfo;
 import com.thorbis.backup.spi.storage.ObjectKey;
 import com.thorbis.backup.spi.storage.ObjectSource;
 import com.thorbis.backup.spi.storage.ObjectStore;
+import com.thorbis.backup.storage.internal.Pause;
 import com.thorbis.backup.storage.internal.Tuning;
 import com.thorbis.backup.storage.internal.catalog.Catalog;
 import com.thorbis.backup.storage.internal.format.ObjectNames;
@@ -78,7 +79,8 @@ class KeyRotationTest {
   private final SettableClock storeClock = SettableClock.at(TestRepository.NOW.plusSeconds(3));
   private final MemoryObjectStore store = MemoryObjectStore.create(storeClock, 1000);
   private final SealedRepositoryFactory factory =
-      new SealedRepositoryFactory(new Tuning(5, 100, 1, Duration.ofMinutes(30), Heartbeat.DAEMON));
+      new SealedRepositoryFactory(
+          new Tuning(5, 100, 1, Duration.ofMinutes(30), Heartbeat.DAEMON, Pause.REAL));
   private int machines;
 
   private Repository open(ObjectStore view, KeyProvider... recipients) throws IOException {

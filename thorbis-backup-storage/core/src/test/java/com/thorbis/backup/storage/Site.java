@@ -27,6 +27,7 @@ import com.thorbis.backup.spi.storage.ObjectSource;
 import com.thorbis.backup.spi.storage.ObjectStore;
 import com.thorbis.backup.spi.storage.ObjectUpload;
 import com.thorbis.backup.spi.storage.StorageException;
+import com.thorbis.backup.storage.internal.Pause;
 import com.thorbis.backup.storage.internal.SealedRepository;
 import com.thorbis.backup.storage.internal.Services;
 import com.thorbis.backup.storage.internal.Tuning;
@@ -80,7 +81,11 @@ final class Site implements AutoCloseable {
   }
 
   static Tuning tuning(Beats beats, int checkpointEvery, int sweepBatch) {
-    return new Tuning(checkpointEvery, sweepBatch, 1, Duration.ofMinutes(30), beats);
+    return tuning(beats, checkpointEvery, sweepBatch, Pause.REAL);
+  }
+
+  private static Tuning tuning(Beats beats, int checkpointEvery, int sweepBatch, Pause pause) {
+    return new Tuning(checkpointEvery, sweepBatch, 1, Duration.ofMinutes(30), beats, pause);
   }
 
   static RepositorySetup setup(ObjectStore store, Path state, Clock clock) {
@@ -116,6 +121,11 @@ final class Site implements AutoCloseable {
   }
 
   static Site open(RepositorySetup setup, int checkpointEvery, int sweepBatch) throws IOException {
+    return open(setup, checkpointEvery, sweepBatch, Pause.REAL);
+  }
+
+  static Site open(RepositorySetup setup, int checkpointEvery, int sweepBatch, Pause pause)
+      throws IOException {
     Beats beats = new Beats();
     SecureRandom random = new SecureRandom();
     Bootstrap.Opened opened = Bootstrap.open(setup, checkpointEvery, random);
@@ -129,7 +139,7 @@ final class Site implements AutoCloseable {
             setup.parallelism(),
             setup.clock(),
             random,
-            tuning(beats, checkpointEvery, sweepBatch));
+            tuning(beats, checkpointEvery, sweepBatch, pause));
     return new Site(services, new SealedRepository(services, opened, setup), beats);
   }
 

@@ -23,6 +23,7 @@ import com.thorbis.backup.spi.repository.WalArchive;
 import com.thorbis.backup.spi.repository.WritePolicy;
 import com.thorbis.backup.spi.storage.ObjectKey;
 import com.thorbis.backup.spi.storage.ObjectStore;
+import com.thorbis.backup.storage.internal.Pause;
 import com.thorbis.backup.storage.internal.Tuning;
 import com.thorbis.backup.storage.internal.backup.Rebuilt;
 import com.thorbis.backup.storage.internal.lease.Heartbeat;
@@ -97,7 +98,7 @@ final class TestWorld implements AutoCloseable {
     }
     this.factory =
         new SealedRepositoryFactory(
-            new Tuning(setting.checkpointEvery(), 2, 1, leaseLasts, Heartbeat.DAEMON));
+            new Tuning(setting.checkpointEvery(), 2, 1, leaseLasts, Heartbeat.DAEMON, Pause.REAL));
     this.states = states;
   }
 

@@ -79,6 +79,7 @@ public final class AzureBlobObjectStore implements ObjectStore {
   private final int stretchBytes;
   private final int pageSize;
   private final boolean irrevocable;
+  private final boolean highPriority;
   private final Set<StoreCapability> capabilities;
 
   // Where the page behind a key goes on, as the store said: it need not search for that again.
@@ -115,6 +116,7 @@ public final class AzureBlobObjectStore implements ObjectStore {
     this.stretchBytes = builder.stretchBytes;
     this.pageSize = builder.pageSize;
     this.irrevocable = builder.irrevocable;
+    this.highPriority = builder.highPriority;
     Set<StoreCapability> offered = EnumSet.of(StoreCapability.TIERS);
     if (builder.locks) {
       offered.add(StoreCapability.LOCK);
@@ -242,10 +244,14 @@ public final class AzureBlobObjectStore implements ObjectStore {
     }
   }
 
-  private static ObjectInfo info(ObjectKey key, BlobProperties there) {
+  private ObjectInfo info(ObjectKey key, BlobProperties there) {
     ObjectInfo info =
-        ObjectInfo.of(key, there.getBlobSize(), there.getLastModified().toInstant())
-            .in(Tiers.of(there.getAccessTier()), !AccessTier.ARCHIVE.equals(there.getAccessTier()));
+        Tiers.keep(
+            ObjectInfo.of(key, there.getBlobSize(), there.getLastModified().toInstant()),
+            there.getAccessTier(),
+            there.getAccessTierChangeTime(),
+            there.getArchiveStatus(),
+            highPriority);
     BlobImmutabilityPolicy lock = there.getImmutabilityPolicy();
     return lock == null || lock.getExpiryTime() == null
         ? info
@@ -336,9 +342,13 @@ public final class AzureBlobObjectStore implements ObjectStore {
     }
   }
 
-  private static ObjectInfo info(ObjectKey key, BlobItemProperties there) {
-    return ObjectInfo.of(key, there.getContentLength(), there.getLastModified().toInstant())
-        .in(Tiers.of(there.getAccessTier()), !AccessTier.ARCHIVE.equals(there.getAccessTier()));
+  private ObjectInfo info(ObjectKey key, BlobItemProperties there) {
+    return Tiers.keep(
+        ObjectInfo.of(key, there.getContentLength(), there.getLastModified().toInstant()),
+        there.getAccessTier(),
+        there.getAccessTierChangeTime(),
+        there.getArchiveStatus(),
+        highPriority);
   }
 
   @Override
@@ -450,6 +460,11 @@ public final class AzureBlobObjectStore implements ObjectStore {
   }
 
   @Override
+  public Duration minimumStay(StorageTier tier) {
+    return Tiers.minimumStay(tier);
+  }
+
+  @Override
   public void move(ObjectKey key, StorageTier tier) throws IOException {
     setTier("Move", key, Tiers.accessTier(tier));
   }
@@ -461,7 +476,9 @@ public final class AzureBlobObjectStore implements ObjectStore {
               container
                   .blob(key)
                   .setAccessTierWithResponse(
-                      new BlobSetAccessTierOptions(tier).setPriority(RehydratePriority.STANDARD),
+                      new BlobSetAccessTierOptions(tier)
+                          .setPriority(
+                              highPriority ? RehydratePriority.HIGH : RehydratePriority.STANDARD),
                       container.timeout,
                       Context.NONE));
     } catch (Answer e) {
@@ -541,6 +558,7 @@ public final class AzureBlobObjectStore implements ObjectStore {
     private boolean locks;
     private boolean irrevocable = true;
     private boolean softDelete;
+    private boolean highPriority;
     private Duration patience = Duration.ofMinutes(2);
     private Duration attemptTimeout = Duration.ofMinutes(5);
     int stretchBytes = 4 << 20;
@@ -594,6 +612,12 @@ public final class AzureBlobObjectStore implements ObjectStore {
     /** Locks that an account with a right of its own can end before their time. */
     public Builder unlockedPolicies() {
       irrevocable = false;
+      return this;
+    }
+
+    /** What lies in Archive is brought back within the hour, for more money. */
+    public Builder highPriority() {
+      highPriority = true;
       return this;
     }
 

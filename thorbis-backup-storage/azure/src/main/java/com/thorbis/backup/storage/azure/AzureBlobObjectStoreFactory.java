@@ -88,6 +88,14 @@ public final class AzureBlobObjectStoreFactory implements ObjectStoreFactory {
           settings.describe("lock-mode") + ": \"" + mode + "\" is neither locked nor unlocked",
           "Write locked or unlocked.");
     }
+    String retrieval = settings.find("retrieval").orElse("standard");
+    if (retrieval.equals("high")) {
+      builder.highPriority();
+    } else if (!retrieval.equals("standard")) {
+      throw refused(
+          settings.describe("retrieval") + ": \"" + retrieval + "\" is neither standard nor high",
+          "Write standard or high.");
+    }
     if (settings.flag("soft-delete", false)) {
       builder.softDelete();
     }

@@ -253,6 +253,8 @@ class AzureBlobObjectStoreIT {
     ObjectInfo info = store.head(KEY).orElseThrow();
     assertThat(info.tier()).isEqualTo(StorageTier.ARCHIVE);
     assertThat(info.readable()).isFalse();
+    assertThat(info.requested()).isFalse();
+    assertThat(info.thaw()).isEqualTo(Duration.ofHours(15));
     assertThat(store.list("", Optional.empty()).objects().get(0).readable()).isFalse();
     assertThatThrownBy(() -> store.get(KEY).close())
         .isInstanceOfSatisfying(
@@ -260,6 +262,8 @@ class AzureBlobObjectStoreIT {
 
     store.requestReadable(KEY, Duration.ofDays(1));
     store.requestReadable(KEY, Duration.ofDays(1)); // changes nothing
+    ObjectInfo asked = store.head(KEY).orElseThrow();
+    assertThat(asked.requested() || asked.readable()).isTrue();
     assertThatThrownBy(() -> store.requestReadable(new ObjectKey("never/was"), Duration.ofDays(1)))
         .isInstanceOf(StorageException.NotFound.class);
   }

@@ -12,14 +12,16 @@ import java.time.Duration;
  *     not for a processor
  * @param leaseLasts how long a lease counts that is not renewed
  * @param heartbeat renews leases
+ * @param pause waits until what was asked for can be read
  */
 public record Tuning(
     int checkpointEvery,
     int sweepBatch,
     int removalsAtOnce,
     Duration leaseLasts,
-    Heartbeat heartbeat) {
+    Heartbeat heartbeat,
+    Pause pause) {
   /** What hosts get. */
   public static final Tuning STANDARD =
-      new Tuning(100, 1000, 8, Duration.ofMinutes(30), Heartbeat.DAEMON);
+      new Tuning(100, 1000, 8, Duration.ofMinutes(30), Heartbeat.DAEMON, Pause.REAL);
 }

@@ -424,6 +424,11 @@ public final class GcsObjectStore implements ObjectStore {
   }
 
   @Override
+  public Duration minimumStay(StorageTier tier) {
+    return Tiers.minimumStay(tier);
+  }
+
+  @Override
   public void move(ObjectKey key, StorageTier tier) throws IOException {
     StorageObject there =
         find("Move", key).orElseThrow(() -> new StorageException.NotFound(key, null));

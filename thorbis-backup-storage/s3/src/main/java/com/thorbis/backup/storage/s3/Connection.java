@@ -32,6 +32,7 @@ import software.amazon.awssdk.services.s3.S3Client;
 import software.amazon.awssdk.services.s3.S3ClientBuilder;
 import software.amazon.awssdk.services.s3.model.ObjectLockMode;
 import software.amazon.awssdk.services.s3.model.StorageClass;
+import software.amazon.awssdk.services.s3.model.Tier;
 import software.amazon.awssdk.services.sts.StsClient;
 import software.amazon.awssdk.services.sts.auth.StsAssumeRoleCredentialsProvider;
 import software.amazon.awssdk.services.sts.auth.StsWebIdentityTokenFileCredentialsProvider;
@@ -82,6 +83,12 @@ final class Connection {
                         StorageClass.DEEP_ARCHIVE,
                         "glacier",
                         StorageClass.GLACIER)))
+            .retrieval(
+                choice(
+                    "retrieval",
+                    "standard",
+                    Map.of(
+                        "standard", Tier.STANDARD, "expedited", Tier.EXPEDITED, "bulk", Tier.BULK)))
             .lockMode(
                 choice(
                     "lock-mode",

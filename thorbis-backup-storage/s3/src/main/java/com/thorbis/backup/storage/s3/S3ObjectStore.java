@@ -61,9 +61,11 @@ import software.amazon.awssdk.services.s3.model.ObjectLockConfiguration;
 import software.amazon.awssdk.services.s3.model.ObjectLockEnabled;
 import software.amazon.awssdk.services.s3.model.ObjectLockMode;
 import software.amazon.awssdk.services.s3.model.ObjectLockRetentionMode;
+import software.amazon.awssdk.services.s3.model.RestoreRequest;
 import software.amazon.awssdk.services.s3.model.S3Error;
 import software.amazon.awssdk.services.s3.model.S3Object;
 import software.amazon.awssdk.services.s3.model.StorageClass;
+import software.amazon.awssdk.services.s3.model.Tier;
 import software.amazon.awssdk.utils.SdkAutoCloseable;
 
 /**
@@ -130,7 +132,7 @@ public final class S3ObjectStore implements ObjectStore {
               thread.setDaemon(true);
               return thread;
             });
-    this.tiers = new Tiers(builder.archiveClass);
+    this.tiers = new Tiers(builder.archiveClass, builder.retrieval);
     this.offersTiers = builder.tiers;
     this.lockMode = builder.lockMode;
     this.md5 = builder.md5;
@@ -333,7 +335,7 @@ public final class S3ObjectStore implements ObjectStore {
 
   @Override
   public Optional<ObjectInfo> head(ObjectKey key) throws IOException {
-    return find(key).map(found -> info(key, found));
+    return find(key).map(found -> told(key, found));
   }
 
   /** Looks for an object. A 404 to HEAD says nothing about the bucket, so GET is asked then. */
@@ -413,7 +415,7 @@ public final class S3ObjectStore implements ObjectStore {
       last = object.key();
       Optional<ObjectKey> key = key(object.key());
       if (key.isPresent() && key.get().value().startsWith(prefix)) {
-        objects.add(info(key.get(), object));
+        objects.add(listed(key.get(), object));
       }
     }
     if (page.isTruncated() && page.contents().isEmpty()) {
@@ -618,6 +620,11 @@ public final class S3ObjectStore implements ObjectStore {
   }
 
   @Override
+  public Duration minimumStay(StorageTier tier) {
+    return offersTiers ? tiers.minimumStay(tier) : Duration.ZERO;
+  }
+
+  @Override
   public void requestReadable(ObjectKey key, Duration keepFor) throws IOException {
     if (!offersTiers) {
       throw StorageException.unsupported(this, "bring back an object", key.value());
@@ -628,11 +635,19 @@ public final class S3ObjectStore implements ObjectStore {
       return;
     }
     int days = (int) Math.max(1, keepFor.plusDays(1).minusNanos(1).toDays());
+    Tier speed = tiers.retrieval(found.storageClassAsString(), found.archiveStatusAsString());
+    // What moves by itself is moved back, and not for so many days.
+    boolean moves = found.archiveStatusAsString() != null;
+    RestoreRequest.Builder asked = RestoreRequest.builder();
+    asked.glacierJobParameters(job -> job.tier(speed));
+    if (!moves) {
+      asked.days(days);
+    }
     attempts.run(
         () -> {
           try {
             client.restoreObject(
-                restore -> restore.bucket(bucket).key(name(key)).restoreRequest(r -> r.days(days)));
+                restore -> restore.bucket(bucket).key(name(key)).restoreRequest(asked.build()));
           } catch (SdkException e) {
             if (!Failures.code(e).equals("RestoreAlreadyInProgress")) {
               throw e;
@@ -870,6 +885,24 @@ public final class S3ObjectStore implements ObjectStore {
     return tier != StorageTier.ARCHIVE;
   }
 
+  /** The facts of an object, with how long it takes to bring it back. */
+  private ObjectInfo told(ObjectKey key, HeadObjectResponse found) {
+    ObjectInfo info = info(key, found);
+    return info.readable()
+        ? info
+        : info.offline(
+            info.tier(),
+            tiers.thaw(found.storageClassAsString(), found.archiveStatusAsString()),
+            found.restore() != null);
+  }
+
+  private ObjectInfo listed(ObjectKey key, S3Object object) {
+    ObjectInfo info = info(key, object);
+    return info.readable()
+        ? info
+        : info.offline(info.tier(), tiers.thaw(object.storageClassAsString(), null), false);
+  }
+
   static ObjectInfo info(ObjectKey key, HeadObjectResponse found) {
     boolean archived = found.archiveStatusAsString() != null;
     return locked(
@@ -926,6 +959,7 @@ public final class S3ObjectStore implements ObjectStore {
     private int retries = 7;
     private boolean tiers = true;
     private StorageClass archiveClass = StorageClass.DEEP_ARCHIVE;
+    private Tier retrieval = Tier.STANDARD;
     private ObjectLockMode lockMode = ObjectLockMode.GOVERNANCE;
     private boolean md5;
     private int pageSize = BATCH;
@@ -995,6 +1029,18 @@ public final class S3ObjectStore implements ObjectStore {
         throw new IllegalArgumentException("Not an archive class: " + archive);
       }
       archiveClass = archive;
+      return this;
+    }
+
+    /**
+     * How fast what lies in an archive is brought back: {@code STANDARD}, as otherwise, {@code
+     * EXPEDITED} for more money, where there is that, or {@code BULK} for less.
+     */
+    public Builder retrieval(Tier speed) {
+      if (speed == Tier.UNKNOWN_TO_SDK_VERSION) {
+        throw new IllegalArgumentException("Not a speed: " + speed);
+      }
+      retrieval = speed;
       return this;
     }
 

@@ -32,6 +32,8 @@ import org.jspecify.annotations.Nullable;
  *       as otherwise with one; {@code none}: MD5, and content without framing</td></tr>
  *   <tr><td>{@code tiers}</td><td>whether there are storage classes; false with an endpoint</td></tr>
  *   <tr><td>{@code archive-class}</td><td>{@code deep-archive} or {@code glacier}</td></tr>
+ *   <tr><td>{@code retrieval}</td><td>{@code standard}, {@code expedited} or {@code bulk}: how fast
+ *       what lies in an archive is brought back</td></tr>
  *   <tr><td>{@code lock-mode}</td><td>{@code governance} or {@code compliance}</td></tr>
  *   <tr><td>{@code part-size}</td><td>{@code 8MiB}: what is sent in one request at most</td></tr>
  *   <tr><td>{@code parts-in-flight}</td><td>4: parts on their way at once, each held in

@@ -34,6 +34,7 @@ import software.amazon.awssdk.services.s3.model.PutObjectRequest;
 import software.amazon.awssdk.services.s3.model.PutObjectRetentionRequest;
 import software.amazon.awssdk.services.s3.model.RestoreObjectRequest;
 import software.amazon.awssdk.services.s3.model.StorageClass;
+import software.amazon.awssdk.services.s3.model.Tier;
 import software.amazon.awssdk.services.s3.model.UploadPartCopyRequest;
 
 /** What no server within reach does, against one that keeps no content. */
@@ -142,11 +143,47 @@ class S3ObjectStoreTest {
     ObjectInfo info = store.head(KEY).orElseThrow();
     assertThat(info.tier()).isEqualTo(tier);
     assertThat(info.readable()).isEqualTo(readable);
+    assertThat(info.requested()).isEqualTo(!readable && restore != null);
+    boolean deep = "DEEP_ARCHIVE".equals(storageClass);
+    assertThat(info.thaw()).isEqualTo(readable ? Duration.ZERO : Duration.ofHours(deep ? 12 : 5));
 
     store.requestReadable(KEY, Duration.ofHours(25));
     List<RestoreObjectRequest> asked = server.asked(RestoreObjectRequest.class);
     assertThat(asked).hasSize(readable || restore != null ? 0 : 1);
-    assertThat(asked).allSatisfy(one -> assertThat(one.restoreRequest().days()).isEqualTo(2));
+    Integer days = archived == null ? Integer.valueOf(2) : null;
+    assertThat(asked)
+        .allSatisfy(
+            one -> {
+              assertThat(one.restoreRequest().days()).isEqualTo(days);
+              assertThat(one.restoreRequest().glacierJobParameters().tier())
+                  .isEqualTo(Tier.STANDARD);
+            });
+  }
+
+  @ParameterizedTest
+  @CsvSource({
+    "GLACIER, EXPEDITED, EXPEDITED, PT5M",
+    "GLACIER, STANDARD, STANDARD, PT5H",
+    "GLACIER, BULK, BULK, PT12H",
+    "DEEP_ARCHIVE, EXPEDITED, STANDARD, PT12H",
+    "DEEP_ARCHIVE, STANDARD, STANDARD, PT12H",
+    "DEEP_ARCHIVE, BULK, BULK, PT48H"
+  })
+  void anArchiveIsAskedAtTheSpeedThatWasChosenAndThatItHas(
+      String storageClass, Tier chosen, Tier asked, Duration thaw) throws IOException {
+    try (S3ObjectStore store =
+        S3ObjectStore.builder()
+            .client(server)
+            .bucket("bucket")
+            .prefix("prod")
+            .retrieval(chosen)
+            .build()) {
+      keep(HeadObjectResponse.builder().contentLength(1L).storageClass(storageClass));
+      assertThat(store.head(KEY).orElseThrow().thaw()).isEqualTo(thaw);
+      store.requestReadable(KEY, Duration.ofDays(1));
+      RestoreObjectRequest request = server.asked(RestoreObjectRequest.class).get(0);
+      assertThat(request.restoreRequest().glacierJobParameters().tier()).isEqualTo(asked);
+    }
   }
 
   @ParameterizedTest

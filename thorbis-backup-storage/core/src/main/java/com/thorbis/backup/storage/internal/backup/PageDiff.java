@@ -3,6 +3,7 @@ package com.thorbis.backup.storage.internal.backup;
 import com.thorbis.backup.api.FailureKind;
 import com.thorbis.backup.spi.repository.Arrival;
 import com.thorbis.backup.spi.repository.RepositoryException;
+import com.thorbis.backup.spi.storage.StorageException;
 import com.thorbis.backup.storage.internal.backup.Stretch.Kind;
 import com.thorbis.backup.storage.internal.backup.Stretch.Part;
 import com.thorbis.backup.storage.internal.pack.Fingerprint;
@@ -118,8 +119,9 @@ final class PageDiff implements AutoCloseable {
       whole(stretch, Kind.CHANGED);
       return;
     }
-    if (!judged || !allTell(stretch)) {
-      base.read(extents, old, 0, codec);
+    if ((!judged || !allTell(stretch)) && !read(base, extents, old, 0)) {
+      whole(stretch, Kind.CHANGED);
+      return;
     }
     stretch.parts = new ArrayList<>();
     for (int at = 0; at < length; at += Arrival.PAGE) {
@@ -133,6 +135,23 @@ final class PageDiff implements AutoCloseable {
     }
     if (fragmented(stretch)) {
       whole(stretch, Kind.CHANGED);
+    }
+  }
+
+  /**
+   * Reads what the base has; false if it must be brought back first, for which no server is kept
+   * waiting.
+   */
+  private boolean read(Base.BaseFile base, List<Extent> extents, byte[] into, int offset)
+      throws IOException {
+    try {
+      base.read(extents, into, offset, codec);
+      return true;
+    } catch (StorageException e) {
+      if (StorageException.isOffline(e)) {
+        return false;
+      }
+      throw e;
     }
   }
 
@@ -182,8 +201,8 @@ final class PageDiff implements AutoCloseable {
         long from = stretch.offset + part.from();
         int at = (int) part.from();
         int length = (int) part.length();
-        base.read(base.extents(from, from + length), old, at, codec);
-        for (int page = at; page < at + length; page += Arrival.PAGE) {
+        boolean known = read(base, base.extents(from, from + length), old, at);
+        for (int page = at; known && page < at + length; page += Arrival.PAGE) {
           if (Arrays.equals(
               stretch.bytes(), page, page + Arrival.PAGE, old, page, page + Arrival.PAGE)) {
             continue;
@@ -231,8 +250,10 @@ final class PageDiff implements AutoCloseable {
       switch (part.kind()) {
         case UNCHANGED -> {
           Base.BaseFile base = stretch.base.orElseThrow();
-          base.read(
-              base.extents(from, from + part.length()), stretch.bytes(), (int) part.from(), codec);
+          List<Extent> extents = base.extents(from, from + part.length());
+          if (!read(base, extents, stretch.bytes(), (int) part.from())) {
+            return; // it stays in pieces
+          }
         }
         case ZEROS -> Arrays.fill(stretch.bytes(), (int) part.from(), (int) part.to(), (byte) 0);
         case CHANGED, SAMPLED -> {}

@@ -1,10 +1,12 @@
 package com.thorbis.backup.storage.internal.backup;
 
 import com.thorbis.backup.api.BackupDescriptor;
+import com.thorbis.backup.api.Thaw;
 import com.thorbis.backup.crypto.EpochKey;
 import com.thorbis.backup.crypto.ObjectType;
 import com.thorbis.backup.spi.repository.BackupFacts;
 import com.thorbis.backup.spi.repository.BackupReader;
+import com.thorbis.backup.spi.repository.Frozen;
 import com.thorbis.backup.spi.repository.RepositoryException;
 import com.thorbis.backup.spi.repository.RunControl;
 import com.thorbis.backup.spi.repository.StoredFile;
@@ -16,6 +18,7 @@ import com.thorbis.backup.storage.internal.Services;
 import com.thorbis.backup.storage.internal.catalog.Catalog;
 import com.thorbis.backup.storage.internal.copies.CopySet;
 import com.thorbis.backup.storage.internal.copies.SoundReads;
+import com.thorbis.backup.storage.internal.copies.Thawing;
 import com.thorbis.backup.storage.internal.format.Json;
 import com.thorbis.backup.storage.internal.format.SealedObjects;
 import com.thorbis.backup.storage.internal.pack.Fingerprint;
@@ -46,6 +49,7 @@ public final class SealedBackupReader implements BackupReader {
   private final Catalog.Source source;
   private final Catalog.Entry entry;
   private final Manifest manifest;
+  private volatile PackReader.@Nullable Gate gate;
 
   /** Opens its manifest. */
   public SealedBackupReader(Services services, Catalog.Source source, Catalog.Entry entry)
@@ -183,7 +187,30 @@ public final class SealedBackupReader implements BackupReader {
   /** Nothing of a backup is read where some of it is gone on purpose. */
   private PackReader packs() throws IOException {
     new Narrowing(services).requireReadable(entry.backup().id());
-    return new PackReader(services.store(), services.keys());
+    return new PackReader(services.store(), services.keys(), gate);
+  }
+
+  @Override
+  public Frozen frozen() throws IOException {
+    Thawing thawing =
+        Thawing.look(services, manifest.packs().values().stream().map(PackRef::key).toList());
+    return new Frozen() {
+      @Override
+      public Thaw thaw() {
+        return thawing.thaw();
+      }
+
+      @Override
+      public void request(RunControl control) throws IOException {
+        thawing.request(control);
+        gate = (pack, again) -> thawing.await(pack, again, control);
+      }
+
+      @Override
+      public void await(RunControl control) throws IOException {
+        thawing.await(control);
+      }
+    };
   }
 
   /** The seed is the tree's, the same in every epoch. */

@@ -24,6 +24,7 @@ import java.io.OutputStream;
 import java.time.Duration;
 import java.time.Instant;
 import java.util.ArrayList;
+import java.util.Comparator;
 import java.util.HashMap;
 import java.util.LinkedHashMap;
 import java.util.LinkedHashSet;
@@ -39,6 +40,7 @@ import java.util.concurrent.Executors;
 import java.util.concurrent.Future;
 import java.util.concurrent.ThreadFactory;
 import java.util.concurrent.TimeUnit;
+import java.util.stream.IntStream;
 import java.util.zip.CRC32C;
 import org.jspecify.annotations.Nullable;
 import org.slf4j.Logger;
@@ -553,12 +555,24 @@ public final class CopySet implements ObjectStore, Outcomes.Spread {
   private <T> Optional<T> find(
       String action, ObjectKey key, Race.Question<T> question, Race.Discard<T> discard)
       throws IOException {
-    Race<T> race = new Race<>(copies, question, discard, threads, timer);
+    Race<T> race = new Race<>(copies, order(key), question, discard, threads, timer);
     T found = race.run(action, key.value());
-    if (found == null && !provesAbsence(key, race.refusals())) {
-      throw unanswered(action, key.value(), race.failures());
+    if (found == null) {
+      // Where it must be brought back first, it is.
+      boolean there = race.failures().values().stream().anyMatch(StorageException::isOffline);
+      if (there || !provesAbsence(key, race.refusals())) {
+        throw unanswered(action, key.value(), race.failures());
+      }
     }
     return Optional.ofNullable(found);
+  }
+
+  /** Bulk is read where that costs least and takes no time, if it can be. */
+  private List<Integer> order(ObjectKey key) {
+    Comparator<Integer> nearest =
+        Comparator.comparing(
+            number -> ObjectNames.deepest(key, copies.get(number).tier()).ordinal());
+    return IntStream.range(0, copies.size()).boxed().sorted(nearest).toList();
   }
 
   /** Whether it follows from the copies which say so that nothing was ever written there. */
@@ -580,7 +594,11 @@ public final class CopySet implements ObjectStore, Outcomes.Spread {
 
   private IOException unanswered(String action, String object, Map<Integer, Throwable> failures) {
     IOException first = null;
-    for (Map.Entry<Integer, Throwable> failure : failures.entrySet()) {
+    // A copy that could not be asked may have it where it can be read at once.
+    List<Map.Entry<Integer, Throwable>> unclearFirst = new ArrayList<>(failures.entrySet());
+    unclearFirst.sort(
+        Comparator.comparing(failure -> StorageException.isOffline(failure.getValue())));
+    for (Map.Entry<Integer, Throwable> failure : unclearFirst) {
       if (first == null) {
         first =
             failure.getValue() instanceof StorageException e
@@ -642,6 +660,7 @@ public final class CopySet implements ObjectStore, Outcomes.Spread {
   <T> T readElsewhere(ObjectKey key, SoundReads.Attempt<T> attempt, IOException first)
       throws IOException {
     List<Copy> bad = new ArrayList<>();
+    IOException offline = null;
     for (Copy copy : copies) {
       T result;
       try {
@@ -650,6 +669,9 @@ public final class CopySet implements ObjectStore, Outcomes.Spread {
         boolean absent = e.getCause() instanceof StorageException.NotFound;
         if (SoundReads.isDamage(e) && !(absent && waivers.waives(copy, key))) {
           bad.add(copy);
+        }
+        if (StorageException.isOffline(e)) {
+          offline = e;
         }
         if (e != first) {
           first.addSuppressed(e);
@@ -661,6 +683,10 @@ public final class CopySet implements ObjectStore, Outcomes.Spread {
         noticed(new Damage(key, bad, copy));
       }
       return result;
+    }
+    if (offline != null && SoundReads.isDamage(first)) {
+      // Nobody knows yet that it is lost.
+      throw StorageException.offline(key, first);
     }
     throw first;
   }

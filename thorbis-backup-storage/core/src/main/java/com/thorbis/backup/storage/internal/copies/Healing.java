@@ -56,11 +56,29 @@ public final class Healing {
     return Optional.empty();
   }
 
+  /** A copy that has it where it must be brought back first. */
+  private static Optional<String> frozen(ObjectKey key, List<Copy> others) {
+    for (Copy other : others) {
+      try {
+        if (other.store().head(key).filter(info -> !info.readable()).isPresent()) {
+          return Optional.of(other.name());
+        }
+      } catch (IOException e) {
+        LOG.debug("{} is no help for {}: {}", other.name(), key, e.getMessage());
+      }
+    }
+    return Optional.empty();
+  }
+
   /** Heals one object on one copy. */
   public Result heal(ObjectKey key, Copy on, List<Copy> others) throws IOException {
     Optional<Copy> good = whole(key, others);
     if (good.isEmpty()) {
-      return Result.failed("no other copy that can be read has it whole");
+      Optional<String> frozen = frozen(key, others);
+      return Result.failed(
+          frozen.isPresent()
+              ? frozen.get() + " has it in an archive tier: run verify --thaw, and heal again"
+              : "no other copy that can be read has it whole");
     }
     try {
       if (transfer.isWhole(key, on.store())) {
@@ -73,6 +91,12 @@ public final class Healing {
       }
     } catch (StorageException.NotFound e) {
       // Lost: there is nothing to remove.
+    } catch (StorageException e) {
+      if (!StorageException.isOffline(e)) {
+        throw e;
+      }
+      return Result.failed(
+          "it lies in an archive tier there: run verify --thaw to know what it is, and heal again");
     } catch (RepositoryException e) {
       return Result.failed(String.valueOf(e.getMessage())); // whole, and something else
     }

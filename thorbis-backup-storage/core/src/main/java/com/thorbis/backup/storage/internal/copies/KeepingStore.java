@@ -114,10 +114,7 @@ public final class KeepingStore extends ForwardingObjectStore {
   }
 
   private WriteOptions options(ObjectKey key) {
-    WriteOptions options = WriteOptions.plain();
-    if (key.value().startsWith(ObjectNames.PACKS) || key.value().startsWith(ObjectNames.WAL)) {
-      options = options.in(tier);
-    }
+    WriteOptions options = WriteOptions.plain().in(ObjectNames.deepest(key, tier));
     return lock == null || !isLocked(key)
         ? options
         : options.lockedUntil(clock.instant().plus(lock).plus(renewedAfter()));

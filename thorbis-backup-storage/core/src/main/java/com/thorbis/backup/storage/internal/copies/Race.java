@@ -11,6 +11,7 @@ import java.util.Set;
 import java.util.TreeMap;
 import java.util.TreeSet;
 import java.util.concurrent.Executor;
+import java.util.stream.IntStream;
 import org.jspecify.annotations.Nullable;
 
 /**
@@ -40,6 +41,7 @@ final class Race<T> {
   }
 
   private final List<Copy> copies;
+  private final List<Integer> order;
   private final Question<T> question;
   private final Discard<T> discard;
   private final Executor threads;
@@ -52,7 +54,25 @@ final class Race<T> {
   private @Nullable T answer;
 
   Race(List<Copy> copies, Question<T> question, Discard<T> discard, Executor threads, Timer timer) {
+    this(
+        copies,
+        IntStream.range(0, copies.size()).boxed().toList(),
+        question,
+        discard,
+        threads,
+        timer);
+  }
+
+  /** With the numbers of the copies in the order in which they are asked. */
+  Race(
+      List<Copy> copies,
+      List<Integer> order,
+      Question<T> question,
+      Discard<T> discard,
+      Executor threads,
+      Timer timer) {
     this.copies = copies;
+    this.order = order;
     this.question = question;
     this.discard = discard;
     this.threads = threads;
@@ -104,14 +124,15 @@ final class Race<T> {
     if (over || asked == copies.size()) {
       return;
     }
-    int number = asked++;
+    int place = asked++;
+    int number = order.get(place);
     running++;
     threads.execute(() -> ask(number));
-    if (number + 1 < copies.size()) {
+    if (place + 1 < copies.size()) {
       timer.whenSlow(
           () -> {
             synchronized (this) {
-              if (asked == number + 1) {
+              if (asked == place + 1) {
                 askNext();
               }
             }

@@ -6,6 +6,7 @@ import com.thorbis.backup.api.WalSegment;
 import com.thorbis.backup.crypto.KeySlot;
 import com.thorbis.backup.crypto.ObjectId;
 import com.thorbis.backup.spi.storage.ObjectKey;
+import com.thorbis.backup.spi.storage.StorageTier;
 import java.util.HexFormat;
 import java.util.List;
 import java.util.OptionalLong;
@@ -52,6 +53,12 @@ public final class ObjectNames {
   /** What the keys of leases begin with. */
   public static final String LEASES = "leases/";
 
+  /** The first bit of the number in a pack's id, which no run counts up to. */
+  private static final long MAPS = 0x8000_0000L;
+
+  private static final int MAPS_DIGIT = 24;
+  private static final int SEGMENT_NAME = 24;
+
   private ObjectNames() {}
 
   /** The catalogue as of a commit. */
@@ -82,6 +89,41 @@ public final class ObjectNames {
   /** A pack. */
   public static ObjectKey pack(ObjectId tree, ObjectId pack) {
     return new ObjectKey(PACKS + tree + "/" + pack);
+  }
+
+  /**
+   * Marks the id of a pack that holds maps and tables, which a plan and the next backup read, and
+   * no content: so that its name tells.
+   */
+  public static ObjectId ofMaps(ObjectId pack) {
+    return new ObjectId(pack.high(), pack.low() | MAPS);
+  }
+
+  /** Whether a pack holds content of files, as far as its name tells. */
+  public static boolean isContent(ObjectKey key) {
+    String name = key.name();
+    return key.value().startsWith(PACKS)
+        && name.length() == 2 * ObjectId.LENGTH
+        && (Character.digit(name.charAt(MAPS_DIGIT), 16) & 8) == 0;
+  }
+
+  /**
+   * Where an object may be kept whose owner wants it in a tier: content of files there; whole
+   * segments of log at most where they are read at once, because every plan and status reads their
+   * headers; all else is small, and needed to know what there is.
+   */
+  public static StorageTier deepest(ObjectKey key, StorageTier wanted) {
+    if (isContent(key)) {
+      return wanted;
+    }
+    boolean log =
+        key.value().startsWith(WAL)
+            && key.name().length() == SEGMENT_NAME
+            && WalSegment.isName(key.name());
+    if (!log) {
+      return StorageTier.HOT;
+    }
+    return wanted == StorageTier.ARCHIVE ? StorageTier.COLD : wanted;
   }
 
   /** A backup's manifest. */

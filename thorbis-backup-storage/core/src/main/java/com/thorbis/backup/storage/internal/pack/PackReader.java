@@ -4,6 +4,7 @@ import com.thorbis.backup.crypto.MalformedObjectException;
 import com.thorbis.backup.crypto.SealedRange;
 import com.thorbis.backup.spi.repository.RepositoryException;
 import com.thorbis.backup.spi.storage.ByteRange;
+import com.thorbis.backup.spi.storage.ObjectKey;
 import com.thorbis.backup.spi.storage.ObjectRead;
 import com.thorbis.backup.spi.storage.ObjectStore;
 import com.thorbis.backup.spi.storage.StorageException;
@@ -14,6 +15,7 @@ import java.io.IOException;
 import java.io.InputStream;
 import java.util.concurrent.atomic.AtomicLong;
 import java.util.zip.CRC32C;
+import org.jspecify.annotations.Nullable;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
@@ -28,12 +30,31 @@ public final class PackReader {
 
   private final ObjectStore store;
   private final SealedObjects.Keys keys;
+  private final @Nullable Gate gate;
   private final AtomicLong fetched = new AtomicLong();
 
-  /** Reads from a store. */
+  /** Lets a reader wait for what must be brought back first. */
+  @FunctionalInterface
+  public interface Gate {
+    /**
+     * Waits until a pack can be read.
+     *
+     * @param again whether that was waited for already
+     * @return false if there is nothing to wait for
+     */
+    boolean await(ObjectKey pack, boolean again) throws IOException;
+  }
+
+  /** Reads from a store; waits for nothing. */
   public PackReader(ObjectStore store, SealedObjects.Keys keys) {
+    this(store, keys, null);
+  }
+
+  /** Reads from a store; waits at the gate, if there is one. */
+  public PackReader(ObjectStore store, SealedObjects.Keys keys, @Nullable Gate gate) {
     this.store = store;
     this.keys = keys;
+    this.gate = gate;
   }
 
   /** Sealed bytes fetched so far. */
@@ -64,8 +85,16 @@ public final class PackReader {
    */
   public int fetch(PackRef pack, long position, int length, byte[] into, int offset)
       throws IOException {
-    return SoundReads.read(
-        store, pack.key(), from -> fetchTwice(from, pack, position, length, into, offset));
+    for (boolean again = false; ; again = true) {
+      try {
+        return SoundReads.read(
+            store, pack.key(), from -> fetchTwice(from, pack, position, length, into, offset));
+      } catch (StorageException e) {
+        if (gate == null || !StorageException.isOffline(e) || !gate.await(pack.key(), again)) {
+          throw e;
+        }
+      }
+    }
   }
 
   private int fetchTwice(

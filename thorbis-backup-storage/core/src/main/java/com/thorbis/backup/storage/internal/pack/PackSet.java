@@ -4,6 +4,7 @@ import com.thorbis.backup.crypto.EpochKey;
 import com.thorbis.backup.crypto.ObjectId;
 import com.thorbis.backup.spi.storage.ObjectStore;
 import com.thorbis.backup.storage.internal.Parallel;
+import com.thorbis.backup.storage.internal.format.ObjectNames;
 import java.io.IOException;
 import java.io.InterruptedIOException;
 import java.security.SecureRandom;
@@ -16,6 +17,7 @@ import java.util.concurrent.ExecutorService;
 import java.util.concurrent.Executors;
 import java.util.concurrent.Future;
 import java.util.function.Supplier;
+import java.util.function.UnaryOperator;
 import org.jspecify.annotations.Nullable;
 
 /**
@@ -34,8 +36,8 @@ public final class PackSet implements AutoCloseable {
   private final Supplier<ObjectId> ids;
   private final List<PackRef> finished = new ArrayList<>();
   private final Deque<Future<?>> waiting = new ArrayDeque<>();
-  private final Series content = new Series();
-  private final Series maps = new Series();
+  private final Series content = new Series(UnaryOperator.identity());
+  private final Series maps = new Series(ObjectNames::ofMaps);
   private long finishedLength;
   private volatile long publishedLength;
   private volatile long sealedLength;
@@ -168,14 +170,19 @@ public final class PackSet implements AutoCloseable {
   }
 
   private final class Series {
+    private final UnaryOperator<ObjectId> marked;
     private @Nullable PackWriter open;
+
+    Series(UnaryOperator<ObjectId> marked) {
+      this.marked = marked;
+    }
 
     PieceRef add(Piece piece) throws IOException {
       if (open != null && !open.hasRoom(piece.storedLength())) {
         finish();
       }
       if (open == null) {
-        open = new PackWriter(store, key, random, ids.get());
+        open = new PackWriter(store, key, random, marked.apply(ids.get()));
       }
       PieceRef ref = open.add(piece);
       count();

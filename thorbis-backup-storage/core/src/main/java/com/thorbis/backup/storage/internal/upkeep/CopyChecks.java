@@ -2,6 +2,7 @@ package com.thorbis.backup.storage.internal.upkeep;
 
 import com.thorbis.backup.api.HealReport;
 import com.thorbis.backup.api.HealReport.Repair;
+import com.thorbis.backup.api.Thaw;
 import com.thorbis.backup.api.VerifyReport;
 import com.thorbis.backup.api.VerifyReport.Coverage;
 import com.thorbis.backup.api.VerifyReport.Damage;
@@ -84,6 +85,7 @@ public final class CopyChecks {
     long checked = 0;
     List<Damage> damaged = new ArrayList<>();
     Optional<Coverage> coverage = Optional.empty();
+    Thaw frozen = Thaw.NONE;
     for (int i = 0; i < copies.size(); i++) {
       Copy copy = copies.get(i);
       long opened = coverage.map(Coverage::openedBytes).orElse(0L);
@@ -94,6 +96,7 @@ public final class CopyChecks {
         continue;
       }
       checked += report.get().checked();
+      frozen = frozen.plus(report.get().frozen());
       Optional<Coverage> there = report.get().coverage();
       coverage = coverage.isPresent() ? coverage.map(all -> all.plus(there.orElseThrow())) : there;
       Map<String, Boolean> healable = new LinkedHashMap<>();
@@ -118,7 +121,8 @@ public final class CopyChecks {
                 elsewhere));
       }
     }
-    return new VerifyReport(checked, damaged, (System.nanoTime() - started) / 1_000_000, coverage);
+    return new VerifyReport(
+        checked, damaged, (System.nanoTime() - started) / 1_000_000, coverage, frozen);
   }
 
   /** What of a budget the next of so many copies gets. */
@@ -264,7 +268,8 @@ public final class CopyChecks {
               report.checked(),
               report.damaged().stream().filter(this::isMissed).toList(),
               report.durationMillis(),
-              report.coverage()));
+              report.coverage(),
+              report.frozen()));
     }
   }
 

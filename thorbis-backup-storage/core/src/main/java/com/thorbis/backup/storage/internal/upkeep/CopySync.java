@@ -302,7 +302,10 @@ public final class CopySync {
         return;
       } catch (RepositoryException | StorageException e) {
         problem = missing.key() + " from " + source.name() + ": " + e.getMessage();
-        byStore = e instanceof StorageException;
+        byStore = e instanceof StorageException && !StorageException.isOffline(e);
+        if (StorageException.isOffline(e)) {
+          problem += ". Run verify --thaw, and sync again";
+        }
       }
     }
     services.log().refresh();

@@ -1,7 +1,10 @@
 package com.thorbis.backup.storage.internal.verify;
 
 import com.thorbis.backup.api.BackupId;
+import com.thorbis.backup.api.Thaw;
 import com.thorbis.backup.api.VerifyReport;
+import com.thorbis.backup.spi.storage.ObjectInfo;
+import com.thorbis.backup.spi.storage.ObjectKey;
 import java.util.ArrayList;
 import java.util.LinkedHashMap;
 import java.util.LinkedHashSet;
@@ -36,6 +39,8 @@ final class Findings {
   private final AtomicLong checked = new AtomicLong();
   private final Map<Place, Set<BackupId>> found = new LinkedHashMap<>();
 
+  private final Map<ObjectKey, ObjectInfo> frozen = new LinkedHashMap<>();
+
   private record Place(
       String object,
       String kind,
@@ -63,6 +68,30 @@ final class Findings {
           .computeIfAbsent(
               new Place(object, kind, referenced, file, range), place -> new LinkedHashSet<>())
           .addAll(backups);
+    }
+  }
+
+  /** Notes what cannot be opened before it is brought back. */
+  void frozen(ObjectInfo info) {
+    synchronized (frozen) {
+      frozen.put(info.key(), info);
+    }
+  }
+
+  /** Whether an object could not be opened before it is brought back. */
+  boolean isFrozen(ObjectKey key) {
+    synchronized (frozen) {
+      return frozen.containsKey(key);
+    }
+  }
+
+  private Thaw thaw() {
+    synchronized (frozen) {
+      return frozen.values().stream()
+          .map(
+              info ->
+                  new Thaw(1, info.length(), info.requested() ? 1 : 0, info.thaw(), List.of(copy)))
+          .reduce(Thaw.NONE, Thaw::plus);
     }
   }
 
@@ -118,6 +147,6 @@ final class Findings {
                       place.range(),
                       false)));
     }
-    return new VerifyReport(checked.get(), damaged, durationMillis, coverage);
+    return new VerifyReport(checked.get(), damaged, durationMillis, coverage, thaw());
   }
 }

@@ -64,6 +64,7 @@ public final class Verifier {
   private final Catalog catalog;
   private final Narrowing narrowing;
   private final Catalog held;
+  private final Openings openings;
   private final PackReader packs;
   private final Map<ObjectId, Needed> needed = new LinkedHashMap<>();
   private final Map<ObjectId, PackCheck.Result> results = new ConcurrentHashMap<>();
@@ -94,7 +95,8 @@ public final class Verifier {
     this.catalog = services.log().catalog();
     this.narrowing = new Narrowing(services);
     this.held = narrowing.expected(services.store());
-    this.packs = new PackReader(services.store(), services.keys());
+    this.openings = new Openings(services, findings, control);
+    this.packs = new PackReader(services.store(), services.keys(), openings::await);
   }
 
   /** Whether a kind of damage is that there is nothing. */
@@ -139,9 +141,12 @@ public final class Verifier {
         budgeted
             ? request.budget().get().bytes().orElse(-1)
             : needed.values().stream().mapToLong(need -> need.pack().sealedLength()).sum();
+    if (request.thaw()) {
+      openings.thaw(readKeys(entries, listed));
+    }
     control.progress().begin("verify", expected);
     checkPacks(listed, data, request.samplePercent());
-    WalCheck wal = new WalCheck(services, held, findings, control, locked, proofs);
+    WalCheck wal = new WalCheck(services, held, findings, control, locked, proofs, openings);
     if (!budgeted) {
       nameFiles(data);
     }
@@ -162,6 +167,22 @@ public final class Verifier {
       proven = sound(entries, entry -> Optional.of(services.clock().instant()));
     }
     return findings.report((System.nanoTime() - started) / 1_000_000, coverage);
+  }
+
+  /** All that is going to be opened. */
+  private List<ObjectKey> readKeys(List<Catalog.Entry> entries, Map<ObjectKey, Long> listed)
+      throws IOException {
+    Set<ObjectKey> keys = new LinkedHashSet<>();
+    needed.values().forEach(need -> keys.add(need.pack().key()));
+    for (ObjectKey key : listed.keySet()) {
+      if (key.value().startsWith(ObjectNames.PACKS) || key.value().startsWith(ObjectNames.WAL)) {
+        keys.add(key);
+      }
+    }
+    for (Catalog.Entry entry : listed.isEmpty() ? entries : List.<Catalog.Entry>of()) {
+      keys.addAll(WalCheck.segments(catalog, entry.backup()));
+    }
+    return List.copyOf(keys);
   }
 
   /** What a sweep has named since this began is no damage. */
@@ -211,11 +232,21 @@ public final class Verifier {
     Map<BackupId, Instant> sound = new LinkedHashMap<>();
     for (Catalog.Entry entry : entries) {
       BackupId id = entry.backup().id();
-      if (entry.backup().status() != BackupStatus.AWAITING_WAL && !findings.concern(id)) {
+      if (entry.backup().status() != BackupStatus.AWAITING_WAL
+          && !findings.concern(id)
+          && !isFrozen(entry)) {
         since.apply(entry).ifPresent(at -> sound.put(id, at));
       }
     }
     return sound;
+  }
+
+  /** Whether something of a backup was not opened. */
+  private boolean isFrozen(Catalog.Entry entry) {
+    BackupContents contents = opened.get(entry.backup().id());
+    return contents == null
+        || contents.packs().stream().anyMatch(pack -> findings.isFrozen(pack.key()))
+        || WalCheck.segments(catalog, entry.backup()).stream().anyMatch(findings::isFrozen);
   }
 
   /** When the part of a backup that was proven longest ago was; empty if one never was. */
@@ -259,7 +290,9 @@ public final class Verifier {
         (check, part) -> {
           control.cancellation().check();
           if (allowance.take(part.length())) {
-            proofs.record(part.key(), part.length(), part.opening().sound(check));
+            openings.open(
+                part.key(),
+                () -> proofs.record(part.key(), part.length(), part.opening().sound(check)));
             control.progress().advance(done.addAndGet(part.length()), expected);
           }
         });
@@ -495,15 +528,22 @@ public final class Verifier {
           control.cancellation().check();
           findings.looked();
           Optional<Long> length = Optional.ofNullable(listed.get(need.pack().key()));
-          PackCheck.Result result;
+          PackRef pack = need.pack();
+          boolean read = false;
           try {
-            result = data ? check.open(need.pack(), length) : check.presence(need.pack(), length);
+            if (data) {
+              read =
+                  openings.open(pack.key(), () -> results.put(pack.id(), check.open(pack, length)));
+            }
+            if (!read) {
+              results.put(pack.id(), check.presence(pack, length));
+            }
           } catch (StorageException.NotFound e) {
-            result = PackCheck.lost();
+            results.put(pack.id(), PackCheck.lost());
+            read = data;
           }
-          results.put(need.pack().id(), result);
-          if (data && samplePercent == 100) {
-            proofs.record(need.pack().key(), need.pack().sealedLength(), result.sound());
+          if (read && samplePercent == 100) {
+            proofs.record(pack.key(), pack.sealedLength(), result(pack).sound());
           }
           if (!budgeted) {
             control.progress().advance(done.addAndGet(need.pack().sealedLength()), expected);
@@ -519,8 +559,14 @@ public final class Verifier {
       if (!data && sound) {
         continue;
       }
+      BackupContents contents = entry.getValue();
       try (PieceCodec codec = services.codecs().get()) {
-        entry.getValue().visit(packs, codec, new Naming(entry.getKey(), named));
+        contents.visit(packs, codec, new Naming(entry.getKey(), named));
+      } catch (StorageException e) {
+        if (!StorageException.isOffline(e)) {
+          throw e;
+        }
+        // Its maps are not to be had now: what is damaged is named without files.
       } catch (RepositoryException e) {
         findings.add(
             entry.getValue().manifestKey().value(),
@@ -679,7 +725,8 @@ public final class Verifier {
       return;
     }
     if (pack) {
-      proofs.record(key, length, openLoose(key, length, tree.get(), check));
+      ObjectId owner = tree.get();
+      openings.open(key, () -> proofs.record(key, length, openLoose(key, length, owner, check)));
       return;
     }
     try {

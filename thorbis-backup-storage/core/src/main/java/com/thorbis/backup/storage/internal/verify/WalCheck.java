@@ -39,6 +39,7 @@ final class WalCheck {
   private final Catalog catalog;
   private final Set<ObjectId> locked;
   private final Proofs.Place proofs;
+  private final Openings openings;
   private final List<StoredWal> objects = new ArrayList<>();
 
   /**
@@ -53,8 +54,10 @@ final class WalCheck {
       Findings findings,
       RunControl control,
       Set<ObjectId> locked,
-      Proofs.Place proofs) {
+      Proofs.Place proofs,
+      Openings openings) {
     this.proofs = proofs;
+    this.openings = openings;
     this.services = services;
     this.findings = findings;
     this.control = control;
@@ -92,6 +95,18 @@ final class WalCheck {
         .toList();
   }
 
+  /** The whole segments that a backup needs to become consistent, stored so or in parts. */
+  static List<ObjectKey> segments(Catalog catalog, StoredBackup backup) {
+    Catalog.Source source = catalog.source(backup.source()).orElseThrow();
+    List<ObjectKey> keys = new ArrayList<>();
+    WalSegment segment =
+        WalSegment.containing(backup.timeline(), backup.startLsn(), backup.cluster().segmentSize());
+    for (; segment.start().compareTo(backup.stopLsn()) < 0; segment = segment.next()) {
+      keys.add(ObjectNames.segment(source.tree(), backup.incarnation(), segment));
+    }
+    return keys;
+  }
+
   private static boolean isNeeded(StoredBackup backup, String incarnation, WalSegment segment) {
     return backup.incarnation().equals(incarnation)
         && backup.timeline().equals(segment.timeline())
@@ -111,8 +126,11 @@ final class WalCheck {
       Lsn until = backup.stopLsn().compareTo(segment.end()) < 0 ? backup.stopLsn() : segment.end();
       Lsn from =
           backup.startLsn().compareTo(segment.start()) > 0 ? backup.startLsn() : segment.start();
-      Optional<Lsn> end = archive.reach(segment, open);
       ObjectKey key = ObjectNames.segment(source.tree(), backup.incarnation(), segment);
+      WalSegment looked = segment;
+      List<Optional<Lsn>> reached = new ArrayList<>();
+      boolean read = !open || openings.open(key, () -> reached.add(archive.reach(looked, true)));
+      Optional<Lsn> end = open && read ? reached.get(0) : archive.reach(segment, false);
       if (end.isEmpty() || end.get().compareTo(until) < 0) {
         findings.add(
             key.value(),
@@ -154,8 +172,11 @@ final class WalCheck {
           () -> (Parallel.Worker) () -> {},
           (worker, object) -> {
             control.cancellation().check();
-            proofs.record(
-                object.key(), listed.getOrDefault(object.key(), 0L), open(object, listed));
+            openings.open(
+                object.key(),
+                () ->
+                    proofs.record(
+                        object.key(), listed.getOrDefault(object.key(), 0L), open(object, listed)));
           });
     }
     for (Operation.WalMark mark : catalog.walMarks()) {

@@ -10,6 +10,7 @@ import com.thorbis.backup.api.WalSegment;
 import com.thorbis.backup.crypto.EpochKey;
 import com.thorbis.backup.crypto.ObjectId;
 import com.thorbis.backup.crypto.ObjectType;
+import com.thorbis.backup.spi.repository.Frozen;
 import com.thorbis.backup.spi.repository.RepositoryException;
 import com.thorbis.backup.spi.repository.SourceInfo;
 import com.thorbis.backup.spi.repository.WalArchive;
@@ -25,6 +26,7 @@ import com.thorbis.backup.storage.internal.catalog.Catalog;
 import com.thorbis.backup.storage.internal.catalog.Operation;
 import com.thorbis.backup.storage.internal.catalog.StoredBackup;
 import com.thorbis.backup.storage.internal.copies.CopySet;
+import com.thorbis.backup.storage.internal.copies.Thawing;
 import com.thorbis.backup.storage.internal.format.Digests;
 import com.thorbis.backup.storage.internal.format.ObjectNames;
 import com.thorbis.backup.storage.internal.format.Outcomes;
@@ -355,6 +357,24 @@ public final class SealedWalArchive implements WalArchive {
       }
     }
     return Optional.empty();
+  }
+
+  @Override
+  public Frozen frozen(List<WalRange> ranges) throws IOException {
+    List<ObjectKey> keys = new ArrayList<>();
+    for (WalRange range : ranges) {
+      WalSegment segment =
+          WalSegment.containing(range.timeline(), range.start(), cluster().segmentSize());
+      while (segment.start().compareTo(range.end()) < 0) {
+        for (Ancestor ancestor : lineage) {
+          if (ancestor.shares(range.timeline())) {
+            keys.add(ObjectNames.segment(tree, ancestor.incarnation(), segment));
+          }
+        }
+        segment = segment.next();
+      }
+    }
+    return Thawing.look(services, keys);
   }
 
   @Override
