@@ -11,13 +11,35 @@ import java.util.List;
  * @param sweeps backups that were deleted earlier and whose grace is over
  * @param bytes about as many will come free when what goes is swept
  * @param copies what copies with a retention of their own let go of besides
+ * @param tiers what copies that say so keep elsewhere as it ages, and what they do not, and why
  */
 public record PrunePlan(
-    RetentionPlan retention, long head, List<BackupId> sweeps, long bytes, List<CopyPlan> copies) {
+    RetentionPlan retention,
+    long head,
+    List<BackupId> sweeps,
+    long bytes,
+    List<CopyPlan> copies,
+    List<TierMoves> tiers) {
   /** Copies the lists. */
   public PrunePlan {
     sweeps = List.copyOf(sweeps);
     copies = List.copyOf(copies);
+    tiers = List.copyOf(tiers);
+  }
+
+  /** Where nothing moves. */
+  public PrunePlan(
+      RetentionPlan retention,
+      long head,
+      List<BackupId> sweeps,
+      long bytes,
+      List<CopyPlan> copies) {
+    this(retention, head, sweeps, bytes, copies, List.of());
+  }
+
+  /** The same with what moves. */
+  public PrunePlan moving(List<TierMoves> moves) {
+    return new PrunePlan(retention, head, sweeps, bytes, copies, moves);
   }
 
   /**

@@ -1,6 +1,7 @@
 package com.thorbis.backup.api;
 
 import java.util.List;
+import java.util.stream.Stream;
 
 /**
  * What pruning did.
@@ -14,6 +15,7 @@ import java.util.List;
  * @param unknown names in the source's folders that no repository uses: left alone
  * @param alarms what somebody must look at, the plan's own among them
  * @param copies what went from single copies that have a retention of their own
+ * @param moved what copies keep in another tier now
  */
 public record PruneReport(
     PrunePlan plan,
@@ -23,7 +25,8 @@ public record PruneReport(
     long bytesFreed,
     List<String> unknown,
     List<String> alarms,
-    List<CopyReport> copies) {
+    List<CopyReport> copies,
+    List<TierMoves> moved) {
   /** Copies the lists. */
   public PruneReport {
     deleted = List.copyOf(deleted);
@@ -31,6 +34,34 @@ public record PruneReport(
     unknown = List.copyOf(unknown);
     alarms = List.copyOf(alarms);
     copies = List.copyOf(copies);
+    moved = List.copyOf(moved);
+  }
+
+  /** Where nothing moved. */
+  public PruneReport(
+      PrunePlan plan,
+      List<BackupId> deleted,
+      List<BackupId> swept,
+      long objectsRemoved,
+      long bytesFreed,
+      List<String> unknown,
+      List<String> alarms,
+      List<CopyReport> copies) {
+    this(plan, deleted, swept, objectsRemoved, bytesFreed, unknown, alarms, copies, List.of());
+  }
+
+  /** The same with what moved, and what somebody must look at about that. */
+  public PruneReport moving(List<TierMoves> moves, List<String> more) {
+    return new PruneReport(
+        plan,
+        deleted,
+        swept,
+        objectsRemoved,
+        bytesFreed,
+        unknown,
+        Stream.concat(alarms.stream(), more.stream()).toList(),
+        copies,
+        moves);
   }
 
   /**

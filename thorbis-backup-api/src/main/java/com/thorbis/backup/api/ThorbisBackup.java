@@ -20,6 +20,7 @@ import com.thorbis.backup.spi.repository.RepositoryFactory;
 import com.thorbis.backup.spi.repository.RepositorySetup;
 import com.thorbis.backup.spi.repository.RunControl;
 import com.thorbis.backup.spi.repository.SourceInfo;
+import com.thorbis.backup.spi.repository.TierStep;
 import com.thorbis.backup.spi.repository.WalArchive;
 import com.thorbis.backup.spi.repository.WritePolicy;
 import com.thorbis.backup.spi.storage.ObjectStore;
@@ -774,7 +775,7 @@ public final class ThorbisBackup implements AutoCloseable {
   private record Opener(
       ProviderLoader loader, Clock clock, Path stateDirectory, List<AutoCloseable> owned) {
     private static final List<String> FACTS =
-        List.of("medium", "domain", "location", "offsite", "immutable", "tier", "lock");
+        List.of("medium", "domain", "location", "offsite", "immutable", "tier", "tiers", "lock");
 
     /**
      * Opens a copy.
@@ -800,11 +801,36 @@ public final class ThorbisBackup implements AutoCloseable {
       copy.offsite(facts.flag("offsite", false));
       copy.immutable(facts.flag("immutable", false));
       facts.find("tier").ifPresent(tier -> copy.tier(tier(tier, location)));
+      facts.find("tiers").ifPresent(tiers -> copy.tiers(tiers(tiers, location)));
       if (facts.find("lock").isPresent()) {
         copy.lock(facts.duration("lock", Duration.ZERO));
       }
       retention.ifPresent(copy::retention);
       return copy.build();
+    }
+
+    /** Such as {@code 30d=cold, 90d=archive}. */
+    private static List<TierStep> tiers(String text, URI location) {
+      List<TierStep> steps = new ArrayList<>();
+      for (String step : text.split(",", -1)) {
+        String[] parts = step.strip().split("=", -1);
+        String after = parts[0].strip();
+        StorageTier tier = tier(parts.length == 2 ? parts[1].strip() : step.strip(), location);
+        Duration age =
+            Settings.of("copy " + location, Map.of("tiers", after))
+                .duration("tiers", Duration.ZERO);
+        try {
+          steps.add(new TierStep(age, tier));
+        } catch (IllegalArgumentException e) {
+          throw BackupException.of(
+                  "configuration.tiers",
+                  FailureKind.CONFIGURATION,
+                  "copy " + location + ": tiers: \"" + step.strip() + "\" (1d or more, not hot)")
+              .remedy("Write an age and a tier, such as 30d=cold.")
+              .build();
+        }
+      }
+      return steps;
     }
 
     private static StorageTier tier(String tier, URI location) {

@@ -336,7 +336,10 @@ public final class MemoryObjectStore implements ObjectStore {
 
   @Override
   public void move(ObjectKey key, StorageTier tier) throws IOException {
-    readable(key); // a store reads what it moves
+    Stored there = readable(key); // a store reads what it moves
+    if (there.options.tier() != tier && there.locked(clock.instant())) {
+      throw StorageException.locked(key, there.options.lockedUntil().orElse(null), null);
+    }
     change(
         key,
         stored ->

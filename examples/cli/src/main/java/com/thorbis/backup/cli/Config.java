@@ -259,6 +259,19 @@ record Config(
     if (section.has("tier")) {
       settings.put("tier", section.choice("tier", "hot", TIERS));
     }
+    List<String> tiers = new ArrayList<>();
+    for (Section step : section.sections("tiers")) {
+      tiers.add(
+          step.duration("after")
+                  .orElseThrow(
+                      () -> step.wrong("after", "is missing", "Write an age, such as 30d."))
+              + "="
+              + step.choice("tier", "", TIERS));
+      step.finish();
+    }
+    if (!tiers.isEmpty()) {
+      settings.put("tiers", String.join(",", tiers));
+    }
     section.duration("lock").ifPresent(lock -> settings.put("lock", lock.toString()));
     for (String fact : List.of("offsite", "immutable")) {
       if (section.has(fact)) {

@@ -11,6 +11,7 @@ import com.thorbis.backup.api.PruneRequest;
 import com.thorbis.backup.api.RetentionPlan;
 import com.thorbis.backup.api.RetentionPolicy;
 import com.thorbis.backup.api.ThorbisBackup;
+import com.thorbis.backup.api.TierMoves;
 import java.io.PrintStream;
 import java.util.ArrayList;
 import java.util.LinkedHashMap;
@@ -243,7 +244,38 @@ final class PruneCommand extends Job {
         "objectsRemoved", reports.stream().mapToLong(PruneReport::objectsRemoved).sum(),
         "bytesFreed", reports.stream().mapToLong(PruneReport::bytesFreed).sum(),
         "unknown", reports.stream().flatMap(report -> report.unknown().stream()).toList(),
+        "tiers",
+            plans.stream().flatMap(plan -> plan.tiers().stream()).map(PruneCommand::json).toList(),
+        "moved",
+            reports.stream()
+                .flatMap(report -> report.moved().stream())
+                .map(PruneCommand::json)
+                .toList(),
         "alarms", alarms);
+  }
+
+  private static Map<String, @Nullable Object> json(TierMoves moves) {
+    return Json.object(
+        "copy", moves.copy(),
+        "source", moves.source(),
+        "from", moves.from(),
+        "to", moves.to(),
+        "reason", moves.reason(),
+        "objects", moves.objects(),
+        "bytes", moves.bytes());
+  }
+
+  private static String words(TierMoves moves) {
+    return moves.copy()
+        + ": "
+        + moves.objects()
+        + " objects with "
+        + Text.bytes(moves.bytes())
+        + (moves.moves()
+            ? ", from " + moves.from() + " to " + moves.to()
+            : ", " + moves.from() + ", stay")
+        + ": "
+        + moves.reason();
   }
 
   private static List<Map<String, @Nullable Object>> decisions(PrunePlan.CopyPlan copy) {
@@ -273,6 +305,7 @@ final class PruneCommand extends Job {
     }
     plan.retention().alarms().forEach(alarm -> out.println("alarm: " + alarm));
     plan.copies().forEach(copy -> show(copy, out));
+    plan.tiers().forEach(moves -> out.println("tiers: " + words(moves)));
   }
 
   private static void show(PrunePlan.CopyPlan copy, PrintStream out) {
@@ -318,6 +351,7 @@ final class PruneCommand extends Job {
                 + " removed");
       }
     }
+    report.moved().forEach(moves -> out.println("moved: " + words(moves)));
     report.unknown().forEach(key -> out.println("unknown, left alone: " + key));
     report.alarms().forEach(alarm -> out.println("alarm: " + alarm));
     out.println(

@@ -83,6 +83,13 @@ class ConfigTest {
   }
 
   @Test
+  void tiersAreSettingsOfTheirCopy() throws IOException {
+    String aging = "tiers: [{after: 30d, tier: cold}, {after: 180d, tier: archive}]";
+    assertThat(load(WHOLE.replace("offsite: false", aging)).copies().get(0).settings())
+        .containsEntry("tiers", "PT720H=cold,PT4320H=archive");
+  }
+
+  @Test
   void readsAWholeFile() throws IOException {
     Config config = load(WHOLE);
 
@@ -177,6 +184,9 @@ class ConfigTest {
           offsite: false             | offsite: maybe            | repository.copies[0].offsite: "maybe" is not true or false | Write one
           window: 4h                 | window: long              | sources.orders.schedule.window: "long" is not a duration | 4h
           retention: critical        | retention: vital          | sources.orders.retention: there is no policy "vital" | below retention
+          offsite: false             | tiers: [{tier: cold}]     | repository.copies[0].tiers[0].after: is missing | 30d
+          offsite: false             | tiers: [{after: 30d, tier: icy}] | repository.copies[0].tiers[0].tier: "icy" is none of | Take one
+          offsite: false             | tiers: [{after: 30d, tier: cold, to: x}] | repository.copies[0].tiers[0].to: is unknown | Remove it
           offsite: false             | retention: vital          | repository.copies[0].retention: there is no policy "vital" | below retention
           parallelism: 2             | parallelism: 0            | sources.orders.parallelism: "0" is not a whole number | Write one
           uri: file:///srv/repo      | uri: /srv/repo            | repository.copies[0].uri: "/srv/repo" has no scheme | file:///

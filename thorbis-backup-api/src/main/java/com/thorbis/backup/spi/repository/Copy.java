@@ -6,6 +6,7 @@ import com.thorbis.backup.api.RetentionPolicy;
 import com.thorbis.backup.spi.storage.ObjectStore;
 import com.thorbis.backup.spi.storage.StorageTier;
 import java.time.Duration;
+import java.util.List;
 import java.util.Optional;
 import org.jspecify.annotations.Nullable;
 
@@ -23,6 +24,7 @@ public final class Copy {
   private final boolean immutable;
   private final @Nullable RetentionPolicy retention;
   private final StorageTier tier;
+  private final List<TierStep> tiers;
   private final @Nullable Duration lock;
 
   private Copy(Builder builder) {
@@ -35,6 +37,7 @@ public final class Copy {
     this.immutable = builder.immutable;
     this.retention = builder.retention;
     this.tier = builder.tier;
+    this.tiers = builder.tiers;
     this.lock = builder.lock;
   }
 
@@ -91,9 +94,17 @@ public final class Copy {
     return Optional.ofNullable(retention);
   }
 
-  /** Where it keeps packs and log; what a restore needs first is always hot. */
+  /**
+   * Where it keeps content, and log at most where it is read at once; what plans, status and the
+   * next backup read is always hot.
+   */
   public StorageTier tier() {
     return tier;
+  }
+
+  /** Where it keeps the same when it is older, youngest first; prune moves it. */
+  public List<TierStep> tiers() {
+    return tiers;
   }
 
   /** For how long after it was written or last needed nothing can be removed there; may be none. */
@@ -108,6 +119,7 @@ public final class Copy {
     copy.domain = domain;
     copy.location = location;
     copy.retention = retention;
+    copy.tiers = tiers;
     copy.lock = lock;
     return copy.build();
   }
@@ -128,6 +140,7 @@ public final class Copy {
     private boolean immutable;
     private @Nullable RetentionPolicy retention;
     private StorageTier tier = StorageTier.HOT;
+    private List<TierStep> tiers = List.of();
     private @Nullable Duration lock;
 
     private Builder(ObjectStore store) {
@@ -180,9 +193,30 @@ public final class Copy {
       return this;
     }
 
-    /** Where it keeps packs and log. */
+    /** Where it keeps content, and log at most where it is read at once. */
     public Builder tier(StorageTier tier) {
       this.tier = tier;
+      return this;
+    }
+
+    /**
+     * Where it keeps the same when it is older.
+     *
+     * @param steps each later and deeper than the one before
+     */
+    public Builder tiers(List<TierStep> steps) {
+      for (int i = 1; i < steps.size(); i++) {
+        if (steps.get(i).after().compareTo(steps.get(i - 1).after()) <= 0
+            || steps.get(i).tier().compareTo(steps.get(i - 1).tier()) <= 0) {
+          throw BackupException.of(
+                  "configuration.tiers",
+                  FailureKind.CONFIGURATION,
+                  name + ": tiers: each is to be later and deeper than the one before")
+              .remedy("Write them in order, such as cold after 30d, then archive after 90d.")
+              .build();
+        }
+      }
+      this.tiers = List.copyOf(steps);
       return this;
     }
 

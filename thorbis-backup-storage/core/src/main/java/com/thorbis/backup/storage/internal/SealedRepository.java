@@ -22,6 +22,7 @@ import com.thorbis.backup.api.RewrapRequest;
 import com.thorbis.backup.api.RotateReport;
 import com.thorbis.backup.api.RotateRequest;
 import com.thorbis.backup.api.SyncReport;
+import com.thorbis.backup.api.TierMoves;
 import com.thorbis.backup.api.VerifyReport;
 import com.thorbis.backup.api.VerifyRequest;
 import com.thorbis.backup.api.WritersReport;
@@ -68,6 +69,7 @@ import com.thorbis.backup.storage.internal.upkeep.CopySync;
 import com.thorbis.backup.storage.internal.upkeep.LockRenewal;
 import com.thorbis.backup.storage.internal.upkeep.ObjectProof;
 import com.thorbis.backup.storage.internal.upkeep.ReadBacks;
+import com.thorbis.backup.storage.internal.upkeep.Transitions;
 import com.thorbis.backup.storage.internal.verify.Proofs;
 import com.thorbis.backup.storage.internal.verify.Verifier;
 import com.thorbis.backup.storage.internal.wal.SealedWalArchive;
@@ -285,12 +287,30 @@ public final class SealedRepository implements Repository {
 
   @Override
   public PrunePlan planPrune(String source, RetentionPolicy policy) throws IOException {
-    return pruner(source, policy, false).plan();
+    return planned(pruner(source, policy, false).plan(), source, policy);
   }
 
   @Override
   public PrunePlan planPrune(PruneRequest request) throws IOException {
-    return pruner(request).plan();
+    PrunePlan plan = pruner(request).plan();
+    return request.backup().isPresent() ? plan : planned(plan, request.source(), request.policy());
+  }
+
+  private PrunePlan planned(PrunePlan plan, String source, RetentionPolicy policy)
+      throws IOException {
+    return Transitions.any(copies) ? plan.moving(transitions(source, policy).plan()) : plan;
+  }
+
+  private Transitions transitions(String source, RetentionPolicy policy) throws IOException {
+    Instant now = services.store().now();
+    return new Transitions(
+        services,
+        narrowing,
+        copies,
+        source,
+        policy,
+        pruner(source, policy, false).live().stream().map(kept -> candidate(kept, now)).toList(),
+        now);
   }
 
   @Override
@@ -328,7 +348,12 @@ public final class SealedRepository implements Repository {
       throw e;
     }
     LockRenewal.run(services, narrowing, control);
-    return report;
+    if (request.backup().isPresent() || !Transitions.any(copies)) {
+      return report;
+    }
+    Transitions transitions = transitions(request.source(), policy);
+    List<TierMoves> moved = transitions.run(control);
+    return report.moving(moved, transitions.alarms());
   }
 
   private Pruner pruner(PruneRequest request) throws IOException {

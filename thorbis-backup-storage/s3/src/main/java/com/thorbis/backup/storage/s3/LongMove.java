@@ -34,11 +34,6 @@ final class LongMove {
             .contentType(found.contentType())
             .metadata(found.metadata())
             .storageClass(target);
-    if (found.objectLockRetainUntilDate() != null) {
-      request
-          .objectLockMode(found.objectLockMode())
-          .objectLockRetainUntilDate(found.objectLockRetainUntilDate());
-    }
     String upload = run(() -> store.client().createMultipartUpload(request.build()).uploadId());
     boolean done = false;
     try {

@@ -581,6 +581,14 @@ public final class S3ObjectStore implements ObjectStore {
     HeadObjectResponse found =
         find(key).orElseThrow(() -> new StorageException.NotFound(key, null));
     StorageClass target = tiers.of(tier);
+    if (info(key, found).tier() == tier) {
+      return;
+    }
+    Instant until = found.objectLockRetainUntilDate();
+    if (until != null && until.isAfter(now())) {
+      // The copy would be another version, and what is locked would stay below it, and be charged.
+      throw StorageException.locked(key, until, null);
+    }
     if (found.contentLength() > PartSizes.MOST) {
       new LongMove(this, key, found).to(target);
     } else {
@@ -606,10 +614,6 @@ public final class S3ObjectStore implements ObjectStore {
             .metadata(found.metadata())
             .contentType(found.contentType())
             .storageClass(target);
-    if (found.objectLockRetainUntilDate() != null) {
-      copy.objectLockMode(found.objectLockMode())
-          .objectLockRetainUntilDate(found.objectLockRetainUntilDate());
-    }
     attempts.run(
         () -> {
           CopyObjectResponse answer = client.copyObject(copy.build());

@@ -25,6 +25,7 @@ import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.CsvSource;
 import org.junit.jupiter.params.provider.ValueSource;
 import software.amazon.awssdk.services.s3.model.CompleteMultipartUploadRequest;
+import software.amazon.awssdk.services.s3.model.CopyObjectRequest;
 import software.amazon.awssdk.services.s3.model.CreateMultipartUploadRequest;
 import software.amazon.awssdk.services.s3.model.GetObjectRequest;
 import software.amazon.awssdk.services.s3.model.HeadObjectResponse;
@@ -97,11 +98,7 @@ class S3ObjectStoreTest {
   @Test
   void anObjectOfMoreThanFiveGigabytesMovesInPartsThatCoverIt() throws IOException {
     long length = 6 * GIB + 5;
-    keep(
-        HeadObjectResponse.builder()
-            .contentLength(length)
-            .objectLockMode("COMPLIANCE")
-            .objectLockRetainUntilDate(UNTIL));
+    keep(HeadObjectResponse.builder().contentLength(length));
     store.move(KEY, StorageTier.WARM);
 
     long next = 0;
@@ -112,9 +109,26 @@ class S3ObjectStoreTest {
       assertThat(part.copySourceIfMatch()).isEqualTo("\"1\"");
     }
     assertThat(next).isEqualTo(length);
-    CreateMultipartUploadRequest begun = server.asked(CreateMultipartUploadRequest.class).get(0);
-    assertThat(begun.objectLockMode()).isEqualTo(ObjectLockMode.COMPLIANCE);
-    assertThat(begun.objectLockRetainUntilDate()).isEqualTo(UNTIL);
+  }
+
+  @Test
+  void whatIsLockedIsNotMovedBecauseItWouldStayBelowTheCopy() throws IOException {
+    keep(HeadObjectResponse.builder().contentLength(1L).objectLockRetainUntilDate(UNTIL));
+    assertThatThrownBy(() -> store.move(KEY, StorageTier.COLD))
+        .isInstanceOfSatisfying(
+            StorageException.class, e -> assertThat(e.code()).isEqualTo("storage.locked"));
+    assertThat(server.asked(CopyObjectRequest.class)).isEmpty();
+
+    store.move(KEY, StorageTier.HOT); // where it lies
+    assertThat(server.asked(CopyObjectRequest.class)).isEmpty();
+  }
+
+  @Test
+  void everyTierSaysHowLongItIsChargedAtLeast() throws IOException {
+    assertThat(store.minimumStay(StorageTier.HOT)).isZero();
+    assertThat(store.minimumStay(StorageTier.WARM)).isEqualTo(Duration.ofDays(30));
+    assertThat(store.minimumStay(StorageTier.COLD)).isEqualTo(Duration.ofDays(90));
+    assertThat(store.minimumStay(StorageTier.ARCHIVE)).isEqualTo(Duration.ofDays(180));
   }
 
   @ParameterizedTest

@@ -66,6 +66,9 @@ public final class KeepingStore extends ForwardingObjectStore {
     if (copy.tier() != StorageTier.HOT && !offered.contains(StoreCapability.TIERS)) {
       throw cannot(copy, "keep objects in tier " + copy.tier(), "tier");
     }
+    if (!copy.tiers().isEmpty() && !offered.contains(StoreCapability.TIERS)) {
+      throw cannot(copy, "move objects to another tier", "tiers");
+    }
   }
 
   private static RepositoryException cannot(Copy copy, String what, String setting) {
