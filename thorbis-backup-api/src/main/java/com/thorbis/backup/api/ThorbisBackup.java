@@ -319,6 +319,29 @@ public final class ThorbisBackup implements AutoCloseable {
                 : repositories.changeWriters(setup, request));
   }
 
+  /**
+   * What a host needs to write to the repository and to read nothing of it; holds no secret. Signed
+   * with this host's signing key, which must be an administrator's.
+   */
+  public String sealedWriter(SealedWriterRequest request) {
+    return call(() -> repository().sealedWriter(request));
+  }
+
+  /** What sealed writers have stored that is not adopted yet. Changes nothing. */
+  public OffersReport offers(RunControl control) {
+    return call(() -> repository().offers(control));
+  }
+
+  /**
+   * Makes what sealed writers have stored the repository's own; what is missing or altered is in
+   * the report. Interrupted, it goes on the next time.
+   *
+   * @param forgotten sessions that are given up, whatever they hold
+   */
+  public OffersReport adoptOffers(List<String> forgotten, RunControl control) {
+    return call(() -> repository().adoptOffers(forgotten, control));
+  }
+
   /** Whether this host may write, and what others tried who may not. Changes nothing. */
   public List<CheckItem> checkWriters() {
     return call(() -> repository().checkWriters());
@@ -544,6 +567,7 @@ public final class ThorbisBackup implements AutoCloseable {
     private boolean readOnly;
     private @Nullable Signer signer;
     private final List<String> administrators = new ArrayList<>();
+    private @Nullable String sealed;
     private Clock clock = Clock.systemUTC();
 
     private Builder() {}
@@ -626,6 +650,18 @@ public final class ThorbisBackup implements AutoCloseable {
      */
     public Builder administrator(String publicKey) {
       administrators.add(publicKey);
+      return this;
+    }
+
+    /**
+     * Only writes, and opens nothing: backups and log count once another host has adopted them. It
+     * needs a {@link #signer}, an {@link #administrator}, and one copy, and no recipients. What it
+     * lists is what this process has stored.
+     *
+     * @param grant what {@link ThorbisBackup#sealedWriter} gave, signed by such an administrator
+     */
+    public Builder sealed(String grant) {
+      this.sealed = grant;
       return this;
     }
 
@@ -713,6 +749,9 @@ public final class ThorbisBackup implements AutoCloseable {
           setup.signer(signer);
         }
         administrators.forEach(setup::administrator);
+        if (sealed != null) {
+          setup.sealed(sealed);
+        }
         Map<String, SourceEngine> engines = new LinkedHashMap<>();
         sources.forEach((name, source) -> engines.put(name, source.apply(opener)));
         return new ThorbisBackup(

@@ -75,6 +75,9 @@ final class BackupCommand extends Job {
                       + " on timeline "
                       + backup.timeline());
               backup.warnings().forEach(warning -> out.println("warning: " + warning));
+              if (thorbis().config().sealed().isPresent()) {
+                out.println("It counts when a host that opens the repository has run offers adopt");
+              }
             });
     return Exit.DONE;
   }

@@ -54,7 +54,7 @@ final class CheckCommand extends Job {
     if (policy != null) {
       return policies(policy);
     }
-    return grants ? grants() : thorbis().reading(this::check);
+    return grants ? grants() : thorbis().looking(this::check);
   }
 
   private int policies(String service) {

@@ -43,6 +43,8 @@ import org.jspecify.annotations.Nullable;
  * @param acceptSingleKeyRisk whether one way to open it is enough
  * @param signingKey the file of the key that this host signs with
  * @param administrators public keys of those who must have said first who writes; empty: anybody
+ * @param sealed the file that keys sealed-writer made, on a host that only writes; empty: it opens
+ *     the repository
  * @param sources what is protected, by name
  * @param grace how long what was given up stays whole
  * @param notes what is accepted and needs to be known
@@ -57,6 +59,7 @@ record Config(
     boolean acceptSingleKeyRisk,
     Optional<Path> signingKey,
     List<String> administrators,
+    Optional<Path> sealed,
     Map<String, SourceConfig> sources,
     Duration grace,
     List<Note> notes) {
@@ -197,7 +200,14 @@ record Config(
       throw repository.wrong(
           "encryption.recipients", "two recovery keys have no name", "Remove one of them.");
     }
-    if (recipients.isEmpty()) {
+    Optional<Path> sealed = sealed(repository, folder);
+    if (sealed.isPresent() && !recipients.isEmpty()) {
+      throw repository.wrong(
+          "encryption.recipients",
+          "names who could open the repository, on a host that is to open nothing",
+          "Take them out: the file that keys sealed-writer made names whom to wrap to.");
+    }
+    if (recipients.isEmpty() && sealed.isEmpty()) {
       throw repository.wrong(
           "encryption.recipients",
           "names nobody who could open the repository",
@@ -226,6 +236,7 @@ record Config(
         accepted,
         signingKey,
         administrators,
+        sealed,
         sources,
         grace,
         List.copyOf(notes));
@@ -247,6 +258,27 @@ record Config(
       }
     }
     return administrators;
+  }
+
+  private static Optional<Path> sealed(Section repository, Path folder) {
+    boolean sealed =
+        repository.choice("access", "open", List.of("open", "sealed")).equals("sealed");
+    Optional<Path> grant = repository.find("sealed-writer").map(folder::resolve);
+    if (sealed != grant.isPresent()) {
+      throw repository.wrong(
+          "sealed-writer",
+          sealed ? "is missing" : "is of use to a sealed writer alone",
+          sealed
+              ? "Let an administrator run keys sealed-writer NAME FILE, which prints what to set."
+              : "Set access: sealed, or take it out.");
+    }
+    if (sealed && !repository.has("administrators")) {
+      throw repository.wrong(
+          "administrators",
+          "is missing, and says whom to believe on a sealed writer",
+          "Set it to what keys sealed-writer printed.");
+    }
+    return grant;
   }
 
   private static Copy copy(Section section, Map<String, RetentionPolicy> policies) {

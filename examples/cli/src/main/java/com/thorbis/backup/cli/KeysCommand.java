@@ -1,12 +1,15 @@
 package com.thorbis.backup.cli;
 
+import com.thorbis.backup.api.BackupException;
 import com.thorbis.backup.api.CheckItem;
 import com.thorbis.backup.api.CheckItem.Outcome;
+import com.thorbis.backup.api.FailureKind;
 import com.thorbis.backup.api.KeysReport;
 import com.thorbis.backup.api.RewrapReport;
 import com.thorbis.backup.api.RewrapRequest;
 import com.thorbis.backup.api.RotateReport;
 import com.thorbis.backup.api.RotateRequest;
+import com.thorbis.backup.api.SealedWriterRequest;
 import com.thorbis.backup.api.ThorbisBackup;
 import com.thorbis.backup.crypto.PassphraseKeyProvider;
 import com.thorbis.backup.crypto.SigningKey;
@@ -14,6 +17,7 @@ import java.io.IOException;
 import java.io.PrintStream;
 import java.nio.file.Files;
 import java.nio.file.Path;
+import java.nio.file.StandardOpenOption;
 import java.security.SecureRandom;
 import java.util.ArrayList;
 import java.util.List;
@@ -37,6 +41,7 @@ import picocli.CommandLine.Parameters;
       EraseCommand.class,
       EraseCommand.Undo.class,
       EraseCommand.Shown.class,
+      KeysCommand.SealedWriter.class,
       WritersCommand.class
     })
 final class KeysCommand extends Group {
@@ -321,6 +326,65 @@ final class KeysCommand extends Group {
         thorbis()
             .print(Json.object("file", at.toString(), "publicKey", text), out -> out.println(text));
       }
+      return Exit.DONE;
+    }
+  }
+
+  @Command(
+      name = "sealed-writer",
+      description = {
+        "Write what a host needs that only writes and opens nothing, in a file that holds no secret. The",
+        "writer must be named already, and this host sign as an administrator. Again after its source",
+        "was upgraded, or restored and adopted, or the recipients have changed."
+      })
+  static final class SealedWriter extends Job {
+    @Parameters(paramLabel = "NAME", description = "A writer's.")
+    @SuppressWarnings("NullAway.Init") // picocli sets it
+    String name;
+
+    @Parameters(paramLabel = "FILE", description = "Where it goes; nothing is overwritten.")
+    @SuppressWarnings("NullAway.Init") // picocli sets it
+    Path file;
+
+    @Option(
+        names = "--source",
+        paramLabel = "SOURCE",
+        required = true,
+        description = "What that host backs up; can be repeated.")
+    List<String> sources = new ArrayList<>();
+
+    @Override
+    public Integer call() throws IOException {
+      Path at = thorbis().host().folder().resolve(file);
+      String administrator =
+          thorbis()
+              .writing(
+                  opened -> {
+                    String grant = opened.sealedWriter(new SealedWriterRequest(name, sources));
+                    try {
+                      Files.writeString(at, grant + "\n", StandardOpenOption.CREATE_NEW);
+                    } catch (IOException e) {
+                      throw BackupException.of(
+                              "keys.file-not-written",
+                              FailureKind.REFUSED,
+                              at + " was not written: " + e)
+                          .remedy("Name a file that does not exist, in a folder that does.")
+                          .cause(e)
+                          .build();
+                    }
+                    return opened.writers().own().orElse("");
+                  });
+      thorbis()
+          .print(
+              Json.object("file", at.toString(), "writer", name, "administrator", administrator),
+              out -> {
+                out.println("Bring " + at + " to that host, and set there:");
+                out.println("repository:");
+                out.println("  access: sealed");
+                out.println("  sealed-writer: " + at.getFileName());
+                out.println("  administrators: [" + administrator + "]");
+                out.println("  signing-key: (the key of " + name + ")");
+              });
       return Exit.DONE;
     }
   }

@@ -1,6 +1,7 @@
 package com.thorbis.backup.cli;
 
 import com.thorbis.backup.api.BackupException;
+import com.thorbis.backup.api.FailureKind;
 import com.thorbis.backup.api.ThorbisBackup;
 import com.thorbis.backup.crypto.RecoveryKeyProvider;
 import com.thorbis.backup.crypto.SigningKey;
@@ -43,6 +44,20 @@ final class Recipients {
     return builder;
   }
 
+  private static String read(Path file) {
+    try {
+      return Files.readString(file);
+    } catch (IOException e) {
+      throw BackupException.of(
+              "configuration.file-unreadable",
+              FailureKind.CONFIGURATION,
+              "repository.sealed-writer: " + file + " cannot be read: " + e)
+          .remedy("Bring what keys sealed-writer made here.")
+          .cause(e)
+          .build();
+    }
+  }
+
   private static SigningKey signingKey(Path file) {
     try {
       return SigningKey.read(file);
@@ -54,6 +69,7 @@ final class Recipients {
   /** Every recipient but the recovery key that {@code init} makes. */
   static ThorbisBackup.Builder named(Config config) {
     ThorbisBackup.Builder builder = config.builder();
+    config.sealed().ifPresent(file -> builder.sealed(read(file)));
     for (Config.Recipient recipient : config.recipients()) {
       recipient.uri().ifPresent(uri -> builder.recipient(uri, recipient.settings()));
     }

@@ -1,5 +1,7 @@
 package com.thorbis.backup.cli;
 
+import com.thorbis.backup.api.BackupException;
+import com.thorbis.backup.api.FailureKind;
 import com.thorbis.backup.api.ThorbisBackup;
 import com.thorbis.backup.spi.repository.InitReport;
 import com.thorbis.backup.spi.repository.RunControl;
@@ -37,6 +39,7 @@ import picocli.CommandLine.Spec;
       UndeleteCommand.class,
       CopiesCommand.class,
       KeysCommand.class,
+      OffersCommand.class,
       WalCommand.class,
       SourceCommand.class,
       DecodeCommand.class
@@ -146,6 +149,20 @@ final class Thorbis implements Runnable {
 
   /** Opens everything that is configured, for work that writes nothing to the repository. */
   <T> T reading(Function<ThorbisBackup, T> work) {
+    if (recoveryKeyFile == null && config().sealed().isPresent()) {
+      throw BackupException.of(
+              "repository.sealed",
+              FailureKind.REFUSED,
+              "This host is a sealed writer of the repository: it opens nothing, and cannot tell what"
+                  + " is stored")
+          .remedy("Run it on a host that opens the repository.")
+          .build();
+    }
+    return looking(work);
+  }
+
+  /** The same, for work that a host which opens nothing does as far as it goes. */
+  <T> T looking(Function<ThorbisBackup, T> work) {
     Path keyFile = recoveryKeyFile;
     return with(
         keyFile == null

@@ -11,6 +11,7 @@ import com.thorbis.backup.api.EraseRequest;
 import com.thorbis.backup.api.Erasure;
 import com.thorbis.backup.api.HealReport;
 import com.thorbis.backup.api.KeysReport;
+import com.thorbis.backup.api.OffersReport;
 import com.thorbis.backup.api.PrunePlan;
 import com.thorbis.backup.api.PruneReport;
 import com.thorbis.backup.api.PruneRequest;
@@ -20,6 +21,7 @@ import com.thorbis.backup.api.RewrapReport;
 import com.thorbis.backup.api.RewrapRequest;
 import com.thorbis.backup.api.RotateReport;
 import com.thorbis.backup.api.RotateRequest;
+import com.thorbis.backup.api.SealedWriterRequest;
 import com.thorbis.backup.api.SyncReport;
 import com.thorbis.backup.api.VerifyReport;
 import com.thorbis.backup.api.VerifyRequest;
@@ -283,6 +285,35 @@ public interface Repository extends AutoCloseable {
   /** Whether this host may write, and what others tried who may not. Changes nothing. */
   default List<CheckItem> checkWriters() throws IOException {
     return List.of();
+  }
+
+  /**
+   * What a host needs to write to this repository and to read nothing of it: a text that holds no
+   * secret, signed with the key that this host signs with, which must be an administrator's.
+   *
+   * @throws RepositoryException of kind REFUSED: {@code keys.not-administrator}, {@code
+   *     keys.no-public-recipient} if no recipient wraps with a public half; of kind NOT_FOUND:
+   *     {@code keys.writer-unknown}; of kind CONFIGURATION: {@code keys.no-signing-key}
+   */
+  default String sealedWriter(SealedWriterRequest request) throws IOException {
+    throw new UnsupportedOperationException("sealedWriter");
+  }
+
+  /** What sealed writers have stored that is not taken in. Changes nothing. */
+  default OffersReport offers(RunControl control) throws IOException {
+    throw new UnsupportedOperationException("offers");
+  }
+
+  /**
+   * Takes in what sealed writers have stored: their log and backups become those of the repository,
+   * opened and checked byte for byte, and what is left of a session that has ended is removed.
+   * Interrupted, it goes on the next time; damage is in the report, not an exception.
+   *
+   * @param forgotten sessions of which nothing more is to be taken in or looked for, whatever is
+   *     missing or altered
+   */
+  default OffersReport adoptOffers(List<String> forgotten, RunControl control) throws IOException {
+    throw new UnsupportedOperationException("adoptOffers");
   }
 
   /** Gives every copy what it lacks of what the others hold; what failed is in the report. */

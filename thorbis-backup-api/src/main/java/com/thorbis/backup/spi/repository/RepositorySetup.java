@@ -27,6 +27,7 @@ public final class RepositorySetup {
   private final boolean readOnly;
   private final @Nullable Signer signer;
   private final List<String> administrators;
+  private final @Nullable String sealed;
 
   private RepositorySetup(Builder builder) {
     this.copies = List.copyOf(builder.copies);
@@ -40,6 +41,7 @@ public final class RepositorySetup {
     this.readOnly = builder.readOnly;
     this.signer = builder.signer;
     this.administrators = List.copyOf(builder.administrators);
+    this.sealed = builder.sealed;
   }
 
   /** Starts one. */
@@ -105,6 +107,14 @@ public final class RepositorySetup {
     return administrators;
   }
 
+  /**
+   * What a host was told that only writes, by {@link Repository#sealedWriter}; empty: it opens the
+   * repository.
+   */
+  public Optional<String> sealed() {
+    return Optional.ofNullable(sealed);
+  }
+
   /** The same setup with other copies. */
   public RepositorySetup with(List<Copy> others) {
     Builder setup =
@@ -120,6 +130,7 @@ public final class RepositorySetup {
     setup.recipients.addAll(recipients);
     setup.signer = signer;
     setup.administrators.addAll(administrators);
+    setup.sealed = sealed;
     return setup.build();
   }
 
@@ -136,6 +147,7 @@ public final class RepositorySetup {
     private boolean readOnly;
     private @Nullable Signer signer;
     private final List<String> administrators = new ArrayList<>();
+    private @Nullable String sealed;
 
     private Builder() {}
 
@@ -215,6 +227,15 @@ public final class RepositorySetup {
      */
     public Builder administrator(String publicKey) {
       administrators.add(publicKey);
+      return this;
+    }
+
+    /**
+     * Only writes, into the one copy, and opens nothing; it needs a {@link #signer}, and the {@link
+     * #administrator} who has signed what it was told.
+     */
+    public Builder sealed(String grant) {
+      this.sealed = grant;
       return this;
     }
 

@@ -24,6 +24,11 @@ public interface WalArchive {
   /** Which cluster it belongs to. */
   ClusterIdentity cluster();
 
+  /** Whether what other processes store of this incarnation is seen here. */
+  default boolean shared() {
+    return true;
+  }
+
   /**
    * Stores a complete segment, which supersedes its parts.
    *

@@ -17,12 +17,24 @@ public enum StoreRole {
   READER,
   /** Takes backups and removes what retention gave up. */
   PRUNER,
+  /** Stores backups and log that another one takes in: creates, and neither lists nor reads. */
+  SEALED,
   /** Sets the store up: lifecycle, versions, locks. A person's, never this software's. */
   ADMIN;
 
+  /** Whether it may list and read. */
+  public boolean reads() {
+    return this == WRITER || this == READER || this == PRUNER;
+  }
+
   /** Whether it may create objects; never whether it may replace one. */
   public boolean creates() {
-    return this == WRITER || this == PRUNER;
+    return this == WRITER || this == PRUNER || this == SEALED;
+  }
+
+  /** What the keys of objects begin with that it may create, if it may any. */
+  public String createsBelow() {
+    return this == SEALED ? "sessions/" : "";
   }
 
   /** What the keys of objects begin with that it may remove. */
@@ -30,7 +42,7 @@ public enum StoreRole {
     return switch (this) {
       case WRITER -> List.of("leases/", "probe/");
       case PRUNER -> List.of("");
-      case READER, ADMIN -> List.of();
+      case READER, SEALED, ADMIN -> List.of();
     };
   }
 

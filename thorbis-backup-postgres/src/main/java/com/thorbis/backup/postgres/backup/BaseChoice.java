@@ -8,6 +8,7 @@ import com.thorbis.backup.postgres.wire.ReplicationConnection.SystemIdentity;
 import com.thorbis.backup.spi.repository.BackupFacts;
 import com.thorbis.backup.spi.repository.BackupReader;
 import com.thorbis.backup.spi.repository.Repository;
+import com.thorbis.backup.spi.repository.RepositoryException;
 import com.thorbis.backup.spi.repository.SourceInfo;
 import java.io.IOException;
 import java.util.List;
@@ -54,13 +55,17 @@ record BaseChoice(
       }
       Optional<String> problem = problem(backup, source, cluster, server, history);
       if (problem.isEmpty()) {
-        BackupFacts facts;
         try (BackupReader reader = repository.open(backup.id())) {
-          facts = reader.facts();
-        }
-        problem = altered(facts.attributes(), now);
-        if (problem.isEmpty()) {
-          return new BaseChoice(backup, facts, Optional.empty());
+          BackupFacts facts = reader.facts();
+          problem = altered(facts.attributes(), now);
+          if (problem.isEmpty()) {
+            return new BaseChoice(backup, facts, Optional.empty());
+          }
+        } catch (RepositoryException e) {
+          if (!e.code().equals("repository.sealed")) {
+            throw e;
+          }
+          problem = Optional.of(String.valueOf(e.getMessage()));
         }
       }
       if (refused.isEmpty()) {

@@ -211,6 +211,9 @@ public final class ClusterBackup {
 
   /** Whether a receiver or an archiver brings WAL into this repository now. */
   private boolean walIsCaptured(WalArchive archive, ClusterIdentity cluster) throws IOException {
+    if (!archive.shared()) {
+      return false; // whatever others bring, nobody here sees it
+    }
     try (ServerFacts facts = ServerFacts.open(settings)) {
       if (facts.slotActive(settings.slot())) {
         return true;

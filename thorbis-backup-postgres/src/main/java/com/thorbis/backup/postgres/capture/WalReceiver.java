@@ -170,6 +170,9 @@ public final class WalReceiver {
       SourceInfo source = repository.register(settings.source(), "postgres", cluster);
       Descent.require(settings, source, connection, server);
       WalArchive archive = repository.wal(settings.source());
+      if (request.synchronous() && !archive.shared()) {
+        throw journalNeedsArchive();
+      }
       settle();
 
       Slot slot = slot(connection);
@@ -192,6 +195,18 @@ public final class WalReceiver {
       }
     }
     settle();
+  }
+
+  /** What a journal goes on from lies in an earlier session, which nobody here can open. */
+  private BackupException journalNeedsArchive() {
+    return BackupException.of(
+            "wal.synchronous-sealed",
+            FailureKind.REFUSED,
+            "This host is a sealed writer of the repository: it cannot go on with what an earlier"
+                + " receiver has confirmed, and so confirms no commits of source "
+                + settings.source())
+        .remedy("Receive without --synchronous, or on a host that opens the repository.")
+        .build();
   }
 
   private void stream(

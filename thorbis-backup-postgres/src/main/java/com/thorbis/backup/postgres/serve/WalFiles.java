@@ -125,6 +125,9 @@ public final class WalFiles {
             incarnation.isPresent()
                 ? open.wal(settings.source(), incarnation.get())
                 : open.wal(settings.source());
+        if (!archive.shared()) {
+          throw unknowable(name);
+        }
         Optional<Content> found = read(name, archive);
         if (found.isPresent() && !found.get().lasting() && log.isPresent()) {
           WalSegment segment = WalSegment.parse(name, archive.cluster().segmentSize());
@@ -224,6 +227,18 @@ public final class WalFiles {
     if (!WalSegment.isName(name) && !TimelineHistory.isFileName(name)) {
       throw wrongName(name);
     }
+  }
+
+  /** A server that recovers would take it for the end of the log. */
+  private static BackupException unknowable(String name) {
+    return BackupException.of(
+            "repository.sealed",
+            FailureKind.REFUSED,
+            "This host is a sealed writer of the repository: it cannot tell whether "
+                + name
+                + " is stored")
+        .remedy("Restore on a host that opens the repository.")
+        .build();
   }
 
   private static BackupException wrongName(String name) {

@@ -1,11 +1,13 @@
 package com.thorbis.backup.storage;
 
+import com.thorbis.backup.api.FailureKind;
 import com.thorbis.backup.api.WritersReport;
 import com.thorbis.backup.api.WritersRequest;
 import com.thorbis.backup.crypto.CipherWarmup;
 import com.thorbis.backup.spi.repository.InitReport;
 import com.thorbis.backup.spi.repository.ObjectDescription;
 import com.thorbis.backup.spi.repository.Repository;
+import com.thorbis.backup.spi.repository.RepositoryException;
 import com.thorbis.backup.spi.repository.RepositoryFactory;
 import com.thorbis.backup.spi.repository.RepositorySetup;
 import com.thorbis.backup.spi.repository.RunControl;
@@ -15,11 +17,13 @@ import com.thorbis.backup.storage.internal.Tuning;
 import com.thorbis.backup.storage.internal.catalog.Bootstrap;
 import com.thorbis.backup.storage.internal.copies.KeepingStore;
 import com.thorbis.backup.storage.internal.pack.PieceCodec;
+import com.thorbis.backup.storage.internal.session.SessionRepository;
 import com.thorbis.backup.storage.internal.verify.ObjectDecoder;
 import java.io.IOException;
 import java.io.InputStream;
 import java.security.SecureRandom;
 import java.util.List;
+import java.util.Map;
 import java.util.concurrent.atomic.AtomicBoolean;
 
 /** Creates and opens sealed repositories in object stores. */
@@ -40,6 +44,7 @@ public final class SealedRepositoryFactory implements RepositoryFactory {
 
   @Override
   public InitReport init(RepositorySetup asked) throws IOException {
+    requireOpen(asked);
     RepositorySetup setup = kept(asked);
     InitReport report = Bootstrap.init(setup, tuning.checkpointEvery(), random);
     if (!report.created() || setup.copies().size() == 1) {
@@ -62,6 +67,9 @@ public final class SealedRepositoryFactory implements RepositoryFactory {
     if (warm.compareAndSet(false, true)) {
       CipherWarmup.start();
     }
+    if (setup.sealed().isPresent()) {
+      return SessionRepository.open(setup, tuning, random);
+    }
     Bootstrap.Opened opened = Bootstrap.open(setup, tuning.checkpointEvery(), random);
     Services services =
         new Services(
@@ -79,13 +87,27 @@ public final class SealedRepositoryFactory implements RepositoryFactory {
 
   @Override
   public void promote(RepositorySetup setup, boolean force) throws IOException {
+    requireOpen(setup);
     Bootstrap.promote(kept(setup), force, tuning.checkpointEvery(), random);
   }
 
   @Override
   public WritersReport changeWriters(RepositorySetup setup, WritersRequest request)
       throws IOException {
+    requireOpen(setup);
     return Bootstrap.changeWriters(kept(setup), request, tuning.checkpointEvery(), random);
+  }
+
+  private static void requireOpen(RepositorySetup setup) throws RepositoryException {
+    if (setup.sealed().isPresent()) {
+      throw new RepositoryException(
+          "repository.sealed",
+          FailureKind.REFUSED,
+          "This host is a sealed writer of the repository, and opens nothing of it",
+          Map.of(),
+          "Do it on a host that opens the repository.",
+          null);
+    }
   }
 
   private static RepositorySetup kept(RepositorySetup setup) {

@@ -36,6 +36,14 @@ final class Policies {
           "");
     }
     String folder = prefix.isEmpty() ? "" : prefix + "/";
+    if (!role.reads()) {
+      List<String> below = List.of(folder + role.createsBelow());
+      return text(
+          role,
+          List.of(),
+          List.of(BLOBS + "write", BLOBS + "add/action"),
+          within(container, "write", below) + " AND " + within(container, "add/action", below));
+    }
     return role.creates()
         ? text(
             role,

@@ -23,6 +23,7 @@ class PoliciesTest {
           "main/packs/t/p",
           "main/leases/r/1",
           "main/probe/x",
+          "main/sessions/s/packs/t/p",
           "other/packs/t/p",
           "mainly/packs/t/p");
   private static final List<String> ACTIONS =
@@ -44,12 +45,13 @@ class PoliciesTest {
       String text = policy(role);
       for (String path : PATHS) {
         boolean ours = path.startsWith("main/") && role != StoreRole.ADMIN;
+        boolean created = ours && role.creates() && path.startsWith("main/" + role.createsBelow());
         boolean own = path.startsWith("main/leases/") || path.startsWith("main/probe/");
         for (String action : ACTIONS) {
           boolean expected =
               switch (action) {
-                case "read" -> ours;
-                case "write", "add/action" -> ours && role.creates();
+                case "read" -> ours && role != StoreRole.SEALED;
+                case "write", "add/action" -> created;
                 case "delete" ->
                     ours && (role == StoreRole.PRUNER || role == StoreRole.WRITER && own);
                 default -> false;

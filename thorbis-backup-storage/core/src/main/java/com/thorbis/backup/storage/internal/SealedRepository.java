@@ -12,6 +12,7 @@ import com.thorbis.backup.api.Erasure;
 import com.thorbis.backup.api.FailureKind;
 import com.thorbis.backup.api.HealReport;
 import com.thorbis.backup.api.KeysReport;
+import com.thorbis.backup.api.OffersReport;
 import com.thorbis.backup.api.PrunePlan;
 import com.thorbis.backup.api.PruneReport;
 import com.thorbis.backup.api.PruneRequest;
@@ -21,12 +22,14 @@ import com.thorbis.backup.api.RewrapReport;
 import com.thorbis.backup.api.RewrapRequest;
 import com.thorbis.backup.api.RotateReport;
 import com.thorbis.backup.api.RotateRequest;
+import com.thorbis.backup.api.SealedWriterRequest;
 import com.thorbis.backup.api.SyncReport;
 import com.thorbis.backup.api.TierMoves;
 import com.thorbis.backup.api.VerifyReport;
 import com.thorbis.backup.api.VerifyRequest;
 import com.thorbis.backup.api.WritersReport;
 import com.thorbis.backup.api.WritersRequest;
+import com.thorbis.backup.crypto.ObjectId;
 import com.thorbis.backup.spi.repository.BackupReader;
 import com.thorbis.backup.spi.repository.BackupStart;
 import com.thorbis.backup.spi.repository.BackupWriter;
@@ -50,6 +53,7 @@ import com.thorbis.backup.storage.internal.catalog.KeyChecks;
 import com.thorbis.backup.storage.internal.catalog.Operation;
 import com.thorbis.backup.storage.internal.catalog.Registrar;
 import com.thorbis.backup.storage.internal.catalog.RepositoryHeader;
+import com.thorbis.backup.storage.internal.catalog.SealedGrant;
 import com.thorbis.backup.storage.internal.catalog.StoredBackup;
 import com.thorbis.backup.storage.internal.catalog.WriterChanges;
 import com.thorbis.backup.storage.internal.copies.CopySet;
@@ -63,6 +67,7 @@ import com.thorbis.backup.storage.internal.prune.Pruner;
 import com.thorbis.backup.storage.internal.retention.Candidate;
 import com.thorbis.backup.storage.internal.retention.LockRule;
 import com.thorbis.backup.storage.internal.retention.Retention;
+import com.thorbis.backup.storage.internal.session.Offers;
 import com.thorbis.backup.storage.internal.upkeep.CopyChecks;
 import com.thorbis.backup.storage.internal.upkeep.CopySurvey;
 import com.thorbis.backup.storage.internal.upkeep.CopySync;
@@ -96,6 +101,8 @@ public final class SealedRepository implements Repository {
   private final RepositoryHeader header;
   private final KeyChanges keyChanges;
   private final WriterChanges writerChanges;
+  private final Bootstrap.Opened opened;
+  private final RepositorySetup setup;
   private final List<Copy> copies;
   private final KnownStores known;
   private final WritePolicy policy;
@@ -107,6 +114,8 @@ public final class SealedRepository implements Repository {
     this.services = services;
     this.narrowing = new Narrowing(services);
     this.registrar = new Registrar(opened, services.random());
+    this.opened = opened;
+    this.setup = setup;
     this.header = opened.header();
     this.keyChanges = new KeyChanges(opened, setup, services.random());
     this.writerChanges = new WriterChanges(opened, setup.signer());
@@ -447,7 +456,40 @@ public final class SealedRepository implements Repository {
 
   @Override
   public List<CheckItem> checkWriters() throws IOException {
-    return writerChanges.check();
+    List<CheckItem> items = new ArrayList<>(writerChanges.check());
+    if (!services.log().catalog().writers().isEmpty()) {
+      items.addAll(new Offers(services, setup, registrar, RunControl.unattended()).check());
+    }
+    return items;
+  }
+
+  @Override
+  public String sealedWriter(SealedWriterRequest request) throws IOException {
+    return SealedGrant.of(opened, setup.signer(), request, registrar, services.clock().instant());
+  }
+
+  @Override
+  public OffersReport offers(RunControl control) throws IOException {
+    return new Offers(services, setup, registrar, control).look();
+  }
+
+  @Override
+  public OffersReport adoptOffers(List<String> forgotten, RunControl control) throws IOException {
+    List<ObjectId> ids = new ArrayList<>();
+    for (String session : forgotten) {
+      try {
+        ids.add(ObjectId.parse(session));
+      } catch (IllegalArgumentException e) {
+        throw new RepositoryException(
+            "offers.unknown",
+            FailureKind.NOT_FOUND,
+            "\"" + session + "\" is no session",
+            Map.of("session", session),
+            "Look with offers list.",
+            e);
+      }
+    }
+    return new Offers(services, setup, registrar, control).adopt(ids);
   }
 
   @Override

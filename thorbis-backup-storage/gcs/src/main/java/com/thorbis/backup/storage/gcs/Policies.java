@@ -34,19 +34,24 @@ final class Policies {
           "resource.name == 'projects/_/buckets/" + bucket + "'");
       return policies.text();
     }
-    policies.add(
-        "lister",
-        List.of("storage.objects.list"),
-        "resource.name == 'projects/_/buckets/" + bucket + "'");
-    List<String> permissions = new ArrayList<>(List.of("storage.objects.get"));
+    List<String> permissions = new ArrayList<>();
+    if (role.reads()) {
+      policies.add(
+          "lister",
+          List.of("storage.objects.list"),
+          "resource.name == 'projects/_/buckets/" + bucket + "'");
+      permissions.add("storage.objects.get");
+    }
     if (role.creates()) {
       permissions.add("storage.objects.create");
       permissions.add("storage.multipartUploads.create");
       permissions.add("storage.multipartUploads.abort");
       permissions.add("storage.objects.setRetention"); // longer; shorter needs another one
-      permissions.add("storage.objects.update");
+      if (role.reads()) {
+        permissions.add("storage.objects.update");
+      }
     }
-    policies.add(role.label(), permissions, policies.below(List.of("")));
+    policies.add(role.label(), permissions, policies.below(List.of(role.createsBelow())));
     if (!role.removes().isEmpty()) {
       policies.add(
           role.label() + "-remover",

@@ -23,6 +23,7 @@ class PoliciesTest {
           BUCKET + "/objects/main/commits/0000000000000001",
           BUCKET + "/objects/main/leases/r/1",
           BUCKET + "/objects/main/probe/x",
+          BUCKET + "/objects/main/sessions/s/packs/t/p",
           BUCKET + "/objects/other/packs/t/p",
           BUCKET + "/objects/mainly/packs/t/p");
   private static final List<String> CALLS =
@@ -55,7 +56,10 @@ class PoliciesTest {
         boolean ours = object.startsWith(BUCKET + "/objects/main/");
         boolean own = object.contains("/main/leases/") || object.contains("/main/probe/");
         Set<String> expected = new TreeSet<>();
-        if (ours && role != StoreRole.ADMIN) {
+        if (role == StoreRole.SEALED && object.contains("/main/sessions/")) {
+          expected.addAll(Set.of("storage.objects.create", "storage.objects.setRetention"));
+        }
+        if (ours && role != StoreRole.ADMIN && role != StoreRole.SEALED) {
           expected.addAll(role.creates() ? create : Set.of("storage.objects.get"));
         }
         if (ours && (role == StoreRole.PRUNER || role == StoreRole.WRITER && own)) {
@@ -68,7 +72,7 @@ class PoliciesTest {
         }
       }
       assertThat(grants.stream().anyMatch(grant -> grant.allows("storage.objects.list", BUCKET)))
-          .isEqualTo(role != StoreRole.ADMIN);
+          .isEqualTo(role != StoreRole.ADMIN && role != StoreRole.SEALED);
       assertThat(grants.stream().anyMatch(grant -> grant.allows("storage.buckets.update", BUCKET)))
           .isEqualTo(role == StoreRole.ADMIN);
     }

@@ -39,7 +39,9 @@ final class Policies {
     if (role == StoreRole.ADMIN) {
       policies.administer();
     } else {
-      policies.list(prefix);
+      if (role.reads()) {
+        policies.list(prefix);
+      }
       policies.work(role);
     }
     return """
@@ -82,23 +84,23 @@ final class Policies {
   }
 
   private void work(StoreRole role) {
-    add(
-        "Read",
-        "Allow",
-        List.of("s3:GetObject", "s3:GetObjectVersion", "s3:GetObjectRetention", "s3:RestoreObject"),
-        List.of(folder + "*"),
-        "");
-    if (role.creates()) {
+    if (role.reads()) {
       add(
-          "Create",
+          "Read",
           "Allow",
           List.of(
-              "s3:PutObject",
-              "s3:PutObjectRetention",
-              "s3:AbortMultipartUpload",
-              "s3:ListMultipartUploadParts"),
+              "s3:GetObject", "s3:GetObjectVersion", "s3:GetObjectRetention", "s3:RestoreObject"),
           List.of(folder + "*"),
           "");
+    }
+    if (role.creates()) {
+      List<String> actions =
+          new ArrayList<>(
+              List.of("s3:PutObject", "s3:PutObjectRetention", "s3:AbortMultipartUpload"));
+      if (role.reads()) {
+        actions.add("s3:ListMultipartUploadParts");
+      }
+      add("Create", "Allow", actions, List.of(folder + role.createsBelow() + "*"), "");
       add(
           "NeverOverwrite",
           "Deny",

@@ -50,6 +50,32 @@ class PoliciesTest {
   }
 
   @Test
+  void aSealedWriterCreatesInItsFolderAndReadsNothing() throws IOException {
+    Policy policy = policy(StoreRole.SEALED);
+    String own = MAIN + "sessions/s/packs/t/p";
+    for (Map<String, String> how : List.of(NEW, PART)) {
+      assertThat(policy.allows("s3:PutObject", own, how)).isTrue();
+      assertThat(policy.allows("s3:PutObject", MAIN + "packs/t/p", how)).isFalse();
+    }
+    assertThat(policy.allows("s3:AbortMultipartUpload", own, USUAL)).isTrue();
+    assertThat(policy.allows("s3:PutObject", own, OVERWRITE)).isFalse();
+    for (String action :
+        List.of(
+            "s3:GetObject",
+            "s3:GetObjectVersion",
+            "s3:GetObjectRetention",
+            "s3:RestoreObject",
+            "s3:ListMultipartUploadParts",
+            "s3:DeleteObject")) {
+      assertThat(policy.allows(action, own, USUAL)).as(action).isFalse();
+    }
+    for (String action :
+        List.of("s3:ListBucket", "s3:ListBucketVersions", "s3:ListBucketMultipartUploads")) {
+      assertThat(policy.allows(action, BUCKET, USUAL)).as(action).isFalse();
+    }
+  }
+
+  @Test
   void nothingElseIsAllowed() throws IOException {
     int refused = 0;
     for (StoreRole role : StoreRole.values()) {

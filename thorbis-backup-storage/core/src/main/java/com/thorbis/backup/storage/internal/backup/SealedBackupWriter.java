@@ -68,6 +68,7 @@ import java.util.OptionalLong;
 import java.util.Set;
 import java.util.SplittableRandom;
 import java.util.concurrent.ConcurrentHashMap;
+import java.util.function.Predicate;
 import java.util.stream.Stream;
 import org.jspecify.annotations.Nullable;
 import org.slf4j.Logger;
@@ -91,7 +92,10 @@ public final class SealedBackupWriter implements BackupWriter {
   private final BackupStart start;
   private final Catalog.Source source;
   private final SourceInfo.Incarnation incarnation;
+  private final BackupId run;
   private final BackupId id;
+  private final List<Operation> alongside;
+  private final Predicate<Catalog> done;
   private final EpochKey key;
   private final byte[] addressKey;
   private final PackSet packs;
@@ -117,14 +121,42 @@ public final class SealedBackupWriter implements BackupWriter {
   /** Starts a backup of the source's current incarnation. */
   public SealedBackupWriter(Services services, Catalog.Source source, BackupStart start)
       throws IOException {
+    this(services, source, start, Optional.empty());
+  }
+
+  /**
+   * A backup that was made elsewhere and is taken in.
+   *
+   * @param incarnation whose it is
+   * @param id what it was called there
+   * @param alongside what its commit says besides
+   * @param done whether another process has taken it in by now
+   */
+  public record Offered(
+      SourceInfo.Incarnation incarnation,
+      BackupId id,
+      List<Operation> alongside,
+      Predicate<Catalog> done) {}
+
+  /**
+   * Starts a backup.
+   *
+   * @param offered where it was made elsewhere
+   */
+  public SealedBackupWriter(
+      Services services, Catalog.Source source, BackupStart start, Optional<Offered> offered)
+      throws IOException {
     this.services = services;
     this.start = start;
     this.source = source;
-    this.incarnation = source.info().current();
-    this.id =
+    this.incarnation = offered.map(Offered::incarnation).orElse(source.info().current());
+    this.run =
         new BackupId(
             ID_TIME.format(services.clock().instant())
                 + String.format(Locale.ROOT, "-%08x", services.random().nextInt()));
+    this.id = offered.isPresent() ? free(offered.get().id()) : run;
+    this.alongside = offered.map(Offered::alongside).orElse(List.of());
+    this.done = offered.map(Offered::done).orElse(catalog -> false);
     this.key = services.keys().current(source.tree());
     this.fence = services.log().fence();
     this.head = services.log().sequence();
@@ -133,7 +165,7 @@ public final class SealedBackupWriter implements BackupWriter {
     this.addressKey = key.addressKey();
     Fingerprint.Function fingerprints = new Fingerprint.Function(key.fingerprintSeed());
     this.sampling = new SplittableRandom(services.random().nextLong());
-    this.leftovers = new Leftovers(services, source, id);
+    this.leftovers = new Leftovers(services, source, run);
     Base base = begin(fingerprints);
     this.base = base;
     this.packs =
@@ -160,6 +192,14 @@ public final class SealedBackupWriter implements BackupWriter {
                 services.parallelism(),
                 () -> new PageDiff(services.codecs().get(), fingerprints),
                 this::take);
+  }
+
+  /** Its name as long as nobody who was interrupted left a manifest under it. */
+  private BackupId free(BackupId wanted) throws IOException {
+    boolean taken =
+        services.log().catalog().kept(wanted).isPresent()
+            || services.store().head(ObjectNames.manifest(source.tree(), wanted)).isPresent();
+    return taken ? run : wanted;
   }
 
   private @Nullable Base begin(Fingerprint.Function fingerprints) throws IOException {
@@ -228,7 +268,7 @@ public final class SealedBackupWriter implements BackupWriter {
     boolean taken = false;
     try {
       Lease lease =
-          Lease.take(services, id, start.base().stream().toList(), source.tree(), packs, head);
+          Lease.take(services, run, start.base().stream().toList(), source.tree(), packs, head);
       taken = true;
       return lease;
     } finally {
@@ -351,7 +391,7 @@ public final class SealedBackupWriter implements BackupWriter {
     long stored = packs.sealedLength();
     StoredBackup backup = describe(facts, status, stored);
     Manifest manifest =
-        new Manifest(backup, facts, id.value(), table, List.copyOf(assembler.tables()));
+        new Manifest(backup, facts, run.value(), table, List.copyOf(assembler.tables()));
     SlotRef ref = store(manifest);
     manifestLength = ref.length();
     List<Operation> operations = new ArrayList<>();
@@ -359,6 +399,7 @@ public final class SealedBackupWriter implements BackupWriter {
       operations.addAll(SealedWalArchive.mark(services, source, backup));
     }
     operations.add(new Operation.Backup(backup, ref));
+    operations.addAll(alongside);
     boolean lapsed = lapsed();
     if (lapsed) {
       doubtful.addAll(ours); // whoever took this run for dead may have them too
@@ -367,7 +408,7 @@ public final class SealedBackupWriter implements BackupWriter {
         .log()
         .append(
             catalog -> {
-              if (catalog.kept(id).isPresent()) {
+              if (catalog.kept(id).isPresent() || done.test(catalog)) {
                 return List.of();
               }
               Optional<ErasedSource> erased = catalog.erased(source.tree());

@@ -14,6 +14,7 @@ import java.util.ArrayList;
 import java.util.List;
 import java.util.Map;
 import java.util.Optional;
+import org.jspecify.annotations.Nullable;
 
 /**
  * Who may commit what. Judged from what all commits before said and from nothing else, so that
@@ -163,6 +164,53 @@ final class Authority {
   static Optional<String> objection(
       Optional<Signer> signer, List<Operation> operations, Catalog before) {
     return objectionTo(operations, key(signer), before);
+  }
+
+  /** Judges commits in the order in which they lie in a log. */
+  @FunctionalInterface
+  interface Judge {
+    /** Why a commit counts for nothing; empty if it counts. */
+    Optional<String> objection(
+        List<Operation> operations, Optional<Signature> signature, Catalog before);
+  }
+
+  /**
+   * Of a sealed writer's session everything counts that one of these writers has signed, the same
+   * one throughout.
+   */
+  static final class OfSession implements Judge {
+    private final List<Operation.Writers.Writer> writers;
+    private @Nullable SigningPublicKey whose;
+
+    OfSession(List<Operation.Writers.Writer> writers) {
+      this.writers = List.copyOf(writers);
+    }
+
+    @Override
+    public synchronized Optional<String> objection(
+        List<Operation> operations, Optional<Signature> signature, Catalog before) {
+      if (signature.isEmpty()) {
+        return Optional.of("nobody has signed it");
+      }
+      SigningPublicKey key = signature.get().key();
+      if (!signature.get().genuine()) {
+        return Optional.of(
+            "its signature is not one of " + key + " over this commit in this place");
+      }
+      if (find(writers, key).isEmpty()) {
+        return Optional.of(key + " has signed it, which is no key of a writer");
+      }
+      if (whose != null && !whose.equals(key)) {
+        return Optional.of(key + " has signed it, while " + whose + " began the session");
+      }
+      whose = key;
+      return Optional.empty();
+    }
+
+    /** Whose it is, as far as it was read. */
+    synchronized Optional<Operation.Writers.Writer> writer() {
+      return whose == null ? Optional.empty() : find(writers, whose);
+    }
   }
 
   private static Optional<String> objectionTo(

@@ -189,6 +189,106 @@ public final class Bootstrap {
     }
   }
 
+  /**
+   * Begins a sealed writer's session: a repository of its own, in a store that nobody else has.
+   *
+   * @param of where it is to go
+   * @param before what the same host has offered earlier
+   */
+  public static Opened beginSession(
+      RepositorySetup setup,
+      ObjectId of,
+      List<Operation.Session.Earlier> before,
+      SecureRandom random)
+      throws IOException {
+    init(setup, Integer.MAX_VALUE, random);
+    Opened opened = open(setup, Integer.MAX_VALUE, random);
+    opened.log().append(catalog -> List.of(new Operation.Session(of, before)));
+    return opened;
+  }
+
+  /**
+   * A sealed writer's session, as far as it can be read.
+   *
+   * @param opened closed by the caller
+   * @param writer whose it is; empty if nothing in it counts
+   * @param problem why it was not read to its end; empty if it was
+   */
+  public record Session(
+      Opened opened,
+      Optional<Operation.Writers.Writer> writer,
+      Optional<RepositoryException> problem) {}
+
+  /**
+   * Opens what a sealed writer stored, of which only counts what one of these writers signed.
+   *
+   * @param setup whose recipients open it, and whose state directory remembers how far it was read
+   * @param store it lies in this as if it were alone
+   * @throws RepositoryException code {@code repository.not-initialised} if it was not begun whole
+   */
+  public static Session openSession(
+      RepositorySetup setup,
+      ObjectStore store,
+      List<Operation.Writers.Writer> writers,
+      SecureRandom random)
+      throws IOException {
+    byte[] headerBytes = readHeader(store);
+    if (headerBytes == null) {
+      if (store.list("", Optional.empty()).objects().stream()
+          .allMatch(info -> info.key().value().startsWith(ObjectNames.KEYS))) {
+        throw notInitialised(store);
+      }
+      throw RepositoryException.damaged(
+          ObjectNames.HEADER.value(), "is missing, while there is what comes after it", null);
+    }
+    RepositoryHeader header =
+        SealedObjects.again(ObjectNames.HEADER, () -> RepositoryHeader.read(headerBytes));
+    KeyRing keys = new KeyRing(store, header.id(), setup.recipients());
+    keys.expect(header.slots());
+    boolean opened = false;
+    try {
+      Authority.OfSession judge = new Authority.OfSession(writers);
+      CommitLog log =
+          log(
+              setup,
+              store,
+              Authority.of(List.of()),
+              judge,
+              header,
+              headerBytes,
+              keys,
+              Integer.MAX_VALUE,
+              random);
+      Optional<RepositoryException> problem = Optional.empty();
+      try {
+        log.refresh();
+      } catch (RepositoryException e) {
+        if (e.kind() != FailureKind.DAMAGED) {
+          throw e;
+        }
+        problem = Optional.of(e);
+      }
+      boolean begun = log.catalog().session().isPresent() || log.sequence() > 1;
+      if (!begun && log.passedOver().isEmpty() && problem.isEmpty()) {
+        for (String later : List.of(ObjectNames.PACKS, ObjectNames.MANIFESTS, ObjectNames.WAL)) {
+          if (!store.list(later, Optional.empty()).objects().isEmpty()) {
+            throw RepositoryException.damaged(
+                ObjectNames.commit(log.sequence() + 1).value(),
+                "is missing, while there is what comes after it",
+                null);
+          }
+        }
+        throw notInitialised(store);
+      }
+      opened = true;
+      return new Session(new Opened(header, store, keys, log), judge.writer(), problem);
+    } finally {
+      if (!opened) {
+        keys.close();
+      }
+    }
+  }
+
   private static byte @Nullable [] findHeader(ObjectStore store) throws IOException {
     if (store instanceof CopySet set) {
       try {
@@ -532,6 +632,28 @@ public final class Bootstrap {
       KeyRing keys,
       int checkpointEvery,
       SecureRandom random) {
+    return log(
+        setup,
+        store,
+        authority,
+        Authority::objection,
+        header,
+        headerBytes,
+        keys,
+        checkpointEvery,
+        random);
+  }
+
+  private static CommitLog log(
+      RepositorySetup setup,
+      ObjectStore store,
+      Authority authority,
+      Authority.Judge judge,
+      RepositoryHeader header,
+      byte[] headerBytes,
+      KeyRing keys,
+      int checkpointEvery,
+      SecureRandom random) {
     CommitLog log =
         new CommitLog(
             store,
@@ -541,6 +663,7 @@ public final class Bootstrap {
             setup.stateDirectory(),
             setup.signer(),
             authority,
+            judge,
             checkpointEvery,
             setup.clock(),
             random);

@@ -45,6 +45,9 @@ public final class Catalog {
   private @Nullable ObjectId here; // of the copy that this is seen from; null: of all
   private List<Operation.Copies.Place> copies = List.of();
   private Operation.@Nullable Writers writers; // as the last commit that names any said it
+  private Operation.@Nullable Session session; // where this is one
+  private boolean sessionEnded;
+  private final Map<ObjectId, Operation.Taken> taken = new LinkedHashMap<>();
 
   /**
    * A source.
@@ -207,6 +210,9 @@ public final class Catalog {
     copy.begin = begin;
     copy.copies = copies;
     copy.writers = writers;
+    copy.session = session;
+    copy.sessionEnded = sessionEnded;
+    copy.taken.putAll(taken);
     copy.here = here;
     return copy;
   }
@@ -502,6 +508,26 @@ public final class Catalog {
     return copies;
   }
 
+  /** Whose session this is; empty for a repository that is none. */
+  public synchronized Optional<Operation.Session> session() {
+    return Optional.ofNullable(session);
+  }
+
+  /** Whether this is a session, and nobody goes on with it. */
+  public synchronized boolean sessionEnded() {
+    return sessionEnded;
+  }
+
+  /** How far a sealed writer's session was taken in; empty if nothing of it was. */
+  public synchronized Optional<Operation.Taken> taken(ObjectId session) {
+    return Optional.ofNullable(taken.get(session));
+  }
+
+  /** How far each session was taken in. */
+  public synchronized List<Operation.Taken> taken() {
+    return List.copyOf(taken.values());
+  }
+
   /** Who may write; empty: whoever has the keys. */
   public synchronized List<Operation.Writers.Writer> writers() {
     return writers == null ? List.of() : writers.writers();
@@ -587,6 +613,15 @@ public final class Catalog {
         copies = places.places();
       } else if (operation instanceof Operation.Writers named) {
         writers = requireWriters(named, key);
+      } else if (operation instanceof Operation.Session said) {
+        session = said;
+      } else if (operation instanceof Operation.SessionEnd) {
+        sessionEnded = true;
+      } else if (operation instanceof Operation.Taken now) {
+        Operation.Taken before = taken.put(now.session(), now);
+        if (before != null && before.sequence() > now.sequence()) {
+          throw damaged(key, "takes a session back that was taken in");
+        }
       } else if (operation instanceof Operation.WalMark mark) {
         mark(mark);
       } else if (operation instanceof Operation.ErasureStep step) {
@@ -876,6 +911,13 @@ public final class Catalog {
     if (writers != null) {
       operations.add(writers);
     }
+    if (session != null) {
+      operations.add(session);
+    }
+    if (sessionEnded) {
+      operations.add(new Operation.SessionEnd());
+    }
+    operations.addAll(taken.values());
     operations.addAll(walMarks);
     steps.add(new Step(2, List.copyOf(operations)));
     for (Said<Operation.WalExpire> said : lost.gone()) {

@@ -82,6 +82,7 @@ public final class CommitLog {
   private final String writer;
   private final int checkpointEvery;
   private final boolean beginning; // of a log that was read further elsewhere
+  private final Authority.Judge judge;
   private final List<Fence> fences = new CopyOnWriteArrayList<>();
   private final List<String> hashes = new ArrayList<>();
   private final List<String> earlier = new ArrayList<>(); // before the checkpoint, backwards
@@ -158,6 +159,7 @@ public final class CommitLog {
       Path stateDirectory,
       Optional<Signer> signer,
       Authority authority,
+      Authority.Judge judge,
       int checkpointEvery,
       Clock clock,
       SecureRandom random) {
@@ -170,6 +172,7 @@ public final class CommitLog {
         RememberedHead.ofCheckpoint(stateDirectory, header.id(), authority.label()),
         signer,
         authority,
+        judge,
         checkpointEvery,
         false,
         clock,
@@ -185,6 +188,7 @@ public final class CommitLog {
       RememberedHead proven,
       Optional<Signer> signer,
       Authority authority,
+      Authority.Judge judge,
       int checkpointEvery,
       boolean beginning,
       Clock clock,
@@ -197,11 +201,31 @@ public final class CommitLog {
     this.proven = proven;
     this.signer = signer;
     this.authority = authority;
+    this.judge = judge;
     this.checkpointEvery = checkpointEvery;
     this.beginning = beginning;
     this.clock = clock;
     this.random = random;
     this.writer = drawId();
+  }
+
+  /**
+   * The last commit of a repository that a machine has seen.
+   *
+   * @param sha256 of it as stored
+   */
+  public record Seen(long sequence, String sha256) {}
+
+  /** What a state directory remembers of a repository. */
+  public static Optional<Seen> seen(Path stateDirectory, ObjectId repository) throws IOException {
+    return new RememberedHead(stateDirectory, repository)
+        .read()
+        .map(head -> new Seen(head.sequence(), head.sha256()));
+  }
+
+  /** Where it remembers it. */
+  public static Path seenIn(Path stateDirectory, ObjectId repository) {
+    return new RememberedHead(stateDirectory, repository).file();
   }
 
   /** What all commits read so far add up to. */
@@ -532,6 +556,7 @@ public final class CommitLog {
             proven,
             signer,
             authority,
+            judge,
             checkpointEvery,
             true,
             clock,
@@ -591,8 +616,7 @@ public final class CommitLog {
       Signed signed = open(key, sealed);
       Commit commit = signed.commit();
       if (folded == number - 1) {
-        Optional<String> objection =
-            Authority.objection(commit.operations(), signed.signature(), fold);
+        Optional<String> objection = judge.objection(commit.operations(), signed.signature(), fold);
         if (objection.isPresent()) {
           folded = number;
           previous = Optional.of(Digests.sha256(sealed));
@@ -654,6 +678,9 @@ public final class CommitLog {
    * says counts if the commit that it stands for is the one it names.
    */
   private void openCheckpoint(long most, Optional<RememberedHead.Head> seen) throws IOException {
+    if (judge instanceof Authority.OfSession) {
+      return; // nothing in a checkpoint shows whose it is
+    }
     List<Long> found = checkpoints(store);
     checkpointed = found.isEmpty() ? 0 : found.get(0);
     Optional<RememberedHead.Head> known = proven.read();
@@ -996,8 +1023,7 @@ public final class CommitLog {
     }
     Signed signed = open(key, sealed);
     Commit commit = signed.commit();
-    Optional<String> objection =
-        Authority.objection(commit.operations(), signed.signature(), catalog);
+    Optional<String> objection = judge.objection(commit.operations(), signed.signature(), catalog);
     if (objection.isPresent()) {
       throw notAllowed(key, objection.get(), sha256);
     }

@@ -878,6 +878,93 @@ public sealed interface Operation {
     }
   }
 
+  /**
+   * This repository is the session of a sealed writer. In the log of a session alone.
+   *
+   * @param of the repository that it is offered to
+   * @param before what the same host has offered earlier, as far as it knows
+   */
+  record Session(ObjectId of, List<Earlier> before) implements Operation {
+    /** Copies the list. */
+    public Session {
+      before = List.copyOf(before);
+    }
+
+    @Override
+    public Map<String, Object> document() {
+      Map<String, Object> document = named("session");
+      document.put("of", of);
+      document.put("before", before.stream().map(Earlier::document).toList());
+      return document;
+    }
+
+    /**
+     * The last commit of an earlier session that its host knows of.
+     *
+     * @param ended whether nobody goes on with that session
+     */
+    public record Earlier(ObjectId session, long sequence, String sha256, boolean ended) {
+      private Map<String, Object> document() {
+        Map<String, Object> document = Json.object();
+        document.put("session", session);
+        document.put("sequence", sequence);
+        document.put("sha256", sha256);
+        document.put("ended", ended ? 1 : 0);
+        return document;
+      }
+    }
+
+    private static Session read(Json.Node node) throws RepositoryException {
+      List<Earlier> before = new ArrayList<>();
+      for (Json.Node one : node.nodes("before")) {
+        before.add(
+            new Earlier(
+                one.parse("session", ObjectId::parse),
+                one.number("sequence", 1, Long.MAX_VALUE),
+                one.text("sha256"),
+                one.number("ended", 0, 1) == 1));
+      }
+      return new Session(node.parse("of", ObjectId::parse), before);
+    }
+  }
+
+  /** The session ends: nobody writes to it any more. In the log of a session alone. */
+  record SessionEnd() implements Operation {
+    @Override
+    public Map<String, Object> document() {
+      return named("session-end");
+    }
+  }
+
+  /**
+   * What a sealed writer's session said up to one of its commits is in the repository.
+   *
+   * @param session whose
+   * @param sequence that commit
+   * @param sha256 of that commit as stored
+   * @param ended whether nobody goes on with that session: what is left of it may be removed
+   * @param missing sessions that it says came before, and that nobody finds
+   */
+  record Taken(
+      ObjectId session, long sequence, String sha256, boolean ended, List<ObjectId> missing)
+      implements Operation {
+    /** Copies the list. */
+    public Taken {
+      missing = List.copyOf(missing);
+    }
+
+    @Override
+    public Map<String, Object> document() {
+      Map<String, Object> document = named("taken");
+      document.put("session", session);
+      document.put("sequence", sequence);
+      document.put("sha256", sha256);
+      document.put("ended", ended ? 1 : 0);
+      document.put("missing", missing);
+      return document;
+    }
+  }
+
   /** Takes a document apart. An operation that this version does not know is never passed over. */
   static Operation read(Json.Node node, List<String> copies) throws RepositoryException {
     String name = node.text("op");
@@ -944,6 +1031,15 @@ public sealed interface Operation {
               node.parseAll("retired", ObjectKey::new),
               node.instant("sweepAfter"));
       case "writers" -> Writers.read(node);
+      case "session" -> Session.read(node);
+      case "session-end" -> new SessionEnd();
+      case "taken" ->
+          new Taken(
+              node.parse("session", ObjectId::parse),
+              node.number("sequence", 0, Long.MAX_VALUE),
+              node.text("sha256"),
+              node.number("ended", 0, 1) == 1,
+              node.parseAll("missing", ObjectId::parse));
       case "sweep-keys" ->
           new SweepKeys(node.text("sweep"), node.parseAll("slots", ObjectKey::new));
       case "erase" -> Erase.read(node);

@@ -40,6 +40,16 @@ public final class Registrar {
 
   /** Registers a source, or finds it registered with the same cluster. */
   public SourceInfo register(String name, String type, ClusterIdentity cluster) throws IOException {
+    return register(name, type, cluster, drawIncarnation());
+  }
+
+  /**
+   * Registers a source, or finds it registered with the same cluster.
+   *
+   * @param incarnation the id that its first life gets
+   */
+  public SourceInfo register(String name, String type, ClusterIdentity cluster, String incarnation)
+      throws IOException {
     if (name.isBlank() || name.length() > MOST_NAME) {
       throw new RepositoryException(
           "source.name-invalid",
@@ -56,7 +66,7 @@ public final class Registrar {
     }
     Instant now = store.now();
     SourceInfo.Incarnation first =
-        new SourceInfo.Incarnation(drawIncarnation(), cluster, Optional.empty());
+        new SourceInfo.Incarnation(incarnation, cluster, Optional.empty());
     try (CommitLog.Fence fence = log.fence()) {
       do {
         register(
@@ -195,7 +205,8 @@ public final class Registrar {
         null);
   }
 
-  private String drawIncarnation() {
+  /** An id for a life of a cluster. */
+  public String drawIncarnation() {
     byte[] id = new byte[8];
     random.nextBytes(id);
     return HexFormat.of().formatHex(id);

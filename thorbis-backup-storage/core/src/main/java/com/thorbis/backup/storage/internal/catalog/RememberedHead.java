@@ -47,6 +47,10 @@ final class RememberedHead {
     return new RememberedHead(stateDirectory, repository + ".checkpoint" + label + ".json");
   }
 
+  Path file() {
+    return file;
+  }
+
   Optional<Head> read() throws IOException {
     byte[] bytes;
     try {

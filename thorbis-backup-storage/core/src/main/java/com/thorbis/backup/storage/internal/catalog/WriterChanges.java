@@ -103,13 +103,7 @@ public final class WriterChanges {
   public WritersReport change(WritersRequest request) throws IOException {
     log.refresh();
     if (signer.isEmpty()) {
-      throw new RepositoryException(
-          "keys.no-signing-key",
-          FailureKind.CONFIGURATION,
-          "repository.signing-key is not set: a change of who may write has to be signed",
-          Map.of(),
-          "Make one with keys signing-key FILE, and set repository.signing-key: FILE.",
-          null);
+      throw noSigningKey();
     }
     if (request instanceof WritersRequest.NameNobody && !log.authority().pinned().isEmpty()) {
       throw new RepositoryException(
@@ -142,6 +136,16 @@ public final class WriterChanges {
       writers.add(new Operation.Writers.Writer(name, key, true));
     }
     return new Operation.Writers(marker(store, header), writers);
+  }
+
+  static RepositoryException noSigningKey() {
+    return new RepositoryException(
+        "keys.no-signing-key",
+        FailureKind.CONFIGURATION,
+        "repository.signing-key is not set: a change of who may write has to be signed",
+        Map.of(),
+        "Make one with keys signing-key FILE, and set repository.signing-key: FILE.",
+        null);
   }
 
   private List<Operation.Writers.Writer> change(
@@ -208,8 +212,8 @@ public final class WriterChanges {
     }
   }
 
-  private static Operation.Writers.Writer require(
-      List<Operation.Writers.Writer> writers, String name) throws RepositoryException {
+  static Operation.Writers.Writer require(List<Operation.Writers.Writer> writers, String name)
+      throws RepositoryException {
     return writers.stream()
         .filter(writer -> writer.name().equals(name))
         .findFirst()

@@ -53,6 +53,9 @@ public final class ObjectNames {
   /** What the keys of leases begin with. */
   public static final String LEASES = "leases/";
 
+  /** What the keys of all that sealed writers store begin with. */
+  public static final String SESSIONS = "sessions/";
+
   /** The first bit of the number in a pack's id, which no run counts up to. */
   private static final long MAPS = 0x8000_0000L;
 
@@ -60,6 +63,11 @@ public final class ObjectNames {
   private static final int SEGMENT_NAME = 24;
 
   private ObjectNames() {}
+
+  /** A sealed writer's session lies below, in a repository of its own. */
+  public static String session(ObjectId session) {
+    return SESSIONS + session + "/";
+  }
 
   /** The catalogue as of a commit. */
   public static ObjectKey checkpoint(long sequence) {

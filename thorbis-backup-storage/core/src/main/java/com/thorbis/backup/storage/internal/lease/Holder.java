@@ -8,7 +8,7 @@ import java.nio.file.NoSuchFileException;
 import java.nio.file.Path;
 
 /** Names this process: for people, and so that another one beside it can tell whether it runs. */
-final class Holder {
+public final class Holder {
   private static final Path HOST = Path.of("/proc/sys/kernel/hostname");
   private static final Path BOOT = Path.of("/proc/sys/kernel/random/boot_id");
   private static final Path SELF = Path.of("/proc/self");
@@ -27,7 +27,7 @@ final class Holder {
   }
 
   /** Names this process for {@link #isDead}; empty where that cannot be told. */
-  static String process() {
+  public static String process() {
     try {
       String stat = Files.readString(SELF.resolve("stat"), StandardCharsets.ISO_8859_1);
       return place() + ":" + stat.substring(0, stat.indexOf(' ')) + ":" + state(stat)[STARTED];
@@ -40,7 +40,7 @@ final class Holder {
    * Whether a process has ended for certain: it ran since this machine was started, where and as
    * whom this one does, so that it would be seen.
    */
-  static boolean isDead(String process) {
+  public static boolean isDead(String process) {
     String[] parts = process.split(":", -1);
     if (parts.length != 3 || !parts[1].matches("[0-9]{1,10}")) {
       return false;

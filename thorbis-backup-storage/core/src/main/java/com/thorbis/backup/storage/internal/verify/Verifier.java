@@ -670,7 +670,9 @@ public final class Verifier {
     catalog.sources().forEach(source -> trees.put(source.tree(), source));
     List<ObjectKey> rest = new ArrayList<>();
     for (ObjectKey key : listed.keySet()) {
-      if (!known.contains(key) && !key.value().startsWith(ObjectNames.WAL)) {
+      if (!known.contains(key)
+          && !key.value().startsWith(ObjectNames.WAL)
+          && !key.value().startsWith(ObjectNames.SESSIONS)) {
         rest.add(key);
       }
     }

@@ -42,6 +42,7 @@ import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.Optional;
+import java.util.OptionalInt;
 import java.util.TreeMap;
 import java.util.TreeSet;
 import java.util.concurrent.Semaphore;
@@ -486,6 +487,13 @@ public final class SealedWalArchive implements WalArchive {
       }
     }
     return Optional.empty();
+  }
+
+  /** CRC-32C of a segment that is stored whole here; empty if it is not. */
+  public OptionalInt crc(WalSegment segment) throws IOException {
+    Optional<WalHeader> header =
+        header(ObjectNames.segment(tree, incarnation.id(), segment), segment, 0);
+    return header.isEmpty() ? OptionalInt.empty() : OptionalInt.of(header.get().crc());
   }
 
   private void collect(String life, Timeline timeline, Map<Long, Lsn> ends) throws IOException {

@@ -1,0 +1,145 @@
+package com.thorbis.backup.storage.internal.backup;
+
+import com.thorbis.backup.crypto.SealedRange;
+import com.thorbis.backup.spi.repository.BackupWriter;
+import com.thorbis.backup.spi.repository.PieceCheck;
+import com.thorbis.backup.spi.repository.RepositoryException;
+import com.thorbis.backup.spi.repository.RunControl;
+import com.thorbis.backup.spi.repository.StoredFile;
+import com.thorbis.backup.storage.internal.Services;
+import com.thorbis.backup.storage.internal.pack.PackReader;
+import com.thorbis.backup.storage.internal.pack.PackRef;
+import com.thorbis.backup.storage.internal.pack.PieceCodec;
+import com.thorbis.backup.storage.internal.pack.PieceRef;
+import java.io.IOException;
+import java.util.List;
+import java.util.zip.CRC32C;
+import org.jspecify.annotations.Nullable;
+
+/** Writes what one backup holds into another, file after file, opened and checked. */
+public final class BackupCopy implements AutoCloseable {
+  /** Pieces lie in the order of the files, so what follows one is needed next. */
+  private static final int AHEAD = 4 << 20;
+
+  private final SealedBackupReader from;
+  private final PackReader packs;
+  private final PieceCodec codec;
+  private final byte[] zeros = new byte[64 << 10];
+  private byte[] stretch = new byte[PackReader.bufferLength(AHEAD)];
+  private @Nullable PackRef stretchOf;
+  private long stretchFrom;
+  private long stretchEnd;
+  private int stretchAt;
+  private @Nullable PieceRef piece;
+  private byte[] plain = new byte[0];
+
+  /** Reads with what opened the backup. */
+  public BackupCopy(Services services, SealedBackupReader from) {
+    this.from = from;
+    this.packs = new PackReader(services.store(), services.keys());
+    this.codec = services.codecs().get();
+  }
+
+  /**
+   * Writes everything.
+   *
+   * @throws RepositoryException of kind DAMAGED if not every byte is what was stored
+   */
+  public void into(BackupWriter to, RunControl control) throws IOException {
+    try (SealedBackupReader.FileTable table = from.new FileTable(packs)) {
+      for (FileEntry entry = table.next(); entry != null; entry = table.next()) {
+        control.cancellation().check();
+        if (entry.file().kind() == StoredFile.Kind.DIRECTORY) {
+          to.directory(entry.file());
+        } else {
+          write(entry, to, control);
+        }
+      }
+    }
+  }
+
+  private void write(FileEntry entry, BackupWriter to, RunControl control) throws IOException {
+    CRC32C crc = new CRC32C();
+    long length = 0;
+    try (BackupWriter.FileWriter out = to.file(entry.file(), PieceCheck.NONE)) {
+      SealedBackupReader.ExtentCursor cursor = from.extents(entry, packs, codec);
+      for (List<Extent> some = cursor.next(); some != null; some = cursor.next()) {
+        control.cancellation().check();
+        for (Extent extent : some) {
+          write(extent, out, crc, entry.file());
+          length += extent.length();
+        }
+      }
+      if (length != entry.file().length()
+          || entry.crc().isPresent() && entry.crc().getAsInt() != (int) crc.getValue()) {
+        throw RepositoryException.damaged(
+            from.manifestKey(), entry.file().path() + " is not what was backed up", null);
+      }
+      out.finish();
+    }
+  }
+
+  private void write(Extent extent, BackupWriter.FileWriter out, CRC32C crc, StoredFile file)
+      throws IOException {
+    PieceRef wanted = extent.piece();
+    if (wanted == null) {
+      for (long left = extent.length(); left > 0; ) {
+        int count = (int) Math.min(left, zeros.length);
+        out.write(zeros, 0, count);
+        crc.update(zeros, 0, count);
+        left -= count;
+      }
+      return;
+    }
+    byte[] bytes = open(wanted);
+    if (extent.offset() < 0 || extent.offset() + extent.length() > bytes.length) {
+      throw RepositoryException.damaged(
+          from.manifestKey(), file.path() + " refers beyond the end of a piece", null);
+    }
+    out.write(bytes, extent.offset(), (int) extent.length());
+    crc.update(bytes, extent.offset(), (int) extent.length());
+  }
+
+  private byte[] open(PieceRef wanted) throws IOException {
+    if (wanted.equals(piece)) {
+      return plain;
+    }
+    PackRef pack = from.pack(wanted);
+    if (stretchOf == null
+        || !stretchOf.id().equals(pack.id())
+        || wanted.position() < stretchFrom
+        || wanted.end() > stretchEnd) {
+      fetch(pack, wanted);
+    }
+    byte[] opened = new byte[wanted.plainLength()];
+    int at = stretchAt + (int) (wanted.position() - stretchFrom);
+    PackReader.decode(pack, wanted, stretch, at, codec, opened);
+    piece = wanted;
+    plain = opened;
+    return opened;
+  }
+
+  private void fetch(PackRef pack, PieceRef wanted) throws IOException {
+    stretchOf = null;
+    long end = SealedRange.plainLength(pack.sealedLength());
+    int length = (int) Math.min(Math.max(AHEAD, wanted.storedLength()), end - wanted.position());
+    if (wanted.storedLength() > length) {
+      throw RepositoryException.damaged(
+          pack.key().value(),
+          "ends before " + wanted.position() + "+" + wanted.storedLength(),
+          null);
+    }
+    if (stretch.length < PackReader.bufferLength(length)) {
+      stretch = new byte[PackReader.bufferLength(length)];
+    }
+    stretchAt = packs.fetch(pack, wanted.position(), length, stretch);
+    stretchFrom = wanted.position();
+    stretchEnd = stretchFrom + length;
+    stretchOf = pack;
+  }
+
+  @Override
+  public void close() {
+    codec.close();
+  }
+}
