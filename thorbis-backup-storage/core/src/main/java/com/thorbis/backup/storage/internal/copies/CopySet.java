@@ -570,8 +570,7 @@ public final class CopySet implements ObjectStore, Outcomes.Spread {
   /** Bulk is read where that costs least and takes no time, if it can be. */
   private List<Integer> order(ObjectKey key) {
     Comparator<Integer> nearest =
-        Comparator.comparing(
-            number -> ObjectNames.deepest(key, copies.get(number).tier()).ordinal());
+        Comparator.comparing(number -> ObjectNames.deepest(key, copies.get(number).tier()));
     return IntStream.range(0, copies.size()).boxed().sorted(nearest).toList();
   }
 
