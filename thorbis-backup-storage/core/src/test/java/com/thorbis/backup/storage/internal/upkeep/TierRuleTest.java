@@ -10,6 +10,8 @@ import java.time.Duration;
 import java.time.Instant;
 import java.util.List;
 import java.util.Map;
+import java.util.Set;
+import java.util.function.Predicate;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.CsvSource;
@@ -23,6 +25,8 @@ class TierRuleTest {
       new ObjectKey("packs/" + "1".repeat(32) + "/" + "2".repeat(24) + "80000002");
   private static final ObjectKey LOG =
       new ObjectKey("wal/" + "1".repeat(32) + "/" + "3".repeat(16) + "/00000001/" + segment());
+
+  private static final Predicate<StorageTier> FOR_EVER = Set.of(StorageTier.values())::contains;
 
   private static final Map<StorageTier, Duration> STAYS =
       Map.of(
@@ -38,10 +42,6 @@ class TierRuleTest {
               new TierStep(Duration.ofDays(150), StorageTier.ARCHIVE)),
           StorageTier.HOT,
           STAYS);
-
-  private static boolean forEver(StorageTier tier) {
-    return !tier.label().isEmpty();
-  }
 
   private static String segment() {
     return "000000010000000000000001";
@@ -59,8 +59,7 @@ class TierRuleTest {
     "150, ARCHIVE, is older than 150 days"
   })
   void contentGoesWhereItsAgeBelongs(int days, StorageTier to, String reason) {
-    TierRule.Decision decision =
-        rule.decide(object(PACK, days, StorageTier.HOT), TierRuleTest::forEver, NOW);
+    TierRule.Decision decision = rule.decide(object(PACK, days, StorageTier.HOT), FOR_EVER, NOW);
     assertThat(decision).isEqualTo(new TierRule.Decision(to, reason));
   }
 
@@ -74,11 +73,11 @@ class TierRuleTest {
             new ObjectKey("manifests/a/b"),
             new ObjectKey(LOG + ".00000000"),
             new ObjectKey("repository"))) {
-      assertThat(rule.decide(object(key, 1000, StorageTier.HOT), TierRuleTest::forEver, NOW).to())
+      assertThat(rule.decide(object(key, 1000, StorageTier.HOT), FOR_EVER, NOW).to())
           .as(key.value())
           .isEqualTo(StorageTier.HOT);
     }
-    assertThat(rule.decide(object(LOG, 1000, StorageTier.HOT), TierRuleTest::forEver, NOW).to())
+    assertThat(rule.decide(object(LOG, 1000, StorageTier.HOT), FOR_EVER, NOW).to())
         .isEqualTo(StorageTier.COLD);
   }
 
@@ -102,11 +101,10 @@ class TierRuleTest {
             StorageTier.HOT,
             STAYS);
     // Moving wrote it anew 40 days ago, when it was 30 days old.
-    TierRule.Decision waits =
-        hasty.decide(object(PACK, 40, StorageTier.COLD), TierRuleTest::forEver, NOW);
+    TierRule.Decision waits = hasty.decide(object(PACK, 40, StorageTier.COLD), FOR_EVER, NOW);
     assertThat(waits.to()).isEqualTo(StorageTier.COLD);
     assertThat(waits.reason()).contains("charged there for 90 days");
-    assertThat(hasty.decide(object(PACK, 90, StorageTier.COLD), TierRuleTest::forEver, NOW).to())
+    assertThat(hasty.decide(object(PACK, 90, StorageTier.COLD), FOR_EVER, NOW).to())
         .isEqualTo(StorageTier.ARCHIVE);
   }
 
@@ -116,12 +114,11 @@ class TierRuleTest {
     ObjectInfo kept =
         object(PACK, 150, StorageTier.COLD).tierSince(NOW.minus(Duration.ofDays(120)));
     for (ObjectInfo object : List.of(anew, kept)) {
-      assertThat(rule.decide(object, TierRuleTest::forEver, NOW).to())
-          .isEqualTo(StorageTier.ARCHIVE);
+      assertThat(rule.decide(object, FOR_EVER, NOW).to()).isEqualTo(StorageTier.ARCHIVE);
     }
     ObjectInfo younger =
         object(PACK, 149, StorageTier.COLD).tierSince(NOW.minus(Duration.ofDays(119)));
-    assertThat(rule.decide(younger, TierRuleTest::forEver, NOW).to()).isEqualTo(StorageTier.COLD);
+    assertThat(rule.decide(younger, FOR_EVER, NOW).to()).isEqualTo(StorageTier.COLD);
   }
 
   @Test
@@ -133,8 +130,8 @@ class TierRuleTest {
         object(PACK, 40, StorageTier.ARCHIVE).tierSince(NOW.minus(Duration.ofDays(5)));
     for (TierRule.Decision decision :
         List.of(
-            cold.decide(object(PACK, 40, StorageTier.ARCHIVE), TierRuleTest::forEver, NOW),
-            rule.decide(told, TierRuleTest::forEver, NOW))) {
+            cold.decide(object(PACK, 40, StorageTier.ARCHIVE), FOR_EVER, NOW),
+            rule.decide(told, FOR_EVER, NOW))) {
       assertThat(decision.to()).isEqualTo(StorageTier.ARCHIVE);
       assertThat(decision.reason()).contains("deeper than asked for");
     }
@@ -150,7 +147,6 @@ class TierRuleTest {
     ObjectInfo frozen =
         ObjectInfo.of(PACK, 1, NOW.minus(Duration.ofDays(300)))
             .offline(StorageTier.COLD, Duration.ofHours(5), false);
-    assertThat(archives.decide(frozen, TierRuleTest::forEver, NOW).reason())
-        .contains("brought back");
+    assertThat(archives.decide(frozen, FOR_EVER, NOW).reason()).contains("brought back");
   }
 }
