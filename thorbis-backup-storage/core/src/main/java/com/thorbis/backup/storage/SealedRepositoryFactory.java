@@ -82,7 +82,8 @@ public final class SealedRepositoryFactory implements RepositoryFactory {
             setup.clock(),
             random,
             tuning);
-    return new SealedRepository(services, opened, setup).tryingStores();
+    SealedRepository repository = new SealedRepository(services, opened, setup);
+    return tuning.triesStores() ? repository.tryingStores() : repository;
   }
 
   @Override

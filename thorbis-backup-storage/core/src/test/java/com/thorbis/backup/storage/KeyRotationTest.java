@@ -80,7 +80,7 @@ class KeyRotationTest {
   private final MemoryObjectStore store = MemoryObjectStore.create(storeClock, 1000);
   private final SealedRepositoryFactory factory =
       new SealedRepositoryFactory(
-          new Tuning(5, 100, 1, Duration.ofMinutes(30), Heartbeat.DAEMON, Pause.REAL));
+          new Tuning(5, 100, 1, Duration.ofMinutes(30), Heartbeat.DAEMON, Pause.REAL, true));
   private int machines;
 
   private Repository open(ObjectStore view, KeyProvider... recipients) throws IOException {

@@ -85,7 +85,7 @@ final class Site implements AutoCloseable {
   }
 
   private static Tuning tuning(Beats beats, int checkpointEvery, int sweepBatch, Pause pause) {
-    return new Tuning(checkpointEvery, sweepBatch, 1, Duration.ofMinutes(30), beats, pause);
+    return new Tuning(checkpointEvery, sweepBatch, 1, Duration.ofMinutes(30), beats, pause, true);
   }
 
   static RepositorySetup setup(ObjectStore store, Path state, Clock clock) {

@@ -98,7 +98,7 @@ final class TestWorld implements AutoCloseable {
     }
     this.factory =
         new SealedRepositoryFactory(
-            new Tuning(setting.checkpointEvery(), 2, 1, leaseLasts, Heartbeat.DAEMON, Pause.REAL));
+            new Tuning(setting.checkpointEvery(), 2, 1, leaseLasts, Heartbeat.DAEMON, Pause.REAL, false));
     this.states = states;
   }
 

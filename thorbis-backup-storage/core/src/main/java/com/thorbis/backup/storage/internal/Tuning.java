@@ -13,6 +13,7 @@ import java.time.Duration;
  * @param leaseLasts how long a lease counts that is not renewed
  * @param heartbeat renews leases
  * @param pause waits until what was asked for can be read
+ * @param triesStores whether a process has stores tried that its machine knows nothing of
  */
 public record Tuning(
     int checkpointEvery,
@@ -20,8 +21,9 @@ public record Tuning(
     int removalsAtOnce,
     Duration leaseLasts,
     Heartbeat heartbeat,
-    Pause pause) {
+    Pause pause,
+    boolean triesStores) {
   /** What hosts get. */
   public static final Tuning STANDARD =
-      new Tuning(100, 1000, 8, Duration.ofMinutes(30), Heartbeat.DAEMON, Pause.REAL);
+      new Tuning(100, 1000, 8, Duration.ofMinutes(30), Heartbeat.DAEMON, Pause.REAL, true);
 }

@@ -152,7 +152,8 @@ public final class SessionRepository implements Repository {
                   tuning.removalsAtOnce(),
                   tuning.leaseLasts(),
                   tuning.heartbeat(),
-                  tuning.pause()));
+                  tuning.pause(),
+                  false));
       opened = true;
       return new SessionRepository(
           grant,
