@@ -98,7 +98,8 @@ final class TestWorld implements AutoCloseable {
     }
     this.factory =
         new SealedRepositoryFactory(
-            new Tuning(setting.checkpointEvery(), 2, 1, leaseLasts, Heartbeat.DAEMON, Pause.REAL, false));
+            new Tuning(
+                setting.checkpointEvery(), 2, 1, leaseLasts, Heartbeat.DAEMON, Pause.REAL, false));
     this.states = states;
   }
 

@@ -25,6 +25,7 @@ import com.thorbis.backup.storage.internal.format.ObjectNames;
 import java.io.IOException;
 import java.time.Duration;
 import java.time.Instant;
+import java.time.temporal.ChronoUnit;
 import java.util.ArrayList;
 import java.util.LinkedHashMap;
 import java.util.LinkedHashSet;
@@ -172,12 +173,12 @@ public final class CopySurvey {
   }
 
   private String found(KnownStores.Known found) {
-    Duration age = Duration.between(found.at(), services.clock().instant());
-    return "found "
-        + found.at()
-        + " ("
-        + (age.toHours() < 48 ? age.toHours() + " hours" : age.toDays() + " days")
-        + " ago)";
+    long hours = Duration.between(found.at(), services.clock().instant()).toHours();
+    String ago =
+        hours < 1
+            ? "less than an hour ago"
+            : hours < 48 ? hours + " hours ago" : hours / 24 + " days ago";
+    return "found " + found.at().truncatedTo(ChronoUnit.SECONDS) + " (" + ago + ")";
   }
 
   /** Tries what the store of each copy enforces. */
