@@ -7,10 +7,8 @@ import com.thorbis.backup.api.ThorbisBackup;
 import com.thorbis.backup.spi.Settings;
 import java.io.IOException;
 import java.io.PrintStream;
-import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
-import java.nio.file.StandardOpenOption;
 import java.time.Duration;
 import java.util.ArrayList;
 import java.util.List;
@@ -75,7 +73,7 @@ final class EraseCommand extends Job {
   @Option(
       names = "--certificate",
       paramLabel = "FILE",
-      description = "Write what was destroyed to a new file, as JSON.")
+      description = "Write what was destroyed to a new file, as JSON, once no copy has any of it.")
   @Nullable Path certificate;
 
   @Override
@@ -91,12 +89,11 @@ final class EraseCommand extends Job {
       throw Failure.usage("--certificate: " + file + " exists", "Name a new file.");
     }
     Erasure done = thorbis().writing(opened -> erase(opened, request));
-    if (file != null && done.erased().isPresent()) {
-      Files.writeString(
+    if (file != null && done.stage() == Erasure.Stage.ERASED) {
+      KeysCommand.create(
           file,
-          Json.text(json(done)) + "\n",
-          StandardCharsets.UTF_8,
-          StandardOpenOption.CREATE_NEW);
+          Json.text(json(done)),
+          source + " was erased: keys erasures --json gives the certificate again, at any time.");
     }
     thorbis().print(json(done), out -> people(done, out));
     return done.stage() == Erasure.Stage.ERASING ? Exit.FAILED : Exit.DONE;
@@ -106,6 +103,16 @@ final class EraseCommand extends Job {
     ErasePlan plan = opened.planErase(request);
     if (plan.step() == ErasePlan.Step.REQUEST && reason == null) {
       throw Failure.usage("--reason is missing", "Say why: it is written down with it.");
+    }
+    if (plan.step() == ErasePlan.Step.WAIT) {
+      // Its time may come while this runs; nothing is destroyed that nobody was asked about.
+      return opened.erasures().stream()
+          .filter(one -> one.source().equals(source))
+          .filter(one -> one.stage() == Erasure.Stage.REQUESTED)
+          .findFirst()
+          .orElseThrow(
+              () ->
+                  Failure.usage(source + " was taken back meanwhile", "Look with keys erasures."));
     }
     boolean changes =
         plan.step() == ErasePlan.Step.REQUEST || plan.step() == ErasePlan.Step.DESTROY;

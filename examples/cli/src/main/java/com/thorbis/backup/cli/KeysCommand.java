@@ -330,6 +330,19 @@ final class KeysCommand extends Group {
     }
   }
 
+  /** Writes a file that is not there yet. */
+  static void create(Path file, String text, String remedy) {
+    try {
+      Files.writeString(file, text + "\n", StandardOpenOption.CREATE_NEW);
+    } catch (IOException e) {
+      throw BackupException.of(
+              "keys.file-not-written", FailureKind.REFUSED, file + " was not written: " + e)
+          .remedy(remedy)
+          .cause(e)
+          .build();
+    }
+  }
+
   @Command(
       name = "sealed-writer",
       description = {
@@ -361,17 +374,7 @@ final class KeysCommand extends Group {
               .writing(
                   opened -> {
                     String grant = opened.sealedWriter(new SealedWriterRequest(name, sources));
-                    try {
-                      Files.writeString(at, grant + "\n", StandardOpenOption.CREATE_NEW);
-                    } catch (IOException e) {
-                      throw BackupException.of(
-                              "keys.file-not-written",
-                              FailureKind.REFUSED,
-                              at + " was not written: " + e)
-                          .remedy("Name a file that does not exist, in a folder that does.")
-                          .cause(e)
-                          .build();
-                    }
+                    create(at, grant, "Name a file that does not exist, in a folder that does.");
                     return opened.writers().own().orElse("");
                   });
       thorbis()

@@ -124,15 +124,29 @@ final class PruneCommand extends Job {
             .map(BackupState::backup)
             .filter(each -> each.id().equals(id))
             .findFirst()
-            .orElseThrow(
-                () ->
-                    BackupException.of(
-                            "backup.not-found",
-                            FailureKind.NOT_FOUND,
-                            "The repository has no backup " + id)
-                        .remedy("Look with list.")
-                        .build());
+            .orElseThrow(() -> missing(opened, id));
     return PruneRequest.builder(found).lastAllowed(allowLast);
+  }
+
+  private static BackupException missing(ThorbisBackup opened, BackupId id) {
+    return opened.erasures().stream()
+        .filter(one -> one.erased().isPresent() && one.backups().contains(id))
+        .findFirst()
+        .map(
+            one ->
+                BackupException.of(
+                        "backup.erased",
+                        FailureKind.NOT_FOUND,
+                        "Backup " + id + ": source " + Words.erasure(one))
+                    .remedy("Its packs go with a prune of any source."))
+        .orElseGet(
+            () ->
+                BackupException.of(
+                        "backup.not-found",
+                        FailureKind.NOT_FOUND,
+                        "The repository has no backup " + id)
+                    .remedy("Look with list."))
+        .build();
   }
 
   private List<PruneRequest.Builder> requests(Map<String, RetentionPolicy> policies) {

@@ -38,18 +38,28 @@ final class Preparation {
   private final ControlFile controlFile;
   private final boolean laysConfiguration;
 
+  /**
+   * Looks at the target, and changes nothing.
+   *
+   * @return the cluster that is there and may be laid over
+   * @throws BackupException of kind REFUSED if it is neither that nor free
+   */
+  static Optional<ExistingCluster> place(RestoreRequest request, BackupDescriptor backup)
+      throws IOException {
+    if (request.delta() && holdsSomething(request.targetDirectory())) {
+      return Optional.of(ExistingCluster.check(request.targetDirectory(), backup));
+    }
+    TargetTree.checkFree(TARGET, request.targetDirectory());
+    return Optional.empty();
+  }
+
   private Preparation(
       PostgresSettings settings, RestoreRequest request, RestorePlan plan, BackupReader reader)
       throws IOException {
-    boolean reuse = request.delta() && holdsSomething(request.targetDirectory());
-    this.there =
-        reuse
-            ? Optional.of(ExistingCluster.check(request.targetDirectory(), plan.backup()))
-            : Optional.empty();
+    this.there = place(request, plan.backup());
+    boolean reuse = there.isPresent();
     this.target =
-        there.isPresent()
-            ? there.get().root()
-            : TargetTree.checkFree(TARGET, request.targetDirectory());
+        reuse ? there.get().root() : TargetTree.checkFree(TARGET, request.targetDirectory());
     this.configuration = target.resolveSibling(target.getFileName() + "-config");
     this.owner =
         reuse && settings.serverUser().isEmpty()

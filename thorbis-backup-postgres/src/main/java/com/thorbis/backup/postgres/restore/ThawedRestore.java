@@ -138,7 +138,7 @@ public final class ThawedRestore {
       Frozen backup = reader.frozen();
       Frozen all = Frozen.of(List.of(backup, log));
       if (!all.thaw().isNone()) {
-        requireSuits(request);
+        Preparation.place(request, plan.backup()); // not to be refused after hours of waiting
         control.progress().note(describe(all.thaw()) + "; they are asked for now");
       }
       all.request(control); // also where all is at hand: a prune may move some meanwhile
@@ -147,15 +147,9 @@ public final class ThawedRestore {
     }
   }
 
-  /** What would be refused after hours of waiting is refused before. */
-  private static void requireSuits(RestoreRequest request) throws IOException {
-    if (!request.delta()) {
-      TargetTree.checkFree(Preparation.TARGET, request.targetDirectory());
-    }
-  }
-
   /** The way, once what proves it can be read. */
   private RestorePlan proven(RestoreRequest request, RunControl control) throws IOException {
+    boolean again = false;
     while (true) {
       IOException offline;
       try {
@@ -166,11 +160,15 @@ public final class ThawedRestore {
       RestorePlanner.Outlook outlook = outlook(request, offline);
       Frozen log = archive.frozen(outlook.wal());
       if (log.thaw().isNone()) {
-        throw offline;
+        if (again) {
+          throw offline;
+        }
+        again = true; // it came back after the planner had looked
+        continue;
       }
       try (BackupReader reader = repository.open(outlook.backup().id())) {
         Frozen backup = reader.frozen();
-        requireSuits(request);
+        Preparation.place(request, outlook.backup());
         control
             .progress()
             .note(describe(backup.thaw().plus(log.thaw())) + "; they are asked for now");

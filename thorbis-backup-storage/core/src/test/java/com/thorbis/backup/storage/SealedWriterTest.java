@@ -54,6 +54,7 @@ import java.util.ArrayList;
 import java.util.List;
 import java.util.Map;
 import java.util.Optional;
+import java.util.concurrent.atomic.AtomicInteger;
 import java.util.function.Predicate;
 import java.util.stream.Stream;
 import org.assertj.core.api.ThrowableAssert.ThrowingCallable;
@@ -751,6 +752,71 @@ class SealedWriterTest {
     try (Repository repository = sealed()) {
       assertThatThrownBy(() -> repository.register("third", "postgres", TestRepository.CLUSTER))
           .hasMessageContaining("told nothing of a source third");
+    }
+  }
+
+  @Test
+  void whatIsGivenUpIsNotTakenInBefore() throws IOException {
+    try (Repository repository = sealed()) {
+      repository.register("new", "postgres", TestRepository.CLUSTER);
+      WalSegment segment = TestRepository.segment(1, 1);
+      repository
+          .wal("new")
+          .storeSegment(segment, ByteBuffer.wrap(TestRepository.wal(segment, 1)), WalMarks.NONE);
+    }
+    try (Site site = open()) {
+      String session = site.repository.offers(RunControl.unattended()).offers().get(0).session();
+      OffersReport report = site.repository.adoptOffers(List.of(session), RunControl.unattended());
+      assertThat(report.walSegments()).isZero();
+      assertThat(report.offers()).isEmpty();
+      assertThat(site.repository.source("new")).isEmpty();
+    }
+    assertThat(objects("sessions/")).isEmpty();
+  }
+
+  /** The answer to a write that took effect is lost, and so is that to the next try. */
+  @Test
+  void anAnswerThatWasLostTwiceKeepsNothingFromGoingOn() throws IOException {
+    for (String kind : List.of("/wal/", "/commits/")) {
+      AtomicInteger lost = new AtomicInteger();
+      ObjectStore shaky =
+          new ForwardingStore(store) {
+            @Override
+            public ObjectInfo put(ObjectKey key, ObjectSource content) throws IOException {
+              boolean loses = key.value().contains(kind) && lost.getAndDecrement() > 0;
+              try {
+                ObjectInfo info = super.put(key, content);
+                if (!loses) {
+                  return info;
+                }
+              } catch (StorageException.AlreadyExists e) {
+                if (!loses) {
+                  throw e;
+                }
+              }
+              throw new StorageException.OutcomeUnknown(key, null);
+            }
+          };
+      BackupId id;
+      try (Repository repository = sealed(shaky, "shaky" + kind.length(), WRITER)) {
+        repository.register("orders", "postgres", TestRepository.CLUSTER);
+        storeSegment(repository, 2);
+        lost.set(2);
+        if (kind.equals("/wal/")) {
+          assertThatThrownBy(() -> storeSegment(repository, 3))
+              .isInstanceOfSatisfying(
+                  ClassifiedFailure.class,
+                  e -> assertThat(e.kind()).isEqualTo(FailureKind.OUTCOME_UNKNOWN));
+          storeSegment(repository, 3);
+        } else {
+          assertThatThrownBy(() -> backUp(repository, 3, 7)).isInstanceOf(IOException.class);
+        }
+        id = backUp(repository, 4, 8);
+      }
+      OffersReport report = adopt();
+      assertThat(report.sound()).as(report.toString()).isTrue();
+      assertThat(report.backups()).contains(id);
+      assertHolds(id, 8);
     }
   }
 

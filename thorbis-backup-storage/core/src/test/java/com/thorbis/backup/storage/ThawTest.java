@@ -384,6 +384,50 @@ class ThawTest {
   }
 
   @Test
+  void whatCameBackDamagedIsBroughtBackFromAnotherArchive() throws IOException {
+    MemoryObjectStore second = MemoryObjectStore.create(clock, 3);
+    try (Site site =
+        create(WritePolicy.ALL, archive(glacier, "glacier"), archive(second, "second"))) {
+      BackupId id = backUp(site);
+      String pack = frozen().iterator().next();
+      glacier.flipBit(new ObjectKey(pack), 4L * glacier.contents().get(pack).length);
+      try (BackupReader reader = site.repository.open(id)) {
+        reader.frozen().request(watched);
+        assertThat(second.requests()).isEmpty();
+        requireReads(reader, files(1));
+      }
+      assertThat(second.requests()).containsOnlyKeys(pack);
+      assertThat(second.requests().values()).containsOnly(1);
+    }
+  }
+
+  @Test
+  void aShortOutageEndsNoWaiting() throws IOException {
+    AtomicInteger away = new AtomicInteger();
+    ObjectStore shaky =
+        new ForwardingStore(glacier) {
+          @Override
+          public Optional<ObjectInfo> head(ObjectKey key) throws IOException {
+            if (away.getAndDecrement() > 0) {
+              throw new StorageException.Unavailable("Look at", key.value(), null);
+            }
+            return super.head(key);
+          }
+        };
+    try (Site site = create(WritePolicy.PRIMARY, archive(shaky, "glacier"))) {
+      BackupId id = backUp(site);
+      try (BackupReader reader = site.repository.open(id)) {
+        Frozen frozen = reader.frozen();
+        frozen.request(watched);
+        away.set(1);
+        frozen.await(watched);
+        requireReads(reader, files(1));
+        assertThat(away.get()).isNegative();
+      }
+    }
+  }
+
+  @Test
   void verifyingNeitherCallsItDamagedNorProven() throws IOException {
     try (Site site = create(WritePolicy.PRIMARY, archive(glacier, "glacier"))) {
       BackupId id = backUp(site);

@@ -4,11 +4,13 @@ import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
 import com.thorbis.backup.api.BackupId;
+import com.thorbis.backup.api.EraseRequest;
 import com.thorbis.backup.api.PrunePlan;
 import com.thorbis.backup.api.PruneReport;
 import com.thorbis.backup.api.PruneRequest;
 import com.thorbis.backup.api.RetentionPolicy;
 import com.thorbis.backup.api.TierMoves;
+import com.thorbis.backup.api.WalSegment;
 import com.thorbis.backup.spi.repository.BackupReader;
 import com.thorbis.backup.spi.repository.Copy;
 import com.thorbis.backup.spi.repository.RepositoryException;
@@ -30,6 +32,7 @@ import java.nio.file.Path;
 import java.time.Duration;
 import java.util.List;
 import java.util.Map;
+import java.util.Optional;
 import java.util.Set;
 import java.util.TreeMap;
 import java.util.concurrent.atomic.AtomicInteger;
@@ -158,6 +161,44 @@ class TransitionsTest {
                 assertThat(moves.reason()).contains("expected to go").contains("90 days");
               });
       assertThat(tiers().values()).containsOnly(StorageTier.HOT);
+    }
+  }
+
+  @Test
+  void ofASourceThatWasErasedNothingMovesAndEverythingGoes() throws IOException {
+    try (Site site = create(aging(disk).build())) {
+      site.backUp(1);
+      clock.advance(Duration.ofDays(31));
+      EraseRequest wanted =
+          new EraseRequest("orders", "ann", Optional.of("contract 7 ended"), Duration.ZERO);
+      site.repository.erase(wanted, RunControl.unattended());
+      site.repository.erase(wanted, RunControl.unattended());
+      assertThat(
+              site.repository.planPrune(PruneRequest.builder("orders", EVERYTHING).build()).tiers())
+          .isEmpty();
+      PruneReport report = prune(site, EVERYTHING);
+      assertThat(report.moved()).isEmpty();
+      assertThat(report.objectsRemoved()).isPositive();
+      assertThat(disk.contents().keySet()).noneMatch(key -> key.startsWith("packs/"));
+    }
+  }
+
+  @Test
+  void logBetweenBackupsMovesWhereRetentionKeepsIt() throws IOException {
+    RetentionPolicy window = RetentionPolicy.builder().daily(7).pitr(Duration.ofDays(400)).build();
+    try (Site site = create(aging(disk).build())) {
+      site.backUp(1);
+      WalSegment later = TestRepository.segment(1, 5);
+      site.repository
+          .wal("orders")
+          .storeSegment(later, ByteBuffer.wrap(TestRepository.wal(later, 5)), WalMarks.NONE);
+      clock.advance(Duration.ofDays(31));
+      prune(site, window);
+      String segment = "/" + later.fileName();
+      assertThat(tiers().entrySet())
+          .filteredOn(entry -> entry.getKey().endsWith(segment))
+          .singleElement()
+          .satisfies(entry -> assertThat(entry.getValue()).isEqualTo(StorageTier.COLD));
     }
   }
 

@@ -47,7 +47,6 @@ import com.thorbis.backup.storage.internal.backup.SealedBackupReader;
 import com.thorbis.backup.storage.internal.backup.SealedBackupWriter;
 import com.thorbis.backup.storage.internal.catalog.Bootstrap;
 import com.thorbis.backup.storage.internal.catalog.Catalog;
-import com.thorbis.backup.storage.internal.catalog.ErasedSource;
 import com.thorbis.backup.storage.internal.catalog.KeyChanges;
 import com.thorbis.backup.storage.internal.catalog.KeyChecks;
 import com.thorbis.backup.storage.internal.catalog.Operation;
@@ -260,7 +259,10 @@ public final class SealedRepository implements Repository {
           null);
     }
     synchronized (archives) {
-      return archives.computeIfAbsent(incarnation, id -> new SealedWalArchive(services, found, id));
+      // One that was erased and began anew by a sealed writer's hand has its lives, and other keys.
+      return archives.computeIfAbsent(
+          found.tree() + "/" + incarnation,
+          key -> new SealedWalArchive(services, found, incarnation));
     }
   }
 
@@ -307,7 +309,12 @@ public final class SealedRepository implements Repository {
 
   private PrunePlan planned(PrunePlan plan, String source, RetentionPolicy policy)
       throws IOException {
-    return Transitions.any(copies) ? plan.moving(transitions(source, policy).plan()) : plan;
+    return moves(source) ? plan.moving(transitions(source, policy).plan()) : plan;
+  }
+
+  /** Whether anything of a source may move; of one that was erased nothing does. */
+  private boolean moves(String source) {
+    return Transitions.any(copies) && services.log().catalog().source(source).isPresent();
   }
 
   private Transitions transitions(String source, RetentionPolicy policy) throws IOException {
@@ -357,7 +364,7 @@ public final class SealedRepository implements Repository {
       throw e;
     }
     LockRenewal.run(services, narrowing, control);
-    if (request.backup().isPresent() || !Transitions.any(copies)) {
+    if (request.backup().isPresent() || !moves(request.source())) {
       return report;
     }
     Transitions transitions = transitions(request.source(), policy);
@@ -588,40 +595,11 @@ public final class SealedRepository implements Repository {
   }
 
   private Catalog.Source requireSource(String name) throws RepositoryException {
-    Catalog catalog = services.log().catalog();
-    Optional<ErasedSource> erased = catalog.erased(name);
-    if (catalog.source(name).isEmpty() && erased.isPresent()) {
-      throw erased.get().refusal();
-    }
-    return catalog
-        .source(name)
-        .orElseThrow(
-            () ->
-                new RepositoryException(
-                    "source.not-registered",
-                    FailureKind.NOT_FOUND,
-                    "The repository has no source " + name,
-                    Map.of("source", name),
-                    "Correct the name, or take a first backup, which registers it.",
-                    null));
+    return Registrar.require(services.log().catalog(), name);
   }
 
   private Catalog.Entry requireBackup(BackupId id) throws RepositoryException {
     Catalog catalog = services.log().catalog();
-    Optional<ErasedSource> erased = catalog.erased(id);
-    if (erased.isPresent()) {
-      throw erased.get().refusal(id);
-    }
-    return catalog
-        .backup(id)
-        .orElseThrow(
-            () ->
-                new RepositoryException(
-                    "backup.not-found",
-                    FailureKind.NOT_FOUND,
-                    "The repository has no backup " + id,
-                    Map.of("backup", id.value()),
-                    "Look with list.",
-                    null));
+    return catalog.backup(id).orElseThrow(() -> Registrar.missing(catalog, id));
   }
 }

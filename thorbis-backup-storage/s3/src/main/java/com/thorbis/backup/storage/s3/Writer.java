@@ -170,7 +170,8 @@ final class Writer {
       found = store.find(key);
     } catch (StorageException unseen) {
       e.addSuppressed(unseen);
-      throw unknown(e);
+      // A key that is taken without our doing is another's, whether it can be looked at or not.
+      throw maybe || gone ? unknown(e) : new StorageException.AlreadyExists(key, e);
     } finally {
       if (interrupted) {
         Thread.currentThread().interrupt();

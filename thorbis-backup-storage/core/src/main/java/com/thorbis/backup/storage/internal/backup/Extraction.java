@@ -127,7 +127,10 @@ final class Extraction implements AutoCloseable {
     noMore = true;
     try {
       for (Thread worker : workers) {
-        worker.join();
+        do {
+          requireHealthy(); // others may wait for hours until what they need can be read
+          worker.join(LOOK_AROUND_MILLIS);
+        } while (worker.isAlive());
       }
     } catch (InterruptedException e) {
       throw interrupted();
@@ -139,7 +142,9 @@ final class Extraction implements AutoCloseable {
   @Override
   public void close() {
     stop = true;
-    fetchers.shutdownNow();
+    // Who waits for one of those would do so for ever.
+    fetchers.shutdownNow().forEach(task -> ((Future<?>) task).cancel(false));
+    workers.forEach(Thread::interrupt);
     boolean interrupted = false;
     // Nobody may write into files, or ask the store, any more when this returns.
     for (Thread worker : workers) {

@@ -201,7 +201,7 @@ public final class Bootstrap {
       List<Operation.Session.Earlier> before,
       SecureRandom random)
       throws IOException {
-    init(setup, Integer.MAX_VALUE, random);
+    create(setup, Integer.MAX_VALUE, random, new ArrayList<>()); // its place tells nothing
     Opened opened = open(setup, Integer.MAX_VALUE, random);
     opened.log().append(catalog -> List.of(new Operation.Session(of, before)));
     return opened;
@@ -332,6 +332,22 @@ public final class Bootstrap {
   /** Creates a repository, or finishes what an earlier attempt left; makes places of new copies. */
   public static InitReport init(RepositorySetup setup, int checkpointEvery, SecureRandom random)
       throws IOException {
+    List<StoreProbe> tried = new ArrayList<>();
+    InitReport report = create(setup, checkpointEvery, random, tried);
+    KnownStores known =
+        new KnownStores(
+            setup.stateDirectory(),
+            ObjectId.parse(report.repositoryId()),
+            setup.copies(),
+            setup.clock(),
+            random);
+    tried.forEach(known::record);
+    return report;
+  }
+
+  private static InitReport create(
+      RepositorySetup setup, int checkpointEvery, SecureRandom random, List<StoreProbe> tried)
+      throws IOException {
     List<Copy> copies = setup.copies();
     Authority authority = Authority.of(setup.administrators());
     // Under any policy the first copy comes first, and the others get all of it when it is whole.
@@ -340,20 +356,8 @@ public final class Bootstrap {
       for (Copy copy : copies) {
         copy.store().createPlace();
       }
-      List<StoreProbe> tried = new ArrayList<>();
-      InitReport report =
-          SealedObjects.again(
-              ObjectNames.HEADER,
-              () -> init(setup, store, authority, tried, checkpointEvery, random));
-      KnownStores known =
-          new KnownStores(
-              setup.stateDirectory(),
-              ObjectId.parse(report.repositoryId()),
-              copies,
-              setup.clock(),
-              random);
-      tried.forEach(known::record);
-      return report;
+      return SealedObjects.again(
+          ObjectNames.HEADER, () -> init(setup, store, authority, tried, checkpointEvery, random));
     } finally {
       release(store);
     }

@@ -94,7 +94,7 @@ public final class CommitLog {
   private long sequence;
   private String head = "";
   private Optional<ObjectId> decidingId = Optional.empty();
-  private Guard guard = () -> {};
+  private volatile Guard guard = () -> {};
 
   /** Looks before anything is written. */
   @FunctionalInterface
@@ -460,19 +460,24 @@ public final class CommitLog {
    * Refuses to write what would count for nothing, and to write through another copy than the log
    * names, as far as it was read: elsewhere, another writer could win too.
    */
-  public synchronized void requireDeciding() throws IOException {
-    requireAllowed(List.of());
-    requirePlace();
-    guard.check();
+  public void requireDeciding() throws IOException {
+    synchronized (this) {
+      requireAllowed(List.of());
+      requirePlace();
+    }
+    requireTried();
   }
 
   /** From now on, has this look before anything is written. */
-  public synchronized void guard(Guard guard) {
+  public void guard(Guard guard) {
     this.guard = guard;
   }
 
-  /** Refuses stores that do not keep what is written to them. */
-  public synchronized void requireTried() throws IOException {
+  /**
+   * Refuses stores that do not keep what is written to them. Others may read the log meanwhile: a
+   * copy that does not answer holds up nobody but writers.
+   */
+  public void requireTried() throws IOException {
     guard.check();
   }
 

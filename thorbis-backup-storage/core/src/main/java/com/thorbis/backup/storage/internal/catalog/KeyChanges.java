@@ -155,7 +155,7 @@ public final class KeyChanges {
       chosen.addAll(catalog.trees());
     }
     for (String name : request.sources()) {
-      chosen.add(catalog.source(name).orElseThrow(() -> Registrar.notRegistered(name)).tree());
+      chosen.add(Registrar.require(catalog, name).tree());
     }
     Optional<Duration> olderThan = request.olderThan();
     chosen.removeIf(

@@ -106,7 +106,7 @@ public final class Registrar {
         new SourceInfo.Incarnation(drawIncarnation(), cluster, Optional.of(fork));
     log.append(
         catalog -> {
-          Catalog.Source source = catalog.source(name).orElseThrow(() -> notRegistered(name));
+          Catalog.Source source = require(catalog, name);
           SourceInfo.Incarnation parent =
               source
                   .incarnation(fork.parent())
@@ -192,17 +192,45 @@ public final class Registrar {
   }
 
   private Catalog.Source require(String name) throws RepositoryException {
-    return log.catalog().source(name).orElseThrow(() -> notRegistered(name));
+    return require(log.catalog(), name);
   }
 
-  static RepositoryException notRegistered(String name) {
-    return new RepositoryException(
-        "source.not-registered",
-        FailureKind.NOT_FOUND,
-        "The repository has no source " + name,
-        Map.of("source", name),
-        "Correct the name.",
-        null);
+  /**
+   * A source that is there.
+   *
+   * @throws RepositoryException code {@code source.erased} or {@code source.not-registered}
+   */
+  public static Catalog.Source require(Catalog catalog, String name) throws RepositoryException {
+    Optional<Catalog.Source> source = catalog.source(name);
+    if (source.isPresent()) {
+      return source.get();
+    }
+    Optional<ErasedSource> erased = catalog.erased(name);
+    throw erased.isPresent()
+        ? erased.get().refusal()
+        : new RepositoryException(
+            "source.not-registered",
+            FailureKind.NOT_FOUND,
+            "The repository has no source " + name,
+            Map.of("source", name),
+            "Correct the name, or take a first backup, which registers it.",
+            null);
+  }
+
+  /** Why a backup is not there: its source was erased, or nobody ever made it. */
+  public static RepositoryException missing(Catalog catalog, BackupId id) {
+    return catalog
+        .erased(id)
+        .map(erased -> erased.refusal(id))
+        .orElseGet(
+            () ->
+                new RepositoryException(
+                    "backup.not-found",
+                    FailureKind.NOT_FOUND,
+                    "The repository has no backup " + id,
+                    Map.of("backup", id.value()),
+                    "Look with list.",
+                    null));
   }
 
   /** An id for a life of a cluster. */

@@ -31,17 +31,24 @@ import java.util.TreeMap;
 import java.util.TreeSet;
 import java.util.concurrent.ConcurrentHashMap;
 import org.jspecify.annotations.Nullable;
+import org.slf4j.Logger;
+import org.slf4j.LoggerFactory;
 
 /**
  * What lies on no copy where it can be read at once: asked for on the copy that has it back first,
  * and waited for. What somebody asked for is not asked for again; the store remembers.
  */
 public final class Thawing implements Frozen {
+  private static final Logger LOG = LoggerFactory.getLogger(Thawing.class);
+
   /** For how long what was brought back stays readable: a large restore takes its time. */
-  static final Duration KEEP = Duration.ofDays(7);
+  public static final Duration KEEP = Duration.ofDays(7);
 
   /** How often it is looked whether something can be read. */
   private static final Duration LOOK = Duration.ofSeconds(30);
+
+  /** How long a copy may be away before whoever waits for what it brings back gives up. */
+  private static final Duration AWAY = Duration.ofHours(1);
 
   /** How often somebody who watches is told how far it is. */
   private static final Duration TELL = Duration.ofMinutes(10);
@@ -59,6 +66,7 @@ public final class Thawing implements Frozen {
   private int back;
   private long bytesBack;
   private @Nullable Instant told;
+  private final Map<Copy, Instant> away = new ConcurrentHashMap<>();
 
   /** An object, and the copy that has it back first. */
   private record Item(Copy copy, ObjectInfo info) {
@@ -275,14 +283,17 @@ public final class Thawing implements Frozen {
    */
   public boolean await(ObjectKey key, boolean again, RunControl control) throws IOException {
     Item item = items.get(key);
-    if (item == null) {
-      item = anywhere(key);
-      if (item == null) {
+    if (item == null || (again && isBack(item))) {
+      // Nobody looked for it, or what came back is not whole: another copy may have it.
+      Item other = anywhere(key);
+      if (other != null) {
+        item = other;
+        items.put(key, item);
+        if (!item.info().requested()) {
+          ask(item);
+        }
+      } else if (item == null) {
         return false;
-      }
-      items.put(key, item);
-      if (!item.info().requested()) {
-        ask(item);
       }
     }
     if (again) {
@@ -313,7 +324,14 @@ public final class Thawing implements Frozen {
   }
 
   private boolean isBack(Item item) throws IOException {
-    Optional<ObjectInfo> now = item.copy().store().head(item.key());
+    Optional<ObjectInfo> now;
+    try {
+      now = item.copy().store().head(item.key());
+    } catch (StorageException e) {
+      requireShort(item.copy(), e);
+      return false;
+    }
+    away.remove(item.copy());
     if (now.isEmpty() || now.get().readable()) {
       return true;
     }
@@ -321,6 +339,16 @@ public final class Thawing implements Frozen {
       ask(item);
     }
     return false;
+  }
+
+  /** Whoever waits for hours is not sent back to the start by a short outage. */
+  private void requireShort(Copy copy, StorageException e) throws StorageException {
+    Instant now = clock.instant();
+    Instant since = away.computeIfAbsent(copy, first -> now);
+    if (e.kind() != FailureKind.TRANSIENT || now.isAfter(since.plus(AWAY))) {
+      throw e;
+    }
+    LOG.warn("{} cannot be asked now, and is asked again: {}", copy.name(), e.getMessage());
   }
 
   private void pause(RunControl control) throws IOException {
@@ -357,7 +385,7 @@ public final class Thawing implements Frozen {
                 + (all.bytes() >> 20)
                 + " MiB); it takes up to "
                 + all.time().toMinutes()
-                + " minutes from the request on. What can be read is used meanwhile; an interrupted"
-                + " run goes on from here");
+                + " minutes from the request on. What can be read is used meanwhile; a run after an"
+                + " interruption asks for nothing twice");
   }
 }

@@ -19,6 +19,7 @@ import com.thorbis.backup.storage.internal.Services;
 import com.thorbis.backup.storage.internal.catalog.Catalog;
 import com.thorbis.backup.storage.internal.catalog.ErasedSource;
 import com.thorbis.backup.storage.internal.catalog.Operation;
+import com.thorbis.backup.storage.internal.catalog.Registrar;
 import com.thorbis.backup.storage.internal.catalog.SlotRef;
 import com.thorbis.backup.storage.internal.copies.CopySet;
 import com.thorbis.backup.storage.internal.format.ObjectNames;
@@ -162,7 +163,7 @@ public final class Eraser {
           0,
           List.of());
     }
-    Catalog.Source source = require(request.source(), catalog);
+    Catalog.Source source = Registrar.require(catalog, request.source());
     Optional<Operation.Erase> wanted = catalog.erasing(source.tree());
     Instant now = services.store().now();
     ErasePlan.Step step =
@@ -197,7 +198,7 @@ public final class Eraser {
     if (catalog.source(name).isEmpty() && catalog.erased(name).isPresent()) {
       return report(catalog.erased(name).get(), List.of());
     }
-    Catalog.Source source = require(name, catalog);
+    Catalog.Source source = Registrar.require(catalog, name);
     Optional<Operation.Erase> wanted = catalog.erasing(source.tree());
     if (wanted.isEmpty()) {
       return ask(source, request);
@@ -330,7 +331,7 @@ public final class Eraser {
               if (open.isPresent()) {
                 throw open.get().refusal();
               }
-              Catalog.Source source = require(name, catalog);
+              Catalog.Source source = Registrar.require(catalog, name);
               if (catalog.erasing(source.tree()).isEmpty()) {
                 throw new RepositoryException(
                     "erase.not-requested",
@@ -415,23 +416,6 @@ public final class Eraser {
         .findFirst();
   }
 
-  private static Catalog.Source require(String name, Catalog catalog) throws RepositoryException {
-    Optional<Catalog.Source> source = catalog.source(name);
-    if (source.isPresent()) {
-      return source.get();
-    }
-    Optional<ErasedSource> erased = catalog.erased(name);
-    throw erased.isPresent()
-        ? erased.get().refusal()
-        : new RepositoryException(
-            "source.not-registered",
-            FailureKind.NOT_FOUND,
-            "The repository has no source " + name,
-            Map.of("source", name),
-            "Correct the name.",
-            null);
-  }
-
   /** The name may have been given to another source since. */
   private static void requireSame(Catalog.Source source, Catalog catalog)
       throws RepositoryException {
@@ -439,7 +423,7 @@ public final class Eraser {
     if (erased.isPresent()) {
       throw erased.get().refusal();
     }
-    require(source.info().name(), catalog);
+    Registrar.require(catalog, source.info().name());
   }
 
   private static void requireNone(Catalog.Source source, List<Obstacle> obstacles)

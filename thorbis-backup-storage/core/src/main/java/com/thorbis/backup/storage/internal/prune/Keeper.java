@@ -7,6 +7,7 @@ import com.thorbis.backup.spi.repository.RepositoryException;
 import com.thorbis.backup.storage.internal.Services;
 import com.thorbis.backup.storage.internal.catalog.Catalog;
 import com.thorbis.backup.storage.internal.catalog.Operation;
+import com.thorbis.backup.storage.internal.catalog.Registrar;
 import com.thorbis.backup.storage.internal.catalog.StoredBackup;
 import java.io.IOException;
 import java.time.Instant;
@@ -127,16 +128,6 @@ public final class Keeper {
   }
 
   private static Catalog.Kept require(Catalog catalog, BackupId id) throws RepositoryException {
-    return catalog
-        .kept(id)
-        .orElseThrow(
-            () ->
-                new RepositoryException(
-                    "backup.not-found",
-                    FailureKind.NOT_FOUND,
-                    "The repository has no backup " + id,
-                    Map.of("backup", id.value()),
-                    "Look with list.",
-                    null));
+    return catalog.kept(id).orElseThrow(() -> Registrar.missing(catalog, id));
   }
 }

@@ -13,6 +13,7 @@ import com.thorbis.backup.spi.repository.RunControl;
 import com.thorbis.backup.storage.internal.Services;
 import com.thorbis.backup.storage.internal.catalog.Catalog;
 import com.thorbis.backup.storage.internal.catalog.Operation;
+import com.thorbis.backup.storage.internal.catalog.Registrar;
 import com.thorbis.backup.storage.internal.catalog.StoredBackup;
 import com.thorbis.backup.storage.internal.lease.Lease;
 import com.thorbis.backup.storage.internal.lease.LeaseFacts;
@@ -627,19 +628,7 @@ public final class Pruner {
   }
 
   private Catalog.Source requireSource() throws RepositoryException {
-    return services
-        .log()
-        .catalog()
-        .source(source)
-        .orElseThrow(
-            () ->
-                new RepositoryException(
-                    "source.not-registered",
-                    FailureKind.NOT_FOUND,
-                    "The repository has no source " + source,
-                    Map.of("source", source),
-                    "Correct the name.",
-                    null));
+    return Registrar.require(services.log().catalog(), source);
   }
 
   private String draw(int digits) {

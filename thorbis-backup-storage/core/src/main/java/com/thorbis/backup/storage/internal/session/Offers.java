@@ -26,6 +26,7 @@ import com.thorbis.backup.spi.repository.WalMarks;
 import com.thorbis.backup.spi.storage.ListPage;
 import com.thorbis.backup.spi.storage.ObjectInfo;
 import com.thorbis.backup.spi.storage.ObjectKey;
+import com.thorbis.backup.spi.storage.ObjectStore;
 import com.thorbis.backup.spi.storage.StorageException;
 import com.thorbis.backup.storage.internal.Services;
 import com.thorbis.backup.storage.internal.backup.BackupCopy;
@@ -37,6 +38,7 @@ import com.thorbis.backup.storage.internal.catalog.CommitLog;
 import com.thorbis.backup.storage.internal.catalog.Operation;
 import com.thorbis.backup.storage.internal.catalog.Registrar;
 import com.thorbis.backup.storage.internal.catalog.StoredBackup;
+import com.thorbis.backup.storage.internal.copies.CopySet;
 import com.thorbis.backup.storage.internal.format.ObjectNames;
 import com.thorbis.backup.storage.internal.wal.SealedWalArchive;
 import java.io.IOException;
@@ -118,6 +120,11 @@ public final class Offers {
     }
   }
 
+  /** Sealed writers store into the first copy alone: what another one lacks says nothing. */
+  private ObjectStore place() {
+    return CopySet.deciding(services.store());
+  }
+
   /** What there is. Changes nothing. */
   public OffersReport look() throws IOException {
     try {
@@ -177,7 +184,7 @@ public final class Offers {
       }
       for (Found one : found.values()) {
         control.cancellation().check();
-        if (one.state == null) {
+        if (one.state == null && !isEnded(one.id)) {
           take(one);
         }
       }
@@ -304,7 +311,7 @@ public final class Offers {
     Optional<String> after = Optional.empty();
     do {
       control.cancellation().check();
-      ListPage page = services.store().list(ObjectNames.SESSIONS, after);
+      ListPage page = place().list(ObjectNames.SESSIONS, after);
       after = page.next();
       String folder = "";
       for (ObjectInfo info : page.objects()) {
@@ -333,7 +340,7 @@ public final class Offers {
       Bootstrap.Session session =
           Bootstrap.openSession(
               setup,
-              new StoreBelow(services.store(), ObjectNames.session(id)),
+              new StoreBelow(place(), ObjectNames.session(id)),
               services.log().catalog().writers(),
               services.random());
       one.session = session;
@@ -427,8 +434,7 @@ public final class Offers {
   }
 
   private Instant began(ObjectId session) throws IOException {
-    return services
-        .store()
+    return place()
         .head(new ObjectKey(ObjectNames.session(session) + ObjectNames.HEADER))
         .map(ObjectInfo::modifiedAt)
         .orElse(Instant.MIN);
@@ -438,7 +444,7 @@ public final class Offers {
     Instant newest = Instant.MIN;
     Optional<String> after = Optional.empty();
     do {
-      ListPage page = services.store().list(ObjectNames.session(session), after);
+      ListPage page = place().list(ObjectNames.session(session), after);
       for (ObjectInfo info : page.objects()) {
         newest = info.modifiedAt().isAfter(newest) ? info.modifiedAt() : newest;
       }
@@ -466,13 +472,21 @@ public final class Offers {
         takeBackup(one, theirs, kept);
       }
       complete(one);
+    } catch (KeyException e) {
+      if (e.kind() == FailureKind.TRANSIENT) {
+        throw e;
+      }
+      stop(one, e);
+      return;
+    } catch (IllegalArgumentException | IllegalStateException e) {
+      stop(one, e); // what it says makes no sense, and must not keep others from being taken in
+      return;
     } catch (RepositoryException e) {
       boolean ofTheirs = e.code().startsWith("wal.") || e.code().startsWith("source.");
       if (e.kind() != FailureKind.DAMAGED && !(e.kind() == FailureKind.REFUSED && ofTheirs)) {
         throw e;
       }
-      one.problems.add(ObjectNames.session(one.id) + e.getMessage());
-      LOG.warn("Session {} is not taken in any further", one.id, e);
+      stop(one, e);
       return;
     }
     boolean whole = one.problems.isEmpty();
@@ -486,6 +500,11 @@ public final class Offers {
     if (whole && !one.ended) {
       removeAll(one.confirmed); // the log of a host that streams for months would lie there twice
     }
+  }
+
+  private static void stop(Found one, Exception e) {
+    one.problems.add(ObjectNames.session(one.id) + e.getMessage());
+    LOG.warn("Session {} is not taken in any further", one.id, e);
   }
 
   private Services services(Found one) {
@@ -517,7 +536,10 @@ public final class Offers {
   private void forget(ObjectId id) throws IOException {
     Found one = found.get(id);
     Optional<Operation.Taken> taken = services.log().catalog().taken(id);
-    if (one == null && taken.isEmpty() && !missing(services.log().catalog()).contains(id)) {
+    if (one == null
+        && taken.isEmpty()
+        && !listed.contains(id)
+        && !missing(services.log().catalog()).contains(id)) {
       throw new RepositoryException(
           "offers.unknown",
           FailureKind.NOT_FOUND,
@@ -625,6 +647,7 @@ public final class Offers {
       throws IOException {
     OptionalInt crc = from.crc(segment);
     if (crc.isPresent() && crc.equals(to.crc(segment))) {
+      to.ensure(segment); // on as many copies as the write policy wants
       return true;
     }
     Optional<WalArchive.WalContent> content = from.open(segment);
@@ -662,7 +685,14 @@ public final class Offers {
   private void takeBackup(Found one, Services theirs, Catalog.Kept kept) throws IOException {
     StoredBackup offered = kept.entry().backup();
     Catalog.Source source = one.catalog().source(offered.source()).orElseThrow();
-    SourceInfo.Incarnation life = source.incarnation(offered.incarnation()).orElseThrow();
+    Optional<SourceInfo.Incarnation> its = source.incarnation(offered.incarnation());
+    if (its.isEmpty()) {
+      throw RepositoryException.damaged(
+          kept.entry().manifest().key().value(),
+          "is of a life that its session does not know",
+          null);
+    }
+    SourceInfo.Incarnation life = its.get();
     Catalog.Source own = own(one, source, life);
     if (offered.type() != BackupType.FULL) {
       throw RepositoryException.damaged(
@@ -712,7 +742,10 @@ public final class Offers {
       Optional<StoredBackup> here =
           services.log().catalog().backup(offered.id()).map(Catalog.Entry::backup);
       if (offered.status() != BackupStatus.AWAITING_WAL
-          && here.filter(backup -> backup.status() == BackupStatus.AWAITING_WAL).isPresent()) {
+          && here.filter(backup -> backup.status() == BackupStatus.AWAITING_WAL)
+              .filter(backup -> backup.source().equals(offered.source()))
+              .filter(backup -> backup.incarnation().equals(offered.incarnation()))
+              .isPresent()) {
         Catalog.Source own = services.log().catalog().source(offered.source()).orElseThrow();
         if (hasLog(own, here.get())) {
           registrar.complete(offered.id(), SealedWalArchive.mark(services, own, here.get()));
@@ -728,7 +761,7 @@ public final class Offers {
     Optional<String> after = Optional.empty();
     do {
       control.cancellation().check();
-      ListPage page = services.store().list(prefix, after);
+      ListPage page = place().list(prefix, after);
       page.objects().forEach(info -> going.add(info.key()));
       after = page.next();
     } while (after.isPresent());
@@ -741,7 +774,7 @@ public final class Offers {
       control.cancellation().check();
       List<ObjectKey> going =
           keys.subList(from, Math.min(keys.size(), from + MOST_REMOVED_AT_ONCE));
-      Map<ObjectKey, StorageException> kept = services.store().deleteAll(going);
+      Map<ObjectKey, StorageException> kept = place().deleteAll(going);
       removed += going.size() - kept.size();
       if (!kept.isEmpty()) {
         LOG.info(

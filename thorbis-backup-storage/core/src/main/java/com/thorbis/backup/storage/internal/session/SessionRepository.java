@@ -51,6 +51,7 @@ import com.thorbis.backup.storage.internal.catalog.Registrar;
 import com.thorbis.backup.storage.internal.catalog.SealedGrant;
 import com.thorbis.backup.storage.internal.format.ObjectNames;
 import com.thorbis.backup.storage.internal.pack.PieceCodec;
+import com.thorbis.backup.storage.internal.wal.SealedWalArchive;
 import java.io.IOException;
 import java.nio.file.Path;
 import java.security.SecureRandom;
@@ -238,6 +239,21 @@ public final class SessionRepository implements Repository {
                             + grant.writer()
                             + " again, with this source.",
                         null));
+    if (cluster.segmentSize().bytes() > SealedWalArchive.MOST_WHOLE) {
+      throw new RepositoryException(
+          "source.segments-too-long",
+          FailureKind.REFUSED,
+          "Source "
+              + name
+              + " has WAL segments of "
+              + (cluster.segmentSize().bytes() >> 20)
+              + " MiB, of which a sealed writer cannot show itself again what it has stored; up to "
+              + (SealedWalArchive.MOST_WHOLE >> 20)
+              + " MiB work",
+          Map.of("source", name),
+          "Let a host back it up that opens the repository.",
+          null);
+    }
     if (source.cluster().isPresent() && !source.cluster().get().equals(cluster)) {
       throw new RepositoryException(
           "source.identity-mismatch",

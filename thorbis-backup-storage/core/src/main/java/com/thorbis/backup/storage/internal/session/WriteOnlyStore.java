@@ -26,6 +26,7 @@ import java.util.List;
 import java.util.Map;
 import java.util.Optional;
 import java.util.TreeMap;
+import java.util.concurrent.ConcurrentHashMap;
 import org.jspecify.annotations.Nullable;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
@@ -45,6 +46,7 @@ final class WriteOnlyStore implements ObjectStore {
   private final ObjectStore store;
   private final Clock clock;
   private final TreeMap<String, Stored> known = new TreeMap<>();
+  private final Map<String, Stored> unclear = new ConcurrentHashMap<>();
   private final Deque<ObjectKey> recent = new ArrayDeque<>();
   private final List<ObjectKey> waiting = new ArrayList<>();
   private String prefix = "";
@@ -105,12 +107,12 @@ final class WriteOnlyStore implements ObjectStore {
         return info;
       }
       if (!isContent(key)) {
-        store(key, content); // one commit after another
+        store(info, kept, content); // one commit after another
         remember(info, kept);
         return info;
       }
     }
-    store(key, content);
+    store(info, kept, content);
     synchronized (this) {
       remember(info, kept);
     }
@@ -138,7 +140,7 @@ final class WriteOnlyStore implements ObjectStore {
       Stored first = known.get(key.value());
       if (first != null && first.content() != null) {
         try {
-          store(key, ObjectSource.of(first.content()));
+          send(key, ObjectSource.of(first.content()));
         } catch (StorageException.AlreadyExists e) {
           LOG.debug("{} was stored when an earlier attempt got no answer", key);
         }
@@ -150,10 +152,43 @@ final class WriteOnlyStore implements ObjectStore {
   }
 
   /**
+   * Stores an object. Where it stayed unclear whether an earlier one is there under this key, that
+   * one is sent again and nothing else, so that it is known which it is: then the key is taken, and
+   * whoever wanted it finds there what it has to compare with.
+   */
+  private void store(ObjectInfo info, byte @Nullable [] kept, ObjectSource content)
+      throws IOException {
+    ObjectKey key = info.key();
+    Stored earlier = unclear.get(key.value());
+    byte[] sent = earlier == null ? null : earlier.content();
+    if (earlier == null || sent == null) {
+      try {
+        send(key, content);
+      } catch (StorageException.OutcomeUnknown e) {
+        if (kept != null) {
+          unclear.put(key.value(), new Stored(info, kept));
+        }
+        throw e;
+      }
+      return;
+    }
+    try {
+      send(key, ObjectSource.of(sent));
+    } catch (StorageException.AlreadyExists e) {
+      LOG.debug("{} was stored when an earlier attempt got no answer", key);
+    }
+    synchronized (this) {
+      remember(earlier.info(), sent);
+    }
+    unclear.remove(key.value());
+    throw new StorageException.AlreadyExists(key, null);
+  }
+
+  /**
    * Nobody else has such a key: where it is taken although the answer before was unclear, this very
    * object took it.
    */
-  private void store(ObjectKey key, ObjectSource content) throws IOException {
+  private void send(ObjectKey key, ObjectSource content) throws IOException {
     try {
       store.put(below(key), content);
     } catch (StorageException.OutcomeUnknown e) {

@@ -3,6 +3,7 @@ package com.thorbis.backup.storage.internal.upkeep;
 import com.thorbis.backup.spi.repository.TierStep;
 import com.thorbis.backup.spi.storage.ObjectInfo;
 import com.thorbis.backup.spi.storage.StorageTier;
+import com.thorbis.backup.storage.internal.copies.Thawing;
 import com.thorbis.backup.storage.internal.format.ObjectNames;
 import java.time.Duration;
 import java.time.Instant;
@@ -67,11 +68,15 @@ final class TierRule {
               ? "is where it belongs"
               : "is younger than " + days(steps.get(reached.size()).after()));
     }
+    Duration here = Duration.between(object.tierSince(), now);
+    if (!object.tierSince().equals(object.modifiedAt()) && here.compareTo(Thawing.KEEP) < 0) {
+      return new Decision(lies, "came to this tier lately: whoever had it brought back reads it");
+    }
     if (!object.readable()) {
       return new Decision(lies, "must be brought back before it can be moved");
     }
     Duration least = minimumStays.getOrDefault(lies, Duration.ZERO);
-    if (Duration.between(object.tierSince(), now).compareTo(least) < 0) {
+    if (here.compareTo(least) < 0) {
       return new Decision(lies, "is charged there for " + days(least) + " anyway");
     }
     for (int i = reached.size() - 1; i >= 0; i--) {
@@ -79,6 +84,10 @@ final class TierRule {
       if (to.compareTo(lies) > 0 && stays.test(to)) {
         return new Decision(to, "is older than " + days(reached.get(i).after()));
       }
+    }
+    if (reached.stream()
+        .noneMatch(step -> ObjectNames.deepest(object.key(), step.tier()).compareTo(lies) > 0)) {
+      return new Decision(lies, "was written before tier said so, and no step names it");
     }
     return new Decision(
         lies,

@@ -1,6 +1,7 @@
 package com.thorbis.backup.storage.internal.upkeep;
 
 import com.thorbis.backup.api.BackupId;
+import com.thorbis.backup.api.RetentionPlan;
 import com.thorbis.backup.api.RetentionPolicy;
 import com.thorbis.backup.api.TierMoves;
 import com.thorbis.backup.api.WalSegment;
@@ -18,7 +19,6 @@ import com.thorbis.backup.storage.internal.Parallel;
 import com.thorbis.backup.storage.internal.Services;
 import com.thorbis.backup.storage.internal.backup.BackupContents;
 import com.thorbis.backup.storage.internal.catalog.Catalog;
-import com.thorbis.backup.storage.internal.catalog.StoredBackup;
 import com.thorbis.backup.storage.internal.format.ObjectNames;
 import com.thorbis.backup.storage.internal.pack.PackRef;
 import com.thorbis.backup.storage.internal.retention.Candidate;
@@ -32,7 +32,6 @@ import java.util.Comparator;
 import java.util.EnumMap;
 import java.util.EnumSet;
 import java.util.HashMap;
-import java.util.HashSet;
 import java.util.List;
 import java.util.Map;
 import java.util.Optional;
@@ -219,10 +218,9 @@ public final class Transitions {
     TierRule rule = new TierRule(copy.tiers(), copy.tier(), least);
     Catalog catalog = narrowing.expected(copy.store());
     Catalog.Source found = catalog.source(source).orElseThrow();
-    Map<StorageTier, Set<BackupId>> lasting =
+    Map<StorageTier, RetentionPlan> lasting =
         lasting(copy.retention().orElse(policy), copy.tiers(), least);
     Map<ObjectKey, Set<StorageTier>> packs = packs(catalog, found, lasting);
-    boolean everything = copy.retention().orElse(policy).isEmpty();
     list(
         copy,
         ObjectNames.PACKS + found.tree() + "/",
@@ -237,10 +235,7 @@ public final class Transitions {
           WalSegment segment = log == null ? null : log.segment();
           return log == null || segment == null || !log.whole()
               ? Optional.empty()
-              : Optional.of(
-                  tier ->
-                      everything
-                          || isNeeded(catalog, log.incarnation(), segment, lasting.get(tier)));
+              : Optional.of(tier -> isNeeded(lasting.get(tier), log.incarnation(), segment));
         },
         rule,
         visitor);
@@ -271,25 +266,20 @@ public final class Transitions {
   }
 
   private static boolean isNeeded(
-      Catalog catalog, String incarnation, WalSegment segment, @Nullable Set<BackupId> backups) {
-    return backups != null
-        && backups.stream()
-            .flatMap(id -> catalog.kept(id).stream())
-            .map(kept -> kept.entry().backup())
-            .anyMatch(backup -> isNeeded(backup, incarnation, segment));
+      @Nullable RetentionPlan then, String incarnation, WalSegment segment) {
+    return then != null
+        && then.wal().stream()
+            .filter(log -> log.incarnation().equals(incarnation))
+            .filter(log -> log.timeline().equals(segment.timeline()))
+            .findFirst()
+            .map(log -> log.needs(segment.start(), segment.end()))
+            .orElse(true); // nobody judged it: all of it stays
   }
 
-  private static boolean isNeeded(StoredBackup backup, String incarnation, WalSegment segment) {
-    return backup.incarnation().equals(incarnation)
-        && backup.timeline().equals(segment.timeline())
-        && backup.startLsn().compareTo(segment.end()) < 0
-        && segment.start().compareTo(backup.stopLsn()) < 0;
-  }
-
-  /** For each tier that objects may go to, the backups that are there when its stay is over. */
-  private Map<StorageTier, Set<BackupId>> lasting(
+  /** For each tier that objects may go to, what retention says when its stay is over. */
+  private Map<StorageTier, RetentionPlan> lasting(
       RetentionPolicy policy, List<TierStep> steps, Map<StorageTier, Duration> least) {
-    Map<StorageTier, Set<BackupId>> lasting = new EnumMap<>(StorageTier.class);
+    Map<StorageTier, RetentionPlan> lasting = new EnumMap<>(StorageTier.class);
     Set<StorageTier> tiers = EnumSet.noneOf(StorageTier.class);
     for (TierStep step : steps) {
       tiers.add(step.tier());
@@ -297,14 +287,9 @@ public final class Transitions {
     }
     for (StorageTier tier : tiers) {
       Instant until = now.plus(least.getOrDefault(tier, Duration.ZERO));
-      Set<BackupId> there = new HashSet<>();
-      Retention.simulate(policy, source, history, toCome(until), List.of(until))
-          .forEach(
-              then ->
-                  then.plan().decisions().stream()
-                      .filter(decision -> decision.keep())
-                      .forEach(decision -> there.add(decision.backup())));
-      lasting.put(tier, there);
+      lasting.put(
+          tier,
+          Retention.simulate(policy, source, history, toCome(until), List.of(until)).get(0).plan());
     }
     return lasting;
   }
@@ -330,15 +315,17 @@ public final class Transitions {
   }
 
   private Map<ObjectKey, Set<StorageTier>> packs(
-      Catalog catalog, Catalog.Source found, Map<StorageTier, Set<BackupId>> lasting)
+      Catalog catalog, Catalog.Source found, Map<StorageTier, RetentionPlan> lasting)
       throws IOException {
+    Map<StorageTier, Set<BackupId>> kept = new EnumMap<>(StorageTier.class);
+    lasting.forEach((tier, then) -> kept.put(tier, Set.copyOf(then.kept())));
     Map<ObjectKey, Set<StorageTier>> packs = new HashMap<>();
     for (Catalog.Entry entry : catalog.backups()) {
       if (!entry.backup().source().equals(source)) {
         continue;
       }
       Set<StorageTier> tiers = EnumSet.noneOf(StorageTier.class);
-      lasting.forEach(
+      kept.forEach(
           (tier, backups) -> {
             if (backups.contains(entry.backup().id())) {
               tiers.add(tier);
@@ -348,7 +335,7 @@ public final class Transitions {
         for (PackRef pack : new BackupContents(services, found, entry).packs()) {
           packs.computeIfAbsent(pack.key(), key -> EnumSet.noneOf(StorageTier.class)).addAll(tiers);
         }
-      } catch (RepositoryException e) {
+      } catch (RepositoryException | StorageException e) {
         // What it alone needs stays where it is.
         LOG.warn("Nobody knows what backup {} needs: {}", entry.backup().id(), e.getMessage());
       }

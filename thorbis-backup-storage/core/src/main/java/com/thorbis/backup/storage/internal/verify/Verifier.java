@@ -2,7 +2,6 @@ package com.thorbis.backup.storage.internal.verify;
 
 import com.thorbis.backup.api.BackupId;
 import com.thorbis.backup.api.BackupStatus;
-import com.thorbis.backup.api.FailureKind;
 import com.thorbis.backup.api.VerifyReport;
 import com.thorbis.backup.api.VerifyRequest;
 import com.thorbis.backup.api.WalSegment;
@@ -22,7 +21,7 @@ import com.thorbis.backup.storage.internal.Services;
 import com.thorbis.backup.storage.internal.backup.BackupContents;
 import com.thorbis.backup.storage.internal.catalog.Catalog;
 import com.thorbis.backup.storage.internal.catalog.CommitLog;
-import com.thorbis.backup.storage.internal.catalog.ErasedSource;
+import com.thorbis.backup.storage.internal.catalog.Registrar;
 import com.thorbis.backup.storage.internal.catalog.SlotRef;
 import com.thorbis.backup.storage.internal.format.Digests;
 import com.thorbis.backup.storage.internal.format.ObjectNames;
@@ -365,24 +364,11 @@ public final class Verifier {
       return new ArrayList<>(catalog.whole());
     }
     BackupId id = request.backup().get();
-    Optional<ErasedSource> erased = catalog.erased(id);
-    if (erased.isPresent()) {
-      throw erased.get().refusal(id);
+    if (catalog.backup(id).isEmpty()) {
+      throw Registrar.missing(catalog, id);
     }
     narrowing.requireHeld(id);
-    Catalog.Entry one =
-        catalog
-            .backup(id)
-            .orElseThrow(
-                () ->
-                    new RepositoryException(
-                        "backup.not-found",
-                        FailureKind.NOT_FOUND,
-                        "The repository has no backup " + id,
-                        Map.of("backup", id.value()),
-                        "Look with list.",
-                        null));
-    return new ArrayList<>(List.of(one));
+    return new ArrayList<>(catalog.backup(id).stream().toList());
   }
 
   /** Walks the whole chain, whatever checkpoints stand for it when the repository is opened. */

@@ -56,7 +56,7 @@ public final class SealedWalArchive implements WalArchive {
   private static final Logger LOG = LoggerFactory.getLogger(SealedWalArchive.class);
 
   /** Longer segments are stored in parts only, so that no object needs so much memory. */
-  private static final int MOST_WHOLE = 32 << 20;
+  public static final int MOST_WHOLE = 32 << 20;
 
   private static final int PART_OF_LARGE = 16 << 20;
   private static final int MOST_HISTORY = StoredWal.MOST_HISTORY / 2;
@@ -487,6 +487,11 @@ public final class SealedWalArchive implements WalArchive {
       }
     }
     return Optional.empty();
+  }
+
+  /** Makes a segment that was found to be stored whole count as written here. */
+  public void ensure(WalSegment segment) throws IOException {
+    CopySet.ensure(services.store(), ObjectNames.segment(tree, incarnation.id(), segment));
   }
 
   /** CRC-32C of a segment that is stored whole here; empty if it is not. */

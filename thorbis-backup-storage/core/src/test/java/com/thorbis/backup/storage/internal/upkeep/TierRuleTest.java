@@ -138,6 +138,24 @@ class TierRuleTest {
   }
 
   @Test
+  void whatSomebodyHadBroughtBackStaysAsLongAsThatWasAskedFor() {
+    ObjectInfo back = object(PACK, 300, StorageTier.HOT);
+    TierRule.Decision stays =
+        rule.decide(back.tierSince(NOW.minus(Duration.ofDays(1))), FOR_EVER, NOW);
+    assertThat(stays.to()).isEqualTo(StorageTier.HOT);
+    assertThat(stays.reason()).contains("brought back");
+    assertThat(rule.decide(back.tierSince(NOW.minus(Duration.ofDays(8))), FOR_EVER, NOW).to())
+        .isEqualTo(StorageTier.ARCHIVE);
+  }
+
+  @Test
+  void whatWasWrittenBeforeItsCopyHadATierIsSaidToBe() {
+    TierRule cold = new TierRule(List.of(), StorageTier.COLD, STAYS);
+    assertThat(cold.decide(object(PACK, 300, StorageTier.HOT), FOR_EVER, NOW).reason())
+        .contains("no step names it");
+  }
+
+  @Test
   void whatCannotBeReadIsNotMoved() {
     TierRule archives =
         new TierRule(
