@@ -88,8 +88,10 @@ class KilledProcessIT {
     try (Command.Background last = story.command.start("wal", "receive", "main")) {
       story.awaitSlot();
       server.execute("bench", "CHECKPOINT");
-      story.awaitStored(Story.query(server, "SELECT pg_current_wal_lsn()"));
+      Lsn written = Lsn.parse(Story.query(server, "SELECT pg_current_wal_lsn()"));
+      story.awaitStored(written.toString());
       last.stop();
+      assertStoredWithoutAHole(written, "at the end");
     }
     RecoveryStoryIT.Truth truth = story.truth();
     String written = server.query("bench", "SELECT count(*) || ' ' || sum(id) FROM written");
@@ -123,14 +125,20 @@ class KilledProcessIT {
     assertThat(verified.json().path("damaged")).isEmpty();
   }
 
-  private void assertStoredWithoutAHole(Lsn acknowledged, String when) throws Exception {
+  /**
+   * Two segments are stored at a time, so that a kill may leave a hole behind what was
+   * acknowledged; the next receiver begins before it.
+   */
+  private void assertStoredWithoutAHole(Lsn upTo, String when) throws Exception {
     Lsn end = null;
     for (JsonNode range : story.command.json("wal", "show", "main").path("ranges")) {
       Lsn from = Lsn.parse(range.path("fromLsn").asText());
-      assertThat(end).as("a hole before " + from + " " + when).isIn(null, from);
+      if (end != null && !end.equals(from)) {
+        break;
+      }
       end = Lsn.parse(range.path("toLsn").asText());
     }
-    assertThat(end).as("stored " + when).isNotNull().isGreaterThanOrEqualTo(acknowledged);
+    assertThat(end).as("stored " + when).isNotNull().isGreaterThanOrEqualTo(upTo);
   }
 
   /** Commits rows until closed. */
