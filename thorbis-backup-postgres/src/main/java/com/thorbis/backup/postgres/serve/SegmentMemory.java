@@ -15,9 +15,9 @@ final class SegmentMemory {
   private static final int LEAST = 16;
   private static final int MOST = 1024;
 
-  /** Of a heap of 256 MiB, three segments of 16 MiB and what they compress to. */
+  /** Of a heap of 256 MiB, five segments of 16 MiB, and as much again if they do not compress. */
   private static final int PERMITS =
-      (int) Math.max(LEAST, Math.min(MOST, Runtime.getRuntime().maxMemory() / MEBIBYTE / 4));
+      (int) Math.max(LEAST, Math.min(MOST, Runtime.getRuntime().maxMemory() * 2 / 5 / MEBIBYTE));
 
   private static final Semaphore FREE = new Semaphore(PERMITS);
 

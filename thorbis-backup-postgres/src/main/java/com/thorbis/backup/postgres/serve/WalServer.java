@@ -54,6 +54,7 @@ public final class WalServer {
   private static final long IDLE_NANOS = TimeUnit.MILLISECONDS.toNanos(50);
   private static final long BUSY_SPAN_NANOS = TimeUnit.SECONDS.toNanos(2);
   private static final long BEAT_NANOS = TimeUnit.SECONDS.toNanos(1);
+  private static final long RECENT_NANOS = TimeUnit.SECONDS.toNanos(5);
   private static final Duration FORGOTTEN = Duration.ofMinutes(1);
 
   /** How much is laid out ahead of one server. */
@@ -64,10 +65,13 @@ public final class WalServer {
   /** How many questions wait for the repository at once, over all servers. */
   private static final int MOST_ASKERS = 16;
 
-  /** Enough for the processors of a small machine while some wait for the store. */
-  private static final int MOST_SHIPPED = 4;
+  /**
+   * Enough for the processors of a small machine while some wait for a store far away; {@link
+   * SegmentMemory} bounds what they hold.
+   */
+  private static final int MOST_SHIPPED = 8;
 
-  /** Likewise; {@link SegmentMemory} bounds what they hold. */
+  /** Likewise. */
   private static final int MOST_FETCHED_AHEAD = 4;
 
   private final PostgresSettings settings;
@@ -77,8 +81,11 @@ public final class WalServer {
   private final ExecutorService askers;
   private final ExecutorService ahead;
   private final ExecutorService shippers;
-  private volatile @Nullable Repository lastOpened;
+  private volatile @Nullable Opened lastOpened;
   private long beats;
+
+  /** The repository, and when it was last asked what others committed. */
+  private record Opened(Repository repository, long at) {}
 
   /** A server that fetches from {@code repository} when it is asked. */
   public WalServer(PostgresSettings settings, RepositoryAccess repository) {
@@ -94,21 +101,38 @@ public final class WalServer {
 
   /**
    * The repository as it is now, or as it was when somebody last could read what others committed:
-   * log must not wait for a key service, and the keys at hand are as good as the next ones.
+   * log must not wait for a key service, and the keys at hand are as good as the next ones. What
+   * was read a moment ago is not enough: a cluster that was adopted since begins a life of its own.
    */
   private Repository forPushing() throws IOException {
     try {
-      Repository now = repository.open();
-      lastOpened = now;
-      return now;
+      return openNow();
     } catch (KeyException e) {
-      Repository before = lastOpened;
+      Opened before = lastOpened;
       if (before == null || e.kind() != FailureKind.TRANSIENT) {
         throw e;
       }
       LOG.warn("source={} ships under the keys at hand: {}", settings.source(), e.getMessage());
-      return before;
+      return before.repository();
     }
+  }
+
+  private Repository openNow() throws IOException {
+    long now = System.nanoTime();
+    Repository open = repository.open();
+    lastOpened = new Opened(open, now);
+    return open;
+  }
+
+  /**
+   * The repository as it was a moment ago, for whoever tells nobody that something is absent: each
+   * look at what others committed costs requests.
+   */
+  private Repository forLayingOut() throws IOException {
+    Opened last = lastOpened;
+    return last != null && System.nanoTime() - last.at() < RECENT_NANOS
+        ? last.repository()
+        : openNow();
   }
 
   private static Thread daemon(Runnable task, String name) {
@@ -583,7 +607,8 @@ public final class WalServer {
     private void layOut(String name) {
       try (SegmentMemory.Reserved memory = reserve(name)) {
         Optional<WalFiles.Content> content =
-            files.fetch(name, incarnation, repository, Duration.ZERO, Optional.empty());
+            files.fetch(
+                name, incarnation, WalServer.this::forLayingOut, Duration.ZERO, Optional.empty());
         if (content.isPresent() && content.get().lasting()) {
           exchange.publish(name, content.get().bytes(), content.get().length(), true);
           laidOut.add(name);
@@ -592,6 +617,7 @@ public final class WalServer {
         }
       } catch (IOException | RuntimeException | Error e) {
         // Whoever needs it asks for it, and learns what is wrong.
+        lastOpened = null;
         missing.add(name);
         LOG.debug("{} could not be laid out ahead", name, e);
       } finally {

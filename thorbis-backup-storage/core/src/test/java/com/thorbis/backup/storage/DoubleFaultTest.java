@@ -12,7 +12,7 @@ import org.junit.jupiter.api.io.TempDir;
 
 /** A second fault hits while the first is being dealt with, or when the request is repeated. */
 class DoubleFaultTest {
-  private static final int CASES = FaultSuite.RELEASE ? 2500 : 250;
+  private static final int CASES = FaultSuite.RELEASE ? 2500 : 120;
 
   private static final List<Fault> FAULTS = List.of(Fault.values());
 

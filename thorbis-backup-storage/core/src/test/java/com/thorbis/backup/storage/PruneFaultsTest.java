@@ -126,7 +126,7 @@ class PruneFaultsTest {
     MemoryObjectStore prepared = prepared();
     FaultSuite suite = new FaultSuite("prune-schedules", "interleavings of backups and a prune");
     suite.forEachSeed(
-        FaultSuite.RELEASE ? 5000 : 60,
+        FaultSuite.RELEASE ? 5000 : 25,
         random -> {
           long seed = random.nextLong();
           return FaultSuite.Labelled.of("schedule " + seed, () -> schedule(prepared, seed));

@@ -98,6 +98,18 @@ record Scenario(String label, Setting setting, Action prepare, boolean opened, A
           onlyWhole("wal-segment", client -> client.storeSegment(2)),
           of("wal-segment-over-parts", client -> client.storeSegment(2)),
           of("wal-segment-again", client -> client.storeSegment(1)),
+          of(
+              "wal-segments",
+              client -> {
+                client.storeSegment(3);
+                client.storeSegment(4);
+              }),
+          of(
+              "wal-segments-again",
+              client -> {
+                client.storeSegment(3);
+                client.storeSegment(1);
+              }),
           of("wal-history", client -> client.storeHistory(2)),
           of("wal-history-again", client -> client.storeHistory(1)),
           of("wal-summary", TestClient::storeSummary),

@@ -19,7 +19,7 @@ import org.junit.jupiter.api.io.TempDir;
  * is another with each seed.
  */
 class SingleFaultTest {
-  private static final int SHARE = Integer.getInteger("thorbis.share", FaultSuite.RELEASE ? 1 : 24);
+  private static final int SHARE = Integer.getInteger("thorbis.share", FaultSuite.RELEASE ? 1 : 96);
   private static final Pattern SCENARIOS =
       Pattern.compile(System.getProperty("thorbis.scenarios", ".*"));
 

@@ -42,11 +42,12 @@ import org.jspecify.annotations.Nullable;
 
 /**
  * Lays files down with several threads. The unit of work is one large file, or a batch of small
- * ones that lie together; within it, pieces that lie together are fetched with one request, and the
- * next stretch is fetched while the one before is written. A piece that holds scattered pages stays
- * open until its last byte was written, as far as there is room. What lies at the target already
- * and has the fingerprint of a whole piece, or of the last stretch of a file, is not fetched; what
- * shares a piece with other content has no fingerprint of its own, and comes to be compared.
+ * ones that lie together; within it, pieces that lie together are fetched with one request. The
+ * next stretches, of the same unit or the next one, are fetched while one is written. A piece that
+ * holds scattered pages stays open until its last byte was written, as far as there is room. What
+ * lies at the target already and has the fingerprint of a whole piece, or of the last stretch of a
+ * file, is not fetched; what shares a piece with other content has no fingerprint of its own, and
+ * comes to be compared.
  */
 final class Extraction implements AutoCloseable {
   private static final int MOST_WORKERS = 8;
@@ -59,6 +60,10 @@ final class Extraction implements AutoCloseable {
   private static final int MOST_GAP = PackReader.bufferLength(0);
 
   private static final int MOST_STEPS = 4096;
+
+  /** One that is written, and two on their way: a request to a store far away takes as long. */
+  private static final int MOST_BEGUN = 3;
+
   private static final int OPEN_PIECES = 4 * PageDiff.MOST_PIECES;
   private static final long LOOK_AROUND_MILLIS = 100;
 
@@ -100,7 +105,8 @@ final class Extraction implements AutoCloseable {
     this.openPieces = OPEN_PIECES / Math.max(threads, 2);
     this.jobs = new ArrayBlockingQueue<>(2 * threads);
     String name = "thorbis-extract-" + backup.descriptor().id();
-    this.fetchers = Executors.newFixedThreadPool(threads, work -> daemon(work, name + "-fetch"));
+    this.fetchers =
+        Executors.newFixedThreadPool(2 * threads, work -> daemon(work, name + "-fetch"));
     for (int i = 0; i < threads; i++) {
       Worker worker = new Worker(codecs.get());
       workers.add(daemon(worker, name + "-" + i));
@@ -337,9 +343,11 @@ final class Extraction implements AutoCloseable {
   private final class Worker implements Runnable {
     private final PieceCodec codec;
     private final OpenPieces open = new OpenPieces();
-    private final byte[][] buffers = new byte[2][];
+    private final Deque<Fetch> begun = new ArrayDeque<>();
+    private final byte[][] buffers = new byte[MOST_BEGUN][];
     private byte @Nullable [] comparing;
     private int turn;
+    private @Nullable Steps steps;
     private @Nullable FileOutput output;
     private final ContentCrc crc = new ContentCrc();
     private long length;
@@ -351,15 +359,7 @@ final class Extraction implements AutoCloseable {
     @Override
     public void run() {
       try (codec) {
-        while (!stop && failure.get() == null) {
-          boolean last = noMore;
-          List<FileEntry> job = jobs.poll(last ? 0 : LOOK_AROUND_MILLIS, TimeUnit.MILLISECONDS);
-          if (job != null) {
-            work(job);
-          } else if (last) {
-            return;
-          }
-        }
+        work();
       } catch (Throwable e) {
         failure.compareAndSet(null, e);
       } finally {
@@ -367,19 +367,54 @@ final class Extraction implements AutoCloseable {
       }
     }
 
-    private void work(List<FileEntry> job) throws IOException, InterruptedException {
-      try (Steps steps = new Steps(job)) {
-        Fetch now = fetch(steps.stretch());
-        while (now != null) {
-          if (stop || failure.get() != null) {
-            return;
+    private void work() throws IOException, InterruptedException {
+      while (!stop && failure.get() == null) {
+        boolean last = noMore;
+        while (begun.size() < MOST_BEGUN) {
+          Fetch next = ahead(begun.isEmpty() && !last ? LOOK_AROUND_MILLIS : 0);
+          if (next == null) {
+            break;
           }
+          begun.add(next);
+        }
+        Fetch now = begun.poll();
+        if (now != null) {
           control.cancellation().check();
-          Fetch next = fetch(steps.stretch());
           write(now);
-          now = next;
+        } else if (last) {
+          return;
         }
       }
+    }
+
+    /** Begins to fetch what is to be written next; waits for a job, but for none that is begun. */
+    private @Nullable Fetch ahead(long millis) throws IOException, InterruptedException {
+      while (true) {
+        Steps current = steps;
+        if (current == null) {
+          List<FileEntry> job = jobs.poll(millis, TimeUnit.MILLISECONDS);
+          if (job == null) {
+            return null;
+          }
+          current = new Steps(job);
+          steps = current;
+        }
+        Stretch stretch = current.stretch();
+        if (stretch != null) {
+          return fetch(stretch);
+        }
+        current.close();
+        steps = null;
+      }
+    }
+
+    private boolean isBegun(PieceRef piece) {
+      for (Fetch fetch : begun) {
+        if (fetch.stretch().fetched.containsKey(piece)) {
+          return true;
+        }
+      }
+      return false;
     }
 
     private byte[] comparing() {
@@ -391,17 +426,14 @@ final class Extraction implements AutoCloseable {
       return buffer;
     }
 
-    private @Nullable Fetch fetch(@Nullable Stretch from) throws IOException {
-      if (from == null) {
-        return null;
-      }
+    private Fetch fetch(Stretch from) throws IOException {
       List<Run> runs = from.runs();
       int length = 0;
       for (Run run : runs) {
         run.at = length;
         length += PackReader.bufferLength(run.length());
       }
-      turn ^= 1;
+      turn = (turn + 1) % MOST_BEGUN;
       byte[] buffer = buffers[turn];
       if (buffer == null || buffer.length < length) {
         buffer = new byte[Math.max(length, PackReader.bufferLength(stretch))];
@@ -536,12 +568,17 @@ final class Extraction implements AutoCloseable {
     }
 
     private void abandon() {
-      FileOutput unfinished = output;
+      close(output);
       output = null;
+      close(steps);
+      steps = null;
+    }
+
+    private void close(@Nullable AutoCloseable unfinished) {
       if (unfinished != null) {
         try {
           unfinished.close();
-        } catch (IOException | RuntimeException e) {
+        } catch (Exception e) {
           Throwable first = failure.get();
           if (first != null) {
             first.addSuppressed(e);
@@ -558,7 +595,6 @@ final class Extraction implements AutoCloseable {
       private @Nullable FileEntry file;
       private @Nullable FileInput there;
       private long offset;
-      private Stretch planned = new Stretch();
 
       Steps(List<FileEntry> job) {
         this.files = new ArrayDeque<>(job);
@@ -566,9 +602,7 @@ final class Extraction implements AutoCloseable {
 
       @Nullable Stretch stretch() throws IOException {
         Stretch found = new Stretch();
-        Stretch before = planned;
-        Predicate<PieceRef> there =
-            piece -> open.contains(piece) || before.fetched.containsKey(piece);
+        Predicate<PieceRef> there = piece -> open.contains(piece) || isBegun(piece);
         while (fill()) {
           Step step = ahead.getFirst();
           if (!found.takes(step, stretch, there)) {
@@ -576,7 +610,6 @@ final class Extraction implements AutoCloseable {
           }
           found.add(ahead.removeFirst(), there);
         }
-        planned = found;
         return found.steps.isEmpty() ? null : found;
       }
 

@@ -46,6 +46,7 @@ import java.util.OptionalInt;
 import java.util.TreeMap;
 import java.util.TreeSet;
 import java.util.concurrent.Semaphore;
+import java.util.concurrent.atomic.AtomicBoolean;
 import java.util.zip.CRC32C;
 import org.jspecify.annotations.Nullable;
 import org.slf4j.Logger;
@@ -73,6 +74,13 @@ public final class SealedWalArchive implements WalArchive {
   private final SourceInfo.Incarnation incarnation;
   private final List<Ancestor> lineage;
   private final Object storingParts = new Object();
+
+  /**
+   * Whether somebody else seems to store the same segments: then looking is cheaper than sealing
+   * what is there already, and otherwise a request for nothing.
+   */
+  private volatile boolean anothersToo = true;
+
   private final Map<WalSegment, PartChain> chains =
       new LinkedHashMap<>(16, 0.75f, true) {
         private static final long serialVersionUID = 1L;
@@ -703,14 +711,14 @@ public final class SealedWalArchive implements WalArchive {
             marks,
             last == null ? "" : last.sha256());
     ObjectKey key = ObjectNames.part(tree, incarnation.id(), segment, offset);
-    byte[] sealed = seal(key, header, content);
-    String sha256 = Digests.sha256(sealed);
+    SealedContent sealed = seal(key, header, content);
+    String sha256 = sealed.sha256();
     try {
       Outcomes.settle(
           services.store(),
           key,
-          sealed.length,
-          () -> services.store().put(key, ObjectSource.of(sealed)),
+          sealed.length(),
+          () -> services.store().put(key, sealed),
           () -> stored(key).map(there -> there.equals(sha256)));
     } catch (StorageException.AlreadyExists e) {
       return null;
@@ -750,26 +758,33 @@ public final class SealedWalArchive implements WalArchive {
 
   private Stored put(ObjectKey key, WalHeader header, ByteBuffer content, WalSegment segment)
       throws IOException {
-    if (services.store().head(key).isPresent()) {
+    if (anothersToo && services.store().head(key).isPresent()) {
       requireSame(WalObject.readHeader(services, tree, key), content, segment);
       CopySet.ensure(services.store(), key);
       return Stored.ALREADY_PRESENT;
     }
-    byte[] sealed = seal(key, header, content);
+    SealedContent sealed = seal(key, header, content);
+    AtomicBoolean there = new AtomicBoolean();
     try {
       Outcomes.settle(
           services.store(),
           key,
-          sealed.length,
-          () -> services.store().put(key, ObjectSource.of(sealed)),
-          () -> header(key, segment, 0).map(there -> same(there, header)));
+          sealed.length(),
+          () -> services.store().put(key, sealed),
+          () -> {
+            Optional<WalHeader> found = header(key, segment, 0);
+            there.set(found.isPresent());
+            return found.map(other -> same(other, header));
+          });
     } catch (StorageException.AlreadyExists e) {
       throw conflict(segment.fileName(), "other content is stored under this name");
     }
-    return Stored.WRITTEN;
+    anothersToo = there.get();
+    return there.get() ? Stored.ALREADY_PRESENT : Stored.WRITTEN;
   }
 
-  private byte[] seal(ObjectKey key, WalHeader header, ByteBuffer content) throws IOException {
+  private SealedContent seal(ObjectKey key, WalHeader header, ByteBuffer content)
+      throws IOException {
     try {
       SEALING.acquire();
     } catch (InterruptedException e) {

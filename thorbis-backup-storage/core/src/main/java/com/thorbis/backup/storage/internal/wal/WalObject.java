@@ -17,7 +17,6 @@ import com.thorbis.backup.storage.internal.copies.SoundReads;
 import com.thorbis.backup.storage.internal.format.Digests;
 import com.thorbis.backup.storage.internal.format.SealedObjects;
 import com.thorbis.backup.storage.internal.pack.PieceCodec;
-import java.io.ByteArrayOutputStream;
 import java.io.DataInputStream;
 import java.io.DataOutputStream;
 import java.io.EOFException;
@@ -52,10 +51,10 @@ final class WalObject {
   record Whole(WalHeader header, byte[] content, String sha256) {}
 
   /** Seals content. */
-  static byte[] seal(
+  static SealedContent seal(
       Services services, EpochKey key, ObjectKey place, WalHeader header, ByteBuffer content)
       throws IOException {
-    ByteArrayOutputStream sealed = new ByteArrayOutputStream(content.remaining() / 4 + 4096);
+    SealedContent sealed = new SealedContent(content.remaining() / 4);
     ObjectHeader objectHeader =
         ObjectHeader.of(ObjectType.WAL, key.slot(), ObjectId.random(services.random()));
     try (PieceCodec codec = services.codecs().get();
@@ -88,7 +87,7 @@ final class WalObject {
         throw notReproduced(place, null);
       }
     }
-    return sealed.toByteArray();
+    return sealed;
   }
 
   private static void reproduce(
