@@ -38,7 +38,8 @@ class ArchitectureTest {
               "com.thorbis.backup.spi..",
               "com.thorbis.backup.crypto..",
               "com.thorbis.backup.storage..",
-              "com.thorbis.backup.postgres..")
+              "com.thorbis.backup.postgres..",
+              "com.thorbis.backup.application..")
           .as("libraries");
 
   @ArchTest
@@ -102,6 +103,31 @@ class ArchitectureTest {
                           "com.ongres..",
                           "org.postgresql..",
                           "org.slf4j..")));
+
+  @ArchTest
+  static final ArchRule applicationsNeverSeeAStoreOrADatabase =
+      classes()
+          .that()
+          .resideInAPackage("com.thorbis.backup.application..")
+          .should()
+          .onlyDependOnClassesThat(
+              resideInAnyPackage(API)
+                  .or(
+                      resideInAnyPackage(
+                          "com.thorbis.backup.application..",
+                          "com.thorbis.backup.crypto..",
+                          "com.fasterxml.jackson.core..",
+                          "org.bouncycastle..",
+                          "org.slf4j..")));
+
+  @ArchTest
+  static final ArchRule platformsKnowNothingOfSets =
+      noClasses()
+          .that()
+          .resideInAPackage("com.thorbis.backup.application.platform..")
+          .should()
+          .dependOnClassesThat()
+          .resideInAPackage("com.thorbis.backup.application.secrets..");
 
   @ArchTest
   static final ArchRule theCommandKnowsTheApiAndRecoveryKeys =

@@ -5,6 +5,7 @@ import static org.assertj.core.api.Assertions.assertThat;
 import com.thorbis.backup.spi.crypto.KeyProviderFactory;
 import com.thorbis.backup.spi.engine.SourceEngineFactory;
 import com.thorbis.backup.spi.repository.RepositoryFactory;
+import com.thorbis.backup.spi.secret.SecretTargetFactory;
 import com.thorbis.backup.spi.storage.ObjectStoreFactory;
 import java.io.BufferedReader;
 import java.io.File;
@@ -37,6 +38,9 @@ class RegistrationTest {
         .containsExactly("keystore", "passphrase", "pkcs11", "recovery");
     assertThat(names(SourceEngineFactory.class, SourceEngineFactory::type))
         .containsExactly("postgres");
+    assertThat(names(SecretTargetFactory.class, SecretTargetFactory::type))
+        .containsExactly(
+            "env-file", "github-actions", "kubernetes", "supabase", "vault-kv2", "vercel");
     assertThat(ServiceLoader.load(RepositoryFactory.class)).hasSize(1);
   }
 
@@ -46,7 +50,8 @@ class RegistrationTest {
         ObjectStoreFactory.class,
         KeyProviderFactory.class,
         SourceEngineFactory.class,
-        RepositoryFactory.class
+        RepositoryFactory.class,
+        SecretTargetFactory.class
       })
   void modulesProvideWhatServicesFilesName(Class<?> service) throws IOException {
     assertThat(providedByModules(service)).isNotEmpty().isEqualTo(namedInFiles(service));

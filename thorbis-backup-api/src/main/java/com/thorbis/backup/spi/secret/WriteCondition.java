@@ -1,0 +1,14 @@
+package com.thorbis.backup.spi.secret;
+
+/** What has to be so for a secret to be written. */
+public sealed interface WriteCondition {
+  /** Only if there is none of that name. */
+  record IfAbsent() implements WriteCondition {}
+
+  /**
+   * Only if it is still at that version.
+   *
+   * @param version as the same target listed it
+   */
+  record IfVersion(String version) implements WriteCondition {}
+}

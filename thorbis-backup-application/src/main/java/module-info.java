@@ -1,0 +1,28 @@
+import com.thorbis.backup.application.internal.EnvFileFactory;
+import com.thorbis.backup.application.internal.GitHubActionsFactory;
+import com.thorbis.backup.application.internal.KubernetesFactory;
+import com.thorbis.backup.application.internal.SupabaseFactory;
+import com.thorbis.backup.application.internal.VaultKvFactory;
+import com.thorbis.backup.application.internal.VercelFactory;
+import com.thorbis.backup.spi.secret.SecretTargetFactory;
+
+/** What surrounds a database: secrets, and the platforms that hold them. */
+module com.thorbis.backup.application {
+  requires com.fasterxml.jackson.core;
+  requires transitive com.thorbis.backup.api;
+  requires transitive com.thorbis.backup.crypto;
+  requires transitive java.net.http;
+  requires org.bouncycastle.provider;
+  requires org.slf4j;
+  requires static org.jspecify;
+
+  exports com.thorbis.backup.application.platform;
+
+  provides SecretTargetFactory with
+      EnvFileFactory,
+      GitHubActionsFactory,
+      KubernetesFactory,
+      SupabaseFactory,
+      VaultKvFactory,
+      VercelFactory;
+}
