@@ -17,6 +17,7 @@ module com.thorbis.backup.application {
   requires static org.jspecify;
 
   exports com.thorbis.backup.application.platform;
+  exports com.thorbis.backup.application.secrets;
 
   provides SecretTargetFactory with
       EnvFileFactory,

@@ -19,7 +19,9 @@ public enum ObjectType {
   /** What a stretch of write-ahead log changes. */
   WAL_SUMMARY(7, "wal-summary"),
   /** Why log is missing. */
-  WAL_GAP(8, "wal-gap");
+  WAL_GAP(8, "wal-gap"),
+  /** One entry of a set of secrets, or the index of one. */
+  SECRET(32, "secret");
 
   private static final ObjectType[] VALUES = values();
 
