@@ -76,6 +76,11 @@ public interface BackupDescriptor {
     return List.of();
   }
 
+  /** The backup that this one replaced, of the same content, when it was sealed anew. */
+  default Optional<BackupId> rekeyedFrom() {
+    return Optional.empty();
+  }
+
   /** What needs a look. */
   List<String> warnings();
 }

@@ -274,6 +274,19 @@ public final class ThorbisBackup implements AutoCloseable {
     return call(() -> repository().rewrapKeys(request, control));
   }
 
+  /** What {@link #rekey} would do now, and what it would leave. Changes nothing. */
+  public RekeyReport planRekey(RekeyRequest request) {
+    return call(() -> repository().planRekey(request));
+  }
+
+  /**
+   * Writes backups anew under the last key of their source, and gives up those that lie under
+   * earlier ones. Log stays as it is.
+   */
+  public RekeyReport rekey(RekeyRequest request, RunControl control) {
+    return call(() -> repository().rekey(request, control));
+  }
+
   /** Sources that are to be erased, and those that were. */
   public List<Erasure> erasures() {
     return call(() -> repository().erasures());

@@ -15,6 +15,8 @@ import com.thorbis.backup.api.OffersReport;
 import com.thorbis.backup.api.PrunePlan;
 import com.thorbis.backup.api.PruneReport;
 import com.thorbis.backup.api.PruneRequest;
+import com.thorbis.backup.api.RekeyReport;
+import com.thorbis.backup.api.RekeyRequest;
 import com.thorbis.backup.api.RetentionForecast;
 import com.thorbis.backup.api.RetentionPolicy;
 import com.thorbis.backup.api.RewrapReport;
@@ -224,6 +226,28 @@ public interface Repository extends AutoCloseable {
    */
   default RewrapReport rewrapKeys(RewrapRequest request, RunControl control) throws IOException {
     throw new UnsupportedOperationException("rewrapKeys");
+  }
+
+  /** What {@link #rekey} would do now, and what it would leave. Changes nothing. */
+  default RekeyReport planRekey(RekeyRequest request) throws IOException {
+    throw new UnsupportedOperationException("planRekey");
+  }
+
+  /**
+   * Writes every complete backup anew that lies, even in part, under a key before the last, oldest
+   * first. Each is opened, checked and stored under the last key; one commit adds the new one, with
+   * its place in history, its times and its holds, and gives up the old one, which can come back
+   * until the grace is over. Then the new one is read back. Damage is in the report, not an
+   * exception, and others go on. Interrupted, every backup is there in one form; again, it goes on.
+   * Log stays as it is, and the report says how much. Needs room for what it writes.
+   *
+   * @throws RepositoryException of kind REFUSED: {@code rekey.not-rotated} if the last key is the
+   *     one to leave, {@code prune.clock-skew} if this machine's clock and the store's disagree; of
+   *     kind TRANSIENT: {@code rekey.key-not-open} if no recipient can be asked for the last key;
+   *     of kind NOT_FOUND: {@code source.not-registered}
+   */
+  default RekeyReport rekey(RekeyRequest request, RunControl control) throws IOException {
+    throw new UnsupportedOperationException("rekey");
   }
 
   /** Sources that are to be erased, and those that were, oldest first. Changes nothing. */

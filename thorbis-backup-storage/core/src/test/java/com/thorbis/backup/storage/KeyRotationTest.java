@@ -10,6 +10,7 @@ import com.thorbis.backup.api.CheckItem.Outcome;
 import com.thorbis.backup.api.FailureKind;
 import com.thorbis.backup.api.KeysReport;
 import com.thorbis.backup.api.PruneRequest;
+import com.thorbis.backup.api.RekeyRequest;
 import com.thorbis.backup.api.RetentionPolicy;
 import com.thorbis.backup.api.RewrapReport;
 import com.thorbis.backup.api.RewrapRequest;
@@ -498,6 +499,27 @@ class KeyRotationTest {
       try (Repository fresh = open(store, SAFE)) {
         assertWal(fresh, 2, 17_000);
       }
+    }
+  }
+
+  @Test
+  void nothingIsSealedAnewUnderAnOlderKeyWhileTheServiceIsDown() throws IOException {
+    ServiceKey service = new ServiceKey("vault");
+    try (Repository repository = create(service, safe())) {
+      BackupId id = backUp(repository, 1);
+      service.down = true;
+      try (Repository rotator = open(store, new ServiceKey("vault"), safe())) {
+        rotator.rotateKeys(new RotateRequest(Set.of("orders"), Optional.empty()));
+      }
+      assertThatThrownBy(() -> repository.rekey(RekeyRequest.of("orders"), RunControl.unattended()))
+          .isInstanceOfSatisfying(
+              RepositoryException.class,
+              e -> {
+                assertThat(e.code()).isEqualTo("rekey.key-not-open");
+                assertThat(e.kind()).isEqualTo(FailureKind.TRANSIENT);
+              });
+      assertThat(RawKeys.epochs(store, "packs/")).containsExactly(1);
+      assertReads(repository, id, 1);
     }
   }
 

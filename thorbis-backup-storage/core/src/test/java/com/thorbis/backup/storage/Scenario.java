@@ -288,6 +288,15 @@ record Scenario(String label, Setting setting, Action prepare, boolean opened, A
           of("rewrap-copies", Setting.ALL, Scenario::withBackup, Scenario::rewrap),
           new Scenario(
               "open-rewrapped", Setting.CHECKPOINTS, Scenario::rewrapped, false, TestClient::open),
+          of("rekey", Setting.PLAIN, Scenario::toBeRekeyed, client -> client.rekey(DAY)),
+          of("rekey-copies", Setting.ALL, Scenario::toBeRekeyed, client -> client.rekey(DAY)),
+          of(
+              "sweep-rekeyed",
+              Setting.PLAIN,
+              Scenario::rekeyed,
+              client -> client.prune(EVERYTHING, NONE)),
+          new Scenario(
+              "open-rekeyed", Setting.CHECKPOINTS, Scenario::rekeyed, false, TestClient::open),
           of("sweep-keys", Setting.PLAIN, Scenario::withRetired, client -> client.prune(NONE)),
           of("sweep-keys-copies", Setting.ALL, Scenario::withRetired, client -> client.prune(NONE)),
           of("name-writer", TestClient::nameWriter),
@@ -394,6 +403,20 @@ record Scenario(String label, Setting setting, Action prepare, boolean opened, A
     withBackup(client);
     client.rotate();
     client.backUp(CHANGED, BackupStatus.COMPLETE);
+  }
+
+  /** One under the first key, and one that refers to it. */
+  private static void toBeRekeyed(TestClient client) throws IOException {
+    withBackup(client);
+    client.rotate();
+    client.backUpOver(BackupType.INCREMENTAL, CHANGED);
+    client.hold();
+  }
+
+  private static void rekeyed(TestClient client) throws IOException {
+    toBeRekeyed(client);
+    client.rekey(NONE);
+    client.rest();
   }
 
   /** Its writer is named. */

@@ -12,6 +12,7 @@ import com.thorbis.backup.api.ClassifiedFailure;
 import com.thorbis.backup.api.FailureKind;
 import com.thorbis.backup.api.OffersReport;
 import com.thorbis.backup.api.OffersReport.State;
+import com.thorbis.backup.api.RekeyRequest;
 import com.thorbis.backup.api.SealedWriterRequest;
 import com.thorbis.backup.api.VerifyRequest;
 import com.thorbis.backup.api.WalSegment;
@@ -434,6 +435,8 @@ class SealedWriterTest {
                       new VerifyRequest(Optional.empty(), VerifyRequest.Level.DATA, 100),
                       RunControl.unattended()),
               repository::keys,
+              () -> repository.rekey(RekeyRequest.of("orders"), RunControl.unattended()),
+              () -> repository.planRekey(RekeyRequest.of("orders")),
               () -> repository.adoptOffers(List.of(), RunControl.unattended()))) {
         assertThatThrownBy(call)
             .satisfies(

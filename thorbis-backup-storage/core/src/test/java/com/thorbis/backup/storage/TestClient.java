@@ -17,6 +17,8 @@ import com.thorbis.backup.api.Lsn;
 import com.thorbis.backup.api.PrunePlan;
 import com.thorbis.backup.api.PruneReport;
 import com.thorbis.backup.api.PruneRequest;
+import com.thorbis.backup.api.RekeyReport;
+import com.thorbis.backup.api.RekeyRequest;
 import com.thorbis.backup.api.RetentionPolicy;
 import com.thorbis.backup.api.RewrapRequest;
 import com.thorbis.backup.api.RotateRequest;
@@ -50,10 +52,12 @@ import java.io.IOException;
 import java.nio.ByteBuffer;
 import java.nio.file.Path;
 import java.time.Duration;
+import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.List;
 import java.util.Map;
 import java.util.Optional;
+import java.util.OptionalInt;
 import java.util.Set;
 
 /**
@@ -417,7 +421,7 @@ final class TestClient implements AutoCloseable {
   void restore() throws IOException {
     for (BackupDescriptor backup : repository().backups(Optional.empty())) {
       try {
-        TestRepository.assertReads(repository(), backup.id(), ledger.attempted.get(backup.id()));
+        TestRepository.assertReads(repository(), backup.id(), ledger.content(backup));
       } catch (RepositoryException e) { // others gave it up since this one read the log
         if (!e.code().equals("backup.not-found") || !ledger.letGo.contains(backup.id())) {
           throw e;
@@ -429,7 +433,7 @@ final class TestClient implements AutoCloseable {
   /** Extracts every backup that is listed over files of which some are right. */
   void restoreOver() throws IOException {
     for (BackupDescriptor backup : repository().backups(Optional.empty())) {
-      Map<String, byte[]> files = ledger.attempted.get(backup.id());
+      Map<String, byte[]> files = ledger.content(backup);
       DeltaExtractionTest.Target target = new DeltaExtractionTest.Target(files);
       byte[] longer = Arrays.copyOf(files.get("base/1/259"), 50_000);
       longer[1] ^= 1;
@@ -485,6 +489,24 @@ final class TestClient implements AutoCloseable {
   /** Gives every tree another key. */
   void rotate() throws IOException {
     repository().rotateKeys(RotateRequest.all());
+  }
+
+  /** Seals anew what lies under any key but the last. */
+  void rekey(Duration grace) throws IOException {
+    RekeyRequest request = new RekeyRequest(Optional.of(SOURCE), OptionalInt.empty(), grace);
+    for (BackupDescriptor backup : repository().backups(Optional.of(SOURCE))) {
+      synchronized (ledger) {
+        if (backup.rekeyedFrom().isEmpty()) {
+          ledger.letGo.add(backup.id());
+          ledger.rekeying.add(backup.id());
+        }
+      }
+    }
+    attempting.run();
+    RekeyReport.Source report =
+        repository().rekey(request, RunControl.unattended()).sources().get(0);
+    problems = new ArrayList<>(report.problems());
+    report.skipped().forEach(one -> problems.add(one.backup() + ": " + one.reason()));
   }
 
   /** Names the writer that all processes are. */

@@ -1,5 +1,6 @@
 package com.thorbis.backup.storage;
 
+import com.thorbis.backup.api.BackupDescriptor;
 import com.thorbis.backup.api.BackupId;
 import com.thorbis.backup.api.RetentionPlan;
 import com.thorbis.backup.api.Timeline;
@@ -49,6 +50,9 @@ final class TestLedger {
   /** Those that were given up for certain, and did not come back. */
   final Set<BackupId> gone = new HashSet<>();
 
+  /** Those that somebody tried to seal anew: each is there, or one that took its place. */
+  final Set<BackupId> rekeying = new HashSet<>();
+
   /** What log the plans that somebody tried to carry out keep. */
   final List<RetentionPlan.WalKeep> cuts = new ArrayList<>();
 
@@ -96,6 +100,7 @@ final class TestLedger {
     histories.putAll(other.histories);
     letGo.addAll(other.letGo);
     gone.addAll(other.gone);
+    rekeying.addAll(other.rekeying);
     cuts.addAll(other.cuts);
     damaged.addAll(other.damaged);
     this.other |= other.other;
@@ -113,6 +118,16 @@ final class TestLedger {
 
   synchronized void stored(String incarnation, WalSegment segment, int end) {
     wal.merge(new Stretch(incarnation, segment), end, Math::max);
+  }
+
+  /** The backup that somebody took, whose content one has. */
+  BackupId taken(BackupDescriptor backup) {
+    return backup.rekeyedFrom().filter(rekeying::contains).orElse(backup.id());
+  }
+
+  /** What a backup consists of. */
+  Map<String, byte[]> content(BackupDescriptor backup) {
+    return attempted.get(taken(backup));
   }
 
   /** Whether a segment may be missing: some plan let go of it. */

@@ -217,8 +217,7 @@ final class TestWorld implements AutoCloseable {
           listed.add(backup.id());
           if (!ledger.letGo.contains(backup.id())) { // a later commit may have swept it
             try {
-              TestRepository.assertReads(
-                  repository, backup.id(), ledger.attempted.get(backup.id()));
+              TestRepository.assertReads(repository, backup.id(), ledger.content(backup));
             } catch (RepositoryException e) {
               if (!e.code().equals("backup.let-go")
                   || !ledger.letGoBy("copy-" + i).contains(backup.id())) {
@@ -275,9 +274,11 @@ final class TestWorld implements AutoCloseable {
     Repository repository = fresh.repository();
     assertThat(repository.sources()).extracting(SourceInfo::name).containsAll(ledger.registered);
     Set<BackupId> listed = new HashSet<>();
+    Set<BackupId> contents = new HashSet<>();
     for (BackupDescriptor backup : repository.backups(Optional.empty())) {
-      BackupId id = backup.id();
-      listed.add(id);
+      BackupId id = ledger.taken(backup);
+      assertThat(contents.add(id)).as("%s counts once", id).isTrue();
+      listed.add(backup.id());
       if (!ledger.acknowledged.containsKey(id) && !ledger.unclear.contains(id)) { // 3
         fail("%s is listed, and nobody was told that it might exist", id);
       }
@@ -285,11 +286,12 @@ final class TestWorld implements AutoCloseable {
       if (backup.status() == BackupStatus.AWAITING_WAL && complete) {
         fail("%s was acknowledged as complete, and is not", id);
       }
-      TestRepository.assertReads(repository, id, ledger.attempted.get(id)); // 1
+      TestRepository.assertReads(repository, backup.id(), ledger.content(backup)); // 1
     }
     Set<BackupId> counted = new HashSet<>(ledger.acknowledged.keySet());
     counted.removeAll(ledger.letGo);
     assertThat(listed).containsAll(counted);
+    assertThat(contents).containsAll(ledger.rekeying);
     assertThat(ledger.gone).noneMatch(listed::contains);
     checkWal(repository);
     if (ledger.other && repository.source(TestClient.OTHER).isPresent()) {
@@ -313,6 +315,7 @@ final class TestWorld implements AutoCloseable {
 
   private void checkItMayComeBack(BackupId id) throws IOException {
     TestWorld other = copy();
+    other.catchUp();
     try (TestClient client = other.client(other.disks)) {
       client.repository().undelete(id);
       TestRepository.assertReads(client.repository(), id, ledger.attempted.get(id));

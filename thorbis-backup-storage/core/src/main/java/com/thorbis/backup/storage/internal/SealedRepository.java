@@ -16,6 +16,8 @@ import com.thorbis.backup.api.OffersReport;
 import com.thorbis.backup.api.PrunePlan;
 import com.thorbis.backup.api.PruneReport;
 import com.thorbis.backup.api.PruneRequest;
+import com.thorbis.backup.api.RekeyReport;
+import com.thorbis.backup.api.RekeyRequest;
 import com.thorbis.backup.api.RetentionForecast;
 import com.thorbis.backup.api.RetentionPolicy;
 import com.thorbis.backup.api.RewrapReport;
@@ -63,6 +65,7 @@ import com.thorbis.backup.storage.internal.prune.Histories;
 import com.thorbis.backup.storage.internal.prune.Keeper;
 import com.thorbis.backup.storage.internal.prune.KeySweeper;
 import com.thorbis.backup.storage.internal.prune.Pruner;
+import com.thorbis.backup.storage.internal.prune.Rekeyer;
 import com.thorbis.backup.storage.internal.retention.Candidate;
 import com.thorbis.backup.storage.internal.retention.LockRule;
 import com.thorbis.backup.storage.internal.retention.Retention;
@@ -400,7 +403,7 @@ public final class SealedRepository implements Repository {
     Catalog.Fate fate = kept.fate();
     return new Candidate(
         kept.entry().backup(),
-        fate.sequence(),
+        fate.place(),
         fate.verified().map(Operation.Verified::at),
         fate.holds().stream()
             .filter(hold -> hold.active(now))
@@ -517,6 +520,20 @@ public final class SealedRepository implements Repository {
   @Override
   public void unerase(String source, String by) throws IOException {
     new Eraser(services).unerase(source, by);
+  }
+
+  @Override
+  public RekeyReport planRekey(RekeyRequest request) throws IOException {
+    return rekeyer().plan(request);
+  }
+
+  @Override
+  public RekeyReport rekey(RekeyRequest request, RunControl control) throws IOException {
+    return rekeyer().rekey(request, control);
+  }
+
+  private Rekeyer rekeyer() {
+    return new Rekeyer(services, this::verify);
   }
 
   @Override

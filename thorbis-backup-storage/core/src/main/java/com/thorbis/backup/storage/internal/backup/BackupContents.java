@@ -46,6 +46,11 @@ public final class BackupContents {
     return manifest.packs().values();
   }
 
+  /** Of the keys that all of it is sealed under, its manifest too, the number of the oldest. */
+  public int oldestEpoch() {
+    return reader.oldestEpoch();
+  }
+
   /** Where the manifest lies. */
   public ObjectKey manifestKey() {
     return new ObjectKey(reader.manifestKey());

@@ -1,6 +1,7 @@
 package com.thorbis.backup.storage.internal.backup;
 
 import com.thorbis.backup.crypto.SealedRange;
+import com.thorbis.backup.spi.repository.Arrival;
 import com.thorbis.backup.spi.repository.BackupWriter;
 import com.thorbis.backup.spi.repository.PieceCheck;
 import com.thorbis.backup.spi.repository.RepositoryException;
@@ -13,6 +14,7 @@ import com.thorbis.backup.storage.internal.pack.PieceCodec;
 import com.thorbis.backup.storage.internal.pack.PieceRef;
 import java.io.IOException;
 import java.util.List;
+import java.util.function.LongConsumer;
 import java.util.zip.CRC32C;
 import org.jspecify.annotations.Nullable;
 
@@ -41,33 +43,45 @@ public final class BackupCopy implements AutoCloseable {
   }
 
   /**
-   * Writes everything.
+   * Writes everything. What the other one's base holds too is referenced there.
    *
    * @throws RepositoryException of kind DAMAGED if not every byte is what was stored
    */
   public void into(BackupWriter to, RunControl control) throws IOException {
+    into(to, control, length -> {});
+  }
+
+  /**
+   * The same.
+   *
+   * @param done told of the plain bytes of each stretch that was written
+   */
+  public void into(BackupWriter to, RunControl control, LongConsumer done) throws IOException {
     try (SealedBackupReader.FileTable table = from.new FileTable(packs)) {
       for (FileEntry entry = table.next(); entry != null; entry = table.next()) {
         control.cancellation().check();
         if (entry.file().kind() == StoredFile.Kind.DIRECTORY) {
           to.directory(entry.file());
         } else {
-          write(entry, to, control);
+          write(entry, to, control, done);
         }
       }
     }
   }
 
-  private void write(FileEntry entry, BackupWriter to, RunControl control) throws IOException {
+  private void write(FileEntry entry, BackupWriter to, RunControl control, LongConsumer done)
+      throws IOException {
     CRC32C crc = new CRC32C();
     long length = 0;
-    try (BackupWriter.FileWriter out = to.file(entry.file(), PieceCheck.NONE)) {
+    try (BackupWriter.FileWriter out =
+        to.file(entry.file(), PieceCheck.NONE, new Arrival.Compared())) {
       SealedBackupReader.ExtentCursor cursor = from.extents(entry, packs, codec);
       for (List<Extent> some = cursor.next(); some != null; some = cursor.next()) {
         control.cancellation().check();
         for (Extent extent : some) {
           write(extent, out, crc, entry.file());
           length += extent.length();
+          done.accept(extent.length());
         }
       }
       if (length != entry.file().length()
@@ -117,6 +131,11 @@ public final class BackupCopy implements AutoCloseable {
     piece = wanted;
     plain = opened;
     return opened;
+  }
+
+  /** Sealed bytes of content that were fetched so far. */
+  public long fetched() {
+    return packs.fetched();
   }
 
   private void fetch(PackRef pack, PieceRef wanted) throws IOException {

@@ -71,6 +71,7 @@ final class Leftovers implements KnownPieces, AutoCloseable {
   private final Services deciding;
   private final Catalog.Source source;
   private final BackupId run;
+  private final int epoch;
   private final List<Leases.Held> taken = new ArrayList<>();
   private final PieceTable table = new PieceTable();
   private final List<Orphan> orphans = new ArrayList<>();
@@ -83,12 +84,17 @@ final class Leftovers implements KnownPieces, AutoCloseable {
   /** A pack, and whether it is whole. */
   private record Orphan(PackRef pack, FutureTask<Boolean> proof) {}
 
-  /** For one run; {@link #find(Lease, CommitLog.Fence)} comes before all else. */
-  Leftovers(Services services, Catalog.Source source, BackupId run) {
+  /**
+   * For one run; {@link #find(Lease, CommitLog.Fence)} comes before all else.
+   *
+   * @param epoch what is sealed under a key of a lower number is left alone
+   */
+  Leftovers(Services services, Catalog.Source source, BackupId run, int epoch) {
     this.services = services;
     this.deciding = services.on(CopySet.deciding(services.store()), services.log());
     this.source = source;
     this.run = run;
+    this.epoch = epoch;
     this.threads = Math.max(1, Math.min(services.parallelism(), MOST_CHECKS));
     this.checks = new ArrayBlockingQueue<>(threads);
     this.ahead =
@@ -274,6 +280,9 @@ final class Leftovers implements KnownPieces, AutoCloseable {
   private Optional<Found> look(PackCheck check, ObjectInfo info) throws IOException {
     try {
       PackRef pack = check.refer(info.key(), info.length(), source.tree());
+      if (pack.sealedWith().epoch() < epoch) {
+        return Optional.empty();
+      }
       List<PieceRef> pieces = check.pieces(pack);
       return pieces.size() > MOST_PIECES_OF_A_PACK
           ? Optional.empty()

@@ -3,6 +3,7 @@ package com.thorbis.backup.storage.internal.backup;
 import com.thorbis.backup.api.BackupDescriptor;
 import com.thorbis.backup.api.Thaw;
 import com.thorbis.backup.crypto.EpochKey;
+import com.thorbis.backup.crypto.ObjectHeader;
 import com.thorbis.backup.crypto.ObjectType;
 import com.thorbis.backup.spi.repository.BackupFacts;
 import com.thorbis.backup.spi.repository.BackupReader;
@@ -49,6 +50,7 @@ public final class SealedBackupReader implements BackupReader {
   private final Catalog.Source source;
   private final Catalog.Entry entry;
   private final Manifest manifest;
+  private final int epoch;
   private volatile PackReader.@Nullable Gate gate;
 
   /** Opens its manifest. */
@@ -57,15 +59,23 @@ public final class SealedBackupReader implements BackupReader {
     this.services = services;
     this.source = source;
     this.entry = entry;
-    this.manifest = readManifest(services, source, entry);
+    Read read = read(services, source, entry);
+    this.manifest = read.manifest();
+    this.epoch = read.epoch();
   }
 
-  static Manifest readManifest(Services services, Catalog.Source source, Catalog.Entry entry)
+  /** A manifest, and the epoch that it is sealed under. */
+  private record Read(Manifest manifest, int epoch) {}
+
+  /** The same before it is taken apart. */
+  private record Opened(byte[] plain, int epoch) {}
+
+  private static Read read(Services services, Catalog.Source source, Catalog.Entry entry)
       throws IOException {
     ObjectKey key = entry.manifest().key();
-    byte[] plain;
+    Opened opened;
     try {
-      plain =
+      opened =
           SoundReads.read(
               services.store(), key, from -> openManifest(services, source, entry, from));
     } catch (StorageException.NotFound e) {
@@ -73,16 +83,16 @@ public final class SealedBackupReader implements BackupReader {
     }
     Manifest manifest =
         Manifest.read(
-            Json.read(plain, key.value()),
+            Json.read(opened.plain(), key.value()),
             services.repository(),
             CopySet.holders(services.store()));
     if (!manifest.backup().id().equals(entry.backup().id())) {
       throw RepositoryException.damaged(key.value(), "is another backup's", null);
     }
-    return manifest;
+    return new Read(manifest, opened.epoch());
   }
 
-  private static byte[] openManifest(
+  private static Opened openManifest(
       Services services, Catalog.Source source, Catalog.Entry entry, ObjectStore from)
       throws IOException {
     ObjectKey key = entry.manifest().key();
@@ -90,8 +100,15 @@ public final class SealedBackupReader implements BackupReader {
     if (!entry.manifest().matches(sealed)) {
       throw RepositoryException.damaged(key.value(), "is not what its commit vouches for", null);
     }
-    return SealedObjects.open(
-        sealed, ObjectType.MANIFEST, key, services.repository(), source.tree(), services.keys());
+    byte[] plain =
+        SealedObjects.open(
+            sealed,
+            ObjectType.MANIFEST,
+            key,
+            services.repository(),
+            source.tree(),
+            services.keys());
+    return new Opened(plain, ObjectHeader.decode(sealed).epoch());
   }
 
   @Override
@@ -236,6 +253,13 @@ public final class SealedBackupReader implements BackupReader {
 
   Manifest manifest() {
     return manifest;
+  }
+
+  /** Of the keys that the manifest and the packs are sealed under, the number of the oldest. */
+  int oldestEpoch() {
+    return manifest.packs().values().stream()
+        .mapToInt(pack -> pack.sealedWith().epoch())
+        .reduce(epoch, Math::min);
   }
 
   /** A part of the file table. */

@@ -51,6 +51,7 @@ import java.io.OutputStream;
 import java.nio.charset.StandardCharsets;
 import java.security.DigestOutputStream;
 import java.security.MessageDigest;
+import java.time.Duration;
 import java.time.Instant;
 import java.time.ZoneOffset;
 import java.time.format.DateTimeFormatter;
@@ -82,6 +83,9 @@ public final class SealedBackupWriter implements BackupWriter {
   private static final Logger LOG = LoggerFactory.getLogger(SealedBackupWriter.class);
   private static final int MOST_PATH_BYTES = 16 << 10;
 
+  /** Why a backup was given up, as the commit has it. */
+  private static final String REKEYED = "rekeyed";
+
   /** One in so many judged stretches is compared with the base, and the first. */
   private static final int SAMPLE = 64;
 
@@ -96,6 +100,7 @@ public final class SealedBackupWriter implements BackupWriter {
   private final BackupId id;
   private final List<Operation> alongside;
   private final Predicate<Catalog> done;
+  private final Optional<Replacement> replaced;
   private final EpochKey key;
   private final byte[] addressKey;
   private final PackSet packs;
@@ -136,20 +141,71 @@ public final class SealedBackupWriter implements BackupWriter {
       SourceInfo.Incarnation incarnation,
       BackupId id,
       List<Operation> alongside,
-      Predicate<Catalog> done) {}
+      Predicate<Catalog> done)
+      implements Origin {}
+
+  /**
+   * A backup of the repository that is written anew under a newer key, and given up for it.
+   *
+   * @param incarnation whose it is
+   * @param backup what the catalogue says of it
+   * @param epoch the oldest key that the new one may lie under
+   * @param grace how long the old one stays whole
+   */
+  public record Replacement(
+      SourceInfo.Incarnation incarnation, StoredBackup backup, int epoch, Duration grace)
+      implements Origin {
+    /**
+     * What the commit says besides, of the backup that takes its place.
+     *
+     * @throws RepositoryException code {@code backup.not-found} if it does not count any more
+     */
+    public List<Operation> operations(BackupId by, Catalog catalog, long head, Instant now)
+        throws RepositoryException {
+      Catalog.Fate fate = catalog.kept(backup.id()).map(Catalog.Kept::fate).orElse(null);
+      if (fate == null || !fate.live()) {
+        throw new RepositoryException(
+            "backup.not-found",
+            FailureKind.NOT_FOUND,
+            "Backup " + backup.id() + " was given up meanwhile, so nothing takes its place",
+            Map.of("backup", backup.id().value()),
+            "Look with list --deleted.",
+            null);
+      }
+      List<Operation> operations = new ArrayList<>();
+      for (Operation.Hold hold : fate.holds()) {
+        operations.add(new Operation.Hold(by, hold.reason(), hold.at(), hold.until()));
+        operations.add(new Operation.Release(backup.id(), hold.reason()));
+      }
+      operations.add(
+          new Operation.Delete(List.of(backup.id()), REKEYED, "", head, now, now.plus(grace)));
+      return operations;
+    }
+  }
+
+  /** What makes a backup another than one that is taken here and now. */
+  public sealed interface Origin {
+    /** Whose it is. */
+    SourceInfo.Incarnation incarnation();
+  }
 
   /**
    * Starts a backup.
    *
-   * @param offered where it was made elsewhere
+   * @param origin where it was made elsewhere, or before
    */
   public SealedBackupWriter(
-      Services services, Catalog.Source source, BackupStart start, Optional<Offered> offered)
+      Services services,
+      Catalog.Source source,
+      BackupStart start,
+      Optional<? extends Origin> origin)
       throws IOException {
+    Optional<Offered> offered = cast(origin, Offered.class);
+    this.replaced = cast(origin, Replacement.class);
     this.services = services;
     this.start = start;
     this.source = source;
-    this.incarnation = offered.map(Offered::incarnation).orElse(source.info().current());
+    this.incarnation = origin.isPresent() ? origin.get().incarnation() : source.info().current();
     this.run =
         new BackupId(
             ID_TIME.format(services.clock().instant())
@@ -158,6 +214,7 @@ public final class SealedBackupWriter implements BackupWriter {
     this.alongside = offered.map(Offered::alongside).orElse(List.of());
     this.done = offered.map(Offered::done).orElse(catalog -> false);
     this.key = services.keys().current(source.tree());
+    requireKey();
     this.fence = services.log().fence();
     this.head = services.log().sequence();
     PackIds ids = new PackIds(services.random());
@@ -165,7 +222,8 @@ public final class SealedBackupWriter implements BackupWriter {
     this.addressKey = key.addressKey();
     Fingerprint.Function fingerprints = new Fingerprint.Function(key.fingerprintSeed());
     this.sampling = new SplittableRandom(services.random().nextLong());
-    this.leftovers = new Leftovers(services, source, run);
+    this.leftovers =
+        new Leftovers(services, source, run, replaced.map(Replacement::epoch).orElse(1));
     Base base = begin(fingerprints);
     this.base = base;
     this.packs =
@@ -192,6 +250,27 @@ public final class SealedBackupWriter implements BackupWriter {
                 services.parallelism(),
                 () -> new PageDiff(services.codecs().get(), fingerprints),
                 this::take);
+  }
+
+  private static <T> Optional<T> cast(Optional<? extends Origin> origin, Class<T> kind) {
+    return origin.filter(kind::isInstance).map(kind::cast);
+  }
+
+  /** Where the last key cannot be asked for, the one before it would go on. */
+  private void requireKey() throws RepositoryException {
+    if (replaced.isPresent() && key.slot().epoch() < replaced.get().epoch()) {
+      throw new RepositoryException(
+          "rekey.key-not-open",
+          FailureKind.TRANSIENT,
+          "No recipient that can be asked now opens key "
+              + replaced.get().epoch()
+              + " of source "
+              + source.info().name()
+              + ": nothing is written under an older one",
+          Map.of("source", source.info().name()),
+          "Look with keys check, and run it again.",
+          null);
+    }
   }
 
   /** Its name as long as nobody who was interrupted left a manifest under it. */
@@ -267,8 +346,9 @@ public final class SealedBackupWriter implements BackupWriter {
   private Lease lease(String packs) throws IOException {
     boolean taken = false;
     try {
-      Lease lease =
-          Lease.take(services, run, start.base().stream().toList(), source.tree(), packs, head);
+      List<BackupId> pins = new ArrayList<>(start.base().stream().toList());
+      replaced.ifPresent(old -> pins.add(old.backup().id()));
+      Lease lease = Lease.take(services, run, pins, source.tree(), packs, head);
       taken = true;
       return lease;
     } finally {
@@ -395,7 +475,7 @@ public final class SealedBackupWriter implements BackupWriter {
     SlotRef ref = store(manifest);
     manifestLength = ref.length();
     List<Operation> operations = new ArrayList<>();
-    if (status != BackupStatus.AWAITING_WAL) {
+    if (status != BackupStatus.AWAITING_WAL && replaced.isEmpty()) {
       operations.addAll(SealedWalArchive.mark(services, source, backup));
     }
     operations.add(new Operation.Backup(backup, ref));
@@ -417,7 +497,7 @@ public final class SealedBackupWriter implements BackupWriter {
               }
               requireNothingSwept(manifest, ref, lapsed, catalog);
               requireUnshared(doubtful, catalog);
-              return operations;
+              return replaced.isEmpty() ? operations : replacing(operations, catalog);
             });
     committed = true;
     leftovers.forget();
@@ -432,6 +512,19 @@ public final class SealedBackupWriter implements BackupWriter {
         bytesResumed(),
         backup.bytesStored());
     return backup;
+  }
+
+  /** It comes and the old one goes in one commit, so that history never has both, nor neither. */
+  private List<Operation> replacing(List<Operation> operations, Catalog catalog)
+      throws IOException {
+    Replacement old = replaced.orElseThrow();
+    List<Operation> all = new ArrayList<>(operations);
+    List<Operation> besides =
+        old.operations(id, catalog, services.log().sequence(), services.store().now());
+    long place = catalog.kept(old.backup().id()).orElseThrow().fate().place();
+    all.add(new Operation.Rekeyed(id, place));
+    all.addAll(besides);
+    return all;
   }
 
   @Override
@@ -506,12 +599,14 @@ public final class SealedBackupWriter implements BackupWriter {
         Stream.concat(Stream.of(ref.key()), manifest.packs().values().stream().map(PackRef::key))
             .filter(fence::condemnsSomewhere)
             .findFirst();
+    // The log of one that still counts is kept, whatever around it was let go of.
     boolean logGone =
-        catalog
-                .walGoneSomewhere(
-                    source.info().name(), incarnation.id(), manifest.backup().timeline())
-                .compareTo(manifest.backup().startLsn())
-            > 0;
+        replaced.isEmpty()
+            && catalog
+                    .walGoneSomewhere(
+                        source.info().name(), incarnation.id(), manifest.backup().timeline())
+                    .compareTo(manifest.backup().startLsn())
+                > 0;
     if (lost.isEmpty() && !logGone && !lease.taken() && !(lapsed && fence.swept())) {
       return;
     }
@@ -537,6 +632,7 @@ public final class SealedBackupWriter implements BackupWriter {
 
   private StoredBackup describe(BackupFacts facts, BackupStatus status, long stored) {
     Instant now = services.clock().instant();
+    Optional<StoredBackup> old = replaced.map(Replacement::backup);
     return new StoredBackup(
         id,
         source.info().name(),
@@ -553,13 +649,15 @@ public final class SealedBackupWriter implements BackupWriter {
         facts.timeline(),
         assembler.files(),
         assembler.bytes(),
-        bytesRead(),
-        bytesChanged,
+        old.map(StoredBackup::bytesRead).orElse(bytesRead()),
+        old.map(StoredBackup::bytesChanged).orElse(bytesChanged),
         stored,
-        Math.max(0, now.toEpochMilli() - start.startedAt().toEpochMilli()),
+        old.map(StoredBackup::durationMillis)
+            .orElse(Math.max(0, now.toEpochMilli() - start.startedAt().toEpochMilli())),
         CopySet.holders(services.store()),
         List.of(),
-        facts.warnings());
+        facts.warnings(),
+        old.map(StoredBackup::id));
   }
 
   /** Nothing is committed that refers to what is not there. */

@@ -14,6 +14,7 @@ import com.thorbis.backup.storage.internal.catalog.LostLog.Said;
 import com.thorbis.backup.storage.internal.format.ObjectNames;
 import java.time.Instant;
 import java.util.ArrayList;
+import java.util.Comparator;
 import java.util.Iterator;
 import java.util.LinkedHashMap;
 import java.util.LinkedHashSet;
@@ -74,6 +75,8 @@ public final class Catalog {
    * What has become of a backup since it was made.
    *
    * @param sequence the commit that made it
+   * @param place the commit that made the first of this content: its place in history. Another only
+   *     if it was sealed anew since
    * @param proofs when it was proven whole on each copy, the last proof last
    * @param holds in the order they were placed
    * @param deleted if it was given up and did not come back
@@ -82,6 +85,7 @@ public final class Catalog {
    */
   public record Fate(
       long sequence,
+      long place,
       List<Operation.Verified> proofs,
       List<Operation.Hold> holds,
       Optional<Operation.Delete> deleted,
@@ -123,19 +127,23 @@ public final class Catalog {
       List<Operation.Verified> now = new ArrayList<>(proofs);
       now.removeIf(earlier -> earlier.copy().equals(proof.copy()));
       now.add(proof);
-      return new Fate(sequence, now, holds, deleted, sweeping, partings);
+      return new Fate(sequence, place, now, holds, deleted, sweeping, partings);
     }
 
     private Fate with(List<Operation.Hold> now) {
-      return new Fate(sequence, proofs, now, deleted, sweeping, partings);
+      return new Fate(sequence, place, proofs, now, deleted, sweeping, partings);
     }
 
     private Fate with(Optional<Operation.Delete> deletion) {
-      return new Fate(sequence, proofs, holds, deletion, sweeping, partings);
+      return new Fate(sequence, place, proofs, holds, deletion, sweeping, partings);
+    }
+
+    private Fate at(long earlier) {
+      return new Fate(sequence, earlier, proofs, holds, deleted, sweeping, partings);
     }
 
     private Fate swept() {
-      return new Fate(sequence, proofs, holds, deleted, true, partings);
+      return new Fate(sequence, place, proofs, holds, deleted, true, partings);
     }
 
     private Fate with(Parting parting) {
@@ -145,7 +153,7 @@ public final class Catalog {
       if (parting(copy).isEmpty()) {
         now.add(parting);
       }
-      return new Fate(sequence, proofs, holds, deleted, sweeping, now);
+      return new Fate(sequence, place, proofs, holds, deleted, sweeping, now);
     }
   }
 
@@ -293,9 +301,14 @@ public final class Catalog {
     return entries(kept -> !kept.fate().sweeping());
   }
 
-  /** Every backup that was not swept, in whatever state. */
+  /** Every backup that was not swept, in whatever state, oldest first. */
   public synchronized List<Kept> kept() {
-    return List.copyOf(backups.values());
+    return inPlace().toList();
+  }
+
+  /** A backup that replaces another stands where that one stood. */
+  private Stream<Kept> inPlace() {
+    return backups.values().stream().sorted(Comparator.comparingLong(kept -> kept.fate().place()));
   }
 
   /** One backup that was not swept, in whatever state. */
@@ -584,7 +597,8 @@ public final class Catalog {
             new Source(new SourceInfo(adopt.source(), source.info().type(), lives), source.tree()));
       } else if (operation instanceof Operation.Backup made) {
         Source source = sources.get(made.backup().source());
-        Fate fate = new Fate(sequence, List.of(), List.of(), Optional.empty(), false, List.of());
+        Fate fate =
+            new Fate(sequence, sequence, List.of(), List.of(), Optional.empty(), false, List.of());
         if (source == null
             || !made.manifest()
                 .key()
@@ -594,6 +608,13 @@ public final class Catalog {
                 != null) {
           throw damaged(key, "adds a backup that does not fit what came before");
         }
+      } else if (operation instanceof Operation.Rekeyed rekeyed) {
+        Kept kept = require(rekeyed.backup(), key);
+        if (rekeyed.place() >= kept.fate().sequence()
+            || kept.entry().backup().rekeyedFrom().isEmpty()) {
+          throw damaged(key, "puts a backup in another's place that cannot have it");
+        }
+        update(kept, kept.fate().at(rekeyed.place()));
       } else if (operation instanceof Operation.Complete complete) {
         Kept kept = require(complete.backup(), key);
         StoredBackup backup = kept.entry().backup();
@@ -974,6 +995,9 @@ public final class Catalog {
     Fate fate = kept.fate();
     List<Operation> operations = new ArrayList<>();
     operations.add(new Operation.Backup(backup, kept.entry().manifest()));
+    if (fate.place() != fate.sequence()) {
+      operations.add(new Operation.Rekeyed(backup.id(), fate.place()));
+    }
     operations.addAll(fate.proofs());
     operations.addAll(fate.holds());
     fate.deleted().ifPresent(operations::add);
@@ -1012,7 +1036,7 @@ public final class Catalog {
   }
 
   private List<Entry> entries(Predicate<Kept> wanted) {
-    return backups.values().stream().filter(wanted).map(Kept::entry).toList();
+    return inPlace().filter(wanted).map(Kept::entry).toList();
   }
 
   private Kept require(BackupId id, ObjectKey key) throws RepositoryException {

@@ -93,6 +93,23 @@ public sealed interface Operation {
     }
   }
 
+  /**
+   * A backup that replaces an earlier one, sealed anew, takes its place: whoever goes by the order
+   * of commits takes it for as old as that one.
+   *
+   * @param backup the new one
+   * @param place the commit that made the first of this content
+   */
+  record Rekeyed(BackupId backup, long place) implements Operation {
+    @Override
+    public Map<String, Object> document() {
+      Map<String, Object> document = named("rekeyed");
+      document.put("backup", backup);
+      document.put("place", place);
+      return document;
+    }
+  }
+
   /** The WAL that a backup awaited is stored. */
   record Complete(BackupId backup) implements Operation {
     @Override
@@ -987,6 +1004,8 @@ public sealed interface Operation {
       case "backup" ->
           new Backup(
               StoredBackup.read(node.node("backup"), copies), SlotRef.read(node.node("manifest")));
+      case "rekeyed" ->
+          new Rekeyed(node.parse("backup", BackupId::new), node.number("place", 1, Long.MAX_VALUE));
       case "copies" -> Copies.read(node);
       case "complete" -> new Complete(node.parse("backup", BackupId::new));
       case "wal-mark" ->

@@ -39,7 +39,8 @@ public record StoredBackup(
     long durationMillis,
     List<String> copies,
     List<String> letGoBy,
-    List<String> warnings)
+    List<String> warnings,
+    Optional<BackupId> rekeyedFrom)
     implements BackupDescriptor {
   /** Copies the lists. */
   public StoredBackup {
@@ -81,7 +82,8 @@ public record StoredBackup(
         durationMillis,
         places,
         without,
-        warnings);
+        warnings,
+        rekeyedFrom);
   }
 
   /** What is written of it; where it is stored is not. */
@@ -107,6 +109,7 @@ public record StoredBackup(
     document.put("bytesStored", bytesStored);
     document.put("durationMillis", durationMillis);
     document.put("warnings", warnings);
+    rekeyedFrom.ifPresent(value -> document.put("rekeyedFrom", value));
     return document;
   }
 
@@ -118,9 +121,7 @@ public record StoredBackup(
         node.text("incarnation"),
         readCluster(node.node("cluster")),
         node.parse("type", labelled(BackupType.values(), BackupType::label)),
-        node.optionalText("base").isEmpty()
-            ? Optional.empty()
-            : Optional.of(node.parse("base", BackupId::new)),
+        optionalId(node, "base"),
         node.parse("status", labelled(BackupStatus.values(), BackupStatus::label)),
         node.optionalText("label"),
         node.instant("startedAt"),
@@ -137,7 +138,15 @@ public record StoredBackup(
         node.number("durationMillis", 0, Long.MAX_VALUE),
         copies,
         List.of(),
-        node.texts("warnings"));
+        node.texts("warnings"),
+        optionalId(node, "rekeyedFrom"));
+  }
+
+  private static Optional<BackupId> optionalId(Json.Node node, String name)
+      throws RepositoryException {
+    return node.optionalText(name).isEmpty()
+        ? Optional.empty()
+        : Optional.of(node.parse(name, BackupId::new));
   }
 
   static Map<String, Object> clusterDocument(ClusterIdentity cluster) {

@@ -214,7 +214,7 @@ public final class CopyRetention {
     } else if (elsewhere.stream().allMatch(other -> proof(kept, other).isEmpty())) {
       holds.add(UNREAD);
     }
-    return new Candidate(kept.entry().backup(), kept.fate().sequence(), proof(kept, place), holds);
+    return new Candidate(kept.entry().backup(), kept.fate().place(), proof(kept, place), holds);
   }
 
   private static Optional<Instant> proof(Catalog.Kept kept, ObjectId place) {

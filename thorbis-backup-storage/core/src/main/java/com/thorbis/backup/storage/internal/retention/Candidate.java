@@ -10,7 +10,8 @@ import java.util.Optional;
  * A backup that retention decides on.
  *
  * @param backup what the catalogue says of it
- * @param sequence of the commit that made it. Order comes from here, never from names or clocks
+ * @param sequence of the commit that made the first of its content. Order comes from here, never
+ *     from names or clocks
  * @param verifiedAt when all of it was last found in order; empty if it never was
  * @param holds why it must stay whatever the policy says: legal holds, pins, object locks
  */

@@ -14,6 +14,8 @@ import com.thorbis.backup.api.OffersReport;
 import com.thorbis.backup.api.PrunePlan;
 import com.thorbis.backup.api.PruneReport;
 import com.thorbis.backup.api.PruneRequest;
+import com.thorbis.backup.api.RekeyReport;
+import com.thorbis.backup.api.RekeyRequest;
 import com.thorbis.backup.api.RetentionForecast;
 import com.thorbis.backup.api.RetentionPolicy;
 import com.thorbis.backup.api.RewrapReport;
@@ -390,6 +392,16 @@ public final class SessionRepository implements Repository {
   @Override
   public KeysReport keys() throws IOException {
     throw refused("look at the keys");
+  }
+
+  @Override
+  public RekeyReport planRekey(RekeyRequest request) throws IOException {
+    throw refused("seal backups anew");
+  }
+
+  @Override
+  public RekeyReport rekey(RekeyRequest request, RunControl control) throws IOException {
+    throw refused("seal backups anew");
   }
 
   @Override

@@ -25,7 +25,7 @@ public final class ReferringBackups {
   public static BackupId add(Services services, BackupId of, BackupId id) throws IOException {
     Catalog.Entry entry = services.log().catalog().backup(of).orElseThrow();
     Catalog.Source source = services.log().catalog().source(entry.backup().source()).orElseThrow();
-    Manifest manifest = SealedBackupReader.readManifest(services, source, entry);
+    Manifest manifest = new SealedBackupReader(services, source, entry).manifest();
     StoredBackup old = entry.backup();
     StoredBackup backup =
         new StoredBackup(
@@ -50,7 +50,8 @@ public final class ReferringBackups {
             old.durationMillis(),
             old.copies(),
             List.of(),
-            old.warnings());
+            old.warnings(),
+            old.rekeyedFrom());
     ObjectKey key = ObjectNames.manifest(source.tree(), id);
     byte[] sealed =
         SealedObjects.seal(
