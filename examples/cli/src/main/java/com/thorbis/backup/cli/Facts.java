@@ -45,6 +45,7 @@ final class Facts {
         "durationMillis", backup.durationMillis(),
         "copies", backup.copies(),
         "letGoBy", backup.letGoBy(),
+        "rekeyedFrom", backup.rekeyedFrom(),
         "warnings", backup.warnings());
   }
 

@@ -37,6 +37,7 @@ import picocli.CommandLine.Parameters;
       KeysCommand.Check.class,
       KeysCommand.Rotate.class,
       KeysCommand.Rewrap.class,
+      RekeyCommand.class,
       KeysCommand.MakeSigningKey.class,
       EraseCommand.class,
       EraseCommand.Undo.class,
@@ -286,8 +287,7 @@ final class KeysCommand extends Group {
             "opens them no more: "
                 + one
                 + ". Copies of its slots that somebody kept still open what was sealed until now:"
-                + " if it is in wrong hands, rotate too, take full backups, and let go of the older"
-                + " ones");
+                + " if it is in wrong hands, rotate too, then keys rekey");
       }
       report.notes().forEach(note -> out.println("note: " + note));
       out.println(
