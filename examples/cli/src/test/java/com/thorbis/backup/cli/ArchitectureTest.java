@@ -186,11 +186,12 @@ class ArchitectureTest {
           .belongToAnyOf(ObjectInputStream.class, ObjectOutputStream.class);
 
   @ArchTest
-  static final ArchRule onlyTheServerControlStartsProcesses =
+  static final ArchRule onlyTheServerControlAndTheClientToolsStartProcesses =
       noClasses()
           .that(LIBRARIES)
           .and()
-          .resideOutsideOfPackage("com.thorbis.backup.postgres.server..")
+          .resideOutsideOfPackages(
+              "com.thorbis.backup.postgres.server..", "com.thorbis.backup.postgres.tools..")
           .should()
           .dependOnClassesThat()
           .belongToAnyOf(ProcessBuilder.class, Process.class)

@@ -40,6 +40,7 @@ public final class PostgresSettings implements AutoCloseable {
   private final int parallelism;
   private final Optional<Path> dataDirectory;
   private final Optional<Path> binDirectory;
+  private final Optional<Path> clientToolsDirectory;
   private final Optional<String> serverUser;
   private final Optional<Path> launcher;
   private final Optional<Path> configFile;
@@ -118,6 +119,7 @@ public final class PostgresSettings implements AutoCloseable {
       throw dataDirectoryMissing(source);
     }
     this.binDirectory = settings.find("bin-directory").map(Path::of);
+    this.clientToolsDirectory = settings.find("client-tools-directory").map(Path::of);
     this.serverUser = settings.find("server-user");
     this.launcher = settings.find("launcher").map(Path::of).map(Path::toAbsolutePath);
     this.configFile = settings.find("config-file").map(Path::of).map(Path::toAbsolutePath);
@@ -225,6 +227,11 @@ public final class PostgresSettings implements AutoCloseable {
   /** Where PostgreSQL's programs lie, if configured. */
   public Optional<Path> binDirectory() {
     return binDirectory;
+  }
+
+  /** Where {@code pg_dump} and the like lie, if configured. */
+  public Optional<Path> clientToolsDirectory() {
+    return clientToolsDirectory;
   }
 
   /** The account that restored files belong to and a restored server runs as, if configured. */
