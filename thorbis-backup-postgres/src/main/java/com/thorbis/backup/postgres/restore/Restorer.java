@@ -35,6 +35,7 @@ import java.util.Optional;
 import java.util.OptionalInt;
 import java.util.OptionalLong;
 import java.util.Set;
+import java.util.function.Consumer;
 import java.util.zip.CRC32C;
 
 /** Writes the data directory that a plan starts from, and starts a server on it if asked to. */
@@ -125,8 +126,81 @@ public final class Restorer {
       RunControl control)
       throws IOException {
     Stages stages = new Stages(control);
+    Laid laid = lay(request, plan, incarnation, repository, reader, log, stages, found -> {});
+    TargetTree tree = laid.tree();
+    ServerUser owner = laid.owner();
+    List<String> next = new ArrayList<>();
+    notes(reader, laid.stored(), laid.prepared(), control, next);
+    if (!request.start()) {
+      announce(tree.root(), incarnation, control);
+      next.add(
+          "Keep running until recovery is over: thorbis wal serve "
+              + settings.source()
+              + (settings.launcher().isPresent()
+                  ? " (without it the server's account starts \"thorbis wal get\" for each"
+                      + " segment, and must be able to read the configuration)"
+                  : ""));
+      next.add(
+          "Start the server as "
+              + owner
+              + ", on another port with -o \"-p PORT\" where its own is taken: "
+              + pgCtl(plan)
+              + " -D "
+              + tree.root()
+              + " -l "
+              + tree.root().resolve("recovery.log")
+              + " start");
+      next.add(request.standby().isPresent() ? following(request) : adoption());
+      remember(laid, 0, 0);
+      return report(plan, tree, laid.counts(), Optional.empty(), stages, next);
+    }
+    RecoveryRun run = new RecoveryRun(settings, repository, incarnation, control);
+    RecoveryRun.Outcome outcome =
+        run.run(
+            tree.root(),
+            owner,
+            request.action(),
+            request.standby().isPresent(),
+            plan,
+            stages::begin);
+    stages.end();
+    remember(
+        laid,
+        plan.wal().stream().mapToLong(r -> r.end().value() - r.start().value()).sum(),
+        stages.totalMillis() - laid.millis());
+    if (request.standby().isPresent()) {
+      announce(tree.root(), incarnation, control);
+    }
+    if (outcome.running() && request.action() == RestoreRequest.Action.PAUSE) {
+      announce(tree.root(), incarnation, control);
+      next.add(
+          "The server waits at the target. To go on, keep running: thorbis wal serve "
+              + settings.source());
+    }
+    next.addAll(outcome.next());
+    next.add(request.standby().isPresent() ? following(request) : adoption());
+    return report(plan, tree, laid.counts(), Optional.of(outcome), stages, next);
+  }
+
+  /**
+   * Lays the files down, durably, and starts nothing.
+   *
+   * @param before told what will be laid, before anything is written
+   */
+  Laid lay(
+      RestoreRequest request,
+      RestorePlan plan,
+      String incarnation,
+      Repository repository,
+      BackupReader reader,
+      Frozen log,
+      Stages stages,
+      Consumer<RestorePlan> before)
+      throws IOException {
+    RunControl control = stages.control();
     stages.begin("plan", 0);
     Preparation prepared = Preparation.of(settings, request, plan, reader);
+    before.accept(looked(request, plan, prepared));
     Survey survey = prepared.survey();
     Tablespaces tablespaces = prepared.tablespaces();
     ServerUser owner = prepared.owner();
@@ -214,77 +288,45 @@ public final class Restorer {
     finish(tree, outside, control0);
     stages.end();
     long filesMillis = stages.totalMillis();
-
-    List<String> next = new ArrayList<>();
-    notes(reader, stored, prepared, control, next);
-    if (!request.start()) {
-      announce(tree.root(), incarnation, control);
-      next.add(
-          "Keep running until recovery is over: thorbis wal serve "
-              + settings.source()
-              + (settings.launcher().isPresent()
-                  ? " (without it the server's account starts \"thorbis wal get\" for each"
-                      + " segment, and must be able to read the configuration)"
-                  : ""));
-      next.add(
-          "Start the server as "
-              + owner
-              + ", on another port with -o \"-p PORT\" where its own is taken: "
-              + pgCtl(plan)
-              + " -D "
-              + tree.root()
-              + " -l "
-              + tree.root().resolve("recovery.log")
-              + " start");
-      next.add(request.standby().isPresent() ? following(request) : adoption());
-      speeds.add(new Speeds.Run(survey.files(), survey.bytes(), fetched, filesMillis, 0, 0));
-      return report(
-          plan,
-          tree,
-          new Counts(files, bytes, fetched, kept, removed),
-          Optional.empty(),
-          stages,
-          next);
-    }
-    RecoveryRun run = new RecoveryRun(settings, repository, incarnation, control);
-    RecoveryRun.Outcome outcome =
-        run.run(
-            tree.root(),
-            owner,
-            request.action(),
-            request.standby().isPresent(),
-            plan,
-            stages::begin);
-    stages.end();
-    speeds.add(
-        new Speeds.Run(
-            survey.files(),
-            survey.bytes(),
-            fetched,
-            filesMillis,
-            plan.wal().stream().mapToLong(r -> r.end().value() - r.start().value()).sum(),
-            stages.totalMillis() - filesMillis));
-    if (request.standby().isPresent()) {
-      announce(tree.root(), incarnation, control);
-    }
-    if (outcome.running() && request.action() == RestoreRequest.Action.PAUSE) {
-      announce(tree.root(), incarnation, control);
-      next.add(
-          "The server waits at the target. To go on, keep running: thorbis wal serve "
-              + settings.source());
-    }
-    next.addAll(outcome.next());
-    next.add(request.standby().isPresent() ? following(request) : adoption());
-    return report(
-        plan,
+    return new Laid(
         tree,
+        owner,
+        prepared,
+        stored,
         new Counts(files, bytes, fetched, kept, removed),
-        Optional.of(outcome),
-        stages,
-        next);
+        filesMillis);
   }
 
-  private record Counts(long files, long bytes, long fetched, long kept, long removed) {}
+  /** Keeps how long it took, for estimates. */
+  void remember(Laid laid, long walBytes, long walMillis) {
+    speeds.add(laid.run(walBytes, walMillis));
+  }
+
+  /**
+   * What lies there.
+   *
+   * @param stored the settings that the backup has in {@code postgresql.auto.conf}
+   * @param millis how long it took
+   */
+  record Laid(
+      TargetTree tree,
+      ServerUser owner,
+      Preparation prepared,
+      String stored,
+      Counts counts,
+      long millis) {
+    Speeds.Run run(long walBytes, long walMillis) {
+      return new Speeds.Run(
+          prepared.survey().files(),
+          prepared.survey().bytes(),
+          counts.fetched(),
+          millis,
+          walBytes,
+          walMillis);
+    }
+  }
+
+  record Counts(long files, long bytes, long fetched, long kept, long removed) {}
 
   /**
    * What a restore would do, as far as that can be seen without doing it: refuses what it would
@@ -295,25 +337,27 @@ public final class Restorer {
     try (BackupReader reader = repository.open(plan.backup().id())) {
       Preparation prepared = Preparation.of(settings, request, plan, reader);
       prepared.expect(recovery(request, plan).signalFile());
-      List<String> notes = new ArrayList<>(plan.notes());
-      notes.addAll(prepared.notes());
-      return new RestorePlan(
-          plan.backup(),
-          plan.target(),
-          plan.timeline(),
-          plan.wal(),
-          prepared.survey().files(),
-          prepared.survey().bytes(),
-          notes,
-          plan.until(),
-          Optional.of(
-              speeds.estimate(
-                  prepared.survey().files(),
-                  prepared.survey().bytes(),
-                  plan.wal(),
-                  request.start())),
-          plan.thaw());
+      return looked(request, plan, prepared);
     }
+  }
+
+  private RestorePlan looked(RestoreRequest request, RestorePlan plan, Preparation prepared)
+      throws IOException {
+    List<String> notes = new ArrayList<>(plan.notes());
+    notes.addAll(prepared.notes());
+    return new RestorePlan(
+        plan.backup(),
+        plan.target(),
+        plan.timeline(),
+        plan.wal(),
+        prepared.survey().files(),
+        prepared.survey().bytes(),
+        notes,
+        plan.until(),
+        Optional.of(
+            speeds.estimate(
+                prepared.survey().files(), prepared.survey().bytes(), plan.wal(), request.start())),
+        plan.thaw());
   }
 
   /** What it may take, by what the plan says. */

@@ -6,18 +6,25 @@ import java.util.Map;
 import org.jspecify.annotations.Nullable;
 
 /** How long each stage takes. Used by one thread. */
-final class Stages {
+public final class Stages {
   private final RunControl control;
   private final long start = System.nanoTime();
   private final Map<String, Long> millis = new LinkedHashMap<>();
   private @Nullable String current;
   private long since;
 
-  Stages(RunControl control) {
+  /** Told to whoever follows the run. */
+  public Stages(RunControl control) {
     this.control = control;
   }
 
-  void begin(String stage, long expectedBytes) {
+  /** How the run is followed and stopped. */
+  public RunControl control() {
+    return control;
+  }
+
+  /** Ends what went on, and begins something else. */
+  public void begin(String stage, long expectedBytes) {
     end();
     control.cancellation().check();
     current = stage;
@@ -25,7 +32,8 @@ final class Stages {
     control.progress().begin(stage, expectedBytes);
   }
 
-  void end() {
+  /** Ends what goes on. */
+  public void end() {
     String ended = current;
     if (ended != null) {
       millis.merge(ended, (System.nanoTime() - since) / 1_000_000, Long::sum);
@@ -34,11 +42,13 @@ final class Stages {
     }
   }
 
-  Map<String, Long> millis() {
+  /** How long each took, in order. */
+  public Map<String, Long> millis() {
     return millis;
   }
 
-  long totalMillis() {
+  /** Since the first began. */
+  public long totalMillis() {
     return (System.nanoTime() - start) / 1_000_000;
   }
 }

@@ -5,7 +5,9 @@ import com.thorbis.backup.api.RestoreReport;
 import com.thorbis.backup.api.RestoreRequest;
 import com.thorbis.backup.api.Thaw;
 import com.thorbis.backup.postgres.plan.RestorePlanner;
+import com.thorbis.backup.postgres.server.ServerUser;
 import com.thorbis.backup.postgres.settings.PostgresSettings;
+import com.thorbis.backup.spi.repository.BackupFacts;
 import com.thorbis.backup.spi.repository.BackupReader;
 import com.thorbis.backup.spi.repository.Frozen;
 import com.thorbis.backup.spi.repository.Repository;
@@ -13,10 +15,13 @@ import com.thorbis.backup.spi.repository.RunControl;
 import com.thorbis.backup.spi.repository.SourceInfo;
 import com.thorbis.backup.spi.repository.WalArchive;
 import java.io.IOException;
+import java.nio.file.Path;
 import java.time.Duration;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Optional;
+import java.util.function.Consumer;
+import java.util.function.Function;
 
 /**
  * Restores, and says what a restore would do, also where what is needed must be brought back from
@@ -40,6 +45,17 @@ public final class ThawedRestore {
 
   /** What a restore would do. Asks for nothing to be brought back. */
   public RestorePlan plan(RestoreRequest request) throws IOException {
+    return plan(request, facts -> request);
+  }
+
+  /**
+   * The same.
+   *
+   * @param fitting says what of the request depends on the backup that is chosen
+   */
+  public RestorePlan plan(RestoreRequest asked, Function<BackupFacts, RestoreRequest> fitting)
+      throws IOException {
+    RestoreRequest request = asked;
     Optional<RestorePlan> proven = Optional.empty();
     RestorePlanner.Outlook outlook;
     try {
@@ -51,6 +67,7 @@ public final class ThawedRestore {
     Thaw thaw;
     try (BackupReader reader = repository.open(outlook.backup().id())) {
       thaw = reader.frozen().thaw().plus(archive.frozen(outlook.wal()).thaw());
+      request = fitting.apply(reader.facts());
     }
     if (proven.isPresent()) {
       try {
@@ -132,6 +149,63 @@ public final class ThawedRestore {
 
   /** Restores. What was asked for by an interrupted run is not asked for again. */
   public RestoreReport restore(RestoreRequest request, RunControl control) throws IOException {
+    return read(
+        request,
+        control,
+        (plan, reader, log) ->
+            new Restorer(settings)
+                .restore(request, plan, source.current().id(), repository, reader, log, control));
+  }
+
+  /**
+   * Lays the files down for a server that nobody else is told of.
+   *
+   * @param fitting says what of the request depends on the backup that is chosen
+   * @param before told what will be laid, before anything is written
+   */
+  public Laid lay(
+      RestoreRequest request,
+      Function<BackupFacts, RestoreRequest> fitting,
+      Consumer<RestorePlan> before,
+      Stages stages)
+      throws IOException {
+    return read(
+        request,
+        stages.control(),
+        (plan, reader, log) -> {
+          Restorer restorer = new Restorer(settings);
+          Restorer.Laid laid =
+              restorer.lay(
+                  fitting.apply(reader.facts()),
+                  plan,
+                  source.current().id(),
+                  repository,
+                  reader,
+                  log,
+                  stages,
+                  before);
+          restorer.remember(laid, 0, 0);
+          return new Laid(plan, laid.tree().root(), laid.owner(), laid.counts().fetched());
+        });
+  }
+
+  /**
+   * A data directory that no server was started on.
+   *
+   * @param plan the way from there to the target
+   * @param dataDirectory where it lies
+   * @param owner whose it is
+   * @param bytesFetched sealed bytes read from the repository
+   */
+  public record Laid(RestorePlan plan, Path dataDirectory, ServerUser owner, long bytesFetched) {}
+
+  /** What is done with a backup that can be read. */
+  @FunctionalInterface
+  private interface Work<T> {
+    T run(RestorePlan plan, BackupReader reader, Frozen log) throws IOException;
+  }
+
+  private <T> T read(RestoreRequest request, RunControl control, Work<T> work) throws IOException {
     RestorePlan plan = proven(request, control);
     Frozen log = archive.frozen(plan.wal());
     try (BackupReader reader = repository.open(plan.backup().id())) {
@@ -142,8 +216,7 @@ public final class ThawedRestore {
         control.progress().note(describe(all.thaw()) + "; they are asked for now");
       }
       all.request(control); // also where all is at hand: a prune may move some meanwhile
-      return new Restorer(settings)
-          .restore(request, plan, source.current().id(), repository, reader, log, control);
+      return work.run(plan, reader, log);
     }
   }
 

@@ -69,6 +69,8 @@ public final class RecoveryRun {
   private final Repository repository;
   private final String incarnation;
   private final RunControl control;
+  private final Set<String> databases = new LinkedHashSet<>();
+  private boolean thrownAway;
 
   /**
    * Prepares one run.
@@ -81,6 +83,8 @@ public final class RecoveryRun {
     this.repository = repository;
     this.incarnation = incarnation;
     this.control = control;
+    settings.database().ifPresent(databases::add);
+    databases.addAll(ThrowAwayServer.MAINTENANCE);
   }
 
   /**
@@ -161,6 +165,53 @@ public final class RecoveryRun {
       }
       proven = true;
       return outcome;
+    } finally {
+      if (!proven && server != null) {
+        server.abandon();
+      }
+      enough.cancel();
+      join(serving);
+    }
+  }
+
+  /**
+   * Starts a server that nobody but this process reaches, ends its recovery at the target, and
+   * leaves it to the caller.
+   *
+   * @param sockets an empty folder of ours with a short path
+   */
+  public ThrowAwayServer hidden(
+      Path dataDirectory,
+      ServerUser account,
+      Path sockets,
+      RestorePlan plan,
+      ObjLongConsumer<String> stage)
+      throws IOException {
+    ServerPrograms programs =
+        ServerPrograms.find(settings.binDirectory(), plan.backup().cluster().majorVersion());
+    thrownAway = true;
+    stage.accept("start", 0);
+    Cancellation enough = new Cancellation();
+    Thread serving = serve(dataDirectory, enough);
+    RecoveryServer server = null;
+    boolean proven = false;
+    try {
+      server =
+          RecoveryServer.start(programs, account, dataDirectory, sockets, ThrowAwayServer.HIDDEN);
+      stage.accept("recover", 0);
+      databases.clear();
+      databases.addAll(ThrowAwayServer.MAINTENANCE);
+      Reached reached = await(server, dataDirectory, Action.PROMOTE, false, plan);
+      try (Connection session = connect(server)) {
+        if (session == null) {
+          throw notReached(server, plan, "it cannot be asked any more");
+        }
+        ThrowAwayServer hidden = ThrowAwayServer.of(server, session, reached);
+        proven = true;
+        return hidden;
+      } catch (SQLException e) {
+        throw new IOException("The restored server does not answer", e);
+      }
     } finally {
       if (!proven && server != null) {
         server.abandon();
@@ -278,10 +329,6 @@ public final class RecoveryRun {
     Set<String> roles = new LinkedHashSet<>();
     roles.add(settings.user());
     roles.add("postgres");
-    Set<String> databases = new LinkedHashSet<>();
-    settings.database().ifPresent(databases::add);
-    databases.add("postgres");
-    databases.add("template1");
     SQLException last = null;
     for (String role : roles) {
       for (String database : databases) {
@@ -410,7 +457,7 @@ public final class RecoveryRun {
   }
 
   /** Compares what the server says with the target, as far as each kind of target allows. */
-  private static void prove(
+  private void prove(
       RecoveryServer server, RestorePlan plan, Lsn reached, @Nullable Instant lastCommit)
       throws IOException {
     RecoveryTarget target = plan.target();
@@ -466,7 +513,7 @@ public final class RecoveryRun {
     }
   }
 
-  private static BackupException notReached(RecoveryServer server, RestorePlan plan, String problem)
+  private BackupException notReached(RecoveryServer server, RestorePlan plan, String problem)
       throws IOException {
     List<String> last = server.lastLines(LOG_LINES);
     return BackupException.of(
@@ -476,9 +523,12 @@ public final class RecoveryRun {
                 + problem
                 + ". Its last words:\n"
                 + String.join("\n", last))
-        .remedy("See " + server.logFile() + "; the files stay for a look.")
+        .remedy(
+            thrownAway
+                ? "The files are gone. To look at them: restore --start."
+                : "See " + server.logFile() + "; the files stay for a look.")
         .detail("backup", plan.backup().id().value())
-        .detail("log", server.logFile().toString())
+        .detail("log", thrownAway ? "" : server.logFile().toString())
         .build();
   }
 }

@@ -73,7 +73,27 @@ final class RecoveryServer {
       ServerPrograms programs, ServerUser account, Path dataDirectory, Map<String, String> more)
       throws IOException {
     // A socket's path must be short.
-    Path folder = Files.createTempDirectory(Path.of("/tmp"), "thorbis-", OwnerOnly.FOLDER);
+    return start(
+        programs,
+        account,
+        dataDirectory,
+        Files.createTempDirectory(Path.of("/tmp"), "thorbis-", OwnerOnly.FOLDER),
+        more);
+  }
+
+  /**
+   * The same.
+   *
+   * @param folder for its socket, empty and ours
+   * @param more settings, which go before what is set otherwise
+   */
+  static RecoveryServer start(
+      ServerPrograms programs,
+      ServerUser account,
+      Path dataDirectory,
+      Path folder,
+      Map<String, String> more)
+      throws IOException {
     Path access = folder.resolve("pg_hba.conf");
     write(access, ONLY_US);
     account.give(access);
