@@ -171,6 +171,30 @@ public final class ThorbisBackup implements AutoCloseable {
     return call(() -> engine.restore(request, repository(), control));
   }
 
+  /**
+   * Proves that the moment can be reached from which tables are wanted, and says what would be
+   * done.
+   *
+   * @throws BackupException code {@code restore.unreachable} with {@code nearest} in its details;
+   *     kind REFUSED where they would meet something of their name
+   */
+  public TableRestorePlan planTables(TableRestoreRequest request) {
+    SourceEngine engine = engine(request.source());
+    return call(() -> engine.planTables(request, repository()));
+  }
+
+  /**
+   * Brings tables back through a throw-away server on this host, of which nothing stays: not after
+   * a failure either, and after a kill until the next call.
+   *
+   * @throws BackupException code {@code restore.table-not-found} of kind NOT_FOUND for a table that
+   *     did not exist then; kind REFUSED where something of its name exists
+   */
+  public TableRestoreReport restoreTables(TableRestoreRequest request, RunControl control) {
+    SourceEngine engine = engine(request.source());
+    return call(() -> engine.restoreTables(request, repository(), control));
+  }
+
   /** Checks what is stored. Damage is in the report. */
   public VerifyReport verify(VerifyRequest request, RunControl control) {
     request.backup().ifPresent(this::show);

@@ -10,6 +10,9 @@ import com.thorbis.backup.api.RestorePlan;
 import com.thorbis.backup.api.RestoreReport;
 import com.thorbis.backup.api.RestoreRequest;
 import com.thorbis.backup.api.SourceStatus;
+import com.thorbis.backup.api.TableRestorePlan;
+import com.thorbis.backup.api.TableRestoreReport;
+import com.thorbis.backup.api.TableRestoreRequest;
 import com.thorbis.backup.api.Timeline;
 import com.thorbis.backup.api.WalRange;
 import com.thorbis.backup.postgres.backup.ClusterBackup;
@@ -24,6 +27,7 @@ import com.thorbis.backup.postgres.serve.FetchCommand;
 import com.thorbis.backup.postgres.serve.WalFiles;
 import com.thorbis.backup.postgres.serve.WalServer;
 import com.thorbis.backup.postgres.settings.PostgresSettings;
+import com.thorbis.backup.postgres.table.TableRestore;
 import com.thorbis.backup.spi.engine.SourceEngine;
 import com.thorbis.backup.spi.repository.Repository;
 import com.thorbis.backup.spi.repository.RunControl;
@@ -76,6 +80,18 @@ final class PostgresEngine implements SourceEngine {
   public RestoreReport restore(RestoreRequest request, Repository repository, RunControl control)
       throws IOException {
     return new ThawedRestore(settings, source(repository), repository).restore(request, control);
+  }
+
+  @Override
+  public TableRestorePlan planTables(TableRestoreRequest request, Repository repository)
+      throws IOException {
+    return new TableRestore(settings, source(repository), repository).plan(request);
+  }
+
+  @Override
+  public TableRestoreReport restoreTables(
+      TableRestoreRequest request, Repository repository, RunControl control) throws IOException {
+    return new TableRestore(settings, source(repository), repository).restore(request, control);
   }
 
   @Override

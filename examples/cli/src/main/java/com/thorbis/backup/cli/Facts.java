@@ -9,10 +9,13 @@ import com.thorbis.backup.api.RestorePlan;
 import com.thorbis.backup.api.RestoreReport;
 import com.thorbis.backup.api.SourceStatus;
 import com.thorbis.backup.api.SyncReport;
+import com.thorbis.backup.api.TableRestorePlan;
+import com.thorbis.backup.api.TableRestoreReport;
 import com.thorbis.backup.api.Thaw;
 import com.thorbis.backup.api.VerifyReport;
 import com.thorbis.backup.api.WalGap;
 import com.thorbis.backup.api.WalRange;
+import java.nio.file.Path;
 import java.time.Duration;
 import java.util.Map;
 import java.util.Optional;
@@ -142,6 +145,39 @@ final class Facts {
         "port", report.port(),
         "durationMillis", report.durationMillis(),
         "stages", report.stages(),
+        "next", report.next());
+  }
+
+  static Map<String, @Nullable Object> tablePlan(TableRestorePlan plan) {
+    Map<String, @Nullable Object> facts = plan(plan.restore());
+    facts.put("workDir", plan.workDirectory());
+    facts.put("neededBytes", plan.neededBytes());
+    facts.put("freeBytes", plan.freeBytes());
+    facts.put("tools", plan.tools());
+    return facts;
+  }
+
+  static Map<String, @Nullable Object> tables(
+      TableRestoreReport report, @Nullable String into, @Nullable Path output) {
+    return Json.object(
+        "backup", report.backup(),
+        "tables",
+            report.tables().stream()
+                .map(
+                    table ->
+                        Json.object(
+                            "name", table.name(),
+                            "schema", table.schema(),
+                            "rows", table.rows(),
+                            "partitions", table.partitions()))
+                .toList(),
+        "bytesFetched", report.bytesFetched(),
+        "rows", report.rows(),
+        "reached", reached(report.reached()),
+        "durationMillis", report.durationMillis(),
+        "stages", report.stages(),
+        "into", into,
+        "output", output,
         "next", report.next());
   }
 

@@ -1,15 +1,12 @@
 package com.thorbis.backup.cli;
 
-import com.thorbis.backup.api.RecoveryTarget;
 import com.thorbis.backup.api.RestorePlan;
 import com.thorbis.backup.api.RestoreReport;
 import com.thorbis.backup.api.RestoreRequest;
 import com.thorbis.backup.api.RestoreRequest.Action;
-import com.thorbis.backup.api.Timeline;
 import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
-import java.time.Instant;
 import java.util.ArrayList;
 import java.util.LinkedHashMap;
 import java.util.List;
@@ -37,35 +34,7 @@ final class RestoreCommand extends Job {
   Path directory;
 
   @ArgGroup(heading = "The moment (one of):%n")
-  @Nullable Target target;
-
-  static final class Target {
-    @Option(names = "--latest", description = "As far as the stored log reaches (default).")
-    boolean latest;
-
-    @Option(
-        names = "--to-time",
-        paramLabel = "TIME",
-        description = "With a zone, such as 2026-01-02T03:04:05Z.")
-    @Nullable String time;
-
-    @Option(names = "--to-lsn", paramLabel = "LSN", description = "Such as 16/3002D50.")
-    @Nullable String lsn;
-
-    @Option(names = "--to-xid", paramLabel = "XID", description = "The end of a transaction.")
-    @Nullable Long xid;
-
-    @Option(
-        names = "--to-name",
-        paramLabel = "NAME",
-        description = "A restore point made with pg_create_restore_point.")
-    @Nullable String name;
-
-    @Option(
-        names = "--immediate",
-        description = "The first moment at which the backup is consistent.")
-    boolean immediate;
-  }
+  @Nullable Moment target;
 
   @Option(
       names = "--exclusive",
@@ -238,10 +207,10 @@ final class RestoreCommand extends Job {
   private RestoreRequest request() {
     RestoreRequest.Builder request =
         RestoreRequest.builder(source, thorbis().host().folder().resolve(directory).normalize())
-            .target(target())
+            .target(Moment.target(target, exclusive))
             .start(start);
     if (!timeline.equals("latest")) {
-      request.timeline(timeline());
+      request.timeline(Words.timeline(timeline));
     }
     if (backup != null) {
       request.backup(Words.backupId(backup));
@@ -274,49 +243,6 @@ final class RestoreCommand extends Job {
       return entries.findAny().isPresent();
     } catch (IOException e) {
       return false; // nothing to ask about; what is wrong with it, the restore says
-    }
-  }
-
-  private RecoveryTarget target() {
-    Target given = target;
-    boolean inclusive = !exclusive;
-    if (given != null && given.time != null) {
-      Instant time = Times.parse("--to-time", given.time);
-      return new RecoveryTarget.AtTime(time, inclusive);
-    }
-    if (given != null && given.lsn != null) {
-      return new RecoveryTarget.AtLsn(Words.lsn("--to-lsn", given.lsn), inclusive);
-    }
-    if (given != null && given.xid != null) {
-      try {
-        return new RecoveryTarget.AtTransaction(given.xid, inclusive);
-      } catch (IllegalArgumentException e) {
-        throw Failure.usage("--to-xid: " + e.getMessage(), "Write one in that range.");
-      }
-    }
-    if (exclusive) {
-      throw Failure.usage(
-          "--exclusive says nothing without a time, position or transaction",
-          "Add --to-time, --to-lsn or --to-xid, or leave it out.");
-    }
-    if (given != null && given.name != null) {
-      try {
-        return new RecoveryTarget.AtName(given.name);
-      } catch (IllegalArgumentException e) {
-        throw Failure.usage("--to-name: " + e.getMessage(), "Write the name it was made with.");
-      }
-    }
-    return given != null && given.immediate
-        ? new RecoveryTarget.Immediate()
-        : new RecoveryTarget.Latest();
-  }
-
-  private Timeline timeline() {
-    try {
-      return new Timeline(Integer.parseUnsignedInt(timeline));
-    } catch (IllegalArgumentException e) {
-      throw Failure.usage(
-          "--timeline: \"" + timeline + "\" is neither a number from 1 nor latest", "Write one.");
     }
   }
 

@@ -33,6 +33,7 @@ import picocli.CommandLine.Spec;
       ShowCommand.class,
       StatusCommand.class,
       RestoreCommand.class,
+      RestoreTableCommand.class,
       VerifyCommand.class,
       PruneCommand.class,
       HoldCommand.class,

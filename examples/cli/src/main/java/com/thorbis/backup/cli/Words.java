@@ -5,6 +5,8 @@ import com.thorbis.backup.api.Erasure;
 import com.thorbis.backup.api.Lsn;
 import com.thorbis.backup.api.RecoveryTarget;
 import com.thorbis.backup.api.RestorePlan;
+import com.thorbis.backup.api.TableName;
+import com.thorbis.backup.api.Timeline;
 
 /** Reads what stands on the command line, and says moments in words. */
 final class Words {
@@ -24,6 +26,26 @@ final class Words {
     } catch (IllegalArgumentException e) {
       throw Failure.usage(
           option + ": \"" + text + "\" is not a log position", "Write one such as 16/3002D50.");
+    }
+  }
+
+  static Timeline timeline(String text) {
+    try {
+      return new Timeline(Integer.parseUnsignedInt(text));
+    } catch (IllegalArgumentException e) {
+      throw Failure.usage(
+          "--timeline: \"" + text + "\" is neither a number from 1 nor latest", "Write one.");
+    }
+  }
+
+  static TableName table(String text) {
+    try {
+      return TableName.parse(text);
+    } catch (IllegalArgumentException e) {
+      throw Failure.usage(
+          "--table: " + e.getMessage(),
+          "Write such as orders.public.invoices; a part with a dot in double quotes, and these in"
+              + " single ones for the shell.");
     }
   }
 

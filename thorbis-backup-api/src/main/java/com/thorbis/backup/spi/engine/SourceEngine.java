@@ -8,6 +8,9 @@ import com.thorbis.backup.api.RestorePlan;
 import com.thorbis.backup.api.RestoreReport;
 import com.thorbis.backup.api.RestoreRequest;
 import com.thorbis.backup.api.SourceStatus;
+import com.thorbis.backup.api.TableRestorePlan;
+import com.thorbis.backup.api.TableRestoreReport;
+import com.thorbis.backup.api.TableRestoreRequest;
 import com.thorbis.backup.api.WalRange;
 import com.thorbis.backup.spi.repository.Repository;
 import com.thorbis.backup.spi.repository.RunControl;
@@ -49,6 +52,14 @@ public interface SourceEngine extends AutoCloseable {
   /** Brings the source back. */
   RestoreReport restore(RestoreRequest request, Repository repository, RunControl control)
       throws IOException;
+
+  /** Proves the way to the moment from which tables are wanted. Changes nothing. */
+  TableRestorePlan planTables(TableRestoreRequest request, Repository repository)
+      throws IOException;
+
+  /** Brings tables back, and leaves nothing else behind. */
+  TableRestoreReport restoreTables(
+      TableRestoreRequest request, Repository repository, RunControl control) throws IOException;
 
   /**
    * What is recoverable, by what is stored; of a source that was never backed up, nothing. Whether

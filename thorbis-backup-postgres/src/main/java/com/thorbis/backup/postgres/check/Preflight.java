@@ -16,6 +16,7 @@ import com.thorbis.backup.postgres.cluster.SqlFiles;
 import com.thorbis.backup.postgres.plan.StatusReader;
 import com.thorbis.backup.postgres.settings.PostgresSettings;
 import com.thorbis.backup.postgres.settings.PostgresSettings.Reader;
+import com.thorbis.backup.postgres.table.TableRestore;
 import com.thorbis.backup.postgres.wire.Failures;
 import com.thorbis.backup.postgres.wire.ReplicationConnection;
 import com.thorbis.backup.postgres.wire.ReplicationConnection.SystemIdentity;
@@ -68,6 +69,7 @@ public final class Preflight {
                   .items());
         });
     repository();
+    TableRestore.check(settings).ifPresent(items::add);
     return List.copyOf(items);
   }
 

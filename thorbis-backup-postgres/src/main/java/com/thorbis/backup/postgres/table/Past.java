@@ -1,0 +1,508 @@
+package com.thorbis.backup.postgres.table;
+
+import com.thorbis.backup.api.BackupException;
+import com.thorbis.backup.api.FailureKind;
+import com.thorbis.backup.api.TableName;
+import com.thorbis.backup.postgres.server.ThrowAwayServer;
+import com.thorbis.backup.spi.Names;
+import java.io.IOException;
+import java.sql.Connection;
+import java.sql.ResultSet;
+import java.sql.SQLException;
+import java.util.ArrayList;
+import java.util.LinkedHashMap;
+import java.util.LinkedHashSet;
+import java.util.List;
+import java.util.Locale;
+import java.util.Map;
+import java.util.Optional;
+import java.util.Set;
+import java.util.stream.Collectors;
+import org.jspecify.annotations.Nullable;
+import org.postgresql.PGConnection;
+import org.postgresql.copy.CopyOut;
+
+/**
+ * A database as it was, on a server that is ours: what is wanted of it is found, and made ready to
+ * leave. Used by one thread.
+ */
+final class Past implements AutoCloseable {
+  private static final int MOST_NAMES = 100_000;
+  private static final int MOST_SHOWN = 5;
+
+  /**
+   * No trigger of the cluster's acts on what we change, and no setting of a role gets in between.
+   */
+  private static final String OURS =
+      "SET session_replication_role = replica; SET default_transaction_read_only = off; SET"
+          + " statement_timeout = 0; SET lock_timeout = 0; SET idle_session_timeout = 0";
+
+  private static final String RELATION =
+      "SELECT c.oid, n.nspname, c.relname, c.relkind IN ('r', 'm'), c.relpersistence = 'u',"
+          + " pg_get_userbyid(c.relowner), c.relkind::text"
+          + " FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace ";
+
+  private static final String PARTS =
+      "WITH RECURSIVE part(oid) AS (SELECT ?::oid UNION SELECT i.inhrelid FROM pg_inherits i JOIN"
+          + " part p ON i.inhparent = p.oid) ";
+
+  private final ThrowAwayServer server;
+  private final String database;
+  private final Connection session;
+  private final Map<TableName, List<Relation>> wanted = new LinkedHashMap<>();
+  private final List<String> next = new ArrayList<>();
+
+  private Past(ThrowAwayServer server, String database, Connection session) {
+    this.server = server;
+    this.database = database;
+    this.session = session;
+  }
+
+  /**
+   * Finds the tables.
+   *
+   * @throws BackupException code {@code restore.table-not-found} if one did not exist
+   */
+  static Past find(ThrowAwayServer server, List<TableName> tables) throws IOException {
+    try {
+      String database = database(server, tables.get(0).database());
+      Past past = new Past(server, database, server.connect(database));
+      boolean found = false;
+      try {
+        Sql.execute(past.session, OURS);
+        for (TableName table : tables) {
+          past.wanted.put(table, past.parts(past.table(table)));
+        }
+        found = true;
+        return past;
+      } finally {
+        if (!found) {
+          past.close();
+        }
+      }
+    } catch (SQLException e) {
+      throw failed(e);
+    }
+  }
+
+  static BackupException failed(SQLException e) {
+    return BackupException.of(
+            "restore.past-failed",
+            FailureKind.PERMANENT,
+            "The throw-away server: " + e.getMessage())
+        .remedy("Look at the moment as a whole with restore --start.")
+        .cause(e)
+        .build();
+  }
+
+  private static String database(ThrowAwayServer server, String wanted) throws SQLException {
+    try (Connection any = server.connect("template1")) {
+      return Sql.rows(
+              any,
+              row -> row.getString(1),
+              "SELECT datname FROM pg_database WHERE datname = ? OR oid::text = ?"
+                  + " ORDER BY datname = ? DESC",
+              wanted,
+              wanted,
+              wanted)
+          .stream()
+          .findFirst()
+          .orElseThrow(
+              () ->
+                  BackupException.of(
+                          "restore.unknown-database",
+                          FailureKind.NOT_FOUND,
+                          "There was no database \"" + wanted + "\" at that moment")
+                      .remedy("Choose another moment.")
+                      .build());
+    }
+  }
+
+  private Relation table(TableName table) throws SQLException {
+    List<Map.Entry<String, Relation>> found =
+        Sql.rows(
+            session,
+            row -> Map.entry(row.getString(7), relation(row)),
+            RELATION + "WHERE n.nspname = ? AND c.relname = ?",
+            table.schema(),
+            table.table());
+    if (found.isEmpty()) {
+      throw BackupException.of(
+              "restore.table-not-found",
+              FailureKind.NOT_FOUND,
+              "There was no table " + table + " at that moment (" + moment() + ")")
+          .remedy(near(table))
+          .detail("table", table.toString())
+          .build();
+    }
+    String kind = found.get(0).getKey();
+    if (!kind.equals("r") && !kind.equals("p")) {
+      throw BackupException.of(
+              "restore.not-a-table",
+              FailureKind.CONFIGURATION,
+              table
+                  + " was "
+                  + switch (kind) {
+                    case "v" -> "a view";
+                    case "m" -> "a materialized view";
+                    case "f" -> "a foreign table";
+                    case "S" -> "a sequence";
+                    default -> "an index or a type";
+                  }
+                  + " at that moment")
+          .remedy("Name tables. Their indexes, and the sequences they own, come with them.")
+          .build();
+    }
+    return found.get(0).getValue();
+  }
+
+  private String moment() {
+    return server.reached().lsn() + server.reached().time().map(time -> ", " + time).orElse("");
+  }
+
+  private String near(TableName table) throws SQLException {
+    List<TableName> all =
+        Sql.rows(
+            session,
+            row -> new TableName(table.database(), row.getString(1), row.getString(2)),
+            "SELECT n.nspname, c.relname FROM pg_class c JOIN pg_namespace n ON n.oid ="
+                + " c.relnamespace WHERE c.relkind IN ('r', 'p') AND n.nspname !~ '^pg_' AND"
+                + " n.nspname <> 'information_schema' LIMIT "
+                + MOST_NAMES);
+    Set<TableName> near = new LinkedHashSet<>();
+    all.stream()
+        .filter(
+            one ->
+                one.table().equalsIgnoreCase(table.table())
+                    && (one.schema().equalsIgnoreCase(table.schema())
+                        || one.table().equals(table.table())))
+        .forEach(near::add);
+    List<TableName> inSchema =
+        all.stream().filter(one -> one.schema().equals(table.schema())).toList();
+    Names.nearest(lower(table), inSchema.stream().map(Past::lower).toList())
+        .ifPresent(
+            name -> inSchema.stream().filter(one -> lower(one).equals(name)).forEach(near::add));
+    if (near.isEmpty()) {
+      return all.isEmpty()
+          ? "The database had no tables at all then; choose another moment."
+          : "It had "
+              + all.size()
+              + (all.size() == MOST_NAMES ? " or more" : "")
+              + " tables; check the name, and the moment.";
+    }
+    return near.stream()
+        .limit(MOST_SHOWN)
+        .map(TableName::toString)
+        .collect(Collectors.joining(" or ", "Did you mean ", "?"));
+  }
+
+  private static String lower(TableName table) {
+    return table.table().toLowerCase(Locale.ROOT);
+  }
+
+  /** A table, and those that its rows lie in; the table first. */
+  private List<Relation> parts(Relation table) throws SQLException {
+    List<Relation> parts = new ArrayList<>(List.of(table));
+    parts.addAll(
+        Sql.rows(
+            session,
+            Past::relation,
+            PARTS
+                + RELATION
+                + "JOIN part p ON p.oid = c.oid WHERE c.oid <> ?::oid AND c.relkind IN ('r', 'p',"
+                + " 'f') ORDER BY n.nspname, c.relname",
+            table.oid(),
+            table.oid()));
+    return parts;
+  }
+
+  private static Relation relation(ResultSet row) throws SQLException {
+    return new Relation(
+        row.getLong(1),
+        row.getString(2),
+        row.getString(3),
+        row.getBoolean(4),
+        row.getBoolean(5),
+        row.getString(6));
+  }
+
+  /** The server. */
+  ThrowAwayServer server() {
+    return server;
+  }
+
+  /** The database's name then. */
+  String database() {
+    return database;
+  }
+
+  /** What was asked for, each with what its rows lie in. */
+  Map<TableName, List<Relation>> wanted() {
+    return wanted;
+  }
+
+  /** All that leaves, each once. */
+  List<Relation> all() {
+    Map<Long, Relation> all = new LinkedHashMap<>();
+    wanted.values().stream().flatMap(List::stream).forEach(one -> all.put(one.oid(), one));
+    return List.copyOf(all.values());
+  }
+
+  /** What a person should know about it. */
+  List<String> next() {
+    return next;
+  }
+
+  /**
+   * Makes them ready.
+   *
+   * @param schema where they go; empty for where they were
+   * @param foreignKeys whether those to tables that stay are kept
+   */
+  void prepare(Optional<String> schema, boolean foreignKeys) throws IOException {
+    try {
+      for (Relation one : all()) {
+        if (one.unlogged() && one.holdsRows()) {
+          next.add(one.sql() + " was unlogged: its rows are in no backup, and it comes empty");
+        }
+      }
+      if (schema.isPresent()) {
+        detach();
+      }
+      if (schema.isPresent() || !foreignKeys) {
+        for (String statement : dropForeignKeys()) {
+          next.add("Left out, as the other table stays as it is: " + statement);
+        }
+      }
+      if (schema.isEmpty()) {
+        pointers();
+      } else {
+        move(schema.get());
+      }
+    } catch (SQLException e) {
+      throw failed(e);
+    }
+  }
+
+  /** Beside the live one, it must not become a part of what is live. */
+  private void detach() throws SQLException {
+    for (Relation one : all()) {
+      for (String statement :
+          Sql.rows(
+              session,
+              row -> row.getString(1),
+              "SELECT CASE WHEN c.relispartition THEN format('ALTER TABLE %s DETACH PARTITION %s',"
+                  + " i.inhparent::regclass, c.oid::regclass) ELSE format('ALTER TABLE %s NO"
+                  + " INHERIT %s', c.oid::regclass, i.inhparent::regclass) END FROM pg_inherits i"
+                  + " JOIN pg_class c ON c.oid = i.inhrelid WHERE c.oid = ?::oid AND NOT"
+                  + " i.inhparent = ANY (?::oid[])",
+              one.oid(),
+              oids())) {
+        Sql.execute(session, statement);
+        next.add("It was a part of another table, and is on its own now: undone was " + statement);
+      }
+    }
+  }
+
+  private List<String> dropForeignKeys() throws SQLException {
+    List<String> statements = new ArrayList<>();
+    for (String[] key :
+        Sql.rows(
+            session,
+            row -> new String[] {row.getString(1), row.getString(2), row.getString(3)},
+            "SELECT conrelid::regclass, quote_ident(conname), pg_get_constraintdef(oid) FROM"
+                + " pg_constraint WHERE contype = 'f' AND conparentid = 0 AND conrelid = ANY"
+                + " (?::oid[]) AND NOT confrelid = ANY (?::oid[]) ORDER BY 1, 2",
+            oids(),
+            oids())) {
+      Sql.execute(session, "ALTER TABLE " + key[0] + " DROP CONSTRAINT " + key[1]);
+      statements.add("ALTER TABLE " + key[0] + " ADD CONSTRAINT " + key[1] + " " + key[2]);
+    }
+    return statements;
+  }
+
+  /** What pointed at them from outside, and went with them if they were dropped. */
+  private void pointers() throws SQLException {
+    Sql.rows(
+            session,
+            row ->
+                "ALTER TABLE "
+                    + row.getString(1)
+                    + " ADD CONSTRAINT "
+                    + row.getString(2)
+                    + " "
+                    + row.getString(3),
+            "SELECT conrelid::regclass, quote_ident(conname), pg_get_constraintdef(oid) FROM"
+                + " pg_constraint WHERE contype = 'f' AND conparentid = 0 AND confrelid = ANY"
+                + " (?::oid[]) AND NOT conrelid = ANY (?::oid[]) ORDER BY 1, 2",
+            oids(),
+            oids())
+        .forEach(
+            statement ->
+                next.add("A foreign key pointed at it then. If it is gone: " + statement + ";"));
+    List<String> views =
+        Sql.rows(
+            session,
+            row -> row.getString(1),
+            "SELECT DISTINCT v.oid::regclass::text FROM pg_depend d JOIN pg_rewrite r ON r.oid ="
+                + " d.objid JOIN pg_class v ON v.oid = r.ev_class WHERE d.classid ="
+                + " 'pg_rewrite'::regclass AND d.refclassid = 'pg_class'::regclass AND d.refobjid"
+                + " = ANY (?::oid[]) AND NOT v.oid = ANY (?::oid[]) ORDER BY 1",
+            oids(),
+            oids());
+    if (!views.isEmpty()) {
+      next.add(
+          "These used it then, and are not restored if they went with it: "
+              + String.join(", ", views));
+    }
+  }
+
+  private void move(String schema) throws SQLException {
+    boolean taken =
+        !Sql.rows(
+                session,
+                row -> row.getString(1),
+                "SELECT nspname FROM pg_namespace WHERE nspname = ?",
+                schema)
+            .isEmpty();
+    if (taken) {
+      Sql.execute(
+          session,
+          "ALTER SCHEMA " + Sql.name(schema) + " RENAME TO " + Sql.name("thorbis was " + schema));
+    }
+    List<Relation> all = all();
+    Sql.execute(
+        session,
+        "CREATE SCHEMA " + Sql.name(schema) + " AUTHORIZATION " + Sql.name(all.get(0).owner()));
+    for (Relation one : all) {
+      // Under another name where its schema was just renamed.
+      String now =
+          taken && one.schema().equals(schema)
+              ? Sql.name("thorbis was " + schema, one.name())
+              : one.sql();
+      Sql.execute(session, "ALTER TABLE " + now + " SET SCHEMA " + Sql.name(schema));
+    }
+    wanted.replaceAll((name, parts) -> parts.stream().map(one -> one.in(schema)).toList());
+  }
+
+  private String oids() {
+    return all().stream()
+        .map(one -> Long.toString(one.oid()))
+        .collect(Collectors.joining(",", "{", "}"));
+  }
+
+  /** How many rows lie in a table itself. */
+  long rows(Relation relation) {
+    if (!relation.holdsRows()) {
+      return 0;
+    }
+    return ask(row -> row.getLong(1), "SELECT count(*) FROM ONLY " + relation.sql()).get(0);
+  }
+
+  /**
+   * The columns that hold what was given, in order.
+   *
+   * @return as a list in SQL; empty if there are none
+   */
+  String columns(Relation relation) {
+    List<String> columns =
+        ask(
+            row -> Sql.name(row.getString(1)),
+            "SELECT attname FROM pg_attribute WHERE attrelid = ?::oid AND attnum > 0 AND NOT"
+                + " attisdropped AND attgenerated = '' ORDER BY attnum",
+            relation.oid());
+    return columns.isEmpty() ? "" : " (" + String.join(", ", columns) + ")";
+  }
+
+  /** The statements that put the sequences that the tables own to where they were. */
+  List<String> sequences() {
+    List<String> statements = new ArrayList<>();
+    for (String sequence :
+        ask(
+            row -> Sql.name(row.getString(1), row.getString(2)),
+            "SELECT n.nspname, s.relname FROM pg_depend d JOIN pg_class s ON s.oid = d.objid JOIN"
+                + " pg_namespace n ON n.oid = s.relnamespace WHERE d.classid ="
+                + " 'pg_class'::regclass AND d.refclassid = 'pg_class'::regclass AND s.relkind ="
+                + " 'S' AND d.deptype IN ('a', 'i') AND d.refobjid = ANY (?::oid[]) ORDER BY 1, 2",
+            oids())) {
+      statements.addAll(
+          ask(
+              row ->
+                  "SELECT setval("
+                      + Sql.literal(sequence)
+                      + "::regclass, "
+                      + row.getLong(1)
+                      + ", "
+                      + row.getBoolean(2)
+                      + ")",
+              "SELECT last_value, is_called FROM " + sequence));
+    }
+    return statements;
+  }
+
+  /** The tablespaces that they and their indexes lie in, besides the database's own. */
+  List<String> tablespaces() {
+    return ask(
+        row -> row.getString(1),
+        "SELECT DISTINCT t.spcname FROM pg_class c JOIN pg_tablespace t ON t.oid = c.reltablespace"
+            + " LEFT JOIN pg_index i ON i.indexrelid = c.oid WHERE coalesce(i.indrelid, c.oid) ="
+            + " ANY (?::oid[]) ORDER BY 1",
+        oids());
+  }
+
+  /** Who owned a schema; empty if there is none of the name. */
+  Optional<String> schemaOwner(String schema) {
+    return ask(
+            row -> row.getString(1),
+            "SELECT pg_get_userbyid(nspowner) FROM pg_namespace WHERE nspname = ?",
+            schema)
+        .stream()
+        .findFirst();
+  }
+
+  /** Begins to read the rows of a table. */
+  CopyOut rows(Relation relation, String columns, String format) {
+    try {
+      Sql.execute(
+          session,
+          "SET datestyle = 'ISO'; SET intervalstyle = 'postgres'; SET extra_float_digits = 3");
+      return session
+          .unwrap(PGConnection.class)
+          .getCopyAPI()
+          .copyOut("COPY " + relation.sql() + columns + " TO STDOUT" + format);
+    } catch (SQLException e) {
+      throw failed(e);
+    }
+  }
+
+  /** The next of them; nothing after the last. */
+  static byte @Nullable [] row(CopyOut rows) {
+    try {
+      return rows.readFromCopy();
+    } catch (SQLException e) {
+      throw failed(e);
+    }
+  }
+
+  /** How the server writes text. */
+  String encoding() {
+    return ask(row -> row.getString(1), "SHOW server_encoding").get(0);
+  }
+
+  private <T> List<T> ask(Sql.Row<T> form, String sql, Object... values) {
+    try {
+      return Sql.rows(session, form, sql, values);
+    } catch (SQLException e) {
+      throw failed(e);
+    }
+  }
+
+  @Override
+  public void close() {
+    try {
+      session.close();
+    } catch (SQLException e) {
+      return; // the server goes anyway
+    }
+  }
+}

@@ -1,0 +1,415 @@
+package com.thorbis.backup.postgres.table;
+
+import com.thorbis.backup.api.BackupException;
+import com.thorbis.backup.api.CheckItem;
+import com.thorbis.backup.api.FailureKind;
+import com.thorbis.backup.api.RecoveryTarget;
+import com.thorbis.backup.api.RestorePlan;
+import com.thorbis.backup.api.RestoreRequest;
+import com.thorbis.backup.api.TableRestorePlan;
+import com.thorbis.backup.api.TableRestoreReport;
+import com.thorbis.backup.api.TableRestoreReport.Table;
+import com.thorbis.backup.api.TableRestoreRequest;
+import com.thorbis.backup.api.TableRestoreRequest.Into;
+import com.thorbis.backup.api.TableRestoreRequest.Output;
+import com.thorbis.backup.postgres.restore.Stages;
+import com.thorbis.backup.postgres.restore.ThawedRestore;
+import com.thorbis.backup.postgres.server.RecoveryRun;
+import com.thorbis.backup.postgres.server.ServerPrograms;
+import com.thorbis.backup.postgres.server.ThrowAwayServer;
+import com.thorbis.backup.postgres.settings.OwnerOnly;
+import com.thorbis.backup.postgres.settings.PostgresSettings;
+import com.thorbis.backup.postgres.tools.ClientTools;
+import com.thorbis.backup.postgres.wire.SqlConnections;
+import com.thorbis.backup.spi.repository.BackupFacts;
+import com.thorbis.backup.spi.repository.BackupFacts.Tablespace;
+import com.thorbis.backup.spi.repository.Repository;
+import com.thorbis.backup.spi.repository.RunControl;
+import com.thorbis.backup.spi.repository.SourceInfo;
+import java.io.IOException;
+import java.nio.channels.FileChannel;
+import java.nio.file.FileAlreadyExistsException;
+import java.nio.file.Files;
+import java.nio.file.LinkOption;
+import java.nio.file.Path;
+import java.nio.file.StandardOpenOption;
+import java.sql.Connection;
+import java.sql.SQLException;
+import java.time.Duration;
+import java.time.Instant;
+import java.util.ArrayList;
+import java.util.LinkedHashMap;
+import java.util.List;
+import java.util.Map;
+import java.util.Optional;
+import java.util.Set;
+import java.util.stream.Collectors;
+
+/** Brings tables back through a throw-away server. */
+public final class TableRestore {
+  /** A server that recovers keeps restored log until its next restart point. */
+  private static final long MOST_LOG_BYTES = 1L << 30;
+
+  private static final long SPARE_BYTES = 128L << 20;
+  private static final Duration PATIENCE = Duration.ofSeconds(2);
+  private static final long FIRST_OF_USERS = 16384;
+
+  /** How far the time of a file and that of a commit may be apart. */
+  private static final Duration CLOCK = Duration.ofSeconds(1);
+
+  private final PostgresSettings settings;
+  private final SourceInfo source;
+  private final Repository repository;
+
+  /** For the configured source. */
+  public TableRestore(PostgresSettings settings, SourceInfo source, Repository repository) {
+    this.settings = settings;
+    this.source = source;
+    this.repository = repository;
+  }
+
+  /** What would be done. */
+  public TableRestorePlan plan(TableRestoreRequest request) throws IOException {
+    checkDestination(request);
+    Path parent = ThrowAway.parent(settings, request.workDirectory());
+    Path nowhere = parent.resolve("thorbis-planned").resolve("data");
+    RestorePlan plan;
+    try {
+      plan =
+          new ThawedRestore(settings, source, repository)
+              .plan(
+                  files(request, nowhere),
+                  facts ->
+                      fitted(request, nowhere, facts, oid -> nowhere.resolveSibling(oid + "")));
+    } catch (BackupException e) {
+      throw ofTables(e);
+    }
+    return look(plan, parent);
+  }
+
+  private TableRestorePlan look(RestorePlan plan, Path parent) throws IOException {
+    int major = plan.backup().cluster().majorVersion();
+    ClientTools tools = Definitions.find(settings, major);
+    ServerPrograms programs = ServerPrograms.find(settings.binDirectory(), major);
+    long log = plan.wal().stream().mapToLong(r -> r.end().value() - r.start().value()).sum();
+    return new TableRestorePlan(
+        plan,
+        parent,
+        plan.bytes() + Math.min(log, MOST_LOG_BYTES) + SPARE_BYTES,
+        Files.getFileStore(existing(parent)).getUsableSpace(),
+        List.of(
+            programs.program("postgres"),
+            tools.folder().resolve("pg_dump") + " (" + tools.version() + ")"));
+  }
+
+  private static Path existing(Path folder) {
+    Path existing = folder;
+    while (existing.getParent() != null && !Files.exists(existing)) {
+      existing = existing.getParent();
+    }
+    return existing;
+  }
+
+  static void requireRoom(Path parent, long needed, long free) {
+    if (free < needed) {
+      throw BackupException.of(
+              "restore.no-room",
+              FailureKind.REFUSED,
+              parent
+                  + " has "
+                  + (free >> 20)
+                  + " MiB free, and the throw-away server needs "
+                  + (needed >> 20)
+                  + " MiB")
+          .remedy("Make room, or name a folder that has it with --work-dir.")
+          .detail("freeBytes", Long.toString(free))
+          .detail("neededBytes", Long.toString(needed))
+          .build();
+    }
+  }
+
+  /** Brings them back. */
+  public TableRestoreReport restore(TableRestoreRequest request, RunControl control)
+      throws IOException {
+    sweep(control);
+    checkDestination(request);
+    Path parent = ThrowAway.parent(settings, request.workDirectory());
+    Stages stages = new Stages(control);
+    Optional<Path> output =
+        request.destination() instanceof Output to
+            ? Optional.of(to.file().toAbsolutePath().normalize())
+            : Optional.empty();
+    try (ThrowAway place = ThrowAway.make(settings, parent, output)) {
+      ThawedRestore.Laid laid;
+      try {
+        laid =
+            new ThawedRestore(settings, source, repository)
+                .lay(
+                    files(request, place.dataDirectory()),
+                    facts -> fitted(request, place.dataDirectory(), facts, place::tablespace),
+                    plan -> {
+                      TableRestorePlan found = looked(plan, parent);
+                      requireRoom(parent, found.neededBytes(), found.freeBytes());
+                    },
+                    stages);
+      } catch (BackupException e) {
+        throw ofTables(e);
+      }
+      try (ThrowAwayServer server =
+              new RecoveryRun(settings, repository, source.current().id(), control)
+                  .hidden(
+                      laid.dataDirectory(),
+                      laid.owner(),
+                      place.sockets(),
+                      laid.plan(),
+                      stages::begin);
+          Past past = Past.find(server, request.tables())) {
+        past.prepare(request.asSchema(), request.foreignKeys());
+        Definitions definitions =
+            new Definitions(
+                Definitions.find(settings, laid.plan().backup().cluster().majorVersion()),
+                past,
+                request.owners(),
+                control.cancellation());
+        Map<Long, Long> rows =
+            request.destination() instanceof Into into
+                ? LiveDatabase.of(settings, into).load(past, request, definitions, stages)
+                : write(past, definitions, request, output.orElseThrow(), place, stages);
+        stages.end();
+        return new TableRestoreReport(
+            laid.plan().backup().id(),
+            tables(past, rows),
+            laid.bytesFetched(),
+            server.reached(),
+            stages.totalMillis(),
+            stages.millis(),
+            past.next());
+      }
+    }
+  }
+
+  private TableRestorePlan looked(RestorePlan plan, Path parent) {
+    try {
+      return look(plan, parent);
+    } catch (IOException e) {
+      throw BackupException.from(e);
+    }
+  }
+
+  private static List<Table> tables(Past past, Map<Long, Long> rows) {
+    List<Table> tables = new ArrayList<>();
+    past.wanted()
+        .forEach(
+            (name, parts) ->
+                tables.add(
+                    new Table(
+                        name,
+                        parts.get(0).schema(),
+                        parts.stream().mapToLong(one -> rows.getOrDefault(one.oid(), 0L)).sum(),
+                        parts.size() - 1)));
+    return tables;
+  }
+
+  /** Removes what killed runs of this source left on this host. */
+  public List<Path> sweep(RunControl control) throws IOException {
+    List<Path> swept = ThrowAway.sweep(settings);
+    swept.forEach(
+        folder ->
+            control
+                .progress()
+                .note("Removed " + folder + ", which a restore-table that was killed left"));
+    return swept;
+  }
+
+  /** What killed runs of a source left on this host; changes nothing. */
+  public static Optional<CheckItem> check(PostgresSettings settings) throws IOException {
+    List<Path> left = ThrowAway.leftovers(settings);
+    return left.isEmpty()
+        ? Optional.empty()
+        : Optional.of(
+            new CheckItem(
+                "postgres.throw-away",
+                CheckItem.Outcome.WARN,
+                "A restore-table that was killed left "
+                    + left.stream().map(Path::toString).collect(Collectors.joining(", "))
+                    + ", and maybe a server that works there",
+                "The next restore-table of " + settings.source() + " removes it."));
+  }
+
+  private void checkDestination(TableRestoreRequest request) throws IOException {
+    if (request.destination() instanceof Output to) {
+      Path file = to.file().toAbsolutePath().normalize();
+      if (Files.exists(file, LinkOption.NOFOLLOW_LINKS)) {
+        throw outputExists(file);
+      }
+      Path folder = file.getParent();
+      if (folder == null || !Files.isDirectory(folder)) {
+        throw BackupException.of(
+                "restore.no-output-folder",
+                FailureKind.CONFIGURATION,
+                "There is no folder for " + file)
+            .remedy("Make it, or name another file.")
+            .build();
+      }
+    } else if (request.destination() instanceof Into into) {
+      LiveDatabase.of(settings, into).check(request);
+    }
+  }
+
+  private static BackupException outputExists(Path file) {
+    return BackupException.of(
+            "restore.output-exists", FailureKind.REFUSED, file + " exists; nothing was written")
+        .remedy("Name a file that does not exist.")
+        .detail("path", file.toString())
+        .build();
+  }
+
+  /** The files that are needed: those of one database, and what all share. */
+  private RestoreRequest files(TableRestoreRequest request, Path dataDirectory) {
+    return builder(request, dataDirectory).build();
+  }
+
+  private static RestoreRequest.Builder builder(TableRestoreRequest request, Path dataDirectory) {
+    RestoreRequest.Builder files =
+        RestoreRequest.builder(request.source(), dataDirectory)
+            .target(request.target())
+            .action(RestoreRequest.Action.PROMOTE)
+            .database(request.tables().get(0).database())
+            .start(true);
+    request.timeline().ifPresent(files::timeline);
+    request.backup().ifPresent(files::backup);
+    return files;
+  }
+
+  /** Where a tablespace is laid. */
+  @FunctionalInterface
+  private interface Places {
+    Path of(long oid);
+  }
+
+  /** Every tablespace lies beside: where it was, the source may have it. */
+  private RestoreRequest fitted(
+      TableRestoreRequest request, Path dataDirectory, BackupFacts facts, Places places) {
+    requireNoNewTablespace(request, facts);
+    RestoreRequest.Builder files = builder(request, dataDirectory);
+    for (Tablespace each : facts.tablespaces()) {
+      if (Path.of(each.location()).isAbsolute()) {
+        files.tablespace(Long.toString(each.oid()), places.of(each.oid()));
+      }
+    }
+    return files.build();
+  }
+
+  /**
+   * Replay makes a tablespace where the source made it. On the source's host that is the source's
+   * own folder, in which it would then write.
+   */
+  private void requireNoNewTablespace(TableRestoreRequest request, BackupFacts facts) {
+    Set<Long> known = facts.tablespaces().stream().map(Tablespace::oid).collect(Collectors.toSet());
+    Map<Long, Path> newer = new LinkedHashMap<>();
+    Optional<Path> dataDirectory = settings.dataDirectory();
+    try (Connection session = SqlConnections.open(settings, PATIENCE)) {
+      Sql.rows(
+              session,
+              row -> Map.entry(row.getLong(1), Path.of(row.getString(2))),
+              "SELECT oid, pg_tablespace_location(oid) FROM pg_tablespace WHERE oid >= "
+                  + FIRST_OF_USERS)
+          .stream()
+          .filter(each -> !known.contains(each.getKey()) && each.getValue().isAbsolute())
+          .filter(each -> Files.isDirectory(each.getValue()))
+          .forEach(each -> newer.put(each.getKey(), each.getValue()));
+      if (!newer.isEmpty() && dataDirectory.isEmpty()) {
+        dataDirectory =
+            Sql.rows(session, row -> Path.of(row.getString(1)), "SHOW data_directory").stream()
+                .findFirst();
+      }
+    } catch (SQLException e) {
+      // It need not answer. Where a role may not ask where the data lie, nobody knows when.
+    }
+    for (Map.Entry<Long, Path> each : newer.entrySet()) {
+      Optional<Instant> made = dataDirectory.flatMap(place -> made(place, each.getKey()));
+      if (madeAfter(request.target(), made)) {
+        continue;
+      }
+      throw BackupException.of(
+              "restore.newer-tablespace",
+              FailureKind.REFUSED,
+              "The source made a tablespace at "
+                  + each.getValue()
+                  + " after the backup, and replaying that here would write into it")
+          .remedy(
+              "Restore on another host, or from a backup that was taken after it; or name a time"
+                  + " before it was made, with data-directory set and readable.")
+          .detail("oid", Long.toString(each.getKey()))
+          .detail("location", each.getValue().toString())
+          .build();
+    }
+  }
+
+  /** A server makes the link once and never changes it. */
+  private static Optional<Instant> made(Path dataDirectory, long oid) {
+    try {
+      return Optional.of(
+          Files.getLastModifiedTime(
+                  dataDirectory.resolve("pg_tblspc").resolve(Long.toString(oid)),
+                  LinkOption.NOFOLLOW_LINKS)
+              .toInstant());
+    } catch (IOException e) {
+      return Optional.empty(); // another host's, or not for us to see
+    }
+  }
+
+  static boolean madeAfter(RecoveryTarget target, Optional<Instant> made) {
+    return target instanceof RecoveryTarget.AtTime at
+        && made.isPresent()
+        && made.get().isAfter(at.time().plus(CLOCK));
+  }
+
+  /** A database that the backup does not have is not a mistake in the configuration here. */
+  private static BackupException ofTables(BackupException e) {
+    if (!e.code().equals("restore.unknown-database")) {
+      return e;
+    }
+    return BackupException.of(e.code(), FailureKind.NOT_FOUND, String.valueOf(e.getMessage()))
+        .remedy(
+            e.remedy()
+                + " If it was made after the backup, restore the whole cluster with restore"
+                + " --start.")
+        .cause(e)
+        .build();
+  }
+
+  private static Map<Long, Long> write(
+      Past past,
+      Definitions definitions,
+      TableRestoreRequest request,
+      Path output,
+      ThrowAway place,
+      Stages stages)
+      throws IOException {
+    stages.begin("dump", -1);
+    Map<Long, Long> rows = new LinkedHashMap<>();
+    for (Relation one : past.all()) {
+      rows.put(one.oid(), past.rows(one));
+    }
+    Path fresh = place.unfinished();
+    try (FileChannel file =
+        FileChannel.open(
+            fresh,
+            Set.of(StandardOpenOption.CREATE_NEW, StandardOpenOption.WRITE),
+            OwnerOnly.FILE)) {
+      boolean script = output.toString().endsWith(".sql");
+      definitions.write(fresh, script, request.asSchema().isPresent());
+      file.force(true);
+    }
+    try {
+      Files.createLink(output, fresh); // fails if the name is taken; a rename would replace it
+    } catch (FileAlreadyExistsException e) {
+      throw outputExists(output);
+    }
+    try (FileChannel names = FileChannel.open(output.getParent())) {
+      names.force(true);
+    }
+    return rows;
+  }
+}

@@ -1,0 +1,325 @@
+package com.thorbis.backup.postgres.table;
+
+import com.thorbis.backup.api.BackupException;
+import com.thorbis.backup.api.FailureKind;
+import com.thorbis.backup.postgres.server.ServerUser;
+import com.thorbis.backup.postgres.server.StrayServer;
+import com.thorbis.backup.postgres.settings.OwnerOnly;
+import com.thorbis.backup.postgres.settings.PostgresSettings;
+import java.io.ByteArrayOutputStream;
+import java.io.IOException;
+import java.nio.ByteBuffer;
+import java.nio.channels.Channels;
+import java.nio.channels.FileChannel;
+import java.nio.channels.FileLock;
+import java.nio.channels.OverlappingFileLockException;
+import java.nio.charset.StandardCharsets;
+import java.nio.file.DirectoryIteratorException;
+import java.nio.file.DirectoryStream;
+import java.nio.file.Files;
+import java.nio.file.LinkOption;
+import java.nio.file.NoSuchFileException;
+import java.nio.file.Path;
+import java.nio.file.SecureDirectoryStream;
+import java.nio.file.StandardCopyOption;
+import java.nio.file.StandardOpenOption;
+import java.nio.file.attribute.BasicFileAttributeView;
+import java.nio.file.attribute.PosixFilePermissions;
+import java.security.SecureRandom;
+import java.time.Instant;
+import java.util.ArrayList;
+import java.util.HexFormat;
+import java.util.List;
+import java.util.Optional;
+import java.util.Set;
+import org.jspecify.annotations.Nullable;
+
+/**
+ * What one run makes on this host and removes again: a folder for the server, one for its socket,
+ * and a file that is not whole yet. All of it is written down in the state directory before it is
+ * made, in a file that is locked for as long as the run lives: whoever gets the lock knows that
+ * nobody lives, in whatever container that was, and removes what the file names.
+ */
+final class ThrowAway implements AutoCloseable {
+  private static final String SUFFIX = ".run";
+  private static final String FOLDER = "folder ";
+  private static final String SOCKETS = "sockets ";
+  private static final String FILE = "file ";
+  private static final String NAME = "thorbis-";
+  private static final int MOST_BYTES = 1 << 16;
+  private static final SecureRandom RANDOM = new SecureRandom();
+
+  private final PostgresSettings settings;
+  private final Path marker;
+  private final FileChannel lock;
+  private final Path folder;
+  private final Path sockets;
+  private final Optional<Path> unfinished;
+
+  private ThrowAway(
+      PostgresSettings settings,
+      Path marker,
+      FileChannel lock,
+      Path folder,
+      Path sockets,
+      Optional<Path> unfinished) {
+    this.settings = settings;
+    this.marker = marker;
+    this.lock = lock;
+    this.folder = folder;
+    this.sockets = sockets;
+    this.unfinished = unfinished;
+  }
+
+  /**
+   * Where the folders go: below {@code wanted}, else where the account that the server runs as gets
+   * to, the state directory if it is ours.
+   */
+  static Path parent(PostgresSettings settings, Optional<Path> wanted) throws IOException {
+    if (wanted.isPresent()) {
+      Path place = wanted.get().toAbsolutePath().normalize();
+      if (!Files.isDirectory(place)) {
+        throw BackupException.of(
+                "restore.no-work-directory", FailureKind.CONFIGURATION, place + " is no folder")
+            .remedy("Make it, or name another one.")
+            .build();
+      }
+      return place.toRealPath();
+    }
+    Path state = settings.stateDirectory().toAbsolutePath().normalize();
+    return ours(settings, state.resolve(NAME)) ? state : Path.of("/var/tmp");
+  }
+
+  /** Whether the server would run as the account that we are. */
+  private static boolean ours(PostgresSettings settings, Path folder) throws IOException {
+    return ServerUser.choose(settings.serverUser(), folder)
+        .name()
+        .equals(System.getProperty("user.name"));
+  }
+
+  /**
+   * Writes down what will be made, and makes the folders.
+   *
+   * @param output a file that will be written beside under another name first
+   */
+  static ThrowAway make(PostgresSettings settings, Path parent, Optional<Path> output)
+      throws IOException {
+    byte[] random = new byte[8];
+    RANDOM.nextBytes(random);
+    String id = HexFormat.of().formatHex(random);
+    Path markers = folder(settings);
+    Files.createDirectories(markers, OwnerOnly.FOLDER);
+    Path folder = parent.toRealPath().resolve(NAME + id); // as its processes see it
+    Path sockets = Path.of("/tmp", NAME + id); // a socket's path must be short
+    Optional<Path> unfinished =
+        output.map(file -> file.resolveSibling("." + file.getFileName() + "." + id));
+    Path marker = markers.resolve(process() + "-" + id + SUFFIX);
+    Path fresh = markers.resolve("." + id);
+    FileChannel lock =
+        FileChannel.open(
+            fresh, Set.of(StandardOpenOption.CREATE_NEW, StandardOpenOption.WRITE), OwnerOnly.FILE);
+    boolean made = false;
+    try {
+      lock.lock();
+      String text =
+          "# What a restore-table of process "
+              + ProcessHandle.current().pid()
+              + " removes when it ends.\n"
+              + FOLDER
+              + folder
+              + "\n"
+              + SOCKETS
+              + sockets
+              + "\n"
+              + unfinished.map(file -> FILE + file + "\n").orElse("");
+      ByteBuffer bytes = ByteBuffer.wrap(text.getBytes(StandardCharsets.UTF_8));
+      while (bytes.hasRemaining()) {
+        lock.write(bytes);
+      }
+      lock.force(true);
+      Files.move(fresh, marker, StandardCopyOption.ATOMIC_MOVE);
+      try (FileChannel names = FileChannel.open(markers)) {
+        names.force(true);
+      }
+      ThrowAway run = new ThrowAway(settings, marker, lock, folder, sockets, unfinished);
+      // Its owner is us, so that nobody else puts something there; its server only passes through.
+      Files.createDirectory(
+          folder,
+          PosixFilePermissions.asFileAttribute(
+              PosixFilePermissions.fromString(ours(settings, folder) ? "rwx------" : "rwx--x--x")));
+      Files.createDirectory(sockets, OwnerOnly.FOLDER);
+      made = true;
+      return run;
+    } finally {
+      if (!made) {
+        remove(settings, folder, sockets, unfinished);
+        Files.deleteIfExists(fresh);
+        Files.deleteIfExists(marker);
+        lock.close();
+      }
+    }
+  }
+
+  private static Path folder(PostgresSettings settings) {
+    return settings
+        .stateDirectory()
+        .toAbsolutePath()
+        .resolve("tables")
+        .resolve(settings.source().replaceAll("[^A-Za-z0-9_-]", "_"));
+  }
+
+  /** This process among all that this machine had, in the words of a file's name. */
+  private static String process() {
+    ProcessHandle self = ProcessHandle.current();
+    return self.pid() + "-" + self.info().startInstant().map(Instant::toEpochMilli).orElse(0L);
+  }
+
+  /** Where the server's files go; does not exist yet. */
+  Path dataDirectory() {
+    return folder.resolve("data");
+  }
+
+  /** Where a tablespace goes; does not exist yet. */
+  Path tablespace(long oid) {
+    return folder.resolve("tablespace-" + oid);
+  }
+
+  /** For the server's socket; ours until it is given away. */
+  Path sockets() {
+    return sockets;
+  }
+
+  /** The file that becomes the output once it is whole. */
+  Path unfinished() {
+    return unfinished.orElseThrow();
+  }
+
+  /** Removes all of it. The server must have been stopped. */
+  @Override
+  public void close() throws IOException {
+    try (lock) {
+      remove(settings, folder, sockets, unfinished);
+      Files.deleteIfExists(marker);
+    }
+  }
+
+  /** What killed runs left behind, by the folder of each; changes nothing. */
+  static List<Path> leftovers(PostgresSettings settings) throws IOException {
+    return each(settings, false);
+  }
+
+  /**
+   * Removes what killed runs left behind.
+   *
+   * @return the folders of their servers
+   */
+  static List<Path> sweep(PostgresSettings settings) throws IOException {
+    return each(settings, true);
+  }
+
+  private static List<Path> each(PostgresSettings settings, boolean remove) throws IOException {
+    List<Path> found = new ArrayList<>();
+    try (DirectoryStream<Path> markers =
+        Files.newDirectoryStream(folder(settings), "[0-9]*" + SUFFIX)) {
+      for (Path marker : markers) {
+        // A process that opened and closed its own file again would lose the lock on it.
+        if (!String.valueOf(marker.getFileName()).startsWith(process() + "-")) {
+          dead(settings, marker, remove).ifPresent(found::add);
+        }
+      }
+    } catch (NoSuchFileException e) {
+      return List.of();
+    }
+    return found;
+  }
+
+  private static Optional<Path> dead(PostgresSettings settings, Path marker, boolean remove)
+      throws IOException {
+    try (FileChannel channel =
+            FileChannel.open(
+                marker,
+                StandardOpenOption.READ,
+                StandardOpenOption.WRITE,
+                LinkOption.NOFOLLOW_LINKS);
+        FileLock lock = channel.tryLock()) {
+      if (lock == null) {
+        return Optional.empty();
+      }
+      ByteArrayOutputStream text = new ByteArrayOutputStream();
+      text.write(Channels.newInputStream(channel).readNBytes(MOST_BYTES));
+      @Nullable Path folder = null;
+      @Nullable Path sockets = null;
+      @Nullable Path file = null;
+      for (String line : text.toString(StandardCharsets.UTF_8).lines().toList()) {
+        if (line.startsWith(FOLDER)) {
+          folder = Path.of(line.substring(FOLDER.length()));
+        } else if (line.startsWith(SOCKETS)) {
+          sockets = Path.of(line.substring(SOCKETS.length()));
+        } else if (line.startsWith(FILE)) {
+          file = Path.of(line.substring(FILE.length()));
+        }
+      }
+      if (folder == null || sockets == null) {
+        throw new IOException(marker + " does not say what to remove");
+      }
+      if (remove) {
+        remove(settings, folder, sockets, Optional.ofNullable(file));
+        Files.deleteIfExists(marker);
+      }
+      return Optional.of(folder);
+    } catch (NoSuchFileException | OverlappingFileLockException e) {
+      return Optional.empty(); // somebody else removes it, or uses it
+    }
+  }
+
+  private static void remove(
+      PostgresSettings settings, Path folder, Path sockets, Optional<Path> unfinished)
+      throws IOException {
+    StrayServer.stop(settings, folder.resolve("data"));
+    removeTree(sockets);
+    if (unfinished.isPresent()) {
+      Files.deleteIfExists(unfinished.get());
+    }
+    removeTree(folder);
+  }
+
+  /**
+   * Follows no link, also where the account that the server runs as puts one meanwhile: root must
+   * not be led to what is not of it.
+   */
+  private static void removeTree(Path root) throws IOException {
+    Path name = root.getFileName();
+    try (DirectoryStream<Path> parent = Files.newDirectoryStream(root.getParent())) {
+      if (!(parent instanceof SecureDirectoryStream<Path> above)) {
+        throw new IOException("This system cannot remove files relative to a folder");
+      }
+      removeTree(above, name);
+    } catch (NoSuchFileException e) {
+      return; // gone already
+    }
+  }
+
+  private static void removeTree(SecureDirectoryStream<Path> above, Path name) throws IOException {
+    try (SecureDirectoryStream<Path> folder =
+        above.newDirectoryStream(name, LinkOption.NOFOLLOW_LINKS)) {
+      for (Path entry : folder) {
+        Path inside = entry.getFileName();
+        try {
+          if (folder
+              .getFileAttributeView(inside, BasicFileAttributeView.class, LinkOption.NOFOLLOW_LINKS)
+              .readAttributes()
+              .isDirectory()) {
+            removeTree(folder, inside);
+          } else {
+            folder.deleteFile(inside);
+          }
+        } catch (NoSuchFileException e) {
+          // Its last process was faster.
+        }
+      }
+    } catch (DirectoryIteratorException e) {
+      throw e.getCause();
+    }
+    above.deleteDirectory(name);
+  }
+}
