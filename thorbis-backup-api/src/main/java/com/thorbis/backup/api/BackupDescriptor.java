@@ -21,7 +21,7 @@ public interface BackupDescriptor {
   /** What it read and referenced. */
   BackupType type();
 
-  /** The backup it was compared with; empty for a full one. */
+  /** The backup it was compared with; empty for a full one or a dump. */
   Optional<BackupId> base();
 
   /** How far it has come. */

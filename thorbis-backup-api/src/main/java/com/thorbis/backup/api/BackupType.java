@@ -10,7 +10,12 @@ public enum BackupType {
   /** Stores what changed since the last full backup and references the rest. */
   DIFFERENTIAL("differential"),
   /** Stores what changed since the last backup of any type and references the rest. */
-  INCREMENTAL("incremental");
+  INCREMENTAL("incremental"),
+  /**
+   * Holds what the server exports of a database, not its files: complete in itself, needs no log,
+   * and is loaded into a running server instead of being restored.
+   */
+  DUMP("dump");
 
   private final String label;
 
@@ -21,6 +26,16 @@ public enum BackupType {
   /** The type of this name; empty if there is none. */
   public static Optional<BackupType> ofLabel(String label) {
     return Arrays.stream(values()).filter(type -> type.label.equals(label)).findFirst();
+  }
+
+  /** Whether it holds the files of a cluster, which log can be replayed on. */
+  public boolean physical() {
+    return this != DUMP;
+  }
+
+  /** Whether it references no other backup. */
+  public boolean independent() {
+    return this == FULL || this == DUMP;
   }
 
   /** The name in the repository and on the command line; never changes. */

@@ -11,10 +11,11 @@ import java.util.Optional;
  * @param name the source's name
  * @param windows stretches of history that a restore can reach, oldest first
  * @param gaps WAL that is missing between what is stored
- * @param lastBackup the newest restorable backup
+ * @param lastBackup the newest restorable backup; the newest dump where there is none
  * @param awaitingWal backups that are not restorable yet
- * @param lag how long ago the newest stored commit was, where it is known. Grows while nothing is
- *     committed: compare the end of the last window with what the server has written
+ * @param lag how long ago the newest stored commit was, where it is known; without any window, how
+ *     long ago the snapshot of the newest dump was taken. Grows while nothing is committed: compare
+ *     the end of the last window with what the server has written
  * @param fenced whether a restored cluster waits to be adopted
  */
 public record SourceStatus(

@@ -12,7 +12,8 @@ import java.util.Map;
  * What an engine says of a backup when it is whole.
  *
  * @param startLsn where replay must begin
- * @param stopLsn where it becomes consistent
+ * @param stopLsn where it becomes consistent; of a dump the same, the log's position when its
+ *     snapshot was taken
  * @param timeline the timeline of both
  * @param startedAt when the server began it, by the server's clock
  * @param stoppedAt when the server ended it, by the server's clock

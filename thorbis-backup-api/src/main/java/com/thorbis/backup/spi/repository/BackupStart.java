@@ -10,7 +10,8 @@ import java.util.Optional;
  *
  * @param source the registered source's name
  * @param type what it will read and reference
- * @param base the committed backup of the same source that it may reference; none for a full one
+ * @param base the committed backup of the same source that it may reference; none for a full one or
+ *     a dump
  * @param label the operator's words for it
  * @param startedAt when it began
  */
@@ -20,9 +21,9 @@ public record BackupStart(
     Optional<BackupId> base,
     Optional<String> label,
     Instant startedAt) {
-  /** Refuses a full backup with a base, and any other without. */
+  /** Refuses a full backup or a dump with a base, and any other without. */
   public BackupStart {
-    if (base.isPresent() == (type == BackupType.FULL)) {
+    if (base.isPresent() == type.independent()) {
       throw new IllegalArgumentException("A backup of type " + type.label() + ", base " + base);
     }
   }

@@ -50,7 +50,8 @@ record BaseChoice(
     Optional<String> refused = Optional.empty();
     for (int i = backups.size() - 1; i >= 0; i--) {
       BackupDescriptor backup = backups.get(i);
-      if (type == BackupType.DIFFERENTIAL && backup.type() != BackupType.FULL) {
+      if (!backup.type().physical()
+          || type == BackupType.DIFFERENTIAL && backup.type() != BackupType.FULL) {
         continue;
       }
       Optional<String> problem = problem(backup, source, cluster, server, history);

@@ -37,6 +37,7 @@ public final class RestorePlanner {
 
   private final SourceInfo source;
   private final List<BackupDescriptor> backups;
+  private final List<BackupDescriptor> dumps;
   private final WalLedger ledger;
 
   /**
@@ -49,9 +50,15 @@ public final class RestorePlanner {
   public RestorePlanner(SourceInfo source, List<BackupDescriptor> backups, WalArchive archive) {
     this.source = source;
     this.ledger = new WalLedger(archive);
+    this.dumps =
+        backups.stream()
+            .filter(backup -> backup.source().equals(source.name()))
+            .filter(backup -> !backup.type().physical())
+            .toList();
     this.backups =
         backups.stream()
             .filter(backup -> backup.source().equals(source.name()))
+            .filter(backup -> backup.type().physical())
             .sorted(Comparator.comparing(BackupDescriptor::stopLsn).reversed())
             .toList();
   }
@@ -59,10 +66,12 @@ public final class RestorePlanner {
   /**
    * The way to a moment.
    *
-   * @throws BackupException code {@code restore.unreachable}, kind REFUSED, with {@code nearest}
-   *     where there is one, if it is not proven that the moment is reached
+   * @throws BackupException code {@code restore.dump}, kind REFUSED, where there is nothing but
+   *     dumps; code {@code restore.unreachable}, kind REFUSED, with {@code nearest} where there is
+   *     one, if it is not proven that the moment is reached
    */
   public RestorePlan plan(RestoreRequest request) throws IOException {
+    requireNoDump(request);
     List<String> notes = new ArrayList<>();
     Timeline timeline = request.timeline().isPresent() ? request.timeline().get() : latest(notes);
     Refusal refusal = new Refusal(request.target());
@@ -122,6 +131,25 @@ public final class RestorePlanner {
       ledger.requireAbsent(hole);
     }
     throw refusal.build(source.name());
+  }
+
+  /** A dump holds no files, so that nothing can be restored from it. */
+  private void requireNoDump(RestoreRequest request) {
+    Optional<BackupDescriptor> dump =
+        request.backup().isPresent()
+            ? dumps.stream().filter(one -> one.id().equals(request.backup().get())).findFirst()
+            : backups.isEmpty() && !dumps.isEmpty()
+                ? Optional.of(dumps.get(dumps.size() - 1))
+                : Optional.empty();
+    if (dump.isPresent()) {
+      throw BackupException.of(
+              "restore.dump",
+              FailureKind.REFUSED,
+              "Backup " + dump.get().id() + " is a dump: it holds no files to restore")
+          .remedy("Bring it into a running server with load.")
+          .detail("backup", dump.get().id().value())
+          .build();
+    }
   }
 
   /**

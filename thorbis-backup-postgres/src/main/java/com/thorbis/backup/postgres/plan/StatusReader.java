@@ -27,6 +27,7 @@ import java.util.Set;
 public final class StatusReader {
   private final SourceInfo source;
   private final List<BackupDescriptor> backups;
+  private final List<BackupDescriptor> dumps;
   private final WalLedger ledger;
 
   /**
@@ -39,9 +40,15 @@ public final class StatusReader {
   public StatusReader(SourceInfo source, List<BackupDescriptor> backups, WalArchive archive) {
     this.source = source;
     this.ledger = new WalLedger(archive);
+    this.dumps =
+        backups.stream()
+            .filter(backup -> backup.source().equals(source.name()))
+            .filter(backup -> !backup.type().physical())
+            .toList();
     this.backups =
         backups.stream()
             .filter(backup -> backup.source().equals(source.name()))
+            .filter(backup -> backup.type().physical())
             .sorted(Comparator.comparing(BackupDescriptor::stopLsn))
             .toList();
   }
@@ -75,15 +82,21 @@ public final class StatusReader {
             .filter(backup -> !backup.status().restorable())
             .map(BackupDescriptor::id)
             .toList();
+    // Without a window a dump is all there is; what it holds is as old as its snapshot.
+    Optional<BackupDescriptor> newestDump =
+        dumps.stream().max(Comparator.comparing(BackupDescriptor::stoppedAt));
     return new SourceStatus(
         source.name(),
         windows,
         List.copyOf(gaps),
         backups.stream()
             .filter(backup -> backup.status().restorable())
-            .max(Comparator.comparing(BackupDescriptor::stoppedAt)),
+            .max(Comparator.comparing(BackupDescriptor::stoppedAt))
+            .or(() -> newestDump),
         awaiting,
-        newest.map(moment -> moment.isAfter(now) ? Duration.ZERO : Duration.between(moment, now)),
+        newest
+            .or(() -> newestDump.map(BackupDescriptor::startedAt))
+            .map(moment -> moment.isAfter(now) ? Duration.ZERO : Duration.between(moment, now)),
         fenced);
   }
 

@@ -4,6 +4,7 @@ import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
 import static org.assertj.core.api.Assertions.catchThrowableOfType;
 
+import com.thorbis.backup.api.BackupDescriptor;
 import com.thorbis.backup.api.BackupException;
 import com.thorbis.backup.api.BackupId;
 import com.thorbis.backup.api.BackupStatus;
@@ -353,6 +354,56 @@ class RestorePlannerTest {
                     .plan(request))
         .isInstanceOfSatisfying(
             BackupException.class, e -> assertThat(e.code()).isEqualTo("backup.not-found"));
+  }
+
+  @Test
+  void aDumpIsNoWayToAnyMomentAndSaysSo() throws IOException {
+    History history = twentySegments();
+    StoredBackup full = history.backups.get(0);
+    StoredBackup dump = full.dump("20260301T000000Z-0000abcd");
+    RestoreRequest chosen =
+        RestoreRequest.builder(StoredBackup.SOURCE, Path.of("restored")).backup(dump.id()).build();
+    for (List<BackupDescriptor> backups :
+        List.of(List.<BackupDescriptor>of(full, dump), List.<BackupDescriptor>of(dump))) {
+      RestorePlanner planner = new RestorePlanner(History.SOURCE, backups, history.archive);
+      assertThatThrownBy(() -> planner.plan(chosen))
+          .isInstanceOfSatisfying(
+              BackupException.class,
+              e -> {
+                assertThat(e.code()).isEqualTo("restore.dump");
+                assertThat(e.kind()).isEqualTo(FailureKind.REFUSED);
+                assertThat(e.remedy()).contains("load");
+              });
+    }
+    RestoreRequest latest =
+        RestoreRequest.builder(StoredBackup.SOURCE, Path.of("restored")).build();
+    assertThat(
+            new RestorePlanner(History.SOURCE, List.of(full, dump), history.archive)
+                .plan(latest)
+                .backup()
+                .id())
+        .isEqualTo(full.id());
+    assertThatThrownBy(
+            () -> new RestorePlanner(History.SOURCE, List.of(dump), history.archive).plan(latest))
+        .isInstanceOfSatisfying(
+            BackupException.class, e -> assertThat(e.code()).isEqualTo("restore.dump"));
+  }
+
+  @Test
+  void statusCountsADumpWhereThereIsNothingElse() throws IOException {
+    History history = twentySegments();
+    StoredBackup full = history.backups.get(0);
+    StoredBackup dump = full.dump("20260301T000000Z-0000abcd");
+    Instant now = dump.startedAt().plusSeconds(90);
+    SourceStatus both =
+        new StatusReader(History.SOURCE, List.of(dump, full), history.archive).read(now, false);
+    assertThat(both.windows()).hasSize(1);
+    assertThat(both.lastBackup()).contains(full);
+    SourceStatus alone =
+        new StatusReader(History.SOURCE, List.of(dump), history.archive).read(now, false);
+    assertThat(alone.windows()).isEmpty();
+    assertThat(alone.lastBackup()).contains(dump);
+    assertThat(alone.lag()).contains(Duration.ofSeconds(90));
   }
 
   @Test

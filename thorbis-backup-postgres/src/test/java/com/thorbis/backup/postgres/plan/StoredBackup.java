@@ -21,18 +21,52 @@ record StoredBackup(
     Instant stoppedAt,
     Lsn startLsn,
     Lsn stopLsn,
-    Timeline timeline)
+    Timeline timeline,
+    BackupType type)
     implements BackupDescriptor {
   static final String SOURCE = "orders";
+
+  StoredBackup(
+      BackupId id,
+      String incarnation,
+      ClusterIdentity cluster,
+      BackupStatus status,
+      Instant startedAt,
+      Instant stoppedAt,
+      Lsn startLsn,
+      Lsn stopLsn,
+      Timeline timeline) {
+    this(
+        id,
+        incarnation,
+        cluster,
+        status,
+        startedAt,
+        stoppedAt,
+        startLsn,
+        stopLsn,
+        timeline,
+        BackupType.FULL);
+  }
+
+  /** A dump that was taken when the log stood where this one ends. */
+  StoredBackup dump(String otherId) {
+    return new StoredBackup(
+        new BackupId(otherId),
+        incarnation,
+        cluster,
+        status,
+        startedAt,
+        stoppedAt,
+        stopLsn,
+        stopLsn,
+        timeline,
+        BackupType.DUMP);
+  }
 
   @Override
   public String source() {
     return SOURCE;
-  }
-
-  @Override
-  public BackupType type() {
-    return BackupType.FULL;
   }
 
   @Override

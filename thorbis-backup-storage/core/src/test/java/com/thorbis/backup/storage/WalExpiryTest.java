@@ -5,14 +5,17 @@ import static org.assertj.core.api.Assertions.assertThat;
 import com.thorbis.backup.api.BackupDescriptor;
 import com.thorbis.backup.api.BackupId;
 import com.thorbis.backup.api.BackupStatus;
+import com.thorbis.backup.api.BackupType;
 import com.thorbis.backup.api.FailureKind;
 import com.thorbis.backup.api.Lsn;
 import com.thorbis.backup.api.PruneReport;
 import com.thorbis.backup.api.RetentionPlan;
 import com.thorbis.backup.api.RetentionPlan.WalKeep;
+import com.thorbis.backup.api.VerifyReport;
 import com.thorbis.backup.api.WalRange;
 import com.thorbis.backup.api.WalSegment;
 import com.thorbis.backup.spi.repository.BackupFacts;
+import com.thorbis.backup.spi.repository.BackupStart;
 import com.thorbis.backup.spi.repository.BackupWriter;
 import com.thorbis.backup.spi.repository.RunControl;
 import com.thorbis.backup.spi.repository.WalArchive;
@@ -188,6 +191,88 @@ class WalExpiryTest {
     }
   }
 
+  /** A dump taken where the log stands in this segment. */
+  private static BackupId dump(Site site, int segment) throws IOException {
+    try (BackupWriter writer = beginDump(site)) {
+      TestRepository.write(writer, "database.dump", new byte[] {4, 2});
+      return writer.commit(dumped(segment), BackupStatus.COMPLETE).id();
+    }
+  }
+
+  private static BackupWriter beginDump(Site site) throws IOException {
+    return site.repository.begin(
+        new BackupStart("orders", BackupType.DUMP, Optional.empty(), TestRepository.NOW));
+  }
+
+  private static BackupFacts dumped(int segment) {
+    Lsn at = TestRepository.segment(1, segment).start().plus(0x4000);
+    return new BackupFacts(
+        at,
+        at,
+        TestRepository.TIMELINE,
+        TestRepository.NOW,
+        TestRepository.NOW.plusSeconds(1),
+        List.of(),
+        Map.of(),
+        List.of());
+  }
+
+  @Test
+  void aDumpIsWholeWithoutAnyLog() throws IOException {
+    try (Site site = Site.create(store, state, clock)) {
+      BackupId dump = dump(site, 700);
+      VerifyReport report = site.verify();
+      assertThat(report.damaged()).isEmpty();
+      assertThat(site.repository.states(Optional.of("orders")))
+          .singleElement()
+          .satisfies(one -> assertThat(one.verifiedAt()).isPresent());
+      TestRepository.assertReads(site.repository, dump, Map.of("database.dump", new byte[] {4, 2}));
+    }
+  }
+
+  @Test
+  void aDumpKeepsNoLog() throws IOException {
+    try (Site site = history()) {
+      BackupId dump = dump(site, 3);
+      Pruner.Planner planner = keeping(Set.of(backups.get(2), dump), false);
+      run(site, planner, Duration.ZERO);
+      clock.advance(Duration.ofSeconds(1));
+      run(site, planner, Duration.ZERO);
+      assertThat(segments()).containsExactly(8, 9, 10);
+      assertThat(site.listed()).containsExactly(backups.get(2), dump);
+      assertThat(site.verify().damaged()).isEmpty();
+    }
+  }
+
+  @Test
+  void aDumpThatComesBackBringsNoLogBack() throws IOException {
+    try (Site site = history()) {
+      BackupId dump = dump(site, 3);
+      Pruner.Planner planner = keeping(Set.of(backups.get(2)), false);
+      run(site, planner, Site.DAY);
+      site.repository.undelete(dump);
+      clock.advance(Site.DAY);
+      run(site, keeping(Set.of(backups.get(2), dump), false), Site.DAY);
+      assertThat(segments()).containsExactly(8, 9, 10);
+      assertThat(site.verify().damaged()).isEmpty();
+    }
+  }
+
+  @Test
+  void aDumpNeedsNoneOfTheLogThatWentWhileItRan() throws IOException {
+    try (Site site = history()) {
+      try (BackupWriter writer = beginDump(site)) {
+        TestRepository.write(writer, "database.dump", new byte[] {4, 2});
+        site.prune(1, Duration.ZERO);
+        clock.advance(Duration.ofSeconds(1));
+        site.prune(1, Duration.ZERO);
+        writer.commit(dumped(1), BackupStatus.COMPLETE);
+      }
+      assertThat(segments()).containsExactly(8, 9, 10);
+      assertThat(site.verify().damaged()).isEmpty();
+    }
+  }
+
   @Test
   void aTimelineThatMayStillGrowIsNeverGivenUpToItsEnd() throws IOException {
     try (Site site = history()) {
@@ -255,7 +340,12 @@ class WalExpiryTest {
     return (all, now) -> {
       List<RetentionPlan.Decision> decisions = new ArrayList<>();
       List<WalRange> needed = new ArrayList<>();
-      BackupDescriptor last = all.get(all.size() - 1).entry().backup();
+      BackupDescriptor last =
+          all.stream()
+              .map(kept -> (BackupDescriptor) kept.entry().backup())
+              .filter(backup -> backup.type().physical())
+              .reduce((one, other) -> other)
+              .orElseThrow();
       for (Catalog.Kept kept : all) {
         BackupDescriptor backup = kept.entry().backup();
         boolean keep = stay.contains(backup.id());

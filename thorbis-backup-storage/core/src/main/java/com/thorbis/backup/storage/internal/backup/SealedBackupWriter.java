@@ -601,7 +601,8 @@ public final class SealedBackupWriter implements BackupWriter {
             .findFirst();
     // The log of one that still counts is kept, whatever around it was let go of.
     boolean logGone =
-        replaced.isEmpty()
+        manifest.backup().type().physical()
+            && replaced.isEmpty()
             && catalog
                     .walGoneSomewhere(
                         source.info().name(), incarnation.id(), manifest.backup().timeline())

@@ -368,6 +368,7 @@ public final class Catalog {
         && backups.values().stream()
             .filter(kept -> !kept.fate().sweeping())
             .map(kept -> kept.entry().backup())
+            .filter(backup -> backup.type().physical())
             .filter(
                 backup ->
                     backup.source().equals(source) && backup.timeline().equals(segment.timeline()))
@@ -408,6 +409,7 @@ public final class Catalog {
         || backups.values().stream()
             .filter(kept -> kept.fate().parting(copy).isPresent())
             .map(kept -> kept.entry().backup())
+            .filter(backup -> backup.type().physical())
             .filter(
                 backup ->
                     backup.source().equals(source) && backup.timeline().equals(segment.timeline()))

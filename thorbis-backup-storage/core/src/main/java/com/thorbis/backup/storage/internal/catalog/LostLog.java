@@ -87,6 +87,9 @@ final class LostLog {
 
   /** A backup that comes back needs the log behind it, as far as that is not being removed. */
   void bringBack(StoredBackup backup) {
+    if (!backup.type().physical()) {
+      return;
+    }
     expiries.replaceAll(
         expiry ->
             expiry.source().equals(backup.source())

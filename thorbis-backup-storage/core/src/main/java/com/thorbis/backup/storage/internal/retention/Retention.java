@@ -23,6 +23,7 @@ import java.util.Optional;
 import java.util.Set;
 import java.util.function.Predicate;
 import java.util.stream.Collectors;
+import java.util.stream.Stream;
 import org.jspecify.annotations.Nullable;
 
 /**
@@ -38,6 +39,9 @@ import org.jspecify.annotations.Nullable;
  * that was left out never deletes what the rules would have kept. With fewer verified backups than
  * the policy's minimum nothing is deleted at all: until one was read back, none is known to be
  * good.
+ *
+ * <p>Dumps and the other backups are judged apart, each by the whole policy: neither brings back
+ * what the other does, so neither displaces the other. Dumps need no log.
  */
 public final class Retention {
   private static final int NAMED_IN_ALARMS = 3;
@@ -45,6 +49,7 @@ public final class Retention {
   private final RetentionPolicy policy;
   private final String source;
   private final Instant now;
+  private final boolean physical;
   private final List<Candidate> all;
   private final List<Candidate> valid;
   private final List<Candidate> trusted;
@@ -58,7 +63,9 @@ public final class Retention {
       String source,
       List<Candidate> candidates,
       List<Branch> branches,
-      Instant now) {
+      Instant now,
+      boolean physical) {
+    this.physical = physical;
     this.policy = policy;
     this.source = source;
     this.now = now;
@@ -99,7 +106,38 @@ public final class Retention {
       List<Candidate> candidates,
       List<Branch> branches,
       Instant now) {
-    return new Retention(policy, source, candidates, branches, now).plan();
+    List<Candidate> dumps =
+        candidates.stream().filter(one -> !one.backup().type().physical()).toList();
+    if (dumps.isEmpty()) {
+      return new Retention(policy, source, candidates, branches, now, true).plan();
+    }
+    List<Candidate> others =
+        candidates.stream().filter(one -> one.backup().type().physical()).toList();
+    RetentionPlan ofDumps = new Retention(policy, source, dumps, List.of(), now, false).plan();
+    if (others.isEmpty()) {
+      return ofDumps;
+    }
+    return together(
+        candidates, new Retention(policy, source, others, branches, now, true).plan(), ofDumps);
+  }
+
+  /** Both plans, in the order of commits. */
+  private static RetentionPlan together(
+      List<Candidate> candidates, RetentionPlan physical, RetentionPlan dumps) {
+    Map<BackupId, Decision> decisions = new HashMap<>();
+    Stream.of(physical, dumps)
+        .flatMap(plan -> plan.decisions().stream())
+        .forEach(decision -> decisions.put(decision.backup(), decision));
+    return new RetentionPlan(
+        physical.source(),
+        physical.asOf(),
+        physical.policyDigest(),
+        candidates.stream()
+            .sorted(Comparator.comparingLong(Candidate::sequence))
+            .flatMap(one -> Stream.ofNullable(decisions.get(one.id())))
+            .toList(),
+        physical.wal(),
+        Stream.of(physical, dumps).flatMap(plan -> plan.alarms().stream()).distinct().toList());
   }
 
   /**
@@ -155,7 +193,9 @@ public final class Retention {
         now,
         policy.digest(),
         all.stream().map(one -> decision(one, ofValid)).toList(),
-        stop.isPresent() || policy.isEmpty() ? Lines.everything(all) : log(),
+        !physical
+            ? List.of()
+            : stop.isPresent() || policy.isEmpty() ? Lines.everything(all) : log(),
         alarms);
   }
 
@@ -195,6 +235,12 @@ public final class Retention {
       return; // The minimum is not there either, and stops the plan with an alarm of its own.
     }
     Instant start = trusted.get(trusted.size() - 1).stoppedAt().minus(window);
+    if (!physical) {
+      valid.stream()
+          .filter(one -> !one.stoppedAt().isBefore(start))
+          .forEach(one -> keep(one, "pitr window"));
+      return;
+    }
     Recovery found = new Recovery(all, trusted, branches, start);
     recovery = found;
     found.bases().forEach(one -> keep(one, "pitr base"));

@@ -79,7 +79,10 @@ final class Simulation {
             source,
             before.map(BackupDescriptor::incarnation).orElse("0".repeat(16)),
             cluster,
-            BackupType.FULL,
+            before
+                .map(BackupDescriptor::type)
+                .filter(type -> !type.physical())
+                .orElse(BackupType.FULL),
             Optional.empty(),
             BackupStatus.COMPLETE,
             stop,

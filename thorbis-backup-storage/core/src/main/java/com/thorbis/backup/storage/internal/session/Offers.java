@@ -2,7 +2,6 @@ package com.thorbis.backup.storage.internal.session;
 
 import com.thorbis.backup.api.BackupId;
 import com.thorbis.backup.api.BackupStatus;
-import com.thorbis.backup.api.BackupType;
 import com.thorbis.backup.api.CheckItem;
 import com.thorbis.backup.api.CheckItem.Outcome;
 import com.thorbis.backup.api.FailureKind;
@@ -694,9 +693,9 @@ public final class Offers {
     }
     SourceInfo.Incarnation life = its.get();
     Catalog.Source own = own(one, source, life);
-    if (offered.type() != BackupType.FULL) {
+    if (!offered.type().independent()) {
       throw RepositoryException.damaged(
-          kept.entry().manifest().key().value(), "is of a backup that is not a full one", null);
+          kept.entry().manifest().key().value(), "is of a backup that references others", null);
     }
     long sequence = kept.fate().sequence();
     Operation.Taken taken =
@@ -709,7 +708,7 @@ public final class Offers {
             catalog -> catalog.taken(one.id).filter(by -> by.sequence() >= sequence).isPresent());
     BackupStart start =
         new BackupStart(
-            offered.source(), BackupType.FULL, offered.label(), services.clock().instant());
+            offered.source(), offered.type(), offered.label(), services.clock().instant());
     try (SealedBackupReader reader = new SealedBackupReader(theirs, source, kept.entry());
         SealedBackupWriter writer =
             new SealedBackupWriter(services, own, start, Optional.of(what));
@@ -721,7 +720,9 @@ public final class Offers {
 
   /** Complete is what the repository has the log of. */
   private BackupStatus status(Catalog.Source own, StoredBackup offered) throws IOException {
-    return hasLog(own, offered) ? offered.status() : BackupStatus.AWAITING_WAL;
+    return !offered.type().physical() || hasLog(own, offered)
+        ? offered.status()
+        : BackupStatus.AWAITING_WAL;
   }
 
   private boolean hasLog(Catalog.Source own, StoredBackup backup) throws IOException {

@@ -69,7 +69,8 @@ final class WalCheck {
       List<Catalog.Entry> entries, boolean everything, boolean data, Map<ObjectKey, Long> listed)
       throws IOException {
     for (Catalog.Entry entry : entries) {
-      if (entry.backup().status() != BackupStatus.AWAITING_WAL) {
+      if (entry.backup().status() != BackupStatus.AWAITING_WAL
+          && entry.backup().type().physical()) {
         requireReach(entry.backup(), data && !everything);
       }
     }
@@ -97,6 +98,9 @@ final class WalCheck {
 
   /** The whole segments that a backup needs to become consistent, stored so or in parts. */
   static List<ObjectKey> segments(Catalog catalog, StoredBackup backup) {
+    if (!backup.type().physical()) {
+      return List.of();
+    }
     Catalog.Source source = catalog.source(backup.source()).orElseThrow();
     List<ObjectKey> keys = new ArrayList<>();
     WalSegment segment =
@@ -108,7 +112,8 @@ final class WalCheck {
   }
 
   private static boolean isNeeded(StoredBackup backup, String incarnation, WalSegment segment) {
-    return backup.incarnation().equals(incarnation)
+    return backup.type().physical()
+        && backup.incarnation().equals(incarnation)
         && backup.timeline().equals(segment.timeline())
         && backup.startLsn().compareTo(segment.end()) < 0
         && segment.start().compareTo(backup.stopLsn()) < 0;
@@ -332,7 +337,8 @@ final class WalCheck {
         .map(Catalog.Entry::backup)
         .filter(
             backup ->
-                backup.source().equals(source.info().name())
+                backup.type().physical()
+                    && backup.source().equals(source.info().name())
                     && backup.timeline().compareTo(timeline) <= 0)
         .map(StoredBackup::startLsn)
         .min(Lsn::compareTo);

@@ -59,7 +59,21 @@ final class History {
     return add(stop, status, verified, Optional.empty());
   }
 
+  /** A dump: it is where the log is, and brings none about. */
+  Candidate dump(String time) {
+    return add(Instant.parse(time), BackupStatus.COMPLETE, true, Optional.empty(), BackupType.DUMP);
+  }
+
   Candidate add(Instant stop, BackupStatus status, boolean verified, Optional<BackupId> base) {
+    return add(stop, status, verified, base, BackupType.FULL);
+  }
+
+  private Candidate add(
+      Instant stop,
+      BackupStatus status,
+      boolean verified,
+      Optional<BackupId> base,
+      BackupType type) {
     long sequence = backups.size() + 2L;
     position += 0x1000000;
     Lsn start = new Lsn(position);
@@ -70,7 +84,7 @@ final class History {
             SOURCE,
             line.incarnation(),
             new ClusterIdentity(systemId, 15, WalSegmentSize.DEFAULT),
-            BackupType.FULL,
+            type,
             base,
             status,
             stop.minus(Duration.ofMinutes(5)),

@@ -683,6 +683,57 @@ class RetentionTest {
   private static final Instant NOW = Instant.parse("2030-01-01T00:00:00Z");
 
   /** Lets go of as much as the rules say. */
+  // Dumps
+
+  @Test
+  void aDumpDisplacesNoOtherBackupAndNoneDisplacesIt() {
+    Candidate full = history.verified("2026-01-01T02:00:00Z");
+    Candidate older = history.dump("2026-01-02T02:00:00Z");
+    Candidate dump = history.dump("2026-01-03T02:00:00Z");
+    RetentionPlan plan = plan(RetentionPolicy.builder().daily(1).build());
+    assertThat(plan.decisions().stream().map(RetentionPlan.Decision::backup))
+        .containsExactly(full.id(), older.id(), dump.id());
+    assertThat(plan.kept()).containsExactly(full.id(), dump.id());
+    assertThat(reasons(plan, full)).contains("newest", "minimum");
+    assertThat(reasons(plan, dump)).contains("newest", "minimum");
+    assertThat(reasons(plan, older)).containsExactly("expired daily 2026-01-02");
+    assertThat(plan.wal()).hasSize(1);
+    assertThat(wal(plan, full.line()).from()).isEqualTo(start(full));
+  }
+
+  @Test
+  void dumpsKeepNoLogAndEndNoRecoveryWindow() {
+    Candidate old = history.verified("2026-01-01T02:00:00Z");
+    Candidate base = history.verified("2026-01-10T02:00:00Z");
+    history.dump("2026-01-15T02:00:00Z");
+    Candidate recent = history.dump("2026-01-28T02:00:00Z");
+    Candidate last = history.verified("2026-01-30T02:00:00Z");
+    RetentionPlan plan = plan(policy().pitr(Duration.ofDays(7)).build());
+    assertThat(plan.kept()).containsExactly(base.id(), recent.id(), last.id());
+    assertThat(reasons(plan, base)).containsExactly("pitr base");
+    assertThat(reasons(plan, recent)).contains("pitr window");
+    assertThat(plan.deleted()).contains(old.id());
+    assertThat(wal(plan, last.line()).from()).isEqualTo(start(base));
+  }
+
+  @Test
+  void whereThereIsNothingButDumpsNoLogIsJudged() {
+    history.dump("2026-01-01T02:00:00Z");
+    Candidate dump = history.dump("2026-01-02T02:00:00Z");
+    RetentionPlan plan = plan(policy().daily(1).build());
+    assertThat(plan.kept()).containsExactly(dump.id());
+    assertThat(plan.wal()).isEmpty();
+    assertThat(plan(RetentionPolicy.builder().minimum(1).build()).wal()).isEmpty();
+    List<RetentionForecast> forecasts =
+        Retention.simulate(
+            policy().daily(1).build(),
+            History.SOURCE,
+            history.backups(),
+            List.of(Instant.parse("2026-01-03T02:00:00Z")),
+            List.of(Instant.parse("2026-01-03T03:00:00Z")));
+    assertThat(forecasts.get(0).backups()).hasSize(1);
+  }
+
   private static RetentionPolicy.Builder policy() {
     return RetentionPolicy.builder().mostDeletedPercent(100);
   }
