@@ -25,6 +25,7 @@ import com.thorbis.backup.spi.crypto.KeyException;
 import com.thorbis.backup.spi.crypto.KeyProvider;
 import com.thorbis.backup.spi.crypto.Signer;
 import com.thorbis.backup.spi.crypto.WrappedKey;
+import com.thorbis.backup.spi.repository.BackupFacts;
 import com.thorbis.backup.spi.repository.BackupStart;
 import com.thorbis.backup.spi.repository.BackupWriter;
 import com.thorbis.backup.spi.repository.Repository;
@@ -755,6 +756,28 @@ class SealedWriterTest {
     try (Repository repository = sealed()) {
       assertThatThrownBy(() -> repository.register("third", "postgres", TestRepository.CLUSTER))
           .hasMessageContaining("told nothing of a source third");
+    }
+  }
+
+  @Test
+  void aDumpIsTakenInWithoutAnyLog() throws IOException {
+    BackupId id;
+    BackupFacts like = TestRepository.facts(9);
+    try (Repository repository = sealed()) {
+      repository.register("new", "postgres", TestRepository.CLUSTER);
+      try (BackupWriter writer =
+          repository.begin(
+              new BackupStart("new", BackupType.DUMP, Optional.empty(), TestRepository.NOW))) {
+        TestRepository.write(writer, "database.dump", new byte[] {1});
+        id = writer.commit(like, BackupStatus.COMPLETE).id();
+      }
+    }
+    assertThat(adopt().sound()).isTrue();
+    try (Site site = open()) {
+      BackupDescriptor dump = site.repository.backup(id).orElseThrow();
+      assertThat(dump.type()).isEqualTo(BackupType.DUMP);
+      assertThat(dump.status()).isEqualTo(BackupStatus.COMPLETE);
+      TestRepository.assertReads(site.repository, id, Map.of("database.dump", new byte[] {1}));
     }
   }
 
