@@ -195,6 +195,28 @@ public final class ThorbisBackup implements AutoCloseable {
     return call(() -> engine.restoreTables(request, repository(), control));
   }
 
+  /**
+   * Says what loading a dump would do. Asks the target, and changes nothing.
+   *
+   * @throws BackupException code {@code load.no-dump} if the backup is none
+   */
+  public LoadPlan planLoad(LoadRequest request) {
+    SourceEngine engine = engine(show(request.backup()).source());
+    return call(() -> engine.planLoad(request, repository()));
+  }
+
+  /**
+   * Brings a dump into a running server, in one transaction, and compares every table with what was
+   * dumped; what differs is in the report.
+   *
+   * @throws BackupException code {@code load.tables-exist}, kind REFUSED, if the target has some of
+   *     the tables and they are not to be replaced; code {@code load.failed} if nothing was loaded
+   */
+  public LoadReport load(LoadRequest request, RunControl control) {
+    SourceEngine engine = engine(show(request.backup()).source());
+    return call(() -> engine.load(request, repository(), control));
+  }
+
   /** Checks what is stored. Damage is in the report. */
   public VerifyReport verify(VerifyRequest request, RunControl control) {
     request.backup().ifPresent(this::show);

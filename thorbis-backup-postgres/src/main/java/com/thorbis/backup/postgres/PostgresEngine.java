@@ -3,8 +3,12 @@ package com.thorbis.backup.postgres;
 import com.thorbis.backup.api.BackupDescriptor;
 import com.thorbis.backup.api.BackupException;
 import com.thorbis.backup.api.BackupRequest;
+import com.thorbis.backup.api.BackupType;
 import com.thorbis.backup.api.CheckItem;
 import com.thorbis.backup.api.FailureKind;
+import com.thorbis.backup.api.LoadPlan;
+import com.thorbis.backup.api.LoadReport;
+import com.thorbis.backup.api.LoadRequest;
 import com.thorbis.backup.api.ReceiveRequest;
 import com.thorbis.backup.api.RestorePlan;
 import com.thorbis.backup.api.RestoreReport;
@@ -18,6 +22,8 @@ import com.thorbis.backup.api.WalRange;
 import com.thorbis.backup.postgres.backup.ClusterBackup;
 import com.thorbis.backup.postgres.capture.WalReceiver;
 import com.thorbis.backup.postgres.check.Preflight;
+import com.thorbis.backup.postgres.dump.DumpBackup;
+import com.thorbis.backup.postgres.dump.DumpLoad;
 import com.thorbis.backup.postgres.plan.RecoverySettings;
 import com.thorbis.backup.postgres.plan.StatusReader;
 import com.thorbis.backup.postgres.restore.Adoption;
@@ -62,7 +68,33 @@ final class PostgresEngine implements SourceEngine {
   @Override
   public BackupDescriptor backup(BackupRequest request, Repository repository, RunControl control)
       throws IOException {
-    return new ClusterBackup(settings, request, repository, control).run();
+    if (settings.reader() == PostgresSettings.Reader.DUMP
+        && request.chosenType().filter(BackupType::physical).isPresent()) {
+      throw BackupException.of(
+              "backup.reader-dump",
+              FailureKind.CONFIGURATION,
+              "Source "
+                  + settings.source()
+                  + " has reader: dump, so no backup of type "
+                  + request.type().label()
+                  + " can be taken of it")
+          .remedy("Take one of type dump, or let another reader have the server's files.")
+          .build();
+    }
+    boolean dump =
+        request.chosenType().orElse(BackupType.FULL) == BackupType.DUMP
+            || settings.reader() == PostgresSettings.Reader.DUMP;
+    if (!dump && !request.excludedTables().isEmpty()) {
+      throw BackupException.of(
+              "backup.only-dumps-exclude",
+              FailureKind.CONFIGURATION,
+              "A backup of type " + request.type().label() + " cannot leave tables out")
+          .remedy("Take one of type dump, or leave nothing out.")
+          .build();
+    }
+    return dump
+        ? new DumpBackup(settings, request, repository, control).run()
+        : new ClusterBackup(settings, request, repository, control).run();
   }
 
   @Override
@@ -92,6 +124,17 @@ final class PostgresEngine implements SourceEngine {
   public TableRestoreReport restoreTables(
       TableRestoreRequest request, Repository repository, RunControl control) throws IOException {
     return new TableRestore(settings, source(repository), repository).restore(request, control);
+  }
+
+  @Override
+  public LoadPlan planLoad(LoadRequest request, Repository repository) throws IOException {
+    return new DumpLoad(settings, request, repository, RunControl.unattended()).plan();
+  }
+
+  @Override
+  public LoadReport load(LoadRequest request, Repository repository, RunControl control)
+      throws IOException {
+    return new DumpLoad(settings, request, repository, control).run();
   }
 
   @Override

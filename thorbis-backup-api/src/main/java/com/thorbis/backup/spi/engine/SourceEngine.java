@@ -3,6 +3,9 @@ package com.thorbis.backup.spi.engine;
 import com.thorbis.backup.api.BackupDescriptor;
 import com.thorbis.backup.api.BackupRequest;
 import com.thorbis.backup.api.CheckItem;
+import com.thorbis.backup.api.LoadPlan;
+import com.thorbis.backup.api.LoadReport;
+import com.thorbis.backup.api.LoadRequest;
 import com.thorbis.backup.api.ReceiveRequest;
 import com.thorbis.backup.api.RestorePlan;
 import com.thorbis.backup.api.RestoreReport;
@@ -60,6 +63,17 @@ public interface SourceEngine extends AutoCloseable {
   /** Brings tables back, and leaves nothing else behind. */
   TableRestoreReport restoreTables(
       TableRestoreRequest request, Repository repository, RunControl control) throws IOException;
+
+  /** Says what loading a dump would do; changes nothing. */
+  default LoadPlan planLoad(LoadRequest request, Repository repository) throws IOException {
+    throw new UnsupportedOperationException("This engine takes no dumps");
+  }
+
+  /** Brings a dump into a running server, whole or not at all, and compares what is there then. */
+  default LoadReport load(LoadRequest request, Repository repository, RunControl control)
+      throws IOException {
+    throw new UnsupportedOperationException("This engine takes no dumps");
+  }
 
   /**
    * What is recoverable, by what is stored; of a source that was never backed up, nothing. Whether

@@ -75,6 +75,25 @@ public final class Grants {
     return text.toString();
   }
 
+  /** The script for a role that takes dumps of one database and nothing else. */
+  static String dumps(String role, String database) {
+    String name = quoted(role);
+    return "-- What "
+        + role.replaceAll("\\p{Cntrl}", " ")
+        + " needs for dumps. Set its password with \\password, which no log sees.\n"
+        + "CREATE ROLE "
+        + name
+        + " LOGIN;\nGRANT CONNECT ON DATABASE "
+        + quoted(database)
+        + " TO "
+        + name
+        + ";\nGRANT pg_read_all_data TO "
+        + name
+        + ";\n-- Only where tables have row security; a superuser gives it:\n-- ALTER ROLE "
+        + name.replaceAll("\\p{Cntrl}", " ")
+        + " BYPASSRLS;\n-- Large objects have to be readable too: it owns them, or each is granted.\n";
+  }
+
   private static String backup(int major, String role) {
     return BackupRights.functions(major).stream()
         .map(function -> execute(function, role))

@@ -17,10 +17,13 @@ import com.thorbis.backup.postgres.plan.StatusReader;
 import com.thorbis.backup.postgres.settings.PostgresSettings;
 import com.thorbis.backup.postgres.settings.PostgresSettings.Reader;
 import com.thorbis.backup.postgres.table.TableRestore;
+import com.thorbis.backup.postgres.tools.ClientTools;
+import com.thorbis.backup.postgres.tools.ClientTools.Tool;
 import com.thorbis.backup.postgres.wire.Failures;
 import com.thorbis.backup.postgres.wire.ReplicationConnection;
 import com.thorbis.backup.postgres.wire.ReplicationConnection.SystemIdentity;
 import com.thorbis.backup.postgres.wire.SqlConnections;
+import com.thorbis.backup.postgres.wire.SqlSession;
 import com.thorbis.backup.spi.repository.Repository;
 import com.thorbis.backup.spi.repository.SourceInfo;
 import java.io.IOException;
@@ -28,6 +31,7 @@ import java.nio.file.Path;
 import java.sql.Connection;
 import java.sql.SQLException;
 import java.util.ArrayList;
+import java.util.EnumSet;
 import java.util.List;
 import java.util.Optional;
 import java.util.OptionalInt;
@@ -53,11 +57,18 @@ public final class Preflight {
       // The role may be what is missing.
       major = OptionalInt.empty();
     }
-    return Grants.script(settings.user(), major);
+    return settings.reader() == Reader.DUMP
+        ? Grants.dumps(settings.user(), settings.database().orElse("postgres"))
+        : Grants.script(settings.user(), major);
   }
 
   /** Everything that was found, whatever of it failed. */
   public List<CheckItem> run() throws IOException {
+    if (settings.reader() == Reader.DUMP) {
+      dumps();
+      repository();
+      return List.copyOf(items);
+    }
     Optional<ServerState> server = server();
     replication();
     server.ifPresent(
@@ -71,6 +82,30 @@ public final class Preflight {
     repository();
     TableRestore.check(settings).ifPresent(items::add);
     return List.copyOf(items);
+  }
+
+  /** What a dump needs, which is neither log nor a slot. */
+  private void dumps() throws IOException {
+    try (SqlSession session = SqlSession.open(settings)) {
+      add("postgres.connection.sql", Outcome.OK, settings.address() + " answers SQL", "");
+      identity(session.identify().systemId());
+      ClientTools tools =
+          ClientTools.find(
+              settings.clientToolsDirectory(),
+              EnumSet.of(Tool.PG_DUMP, Tool.PG_DUMPALL, Tool.PG_RESTORE),
+              session.majorVersion(),
+              settings.stateDirectory());
+      add(
+          "postgres.tools",
+          Outcome.OK,
+          "pg_dump, pg_dumpall and pg_restore of PostgreSQL "
+              + tools.version()
+              + " lie in "
+              + tools.folder(),
+          "");
+    } catch (BackupException e) {
+      refused(e.code().startsWith("tools.") ? "postgres.tools" : "postgres.connection.sql", e);
+    }
   }
 
   private Optional<ServerState> server() {
@@ -212,9 +247,12 @@ public final class Preflight {
           "The last backup ended at " + status.lastBackup().get().stoppedAt(),
           "");
     }
-    gaps(status);
+    if (settings.reader() != Reader.DUMP) {
+      gaps(status);
+    }
     status
         .lag()
+        .filter(lag -> !status.windows().isEmpty())
         .ifPresent(
             lag -> {
               boolean late = lag.compareTo(settings.maxDelay()) > 0;

@@ -40,7 +40,7 @@ public final class RateLimit {
   }
 
   /** Returns when the bytes may be read; fails when cancelled. */
-  void take(long bytes) throws IOException {
+  public void take(long bytes) throws IOException {
     cancellation.check();
     if (bytesPerSecond <= 0) {
       return;

@@ -12,6 +12,7 @@ import java.time.Clock;
 import java.time.Duration;
 import java.util.Arrays;
 import java.util.EnumSet;
+import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Locale;
 import java.util.Map;
@@ -45,6 +46,7 @@ public final class PostgresSettings implements AutoCloseable {
   private final Optional<Path> launcher;
   private final Optional<Path> configFile;
   private final Reader reader;
+  private final List<String> excludedTables;
   private final String slot;
   private final Duration shipInterval;
   private final Duration maxDelay;
@@ -63,7 +65,9 @@ public final class PostgresSettings implements AutoCloseable {
     /** With the server's functions that read files, over ordinary sessions. */
     SQL("sql"),
     /** Over the replication protocol. */
-    REPLICATION("replication");
+    REPLICATION("replication"),
+    /** Not at all: the server exports what it holds, and backups are dumps. */
+    DUMP("dump");
 
     private final String label;
 
@@ -105,6 +109,9 @@ public final class PostgresSettings implements AutoCloseable {
 
     this.reader =
         choice(settings, "reader", Reader.AUTO.label(), List.of(Reader.values()), Reader::label);
+    this.excludedTables =
+        settings.find("exclude-tables").map(TablePattern::split).orElseGet(List::of);
+    excludedTables.forEach(each -> TablePattern.parse(settings.describe("exclude-tables"), each));
     choice(settings, "wal.mode", "stream", List.of("stream", "archive"), Function.identity());
     this.fastCheckpoint =
         choice(settings, "checkpoint", "fast", List.of("fast", "spread"), Function.identity())
@@ -142,6 +149,39 @@ public final class PostgresSettings implements AutoCloseable {
    */
   public static PostgresSettings of(String source, ProviderContext context) {
     return new PostgresSettings(source, context);
+  }
+
+  /**
+   * The same way to another server, where something is loaded.
+   *
+   * @param url without a password
+   * @param user the role; empty where the URL names it
+   * @param password stays the caller's
+   */
+  public PostgresSettings into(String url, Optional<String> user, Optional<SecretValue> password) {
+    Map<String, Object> values = new LinkedHashMap<>();
+    values.put("url", url);
+    user.ifPresent(name -> values.put("user", name));
+    password.ifPresent(secret -> values.put("password", secret));
+    Settings settings = Settings.of("into", values);
+    return new PostgresSettings(
+        source,
+        new ProviderContext() {
+          @Override
+          public Settings settings() {
+            return settings;
+          }
+
+          @Override
+          public Clock clock() {
+            return clock;
+          }
+
+          @Override
+          public Path stateDirectory() {
+            return stateDirectory;
+          }
+        });
   }
 
   /** The host's name for the source. */
@@ -217,6 +257,11 @@ public final class PostgresSettings implements AutoCloseable {
   /** The way in which backups are read. */
   public Reader reader() {
     return reader;
+  }
+
+  /** Patterns of the tables that a dump leaves out. */
+  public List<String> excludedTables() {
+    return excludedTables;
   }
 
   /** Where the server keeps its data, if this host can see it. */

@@ -256,15 +256,35 @@ public final class ClientTools {
   }
 
   /**
+   * An option whose value is a file that nobody else may read, and that goes with the run.
+   *
+   * @param option with its equals sign, such as {@code --use-list=}
+   * @param content what the file holds
+   */
+  public record PrivateFile(String option, byte[] content) {}
+
+  /** Starts one that is given no files. */
+  public ToolRun start(
+      Tool tool, ToolConnection connection, List<String> arguments, Cancellation cancellation)
+      throws IOException {
+    return start(tool, connection, arguments, List.of(), cancellation);
+  }
+
+  /**
    * Starts one. It never asks for a password.
    *
    * @param arguments no secret among them: every account of this machine sees them
+   * @param readable further options
    * @param cancellation ends it when asked
    * @throws BackupException where the connection cannot be described to it, or a word holds
    *     characters that the locale of this process has no way to hand over
    */
   public ToolRun start(
-      Tool tool, ToolConnection connection, List<String> arguments, Cancellation cancellation)
+      Tool tool,
+      ToolConnection connection,
+      List<String> arguments,
+      List<PrivateFile> readable,
+      Cancellation cancellation)
       throws IOException {
     cancellation.check();
     List<String> words = new ArrayList<>();
@@ -274,6 +294,9 @@ public final class ClientTools {
     PrivateFiles given = PrivateFiles.in(files);
     boolean started = false;
     try {
+      for (PrivateFile file : readable) {
+        words.add(file.option() + given.write(file.content()));
+      }
       ProcessBuilder builder = new ProcessBuilder(words);
       Map<String, String> environment = builder.environment();
       environment.clear();

@@ -50,7 +50,8 @@ public final class ToolRun implements AutoCloseable {
 
   /**
    * What it is fed with; closed to say that this was all. A {@code psql} takes input that ended
-   * half-way for a whole script, and commits it.
+   * half-way for a whole script, and commits it; a {@code pg_restore} may end well without having
+   * read all of it. So where writing fails, {@link #finish} tells what that means.
    */
   public OutputStream input() {
     return process.getOutputStream();
@@ -79,19 +80,6 @@ public final class ToolRun implements AutoCloseable {
       throw failed("ended with " + end, said);
     }
     return said.lines().filter(line -> !line.isBlank()).toList();
-  }
-
-  /**
-   * What a broken pipe to or from it means: its own words say why.
-   *
-   * @param failure what was seen here
-   */
-  public BackupException broken(IOException failure) throws IOException {
-    finish();
-    return BackupException.of(
-            "tools.failed", FailureKind.PERMANENT, name + " stopped listening: " + failure)
-        .cause(failure)
-        .build();
   }
 
   /** Ends it, if it has not ended, and removes what it was given to read. */

@@ -1,0 +1,320 @@
+package com.thorbis.backup.postgres.dump;
+
+import com.thorbis.backup.api.Cancellation;
+import com.thorbis.backup.api.LoadRequest.Table;
+import com.thorbis.backup.postgres.dump.Contents.DumpedTable;
+import com.thorbis.backup.postgres.dump.Contents.Part;
+import com.thorbis.backup.postgres.settings.PostgresSettings;
+import com.thorbis.backup.postgres.wire.SqlConnections;
+import java.math.BigInteger;
+import java.sql.Array;
+import java.sql.Connection;
+import java.sql.PreparedStatement;
+import java.sql.ResultSet;
+import java.sql.SQLException;
+import java.sql.Savepoint;
+import java.sql.Statement;
+import java.util.ArrayList;
+import java.util.HashMap;
+import java.util.HashSet;
+import java.util.List;
+import java.util.Locale;
+import java.util.Map;
+import java.util.Optional;
+import java.util.OptionalLong;
+import java.util.Set;
+
+/**
+ * A session that looks at what a database holds, all under one snapshot. Its statements may take
+ * hours; being cancelled ends them.
+ */
+final class DatabaseSession implements AutoCloseable {
+  private static final String[] ALIKE_EVERYWHERE = {
+    "SET statement_timeout = 0",
+    "SET idle_in_transaction_session_timeout = 0",
+    "SET lock_timeout = '10min'",
+    "SET row_security = off",
+    "SET TimeZone = 'UTC'",
+    "SET DateStyle = 'ISO, YMD'",
+    "SET IntervalStyle = 'postgres'",
+    "SET extra_float_digits = 1",
+    "SET bytea_output = 'hex'",
+    "SET xmlbinary = 'base64'",
+    "SET lc_monetary = 'C'",
+  };
+  private static final int TRANSACTION_TIMEOUT_SINCE = 17;
+  private static final BigInteger WORD = BigInteger.ONE.shiftLeft(64);
+
+  /** The encoding of databases that take any bytes. */
+  static final String NO_CONVERSION = "SQL_ASCII";
+
+  private static final String TABLES =
+      """
+      SELECT c.oid, n.nspname, c.relname, c.relkind, c.relpersistence,
+             CASE WHEN c.relispartition THEN
+               (SELECT i.inhparent FROM pg_catalog.pg_inherits i WHERE i.inhrelid = c.oid) END
+        FROM pg_catalog.pg_class c JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
+       WHERE c.relkind IN ('r', 'p', 'm', 'f') AND c.relpersistence <> 't'
+         AND n.nspname !~ '^pg_' AND n.nspname <> 'information_schema'
+         AND NOT EXISTS (SELECT FROM pg_catalog.pg_depend d
+                          WHERE d.classid = 'pg_catalog.pg_class'::regclass AND d.objid = c.oid
+                            AND d.objsubid = 0 AND d.deptype = 'e')
+       ORDER BY n.nspname, c.relname
+      """;
+
+  private static final String PARTS =
+      """
+      SELECT a.adrelid, 'pg_catalog.pg_attrdef'::regclass::oid, a.oid, ''
+        FROM pg_catalog.pg_attrdef a
+      UNION ALL
+      SELECT i.indrelid, 'pg_catalog.pg_class'::regclass::oid, i.indexrelid, c.relname
+        FROM pg_catalog.pg_index i JOIN pg_catalog.pg_class c ON c.oid = i.indexrelid
+      UNION ALL
+      SELECT k.conrelid, 'pg_catalog.pg_constraint'::regclass::oid, k.oid, ''
+        FROM pg_catalog.pg_constraint k WHERE k.conrelid <> 0 AND k.contype IN ('p', 'u', 'x', 'c')
+      UNION ALL
+      SELECT d.refobjid, d.classid, d.objid, s.relname
+        FROM pg_catalog.pg_depend d JOIN pg_catalog.pg_class s ON s.oid = d.objid
+       WHERE d.classid = 'pg_catalog.pg_class'::regclass
+         AND d.refclassid = 'pg_catalog.pg_class'::regclass
+         AND d.deptype IN ('a', 'i') AND s.relkind = 'S'
+      """;
+
+  private final Connection sql;
+  private final Cancellation.Registration registration;
+  private final String encoding;
+
+  private DatabaseSession(Connection sql, Cancellation cancellation) throws SQLException {
+    this.sql = sql;
+    this.registration = cancellation.onCancel(this::abort);
+    this.encoding = text("SELECT pg_catalog.getdatabaseencoding()");
+  }
+
+  /** A relation with rows, or whose partitions have some. */
+  record Relation(long oid, Table table, char kind, boolean unlogged, OptionalLong partitionOf) {
+    boolean hasRows() {
+      return kind == 'r';
+    }
+  }
+
+  /** What the rows of a table are. */
+  record Sum(OptionalLong rows, Optional<String> digest, Optional<String> problem) {}
+
+  /** Connects and takes a snapshot, which lasts as long as the session. */
+  static DatabaseSession open(PostgresSettings settings, Cancellation cancellation)
+      throws SQLException {
+    Connection sql = SqlConnections.open(settings);
+    boolean opened = false;
+    try {
+      sql.setNetworkTimeout(Runnable::run, 0);
+      try (Statement statement = sql.createStatement()) {
+        for (String setting : ALIKE_EVERYWHERE) {
+          statement.execute(setting);
+        }
+        if (sql.getMetaData().getDatabaseMajorVersion() >= TRANSACTION_TIMEOUT_SINCE) {
+          statement.execute("SET transaction_timeout = 0");
+        }
+      }
+      sql.setReadOnly(true);
+      sql.setTransactionIsolation(Connection.TRANSACTION_REPEATABLE_READ);
+      sql.setAutoCommit(false);
+      DatabaseSession session = new DatabaseSession(sql, cancellation);
+      opened = true;
+      return session;
+    } finally {
+      if (!opened) {
+        sql.close();
+      }
+    }
+  }
+
+  /** A name under which others read what this session reads. */
+  String exportSnapshot() throws SQLException {
+    return text("SELECT pg_catalog.pg_export_snapshot()");
+  }
+
+  /** The database's encoding. */
+  String encoding() {
+    return encoding;
+  }
+
+  /** The server's major version. */
+  int majorVersion() throws SQLException {
+    return sql.getMetaData().getDatabaseMajorVersion();
+  }
+
+  /** What a statement with one value says; empty for NULL. */
+  String text(String question) throws SQLException {
+    try (Statement statement = sql.createStatement();
+        ResultSet row = statement.executeQuery(question)) {
+      row.next();
+      String value = row.getString(1);
+      return value == null ? "" : value;
+    }
+  }
+
+  boolean flag(String question) throws SQLException {
+    return text(question).equals("t");
+  }
+
+  /** Every relation of the users. */
+  List<Relation> relations() throws SQLException {
+    List<Relation> found = new ArrayList<>();
+    try (Statement statement = sql.createStatement();
+        ResultSet row = statement.executeQuery(TABLES)) {
+      while (row.next()) {
+        long parent = row.getLong(6);
+        OptionalLong partitionOf = row.wasNull() ? OptionalLong.empty() : OptionalLong.of(parent);
+        found.add(
+            new Relation(
+                row.getLong(1),
+                new Table(row.getString(2), row.getString(3)),
+                row.getString(4).charAt(0),
+                row.getString(5).equals("u"),
+                partitionOf));
+      }
+    }
+    return found;
+  }
+
+  /** What belongs to each table. */
+  Map<Long, List<Part>> parts() throws SQLException {
+    Map<Long, List<Part>> found = new HashMap<>();
+    try (Statement statement = sql.createStatement();
+        ResultSet row = statement.executeQuery(PARTS)) {
+      while (row.next()) {
+        found
+            .computeIfAbsent(row.getLong(1), any -> new ArrayList<>())
+            .add(new Part(row.getLong(2), row.getLong(3), row.getString(4)));
+      }
+    }
+    return found;
+  }
+
+  /** Those of the tables that are there, or anything else under their names. */
+  Set<Table> existing(List<Table> tables) throws SQLException {
+    Set<Table> found = new HashSet<>();
+    Array schemas = array(tables.stream().map(Table::schema).toList());
+    Array names = array(tables.stream().map(Table::name).toList());
+    try (PreparedStatement statement =
+        sql.prepareStatement(
+            "SELECT w.s, w.t FROM unnest(?::text[], ?::text[]) AS w(s, t)"
+                + " JOIN pg_catalog.pg_namespace n ON n.nspname = w.s"
+                + " JOIN pg_catalog.pg_class c ON c.relnamespace = n.oid AND c.relname = w.t")) {
+      statement.setArray(1, schemas);
+      statement.setArray(2, names);
+      try (ResultSet row = statement.executeQuery()) {
+        while (row.next()) {
+          found.add(new Table(row.getString(1), row.getString(2)));
+        }
+      }
+    }
+    return found;
+  }
+
+  static boolean schemaExists(Connection sql, String name) throws SQLException {
+    try (PreparedStatement statement =
+        sql.prepareStatement("SELECT FROM pg_catalog.pg_namespace WHERE nspname = ?")) {
+      statement.setString(1, name);
+      try (ResultSet row = statement.executeQuery()) {
+        return row.next();
+      }
+    }
+  }
+
+  private Array array(List<String> values) throws SQLException {
+    return sql.createArrayOf("text", values.toArray());
+  }
+
+  /** Counts and digests a table's own rows; where that fails, counts them. */
+  Sum sum(Table table) throws SQLException {
+    String from = " FROM ONLY " + quoted(table.schema()) + "." + quoted(table.name()) + " t";
+    String row =
+        "sha256(convert_to((t.*)::text, '"
+            + (encoding.equals(NO_CONVERSION) ? NO_CONVERSION : "UTF8")
+            + "'))";
+    String digested =
+        "SELECT count(*), coalesce(sum("
+            + word(1)
+            + "), 0)::text, coalesce(sum("
+            + word(9)
+            + "), 0)::text FROM (SELECT "
+            + row
+            + " AS h"
+            + from
+            + ") s";
+    Optional<SQLException> problem;
+    Savepoint before = sql.setSavepoint();
+    try (Statement statement = sql.createStatement();
+        ResultSet sums = statement.executeQuery(digested)) {
+      sums.next();
+      return new Sum(
+          OptionalLong.of(sums.getLong(1)),
+          Optional.of(hex(sums.getString(2)) + hex(sums.getString(3))),
+          Optional.empty());
+    } catch (SQLException e) {
+      problem = Optional.of(passOn(e));
+      sql.rollback(before);
+    }
+    Optional<String> why = problem.map(SQLException::getMessage);
+    try (Statement statement = sql.createStatement();
+        ResultSet count = statement.executeQuery("SELECT count(*)" + from)) {
+      count.next();
+      return new Sum(OptionalLong.of(count.getLong(1)), Optional.empty(), why);
+    } catch (SQLException e) {
+      passOn(e);
+      sql.rollback(before);
+      return new Sum(OptionalLong.empty(), Optional.empty(), Optional.of(String.valueOf(e)));
+    }
+  }
+
+  /** A broken connection and a wish to stop are no answer about a table. */
+  private static SQLException passOn(SQLException e) throws SQLException {
+    String state = e.getSQLState() == null ? "08" : e.getSQLState();
+    if (state.startsWith("08") || state.startsWith("57")) {
+      throw e;
+    }
+    return e;
+  }
+
+  private static String word(int from) {
+    return "('x' || encode(substr(h, " + from + ", 8), 'hex'))::bit(64)::bigint";
+  }
+
+  private static String hex(String sum) {
+    return String.format(Locale.ROOT, "%016x", new BigInteger(sum).mod(WORD));
+  }
+
+  /** The relations as they are recorded, without their rows. */
+  static DumpedTable recorded(Relation relation, Sum sum, List<Part> parts) {
+    return new DumpedTable(
+        relation.table(),
+        relation.oid(),
+        relation.partitionOf(),
+        relation.kind() == 'p',
+        sum.rows(),
+        sum.digest(),
+        parts);
+  }
+
+  static String quoted(String identifier) {
+    return '"' + identifier.replace("\"", "\"\"") + '"';
+  }
+
+  /** Ends it from another thread than the one that waits for an answer. */
+  void abort() {
+    try {
+      sql.abort(Runnable::run);
+    } catch (SQLException e) {
+      // The session is on its way out either way.
+    }
+  }
+
+  @Override
+  public void close() throws SQLException {
+    registration.close();
+    if (!sql.isClosed()) {
+      sql.close();
+    }
+  }
+}

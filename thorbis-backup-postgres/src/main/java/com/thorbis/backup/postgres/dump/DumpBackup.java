@@ -1,0 +1,427 @@
+package com.thorbis.backup.postgres.dump;
+
+import com.thorbis.backup.api.BackupDescriptor;
+import com.thorbis.backup.api.BackupException;
+import com.thorbis.backup.api.BackupRequest;
+import com.thorbis.backup.api.BackupStatus;
+import com.thorbis.backup.api.BackupType;
+import com.thorbis.backup.api.Cancellation;
+import com.thorbis.backup.api.ClusterIdentity;
+import com.thorbis.backup.api.FailureKind;
+import com.thorbis.backup.api.LoadRequest.Table;
+import com.thorbis.backup.postgres.cluster.RateLimit;
+import com.thorbis.backup.postgres.dump.Contents.DumpedTable;
+import com.thorbis.backup.postgres.dump.Contents.Part;
+import com.thorbis.backup.postgres.dump.DatabaseSession.Relation;
+import com.thorbis.backup.postgres.dump.DatabaseSession.Sum;
+import com.thorbis.backup.postgres.settings.PostgresSettings;
+import com.thorbis.backup.postgres.settings.TablePattern;
+import com.thorbis.backup.postgres.tools.ClientTools;
+import com.thorbis.backup.postgres.tools.ClientTools.Tool;
+import com.thorbis.backup.postgres.tools.ToolConnection;
+import com.thorbis.backup.postgres.tools.ToolRun;
+import com.thorbis.backup.postgres.wire.Failures;
+import com.thorbis.backup.postgres.wire.ReplicationConnection.SystemIdentity;
+import com.thorbis.backup.postgres.wire.SqlSession;
+import com.thorbis.backup.spi.repository.BackupFacts;
+import com.thorbis.backup.spi.repository.BackupStart;
+import com.thorbis.backup.spi.repository.BackupWriter;
+import com.thorbis.backup.spi.repository.PieceCheck;
+import com.thorbis.backup.spi.repository.Repository;
+import com.thorbis.backup.spi.repository.RunControl;
+import com.thorbis.backup.spi.repository.StoredFile;
+import java.io.IOException;
+import java.io.InputStream;
+import java.io.InterruptedIOException;
+import java.nio.charset.StandardCharsets;
+import java.sql.SQLException;
+import java.time.Instant;
+import java.util.ArrayList;
+import java.util.EnumSet;
+import java.util.HashSet;
+import java.util.LinkedHashMap;
+import java.util.List;
+import java.util.Map;
+import java.util.Optional;
+import java.util.OptionalLong;
+import java.util.Set;
+import java.util.concurrent.ExecutionException;
+import java.util.concurrent.FutureTask;
+import java.util.stream.Collectors;
+import org.slf4j.Logger;
+import org.slf4j.LoggerFactory;
+
+/** Takes one dump: of a database, and of what its cluster has besides databases. */
+public final class DumpBackup {
+  /** The dump itself. */
+  static final String DUMP_FILE = "database.dump";
+
+  /** Roles, their settings and memberships, and tablespaces. */
+  static final String GLOBALS_FILE = "globals.sql";
+
+  private static final Logger LOG = LoggerFactory.getLogger(DumpBackup.class);
+  private static final int PRIVATE_MODE = 0600;
+  private static final int CHUNK = 1 << 17;
+  private static final int MOST_WARNINGS = 20;
+
+  private static final int MOST_NAMED = 3;
+
+  /** Less than what Linux lets a program have, with what else it is given. */
+  private static final int MOST_ARGUMENT_CHARACTERS = 1_000_000;
+
+  private final PostgresSettings settings;
+  private final BackupRequest request;
+  private final Repository repository;
+  private final RunControl control;
+  private final List<String> warnings = new ArrayList<>();
+  private final Map<String, String> attributes = new LinkedHashMap<>();
+
+  /** One run. */
+  public DumpBackup(
+      PostgresSettings settings, BackupRequest request, Repository repository, RunControl control) {
+    this.settings = settings;
+    this.request = request;
+    this.repository = repository;
+    this.control = control;
+  }
+
+  /** Takes it. */
+  public BackupDescriptor run() throws IOException {
+    try (SqlSession server = SqlSession.open(settings)) {
+      SystemIdentity identity = server.identify();
+      ClusterIdentity cluster =
+          new ClusterIdentity(identity.systemId(), server.majorVersion(), server.segmentSize());
+      ClientTools tools =
+          ClientTools.find(
+              settings.clientToolsDirectory(),
+              EnumSet.of(Tool.PG_DUMP, Tool.PG_DUMPALL),
+              cluster.majorVersion(),
+              settings.stateDirectory());
+      repository.register(settings.source(), "postgres", cluster);
+      attributes.put("postgres.server-version", server.serverVersion());
+      attributes.put("postgres.reader", PostgresSettings.Reader.DUMP.label());
+      try (DatabaseSession session = DatabaseSession.open(settings, control.cancellation())) {
+        return take(server, session, tools, cluster.majorVersion());
+      }
+    } catch (SQLException e) {
+      control.cancellation().check();
+      throw Failures.of(settings, e);
+    }
+  }
+
+  private BackupDescriptor take(
+      SqlSession server, DatabaseSession session, ClientTools tools, int serverMajor)
+      throws IOException, SQLException {
+    String database = session.text("SELECT pg_catalog.current_database()");
+    String snapshot = session.exportSnapshot();
+    Instant startedAt = now(session);
+    SystemIdentity position = server.identify();
+    List<String> patterns = new ArrayList<>(settings.excludedTables());
+    patterns.addAll(request.excludedTables());
+    List<Relation> relations = session.relations();
+    Set<Long> excluded = excluded(patterns, relations);
+    boolean standby = session.flag("SELECT pg_catalog.pg_is_in_recovery()");
+    List<Relation> dumped =
+        relations.stream()
+            .filter(one -> !excluded.contains(one.oid()))
+            .filter(one -> one.kind() == 'r' || one.kind() == 'p')
+            .filter(one -> !(standby && one.unlogged()))
+            .toList();
+    Map<Long, List<Part>> parts = session.parts();
+    long largeObjects =
+        Long.parseLong(
+            session.text("SELECT count(*)::text FROM pg_catalog.pg_largeobject_metadata"));
+    List<Table> left =
+        relations.stream()
+            .filter(one -> excluded.contains(one.oid()))
+            .map(Relation::table)
+            .toList();
+    if (!left.isEmpty()) {
+      control.progress().note("Left out of this dump: " + joined(left));
+    }
+    if (standby && relations.stream().anyMatch(Relation::unlogged)) {
+      warn("a standby has nothing of unlogged tables, so their rows are not in this dump");
+    }
+
+    try (BackupWriter writer =
+        repository.begin(
+            new BackupStart(settings.source(), BackupType.DUMP, request.label(), startedAt))) {
+      LOG.info("backup={} source={} type=dump begins", writer.id(), settings.source());
+      List<String> arguments = arguments(snapshot, session.encoding(), left);
+      List<Sum> sums = dump(writer, session, tools, database, arguments, dumped);
+      List<DumpedTable> tables = new ArrayList<>();
+      for (int i = 0; i < dumped.size(); i++) {
+        Relation one = dumped.get(i);
+        tables.add(
+            DatabaseSession.recorded(one, sums.get(i), parts.getOrDefault(one.oid(), List.of())));
+      }
+      judge(tables, sums);
+      globals(writer, session, tools);
+      Contents contents =
+          new Contents(
+              database,
+              session.encoding(),
+              serverMajor,
+              tools.major(),
+              patterns,
+              left,
+              tables,
+              largeObjects);
+      write(writer, Contents.FILE, contents.format());
+      writer.settle();
+      describe(contents, tools, snapshot);
+      BackupFacts facts =
+          new BackupFacts(
+              position.position(),
+              position.position(),
+              position.timeline(),
+              startedAt,
+              now(session),
+              List.of(),
+              attributes,
+              warnings);
+      return writer.commit(
+          facts, warnings.isEmpty() ? BackupStatus.COMPLETE : BackupStatus.COMPLETED_WITH_WARNING);
+    }
+  }
+
+  /** The tables to leave out, and those that inherit from them. */
+  private static Set<Long> excluded(List<String> patterns, List<Relation> relations) {
+    List<TablePattern> parsed =
+        patterns.stream().map(each -> TablePattern.parse("exclude-tables", each)).toList();
+    Set<Long> found = new HashSet<>();
+    for (Relation one : relations) {
+      if (parsed.stream()
+          .anyMatch(pattern -> pattern.matches(one.table().schema(), one.table().name()))) {
+        found.add(one.oid());
+      }
+    }
+    boolean more = !found.isEmpty();
+    while (more) {
+      more = false;
+      for (Relation one : relations) {
+        if (one.partitionOf().isPresent() && found.contains(one.partitionOf().getAsLong())) {
+          more |= found.add(one.oid());
+        }
+      }
+    }
+    return found;
+  }
+
+  private static List<String> arguments(String snapshot, String encoding, List<Table> left) {
+    List<String> arguments =
+        new ArrayList<>(
+            List.of(
+                "--format=custom",
+                // The repository compresses better, and pieces that stay the same stay so.
+                "--compress=0",
+                "--blobs",
+                "--lock-wait-timeout=600000",
+                "--snapshot=" + snapshot));
+    boolean plain = true;
+    int length = 0;
+    for (Table table : left) {
+      String pattern =
+          DatabaseSession.quoted(table.schema()) + "." + DatabaseSession.quoted(table.name());
+      arguments.add("--exclude-table=" + pattern);
+      plain &= StandardCharsets.US_ASCII.newEncoder().canEncode(pattern);
+      length += pattern.length();
+    }
+    if (!plain && !encoding.equals("UTF8")) {
+      arguments.add("--encoding=UTF8"); // as its arguments are
+    }
+    if (length > MOST_ARGUMENT_CHARACTERS) {
+      throw BackupException.of(
+              "dump.too-many-excluded",
+              FailureKind.CONFIGURATION,
+              left.size() + " tables are to be left out, more than pg_dump can be told at once")
+          .remedy("Write narrower patterns under exclude-tables.")
+          .build();
+    }
+    return arguments;
+  }
+
+  /** Streams the dump into the repository; counts and digests the tables meanwhile. */
+  private List<Sum> dump(
+      BackupWriter writer,
+      DatabaseSession session,
+      ClientTools tools,
+      String database,
+      List<String> arguments,
+      List<Relation> dumped)
+      throws IOException, SQLException {
+    Cancellation enough = new Cancellation();
+    FutureTask<List<Sum>> sums = new FutureTask<>(() -> sums(session, dumped, enough));
+    control.progress().begin("dump", -1);
+    try (Cancellation.Registration registration = control.cancellation().onCancel(enough::cancel);
+        ToolRun run =
+            tools.start(
+                Tool.PG_DUMP,
+                ToolConnection.of(settings, database),
+                arguments,
+                control.cancellation())) {
+      run.input().close();
+      InputStream output = run.output();
+      RateLimit limit = new RateLimit(settings.rateLimit(), control.cancellation());
+      byte[] buffer = new byte[CHUNK];
+      boolean begun = false;
+      try (BackupWriter.FileWriter out =
+          writer.file(entry(StoredFile.Area.DATA, DUMP_FILE, 0), PieceCheck.NONE)) {
+        for (int length = output.read(buffer); length >= 0; length = output.read(buffer)) {
+          limit.take(length);
+          out.write(buffer, 0, length);
+          control.progress().advance(writer.bytesRead(), -1);
+          if (!begun) {
+            // With its first words it has locked every table, so that none goes away under us.
+            begun = true;
+            Thread thread = new Thread(sums, "thorbis-dump-sums");
+            thread.setDaemon(true);
+            thread.start();
+          }
+        }
+        run.finish().forEach(this::warn);
+        out.finish();
+      }
+      control.progress().end("dump");
+      sums.run(); // nothing if it runs already
+      return get(sums);
+    } finally {
+      enough.cancel();
+      if (!sums.isDone()) {
+        session.abort();
+      }
+    }
+  }
+
+  private static List<Sum> get(FutureTask<List<Sum>> sums) throws IOException, SQLException {
+    try {
+      return sums.get();
+    } catch (InterruptedException e) {
+      Thread.currentThread().interrupt();
+      throw new InterruptedIOException("Interrupted while tables were counted");
+    } catch (ExecutionException e) {
+      if (e.getCause() instanceof SQLException failure) {
+        throw failure;
+      }
+      if (e.getCause() instanceof BackupException failure) {
+        throw failure;
+      }
+      throw new IOException("Tables could not be counted", e.getCause());
+    }
+  }
+
+  private static List<Sum> sums(DatabaseSession session, List<Relation> dumped, Cancellation enough)
+      throws SQLException {
+    List<Sum> found = new ArrayList<>();
+    for (Relation one : dumped) {
+      enough.check();
+      found.add(
+          one.hasRows()
+              ? session.sum(one.table())
+              : new Sum(OptionalLong.empty(), Optional.empty(), Optional.empty()));
+    }
+    return found;
+  }
+
+  private void judge(List<DumpedTable> tables, List<Sum> sums) {
+    List<String> unknown = new ArrayList<>();
+    for (int i = 0; i < tables.size(); i++) {
+      if (sums.get(i).problem().isPresent()) {
+        unknown.add(tables.get(i).table() + " (" + sums.get(i).problem().get() + ")");
+      }
+    }
+    if (!unknown.isEmpty()) {
+      warn(
+          "a load cannot compare the rows of "
+              + String.join(", ", unknown.subList(0, Math.min(MOST_NAMED, unknown.size())))
+              + (unknown.size() > MOST_NAMED
+                  ? " and " + (unknown.size() - MOST_NAMED) + " more"
+                  : ""));
+    }
+  }
+
+  /** What belongs to no database, as far as the role may read it. */
+  private void globals(BackupWriter writer, DatabaseSession session, ClientTools tools)
+      throws IOException, SQLException {
+    boolean passwords =
+        session.flag("SELECT pg_catalog.has_table_privilege('pg_catalog.pg_authid', 'SELECT')");
+    ToolConnection connection =
+        ToolConnection.of(settings, session.text("SELECT pg_catalog.current_database()"));
+    List<String> arguments = new ArrayList<>();
+    arguments.add("--globals-only");
+    arguments.add("--database=" + connection.databaseArgument());
+    if (!passwords) {
+      arguments.add("--no-role-passwords");
+      warn(
+          "role \""
+              + settings.user()
+              + "\" may not read pg_authid, so the roles are in this dump without passwords");
+    }
+    byte[] script;
+    try (ToolRun run =
+        tools.start(Tool.PG_DUMPALL, connection, arguments, control.cancellation())) {
+      run.input().close();
+      script = run.output().readAllBytes();
+      run.finish().forEach(this::warn);
+    } catch (BackupException e) {
+      if (e.kind() == FailureKind.CANCELLED) {
+        throw e;
+      }
+      attributes.put("postgres.dump.globals", "none");
+      warn("roles, their settings and tablespaces are not in this dump: " + e.getMessage());
+      return;
+    }
+    attributes.put("postgres.dump.globals", passwords ? "with-passwords" : "without-passwords");
+    write(writer, GLOBALS_FILE, script);
+  }
+
+  private void describe(Contents contents, ClientTools tools, String snapshot) {
+    attributes.put("postgres.dump.database", contents.database());
+    attributes.put("postgres.dump.encoding", contents.encoding());
+    attributes.put("postgres.dump.tools-version", tools.version());
+    attributes.put("postgres.dump.snapshot", snapshot);
+    attributes.put("postgres.dump.tables", Integer.toString(contents.tables().size()));
+    attributes.put(
+        "postgres.dump.rows",
+        Long.toString(contents.tables().stream().mapToLong(one -> one.rows().orElse(0)).sum()));
+    attributes.put("postgres.dump.large-objects", Long.toString(contents.largeObjects()));
+    attributes.put("postgres.dump.exclude-tables", String.join(", ", contents.patterns()));
+    attributes.put("postgres.dump.excluded", joined(contents.excluded()));
+  }
+
+  private static String joined(List<Table> tables) {
+    return tables.stream().map(Table::toString).collect(Collectors.joining(", "));
+  }
+
+  private void write(BackupWriter writer, String path, byte[] content) throws IOException {
+    try (BackupWriter.FileWriter out =
+        writer.file(entry(StoredFile.Area.META, path, content.length), PieceCheck.NONE)) {
+      out.write(content, 0, content.length);
+      out.finish();
+    }
+  }
+
+  private StoredFile entry(StoredFile.Area area, String path, long length) {
+    return new StoredFile(
+        area, path, StoredFile.Kind.FILE, length, PRIVATE_MODE, settings.clock().instant());
+  }
+
+  private void warn(String text) {
+    if (warnings.size() < MOST_WARNINGS) {
+      warnings.add(text);
+    }
+    control.progress().warning(text);
+  }
+
+  private static Instant now(DatabaseSession session) throws SQLException {
+    return instant(
+        session.text(
+            "SELECT (extract(epoch FROM pg_catalog.clock_timestamp()) * 1000000)::bigint::text"));
+  }
+
+  private static Instant instant(String micros) {
+    long value = Long.parseLong(micros);
+    return Instant.ofEpochSecond(
+        Math.floorDiv(value, 1_000_000L), Math.floorMod(value, 1_000_000L) * 1000L);
+  }
+}

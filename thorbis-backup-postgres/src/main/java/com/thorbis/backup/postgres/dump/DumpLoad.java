@@ -1,0 +1,543 @@
+package com.thorbis.backup.postgres.dump;
+
+import com.thorbis.backup.api.BackupDescriptor;
+import com.thorbis.backup.api.BackupException;
+import com.thorbis.backup.api.FailureKind;
+import com.thorbis.backup.api.LoadPlan;
+import com.thorbis.backup.api.LoadReport;
+import com.thorbis.backup.api.LoadReport.LoadedTable;
+import com.thorbis.backup.api.LoadReport.Outcome;
+import com.thorbis.backup.api.LoadRequest;
+import com.thorbis.backup.api.LoadRequest.Table;
+import com.thorbis.backup.api.Progress;
+import com.thorbis.backup.postgres.dump.Contents.DumpedTable;
+import com.thorbis.backup.postgres.dump.DatabaseSession.Sum;
+import com.thorbis.backup.postgres.settings.PostgresSettings;
+import com.thorbis.backup.postgres.tools.ClientTools;
+import com.thorbis.backup.postgres.tools.ClientTools.PrivateFile;
+import com.thorbis.backup.postgres.tools.ClientTools.Tool;
+import com.thorbis.backup.postgres.tools.ToolConnection;
+import com.thorbis.backup.postgres.tools.ToolRun;
+import com.thorbis.backup.postgres.wire.Failures;
+import com.thorbis.backup.postgres.wire.SqlConnections;
+import com.thorbis.backup.spi.Names;
+import com.thorbis.backup.spi.repository.BackupReader;
+import com.thorbis.backup.spi.repository.Repository;
+import com.thorbis.backup.spi.repository.RunControl;
+import com.thorbis.backup.spi.repository.StoredFile;
+import java.io.IOException;
+import java.io.InterruptedIOException;
+import java.io.OutputStream;
+import java.nio.ByteBuffer;
+import java.nio.channels.Channels;
+import java.nio.channels.WritableByteChannel;
+import java.nio.charset.StandardCharsets;
+import java.sql.Connection;
+import java.sql.SQLException;
+import java.sql.Statement;
+import java.time.Duration;
+import java.time.Instant;
+import java.util.ArrayList;
+import java.util.EnumSet;
+import java.util.LinkedHashSet;
+import java.util.List;
+import java.util.Optional;
+import java.util.OptionalLong;
+import java.util.Set;
+import java.util.concurrent.ExecutionException;
+import java.util.concurrent.FutureTask;
+import java.util.stream.Collectors;
+import org.jspecify.annotations.Nullable;
+import org.slf4j.Logger;
+import org.slf4j.LoggerFactory;
+
+/**
+ * Brings a dump into a running server, in one transaction, and compares what is there then with
+ * what was dumped.
+ */
+public final class DumpLoad {
+  private static final Logger LOG = LoggerFactory.getLogger(DumpLoad.class);
+  private static final int MOST_NAMED = 5;
+
+  private final PostgresSettings source;
+  private final LoadRequest request;
+  private final Repository repository;
+  private final RunControl control;
+
+  /** One run. */
+  public DumpLoad(
+      PostgresSettings source, LoadRequest request, Repository repository, RunControl control) {
+    this.source = source;
+    this.request = request;
+    this.repository = repository;
+    this.control = control;
+  }
+
+  /** What it would do. */
+  public LoadPlan plan() throws IOException {
+    PostgresSettings into = into();
+    try (BackupReader reader = open()) {
+      return plan(into, contents(reader));
+    }
+  }
+
+  /** Does it. */
+  public LoadReport run() throws IOException {
+    Instant begun = source.clock().instant();
+    PostgresSettings into = into();
+    try (BackupReader reader = open()) {
+      Contents contents = contents(reader);
+      LoadPlan plan = plan(into, contents);
+      if (!plan.existing().isEmpty() && !request.replace()) {
+        throw exist(plan);
+      }
+      requireReplaceable(plan, contents);
+      List<String> warnings = new ArrayList<>(load(into, reader, contents, plan));
+      List<LoadedTable> tables = compare(into, contents, warnings);
+      LOG.info("backup={} is loaded, {} tables", request.backup(), tables.size());
+      return new LoadReport(
+          request.backup(),
+          plan.target(),
+          tables,
+          plan.excluded(),
+          warnings,
+          Duration.between(begun, source.clock().instant()).toMillis());
+    }
+  }
+
+  /** Never closed: that would erase the password, which is the caller's. */
+  private PostgresSettings into() {
+    return source.into(request.into(), request.user(), request.password());
+  }
+
+  private BackupReader open() throws IOException {
+    BackupReader reader = repository.open(request.backup());
+    BackupDescriptor backup = reader.descriptor();
+    if (backup.type().physical()) {
+      reader.close();
+      throw BackupException.of(
+              "load.no-dump",
+              FailureKind.REFUSED,
+              "Backup " + backup.id() + " is no dump but one of type " + backup.type().label())
+          .remedy("Bring it back with restore.")
+          .build();
+    }
+    return reader;
+  }
+
+  private static Contents contents(BackupReader reader) throws IOException {
+    Optional<byte[]> content = reader.read(StoredFile.Area.META, Contents.FILE);
+    if (content.isEmpty()) {
+      throw new IOException(
+          "Backup " + reader.descriptor().id() + " has no " + Contents.FILE + " in it");
+    }
+    return Contents.parse(content.get());
+  }
+
+  private LoadPlan plan(PostgresSettings into, Contents contents) throws IOException {
+    List<DumpedTable> chosen = chosen(contents);
+    List<String> notes = new ArrayList<>();
+    try (DatabaseSession session = DatabaseSession.open(into, control.cancellation())) {
+      if (session.majorVersion() < contents.serverMajor()) {
+        notes.add(
+            "the dump is of PostgreSQL "
+                + contents.serverMajor()
+                + ", the target is "
+                + session.majorVersion()
+                + ", which may not know all that is in it");
+      }
+      if (!session.encoding().equals(contents.encoding())) {
+        notes.add(
+            "the dump is in "
+                + contents.encoding()
+                + ", the target in "
+                + session.encoding()
+                + ", which may lack characters");
+      }
+      if (!request.tables().isEmpty()) {
+        notes.add("triggers, policies, rules and foreign keys of single tables are not loaded");
+      }
+      if (!request.owners()) {
+        notes.add("everything will belong to role \"" + into.user() + "\", without privileges");
+      }
+      Set<Table> existing = session.existing(chosen.stream().map(DumpedTable::table).toList());
+      return new LoadPlan(
+          request.backup(),
+          contents.database(),
+          into.address() + "/" + session.text("SELECT pg_catalog.current_database()"),
+          chosen.stream()
+              .filter(each -> !each.partitioned())
+              .map(each -> new LoadPlan.PlannedTable(each.table(), each.rows()))
+              .toList(),
+          chosen.stream().map(DumpedTable::table).filter(existing::contains).toList(),
+          contents.excluded(),
+          notes);
+    } catch (SQLException e) {
+      control.cancellation().check();
+      throw Failures.of(into, e);
+    }
+  }
+
+  /** What is asked for, which has to be there. */
+  private List<DumpedTable> chosen(Contents contents) {
+    Set<Table> known =
+        contents.tables().stream()
+            .map(DumpedTable::table)
+            .collect(Collectors.toCollection(LinkedHashSet::new));
+    for (Table wanted : request.tables()) {
+      if (!known.contains(wanted)) {
+        throw missing(
+            "load.no-such-table",
+            "table " + wanted,
+            contents.excluded().contains(wanted)
+                ? Optional.of("It was left out of this dump: take another.")
+                : Names.nearest(
+                        wanted.toString(), known.stream().map(Table::toString).sorted().toList())
+                    .map(near -> "Did you mean " + near + "?"));
+      }
+    }
+    List<String> schemas = known.stream().map(Table::schema).distinct().sorted().toList();
+    for (String wanted : request.schemas()) {
+      if (!schemas.contains(wanted)) {
+        throw missing(
+            "load.no-such-schema",
+            "table in schema " + wanted,
+            Names.nearest(wanted, schemas).map(near -> "Did you mean " + near + "?"));
+      }
+    }
+    if (!request.tables().isEmpty()) {
+      return TableOfContents.withPartitions(contents, request.tables());
+    }
+    return contents.tables().stream()
+        .filter(
+            each ->
+                request.schemas().isEmpty() || request.schemas().contains(each.table().schema()))
+        .toList();
+  }
+
+  private BackupException missing(String code, String what, Optional<String> remedy) {
+    return BackupException.of(
+            code, FailureKind.NOT_FOUND, "Backup " + request.backup() + " has no " + what)
+        .remedy(remedy.orElse("See what it has with load --plan."))
+        .build();
+  }
+
+  private static BackupException exist(LoadPlan plan) {
+    List<String> names = plan.existing().stream().map(Table::toString).toList();
+    return BackupException.of(
+            "load.tables-exist",
+            FailureKind.REFUSED,
+            plan.target()
+                + " already has "
+                + String.join(", ", names.subList(0, Math.min(MOST_NAMED, names.size())))
+                + (names.size() > MOST_NAMED
+                    ? " and " + (names.size() - MOST_NAMED) + " more"
+                    : ""))
+        .remedy("Load into another database, or replace what is there with --clean --yes.")
+        .detail("tables", String.join(", ", names))
+        .build();
+  }
+
+  /** What an index of a partitioned table needs of its partitions cannot be dropped by itself. */
+  private void requireReplaceable(LoadPlan plan, Contents contents) {
+    List<String> names =
+        chosen(contents).stream()
+            .filter(each -> each.parent().isPresent() && !each.parts().isEmpty())
+            .map(DumpedTable::table)
+            .filter(plan.existing()::contains)
+            .map(Table::toString)
+            .toList();
+    if (!names.isEmpty()) {
+      throw BackupException.of(
+              "load.replaces-partition",
+              FailureKind.REFUSED,
+              "pg_restore cannot replace partitions that have indexes or keys, such as "
+                  + names.get(0))
+          .remedy("Load into another database, or drop the partitioned tables first.")
+          .detail("tables", String.join(", ", names))
+          .build();
+    }
+  }
+
+  private List<String> load(
+      PostgresSettings into, BackupReader reader, Contents contents, LoadPlan plan)
+      throws IOException {
+    ClientTools tools =
+        ClientTools.find(
+            source.clientToolsDirectory(),
+            EnumSet.of(Tool.PG_RESTORE),
+            contents.toolsMajor(),
+            source.stateDirectory());
+    ToolConnection connection = ToolConnection.of(into, into.database().orElse("postgres"));
+    TableOfContents list = list(tools, connection, reader);
+    List<DumpedTable> chosen = chosen(contents);
+    boolean superuser;
+    try (DatabaseSession session = DatabaseSession.open(into, control.cancellation())) {
+      superuser = session.flag("SELECT pg_catalog.current_setting('is_superuser') = 'on'");
+    } catch (SQLException e) {
+      throw Failures.of(into, e);
+    }
+    List<String> entries = request.tables().isEmpty() ? list.all(superuser) : list.of(chosen);
+    List<String> made =
+        request.tables().isEmpty() && request.schemas().isEmpty()
+            ? List.of()
+            : makeSchemas(into, chosen);
+    boolean loaded = false;
+    try {
+      List<String> said =
+          load(
+              tools,
+              connection,
+              reader,
+              arguments(connection),
+              (String.join("\n", entries) + "\n").getBytes(StandardCharsets.UTF_8));
+      loaded = true;
+      List<String> warnings = new ArrayList<>(said);
+      if (!list.leftOut().isEmpty()) {
+        warnings.add("only a superuser can load: " + String.join("; ", list.leftOut()));
+      }
+      return warnings;
+    } catch (BackupException e) {
+      throw e.kind() == FailureKind.CANCELLED ? e : failed(e, into, plan);
+    } finally {
+      if (!loaded) {
+        dropSchemas(into, made);
+      }
+    }
+  }
+
+  private List<String> arguments(ToolConnection connection) {
+    List<String> arguments = new ArrayList<>();
+    arguments.add("--dbname=" + connection.databaseArgument());
+    arguments.add("--single-transaction");
+    arguments.add("--exit-on-error");
+    arguments.add("--no-subscriptions"); // a copy that follows somebody is no copy for long
+    if (!request.owners()) {
+      arguments.add("--no-owner");
+      arguments.add("--no-privileges");
+    }
+    if (request.replace()) {
+      arguments.add("--clean");
+      arguments.add("--if-exists");
+    }
+    for (String schema : request.schemas()) {
+      arguments.add("--schema=" + schema);
+    }
+    return arguments;
+  }
+
+  private List<String> load(
+      ClientTools tools,
+      ToolConnection connection,
+      BackupReader reader,
+      List<String> arguments,
+      byte[] entries)
+      throws IOException {
+    try (ToolRun run =
+        tools.start(
+            Tool.PG_RESTORE,
+            connection,
+            arguments,
+            List.of(new PrivateFile("--use-list=", entries)),
+            control.cancellation())) {
+      Feed feed = new Feed(run.input());
+      control.progress().begin("load", reader.descriptor().bytesRead());
+      try {
+        reader.extract(DumpLoad::isDump, feed, control);
+        feed.end();
+      } catch (IOException e) {
+        control.cancellation().check();
+        if (feed.broken == null) {
+          throw e;
+        }
+        // It has what it needs, or failed, which its end tells.
+      }
+      List<String> said = run.finish();
+      control.progress().end("load");
+      return said;
+    }
+  }
+
+  private static boolean isDump(StoredFile file) {
+    return file.area() == StoredFile.Area.DATA && file.path().equals(DumpBackup.DUMP_FILE);
+  }
+
+  /** What is in the dump; only its beginning is fetched for that. */
+  private TableOfContents list(ClientTools tools, ToolConnection connection, BackupReader reader)
+      throws IOException {
+    try (ToolRun run =
+        tools.start(Tool.PG_RESTORE, connection, List.of("--list"), control.cancellation())) {
+      FutureTask<byte[]> printed = new FutureTask<>(() -> run.output().readAllBytes());
+      Thread thread = new Thread(printed, "thorbis-dump-list");
+      thread.setDaemon(true);
+      thread.start();
+      Feed feed = new Feed(run.input());
+      try {
+        reader.extract(
+            DumpLoad::isDump, feed, new RunControl(control.cancellation(), Progress.NONE));
+        feed.end();
+      } catch (IOException e) {
+        control.cancellation().check();
+        if (feed.broken == null) {
+          throw e;
+        }
+        // It has read as much as it needs.
+      }
+      byte[] list = printed.get();
+      run.finish();
+      return TableOfContents.parse(new String(list, StandardCharsets.UTF_8));
+    } catch (InterruptedException e) {
+      Thread.currentThread().interrupt();
+      throw new InterruptedIOException("Interrupted while the dump's contents were read");
+    } catch (ExecutionException e) {
+      throw new IOException("The dump's contents cannot be read", e.getCause());
+    }
+  }
+
+  /** Where single tables go has to be there; it is not in the transaction that fills it. */
+  private static List<String> makeSchemas(PostgresSettings into, List<DumpedTable> chosen)
+      throws IOException {
+    List<String> wanted =
+        chosen.stream().map(each -> each.table().schema()).distinct().sorted().toList();
+    List<String> made = new ArrayList<>();
+    try (Connection sql = SqlConnections.open(into);
+        Statement statement = sql.createStatement()) {
+      for (String schema : wanted) {
+        if (!DatabaseSession.schemaExists(sql, schema)) {
+          statement.execute("CREATE SCHEMA " + DatabaseSession.quoted(schema));
+          made.add(schema);
+        }
+      }
+      return made;
+    } catch (SQLException e) {
+      dropSchemas(into, made);
+      throw Failures.of(into, e);
+    }
+  }
+
+  private static void dropSchemas(PostgresSettings into, List<String> made) {
+    if (made.isEmpty()) {
+      return;
+    }
+    try (Connection sql = SqlConnections.open(into);
+        Statement statement = sql.createStatement()) {
+      for (String schema : made) {
+        statement.execute("DROP SCHEMA " + DatabaseSession.quoted(schema)); // only an empty one
+      }
+    } catch (SQLException e) {
+      LOG.warn("Schemas that were made for a load that failed are still there: {}", made, e);
+    }
+  }
+
+  /** Says what is there now, as far as that can be asked. */
+  private BackupException failed(BackupException e, PostgresSettings into, LoadPlan plan) {
+    String left;
+    FailureKind kind = e.kind();
+    if (request.replace()) {
+      left = "nothing was replaced unless the connection broke at the very end";
+    } else {
+      try (DatabaseSession session = DatabaseSession.open(into, control.cancellation())) {
+        boolean none =
+            session
+                .existing(plan.tables().stream().map(LoadPlan.PlannedTable::table).toList())
+                .isEmpty();
+        left = none ? "nothing was loaded" : "it was loaded all the same, and is not compared";
+        kind = none ? kind : FailureKind.OUTCOME_UNKNOWN;
+      } catch (SQLException again) {
+        left = "whether anything was loaded could not be asked";
+        kind = FailureKind.OUTCOME_UNKNOWN;
+      }
+    }
+    return BackupException.of("load.failed", kind, e.getMessage() + " (" + left + ")")
+        .remedy(e.remedy())
+        .cause(e)
+        .build();
+  }
+
+  private List<LoadedTable> compare(PostgresSettings into, Contents contents, List<String> warnings)
+      throws IOException {
+    control.progress().begin("compare", -1);
+    List<LoadedTable> compared = new ArrayList<>();
+    try (DatabaseSession session = DatabaseSession.open(into, control.cancellation())) {
+      boolean comparable =
+          session.encoding().equals(contents.encoding())
+              || !session.encoding().equals(DatabaseSession.NO_CONVERSION)
+                  && !contents.encoding().equals(DatabaseSession.NO_CONVERSION);
+      for (DumpedTable each : chosen(contents)) {
+        control.cancellation().check();
+        if (!each.partitioned()) {
+          Sum sum = session.sum(each.table());
+          sum.problem().ifPresent(why -> warnings.add(each.table() + ": " + why));
+          compared.add(
+              new LoadedTable(
+                  each.table(),
+                  each.rows(),
+                  sum.rows(),
+                  outcome(each.rows(), each.digest(), sum, comparable)));
+        }
+      }
+    } catch (SQLException e) {
+      control.cancellation().check();
+      throw Failures.of(into, e);
+    }
+    control.progress().end("compare");
+    return compared;
+  }
+
+  private static Outcome outcome(
+      OptionalLong rows, Optional<String> digest, Sum sum, boolean comparable) {
+    if (rows.isEmpty() || sum.rows().isEmpty()) {
+      return Outcome.UNKNOWN;
+    }
+    if (!rows.equals(sum.rows())) {
+      return Outcome.DIFFERENT;
+    }
+    if (digest.isEmpty() || sum.digest().isEmpty() || !comparable) {
+      return Outcome.COUNTED;
+    }
+    return digest.equals(sum.digest()) ? Outcome.SAME : Outcome.DIFFERENT;
+  }
+
+  /** Passes a file on to a program, byte for byte. */
+  private static final class Feed implements BackupReader.FileTarget {
+    private final WritableByteChannel program;
+    private volatile @Nullable IOException broken;
+
+    Feed(OutputStream program) {
+      this.program = Channels.newChannel(program);
+    }
+
+    /** That was all, which the program may be the first to know. */
+    void end() throws IOException {
+      try {
+        program.close();
+      } catch (IOException e) {
+        broken = e;
+        throw e;
+      }
+    }
+
+    @Override
+    public BackupReader.FileOutput begin(StoredFile file) {
+      return new BackupReader.FileOutput() {
+        @Override
+        public void write(ByteBuffer plain) throws IOException {
+          try {
+            while (plain.hasRemaining()) {
+              program.write(plain);
+            }
+          } catch (IOException e) {
+            broken = e;
+            throw e;
+          }
+        }
+
+        @Override
+        public void finish(int crc32c) {}
+
+        @Override
+        public void close() {}
+      };
+    }
+  }
+}

@@ -1,0 +1,123 @@
+package com.thorbis.backup.postgres.dump;
+
+import com.thorbis.backup.api.LoadRequest.Table;
+import com.thorbis.backup.postgres.dump.Contents.DumpedTable;
+import com.thorbis.backup.postgres.dump.Contents.Part;
+import java.util.ArrayList;
+import java.util.HashSet;
+import java.util.List;
+import java.util.Set;
+import java.util.regex.Matcher;
+import java.util.regex.Pattern;
+
+/**
+ * What {@code pg_restore --list} says, and which of its entries are to be loaded. An entry is known
+ * by the object ids in it. Some have none, and are known by names, which have lost their quotes.
+ */
+final class TableOfContents {
+  private static final Pattern ENTRY = Pattern.compile("[0-9]+; ([0-9]+) ([0-9]+) (.*)");
+  private static final long RELATIONS = 1259;
+  private static final List<String> NAMED =
+      List.of("INDEX ATTACH ", "SEQUENCE SET ", "SEQUENCE OWNED BY ");
+  private static final long EVENT_TRIGGERS = 3466;
+
+  private final List<String> entries;
+  private final List<String> leftOut = new ArrayList<>();
+
+  private TableOfContents(List<String> entries) {
+    this.entries = entries;
+  }
+
+  static TableOfContents parse(String list) {
+    return new TableOfContents(list.lines().filter(line -> ENTRY.matcher(line).matches()).toList());
+  }
+
+  /**
+   * Entries that a role like this could not load, in words; known after the entries were chosen.
+   */
+  List<String> leftOut() {
+    return List.copyOf(leftOut);
+  }
+
+  /** Everything, but what only a superuser may make. */
+  List<String> all(boolean superuser) {
+    List<String> chosen = new ArrayList<>();
+    for (String line : entries) {
+      Matcher entry = entry(line);
+      String what = entry.group(3);
+      if (superuser) {
+        chosen.add(line);
+      } else if (Long.parseLong(entry.group(1)) == EVENT_TRIGGERS) {
+        leftOut.add(what);
+      } else if (!what.startsWith("COMMENT - EXTENSION ")) {
+        chosen.add(line); // an extension that is there already is somebody else's to comment on
+      }
+    }
+    return chosen;
+  }
+
+  /** Some tables with what belongs to them: keys, indexes, defaults, and sequences they own. */
+  List<String> of(List<DumpedTable> tables) {
+    Set<Part> parts = new HashSet<>();
+    Set<Long> rows = new HashSet<>();
+    Set<String> named = new HashSet<>();
+    for (DumpedTable each : tables) {
+      parts.add(new Part(RELATIONS, each.oid(), ""));
+      rows.add(each.oid());
+      named.add("TABLE ATTACH " + listed(each.table().schema(), each.table().name()));
+      for (Part part : each.parts()) {
+        parts.add(new Part(part.catalog(), part.oid(), ""));
+        if (!part.name().isEmpty()) {
+          String listed = listed(each.table().schema(), part.name());
+          NAMED.forEach(kind -> named.add(kind + listed));
+        }
+      }
+    }
+    List<String> chosen = new ArrayList<>();
+    for (String line : entries) {
+      Matcher entry = entry(line);
+      long catalog = Long.parseLong(entry.group(1));
+      long oid = Long.parseLong(entry.group(2));
+      String what = entry.group(3);
+      if (parts.contains(new Part(catalog, oid, ""))
+          || catalog == 0 && what.startsWith("TABLE DATA ") && rows.contains(oid)
+          || catalog == 0 && oid == 0 && named.stream().anyMatch(what::startsWith)) {
+        chosen.add(line);
+      }
+    }
+    return chosen;
+  }
+
+  /** As the list has names: one line, without quotes. */
+  private static String listed(String schema, String name) {
+    return (schema + " " + name + " ").replaceAll("[\\r\\n]", " ");
+  }
+
+  private static Matcher entry(String line) {
+    Matcher entry = ENTRY.matcher(line);
+    if (!entry.matches()) {
+      throw new IllegalStateException("Not an entry: " + line);
+    }
+    return entry;
+  }
+
+  /** The tables of these names, with the partitions of those that have some. */
+  static List<DumpedTable> withPartitions(Contents contents, List<Table> wanted) {
+    Set<Long> oids = new HashSet<>();
+    for (DumpedTable each : contents.tables()) {
+      if (wanted.contains(each.table())) {
+        oids.add(each.oid());
+      }
+    }
+    boolean more = !oids.isEmpty();
+    while (more) {
+      more = false;
+      for (DumpedTable each : contents.tables()) {
+        if (each.parent().isPresent() && oids.contains(each.parent().getAsLong())) {
+          more |= oids.add(each.oid());
+        }
+      }
+    }
+    return contents.tables().stream().filter(each -> oids.contains(each.oid())).toList();
+  }
+}

@@ -1,0 +1,101 @@
+package com.thorbis.backup.postgres.settings;
+
+import com.thorbis.backup.api.BackupException;
+import com.thorbis.backup.api.FailureKind;
+import java.util.ArrayList;
+import java.util.List;
+import java.util.Optional;
+import java.util.regex.Pattern;
+
+/**
+ * Names of tables: {@code schema.name}, or {@code name} for one in any schema. An asterisk stands
+ * for any characters, a question mark for one; what stands in double quotes stands for itself, a
+ * double quote being two there.
+ */
+public final class TablePattern {
+  private final Optional<Pattern> schema;
+  private final Pattern name;
+
+  private TablePattern(Optional<Pattern> schema, Pattern name) {
+    this.schema = schema;
+    this.name = name;
+  }
+
+  /**
+   * Reads one.
+   *
+   * @param where how messages name the place where it is written
+   * @throws BackupException of kind CONFIGURATION if it is none
+   */
+  public static TablePattern parse(String where, String text) {
+    List<String> parts = new ArrayList<>();
+    StringBuilder part = new StringBuilder();
+    boolean quoted = false;
+    boolean empty = true;
+    for (int i = 0; i < text.length(); i++) {
+      char c = text.charAt(i);
+      if (quoted && c == '"' && i + 1 < text.length() && text.charAt(i + 1) == '"') {
+        part.append(Pattern.quote("\""));
+        i++;
+      } else if (c == '"') {
+        quoted = !quoted;
+      } else if (!quoted && c == '.') {
+        parts.add(empty ? "" : part.toString());
+        part.setLength(0);
+        empty = true;
+        continue;
+      } else if (!quoted && c == '*') {
+        part.append(".*");
+      } else if (!quoted && c == '?') {
+        part.append('.');
+      } else {
+        int character = text.codePointAt(i);
+        part.append(Pattern.quote(Character.toString(character)));
+        i += Character.charCount(character) - 1;
+      }
+      empty = false;
+    }
+    parts.add(empty ? "" : part.toString());
+    if (quoted || parts.size() > 2 || parts.contains("")) {
+      throw BackupException.of(
+              "configuration.invalid",
+              FailureKind.CONFIGURATION,
+              where + ": \"" + text + "\" names no table")
+          .remedy("Write schema.name or name, such as cache_* or \"a.b\".* with its quotes.")
+          .build();
+    }
+    Pattern last = Pattern.compile(parts.get(parts.size() - 1), Pattern.DOTALL);
+    return new TablePattern(
+        parts.size() == 1
+            ? Optional.empty()
+            : Optional.of(Pattern.compile(parts.get(0), Pattern.DOTALL)),
+        last);
+  }
+
+  /** Takes a list apart: commas between, but none within quotes. */
+  public static List<String> split(String list) {
+    List<String> found = new ArrayList<>();
+    StringBuilder one = new StringBuilder();
+    boolean quoted = false;
+    for (char c : list.toCharArray()) {
+      if (c == '"') {
+        quoted = !quoted;
+      }
+      if (c == ',' && !quoted) {
+        found.add(one.toString().strip());
+        one.setLength(0);
+      } else {
+        one.append(c);
+      }
+    }
+    found.add(one.toString().strip());
+    found.removeIf(String::isEmpty);
+    return List.copyOf(found);
+  }
+
+  /** Whether a table of these names is meant. */
+  public boolean matches(String ofSchema, String ofName) {
+    return name.matcher(ofName).matches()
+        && schema.map(pattern -> pattern.matcher(ofSchema).matches()).orElse(true);
+  }
+}
