@@ -3,6 +3,8 @@ package com.thorbis.backup.cli;
 import com.thorbis.backup.api.BackupDescriptor;
 import com.thorbis.backup.api.BackupRequest;
 import com.thorbis.backup.api.BackupType;
+import java.util.ArrayList;
+import java.util.List;
 import org.jspecify.annotations.Nullable;
 import picocli.CommandLine.Command;
 import picocli.CommandLine.Option;
@@ -10,75 +12,87 @@ import picocli.CommandLine.Parameters;
 
 @Command(name = "backup", description = "Back up a source and wait until it can be restored.")
 final class BackupCommand extends Job {
+  static final String EXCLUDE_TABLE =
+      "Leave a table out of a dump, with its partitions: schema.name, or name for one in any"
+          + " schema; * stands for any characters, ? for one. Besides exclude-tables.";
+
   @Parameters(paramLabel = "SOURCE", description = "The source's name in the configuration.")
   @SuppressWarnings("NullAway.Init") // picocli sets it
   String source;
 
   @Option(
       names = "--type",
-      paramLabel = "full|differential|incremental",
+      paramLabel = "full|differential|incremental|dump",
       description =
           "full: everything. differential: what changed since the last full backup. incremental:"
-              + " what changed since the last backup. Without one to build on it becomes full.")
-  String type = BackupType.FULL.label();
+              + " what changed since the last backup. Without one to build on it becomes full."
+              + " dump: what pg_dump exports of the database, for load. Full by default, dump with"
+              + " reader: dump.")
+  @Nullable String type;
+
+  @Option(names = "--exclude-table", paramLabel = "PATTERN", description = EXCLUDE_TABLE)
+  List<String> excluded = new ArrayList<>();
 
   @Option(names = "--label", paramLabel = "TEXT", description = "Words that find it again.")
   @Nullable String label;
 
   @Override
   public Integer call() {
-    BackupType wanted =
-        BackupType.ofLabel(type)
-            .orElseThrow(
-                () ->
-                    Failure.usage(
-                        "--type: no backup is \"" + type + "\"",
-                        "Write full, differential or incremental."));
-    BackupRequest.Builder request = BackupRequest.builder(source).type(wanted);
+    BackupRequest.Builder request = BackupRequest.builder(source);
+    if (type != null) {
+      request.type(
+          BackupType.ofLabel(type)
+              .orElseThrow(
+                  () ->
+                      Failure.usage(
+                          "--type: no backup is \"" + type + "\"",
+                          "Write full, differential, incremental or dump.")));
+    }
+    excluded.forEach(request::excludeTable);
     if (label != null) {
       request.label(label);
     }
+    return take(thorbis(), request.build());
+  }
+
+  static int take(Thorbis thorbis, BackupRequest request) {
     BackupDescriptor backup =
-        thorbis()
-            .writing(
-                opened -> thorbis().followed(control -> opened.backup(request.build(), control)));
-    thorbis()
-        .print(
-            Facts.backup(backup),
-            out -> {
-              out.println(
-                  "Backup "
-                      + backup.id()
-                      + " of "
-                      + source
-                      + backup
-                          .base()
-                          .map(base -> ", " + backup.type().label() + " since " + base + ",")
-                          .orElse("")
-                      + " is "
-                      + backup.status().label());
-              out.println(
-                  backup.files()
-                      + " files, "
-                      + Text.bytes(backup.bytesRead())
-                      + " read, "
-                      + Text.bytes(backup.bytesChanged())
-                      + " changed, "
-                      + Text.bytes(backup.bytesStored())
-                      + " stored, in "
-                      + Text.span(backup.durationMillis()));
-              out.println(
-                  "WAL "
-                      + backup.startLsn()
-                      + " to "
-                      + backup.stopLsn()
-                      + " on timeline "
-                      + backup.timeline());
-              backup.warnings().forEach(warning -> out.println("warning: " + warning));
-              if (thorbis().config().sealed().isPresent()) {
-                out.println("It counts when a host that opens the repository has run offers adopt");
-              }
-            });
+        thorbis.writing(opened -> thorbis.followed(control -> opened.backup(request, control)));
+    thorbis.print(
+        Facts.backup(backup),
+        out -> {
+          out.println(
+              "Backup "
+                  + backup.id()
+                  + " of "
+                  + backup.source()
+                  + backup
+                      .base()
+                      .map(base -> ", " + backup.type().label() + " since " + base + ",")
+                      .orElse("")
+                  + " is "
+                  + backup.status().label());
+          out.println(
+              backup.files()
+                  + " files, "
+                  + Text.bytes(backup.bytesRead())
+                  + " read, "
+                  + Text.bytes(backup.bytesChanged())
+                  + " changed, "
+                  + Text.bytes(backup.bytesStored())
+                  + " stored, in "
+                  + Text.span(backup.durationMillis()));
+          out.println(
+              (backup.type().physical()
+                      ? "WAL " + backup.startLsn() + " to " + backup.stopLsn()
+                      : "Dump as of " + backup.startLsn())
+                  + " on timeline "
+                  + backup.timeline());
+          backup.warnings().forEach(warning -> out.println("warning: " + warning));
+          if (thorbis.config().sealed().isPresent()) {
+            out.println("It counts when a host that opens the repository has run offers adopt");
+          }
+        });
     return Exit.DONE;
   }
 }

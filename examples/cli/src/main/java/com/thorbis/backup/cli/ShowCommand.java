@@ -9,11 +9,13 @@ import com.thorbis.backup.api.RetentionPlan;
 import com.thorbis.backup.api.ThorbisBackup;
 import com.thorbis.backup.spi.repository.BackupReader;
 import com.thorbis.backup.spi.repository.StoredFile;
+import java.io.IOException;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Locale;
 import java.util.Map;
 import java.util.Optional;
+import java.util.regex.Pattern;
 import org.jspecify.annotations.Nullable;
 import picocli.CommandLine.Command;
 import picocli.CommandLine.Option;
@@ -21,6 +23,9 @@ import picocli.CommandLine.Parameters;
 
 @Command(name = "show", description = "Show one backup.")
 final class ShowCommand extends Job {
+  private static final String DUMP = "postgres.dump.";
+  private static final Pattern DASH = Pattern.compile("-(.)");
+
   @Parameters(paramLabel = "BACKUP", description = "Its id, as list prints it.")
   @SuppressWarnings("NullAway.Init") // picocli sets it
   String id;
@@ -59,6 +64,7 @@ final class ShowCommand extends Job {
     facts.put("packs", layout.packs());
     facts.put("packBytes", layout.sealedBytes());
     facts.put("keys", layout.keys());
+    facts.put("dump", backup.type().physical() ? null : dump(opened, id));
     facts.put("entries", files ? entries.stream().map(ShowCommand::entry).toList() : null);
     thorbis()
         .print(
@@ -83,6 +89,29 @@ final class ShowCommand extends Job {
               }
             });
     return Exit.DONE;
+  }
+
+  /** What a dump holds, and what was left out of it. */
+  private static Map<String, @Nullable Object> dump(ThorbisBackup opened, BackupId id) {
+    Map<String, @Nullable Object> dump = Json.object();
+    try (BackupReader reader = opened.repository().open(id)) {
+      reader
+          .facts()
+          .attributes()
+          .forEach(
+              (name, value) -> {
+                if (name.startsWith(DUMP)) {
+                  dump.put(camelCase(name.substring(DUMP.length())), value);
+                }
+              });
+    } catch (IOException e) {
+      throw BackupException.from(e);
+    }
+    return dump;
+  }
+
+  private static String camelCase(String name) {
+    return DASH.matcher(name).replaceAll(found -> found.group(1).toUpperCase(Locale.ROOT));
   }
 
   /** Why retention keeps it, or that it does not; nothing where no retention is configured. */
@@ -132,6 +161,10 @@ final class ShowCommand extends Job {
     if (value instanceof List<?> list) {
       return list.isEmpty() ? "-" : String.join("; ", list.stream().map(String::valueOf).toList());
     }
-    return String.valueOf(value);
+    if (value instanceof Map<?, ?> map) {
+      return String.join(
+          "; ", map.entrySet().stream().map(one -> one.getKey() + " " + one.getValue()).toList());
+    }
+    return value == null ? "-" : String.valueOf(value);
   }
 }

@@ -81,7 +81,10 @@ final class StatusCommand extends Job {
   private static void people(SourceStatus status, PrintStream out) {
     out.println(status.name() + (status.fenced() ? ": FENCED: NOT PROTECTED" : ""));
     if (status.windows().isEmpty()) {
-      out.println("  nothing can be recovered yet");
+      out.println(
+          status.lastBackup().filter(backup -> !backup.type().physical()).isPresent()
+              ? "  no moment can be recovered: there are dumps to load, and nothing else"
+              : "  nothing can be recovered yet");
     }
     for (SourceStatus.Window window : status.windows()) {
       out.println(
@@ -119,7 +122,9 @@ final class StatusCommand extends Job {
       out.println("  awaiting WAL, not restorable: " + status.awaitingWal());
     }
     out.println(
-        "  newest stored WAL is behind by: "
+        (status.windows().isEmpty()
+                ? "  what is stored is behind by: "
+                : "  newest stored WAL is behind by: ")
             + status.lag().map(lag -> Text.span(lag.toMillis())).orElse("unknown"));
   }
 }

@@ -85,7 +85,14 @@ class CommandTest {
           wal                                             | A command after "wal" is missing
           list --nonsense                                 | Unknown option
           backup                                          | Missing required parameter
-          backup orders --type dump                       | Write full, differential or incremental
+          backup orders --type dmp                        | Write full, differential, incremental or dump
+          load 20260102T030405Z-0000abcd                  | Missing required argument
+          load 20260102T030405Z-0000abcd --into x --output y | mutually exclusive
+          load 20260102T030405Z-0000abcd --into x --password secret | everybody on this machine sees it
+          load 20260102T030405Z-0000abcd --into x --password ${env:NONE} | the environment has no NONE
+          load 20260102T030405Z-0000abcd --into x --tables orders | is no list of tables
+          load 20260102T030405Z-0000abcd --into x --tables "a.b | a double quote is not closed
+          load 20260102T030405Z-0000abcd --into x --tables a.b --schema c | choose in two ways
           verify --level restore                          | does not verify by restoring
           verify --level all                              | "all" is neither objects nor data
           verify --sample 0                               | 0 is not a percentage
