@@ -46,6 +46,7 @@ import java.util.OptionalLong;
 import java.util.Set;
 import java.util.concurrent.ExecutionException;
 import java.util.concurrent.FutureTask;
+import java.util.function.LongConsumer;
 import java.util.stream.Collectors;
 import org.jspecify.annotations.Nullable;
 import org.slf4j.Logger;
@@ -340,8 +341,9 @@ public final class DumpLoad {
             arguments,
             List.of(new PrivateFile("--use-list=", entries)),
             control.cancellation())) {
-      Feed feed = new Feed(run.input());
-      control.progress().begin("load", reader.descriptor().bytesRead());
+      long expected = reader.descriptor().bytesRead();
+      Feed feed = new Feed(run.input(), fed -> control.progress().advance(fed, expected));
+      control.progress().begin("load", expected);
       try {
         reader.extract(DumpLoad::isDump, feed, control);
         feed.end();
@@ -371,7 +373,7 @@ public final class DumpLoad {
       Thread thread = new Thread(printed, "thorbis-dump-list");
       thread.setDaemon(true);
       thread.start();
-      Feed feed = new Feed(run.input());
+      Feed feed = new Feed(run.input(), fed -> {});
       try {
         reader.extract(
             DumpLoad::isDump, feed, new RunControl(control.cancellation(), Progress.NONE));
@@ -501,9 +503,12 @@ public final class DumpLoad {
   /** Passes a file on to a program, byte for byte. */
   private static final class Feed implements BackupReader.FileTarget {
     private final WritableByteChannel program;
+    private final LongConsumer told;
     private volatile @Nullable IOException broken;
+    private long fed;
 
-    Feed(OutputStream program) {
+    Feed(OutputStream program, LongConsumer told) {
+      this.told = told;
       this.program = Channels.newChannel(program);
     }
 
@@ -524,8 +529,9 @@ public final class DumpLoad {
         public void write(ByteBuffer plain) throws IOException {
           try {
             while (plain.hasRemaining()) {
-              program.write(plain);
+              fed += program.write(plain);
             }
+            told.accept(fed);
           } catch (IOException e) {
             broken = e;
             throw e;

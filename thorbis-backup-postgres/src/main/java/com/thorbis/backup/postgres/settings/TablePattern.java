@@ -77,7 +77,8 @@ public final class TablePattern {
     List<String> found = new ArrayList<>();
     StringBuilder one = new StringBuilder();
     boolean quoted = false;
-    for (char c : list.toCharArray()) {
+    for (int i = 0; i < list.length(); i++) {
+      char c = list.charAt(i);
       if (c == '"') {
         quoted = !quoted;
       }
