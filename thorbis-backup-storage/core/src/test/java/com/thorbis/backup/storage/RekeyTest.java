@@ -223,6 +223,42 @@ class RekeyTest {
   }
 
   @Test
+  void aDumpStaysOneAndNoBackupIsComparedWithIt() throws IOException {
+    Map<String, byte[]> files = TestRepository.mediumFiles(1);
+    try (Repository repository = create()) {
+      storeWal(repository, 2);
+      BackupId full = backUp(repository, 1, files, Optional.empty());
+      BackupId dump;
+      try (BackupWriter writer =
+          repository.begin(
+              new BackupStart(SOURCE, BackupType.DUMP, Optional.empty(), clock.instant()))) {
+        TestRepository.write(writer, "database.dump", new byte[] {4, 2});
+        dump = writer.commit(facts(2), BackupStatus.COMPLETE).id();
+      }
+      BackupId over = backUp(repository, 2, changed(files, 1), Optional.of(full));
+      repository.prune( // what it was compared with does not count any more
+          PruneRequest.builder(repository.backup(full).orElseThrow()).grace(DAY).build(),
+          RunControl.unattended());
+      clock.advance(Duration.ofHours(2));
+      rotate(repository);
+
+      RekeyReport.Source report = rekey(repository);
+
+      Map<BackupId, BackupId> anew = replacements(report);
+      assertThat(anew).containsOnlyKeys(dump, over);
+      BackupDescriptor dumped = repository.backup(anew.get(dump)).orElseThrow();
+      assertThat(dumped.type()).isEqualTo(BackupType.DUMP);
+      assertThat(dumped.base()).isEmpty();
+      TestRepository.assertReads(
+          repository, dumped.id(), Map.of("database.dump", new byte[] {4, 2}));
+      BackupDescriptor whole = repository.backup(anew.get(over)).orElseThrow();
+      assertThat(whole.type()).isEqualTo(BackupType.FULL);
+      assertThat(whole.base()).isEmpty();
+      verifyAll(repository);
+    }
+  }
+
+  @Test
   void everyBackupUnderAnOlderKeyIsThereAnewWithAllThatMattersAndNothingKeptIsUnderAnOlderOne()
       throws IOException {
     Map<String, byte[]> first = TestRepository.mediumFiles(1);

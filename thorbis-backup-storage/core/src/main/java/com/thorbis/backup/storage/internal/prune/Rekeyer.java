@@ -342,7 +342,7 @@ public final class Rekeyer {
       BackupStart start =
           new BackupStart(
               target.name(),
-              base.isPresent() ? old.type() : BackupType.FULL,
+              base.isPresent() || old.type().independent() ? old.type() : BackupType.FULL,
               base,
               old.label(),
               services.clock().instant());
@@ -399,7 +399,7 @@ public final class Rekeyer {
     /** What a backup is compared with; nothing for a full one. */
     private Optional<BackupId> base(Catalog.Kept kept, Scan scan) {
       StoredBackup backup = kept.entry().backup();
-      if (backup.type() == BackupType.FULL) {
+      if (backup.type().independent()) {
         return Optional.empty();
       }
       Catalog catalog = services.log().catalog();
@@ -413,7 +413,7 @@ public final class Rekeyer {
       return catalog.kept().stream()
           .filter(one -> one.fate().live() && one.fate().place() < kept.fate().place())
           .map(one -> one.entry().backup())
-          .filter(one -> one.source().equals(backup.source()))
+          .filter(one -> one.source().equals(backup.source()) && one.type().physical())
           .filter(one -> backup.type() == BackupType.INCREMENTAL || one.type() == BackupType.FULL)
           .map(StoredBackup::id)
           .filter(id -> scan.clean.contains(id) && catalog.letGoBy(id).isEmpty())
