@@ -71,6 +71,7 @@ final class Preparation {
             request.tablespaces(),
             List.of(target, configuration),
             there);
+    NewerTablespaces.refuse(settings, request.target(), reader.facts());
     this.selection = Selection.of(request.databases(), reader);
     this.survey = Survey.of(reader, tablespaces, selection, reuse);
     checkLabel(reader, plan);

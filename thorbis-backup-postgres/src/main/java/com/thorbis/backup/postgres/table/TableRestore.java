@@ -3,7 +3,6 @@ package com.thorbis.backup.postgres.table;
 import com.thorbis.backup.api.BackupException;
 import com.thorbis.backup.api.CheckItem;
 import com.thorbis.backup.api.FailureKind;
-import com.thorbis.backup.api.RecoveryTarget;
 import com.thorbis.backup.api.RestorePlan;
 import com.thorbis.backup.api.RestoreRequest;
 import com.thorbis.backup.api.TableRestorePlan;
@@ -20,7 +19,6 @@ import com.thorbis.backup.postgres.server.ThrowAwayServer;
 import com.thorbis.backup.postgres.settings.OwnerOnly;
 import com.thorbis.backup.postgres.settings.PostgresSettings;
 import com.thorbis.backup.postgres.tools.ClientTools;
-import com.thorbis.backup.postgres.wire.SqlConnections;
 import com.thorbis.backup.spi.repository.BackupFacts;
 import com.thorbis.backup.spi.repository.BackupFacts.Tablespace;
 import com.thorbis.backup.spi.repository.Repository;
@@ -33,10 +31,7 @@ import java.nio.file.Files;
 import java.nio.file.LinkOption;
 import java.nio.file.Path;
 import java.nio.file.StandardOpenOption;
-import java.sql.Connection;
-import java.sql.SQLException;
 import java.time.Duration;
-import java.time.Instant;
 import java.util.ArrayList;
 import java.util.LinkedHashMap;
 import java.util.List;
@@ -52,11 +47,6 @@ public final class TableRestore {
 
   private static final long SPARE_BYTES = 128L << 20;
   private static final Duration PATIENCE = Duration.ofSeconds(2);
-  private static final long FIRST_OF_USERS = 16384;
-
-  /** How far the time of a file and that of a commit may be apart. */
-  private static final Duration CLOCK = Duration.ofSeconds(1);
-
   private final PostgresSettings settings;
   private final SourceInfo source;
   private final Repository repository;
@@ -290,7 +280,6 @@ public final class TableRestore {
   /** Every tablespace lies beside: where it was, the source may have it. */
   private RestoreRequest fitted(
       TableRestoreRequest request, Path dataDirectory, BackupFacts facts, Places places) {
-    requireNoNewTablespace(request, facts);
     RestoreRequest.Builder files = builder(request, dataDirectory);
     for (Tablespace each : facts.tablespaces()) {
       if (Path.of(each.location()).isAbsolute()) {
@@ -298,71 +287,6 @@ public final class TableRestore {
       }
     }
     return files.build();
-  }
-
-  /**
-   * Replay makes a tablespace where the source made it. On the source's host that is the source's
-   * own folder, in which it would then write.
-   */
-  private void requireNoNewTablespace(TableRestoreRequest request, BackupFacts facts) {
-    Set<Long> known = facts.tablespaces().stream().map(Tablespace::oid).collect(Collectors.toSet());
-    Map<Long, Path> newer = new LinkedHashMap<>();
-    Optional<Path> dataDirectory = settings.dataDirectory();
-    try (Connection session = SqlConnections.open(settings, PATIENCE)) {
-      Sql.rows(
-              session,
-              row -> Map.entry(row.getLong(1), Path.of(row.getString(2))),
-              "SELECT oid, pg_tablespace_location(oid) FROM pg_tablespace WHERE oid >= "
-                  + FIRST_OF_USERS)
-          .stream()
-          .filter(each -> !known.contains(each.getKey()) && each.getValue().isAbsolute())
-          .filter(each -> Files.isDirectory(each.getValue()))
-          .forEach(each -> newer.put(each.getKey(), each.getValue()));
-      if (!newer.isEmpty() && dataDirectory.isEmpty()) {
-        dataDirectory =
-            Sql.rows(session, row -> Path.of(row.getString(1)), "SHOW data_directory").stream()
-                .findFirst();
-      }
-    } catch (SQLException e) {
-      // It need not answer. Where a role may not ask where the data lie, nobody knows when.
-    }
-    for (Map.Entry<Long, Path> each : newer.entrySet()) {
-      Optional<Instant> made = dataDirectory.flatMap(place -> made(place, each.getKey()));
-      if (madeAfter(request.target(), made)) {
-        continue;
-      }
-      throw BackupException.of(
-              "restore.newer-tablespace",
-              FailureKind.REFUSED,
-              "The source made a tablespace at "
-                  + each.getValue()
-                  + " after the backup, and replaying that here would write into it")
-          .remedy(
-              "Restore on another host, or from a backup that was taken after it; or name a time"
-                  + " before it was made, with data-directory set and readable.")
-          .detail("oid", Long.toString(each.getKey()))
-          .detail("location", each.getValue().toString())
-          .build();
-    }
-  }
-
-  /** A server makes the link once and never changes it. */
-  private static Optional<Instant> made(Path dataDirectory, long oid) {
-    try {
-      return Optional.of(
-          Files.getLastModifiedTime(
-                  dataDirectory.resolve("pg_tblspc").resolve(Long.toString(oid)),
-                  LinkOption.NOFOLLOW_LINKS)
-              .toInstant());
-    } catch (IOException e) {
-      return Optional.empty(); // another host's, or not for us to see
-    }
-  }
-
-  static boolean madeAfter(RecoveryTarget target, Optional<Instant> made) {
-    return target instanceof RecoveryTarget.AtTime at
-        && made.isPresent()
-        && made.get().isAfter(at.time().plus(CLOCK));
   }
 
   /** A database that the backup does not have is not a mistake in the configuration here. */

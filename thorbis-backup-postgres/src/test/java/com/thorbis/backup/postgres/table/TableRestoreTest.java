@@ -6,10 +6,8 @@ import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
 import com.thorbis.backup.api.BackupException;
 import com.thorbis.backup.api.FailureKind;
-import com.thorbis.backup.api.RecoveryTarget;
 import java.nio.file.Path;
 import java.time.Instant;
-import java.util.Optional;
 import org.junit.jupiter.api.Test;
 
 class TableRestoreTest {
@@ -27,16 +25,5 @@ class TableRestoreTest {
               assertThat(e.kind()).isEqualTo(FailureKind.REFUSED);
               assertThat(e.details()).containsEntry("neededBytes", "101");
             });
-  }
-
-  @Test
-  void onlyATimeBeforeATablespaceWasMadeIsKnownToLeaveItOut() {
-    RecoveryTarget at = new RecoveryTarget.AtTime(NOON, true);
-    assertThat(TableRestore.madeAfter(at, Optional.of(NOON.plusSeconds(2)))).isTrue();
-    assertThat(TableRestore.madeAfter(at, Optional.of(NOON))).isFalse();
-    assertThat(TableRestore.madeAfter(at, Optional.empty())).isFalse();
-    assertThat(
-            TableRestore.madeAfter(new RecoveryTarget.Latest(), Optional.of(NOON.plusSeconds(2))))
-        .isFalse();
   }
 }

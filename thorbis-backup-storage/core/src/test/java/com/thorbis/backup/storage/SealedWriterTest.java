@@ -9,6 +9,7 @@ import com.thorbis.backup.api.BackupId;
 import com.thorbis.backup.api.BackupStatus;
 import com.thorbis.backup.api.BackupType;
 import com.thorbis.backup.api.ClassifiedFailure;
+import com.thorbis.backup.api.EraseRequest;
 import com.thorbis.backup.api.FailureKind;
 import com.thorbis.backup.api.OffersReport;
 import com.thorbis.backup.api.OffersReport.State;
@@ -420,6 +421,8 @@ class SealedWriterTest {
   void whatNeedsToReadIsRefusedByName() throws IOException {
     try (Repository repository = sealed()) {
       BackupId id = backUp(repository, 2, 7);
+      EraseRequest erasing =
+          new EraseRequest("orders", "ann", Optional.of("contract ended"), Duration.ZERO);
       for (ThrowingCallable call :
           List.<ThrowingCallable>of(
               () -> repository.open(id),
@@ -438,6 +441,9 @@ class SealedWriterTest {
               repository::keys,
               () -> repository.rekey(RekeyRequest.of("orders"), RunControl.unattended()),
               () -> repository.planRekey(RekeyRequest.of("orders")),
+              () -> repository.planErase(erasing),
+              () -> repository.erase(erasing, RunControl.unattended()),
+              () -> repository.unerase("orders", "ann"),
               () -> repository.adoptOffers(List.of(), RunControl.unattended()))) {
         assertThatThrownBy(call)
             .satisfies(

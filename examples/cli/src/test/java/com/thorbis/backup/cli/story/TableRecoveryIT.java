@@ -473,6 +473,21 @@ class TableRecoveryIT {
     Command.Result refused = story.command.run(latest.toArray(String[]::new));
     assertThat(refused.exit()).as(refused.toString()).isEqualTo(4);
     assertThat(refused.errorCode()).isEqualTo("restore.newer-tablespace");
+
+    Path target = folder.resolve("whole");
+    Command.Result whole =
+        story.command.run(
+            "--json", "restore", "main", "--target-dir", target.toString(), "--latest", "--start");
+    assertThat(whole.exit()).as(whole.toString()).isEqualTo(4);
+    assertThat(whole.errorCode()).isEqualTo("restore.newer-tablespace");
+    assertThat(target).doesNotExist();
+    server.execute("postgres", "DROP TABLESPACE later");
+    assertThat(
+            story
+                .command
+                .run("restore", "main", "--target-dir", target.toString(), "--latest", "--plan")
+                .exit())
+        .isZero();
   }
 
   private String[] into(String time, String... more) {

@@ -7,6 +7,9 @@ import com.thorbis.backup.api.CheckItem;
 import com.thorbis.backup.api.CheckItem.Outcome;
 import com.thorbis.backup.api.ClusterIdentity;
 import com.thorbis.backup.api.CopiesReport;
+import com.thorbis.backup.api.ErasePlan;
+import com.thorbis.backup.api.EraseRequest;
+import com.thorbis.backup.api.Erasure;
 import com.thorbis.backup.api.FailureKind;
 import com.thorbis.backup.api.HealReport;
 import com.thorbis.backup.api.KeysReport;
@@ -402,6 +405,21 @@ public final class SessionRepository implements Repository {
   @Override
   public RekeyReport rekey(RekeyRequest request, RunControl control) throws IOException {
     throw refused("seal backups anew");
+  }
+
+  @Override
+  public ErasePlan planErase(EraseRequest request) throws IOException {
+    throw refused("erase a source");
+  }
+
+  @Override
+  public Erasure erase(EraseRequest request, RunControl control) throws IOException {
+    throw refused("erase a source");
+  }
+
+  @Override
+  public void unerase(String source, String by) throws IOException {
+    throw refused("erase a source");
   }
 
   @Override
