@@ -19,7 +19,13 @@ public record RekeyReport(List<Source> sources, List<String> notes) {
 
   /** Whether something that was to be done could not be, or is not proven. */
   public boolean hasFindings() {
-    return sources.stream().anyMatch(one -> !one.skipped().isEmpty() || !one.problems().isEmpty());
+    return sources.stream()
+        .anyMatch(
+            one ->
+                !one.skipped().isEmpty()
+                    || !one.problems().isEmpty()
+                    || one.backups().stream()
+                        .anyMatch(backup -> backup.anew().isPresent() && !backup.verified()));
   }
 
   /**

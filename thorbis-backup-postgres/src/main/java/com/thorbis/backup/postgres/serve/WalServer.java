@@ -82,6 +82,7 @@ public final class WalServer {
   private final ExecutorService ahead;
   private final ExecutorService shippers;
   private volatile @Nullable Opened lastOpened;
+  private volatile boolean lookAgain;
   private long beats;
 
   /** The repository, and when it was last asked what others committed. */
@@ -121,6 +122,7 @@ public final class WalServer {
     long now = System.nanoTime();
     Repository open = repository.open();
     lastOpened = new Opened(open, now);
+    lookAgain = false;
     return open;
   }
 
@@ -130,7 +132,7 @@ public final class WalServer {
    */
   private Repository forLayingOut() throws IOException {
     Opened last = lastOpened;
-    return last != null && System.nanoTime() - last.at() < RECENT_NANOS
+    return last != null && !lookAgain && System.nanoTime() - last.at() < RECENT_NANOS
         ? last.repository()
         : openNow();
   }
@@ -617,7 +619,7 @@ public final class WalServer {
         }
       } catch (IOException | RuntimeException | Error e) {
         // Whoever needs it asks for it, and learns what is wrong.
-        lastOpened = null;
+        lookAgain = true;
         missing.add(name);
         LOG.debug("{} could not be laid out ahead", name, e);
       } finally {

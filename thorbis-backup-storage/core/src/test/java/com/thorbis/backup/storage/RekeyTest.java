@@ -2,6 +2,7 @@ package com.thorbis.backup.storage;
 
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
+import static org.assertj.core.api.Assertions.tuple;
 
 import com.thorbis.backup.api.BackupDescriptor;
 import com.thorbis.backup.api.BackupId;
@@ -29,8 +30,14 @@ import com.thorbis.backup.spi.repository.RepositoryException;
 import com.thorbis.backup.spi.repository.RepositorySetup;
 import com.thorbis.backup.spi.repository.RunControl;
 import com.thorbis.backup.spi.repository.WalMarks;
+import com.thorbis.backup.spi.storage.ByteRange;
+import com.thorbis.backup.spi.storage.ForwardingObjectStore;
+import com.thorbis.backup.spi.storage.ObjectInfo;
 import com.thorbis.backup.spi.storage.ObjectKey;
+import com.thorbis.backup.spi.storage.ObjectRead;
+import com.thorbis.backup.spi.storage.ObjectSource;
 import com.thorbis.backup.spi.storage.ObjectStore;
+import com.thorbis.backup.spi.storage.ObjectUpload;
 import com.thorbis.backup.spi.storage.StorageException;
 import com.thorbis.backup.storage.internal.Pause;
 import com.thorbis.backup.storage.internal.Tuning;
@@ -39,7 +46,10 @@ import com.thorbis.backup.testkit.FaultyObjectStore;
 import com.thorbis.backup.testkit.FaultyObjectStore.Fault;
 import com.thorbis.backup.testkit.MemoryObjectStore;
 import com.thorbis.backup.testkit.SettableClock;
+import java.io.FilterOutputStream;
 import java.io.IOException;
+import java.io.InputStream;
+import java.io.OutputStream;
 import java.nio.ByteBuffer;
 import java.nio.file.Path;
 import java.time.Duration;
@@ -642,6 +652,170 @@ class RekeyTest {
       assertThat(state(repository, anew).holds())
           .extracting(BackupState.Hold::reason)
           .containsExactly("case 7");
+    }
+  }
+
+  /** A store that keeps other bytes of packs than it was given, or gives none, once told to. */
+  private static final class Ailing extends ForwardingObjectStore {
+    private final ObjectStore store;
+    private boolean rots;
+    private boolean fails;
+
+    Ailing(ObjectStore store) {
+      this.store = store;
+    }
+
+    @Override
+    protected ObjectStore delegate() {
+      return store;
+    }
+
+    @Override
+    public String describe() {
+      return store.describe();
+    }
+
+    private boolean isPack(ObjectKey key) {
+      return key.value().startsWith("packs/");
+    }
+
+    @Override
+    public ObjectInfo put(ObjectKey key, ObjectSource content) throws IOException {
+      if (!rots || !isPack(key)) {
+        return super.put(key, content);
+      }
+      try (InputStream in = content.open()) {
+        byte[] bytes = in.readAllBytes();
+        bytes[bytes.length / 2] ^= 1;
+        return super.put(key, ObjectSource.of(bytes));
+      }
+    }
+
+    @Override
+    public ObjectUpload startUpload(ObjectKey key) throws IOException {
+      ObjectUpload upload = super.startUpload(key);
+      return !rots || !isPack(key) ? upload : new Rotten(upload);
+    }
+
+    @Override
+    public ObjectRead get(ObjectKey key, ByteRange range) throws IOException {
+      requireWell(key);
+      return super.get(key, range);
+    }
+
+    @Override
+    public ObjectRead get(ObjectKey key) throws IOException {
+      requireWell(key);
+      return super.get(key);
+    }
+
+    private void requireWell(ObjectKey key) throws IOException {
+      if (fails && isPack(key)) {
+        throw new StorageException.Unavailable("Read", key.value(), null);
+      }
+    }
+
+    private record Rotten(ObjectUpload upload) implements ObjectUpload {
+      @Override
+      public OutputStream body() {
+        return new FilterOutputStream(upload.body()) {
+          private int at;
+
+          @Override
+          public void write(int value) throws IOException {
+            out.write(at++ == 1000 ? value ^ 1 : value);
+          }
+        };
+      }
+
+      @Override
+      public ObjectInfo commit() throws IOException {
+        return upload.commit();
+      }
+
+      @Override
+      public void close() throws IOException {
+        upload.close();
+      }
+    }
+  }
+
+  @Test
+  void theOldOneCountsAgainWhereWhatWasWrittenInItsPlaceCannotBeReadBack() throws IOException {
+    Map<String, byte[]> files = TestRepository.mediumFiles(1);
+    BackupId old;
+    try (Repository repository = create()) {
+      old = backUp(repository, 1, files, Optional.empty());
+      repository.hold(old, "case 7", Optional.empty());
+      rotate(repository);
+    }
+    Ailing ailing = new Ailing(store);
+    try (Repository repository = open(ailing)) {
+      ailing.rots = true;
+      RekeyReport report = repository.rekey(all(), RunControl.unattended());
+      assertThat(report.hasFindings()).isTrue();
+      RekeyReport.Source source = report.sources().get(0);
+      assertThat(source.backups()).isEmpty();
+      assertThat(source.problems()).isNotEmpty();
+      assertThat(source.skipped())
+          .extracting(RekeyReport.Skipped::backup, RekeyReport.Skipped::code)
+          .containsExactly(tuple(old, "rekey.not-proven"));
+      assertThat(live(repository)).containsExactly(old);
+      assertThat(state(repository, old).holds())
+          .extracting(BackupState.Hold::reason)
+          .containsExactly("case 7");
+      TestRepository.assertReads(repository, old, files);
+
+      ailing.rots = false;
+      BackupId anew = replacements(rekey(repository)).get(old);
+      assertThat(live(repository)).containsExactly(anew);
+      TestRepository.assertReads(repository, anew, files);
+    }
+  }
+
+  @Test
+  void theOldOneIsNotRemovedBeforeWhatTookItsPlaceWasReadBack() throws IOException {
+    Map<String, byte[]> files = TestRepository.mediumFiles(1);
+    BackupId old;
+    try (Repository repository = create()) {
+      old = backUp(repository, 1, files, Optional.empty());
+      rotate(repository);
+    }
+    Ailing ailing = new Ailing(store);
+    ObjectStore dying =
+        new ForwardingObjectStore() {
+          @Override
+          protected ObjectStore delegate() {
+            return ailing;
+          }
+
+          @Override
+          public String describe() {
+            return ailing.describe();
+          }
+
+          @Override
+          public ObjectInfo put(ObjectKey key, ObjectSource content) throws IOException {
+            ObjectInfo info = super.put(key, content);
+            ailing.fails |= key.value().startsWith("commits/");
+            return info;
+          }
+        };
+    try (Repository repository = open(dying)) {
+      assertThatThrownBy(() -> rekey(repository)).isInstanceOf(StorageException.class);
+    }
+    try (Repository repository = open(store)) {
+      BackupId anew = live(repository).get(0);
+      assertThat(anew).isNotEqualTo(old);
+      clock.advance(DAY.plusHours(1));
+      prune(repository);
+      assertThat(repository.undelete(old).backup().id()).isEqualTo(old);
+      assertThat(rekey(repository).backups()).isEmpty();
+      assertThat(live(repository)).containsExactly(anew);
+      clock.advance(DAY.plusHours(1));
+      prune(repository);
+      assertThatThrownBy(() -> repository.undelete(old)).isInstanceOf(RepositoryException.class);
+      TestRepository.assertReads(repository, anew, files);
     }
   }
 

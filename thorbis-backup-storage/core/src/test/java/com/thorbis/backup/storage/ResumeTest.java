@@ -256,7 +256,7 @@ class ResumeTest {
           new BackupStart(
               "orders",
               type,
-              type == BackupType.FULL ? Optional.empty() : Optional.of(base),
+              type.independent() ? Optional.empty() : Optional.of(base),
               Optional.empty(),
               TestRepository.NOW);
       Made made = make(site.repository.begin(start), files);

@@ -28,6 +28,7 @@ import java.util.Map;
 import java.util.OptionalInt;
 import java.util.concurrent.ArrayBlockingQueue;
 import java.util.concurrent.BlockingQueue;
+import java.util.concurrent.CancellationException;
 import java.util.concurrent.ExecutionException;
 import java.util.concurrent.ExecutorService;
 import java.util.concurrent.Executors;
@@ -476,6 +477,19 @@ final class Extraction implements AutoCloseable {
         if (extent.offset() + extent.length() == piece.plainLength()) {
           open.drop(piece); // what comes behind it in the file, comes from behind it
         }
+      }
+      for (Future<Integer> run : fetch.runs().values()) {
+        if (!run.isDone()) {
+          await(run); // of what came another way in the end; its buffer is the next one's
+        }
+      }
+    }
+
+    private static void await(Future<Integer> run) throws InterruptedException {
+      try {
+        run.get();
+      } catch (ExecutionException | CancellationException e) {
+        // Nobody needs it.
       }
     }
 

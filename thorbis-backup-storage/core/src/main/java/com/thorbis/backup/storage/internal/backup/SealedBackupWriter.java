@@ -86,6 +86,8 @@ public final class SealedBackupWriter implements BackupWriter {
   /** Why a backup was given up, as the commit has it. */
   private static final String REKEYED = "rekeyed";
 
+  private static final String NOT_PROVEN = "not-proven";
+
   /** One in so many judged stretches is compared with the base, and the first. */
   private static final int SAMPLE = 64;
 
@@ -172,14 +174,60 @@ public final class SealedBackupWriter implements BackupWriter {
             "Look with list --deleted.",
             null);
       }
-      List<Operation> operations = new ArrayList<>();
-      for (Operation.Hold hold : fate.holds()) {
-        operations.add(new Operation.Hold(by, hold.reason(), hold.at(), hold.until()));
-        operations.add(new Operation.Release(backup.id(), hold.reason()));
+      List<Operation> operations = new ArrayList<>(movedHolds(catalog, backup.id(), by));
+      for (Catalog.Parting parting : fate.partings()) {
+        if (partingsOf(catalog, by).stream()
+            .noneMatch(one -> one.letGo().copy().equals(parting.letGo().copy()))) {
+          operations.add(parting.letGo().only(by)); // that copy has not its log either
+        }
       }
       operations.add(
           new Operation.Delete(List.of(backup.id()), REKEYED, "", head, now, now.plus(grace)));
       return operations;
+    }
+
+    private static List<Catalog.Parting> partingsOf(Catalog catalog, BackupId id) {
+      return catalog.kept(id).map(kept -> kept.fate().partings()).orElse(List.of());
+    }
+
+    /**
+     * What takes the new one out of the old one's place again, as it cannot be read back; nothing
+     * where the old one is being removed, or somebody has decided otherwise meanwhile.
+     */
+    public static List<Operation> undo(
+        BackupId old, BackupId anew, Catalog catalog, long head, Instant now, Duration grace) {
+      boolean whole =
+          catalog.kept(old).filter(it -> !it.fate().live() && !it.fate().sweeping()).isPresent();
+      if (!whole || catalog.kept(anew).filter(it -> it.fate().live()).isEmpty()) {
+        return List.of();
+      }
+      List<Operation> operations = new ArrayList<>();
+      operations.add(new Operation.Undelete(List.of(old)));
+      operations.addAll(movedHolds(catalog, anew, old));
+      operations.add(
+          new Operation.Delete(List.of(anew), NOT_PROVEN, "", head, now, now.plus(grace)));
+      return operations;
+    }
+
+    private static List<Operation> movedHolds(Catalog catalog, BackupId from, BackupId to) {
+      List<Operation> operations = new ArrayList<>();
+      List<Operation.Hold> there =
+          catalog.kept(to).map(kept -> kept.fate().holds()).orElse(List.of());
+      for (Operation.Hold hold : catalog.kept(from).orElseThrow().fate().holds()) {
+        boolean longer =
+            there.stream()
+                .filter(one -> one.reason().equals(hold.reason()))
+                .anyMatch(one -> end(one).isAfter(end(hold)));
+        if (!longer) {
+          operations.add(new Operation.Hold(to, hold.reason(), hold.at(), hold.until()));
+        }
+        operations.add(new Operation.Release(from, hold.reason()));
+      }
+      return operations;
+    }
+
+    private static Instant end(Operation.Hold hold) {
+      return hold.until().orElse(Instant.MAX);
     }
   }
 

@@ -311,6 +311,16 @@ public final class Catalog {
     return backups.values().stream().sorted(Comparator.comparingLong(kept -> kept.fate().place()));
   }
 
+  /**
+   * Whether what took a backup's place has not been read back yet: until then the bytes of the old
+   * one are the only ones that are known.
+   */
+  public synchronized boolean awaitsProof(BackupId replaced) {
+    return backups.values().stream()
+        .filter(kept -> kept.fate().live() && kept.fate().verified().isEmpty())
+        .anyMatch(kept -> kept.entry().backup().rekeyedFrom().equals(Optional.of(replaced)));
+  }
+
   /** One backup that was not swept, in whatever state. */
   public synchronized Optional<Kept> kept(BackupId id) {
     return Optional.ofNullable(backups.get(id));

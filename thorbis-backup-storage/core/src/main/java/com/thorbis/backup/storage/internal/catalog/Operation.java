@@ -433,7 +433,8 @@ public sealed interface Operation {
     }
 
     /** The part that concerns one backup. */
-    LetGo only(BackupId backup) {
+    /** The same of one backup alone, and of no log. */
+    public LetGo only(BackupId backup) {
       return new LetGo(copy, source, List.of(backup), List.of(), policy, head, at, sweepAfter);
     }
 

@@ -506,10 +506,9 @@ public final class CopySet implements ObjectStore, Outcomes.Spread {
   }
 
   private byte[] read(ObjectKey key, ObjectSource content) throws IOException {
-    byte[] bytes;
+    byte[] bytes = new byte[(int) content.length()];
     try (InputStream in = content.open()) {
-      bytes = in.readNBytes((int) content.length());
-      if (bytes.length == content.length() && in.read() < 0) {
+      if (in.readNBytes(bytes, 0, bytes.length) == bytes.length && in.read() < 0) {
         return bytes;
       }
     } catch (StorageException e) {

@@ -299,7 +299,7 @@ public final class Pruner {
         catalog.kept().stream()
             .filter(kept -> chosen.isEmpty())
             .filter(kept -> kept.entry().backup().source().equals(source))
-            .filter(kept -> Sweeper.isDue(kept, now))
+            .filter(kept -> Sweeper.isDue(catalog, kept, now))
             .map(kept -> kept.entry().backup().id())
             .toList();
     CopyRetention.Plans ofCopies = copies.plan(services, source, catalog, live, going, now);

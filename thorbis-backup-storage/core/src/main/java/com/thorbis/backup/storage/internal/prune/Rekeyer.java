@@ -4,6 +4,7 @@ import com.thorbis.backup.api.BackupId;
 import com.thorbis.backup.api.BackupStatus;
 import com.thorbis.backup.api.BackupType;
 import com.thorbis.backup.api.FailureKind;
+import com.thorbis.backup.api.Progress;
 import com.thorbis.backup.api.RekeyReport;
 import com.thorbis.backup.api.RekeyRequest;
 import com.thorbis.backup.api.VerifyReport;
@@ -24,8 +25,8 @@ import com.thorbis.backup.storage.internal.catalog.Registrar;
 import com.thorbis.backup.storage.internal.catalog.StoredBackup;
 import com.thorbis.backup.storage.internal.pack.PackRef;
 import java.io.IOException;
+import java.time.Instant;
 import java.util.ArrayList;
-import java.util.HashMap;
 import java.util.HashSet;
 import java.util.LinkedHashMap;
 import java.util.List;
@@ -289,7 +290,7 @@ public final class Rekeyer {
           new SealedBackupWriter.Replacement(life, old, target.epoch(), request.grace());
       try {
         Optional<BackupId> twin = standIn(old.id(), scan);
-        if (twin.isPresent()) {
+        if (twin.isPresent() && isSound(twin.get())) {
           // It was replaced, and brought back since.
           giveUp(replacement, twin.get());
           return;
@@ -347,6 +348,7 @@ public final class Rekeyer {
               old.label(),
               services.clock().instant());
       long before = copied;
+      BackupId written;
       try (SealedBackupReader reader =
               new SealedBackupReader(services, target.source(), kept.entry());
           SealedBackupWriter writer =
@@ -366,9 +368,13 @@ public final class Rekeyer {
             new RekeyReport.Backup(
                 old.id(), Optional.of(anew), copy.fetched(), writer.bytesStored(), false));
         LOG.info("Sealed anew backup={} of={} base={}", anew, old.id(), base);
+        written = anew;
       } catch (IOException e) {
         copied = before;
         throw e;
+      }
+      if (!prove(written, old.id())) {
+        scan.clean.remove(written);
       }
     }
 
@@ -420,46 +426,83 @@ public final class Rekeyer {
           .reduce((one, other) -> other);
     }
 
-    /** Also those that an earlier run wrote and did not come to prove. */
+    /** Those that an earlier run wrote and did not come to prove. */
     private void verify() throws IOException {
-      Map<BackupId, BackupId> ofRun = new HashMap<>();
-      done.values().forEach(one -> ofRun.put(one.anew().orElseThrow(), one.backup()));
       for (Catalog.Kept kept : services.log().catalog().kept()) {
         StoredBackup backup = kept.entry().backup();
-        if (!backup.source().equals(target.name())
-            || !kept.fate().live()
-            || backup.rekeyedFrom().isEmpty()
-            || kept.fate().verified().isPresent()) {
-          continue;
+        if (backup.source().equals(target.name())
+            && kept.fate().live()
+            && backup.rekeyedFrom().isPresent()
+            && kept.fate().verified().isEmpty()
+            && done.values().stream()
+                .noneMatch(one -> one.anew().equals(Optional.of(backup.id())))) {
+          prove(backup.id(), backup.rekeyedFrom().get());
         }
-        control.cancellation().check();
-        VerifyReport report =
-            verification.verify(
-                new VerifyRequest(Optional.of(backup.id()), VerifyRequest.Level.DATA, 100),
-                control);
-        report
-            .damaged()
-            .forEach(
-                damage ->
-                    problems.add(
-                        backup.id()
-                            + ", which replaces "
-                            + backup.rekeyedFrom().get()
-                            + ": "
-                            + damage.object()
-                            + " on "
-                            + damage.copy()
-                            + " is "
-                            + damage.kind()));
-        BackupId old = ofRun.get(backup.id());
-        if (old != null && report.damaged().isEmpty() && report.frozen().isNone()) {
+      }
+    }
+
+    private VerifyReport readBack(BackupId id) throws IOException {
+      control.cancellation().check();
+      // Whoever looks on sees how far the whole is.
+      return verification.verify(
+          new VerifyRequest(Optional.of(id), VerifyRequest.Level.DATA, 100),
+          new RunControl(control.cancellation(), Progress.NONE));
+    }
+
+    private boolean isSound(BackupId id) throws IOException {
+      return readBack(id).damaged().isEmpty();
+    }
+
+    /**
+     * Reads back what was written; where it cannot be, and no other copy heals it, the one that it
+     * replaces counts again.
+     */
+    private boolean prove(BackupId anew, BackupId old) throws IOException {
+      VerifyReport report = readBack(anew);
+      report
+          .damaged()
+          .forEach(
+              damage ->
+                  problems.add(
+                      anew
+                          + ", which replaces "
+                          + old
+                          + ": "
+                          + damage.object()
+                          + " on "
+                          + damage.copy()
+                          + " is "
+                          + damage.kind()));
+      if (report.damaged().isEmpty()) {
+        if (report.frozen().isNone()) {
           done.computeIfPresent(
               old,
               (id, one) ->
                   new RekeyReport.Backup(
                       id, one.anew(), one.bytesRead(), one.bytesWritten(), true));
         }
+        return true;
       }
+      if (report.damaged().stream().allMatch(VerifyReport.Damage::healable)) {
+        return true;
+      }
+      Instant now = services.store().now();
+      services
+          .log()
+          .append(
+              catalog ->
+                  SealedBackupWriter.Replacement.undo(
+                      old, anew, catalog, services.log().sequence(), now, request.grace()));
+      if (services.log().catalog().backup(old).isPresent()) {
+        done.remove(old);
+        skip(
+            new RekeyReport.Skipped(
+                old,
+                "rekey.not-proven",
+                "what was written in its place could not be read back, so it counts again: look"
+                    + " what is wrong with the store, then run this again"));
+      }
+      return false;
     }
   }
 }

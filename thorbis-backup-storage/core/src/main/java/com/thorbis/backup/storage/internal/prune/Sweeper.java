@@ -107,7 +107,7 @@ final class Sweeper {
     this.reach = new Reach(services, source);
     Catalog catalog = services.log().catalog();
     catalog.kept().stream()
-        .filter(kept -> isDue(kept, now))
+        .filter(kept -> isDue(catalog, kept, now))
         .forEach(kept -> past.add(kept.entry().backup().id()));
     catalog.walExpiries().stream()
         .filter(expiry -> !now.isBefore(expiry.sweepAfter()))
@@ -167,12 +167,13 @@ final class Sweeper {
   }
 
   /** The backups of a source whose grace is over and that nothing keeps. */
-  static boolean isDue(Catalog.Kept kept, Instant now) {
+  static boolean isDue(Catalog catalog, Catalog.Kept kept, Instant now) {
     Catalog.Fate fate = kept.fate();
     return fate.sweeping()
         || fate.deleted().isPresent()
             && !now.isBefore(fate.deleted().get().sweepAfter())
-            && !fate.held(now);
+            && !fate.held(now)
+            && !catalog.awaitsProof(kept.entry().backup().id());
   }
 
   private Set<BackupId> due(Catalog catalog, List<Leases.Held> leases) {
@@ -186,7 +187,7 @@ final class Sweeper {
     for (Catalog.Kept kept : ours(catalog)) {
       BackupId id = kept.entry().backup().id();
       if (past.contains(id)
-          && isDue(kept, now)
+          && isDue(catalog, kept, now)
           && (kept.fate().sweeping() || !pinned.contains(id))) {
         found.add(id);
       }
@@ -393,7 +394,7 @@ final class Sweeper {
   private Operation.Sweep checked(Batch batch, String id, Catalog catalog) throws IOException {
     Set<BackupId> still = new LinkedHashSet<>();
     for (Catalog.Kept kept : ours(catalog)) {
-      if (due.contains(kept.entry().backup().id()) && isDue(kept, now)) {
+      if (due.contains(kept.entry().backup().id()) && isDue(catalog, kept, now)) {
         still.add(kept.entry().backup().id());
       } else {
         reach.add(kept.entry());

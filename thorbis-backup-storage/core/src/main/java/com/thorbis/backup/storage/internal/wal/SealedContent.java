@@ -16,7 +16,9 @@ import java.util.List;
  * for a store at a time, in a small heap.
  */
 final class SealedContent extends OutputStream implements ObjectSource {
-  private static final int MOST_CHUNK = 1 << 20;
+  /** Far below what some collectors give regions of their own. */
+  private static final int MOST_CHUNK = 1 << 18;
+
   private static final int LEAST_CHUNK = 1 << 12;
 
   private final int chunkLength;

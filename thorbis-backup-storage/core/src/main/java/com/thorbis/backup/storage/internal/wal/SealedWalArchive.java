@@ -67,6 +67,9 @@ public final class SealedWalArchive implements WalArchive {
   /** A segment in memory takes several times its length: only so many at once. */
   private static final Semaphore SEALING = new Semaphore(2);
 
+  /** What is put to several copies is in memory once more meanwhile. */
+  private static final Semaphore SPREADING = new Semaphore(2);
+
   private final Services services;
   private final Narrowing narrowing;
   private final String source;
@@ -761,13 +764,17 @@ public final class SealedWalArchive implements WalArchive {
 
   private Stored put(ObjectKey key, WalHeader header, ByteBuffer content, WalSegment segment)
       throws IOException {
-    if (anothersToo && services.store().head(key).isPresent()) {
+    if ((anothersToo || isOfSeveral()) && services.store().head(key).isPresent()) {
       requireSame(WalObject.readHeader(services, tree, key), content, segment);
       CopySet.ensure(services.store(), key);
       return Stored.ALREADY_PRESENT;
     }
     SealedContent sealed = seal(key, header, content);
     AtomicBoolean there = new AtomicBoolean();
+    boolean several = isOfSeveral();
+    if (several) {
+      acquire(SPREADING, key);
+    }
     try {
       Outcomes.settle(
           services.store(),
@@ -781,19 +788,32 @@ public final class SealedWalArchive implements WalArchive {
           });
     } catch (StorageException.AlreadyExists e) {
       throw conflict(segment.fileName(), "other content is stored under this name");
+    } finally {
+      if (several) {
+        SPREADING.release();
+      }
     }
     anothersToo = there.get();
     return there.get() ? Stored.ALREADY_PRESENT : Stored.WRITTEN;
   }
 
-  private SealedContent seal(ObjectKey key, WalHeader header, ByteBuffer content)
-      throws IOException {
+  /** Of several copies one may have what another lacks, or let go of. */
+  private boolean isOfSeveral() {
+    return services.store() instanceof CopySet set && set.copies().size() > 1;
+  }
+
+  private static void acquire(Semaphore semaphore, ObjectKey key) throws InterruptedIOException {
     try {
-      SEALING.acquire();
+      semaphore.acquire();
     } catch (InterruptedException e) {
       Thread.currentThread().interrupt();
       throw new InterruptedIOException("Interrupted before " + key + " was stored");
     }
+  }
+
+  private SealedContent seal(ObjectKey key, WalHeader header, ByteBuffer content)
+      throws IOException {
+    acquire(SEALING, key);
     try {
       return WalObject.seal(services, key(), key, header, content);
     } finally {
