@@ -450,7 +450,7 @@ public final class Rekeyer {
     }
 
     private boolean isSound(BackupId id) throws IOException {
-      return readBack(id).damaged().isEmpty();
+      return readBack(id).damaged().stream().noneMatch(damage -> damage.backups().contains(id));
     }
 
     /**
@@ -483,7 +483,8 @@ public final class Rekeyer {
         }
         return true;
       }
-      if (report.damaged().stream().allMatch(VerifyReport.Damage::healable)) {
+      if (report.damaged().stream()
+          .allMatch(damage -> damage.healable() || !damage.backups().contains(anew))) {
         return true;
       }
       Instant now = services.store().now();
