@@ -75,6 +75,24 @@ public record SecretInfo(
     return new SecretInfo(name, readability, format, version, updated, other, attributes);
   }
 
+  /** Without the digest, which tells a short value to whoever guesses. */
+  @Override
+  public String toString() {
+    return "SecretInfo[name="
+        + name
+        + ", readability="
+        + readability
+        + ", format="
+        + format
+        + ", version="
+        + version
+        + ", updated="
+        + updated
+        + ", attributes="
+        + attributes
+        + "]";
+  }
+
   /** The same, with other attributes. */
   public SecretInfo withAttributes(Map<String, String> others) {
     return new SecretInfo(

@@ -31,6 +31,16 @@ public interface SecretSource extends AutoCloseable {
   List<SecretInfo> list() throws IOException;
 
   /**
+   * What can be listed, with the parts that could not be looked at by name: one of them does not
+   * lose the others.
+   *
+   * @throws SecretException if nothing could be looked at
+   */
+  default Listing survey() throws IOException {
+    return Listing.whole(list());
+  }
+
+  /**
    * One secret, without its value; empty if it is positively not there.
    *
    * @throws SecretException if the place could not be looked at

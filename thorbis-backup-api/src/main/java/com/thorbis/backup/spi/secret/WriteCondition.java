@@ -10,5 +10,12 @@ public sealed interface WriteCondition {
    *
    * @param version as the same target listed it
    */
-  record IfVersion(String version) implements WriteCondition {}
+  record IfVersion(String version) implements WriteCondition {
+    /** Refuses what would hold whatever stands there. */
+    public IfVersion {
+      if (version.isEmpty()) {
+        throw new IllegalArgumentException("A secret without a version fulfils no condition");
+      }
+    }
+  }
 }

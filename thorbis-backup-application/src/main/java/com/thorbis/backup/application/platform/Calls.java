@@ -168,8 +168,8 @@ final class Calls implements AutoCloseable {
         reply.close();
         problem = "the service answered " + status;
         asked = pauseAsked(answer);
-        boolean notDone = isThrottled(answer) || status == 503 && asked.isPresent();
-        if (!notDone && !(isTrouble(status) && !write)) {
+        // A 503 may come from something in between, after the service has done it.
+        if (!isThrottled(answer) && (write || !isTrouble(status))) {
           throw refusal(action, status, write);
         }
       } catch (NotSentException e) {

@@ -118,7 +118,7 @@ final class EnvText implements AutoCloseable {
     if (fits(value, present)) {
       return Optional.of(present);
     }
-    for (char quote : new char[] {NO_QUOTE, '\'', '"', '`'}) {
+    for (char quote : new char[] {NO_QUOTE, '\'', '"'}) {
       if (fits(value, quote)) {
         return Optional.of(quote);
       }
@@ -126,12 +126,16 @@ final class EnvText implements AutoCloseable {
     return Optional.empty();
   }
 
+  /** Whether readers of variables, and a shell that takes the file in, read it as it is. */
   private static boolean fits(char[] value, char quote) {
+    if (quote == '`') {
+      return false; // a shell runs what stands in it
+    }
     for (char one : value) {
       // A carriage return is taken for a line end by some readers.
       if (quote == NO_QUOTE
           ? !isPlain(one)
-          : one == quote || one == '\r' || quote == '"' && one == '\\') {
+          : one == quote || one == '\r' || quote == '"' && "\\$`".indexOf(one) >= 0) {
         return false;
       }
     }

@@ -182,7 +182,7 @@ public final class GitHubActionsSecrets implements SecretTarget {
     }
     String name = nameOf(secret);
     Written.requireText(name, value, MOST_BYTES);
-    requireCondition(name, condition);
+    Written.require(condition, find(name), name, instance);
     String action = "write secret " + name + " of " + instance;
     String keyId;
     byte[] key;
@@ -202,17 +202,6 @@ public final class GitHubActionsSecrets implements SecretTarget {
     JsonBody body =
         new JsonBody().begin().text("encrypted_value", sealed).text("key_id", keyId).end();
     calls.write("PUT", action, path + "/" + Calls.encode(name), body).close();
-  }
-
-  private void requireCondition(String name, WriteCondition condition) throws IOException {
-    Optional<SecretInfo> now = find(name);
-    boolean holds =
-        condition instanceof WriteCondition.IfVersion expected
-            ? now.isPresent() && now.get().version().equals(expected.version())
-            : now.isEmpty();
-    if (!holds) {
-      throw Written.conflict(name, instance);
-    }
   }
 
   @Override

@@ -4,6 +4,7 @@ import com.fasterxml.jackson.core.JsonFactory;
 import com.fasterxml.jackson.core.JsonParser;
 import com.fasterxml.jackson.core.JsonToken;
 import com.fasterxml.jackson.core.StreamReadConstraints;
+import com.fasterxml.jackson.core.StreamReadFeature;
 import com.fasterxml.jackson.core.util.JsonRecyclerPools;
 import com.thorbis.backup.api.FailureKind;
 import com.thorbis.backup.spi.SecretValue;
@@ -36,6 +37,15 @@ final class JsonAnswer implements AutoCloseable {
           .recyclerPool(JsonRecyclerPools.nonRecyclingPool())
           .streamReadConstraints(StreamReadConstraints.builder().maxNestingDepth(64).build())
           .build();
+  private static final JsonFactory STRICT =
+      JsonFactory.builder()
+          .recyclerPool(JsonRecyclerPools.nonRecyclingPool())
+          .streamReadConstraints(StreamReadConstraints.builder().maxNestingDepth(64).build())
+          .enable(StreamReadFeature.STRICT_DUPLICATE_DETECTION)
+          .build();
+
+  // Tools leave what a Secret holds in its annotations, as a text of its own.
+  private static final Set<String> UNWANTED = Set.of("annotations", "managedFields");
 
   private final String action;
   private final Set<String> secretPaths;
@@ -85,6 +95,51 @@ final class JsonAnswer implements AutoCloseable {
   /** Reads a document, and of the object at a path the names alone. */
   static JsonAnswer keysOf(String action, byte[] body, String path) throws SecretException {
     return read(new JsonAnswer(action, Set.of(), path), body);
+  }
+
+  /**
+   * A value that goes into a document: the same object in canonical form, so that it brings nothing
+   * with it but its own members. The caller closes it.
+   *
+   * @param textsOnly whether each member has to be a text
+   * @throws SecretException if it is anything else than one object, each name once
+   */
+  static SecretValue object(String secret, SecretValue value, boolean textsOnly)
+      throws SecretException {
+    byte[] copy = value.useBytes(byte[]::clone);
+    try {
+      if (textsOnly) {
+        requireTexts(copy);
+      }
+      try (JsonParser in = STRICT.createParser(copy)) {
+        if (in.nextToken() == JsonToken.START_OBJECT) {
+          try (SecretValue canonical = secret(in)) {
+            if (in.nextToken() == null) {
+              return canonical.useBytes(SecretValue::copyOf);
+            }
+          }
+        }
+      }
+    } catch (IOException | IllegalStateException e) {
+      // Without the cause, which quotes the value.
+    } finally {
+      Arrays.fill(copy, (byte) 0);
+    }
+    throw Written.refused(
+        secret, "its value is not one JSON object" + (textsOnly ? " of texts" : ""));
+  }
+
+  private static void requireTexts(byte[] json) throws IOException {
+    try (JsonParser in = STRICT.createParser(json)) {
+      if (in.nextToken() != JsonToken.START_OBJECT) {
+        throw new IOException("Not an object");
+      }
+      while (in.nextToken() == JsonToken.FIELD_NAME) {
+        if (in.nextToken() != JsonToken.VALUE_STRING) {
+          throw new IOException("Not a text");
+        }
+      }
+    }
   }
 
   static SecretException unexpected(String action, String problem) {
@@ -236,6 +291,10 @@ final class JsonAnswer implements AutoCloseable {
           if (path.equals(namesOnly)) {
             in.skipChildren();
             fields.put(name, true);
+            continue;
+          }
+          if (UNWANTED.contains(name)) {
+            in.skipChildren();
             continue;
           }
           Object value = value(in, path.isEmpty() ? name : path + "." + name);

@@ -36,8 +36,8 @@ public final class KubernetesSecrets implements SecretTarget {
   private static final String KIND = "type";
   private static final String METADATA_ALONE =
       "application/json;as=PartialObjectMetadataList;g=meta.k8s.io;v=v1,application/json";
-  private static final String NOT_TOKENS =
-      Calls.encode("type!=kubernetes.io/service-account-token");
+  private static final String TOKEN = "kubernetes.io/service-account-token";
+  private static final String NOT_TOKENS = Calls.encode("type!=" + TOKEN);
   private static final Pattern NAME =
       Pattern.compile("[a-z0-9]([-a-z0-9]*[a-z0-9])?(\\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*");
 
@@ -174,6 +174,9 @@ public final class KubernetesSecrets implements SecretTarget {
       return Optional.of(
           "is " + secret.format() + ", and a Secret of Kubernetes takes " + FORMAT + " only");
     }
+    if (secret.attributes().getOrDefault(KIND, "").equals(TOKEN)) {
+      return Optional.of("is a token of a service account, which the cluster issues itself");
+    }
     return NAME.matcher(secret.name()).matches() && secret.name().length() <= 253
         ? Optional.empty()
         : Optional.of("Kubernetes takes names of a-z, 0-9, - and . only");
@@ -220,33 +223,42 @@ public final class KubernetesSecrets implements SecretTarget {
       throw Written.refused(secret.name(), refusal.get());
     }
     Written.requireText(secret.name(), value, MOST_BYTES);
-    String kind = secret.attributes().getOrDefault(KIND, "Opaque");
-    String action = "write the Secret " + secret.name() + " of " + namespace;
-    if (condition instanceof WriteCondition.IfVersion expected) {
-      replace(action, secret, value, kind, expected.version());
-    } else {
-      JsonBody body =
-          new JsonBody()
-              .begin()
-              .text("apiVersion", "v1")
-              .text("kind", "Secret")
-              .begin("metadata")
-              .text("name", secret.name())
-              .end()
-              .text(KIND, kind)
-              .document("data", value)
-              .end();
-      try (Calls.Reply reply = calls.write("POST", action, path, body, 409)) {
-        if (reply.status() == 409) {
-          throw Written.conflict(secret.name(), instance());
-        }
+    try (SecretValue data = JsonAnswer.object(secret.name(), value, true)) {
+      if (condition instanceof WriteCondition.IfVersion expected) {
+        replace(secret, data, expected.version());
+      } else {
+        create(secret, data);
       }
     }
   }
 
-  private void replace(
-      String action, SecretInfo secret, SecretValue value, String kind, String version)
-      throws IOException {
+  private static String kind(SecretInfo secret) {
+    return secret.attributes().getOrDefault(KIND, "Opaque");
+  }
+
+  private void create(SecretInfo secret, SecretValue data) throws IOException {
+    JsonBody body =
+        new JsonBody()
+            .begin()
+            .text("apiVersion", "v1")
+            .text("kind", "Secret")
+            .begin("metadata")
+            .text("name", secret.name())
+            .end()
+            .text(KIND, kind(secret))
+            .document("data", data)
+            .end();
+    String action = "write the Secret " + secret.name() + " of " + namespace;
+    try (Calls.Reply reply = calls.write("POST", action, path, body, 409)) {
+      if (reply.status() == 409) {
+        throw Written.conflict(secret.name(), instance());
+      }
+    }
+  }
+
+  private void replace(SecretInfo secret, SecretValue data, String version) throws IOException {
+    String action = "write the Secret " + secret.name() + " of " + namespace;
+    String kind = kind(secret);
     Standing now =
         standing(secret.name())
             .filter(standing -> standing.info().version().equals(version))
@@ -257,12 +269,12 @@ public final class KubernetesSecrets implements SecretTarget {
           "is of the type " + kind + ", what stands there is " + now.kind() + ", and types stay");
     }
     TreeSet<String> gone = new TreeSet<>(now.keys());
-    gone.removeAll(keys(secret.name(), value));
+    gone.removeAll(keys(secret.name(), data));
     JsonBody body = new JsonBody().begin().begin("metadata").text("resourceVersion", version).end();
     body.begin("data");
     // A merge keeps what is not named: what the set does not have is named as none.
     gone.forEach(body::none);
-    body.members(value).end().end();
+    body.members(data).end().end();
     try (Calls.Reply reply =
         calls.write(
             "PATCH",

@@ -1,21 +1,27 @@
 package com.thorbis.backup.application.platform;
 
+import com.thorbis.backup.api.FailureKind;
 import com.thorbis.backup.spi.SecretValue;
 import com.thorbis.backup.spi.secret.Limit;
+import com.thorbis.backup.spi.secret.Listing;
 import com.thorbis.backup.spi.secret.Readability;
 import com.thorbis.backup.spi.secret.Secret;
+import com.thorbis.backup.spi.secret.SecretException;
 import com.thorbis.backup.spi.secret.SecretInfo;
 import com.thorbis.backup.spi.secret.SecretTarget;
 import com.thorbis.backup.spi.secret.WriteCondition;
 import java.io.IOException;
+import java.nio.charset.StandardCharsets;
 import java.security.MessageDigest;
 import java.security.NoSuchAlgorithmException;
 import java.util.ArrayList;
 import java.util.HexFormat;
+import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Locale;
 import java.util.Map;
 import java.util.Optional;
+import java.util.TreeMap;
 import java.util.regex.Pattern;
 
 /**
@@ -34,12 +40,15 @@ public final class SupabaseSecrets implements SecretTarget {
   private static final String ADDRESS = "https://api.supabase.com";
   private static final String SECRET = "secret/";
   private static final String API_KEY = "api-key/";
+  private static final List<String> PARTS = List.of(SECRET, API_KEY, ROOT_KEY);
+  private static final Pattern DIGEST = Pattern.compile("[0-9a-f]{64}");
   private static final int MOST_BYTES = 48 * 1024;
   private static final Pattern NAME = Pattern.compile("[A-Za-z_][A-Za-z0-9_]*");
 
   private final Calls calls;
   private final String project;
   private final String path;
+  private final KeyedVersion versions = new KeyedVersion();
 
   private SupabaseSecrets(Connection connection, String project) {
     this.calls = new Calls(connection, ADDRESS, Map.of());
@@ -87,27 +96,104 @@ public final class SupabaseSecrets implements SecretTarget {
 
   @Override
   public List<SecretInfo> list() throws IOException {
+    return survey().requireWhole();
+  }
+
+  /** Each of the three parts needs a permission of its own. */
+  @Override
+  public Listing survey() throws IOException {
+    List<SecretInfo> found = new ArrayList<>();
+    Map<String, SecretException> unseen = new LinkedHashMap<>();
+    for (String part : PARTS) {
+      try {
+        found.addAll(part(part));
+      } catch (SecretException e) {
+        if (e.kind() == FailureKind.CANCELLED) {
+          throw e;
+        }
+        unseen.put(part, e);
+      }
+    }
+    if (unseen.keySet().containsAll(PARTS)) {
+      throw unseen.values().iterator().next();
+    }
+    return new Listing(found, new TreeMap<>(unseen));
+  }
+
+  @Override
+  public Optional<SecretInfo> find(String name) throws IOException {
+    return part(partOf(name)).stream().filter(info -> info.name().equals(name)).findFirst();
+  }
+
+  private static String partOf(String name) {
+    if (name.equals(ROOT_KEY)) {
+      return ROOT_KEY;
+    }
+    return name.startsWith(API_KEY) ? API_KEY : SECRET;
+  }
+
+  private List<SecretInfo> part(String part) throws IOException {
+    return switch (part) {
+      case SECRET -> listSecrets();
+      case API_KEY -> listApiKeys();
+      default -> List.of(rootKey());
+    };
+  }
+
+  private List<SecretInfo> listSecrets() throws IOException {
     List<SecretInfo> found = new ArrayList<>();
     String action = "list the secrets of " + project;
     try (Calls.Reply reply = calls.get(action, path + "/secrets");
         JsonAnswer answer = JsonAnswer.read(action, reply.body())) {
       for (JsonAnswer.Fields secret : answer.list()) {
+        Optional<String> digest =
+            secret
+                .text("value")
+                .map(text -> text.toLowerCase(Locale.ROOT))
+                .filter(text -> DIGEST.matcher(text).matches());
         found.add(
             SecretInfo.of(SECRET + secret.require("name"), Readability.DIGEST)
-                .withVersion(secret.text("updated_at").orElse(""))
+                .withVersion(
+                    secret
+                        .text("updated_at")
+                        .or(
+                            () ->
+                                digest.map(
+                                    text -> versions.of(text.getBytes(StandardCharsets.US_ASCII))))
+                        .orElse(""))
                 .withUpdated(secret.time("updated_at"))
-                .withDigest(secret.text("value").map(text -> text.toLowerCase(Locale.ROOT))));
+                .withDigest(digest));
       }
     }
-    action = "list the API keys of " + project;
+    return found;
+  }
+
+  private List<SecretInfo> listApiKeys() throws IOException {
+    List<SecretInfo> found = new ArrayList<>();
+    String action = "list the API keys of " + project;
     try (Calls.Reply reply = calls.get(action, path + "/api-keys");
         JsonAnswer answer = JsonAnswer.read(action, reply.body(), "api_key")) {
       for (JsonAnswer.Fields key : answer.list()) {
         found.add(apiKey(key));
       }
     }
-    found.add(SecretInfo.of(ROOT_KEY, Readability.VALUE_WITH_PERMISSION));
     return found;
+  }
+
+  /** The key has no date: what changes whenever it is written is its value alone. */
+  private SecretInfo rootKey() throws IOException {
+    try (Secret key = readRootKey(SecretInfo.of(ROOT_KEY, Readability.VALUE_WITH_PERMISSION))) {
+      return key.info();
+    }
+  }
+
+  private Secret readRootKey(SecretInfo info) throws IOException {
+    String action = "read " + ROOT_KEY + " of " + project;
+    try (Calls.Reply reply = calls.get(action, path + "/pgsodium");
+        JsonAnswer answer = JsonAnswer.read(action, reply.body(), "root_key")) {
+      SecretValue value = answer.fields().secret("root_key");
+      return new Secret(info.withVersion(versions.of(value)), value);
+    }
   }
 
   private static SecretInfo apiKey(JsonAnswer.Fields key) throws IOException {
@@ -121,10 +207,7 @@ public final class SupabaseSecrets implements SecretTarget {
   public Secret read(SecretInfo listed) throws IOException {
     String action = "read " + listed.name() + " of " + project;
     if (listed.name().equals(ROOT_KEY)) {
-      try (Calls.Reply reply = calls.get(action, path + "/pgsodium");
-          JsonAnswer answer = JsonAnswer.read(action, reply.body(), "root_key")) {
-        return new Secret(listed, answer.fields().secret("root_key"));
-      }
+      return readRootKey(listed);
     }
     if (listed.name().startsWith(API_KEY)) {
       try (Calls.Reply reply = calls.get(action, path + "/api-keys?reveal=true");
@@ -223,14 +306,7 @@ public final class SupabaseSecrets implements SecretTarget {
     }
     Written.requireText(secret.name(), value, MOST_BYTES);
     String name = nameOf(secret);
-    Optional<SecretInfo> now = find(name);
-    boolean holds =
-        condition instanceof WriteCondition.IfVersion expected
-            ? now.isPresent() && now.get().version().equals(expected.version())
-            : now.isEmpty();
-    if (!holds) {
-      throw Written.conflict(name, project);
-    }
+    Written.require(condition, find(name), name, project);
     String action = "write " + name + " of " + project;
     if (name.equals(ROOT_KEY)) {
       JsonBody body = new JsonBody().begin().secret("root_key", value).end();
@@ -250,6 +326,7 @@ public final class SupabaseSecrets implements SecretTarget {
 
   @Override
   public void close() {
+    versions.close();
     calls.close();
   }
 

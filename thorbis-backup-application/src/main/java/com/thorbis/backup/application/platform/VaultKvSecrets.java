@@ -1,8 +1,10 @@
 package com.thorbis.backup.application.platform;
 
+import com.thorbis.backup.api.BackupException;
 import com.thorbis.backup.api.FailureKind;
 import com.thorbis.backup.spi.SecretValue;
 import com.thorbis.backup.spi.secret.Limit;
+import com.thorbis.backup.spi.secret.Listing;
 import com.thorbis.backup.spi.secret.Readability;
 import com.thorbis.backup.spi.secret.Secret;
 import com.thorbis.backup.spi.secret.SecretException;
@@ -18,6 +20,9 @@ import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.Optional;
+import java.util.SortedMap;
+import java.util.TreeMap;
+import java.util.regex.Pattern;
 
 /**
  * The secrets of a key-value engine, version 2, of HashiCorp Vault or OpenBao: the current version
@@ -32,6 +37,7 @@ public final class VaultKvSecrets implements SecretTarget {
   /** The format of its values: the fields of a path as JSON, with the names in order. */
   public static final String FORMAT = "vault-kv2/json";
 
+  private static final Pattern CAS = Pattern.compile("[0-9]{1,18}");
   private static final int MOST_BYTES = 1 << 20;
 
   private final Calls calls;
@@ -47,8 +53,11 @@ public final class VaultKvSecrets implements SecretTarget {
     namespace.ifPresent(name -> headers.put("X-Vault-Namespace", name));
     this.calls = new Calls(connection, "https://127.0.0.1:8200", "X-Vault-Token", "", headers);
     this.clock = connection.clock();
-    this.mount = trim(mount);
-    this.prefix = trim(prefix).isEmpty() ? "" : trim(prefix) + "/";
+    this.mount = requireFolder(trim(mount));
+    if (this.mount.isEmpty()) {
+      throw notAFolder(mount);
+    }
+    this.prefix = requireFolder(trim(prefix)).isEmpty() ? "" : trim(prefix) + "/";
     this.instance =
         calls.base()
             + namespace.map(name -> " " + trim(name)).orElse("")
@@ -72,6 +81,22 @@ public final class VaultKvSecrets implements SecretTarget {
   public static VaultKvSecrets ofNamespace(
       Connection connection, String namespace, String mount, String prefix) {
     return new VaultKvSecrets(connection, Optional.of(namespace), mount, prefix);
+  }
+
+  private static String requireFolder(String path) {
+    if (!path.isEmpty() && refusal(path).isPresent()) {
+      throw notAFolder(path);
+    }
+    return path;
+  }
+
+  private static BackupException notAFolder(String path) {
+    return BackupException.of(
+            "configuration.invalid",
+            FailureKind.CONFIGURATION,
+            "\"" + path + "\": a mount or folder of Vault has no segments that are empty, . or ..")
+        .remedy("Write it as vault kv list has it.")
+        .build();
   }
 
   private static String trim(String path) {
@@ -108,32 +133,84 @@ public final class VaultKvSecrets implements SecretTarget {
 
   @Override
   public List<SecretInfo> list() throws IOException {
+    return survey().requireWhole();
+  }
+
+  /** A policy may forbid one folder, or one path. */
+  @Override
+  public Listing survey() throws IOException {
     List<SecretInfo> found = new ArrayList<>();
-    Deque<String> folders = new ArrayDeque<>(List.of(prefix));
+    SortedMap<String, SecretException> unseen = new TreeMap<>();
+    Deque<String> folders = new ArrayDeque<>(List.of(""));
     while (!folders.isEmpty()) {
       String folder = folders.pop();
-      String action = "list " + mount + "/" + folder + " of Vault";
-      try (Calls.Reply reply = calls.get(action, path("metadata", folder) + "?list=true", 404);
-          JsonAnswer answer = JsonAnswer.read(action, reply.body())) {
-        if (reply.status() == 404) {
-          requireEmptyFolder(action, answer);
-          continue;
-        }
-        for (String name : answer.fields().object("data").texts("keys")) {
-          if (name.endsWith("/")) {
-            folders.push(folder + name);
-          } else {
-            current(folder + name).filter(Current::present).ifPresent(now -> found.add(now.info()));
+      for (String name : names(folder, unseen)) {
+        String path = folder + name;
+        Optional<String> refusal = refusal(path.replaceFirst("/$", ""));
+        if (refusal.isPresent()) {
+          unseen.put(path, Written.refused(path, refusal.get()));
+        } else if (name.endsWith("/")) {
+          folders.push(path);
+        } else {
+          try {
+            current(path).filter(Current::present).ifPresent(now -> found.add(now.info()));
+          } catch (SecretException e) {
+            unseen.put(path, requireForbidden(e));
           }
         }
       }
     }
-    return found;
+    return new Listing(found, unseen);
+  }
+
+  private List<String> names(String folder, Map<String, SecretException> unseen)
+      throws IOException {
+    String action = "list " + mount + "/" + prefix + folder + " of Vault";
+    try (Calls.Reply reply =
+            calls.get(action, path("metadata", prefix + folder) + "?list=true", 404);
+        JsonAnswer answer = JsonAnswer.read(action, reply.body())) {
+      if (reply.status() == 404) {
+        requireEmptyFolder(action, answer);
+        return List.of();
+      }
+      return answer.fields().object("data").texts("keys");
+    } catch (SecretException e) {
+      if (folder.isEmpty()) {
+        throw e;
+      }
+      unseen.put(folder, requireForbidden(e));
+      return List.of();
+    }
+  }
+
+  private static SecretException requireForbidden(SecretException failure) throws SecretException {
+    if (!failure.code().equals(SecretException.FORBIDDEN)) {
+      throw failure;
+    }
+    return failure;
   }
 
   @Override
   public Optional<SecretInfo> find(String name) throws IOException {
-    return current(prefix + name).filter(Current::present).map(Current::info);
+    requirePath(name);
+    return current(name).filter(Current::present).map(Current::info);
+  }
+
+  /** Whoever resolves such a segment, on the way or in Vault, asks for another path. */
+  private static Optional<String> refusal(String path) {
+    for (String segment : path.split("/", -1)) {
+      if (segment.isEmpty() || segment.equals(".") || segment.equals("..")) {
+        return Optional.of("a path of Vault has no segments that are empty, . or ..");
+      }
+    }
+    return Optional.empty();
+  }
+
+  private static void requirePath(String name) throws SecretException {
+    Optional<String> refusal = refusal(name);
+    if (refusal.isPresent()) {
+      throw Written.refused(name, refusal.get());
+    }
   }
 
   /** An engine answers 404 without words where nothing stands; where there is none, Vault talks. */
@@ -151,6 +228,7 @@ public final class VaultKvSecrets implements SecretTarget {
 
   @Override
   public Secret read(SecretInfo listed) throws IOException {
+    requirePath(listed.name());
     String action = "read " + listed.name() + " of Vault";
     try (Calls.Reply reply = calls.get(action, path("data", prefix + listed.name()), 404);
         JsonAnswer answer = JsonAnswer.read(action, reply.body(), "data.data")) {
@@ -175,7 +253,7 @@ public final class VaultKvSecrets implements SecretTarget {
   @Override
   public Optional<String> refusal(SecretInfo secret) {
     return secret.format().equals(FORMAT)
-        ? Optional.empty()
+        ? refusal(secret.name())
         : Optional.of("is " + secret.format() + ", and Vault takes " + FORMAT + " only");
   }
 
@@ -192,25 +270,24 @@ public final class VaultKvSecrets implements SecretTarget {
       expected = version.version();
     } else {
       // What was deleted still counts versions.
-      Optional<Current> now = current(prefix + secret.name());
+      Optional<Current> now = current(secret.name());
       if (now.isPresent() && now.get().present()) {
         throw Written.conflict(secret.name(), instance);
       }
       expected = now.map(deleted -> deleted.info().version()).orElse("0");
     }
+    if (!CAS.matcher(expected).matches()) {
+      throw Written.conflict(secret.name(), instance);
+    }
     String action = "write " + secret.name() + " to Vault";
-    JsonBody body =
-        new JsonBody()
-            .begin()
-            .begin("options")
-            .number("cas", Long.parseLong(expected))
-            .end()
-            .document("data", value)
-            .end();
+    JsonBody body = new JsonBody().begin().begin("options");
+    try (SecretValue data = JsonAnswer.object(secret.name(), value, false)) {
+      body.number("cas", Long.parseLong(expected)).end().document("data", data).end();
+    }
     try (Calls.Reply reply =
         calls.write("POST", action, path("data", prefix + secret.name()), body, 400)) {
       if (reply.status() == 400) {
-        Optional<Current> now = current(prefix + secret.name());
+        Optional<Current> now = current(secret.name());
         String version = now.map(current -> current.info().version()).orElse("0");
         throw version.equals(expected)
             ? Written.refused(secret.name(), "Vault does not take it")
@@ -226,9 +303,9 @@ public final class VaultKvSecrets implements SecretTarget {
    */
   private record Current(SecretInfo info, boolean present) {}
 
-  private Optional<Current> current(String path) throws IOException {
-    String action = "look at " + mount + "/" + path + " of Vault";
-    try (Calls.Reply reply = calls.get(action, path("metadata", path), 404);
+  private Optional<Current> current(String name) throws IOException {
+    String action = "look at " + mount + "/" + prefix + name + " of Vault";
+    try (Calls.Reply reply = calls.get(action, path("metadata", prefix + name), 404);
         JsonAnswer answer = JsonAnswer.read(action, reply.body())) {
       if (reply.status() == 404) {
         requireEmptyFolder(action, answer);
@@ -237,7 +314,7 @@ public final class VaultKvSecrets implements SecretTarget {
       JsonAnswer.Fields data = answer.fields().object("data");
       long version = data.number("current_version");
       SecretInfo info =
-          SecretInfo.of(path.substring(prefix.length()), Readability.VALUE)
+          SecretInfo.of(name, Readability.VALUE)
               .withFormat(FORMAT)
               .withVersion(Long.toString(version));
       JsonAnswer.Fields versions = data.object("versions");

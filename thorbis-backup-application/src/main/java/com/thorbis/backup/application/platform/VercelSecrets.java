@@ -24,7 +24,8 @@ import java.util.stream.Stream;
 /**
  * The environment variables of a project on Vercel. A variable is named {@code
  * KEY:production,preview}, with {@code :BRANCH} behind it if it is for one branch: the same key may
- * stand for several targets. Values of the type {@code sensitive} are never given back.
+ * stand for several targets. Values of the type {@code sensitive} are never given back. What comes
+ * from elsewhere is written as such, for production and preview.
  */
 public final class VercelSecrets implements SecretTarget {
   /** The type of this place. */
@@ -36,8 +37,13 @@ public final class VercelSecrets implements SecretTarget {
   private static final String KIND = "type";
   private static final String TARGET = "target";
   private static final String BRANCH = "branch";
-  private static final String EVERYWHERE = "development,preview,production";
-  private static final Set<String> HIDDEN = Set.of("sensitive", "secret");
+  private static final String CUSTOM = "custom-environments";
+  private static final String SENSITIVE = "sensitive";
+
+  /** What values from elsewhere are for: Vercel gives those of development to every developer. */
+  private static final String ELSEWHERE = "preview,production";
+
+  private static final Set<String> HIDDEN = Set.of(SENSITIVE, "secret");
   private static final Pattern NAME = Pattern.compile("[A-Za-z_][A-Za-z0-9_]*");
 
   private final Calls calls;
@@ -78,6 +84,10 @@ public final class VercelSecrets implements SecretTarget {
             "The value of variables of the type sensitive",
             Readability.NAME_ONLY,
             "Keep the value where it is read from as well, or issue a new one."),
+        new Limit(
+            "Variables of custom environments",
+            Readability.NOT_EXPORTABLE,
+            "Each is a named gap: write it by hand."),
         new Limit(
             "Variables that a team shares among projects, and those of integrations",
             Readability.NOT_EXPORTABLE,
@@ -138,17 +148,37 @@ public final class VercelSecrets implements SecretTarget {
         TARGET,
         variable.has(TARGET) ? String.join(",", new TreeSet<>(variable.texts(TARGET))) : "");
     variable.text("gitBranch").ifPresent(branch -> attributes.put(BRANCH, branch));
-    return SecretInfo.of(
-            name(attributes), HIDDEN.contains(kind) ? Readability.NAME_ONLY : Readability.VALUE)
+    if (variable.has("customEnvironmentIds")) {
+      String custom = String.join(",", new TreeSet<>(variable.texts("customEnvironmentIds")));
+      if (!custom.isEmpty()) {
+        attributes.put(CUSTOM, custom);
+      }
+    }
+    return SecretInfo.of(name(attributes), readability(attributes))
         .withVersion(variable.has("updatedAt") ? Long.toString(variable.number("updatedAt")) : "")
         .withUpdated(variable.time("updatedAt"))
         .withAttributes(attributes);
+  }
+
+  /** Another project has other custom environments, and what belongs to none has no place. */
+  private static boolean hasPlace(Map<String, String> attributes) {
+    return !attributes.containsKey(CUSTOM) && !attributes.getOrDefault(TARGET, "").isEmpty();
+  }
+
+  private static Readability readability(Map<String, String> attributes) {
+    if (!hasPlace(attributes)) {
+      return Readability.NOT_EXPORTABLE;
+    }
+    return HIDDEN.contains(attributes.getOrDefault(KIND, ""))
+        ? Readability.NAME_ONLY
+        : Readability.VALUE;
   }
 
   private static String name(Map<String, String> attributes) {
     return attributes.get(KEY)
         + ":"
         + attributes.getOrDefault(TARGET, "")
+        + (attributes.containsKey(CUSTOM) ? "+" + attributes.get(CUSTOM) : "")
         + (attributes.containsKey(BRANCH) ? ":" + attributes.get(BRANCH) : "");
   }
 
@@ -157,7 +187,8 @@ public final class VercelSecrets implements SecretTarget {
     if (!listed.readability().hasValue()) {
       throw Written.unreadable(
           listed.name(),
-          "Vercel gives nobody the value of a sensitive variable",
+          "Vercel gives nobody the value of a sensitive variable, and one of custom environments is"
+              + " not read",
           "Keep the value where it is read from as well, or issue a new one.");
     }
     String action = "read the variable " + listed.name() + " of " + project;
@@ -176,6 +207,12 @@ public final class VercelSecrets implements SecretTarget {
       if (!now.name().equals(listed.name())) {
         throw Written.notFound(listed.name(), project);
       }
+      if (!"plain".equals(now.attributes().get(KIND)) && !answer.fields().flag("decrypted")) {
+        throw Written.unreadable(
+            listed.name(),
+            "Vercel gives this token ciphertext",
+            "Let the token read values of the project.");
+      }
       return new Secret(now, answer.fields().secret("value"));
     }
   }
@@ -190,18 +227,19 @@ public final class VercelSecrets implements SecretTarget {
     if (!secret.format().equals(SecretInfo.TEXT)) {
       return Optional.of("is " + secret.format() + ", and Vercel takes texts only");
     }
+    if (!hasPlace(attributes(secret))) {
+      return Optional.of("is for custom environments, which Vercel numbers anew in each project");
+    }
     return NAME.matcher(attributes(secret).getOrDefault(KEY, "")).matches()
         ? Optional.empty()
         : Optional.of("Vercel takes names of letters, digits and _ only");
   }
 
-  /** What comes from elsewhere is for every target, and not given back. */
+  /** What comes from elsewhere is for what is deployed, and nobody reads it there. */
   private static Map<String, String> attributes(SecretInfo secret) {
-    if (secret.attributes().containsKey(TARGET)) {
-      return secret.attributes();
-    }
-    String kind = "encrypted";
-    return Map.of(KEY, secret.name(), KIND, kind, TARGET, EVERYWHERE);
+    return secret.attributes().containsKey(TARGET)
+        ? secret.attributes()
+        : Map.of(KEY, secret.name(), KIND, SENSITIVE, TARGET, ELSEWHERE);
   }
 
   @Override
@@ -220,13 +258,7 @@ public final class VercelSecrets implements SecretTarget {
     Map<String, String> attributes = attributes(secret);
     String name = name(attributes);
     Optional<SecretInfo> now = find(name);
-    boolean holds =
-        condition instanceof WriteCondition.IfVersion expected
-            ? now.isPresent() && now.get().version().equals(expected.version())
-            : now.isEmpty();
-    if (!holds) {
-      throw Written.conflict(name, project);
-    }
+    Written.require(condition, now, name, project);
     if (now.isPresent()) {
       String action = "write the variable " + name + " of " + project;
       JsonBody body = new JsonBody().begin().secret("value", value).end();
@@ -243,7 +275,7 @@ public final class VercelSecrets implements SecretTarget {
         new JsonBody()
             .begin()
             .text(KEY, attributes.getOrDefault(KEY, ""))
-            .text(KIND, attributes.getOrDefault(KIND, "encrypted"))
+            .text(KIND, attributes.getOrDefault(KIND, SENSITIVE))
             .secret("value", value)
             .beginList(TARGET);
     for (String target : attributes.getOrDefault(TARGET, "").split(",")) {

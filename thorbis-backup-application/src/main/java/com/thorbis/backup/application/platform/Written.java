@@ -3,11 +3,14 @@ package com.thorbis.backup.application.platform;
 import com.thorbis.backup.api.FailureKind;
 import com.thorbis.backup.spi.SecretValue;
 import com.thorbis.backup.spi.secret.SecretException;
+import com.thorbis.backup.spi.secret.SecretInfo;
+import com.thorbis.backup.spi.secret.WriteCondition;
 import java.nio.ByteBuffer;
 import java.nio.CharBuffer;
 import java.nio.charset.CharacterCodingException;
 import java.nio.charset.StandardCharsets;
 import java.util.Arrays;
+import java.util.Optional;
 
 /** What sources and targets have to say alike. */
 final class Written {
@@ -41,6 +44,23 @@ final class Written {
         secret,
         "Nothing was written. Plan again.",
         null);
+  }
+
+  /**
+   * Whether what stands there fulfils a condition, of a place that does not look itself.
+   *
+   * @throws SecretException if it does not
+   */
+  static void require(
+      WriteCondition condition, Optional<SecretInfo> standing, String secret, String place)
+      throws SecretException {
+    boolean holds =
+        condition instanceof WriteCondition.IfVersion expected
+            ? standing.filter(now -> now.version().equals(expected.version())).isPresent()
+            : standing.isEmpty();
+    if (!holds) {
+      throw conflict(secret, place);
+    }
   }
 
   static SecretException refused(String secret, String why) {

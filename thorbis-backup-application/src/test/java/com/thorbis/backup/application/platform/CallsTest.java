@@ -236,4 +236,14 @@ class CallsTest {
         .isInstanceOf(IllegalStateException.class);
     second.close();
   }
+
+  @Test
+  void aWriteThatIsAnsweredByABusyServiceMayHaveBeenDone() {
+    service.strike("PUT", 503, Map.of("Retry-After", "1"), 1);
+    SecretException failure = failure(this::write);
+    assertThat(failure.code()).isEqualTo(SecretException.OUTCOME_UNKNOWN);
+    assertThat(failure.kind()).isEqualTo(FailureKind.OUTCOME_UNKNOWN);
+    assertThat(service.asked.stream().filter(call -> call.startsWith("PUT"))).hasSize(1);
+    assertThat(service.pauses).isEmpty();
+  }
 }

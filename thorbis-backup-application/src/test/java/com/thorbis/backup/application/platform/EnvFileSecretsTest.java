@@ -11,6 +11,7 @@ import com.thorbis.backup.spi.secret.SecretException;
 import com.thorbis.backup.spi.secret.SecretInfo;
 import com.thorbis.backup.spi.secret.WriteCondition;
 import java.io.IOException;
+import java.nio.channels.FileChannel;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
@@ -20,6 +21,7 @@ import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.Random;
+import java.util.concurrent.atomic.AtomicBoolean;
 import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
@@ -231,5 +233,113 @@ class EnvFileSecretsTest {
             secrets.refusal(
                 SecretInfo.of("A", Readability.VALUE).withFormat(VaultKvSecrets.FORMAT)))
         .isPresent();
+  }
+
+  private static void assertCode(
+      String code, org.assertj.core.api.ThrowableAssert.ThrowingCallable call) {
+    assertThatThrownBy(call)
+        .isInstanceOfSatisfying(SecretException.class, e -> assertThat(e.code()).isEqualTo(code));
+  }
+
+  @Test
+  void whatCannotBeLookedAtIsNotTakenForMissing() throws Exception {
+    Path elsewhere = folder.resolve("elsewhere");
+    Path plain = Files.writeString(folder.resolve("plain"), "x");
+    Map<Path, Path> links =
+        Map.of(
+            folder.resolve("loop"), folder.resolve("loop"), folder.resolve("dangling"), elsewhere);
+    for (Map.Entry<Path, Path> link : links.entrySet()) {
+      Files.createSymbolicLink(link.getKey(), link.getValue());
+      secrets = EnvFileSecrets.of(link.getKey());
+      assertCode(SecretException.UNAVAILABLE, secrets::list);
+      assertCode(SecretException.UNAVAILABLE, () -> write("A", "1", new WriteCondition.IfAbsent()));
+      assertThat(Files.readSymbolicLink(link.getKey())).isEqualTo(link.getValue());
+    }
+    assertThat(elsewhere).doesNotExist();
+    secrets = EnvFileSecrets.of(plain.resolve(".env"));
+    assertCode(SecretException.UNAVAILABLE, secrets::list);
+    assertCode(SecretException.UNAVAILABLE, () -> write("A", "1", new WriteCondition.IfAbsent()));
+    assertThat(plain).hasContent("x");
+  }
+
+  @Test
+  void aLinkToAFileStaysALink() throws Exception {
+    Path real = Files.writeString(folder.resolve("real"), "A=1\n");
+    Files.createSymbolicLink(file, real);
+    write("A", "2");
+    assertThat(Files.readSymbolicLink(file)).isEqualTo(real);
+    assertThat(real).hasContent("A=2\n");
+  }
+
+  @Test
+  void whatSomebodyElseWritesMeanwhileIsNotReplaced() throws Exception {
+    Disk meanwhile =
+        new Disk() {
+          @Override
+          void force(FileChannel written) throws IOException {
+            super.force(written);
+            Files.writeString(file, "A=theirs\n");
+          }
+        };
+    secrets = EnvFileSecrets.on(file, meanwhile);
+    assertCode(SecretException.CONFLICT, () -> write("A", "1", new WriteCondition.IfAbsent()));
+    assertThat(file).hasContent("A=theirs\n");
+    Files.writeString(file, "A=1\nB=2\n");
+    assertCode(SecretException.CONFLICT, () -> write("A", "3"));
+    assertThat(file).hasContent("A=theirs\n");
+    try (var files = Files.list(folder)) {
+      assertThat(files).containsExactly(file);
+    }
+  }
+
+  @Test
+  void aNameThatMayNotLastIsOfUnknownOutcomeUntilItsFolderIsForced() throws Exception {
+    AtomicBoolean broken = new AtomicBoolean(true);
+    Disk disk =
+        new Disk() {
+          @Override
+          void forceFolder(Path forced) throws IOException {
+            if (broken.get()) {
+              throw new IOException("Input/output error");
+            }
+            super.forceFolder(forced);
+          }
+        };
+    secrets = EnvFileSecrets.on(file, disk);
+    assertCode(
+        SecretException.OUTCOME_UNKNOWN, () -> write("A", "1", new WriteCondition.IfAbsent()));
+    assertThat(file).hasContent("A=1\n");
+    assertCode(SecretException.OUTCOME_UNKNOWN, () -> secrets.find("A"));
+    broken.set(false);
+    assertThat(secrets.find("A")).isPresent();
+  }
+
+  @ParameterizedTest
+  @ValueSource(strings = {"$(id)", "`id`", "a\"$HOME", "$x`y\""})
+  void whatAShellWouldRunIsPutInSingleQuotes(String text) throws Exception {
+    Files.writeString(file, "A=\"old\"\nB=`old`\n");
+    write("A", text);
+    write("B", text);
+    write("C", text);
+    assertThat(file).hasContent("A='" + text + "'\nB='" + text + "'\nC='" + text + "'\n");
+  }
+
+  @ParameterizedTest
+  @ValueSource(strings = {"it's $(id)", "it's `id`", "'\""})
+  void whatNoQuoteHoldsWithoutAShellRunningItIsRefused(String text) throws Exception {
+    Files.writeString(file, "A=\"old\"\nB=`old`\n");
+    for (String name : List.of("A", "B", "C")) {
+      assertCode(SecretException.REFUSED, () -> write(name, text));
+    }
+    assertThat(file).hasContent("A=\"old\"\nB=`old`\n");
+  }
+
+  @Test
+  void theTimeOfTheFileIsNotTakenForThatOfAVariable() throws Exception {
+    Files.writeString(file, "A=1\n");
+    assertThat(secrets.find("A").orElseThrow().updated()).isEmpty();
+    try (Secret read = secrets.read(secrets.find("A").orElseThrow())) {
+      assertThat(read.info().updated()).isEmpty();
+    }
   }
 }

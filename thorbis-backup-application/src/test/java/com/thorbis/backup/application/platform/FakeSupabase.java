@@ -8,6 +8,7 @@ import java.util.ArrayList;
 import java.util.HexFormat;
 import java.util.List;
 import java.util.Map;
+import java.util.Optional;
 import java.util.TreeMap;
 import java.util.regex.Matcher;
 import java.util.regex.Pattern;
@@ -23,6 +24,8 @@ final class FakeSupabase extends FakePlatform {
   String rootKey = "00".repeat(32);
   boolean mayReveal = true;
   boolean mayReadRootKey = true;
+  boolean dates = true;
+  Optional<String> digest = Optional.empty();
   private int second;
 
   FakeSupabase() throws IOException {}
@@ -55,9 +58,8 @@ final class FakeSupabase extends FakePlatform {
                 "{\"name\":"
                     + json(name)
                     + ",\"value\":"
-                    + json(sha256(value))
-                    + ",\"updated_at\":"
-                    + json(updated.get(name))
+                    + json(digest.orElseGet(() -> sha256(value)))
+                    + (dates ? ",\"updated_at\":" + json(updated.get(name)) : "")
                     + "}"));
     return Answer.of(200, "[" + String.join(",", items) + "]");
   }

@@ -5,6 +5,7 @@ import java.time.Instant;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Map;
+import java.util.Set;
 import java.util.TreeMap;
 import java.util.TreeSet;
 import java.util.regex.Matcher;
@@ -28,6 +29,7 @@ final class FakeVault extends FakePlatform {
   }
 
   final Map<String, List<Version>> paths = new TreeMap<>();
+  final Set<String> forbidden = new TreeSet<>();
   Instant now = Instant.parse("2026-03-01T10:00:00.123456789Z");
 
   FakeVault() throws IOException {}
@@ -65,6 +67,9 @@ final class FakeVault extends FakePlatform {
   Answer answer(Request request) {
     if (request.path().startsWith("/v1/secret/metadata/")) {
       String path = request.path().substring("/v1/secret/metadata/".length());
+      if (forbidden.contains(path)) {
+        return unknownToken();
+      }
       return "true".equals(request.query().get("list")) ? list(path) : metadata(path);
     }
     if (request.path().startsWith("/v1/secret/data/")) {

@@ -20,6 +20,7 @@ final class FakeVercel extends FakePlatform {
     String value;
     String target;
     String branch;
+    String custom;
     long updated;
 
     Variable(String id) {
@@ -31,6 +32,7 @@ final class FakeVercel extends FakePlatform {
   String team;
   int mostPerPage = 100;
   boolean hasMore;
+  boolean decrypts = true;
   boolean failedList;
   private long now = 1_770_000_000_000L;
   private int ids;
@@ -66,7 +68,9 @@ final class FakeVercel extends FakePlatform {
           fill(variable, request.body());
           variable.updated = ++now;
         }
-        return Answer.of(200, item(variable, variable.value));
+        String item = item(variable, variable.value);
+        return Answer.of(
+            200, item.substring(0, item.length() - 1) + ",\"decrypted\":" + decrypts + "}");
       }
     }
     return Answer.of(404, "{\"error\":{\"code\":\"not_found\"}}");
@@ -137,6 +141,7 @@ final class FakeVercel extends FakePlatform {
         + (variable.type.equals("\"sensitive\"") ? "" : ",\"value\":" + value)
         + ",\"target\":"
         + variable.target
+        + (variable.custom == null ? "" : ",\"customEnvironmentIds\":" + variable.custom)
         + (variable.branch == null ? "" : ",\"gitBranch\":" + variable.branch)
         + ",\"updatedAt\":"
         + variable.updated

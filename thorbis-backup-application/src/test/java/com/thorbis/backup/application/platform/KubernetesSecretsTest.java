@@ -16,6 +16,8 @@ import org.assertj.core.groups.Tuple;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Test;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.ValueSource;
 
 class KubernetesSecretsTest {
   private FakeKubernetes service;
@@ -170,5 +172,57 @@ class KubernetesSecretsTest {
             Tuple.tuple("Tokens of service accounts", Readability.NOT_EXPORTABLE),
             Tuple.tuple("When each Secret was last written", Readability.NOT_EXPORTABLE));
     assertThat(secrets.conditional()).isTrue();
+  }
+
+  @ParameterizedTest
+  @ValueSource(
+      strings = {
+        "{\"a\":\"YQ==\"},\"type\":\"other\"",
+        "{\"a\":\"YQ==\"},\"metadata\":{\"name\":\"other\"}",
+        "{\"a\":1}",
+        "{\"a\":{}}",
+        "{\"a\":null}",
+        "[]",
+        "{}}"
+      })
+  void aValueBringsNothingIntoTheDocumentButItsOwnMembers(String json) throws Exception {
+    service.put("db", "Opaque", Map.of("user", "dQ=="));
+    String version = secrets.find("db").orElseThrow().version();
+    assertCode(
+        SecretException.REFUSED,
+        () -> write(secret("a", "Opaque"), json, new WriteCondition.IfAbsent()));
+    assertCode(
+        SecretException.REFUSED,
+        () -> write(secret("db", "Opaque"), json, new WriteCondition.IfVersion(version)));
+    assertThat(service.asked).noneMatch(call -> call.startsWith("P"));
+  }
+
+  @Test
+  void aValueIsWrittenInCanonicalForm() throws Exception {
+    service.put("db", "Opaque", Map.of("old", "dQ=="));
+    write(
+        secret("db", "Opaque"),
+        " { \"b\" : \"Yg==\" , \"a\" : \"YQ==\" } ",
+        new WriteCondition.IfVersion(secrets.find("db").orElseThrow().version()));
+    assertThat(service.secrets.get("db").data)
+        .containsExactly(Map.entry("a", "YQ=="), Map.entry("b", "Yg=="));
+  }
+
+  @Test
+  void aTokenOfAServiceAccountIsNotMadeByARestore() {
+    SecretInfo token = secret("token", "kubernetes.io/service-account-token");
+    assertThat(secrets.refusal(token)).isPresent();
+    assertCode(SecretException.REFUSED, () -> write(token, "{}", new WriteCondition.IfAbsent()));
+    assertThat(service.asked).isEmpty();
+  }
+
+  @Test
+  void annotationsThatMayRepeatAValueAreNotTaken() throws Exception {
+    byte[] body =
+        "{\"metadata\":{\"annotations\":{\"last\":\"hunter2\"},\"name\":\"n\"}}"
+            .getBytes(StandardCharsets.UTF_8);
+    try (JsonAnswer answer = JsonAnswer.read("read it", body)) {
+      assertThat(answer.fields().object("metadata").names()).containsExactly("name");
+    }
   }
 }

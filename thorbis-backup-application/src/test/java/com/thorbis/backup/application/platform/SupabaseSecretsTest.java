@@ -5,6 +5,7 @@ import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
 import com.thorbis.backup.spi.SecretValue;
 import com.thorbis.backup.spi.secret.Limit;
+import com.thorbis.backup.spi.secret.Listing;
 import com.thorbis.backup.spi.secret.Readability;
 import com.thorbis.backup.spi.secret.Secret;
 import com.thorbis.backup.spi.secret.SecretException;
@@ -12,6 +13,7 @@ import com.thorbis.backup.spi.secret.SecretInfo;
 import com.thorbis.backup.spi.secret.WriteCondition;
 import java.nio.charset.StandardCharsets;
 import java.util.List;
+import java.util.Optional;
 import org.assertj.core.groups.Tuple;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.BeforeEach;
@@ -90,7 +92,18 @@ class SupabaseSecretsTest {
     assertCode(
         SecretException.CONFLICT,
         () -> write("vault-root-key", "ff".repeat(32), new WriteCondition.IfAbsent()));
-    write("vault-root-key", "ff".repeat(32), new WriteCondition.IfVersion(""));
+    String version = secrets.find("vault-root-key").orElseThrow().version();
+    service.rootKey = "11".repeat(32);
+    assertCode(
+        SecretException.CONFLICT,
+        () -> write("vault-root-key", "ff".repeat(32), new WriteCondition.IfVersion(version)));
+    assertThat(service.rootKey).isEqualTo("11".repeat(32));
+    write(
+        "vault-root-key",
+        "ff".repeat(32),
+        new WriteCondition.IfVersion(secrets.find("vault-root-key").orElseThrow().version()));
+    assertThat(service.asked.subList(service.asked.size() - 2, service.asked.size()))
+        .containsExactly("GET /v1/projects/abc/pgsodium", "PUT /v1/projects/abc/pgsodium");
     assertThat(service.rootKey).isEqualTo("ff".repeat(32));
     service.mayReadRootKey = false;
     assertCode(SecretException.FORBIDDEN, () -> value("vault-root-key"));
@@ -136,5 +149,51 @@ class SupabaseSecretsTest {
                 "Secrets of providers in the configuration of sign-in",
                 Readability.NOT_EXPORTABLE));
     assertThat(secrets.conditional()).isFalse();
+  }
+
+  @Test
+  void noConditionHoldsWithoutAVersion() {
+    assertThatThrownBy(() -> new WriteCondition.IfVersion(""))
+        .isInstanceOf(IllegalArgumentException.class);
+  }
+
+  @Test
+  void whatHasNoDateHasAVersionAllTheSame() throws Exception {
+    service.dates = false;
+    service.put("STRIPE", "1");
+    String version = secrets.find("secret/STRIPE").orElseThrow().version();
+    assertThat(version).isNotEmpty();
+    assertThat(secrets.find("secret/STRIPE").orElseThrow().version()).isEqualTo(version);
+    service.put("STRIPE", "theirs");
+    assertCode(
+        SecretException.CONFLICT,
+        () -> write("secret/STRIPE", "2", new WriteCondition.IfVersion(version)));
+  }
+
+  @Test
+  void aPartThatIsForbiddenDoesNotLoseTheOthers() throws Exception {
+    service.put("STRIPE", "1");
+    service.strike("GET", 403, java.util.Map.of(), 1);
+    Listing listing = secrets.survey();
+    assertThat(listing.unseen()).containsOnlyKeys("secret/");
+    assertThat(listing.secrets())
+        .extracting(SecretInfo::name)
+        .containsExactly("api-key/anon", "api-key/secret:default", "vault-root-key");
+    service.mayReadRootKey = false;
+    assertThat(secrets.survey().unseen()).containsOnlyKeys("vault-root-key");
+    service.strike("GET", 403, java.util.Map.of(), 1);
+    assertCode(SecretException.FORBIDDEN, secrets::list);
+    service.strike("GET", 403, java.util.Map.of(), 3);
+    assertCode(SecretException.FORBIDDEN, secrets::survey);
+  }
+
+  @Test
+  void whatIsNoDigestIsNoneAndADigestIsNotPrinted() throws Exception {
+    service.put("STRIPE", "1");
+    SecretInfo info = secrets.find("secret/STRIPE").orElseThrow();
+    assertThat(info.digest()).isPresent();
+    assertThat(info.toString()).doesNotContain(info.digest().orElseThrow());
+    service.digest = Optional.of("sk_live_in_plain");
+    assertThat(secrets.find("secret/STRIPE").orElseThrow().digest()).isEmpty();
   }
 }

@@ -3,8 +3,10 @@ package com.thorbis.backup.application.platform;
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
+import com.thorbis.backup.api.BackupException;
 import com.thorbis.backup.spi.SecretValue;
 import com.thorbis.backup.spi.secret.Limit;
+import com.thorbis.backup.spi.secret.Listing;
 import com.thorbis.backup.spi.secret.Readability;
 import com.thorbis.backup.spi.secret.Secret;
 import com.thorbis.backup.spi.secret.SecretException;
@@ -16,6 +18,8 @@ import java.time.Instant;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Test;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.ValueSource;
 
 class VaultKvSecretsTest {
   private FakeVault service;
@@ -174,5 +178,72 @@ class VaultKvSecretsTest {
                 Readability.NOT_EXPORTABLE));
     assertThat(secrets.conditional()).isTrue();
     assertThat(secrets.refusal(SecretInfo.of("A", Readability.VALUE))).isPresent();
+  }
+
+  private static void assertCode(
+      String code, org.assertj.core.api.ThrowableAssert.ThrowingCallable call) {
+    assertThatThrownBy(call)
+        .isInstanceOfSatisfying(SecretException.class, e -> assertThat(e.code()).isEqualTo(code));
+  }
+
+  @ParameterizedTest
+  @ValueSource(strings = {"..", "../sys/mounts", "a/../../b", "./a", "a//b", "/a", "a/", "a/."})
+  void aPathThatSomebodyMayResolveIsRefusedBeforeAnybodyIsAsked(String name) {
+    assertThat(secrets.refusal(path(name))).isPresent();
+    assertCode(SecretException.REFUSED, () -> secrets.find(name));
+    assertCode(SecretException.REFUSED, () -> secrets.read(path(name)));
+    assertCode(SecretException.REFUSED, () -> write(name, "{}", new WriteCondition.IfAbsent()));
+    assertThat(service.asked).isEmpty();
+    assertThatThrownBy(() -> VaultKvSecrets.of(service.connect().build(), "secret", "x/../y"))
+        .isInstanceOf(BackupException.class);
+    assertThatThrownBy(() -> VaultKvSecrets.of(service.connect().build(), "..", ""))
+        .isInstanceOf(BackupException.class);
+  }
+
+  @Test
+  void aListThatNamesSuchAPathDoesNotLeadThere() throws Exception {
+    service.put("a/../b", "{\"k\":\"1\"}");
+    service.put("c", "{\"k\":\"1\"}");
+    Listing listing = secrets.survey();
+    assertThat(listing.secrets()).extracting(SecretInfo::name).containsExactly("c");
+    assertThat(listing.unseen()).containsOnlyKeys("a/../");
+    assertThat(service.asked).noneMatch(call -> call.contains(".."));
+  }
+
+  @Test
+  void aFolderOrPathThatIsForbiddenDoesNotLoseTheOthers() throws Exception {
+    service.put("a", "{\"k\":\"1\"}");
+    service.put("b", "{\"k\":\"1\"}");
+    service.put("hidden/c", "{\"k\":\"1\"}");
+    service.forbidden.addAll(java.util.List.of("hidden/", "b"));
+    Listing listing = secrets.survey();
+    assertThat(listing.secrets()).extracting(SecretInfo::name).containsExactly("a");
+    assertThat(listing.unseen()).containsOnlyKeys("b", "hidden/");
+    assertThat(listing.unseen().get("b").code()).isEqualTo(SecretException.FORBIDDEN);
+    assertCode(SecretException.FORBIDDEN, secrets::list);
+    service.forbidden.add("");
+    assertCode(SecretException.FORBIDDEN, secrets::survey);
+  }
+
+  @ParameterizedTest
+  @ValueSource(
+      strings = {
+        "{\"k\":\"1\"},\"options\":{\"cas\":7}",
+        "{\"k\":\"1\",\"k\":\"2\"}",
+        "{\"k\":\"1\"} {}",
+        "[]",
+        "\"k\"",
+        "{\"k\":",
+        ""
+      })
+  void aValueBringsNothingIntoTheDocumentButItsOwnMembers(String json) {
+    assertCode(SecretException.REFUSED, () -> write("a", json, new WriteCondition.IfAbsent()));
+    assertThat(service.asked).noneMatch(call -> call.startsWith("POST"));
+  }
+
+  @Test
+  void aValueIsWrittenInCanonicalForm() throws Exception {
+    write("a", " { \"b\" : 1 , \"a\" : [ true ] } ", new WriteCondition.IfAbsent());
+    assertThat(service.newest("a").data).isEqualTo("{\"a\":[true],\"b\":1}");
   }
 }

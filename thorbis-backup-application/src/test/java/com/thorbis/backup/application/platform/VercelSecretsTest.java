@@ -135,11 +135,18 @@ class VercelSecretsTest {
   }
 
   @Test
-  void whatComesFromElsewhereIsForEveryTarget() throws Exception {
+  void whatComesFromElsewhereIsForWhatIsDeployedAndNobodyReadsItThere() throws Exception {
     SecretInfo plain = SecretInfo.of("API_KEY", Readability.VALUE);
-    assertThat(secrets.nameOf(plain)).isEqualTo("API_KEY:development,preview,production");
+    assertThat(secrets.nameOf(plain)).isEqualTo("API_KEY:preview,production");
     write(plain, "x", new WriteCondition.IfAbsent());
-    assertThat(value("API_KEY:development,preview,production")).isEqualTo("x");
+    FakeVercel.Variable written = service.variables.get(0);
+    assertThat(written.type).isEqualTo("\"sensitive\"");
+    assertThat(written.target).isEqualTo("[\"preview\",\"production\"]");
+    SecretInfo told =
+        plain.withAttributes(
+            java.util.Map.of("key", "OTHER", "type", "encrypted", "target", "development"));
+    write(told, "y", new WriteCondition.IfAbsent());
+    assertThat(value("OTHER:development")).isEqualTo("y");
   }
 
   @Test
@@ -173,6 +180,7 @@ class VercelSecretsTest {
         .extracting(Limit::what, Limit::readability)
         .containsExactly(
             Tuple.tuple("The value of variables of the type sensitive", Readability.NAME_ONLY),
+            Tuple.tuple("Variables of custom environments", Readability.NOT_EXPORTABLE),
             Tuple.tuple(
                 "Variables that a team shares among projects, and those of integrations",
                 Readability.NOT_EXPORTABLE));
@@ -182,5 +190,32 @@ class VercelSecretsTest {
             secrets.refusal(
                 SecretInfo.of("A", Readability.VALUE).withFormat(VaultKvSecrets.FORMAT)))
         .isPresent();
+  }
+
+  @Test
+  void ciphertextIsNotTakenForAValue() throws Exception {
+    service.put("DB", "encrypted", "ciphertext", "[\"production\"]");
+    service.put("OPEN", "plain", "x", "[\"production\"]");
+    service.decrypts = false;
+    assertCode(SecretException.UNREADABLE, () -> value("DB:production"));
+    assertThat(value("OPEN:production")).isEqualTo("x");
+  }
+
+  @Test
+  void aVariableOfCustomEnvironmentsIsANamedGapAndNeverWrittenToNone() throws Exception {
+    service.put("DB", "encrypted", "x", "[]").custom = "[\"env_1\"]";
+    service.put("DB", "encrypted", "y", "[\"production\"]").custom = "[\"env_2\"]";
+    service.put("NOWHERE", "encrypted", "z", "[]");
+    assertThat(secrets.list())
+        .extracting(SecretInfo::name, SecretInfo::readability)
+        .containsExactly(
+            Tuple.tuple("DB:+env_1", Readability.NOT_EXPORTABLE),
+            Tuple.tuple("DB:production+env_2", Readability.NOT_EXPORTABLE),
+            Tuple.tuple("NOWHERE:", Readability.NOT_EXPORTABLE));
+    for (SecretInfo info : secrets.list()) {
+      assertThat(secrets.refusal(info)).isPresent();
+      assertCode(SecretException.REFUSED, () -> write(info, "v", new WriteCondition.IfAbsent()));
+    }
+    assertThat(service.asked).noneMatch(call -> call.startsWith("POST"));
   }
 }
