@@ -6,8 +6,11 @@ import com.thorbis.backup.api.ClassifiedFailure;
 import com.thorbis.backup.api.FailureKind;
 import com.thorbis.backup.crypto.ObjectId;
 import com.thorbis.backup.spi.crypto.KeyProvider;
+import com.thorbis.backup.spi.crypto.Signer;
+import com.thorbis.backup.spi.secret.Listing;
 import com.thorbis.backup.spi.secret.Readability;
 import com.thorbis.backup.spi.secret.Secret;
+import com.thorbis.backup.spi.secret.SecretException;
 import com.thorbis.backup.spi.secret.SecretInfo;
 import com.thorbis.backup.spi.secret.SecretSource;
 import java.io.IOException;
@@ -39,6 +42,7 @@ public final class SecretsBackup {
   private final ObjectId repository;
   private final List<KeyProvider> recipients;
   private final List<SecretSource> sources;
+  private final Optional<Signer> signer;
   private final Optional<SetOrigin> previous;
   private final Clock clock;
   private final SecureRandom random;
@@ -49,6 +53,7 @@ public final class SecretsBackup {
     repository = Objects.requireNonNull(builder.repository, "repository");
     recipients = List.copyOf(builder.recipients);
     sources = List.copyOf(builder.sources);
+    signer = Optional.ofNullable(builder.signer);
     previous = Optional.ofNullable(builder.previous);
     clock = builder.clock;
     random = builder.random;
@@ -62,6 +67,11 @@ public final class SecretsBackup {
         throw configuration(
             "names " + source.type() + " " + source.instance() + " twice", "Remove one.");
       }
+    }
+    if (recipients.isEmpty() || recipients.size() > SetFormat.MOST_RECIPIENTS) {
+      throw configuration(
+          "has " + recipients.size() + " recipients",
+          "Name 1 to " + SetFormat.MOST_RECIPIENTS + " who will be able to open it.");
     }
     previous.ifPresent(
         before -> {
@@ -100,6 +110,7 @@ public final class SecretsBackup {
     private final List<KeyProvider> recipients = new ArrayList<>();
     private final List<SecretSource> sources = new ArrayList<>();
     private @Nullable ObjectId repository;
+    private @Nullable Signer signer;
     private @Nullable SetOrigin previous;
     private Clock clock = Clock.systemUTC();
     private SecureRandom random = new SecureRandom();
@@ -124,6 +135,15 @@ public final class SecretsBackup {
     /** A place to read. Stays the caller's. */
     public Builder source(SecretSource source) {
       sources.add(source);
+      return this;
+    }
+
+    /**
+     * Whose the set is, as whoever opens it can see. Without one, whoever knows the public key of a
+     * recipient, which stands in every set, can make one that opens. Stays the caller's.
+     */
+    public Builder signer(Signer writer) {
+      this.signer = writer;
       return this;
     }
 
@@ -154,7 +174,8 @@ public final class SecretsBackup {
     /**
      * The backup, not yet begun.
      *
-     * @throws BackupException of kind CONFIGURATION if no place is given, or one twice
+     * @throws BackupException of kind CONFIGURATION if no place is given, or one twice, or not 1 to
+     *     16 recipients
      */
     public SecretsBackup build() {
       return new SecretsBackup(this);
@@ -162,12 +183,13 @@ public final class SecretsBackup {
   }
 
   /** A secret that was listed, and by whom. */
-  private record Listed(int source, SecretInfo info) {}
+  private record Listed(int source, SecretInfo info, Optional<SecretException> unseen) {}
 
   /**
    * Reads all places, and writes the set.
    *
-   * @param sink gets the whole set once everything was read, or nothing of it; not closed
+   * @param sink gets the whole set once everything was read and sealed, or nothing of it; not
+   *     closed
    * @throws BackupException {@code secrets.nothing-read} if no place could be looked at
    * @throws IOException if the set could not be sealed or written
    */
@@ -181,7 +203,7 @@ public final class SecretsBackup {
       cancellation.check();
       asked.add(list(sources.get(i), i, listed, gaps));
     }
-    if (gaps.size() == sources.size()) {
+    if (asked.stream().allMatch(source -> source.failure().isPresent())) {
       throw nothingRead(gaps);
     }
     if (listed.size() > SetFormat.MOST_ENTRIES) {
@@ -207,7 +229,8 @@ public final class SecretsBackup {
               started,
               List.copyOf(asked),
               List.copyOf(entries));
-      origin = new SetOrigin(set, writer.id(), sequence, writer.finish(index, sink), started);
+      origin =
+          new SetOrigin(set, writer.id(), sequence, writer.finish(index, signer, sink), started);
     }
     int count = 0;
     List<SecretsBackupReport.SourceOutcome> outcomes = new ArrayList<>();
@@ -232,7 +255,7 @@ public final class SecretsBackup {
       SetIndex.Source source, int number, List<Listed> listed, int sealed) {
     Map<Readability, Integer> classes = new EnumMap<>(Readability.class);
     for (Listed secret : listed) {
-      if (secret.source() == number) {
+      if (secret.source() == number && secret.unseen().isEmpty()) {
         classes.merge(secret.info().readability(), 1, Integer::sum);
       }
     }
@@ -246,15 +269,15 @@ public final class SecretsBackup {
     try {
       Set<String> names = new HashSet<>();
       List<Listed> found = new ArrayList<>();
-      for (SecretInfo info : source.list()) {
-        if (!names.add(info.name())) {
-          throw BackupException.of(
-                  "secrets.unexpected-answer",
-                  FailureKind.PERMANENT,
-                  "The place lists \"" + info.name() + "\" twice")
-              .build();
-        }
-        found.add(new Listed(number, info));
+      Listing listing = source.survey();
+      for (SecretInfo info : listing.secrets()) {
+        requireOnce(names, info.name());
+        found.add(new Listed(number, info, Optional.empty()));
+      }
+      for (Map.Entry<String, SecretException> part : listing.unseen().entrySet()) {
+        requireOnce(names, part.getKey());
+        SecretInfo info = SecretInfo.of(part.getKey(), Readability.VALUE);
+        found.add(new Listed(number, info, Optional.of(part.getValue())));
       }
       listed.addAll(found);
     } catch (IOException | RuntimeException e) {
@@ -274,6 +297,16 @@ public final class SecretsBackup {
         source.type(), source.instance(), source.rotation(), failure, source.limits());
   }
 
+  private static void requireOnce(Set<String> names, String name) {
+    if (!names.add(name)) {
+      throw BackupException.of(
+              "secrets.unexpected-answer",
+              FailureKind.PERMANENT,
+              "The place lists \"" + name + "\" twice")
+          .build();
+    }
+  }
+
   private SetIndex.Entry read(
       SetWriter writer,
       SetIndex.Source source,
@@ -290,12 +323,15 @@ public final class SecretsBackup {
               source.name(),
               info.name(),
               "secrets." + info.readability().label(),
-              "\"" + info.name() + "\": the place does not give its value to anybody",
+              "\"" + info.name() + "\": its value is not to be had from there",
               source.rotation()));
       return new SetIndex.Entry(secret.source(), info, Optional.empty(), Optional.empty());
     }
     Secret value;
     try {
+      if (secret.unseen().isPresent()) {
+        throw secret.unseen().get();
+      }
       value = sources.get(secret.source()).read(info);
     } catch (IOException | RuntimeException e) {
       Failure why = Failure.of(e);

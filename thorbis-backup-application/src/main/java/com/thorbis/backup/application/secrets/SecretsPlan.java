@@ -9,10 +9,12 @@ import java.util.Optional;
  *
  * @param origin the set
  * @param target the kind and the place that is written to
+ * @param mode what happens to what stands there
  * @param conditional whether the place itself makes sure that nobody wrote since
  * @param steps one for each secret of the set's source
  */
-public record SecretsPlan(SetOrigin origin, String target, boolean conditional, List<Step> steps) {
+public record SecretsPlan(
+    SetOrigin origin, String target, RestoreMode mode, boolean conditional, List<Step> steps) {
   /** Copies the steps. */
   public SecretsPlan {
     steps = List.copyOf(steps);

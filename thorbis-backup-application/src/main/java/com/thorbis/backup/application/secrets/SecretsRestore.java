@@ -8,6 +8,7 @@ import com.thorbis.backup.application.secrets.SecretsPlan.Comparison;
 import com.thorbis.backup.application.secrets.SecretsRestoreReport.Outcome;
 import com.thorbis.backup.application.secrets.SecretsRestoreReport.Result;
 import com.thorbis.backup.spi.SecretValue;
+import com.thorbis.backup.spi.secret.Listing;
 import com.thorbis.backup.spi.secret.Secret;
 import com.thorbis.backup.spi.secret.SecretException;
 import com.thorbis.backup.spi.secret.SecretInfo;
@@ -91,7 +92,8 @@ public final class SecretsRestore {
 
     /**
      * From which source of the set: its kind and place, as {@link StoredSecret#source}. If not
-     * given, the target's own place, or else the only source there is.
+     * given, the target's own place, which the set has to have: what was elsewhere is brought here
+     * only if it is named.
      */
     public Builder from(String kindAndPlace) {
       this.source = kindAndPlace;
@@ -137,27 +139,67 @@ public final class SecretsRestore {
    */
   public SecretsPlan plan() throws IOException {
     requireNoBreach();
+    List<StoredSecret> chosen = chosen();
+    Listing listing = standing();
     Map<String, SecretInfo> standing = new HashMap<>();
-    for (SecretInfo info : standing()) {
+    for (SecretInfo info : listing.secrets()) {
       standing.put(info.name(), info);
     }
+    Map<String, String> taken = new HashMap<>();
     List<SecretsPlan.Step> steps = new ArrayList<>();
     try (KeyedDigest digest = new KeyedDigest()) {
-      for (StoredSecret secret : chosen()) {
+      for (StoredSecret secret : chosen) {
         cancellation.check();
         String name = target.nameOf(secret.info());
-        steps.add(step(secret, name, Optional.ofNullable(standing.get(name)), digest));
+        String first = secret.sealed() ? taken.putIfAbsent(name, secret.info().name()) : null;
+        if (first != null) {
+          steps.add(
+              cannot(
+                  secret,
+                  name,
+                  Optional.ofNullable(standing.get(name)),
+                  "\"" + first + "\" of the set has the same name there"));
+          continue;
+        }
+        steps.add(step(secret, name, listing, standing, digest));
       }
     }
-    return new SecretsPlan(set.origin(), describe(target), target.conditional(), steps);
+    return new SecretsPlan(set.origin(), describe(target), mode, target.conditional(), steps);
   }
 
-  private List<SecretInfo> standing() throws IOException {
+  private static SecretsPlan.Step cannot(
+      StoredSecret secret, String name, Optional<SecretInfo> current, String reason) {
+    return new SecretsPlan.Step(secret, name, Action.CANNOT, Comparison.UNKNOWN, current, reason);
+  }
+
+  private SecretsPlan.Step step(
+      StoredSecret secret,
+      String name,
+      Listing listing,
+      Map<String, SecretInfo> standing,
+      KeyedDigest digest)
+      throws IOException {
+    Optional<SecretInfo> current = Optional.ofNullable(standing.get(name));
+    if (current.isEmpty() && !listing.unseen().isEmpty() && secret.sealed()) {
+      try {
+        current = target.find(name);
+      } catch (SecretException e) {
+        if (e.kind() == FailureKind.CANCELLED) {
+          throw e;
+        }
+        String why = "what stands there could not be looked at: " + e.code();
+        return cannot(secret, name, Optional.empty(), why);
+      }
+    }
+    return step(secret, name, current, digest);
+  }
+
+  private Listing standing() throws IOException {
     try {
-      return target.list();
+      return target.survey();
     } catch (SecretException e) {
       if (target.createsPlace() && e.code().equals(SecretException.NO_SUCH_PLACE)) {
-        return List.of();
+        return Listing.whole(List.of());
       }
       throw e;
     }
@@ -190,6 +232,15 @@ public final class SecretsRestore {
             secret, name, Action.CREATE, comparison, current, "there is none");
       }
       Optional<String> keep = reasonToKeep(secret.info(), current.get());
+      if (keep.isEmpty() && current.get().version().isEmpty()) {
+        return new SecretsPlan.Step(
+            secret,
+            name,
+            Action.CANNOT,
+            comparison,
+            current,
+            "the place tells no version of what stands there, so that a change would be missed");
+      }
       return new SecretsPlan.Step(
           secret,
           name,
@@ -257,7 +308,7 @@ public final class SecretsRestore {
   }
 
   private List<StoredSecret> chosen() {
-    String from = source.orElseGet(this::onlySource);
+    String from = source.orElseGet(this::ownSource);
     List<StoredSecret> of =
         set.secrets().stream().filter(secret -> secret.source().equals(from)).toList();
     if (of.isEmpty()) {
@@ -273,22 +324,16 @@ public final class SecretsRestore {
         .toList();
   }
 
-  private String onlySource() {
+  private String ownSource() {
     Set<String> sources = sources();
     String own = describe(target);
     if (sources.contains(own)) {
       return own;
     }
-    if (sources.size() == 1) {
-      return sources.iterator().next();
-    }
     throw BackupException.of(
             "secrets.which-source",
             FailureKind.CONFIGURATION,
-            "The set of secrets \""
-                + set.origin().set()
-                + "\" has several sources, and none is "
-                + own)
+            "The set of secrets \"" + set.origin().set() + "\" was not made of " + own)
         .remedy("Say from which of " + sources + ".")
         .build();
   }
@@ -336,12 +381,15 @@ public final class SecretsRestore {
   /**
    * Carries out a plan. A secret that fails does not stop the others.
    *
-   * @param plan of this restore
+   * @param plan of this restore: of the same set, target and mode
    * @throws BackupException {@code secrets.breach-declared} of kind REFUSED after a breach
+   * @throws IllegalArgumentException if the plan is of another restore
    */
   public SecretsRestoreReport run(SecretsPlan plan) {
     requireNoBreach();
-    if (!plan.origin().equals(set.origin()) || !plan.target().equals(describe(target))) {
+    if (!plan.origin().equals(set.origin())
+        || !plan.target().equals(describe(target))
+        || plan.mode() != mode) {
       throw new IllegalArgumentException("The plan is of another restore");
     }
     Instant started = clock.instant();
@@ -379,11 +427,11 @@ public final class SecretsRestore {
     if (cancellation.requested()) {
       return new Result(step.name(), Outcome.FAILED, "cancelled", "Cancelled; not written", "");
     }
-    WriteCondition condition =
-        step.current().isPresent()
-            ? new WriteCondition.IfVersion(step.current().get().version())
-            : new WriteCondition.IfAbsent();
     try (Secret value = set.open(step.secret())) {
+      WriteCondition condition =
+          step.current().isPresent()
+              ? new WriteCondition.IfVersion(step.current().get().version())
+              : new WriteCondition.IfAbsent();
       Optional<SecretsBackup.Failure> doubt = Optional.empty();
       try {
         target.write(value.info(), value.value(), condition);

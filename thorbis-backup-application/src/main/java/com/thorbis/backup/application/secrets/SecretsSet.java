@@ -9,6 +9,7 @@ import com.thorbis.backup.crypto.ObjectHeader;
 import com.thorbis.backup.crypto.ObjectId;
 import com.thorbis.backup.crypto.ObjectType;
 import com.thorbis.backup.crypto.SealedReader;
+import com.thorbis.backup.crypto.SigningPublicKey;
 import com.thorbis.backup.spi.SecretValue;
 import com.thorbis.backup.spi.crypto.KeyProvider;
 import com.thorbis.backup.spi.secret.Limit;
@@ -20,13 +21,16 @@ import java.io.IOException;
 import java.io.InputStream;
 import java.io.UTFDataFormatException;
 import java.nio.ByteBuffer;
+import java.security.MessageDigest;
 import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.HashMap;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
+import java.util.Objects;
 import java.util.Optional;
+import org.jspecify.annotations.Nullable;
 
 /**
  * A set of secrets that was opened: which there are, and their values one by one. That entries were
@@ -37,69 +41,127 @@ public final class SecretsSet implements AutoCloseable {
   private final EpochKey key;
   private final SetIndex index;
   private final SetOrigin origin;
+  private final Optional<SigningPublicKey> writer;
   private final Map<ObjectId, byte[]> sealed;
 
-  private SecretsSet(EpochKey key, SetIndex index, SetOrigin origin, Map<ObjectId, byte[]> sealed) {
+  private SecretsSet(
+      EpochKey key,
+      SetIndex index,
+      SetOrigin origin,
+      Optional<SigningPublicKey> writer,
+      Map<ObjectId, byte[]> sealed) {
     this.key = key;
     this.index = index;
     this.origin = origin;
+    this.writer = writer;
     this.sealed = sealed;
   }
 
   /**
-   * Opens a set, and looks whether all its entries are in their places.
+   * What is known of a set that is to be opened.
    *
-   * @param in read to its end, up to 64 MiB; not closed
-   * @param repository which repository the set belongs to
-   * @param recipients of whom one can open it
-   * @param newest the newest set of this name that is known of, if one is
-   * @throws SetException if it is not what was stored, or older than the newest
-   * @throws com.thorbis.backup.spi.crypto.KeyException if no recipient opens it
+   * @param set its name: one of another name is refused
    */
-  public static SecretsSet open(
-      InputStream in,
-      ObjectId repository,
-      List<? extends KeyProvider> recipients,
-      Optional<SetOrigin> newest)
-      throws IOException {
-    byte[] bytes = in.readNBytes(SetFormat.MOST_BYTES + 1);
-    if (bytes.length > SetFormat.MOST_BYTES) {
-      throw SetFormat.malformed("is longer than " + SetFormat.MOST_BYTES + " bytes");
+  public static Builder builder(String set) {
+    return new Builder(set);
+  }
+
+  /** Collects what a set has to be, and opens it. */
+  public static final class Builder {
+    private final String set;
+    private final List<KeyProvider> recipients = new ArrayList<>();
+    private final List<SigningPublicKey> writers = new ArrayList<>();
+    private @Nullable ObjectId repository;
+    private @Nullable SetOrigin newest;
+
+    private Builder(String set) {
+      this.set = set;
     }
-    try {
-      return open(bytes, repository, recipients, newest);
-    } catch (EOFException e) {
-      throw SetFormat.malformed("ends early");
-    } catch (UTFDataFormatException e) {
-      throw SetFormat.malformed("has a recipient that is none");
+
+    /** The repository that the set belongs to. */
+    public Builder repository(ObjectId id) {
+      this.repository = id;
+      return this;
+    }
+
+    /** One who can open it, perhaps; one of them is enough. Stays the caller's. */
+    public Builder recipient(KeyProvider recipient) {
+      recipients.add(recipient);
+      return this;
+    }
+
+    /**
+     * One who may have written it. If none is named, a set that anybody made opens, who needs the
+     * recipient's public key alone to make one.
+     */
+    public Builder writer(SigningPublicKey allowed) {
+      writers.add(allowed);
+      return this;
+    }
+
+    /** The newest set of this name that is known of: an older one is refused. */
+    public Builder newest(SetOrigin known) {
+      this.newest = known;
+      return this;
+    }
+
+    /**
+     * Opens the set, and looks whether all its entries are in their places.
+     *
+     * @param in read to its end, up to 64 MiB; not closed
+     * @throws SetException if it is not what was stored, of another name, of a writer who is none,
+     *     or older than the newest
+     * @throws com.thorbis.backup.spi.crypto.KeyException if no recipient opens it
+     */
+    public SecretsSet open(InputStream in) throws IOException {
+      byte[] bytes = in.readNBytes(SetFormat.MOST_BYTES + 1);
+      if (bytes.length > SetFormat.MOST_BYTES) {
+        throw SetFormat.malformed("is longer than " + SetFormat.MOST_BYTES + " bytes");
+      }
+      try {
+        return SecretsSet.open(bytes, this);
+      } catch (EOFException e) {
+        throw SetFormat.malformed("ends early");
+      } catch (UTFDataFormatException e) {
+        throw SetFormat.malformed("has a recipient that is none");
+      }
     }
   }
 
-  private static SecretsSet open(
-      byte[] bytes,
-      ObjectId repository,
-      List<? extends KeyProvider> recipients,
-      Optional<SetOrigin> newest)
-      throws IOException {
+  private static SecretsSet open(byte[] bytes, Builder expected) throws IOException {
+    ObjectId repository = Objects.requireNonNull(expected.repository, "repository");
     DataInputStream in = new DataInputStream(new ByteArrayInputStream(bytes));
     SetFormat.Header header = SetFormat.Header.decode(in);
     byte[] begin = Arrays.copyOf(bytes, bytes.length - in.available());
     if (!header.repository().equals(repository)) {
       throw SetFormat.malformed("belongs to another repository, " + header.repository());
     }
+    byte[] list = part(in);
+    List<byte[]> parts = parts(in);
+    Optional<SigningPublicKey> writer = writer(bytes, in);
+    requireWriter(expected, header.id(), writer);
     EpochKey key =
-        KeySlots.open(new KeySlot(repository, header.id(), 1), header.wraps(), recipients);
+        KeySlots.open(new KeySlot(repository, header.id(), 1), header.wraps(), expected.recipients);
     boolean opened = false;
     try {
-      byte[] list = part(in);
       SetIndex index = index(key, header, begin, list);
+      if (!index.set().equals(expected.set)) {
+        throw new SetException(
+            SetException.OTHER_SET,
+            FailureKind.REFUSED,
+            "The set of secrets is \"" + index.set() + "\", and not \"" + expected.set + "\"",
+            expected.set,
+            "Find the set of this name, or open it by its own.",
+            null);
+      }
       SetOrigin origin =
           new SetOrigin(
               index.set(), header.id(), index.sequence(), SetFormat.sha256(bytes), index.created());
-      if (newest.isPresent()) {
-        requireFresh(origin, newest.get());
+      if (expected.newest != null) {
+        requireFresh(origin, index.previous(), expected.newest);
       }
-      SecretsSet set = new SecretsSet(key, index, origin, entries(in, header.id(), index));
+      SecretsSet set =
+          new SecretsSet(key, index, origin, writer, entries(parts, header.id(), index));
       opened = true;
       return set;
     } finally {
@@ -117,6 +179,72 @@ public final class SecretsSet implements AutoCloseable {
     return in.readNBytes(length);
   }
 
+  private static List<byte[]> parts(DataInputStream in) throws IOException {
+    int count = in.readInt();
+    if (count < 0 || count > SetFormat.MOST_ENTRIES) {
+      throw SetFormat.malformed("counts " + count + " entries");
+    }
+    List<byte[]> parts = new ArrayList<>();
+    for (int i = 0; i < count; i++) {
+      parts.add(part(in));
+    }
+    return parts;
+  }
+
+  /** Who signed it; empty if nobody did. */
+  private static Optional<SigningPublicKey> writer(byte[] bytes, DataInputStream in)
+      throws IOException {
+    int end = bytes.length - in.available();
+    int signatures = in.readUnsignedByte();
+    if (signatures > 1) {
+      throw SetFormat.malformed("has " + signatures + " signatures");
+    }
+    byte[] encoded = new byte[signatures * SigningPublicKey.LENGTH];
+    byte[] signature = new byte[signatures * SigningPublicKey.SIGNATURE];
+    in.readFully(encoded);
+    in.readFully(signature);
+    if (in.available() > 0) {
+      throw SetFormat.malformed("goes on after its end");
+    }
+    if (signatures == 0) {
+      return Optional.empty();
+    }
+    MessageDigest digest = SetFormat.newDigest();
+    digest.update(bytes, 0, end);
+    try {
+      SigningPublicKey key = SigningPublicKey.of(encoded);
+      if (key.verifies(SetFormat.signed(digest.digest()), signature)) {
+        return Optional.of(key);
+      }
+    } catch (IllegalArgumentException e) {
+      // Nobody can have such a key.
+    }
+    throw foreignWriter("The set of secrets was changed since it was signed");
+  }
+
+  private static void requireWriter(
+      Builder expected, ObjectId id, Optional<SigningPublicKey> writer) throws SetException {
+    if (expected.writers.isEmpty() || writer.filter(expected.writers::contains).isPresent()) {
+      return;
+    }
+    throw foreignWriter(
+        "The set of secrets "
+            + id
+            + writer
+                .map(key -> " was signed by " + key + ", who may not write it")
+                .orElse(" was signed by nobody"));
+  }
+
+  private static SetException foreignWriter(String problem) {
+    return new SetException(
+        SetException.FOREIGN_WRITER,
+        FailureKind.REFUSED,
+        problem,
+        "The set of secrets",
+        "Read the set from another copy, or name its writer if it is one.",
+        null);
+  }
+
   private static SetIndex index(EpochKey key, SetFormat.Header header, byte[] begin, byte[] sealed)
       throws IOException {
     ObjectHeader about = ObjectHeader.of(ObjectType.SECRET, key.slot(), header.id());
@@ -132,7 +260,27 @@ public final class SecretsSet implements AutoCloseable {
     }
   }
 
-  private static void requireFresh(SetOrigin found, SetOrigin newest) throws SetException {
+  private static void requireFresh(SetOrigin found, String previous, SetOrigin newest)
+      throws SetException {
+    if (found.sequence() == newest.sequence() + 1 && !previous.equals(newest.digest())) {
+      throw new SetException(
+          SetException.FORKED,
+          FailureKind.REFUSED,
+          "The set of secrets \""
+              + found.set()
+              + "\" number "
+              + found.sequence()
+              + " of "
+              + found.created()
+              + " does not follow number "
+              + newest.sequence()
+              + " of "
+              + newest.created(),
+          found.set(),
+          "Find who else writes sets of this name, or open this one expressly without what is known"
+              + " of the newest.",
+          null);
+    }
     boolean older = found.sequence() < newest.sequence();
     boolean other =
         found.sequence() == newest.sequence() && !found.digest().equals(newest.digest());
@@ -159,20 +307,16 @@ public final class SecretsSet implements AutoCloseable {
   }
 
   /** What stands where, which needs no key: every entry says its id in plain. */
-  private static Map<ObjectId, byte[]> entries(DataInputStream in, ObjectId set, SetIndex index)
+  private static Map<ObjectId, byte[]> entries(List<byte[]> parts, ObjectId set, SetIndex index)
       throws IOException {
     Map<ObjectId, SetIndex.Entry> named = new LinkedHashMap<>();
     for (SetIndex.Entry entry : index.entries()) {
       entry.object().ifPresent(object -> named.put(object, entry));
     }
-    int count = in.readInt();
-    if (count < 0 || count > SetFormat.MOST_ENTRIES) {
-      throw SetFormat.malformed("counts " + count + " entries");
-    }
     Map<ObjectId, byte[]> found = new LinkedHashMap<>();
     List<SetIndex.Entry> order = new ArrayList<>();
-    for (int i = 0; i < count; i++) {
-      byte[] bytes = part(in);
+    for (int i = 0; i < parts.size(); i++) {
+      byte[] bytes = parts.get(i);
       ObjectHeader header;
       try {
         header = ObjectHeader.decode(bytes);
@@ -191,9 +335,6 @@ public final class SecretsSet implements AutoCloseable {
             SetException.EXCHANGED, index.describe(entry), "stands twice in the set");
       }
       order.add(entry);
-    }
-    if (in.available() > 0) {
-      throw SetFormat.malformed("goes on after its end");
     }
     for (Map.Entry<ObjectId, SetIndex.Entry> entry : named.entrySet()) {
       if (!found.containsKey(entry.getKey())) {
@@ -222,6 +363,11 @@ public final class SecretsSet implements AutoCloseable {
   /** Which set it is. */
   public SetOrigin origin() {
     return origin;
+  }
+
+  /** Who signed it; empty if nobody did. */
+  public Optional<SigningPublicKey> writer() {
+    return writer;
   }
 
   /** All secrets that it tells of, with and without values. */

@@ -31,6 +31,15 @@ public final class SetException extends IOException implements ClassifiedFailure
    */
   public static final String ALTERED = "secrets.entry-altered";
 
+  /** The set is of another name than the one that was asked for. */
+  public static final String OTHER_SET = "secrets.set-other";
+
+  /** Nobody who may write sets signed this one as it is. */
+  public static final String FOREIGN_WRITER = "secrets.set-foreign-writer";
+
+  /** The set has the next number, and follows another one than the newest. */
+  public static final String FORKED = "secrets.set-forked";
+
   /** The set is older than one that was seen, or another of the same number. */
   public static final String STALE = "secrets.set-stale";
 

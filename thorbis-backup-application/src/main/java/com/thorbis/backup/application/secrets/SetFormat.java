@@ -40,8 +40,9 @@ final class SetFormat {
   static final int PADDING = 256;
 
   private static final byte[] MAGIC = "THORBSEC".getBytes(StandardCharsets.US_ASCII);
-  private static final int VERSION = 1;
-  private static final int MOST_RECIPIENTS = 16;
+  static final int MOST_RECIPIENTS = 16;
+
+  private static final int VERSION = 2;
   private static final JsonFactory JSON =
       JsonFactory.builder()
           .streamReadConstraints(StreamReadConstraints.builder().maxNestingDepth(16).build())
@@ -130,6 +131,22 @@ final class SetFormat {
 
   static String sha256(byte[] bytes) {
     return HexFormat.of().formatHex(newDigest().digest(bytes));
+  }
+
+  /**
+   * What a writer signs.
+   *
+   * @param digest SHA-256 of all bytes up to the signature, which hold the ids of repository and
+   *     set
+   */
+  static byte[] signed(byte[] digest) {
+    byte[] label = "thorbis/v1/secrets-set".getBytes(StandardCharsets.US_ASCII);
+    return ByteBuffer.allocate(2 * Integer.BYTES + label.length + digest.length)
+        .putInt(label.length)
+        .put(label)
+        .putInt(digest.length)
+        .put(digest)
+        .array();
   }
 
   /** The name under which the index is sealed: it binds all that stands before it. */

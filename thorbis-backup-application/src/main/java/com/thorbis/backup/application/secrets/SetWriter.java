@@ -1,5 +1,6 @@
 package com.thorbis.backup.application.secrets;
 
+import com.thorbis.backup.api.FailureKind;
 import com.thorbis.backup.crypto.EpochKey;
 import com.thorbis.backup.crypto.KeySlot;
 import com.thorbis.backup.crypto.KeySlots;
@@ -7,8 +8,10 @@ import com.thorbis.backup.crypto.ObjectHeader;
 import com.thorbis.backup.crypto.ObjectId;
 import com.thorbis.backup.crypto.ObjectType;
 import com.thorbis.backup.crypto.SealedWriter;
+import com.thorbis.backup.crypto.SigningPublicKey;
 import com.thorbis.backup.spi.SecretValue;
 import com.thorbis.backup.spi.crypto.KeyProvider;
+import com.thorbis.backup.spi.crypto.Signer;
 import com.thorbis.backup.spi.secret.SecretInfo;
 import java.io.ByteArrayOutputStream;
 import java.io.DataOutputStream;
@@ -23,6 +26,7 @@ import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.HexFormat;
 import java.util.List;
+import java.util.Optional;
 
 /** Seals a set under a key of its own. Used by one thread. */
 final class SetWriter implements AutoCloseable {
@@ -108,13 +112,33 @@ final class SetWriter implements AutoCloseable {
     return bytes.toByteArray();
   }
 
-  /** Writes the set, and returns the digest of its bytes. */
-  String finish(SetIndex index, OutputStream sink) throws IOException {
+  /**
+   * Writes the set, of which everything was made and looked at before the first byte.
+   *
+   * @return SHA-256 of its bytes
+   */
+  String finish(SetIndex index, Optional<Signer> signer, OutputStream sink) throws IOException {
+    byte[] begin = header.encode();
+    byte[] list = seal(header.id(), SetFormat.indexName(begin), SetFormat.encode(index));
+    MessageDigest unsigned = SetFormat.newDigest();
+    DataOutputStream counted =
+        new DataOutputStream(new DigestOutputStream(OutputStream.nullOutputStream(), unsigned));
+    emit(begin, list, counted);
+    byte[] signature = signature(signer, SetFormat.signed(unsigned.digest()));
+    long length = (long) counted.size() + signature.length;
+    if (length > SetFormat.MOST_BYTES) {
+      throw SetFormat.tooLarge(length + " bytes", SetFormat.MOST_BYTES + " bytes");
+    }
     MessageDigest digest = SetFormat.newDigest();
     DataOutputStream out = new DataOutputStream(new DigestOutputStream(sink, digest));
-    byte[] begin = header.encode();
+    emit(begin, list, out);
+    out.write(signature);
+    out.flush();
+    return HexFormat.of().formatHex(digest.digest());
+  }
+
+  private void emit(byte[] begin, byte[] list, DataOutputStream out) throws IOException {
     out.write(begin);
-    byte[] list = seal(header.id(), SetFormat.indexName(begin), SetFormat.encode(index));
     out.writeInt(list.length);
     out.write(list);
     out.writeInt(sealed.size());
@@ -122,8 +146,35 @@ final class SetWriter implements AutoCloseable {
       out.writeInt(entry.length);
       out.write(entry);
     }
-    out.flush();
-    return HexFormat.of().formatHex(digest.digest());
+  }
+
+  /** What stands at the end; a signer that signs wrongly is found here, and not by who restores. */
+  private static byte[] signature(Optional<Signer> signer, byte[] message) throws IOException {
+    if (signer.isEmpty()) {
+      return new byte[] {0};
+    }
+    byte[] key = signer.get().publicKey();
+    byte[] value = signer.get().sign(message);
+    boolean genuine;
+    try {
+      genuine = SigningPublicKey.of(key).verifies(message, value);
+    } catch (IllegalArgumentException e) {
+      genuine = false;
+    }
+    if (!genuine) {
+      throw new SetException(
+          SetException.FOREIGN_WRITER,
+          FailureKind.PERMANENT,
+          "The set of secrets: its signer gives a signature that is not its own",
+          "The set of secrets",
+          "Look at the signing key; nothing was written.",
+          null);
+    }
+    return ByteBuffer.allocate(1 + key.length + value.length)
+        .put((byte) 1)
+        .put(key)
+        .put(value)
+        .array();
   }
 
   /** Erases the key. */

@@ -248,11 +248,11 @@ class PlantedMarkersTest {
       artifacts.add(set);
 
       try (SecretsSet opened =
-              SecretsSet.open(
-                  new ByteArrayInputStream(set),
-                  REPOSITORY,
-                  List.of(recipient),
-                  Optional.of(whole.origin()));
+              SecretsSet.builder("production")
+                  .repository(REPOSITORY)
+                  .recipient(recipient)
+                  .newest(whole.origin())
+                  .open(new ByteArrayInputStream(set));
           EnvFileSecrets file = EnvFileSecrets.of(folder.resolve("target.env"));
           FakeVault freshVault = new FakeVault();
           VaultKvSecrets one = VaultKvSecrets.of(freshVault.connect().build(), "secret", "");

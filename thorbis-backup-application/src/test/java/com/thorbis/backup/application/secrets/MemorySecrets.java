@@ -3,6 +3,7 @@ package com.thorbis.backup.application.secrets;
 import com.thorbis.backup.api.FailureKind;
 import com.thorbis.backup.spi.SecretValue;
 import com.thorbis.backup.spi.secret.Limit;
+import com.thorbis.backup.spi.secret.Listing;
 import com.thorbis.backup.spi.secret.Readability;
 import com.thorbis.backup.spi.secret.Secret;
 import com.thorbis.backup.spi.secret.SecretException;
@@ -15,6 +16,7 @@ import java.time.Instant;
 import java.util.ArrayList;
 import java.util.HashSet;
 import java.util.List;
+import java.util.Locale;
 import java.util.Map;
 import java.util.Optional;
 import java.util.Set;
@@ -26,6 +28,8 @@ final class MemorySecrets implements SecretTarget {
   final Map<String, SecretInfo> infos = new TreeMap<>();
   final Set<String> failing = new HashSet<>();
   final List<String> written = new ArrayList<>();
+  final Set<String> unseen = new HashSet<>();
+  boolean capitals;
   boolean down;
   boolean digests;
   boolean loseAnswers;
@@ -90,6 +94,28 @@ final class MemorySecrets implements SecretTarget {
   }
 
   @Override
+  public Listing survey() throws IOException {
+    TreeMap<String, SecretException> forbidden = new TreeMap<>();
+    for (String part : unseen) {
+      forbidden.put(part, failure(SecretException.FORBIDDEN, FailureKind.PERMANENT, part));
+    }
+    return new Listing(list(), forbidden);
+  }
+
+  @Override
+  public Optional<SecretInfo> find(String name) throws IOException {
+    if (failing.contains("find " + name)) {
+      throw failure(SecretException.FORBIDDEN, FailureKind.PERMANENT, name);
+    }
+    return Optional.ofNullable(infos.get(name));
+  }
+
+  @Override
+  public String nameOf(SecretInfo secret) {
+    return capitals ? secret.name().toUpperCase(Locale.ROOT) : secret.name();
+  }
+
+  @Override
   public Secret read(SecretInfo listed) throws IOException {
     if (failing.contains(listed.name())) {
       throw failure(SecretException.FORBIDDEN, FailureKind.PERMANENT, listed.name());
@@ -123,7 +149,8 @@ final class MemorySecrets implements SecretTarget {
     if (failing.contains("write " + secret.name())) {
       throw failure(SecretException.FORBIDDEN, FailureKind.PERMANENT, secret.name());
     }
-    SecretInfo now = infos.get(secret.name());
+    String name = nameOf(secret);
+    SecretInfo now = infos.get(name);
     boolean holds =
         condition instanceof WriteCondition.IfVersion expected
             ? now != null && now.version().equals(expected.version())
@@ -132,8 +159,8 @@ final class MemorySecrets implements SecretTarget {
       throw failure(SecretException.CONFLICT, FailureKind.REFUSED, secret.name());
     }
     if (!dropWrites) {
-      written.add(secret.name());
-      put(secret.name(), overwrittenBy.orElseGet(() -> text(value)));
+      written.add(name);
+      put(name, overwrittenBy.orElseGet(() -> text(value)));
     }
     if (loseAnswers) {
       throw failure(SecretException.OUTCOME_UNKNOWN, FailureKind.OUTCOME_UNKNOWN, secret.name());

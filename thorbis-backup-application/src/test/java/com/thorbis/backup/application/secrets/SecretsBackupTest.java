@@ -167,4 +167,39 @@ class SecretsBackupTest {
             BackupException.class, e -> assertThat(e.kind()).isEqualTo(FailureKind.CANCELLED));
     assertThat(out.size()).isZero();
   }
+
+  @Test
+  void aPartThatCannotBeListedIsANamedGapAndTheOthersAreThere() throws IOException {
+    MemorySecrets web = new MemorySecrets("web").put("A", "1");
+    web.unseen.add("hidden/");
+    Made made = Sets.make(web);
+    assertThat(made.report().status()).isEqualTo(SecretsStatus.COMPLETED_WITH_GAPS);
+    assertThat(made.report().gaps())
+        .extracting(Gap::source, Gap::name, Gap::code)
+        .containsExactly(Tuple.tuple("memory web", "hidden/", SecretException.FORBIDDEN));
+    assertThat(made.report().secretsCount()).isEqualTo(1);
+    try (SecretsSet set = made.open()) {
+      assertThat(set.secrets())
+          .extracting(secret -> secret.info().name(), StoredSecret::sealed, StoredSecret::failure)
+          .containsExactly(
+              Tuple.tuple("A", true, java.util.Optional.empty()),
+              Tuple.tuple("hidden/", false, java.util.Optional.of(SecretException.FORBIDDEN)));
+      assertThat(set.verify()).isEmpty();
+    }
+  }
+
+  @Test
+  void withoutRecipientsOrWithTooManyNothingIsBegun() {
+    SecretsBackup.Builder builder =
+        SecretsBackup.builder("production")
+            .repository(Sets.REPOSITORY)
+            .source(new MemorySecrets("web"));
+    assertThatThrownBy(builder::build).isInstanceOf(BackupException.class);
+    for (int i = 0; i < 17; i++) {
+      builder.recipient(Sets.RECIPIENT);
+    }
+    assertThatThrownBy(builder::build)
+        .isInstanceOf(BackupException.class)
+        .hasMessageContaining("17 recipients");
+  }
 }

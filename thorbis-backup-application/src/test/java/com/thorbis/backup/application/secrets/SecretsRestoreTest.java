@@ -190,7 +190,12 @@ class SecretsRestoreTest {
     names.readability = Readability.NAME_ONLY;
     target = names.put("OLDER", "x");
     SecretsRestore restore =
-        restore().secret("GONE").secret("OLDER").mode(RestoreMode.OVERWRITE).build();
+        restore()
+            .from("memory web")
+            .secret("GONE")
+            .secret("OLDER")
+            .mode(RestoreMode.OVERWRITE)
+            .build();
     SecretsPlan plan = restore.plan();
     assertThat(plan.steps())
         .extracting(SecretsPlan.Step::name, SecretsPlan.Step::comparison)
@@ -207,7 +212,7 @@ class SecretsRestoreTest {
     digests.readability = Readability.DIGEST;
     digests.digests = true;
     target = digests.put("OLDER", "x").put("SAME", "2");
-    SecretsRestore restore = restore().mode(RestoreMode.OVERWRITE).build();
+    SecretsRestore restore = restore().from("memory web").mode(RestoreMode.OVERWRITE).build();
     SecretsPlan plan = restore.plan();
     assertThat(actions(plan))
         .containsEntry("OLDER", Action.REPLACE)
@@ -313,5 +318,63 @@ class SecretsRestoreTest {
     cancellation.cancel();
     assertThat(result(restore.run(plan), "GONE").code()).isEqualTo("cancelled");
     assertThat(target.written).isEmpty();
+  }
+
+  @Test
+  void theOnlySourceOfASetIsNotTakenForThatOfAnotherPlace() throws IOException {
+    MemorySecrets other = new MemorySecrets("other");
+    assertThatThrownBy(() -> SecretsRestore.builder(set, other).build().plan())
+        .isInstanceOfSatisfying(
+            BackupException.class, e -> assertThat(e.code()).isEqualTo("secrets.which-source"))
+        .hasMessageContaining("memory other");
+    SecretsPlan plan = SecretsRestore.builder(set, other).from("memory web").build().plan();
+    assertThat(actions(plan)).containsEntry("GONE", Action.CREATE);
+  }
+
+  @Test
+  void aPlanOfAnotherModeIsNotCarriedOut() throws IOException {
+    SecretsPlan overwriting = restore().mode(RestoreMode.OVERWRITE).build().plan();
+    assertThatThrownBy(() -> restore().build().run(overwriting))
+        .isInstanceOf(IllegalArgumentException.class);
+    assertThat(target.written).isEmpty();
+  }
+
+  @Test
+  void ofTwoSecretsThatGetOneNameTheSecondIsNotWrittenOverTheFirst() throws IOException {
+    try (SecretsSet two =
+        Sets.make(new MemorySecrets("web").put("Key", "1").put("kEY", "2")).open()) {
+      target.capitals = true;
+      SecretsRestore restore = SecretsRestore.builder(two, target).build();
+      SecretsPlan plan = restore.plan();
+      assertThat(plan.steps())
+          .extracting(SecretsPlan.Step::name, SecretsPlan.Step::action)
+          .containsExactly(Tuple.tuple("KEY", Action.CREATE), Tuple.tuple("KEY", Action.CANNOT));
+      assertThat(plan.steps().get(1).reason()).contains("\"Key\"");
+      restore.run(plan);
+      assertThat(target.values).containsEntry("KEY", "1");
+    }
+  }
+
+  @Test
+  void whatStandsThereWithoutAVersionIsNotOverwritten() throws IOException {
+    target.infos.put("OLDER", target.infos.get("OLDER").withVersion(""));
+    SecretsRestore restore = restore().secret("OLDER").mode(RestoreMode.OVERWRITE).build();
+    SecretsPlan plan = restore.plan();
+    assertThat(actions(plan)).containsExactly(Map.entry("OLDER", Action.CANNOT));
+    assertThat(plan.steps().get(0).reason()).contains("no version");
+    restore.run(plan);
+    assertThat(target.values).containsEntry("OLDER", "old");
+  }
+
+  @Test
+  void aPartThatCannotBeLookedAtIsNotTakenForEmptyAndDoesNotStopTheOthers() throws IOException {
+    target.unseen.add("hidden/");
+    target.failing.add("find GONE");
+    SecretsPlan plan = restore().mode(RestoreMode.OVERWRITE).build().plan();
+    assertThat(actions(plan))
+        .containsEntry("GONE", Action.CANNOT)
+        .containsEntry("OLDER", Action.REPLACE);
+    target.failing.remove("find GONE");
+    assertThat(actions(restore().build().plan())).containsEntry("GONE", Action.CREATE);
   }
 }

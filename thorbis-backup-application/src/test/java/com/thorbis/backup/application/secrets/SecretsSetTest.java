@@ -9,8 +9,10 @@ import com.thorbis.backup.application.secrets.Sets.Parts;
 import com.thorbis.backup.crypto.ObjectId;
 import com.thorbis.backup.crypto.RecoveryKey;
 import com.thorbis.backup.crypto.RecoveryKeyProvider;
+import com.thorbis.backup.crypto.SigningKey;
 import com.thorbis.backup.spi.SecretValue;
 import com.thorbis.backup.spi.crypto.KeyException;
+import com.thorbis.backup.spi.crypto.Signer;
 import com.thorbis.backup.spi.secret.Readability;
 import com.thorbis.backup.spi.secret.Secret;
 import com.thorbis.backup.spi.secret.SecretInfo;
@@ -203,7 +205,7 @@ class SecretsSetTest {
               Sets.CLOCK.instant(),
               List.of(source),
               change.apply(entries));
-      String digest = writer.finish(index, out);
+      String digest = writer.finish(index, Optional.empty(), out);
       assertThat(digest).hasSize(64);
       return out.toByteArray();
     }
@@ -399,11 +401,10 @@ class SecretsSetTest {
   void aSetOfAnotherRepositoryIsRefused() {
     assertThatThrownBy(
             () ->
-                SecretsSet.open(
-                    new ByteArrayInputStream(made.bytes()),
-                    ObjectId.parse("ff".repeat(16)),
-                    List.of(Sets.RECIPIENT),
-                    Optional.empty()))
+                SecretsSet.builder("production")
+                    .repository(ObjectId.parse("ff".repeat(16)))
+                    .recipient(Sets.RECIPIENT)
+                    .open(new ByteArrayInputStream(made.bytes())))
         .isInstanceOf(SetException.class)
         .hasMessageContaining("another repository");
   }
@@ -426,21 +427,138 @@ class SecretsSetTest {
     assertThat(report.secretsCount()).isEqualTo(1);
     for (RecoveryKeyProvider one : List.of(Sets.RECIPIENT, second)) {
       try (SecretsSet set =
-          SecretsSet.open(
-              new ByteArrayInputStream(out.toByteArray()),
-              Sets.REPOSITORY,
-              List.of(one),
-              Optional.empty())) {
+          SecretsSet.builder("production")
+              .repository(Sets.REPOSITORY)
+              .recipient(one)
+              .open(new ByteArrayInputStream(out.toByteArray()))) {
         assertThat(value(set, "A")).isEqualTo("1");
       }
     }
     assertThatThrownBy(
             () ->
-                SecretsSet.open(
-                    new ByteArrayInputStream(out.toByteArray()),
-                    Sets.REPOSITORY,
-                    List.of(stranger),
-                    Optional.empty()))
+                SecretsSet.builder("production")
+                    .repository(Sets.REPOSITORY)
+                    .recipient(stranger)
+                    .open(new ByteArrayInputStream(out.toByteArray())))
         .isInstanceOf(KeyException.class);
+  }
+
+  private static byte[] signedBy(SigningKey key, String set) throws IOException {
+    ByteArrayOutputStream out = new ByteArrayOutputStream();
+    SecretsBackupReport report =
+        SecretsBackup.builder(set)
+            .repository(Sets.REPOSITORY)
+            .recipient(Sets.RECIPIENT)
+            .signer(key)
+            .source(new MemorySecrets("web").put("A", "1"))
+            .build()
+            .run(out);
+    assertThat(report.origin().digest()).isEqualTo(SetFormat.sha256(out.toByteArray()));
+    return out.toByteArray();
+  }
+
+  private static void assertForeign(SecretsSet.Builder opening, byte[] bytes) {
+    assertThatThrownBy(() -> opening.open(new ByteArrayInputStream(bytes)))
+        .isInstanceOfSatisfying(
+            SetException.class, e -> assertThat(e.code()).isEqualTo(SetException.FOREIGN_WRITER));
+  }
+
+  @Test
+  void whoeverHasThePublicKeyOfARecipientAloneForgesNoSetOfANamedWriter() throws IOException {
+    try (SigningKey ours = SigningKey.generate(new SecureRandom());
+        SigningKey theirs = SigningKey.generate(new SecureRandom())) {
+      byte[] signed = signedBy(ours, "production");
+      try (SecretsSet set =
+          Sets.opening("production")
+              .writer(ours.verifier())
+              .open(new ByteArrayInputStream(signed))) {
+        assertThat(set.writer()).contains(ours.verifier());
+        assertThat(value(set, "A")).isEqualTo("1");
+      }
+      assertForeign(Sets.opening("production").writer(ours.verifier()), made.bytes());
+      assertForeign(
+          Sets.opening("production").writer(ours.verifier()), signedBy(theirs, "production"));
+      Parts forged = Parts.of(made.bytes());
+      byte[] replayed =
+          new Parts(forged.header(), forged.index(), forged.entries(), Parts.of(signed).signature())
+              .join();
+      assertForeign(Sets.opening("production").writer(ours.verifier()), replayed);
+      assertForeign(Sets.opening("production"), replayed);
+    }
+  }
+
+  @Test
+  void everyChangedByteOfASignedSetIsDetectedBeforeAnyKeyIsAsked() throws IOException {
+    RecoveryKeyProvider stranger =
+        RecoveryKeyProvider.ofRecoveryKey(RecoveryKey.generate(new SecureRandom()));
+    try (SigningKey ours = SigningKey.generate(new SecureRandom())) {
+      byte[] signed = signedBy(ours, "production");
+      for (int at = 45; at < signed.length; at += 37) {
+        byte[] changed = signed.clone();
+        changed[at] ^= 0x10;
+        assertThatThrownBy(
+                () ->
+                    SecretsSet.builder("production")
+                        .repository(Sets.REPOSITORY)
+                        .recipient(stranger)
+                        .writer(ours.verifier())
+                        .open(new ByteArrayInputStream(changed)))
+            .describedAs("byte %d", at)
+            .isInstanceOf(SetException.class);
+      }
+    }
+  }
+
+  @Test
+  void aSignerThatSignsWronglyWritesNothing() {
+    Signer wrong =
+        new Signer() {
+          @Override
+          public byte[] publicKey() {
+            try (SigningKey key = SigningKey.generate(new SecureRandom())) {
+              return key.publicKey();
+            }
+          }
+
+          @Override
+          public byte[] sign(byte[] message) {
+            return new byte[64];
+          }
+        };
+    ByteArrayOutputStream out = new ByteArrayOutputStream();
+    assertThatThrownBy(
+            () ->
+                SecretsBackup.builder("production")
+                    .repository(Sets.REPOSITORY)
+                    .recipient(Sets.RECIPIENT)
+                    .signer(wrong)
+                    .source(new MemorySecrets("web").put("A", "1"))
+                    .build()
+                    .run(out))
+        .isInstanceOfSatisfying(
+            SetException.class, e -> assertThat(e.code()).isEqualTo(SetException.FOREIGN_WRITER));
+    assertThat(out.size()).isZero();
+  }
+
+  @Test
+  void aSetOfAnotherNameIsRefusedByName() {
+    assertThatThrownBy(
+            () -> Sets.opening("staging").open(new ByteArrayInputStream(made.bytes())).close())
+        .isInstanceOfSatisfying(
+            SetException.class, e -> assertThat(e.code()).isEqualTo(SetException.OTHER_SET))
+        .hasMessageContaining("\"production\"")
+        .hasMessageContaining("\"staging\"");
+  }
+
+  @Test
+  void aSetOfTheNextNumberThatFollowsAnotherOneIsRefused() throws IOException {
+    Made other = Sets.make(new MemorySecrets("web").put("A", "theirs"));
+    Made forked =
+        Sets.make(
+            Optional.of(other.report().origin()), new MemorySecrets("web").put("A", "theirs 2"));
+    assertThatThrownBy(() -> Sets.open(forked.bytes(), Optional.of(made.report().origin())))
+        .isInstanceOfSatisfying(
+            SetException.class, e -> assertThat(e.code()).isEqualTo(SetException.FORKED))
+        .hasMessageContaining("number 2");
   }
 }

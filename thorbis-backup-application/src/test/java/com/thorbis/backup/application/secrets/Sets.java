@@ -52,11 +52,17 @@ final class Sets {
   }
 
   static SecretsSet open(byte[] bytes, Optional<SetOrigin> newest) throws IOException {
-    return SecretsSet.open(new ByteArrayInputStream(bytes), REPOSITORY, List.of(RECIPIENT), newest);
+    SecretsSet.Builder set = opening("production");
+    newest.ifPresent(set::newest);
+    return set.open(new ByteArrayInputStream(bytes));
+  }
+
+  static SecretsSet.Builder opening(String set) {
+    return SecretsSet.builder(set).repository(REPOSITORY).recipient(RECIPIENT);
   }
 
   /** A set taken apart, as somebody without any key can. */
-  record Parts(byte[] header, byte[] index, List<byte[]> entries) {
+  record Parts(byte[] header, byte[] index, List<byte[]> entries, byte[] signature) {
     static Parts of(byte[] set) throws IOException {
       DataInputStream in = new DataInputStream(new ByteArrayInputStream(set));
       SetFormat.Header.decode(in);
@@ -66,7 +72,7 @@ final class Sets {
       for (int left = in.readInt(); left > 0; left--) {
         entries.add(in.readNBytes(in.readInt()));
       }
-      return new Parts(header, index, entries);
+      return new Parts(header, index, entries, in.readAllBytes());
     }
 
     byte[] join() throws IOException {
@@ -80,6 +86,7 @@ final class Sets {
         out.writeInt(entry.length);
         out.write(entry);
       }
+      out.write(signature);
       return bytes.toByteArray();
     }
   }
