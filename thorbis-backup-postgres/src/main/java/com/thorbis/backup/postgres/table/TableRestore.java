@@ -31,7 +31,6 @@ import java.nio.file.Files;
 import java.nio.file.LinkOption;
 import java.nio.file.Path;
 import java.nio.file.StandardOpenOption;
-import java.time.Duration;
 import java.util.ArrayList;
 import java.util.LinkedHashMap;
 import java.util.List;
@@ -46,7 +45,7 @@ public final class TableRestore {
   private static final long MOST_LOG_BYTES = 1L << 30;
 
   private static final long SPARE_BYTES = 128L << 20;
-  private static final Duration PATIENCE = Duration.ofSeconds(2);
+
   private final PostgresSettings settings;
   private final SourceInfo source;
   private final Repository repository;
