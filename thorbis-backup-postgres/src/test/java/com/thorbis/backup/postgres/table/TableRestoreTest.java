@@ -7,12 +7,9 @@ import static org.assertj.core.api.Assertions.assertThatThrownBy;
 import com.thorbis.backup.api.BackupException;
 import com.thorbis.backup.api.FailureKind;
 import java.nio.file.Path;
-import java.time.Instant;
 import org.junit.jupiter.api.Test;
 
 class TableRestoreTest {
-  private static final Instant NOON = Instant.parse("2026-11-26T12:00:00Z");
-
   @Test
   void tooLittleRoomIsRefusedBeforeAnythingIsWritten() {
     assertThatCode(() -> TableRestore.requireRoom(Path.of("/work"), 100, 100))
