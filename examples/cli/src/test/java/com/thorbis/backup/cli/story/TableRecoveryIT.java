@@ -475,9 +475,18 @@ class TableRecoveryIT {
     assertThat(refused.errorCode()).isEqualTo("restore.newer-tablespace");
 
     Path target = folder.resolve("whole");
+    String spare = "spare=" + folder.resolve("whole-spare"); // where it was, the server has it
     Command.Result whole =
         story.command.run(
-            "--json", "restore", "main", "--target-dir", target.toString(), "--latest", "--start");
+            "--json",
+            "restore",
+            "main",
+            "--target-dir",
+            target.toString(),
+            "--tablespace",
+            spare,
+            "--latest",
+            "--start");
     assertThat(whole.exit()).as(whole.toString()).isEqualTo(4);
     assertThat(whole.errorCode()).isEqualTo("restore.newer-tablespace");
     assertThat(target).doesNotExist();
@@ -485,7 +494,15 @@ class TableRecoveryIT {
     assertThat(
             story
                 .command
-                .run("restore", "main", "--target-dir", target.toString(), "--latest", "--plan")
+                .run(
+                    "restore",
+                    "main",
+                    "--target-dir",
+                    target.toString(),
+                    "--tablespace",
+                    spare,
+                    "--latest",
+                    "--plan")
                 .exit())
         .isZero();
   }
