@@ -28,9 +28,20 @@ public record LoadReport(
     warnings = List.copyOf(warnings);
   }
 
-  /** Whether no table differs from what was dumped. */
+  /** How many tables were compared: all whose rows the dump knows. */
+  public int compared() {
+    return (int) tables.stream().filter(table -> table.outcome() != Outcome.UNKNOWN).count();
+  }
+
+  /** Whether every table that was compared has the same content. */
   public boolean same() {
-    return tables.stream().noneMatch(table -> table.outcome() == Outcome.DIFFERENT);
+    return tables.stream()
+        .allMatch(table -> table.outcome() == Outcome.SAME || table.outcome() == Outcome.UNKNOWN);
+  }
+
+  /** Whether a table has other rows than were dumped, or can no longer be asked for them. */
+  public boolean differs() {
+    return tables.stream().anyMatch(table -> table.outcome() == Outcome.DIFFERENT);
   }
 
   /**
@@ -50,9 +61,9 @@ public record LoadReport(
     SAME("same"),
     /** As many rows; their content could not be compared. */
     COUNTED("counted"),
-    /** Other rows than the source had. */
+    /** Other rows than the source had, or rows that nobody could be asked for after the load. */
     DIFFERENT("different"),
-    /** Nobody knows: one side could not be asked. */
+    /** Nobody knows: the source could not be asked. */
     UNKNOWN("unknown");
 
     private final String label;

@@ -73,7 +73,10 @@ public final class LoadRequest {
     return schemas;
   }
 
-  /** Whether what is there under the same names is dropped first, in the same transaction. */
+  /**
+   * Whether what is there under the same names is dropped first, in the same transaction: not
+   * tables alone, but everything that has the name of something in the dump.
+   */
   public boolean replace() {
     return replace;
   }

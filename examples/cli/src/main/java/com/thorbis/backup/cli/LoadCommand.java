@@ -1,32 +1,18 @@
 package com.thorbis.backup.cli;
 
-import com.thorbis.backup.api.BackupException;
 import com.thorbis.backup.api.BackupId;
-import com.thorbis.backup.api.BackupType;
-import com.thorbis.backup.api.FailureKind;
 import com.thorbis.backup.api.LoadPlan;
 import com.thorbis.backup.api.LoadReport;
 import com.thorbis.backup.api.LoadReport.LoadedTable;
 import com.thorbis.backup.api.LoadRequest;
-import com.thorbis.backup.api.ThorbisBackup;
 import com.thorbis.backup.spi.SecretValue;
-import com.thorbis.backup.spi.repository.BackupReader;
-import com.thorbis.backup.spi.repository.RunControl;
-import java.io.IOException;
 import java.io.PrintStream;
-import java.nio.ByteBuffer;
-import java.nio.channels.FileChannel;
-import java.nio.file.Files;
 import java.nio.file.Path;
-import java.nio.file.StandardOpenOption;
-import java.nio.file.attribute.PosixFilePermissions;
 import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.List;
 import java.util.Map;
 import java.util.OptionalLong;
-import java.util.Set;
-import java.util.stream.Stream;
 import org.jspecify.annotations.Nullable;
 import picocli.CommandLine.ArgGroup;
 import picocli.CommandLine.Command;
@@ -91,7 +77,10 @@ final class LoadCommand extends Job {
 
   @Option(
       names = "--clean",
-      description = "Drop what the target has under the same names, in the same transaction.")
+      description = {
+        "Drop whatever the target has under the same names, not tables alone, in the same",
+        "transaction."
+      })
   boolean clean;
 
   @Option(
@@ -110,6 +99,17 @@ final class LoadCommand extends Job {
     BackupId id = Words.backupId(backup);
     Path output = where.output;
     if (output != null) {
+      if (user != null
+          || password != null
+          || !tables.isEmpty()
+          || !schemas.isEmpty()
+          || clean
+          || owners) {
+        throw Failure.usage(
+            "--output lays the whole dump down and asks no server: --user, --password, --tables,"
+                + " --schema, --clean and --owners are for --into",
+            "Leave them out; pg_restore has options like them.");
+      }
       return lay(id, thorbis().host().folder().resolve(output));
     }
     if (!tables.isEmpty() && !schemas.isEmpty()) {
@@ -228,7 +228,10 @@ final class LoadCommand extends Job {
         .forEach(one -> out.println("  " + one.table() + ", " + words(one.rows()) + " rows"));
     excluded(plan.excluded(), out);
     if (!plan.existing().isEmpty()) {
-      out.println("The target already has " + named(plan.existing()) + ": they need --clean");
+      out.println(
+          "The target already has "
+              + named(plan.existing())
+              + ": only --clean loads in spite of that, and drops them");
     }
     plan.notes().forEach(note -> out.println("note: " + note));
   }
@@ -241,8 +244,15 @@ final class LoadCommand extends Job {
                   LoadPlan found = opened.planLoad(request);
                   PrintStream err = thorbis().host().err();
                   excluded(found.excluded(), err);
-                  if (clean && !yes && !found.existing().isEmpty()) {
-                    err.println("What is dropped: " + named(found.existing()));
+                  if (clean && !yes) {
+                    err.println(
+                        "Dropped in "
+                            + found.target()
+                            + " is everything of the same name as something in the dump: tables,"
+                            + " views, functions, types and all else"
+                            + (found.existing().isEmpty()
+                                ? ""
+                                : "; among it " + named(found.existing())));
                     thorbis().host().confirm("load.not-confirmed", "load --clean --plan");
                   }
                   return thorbis().followed(control -> opened.load(request, control));
@@ -253,12 +263,13 @@ final class LoadCommand extends Job {
                 "backup", report.backup(),
                 "target", report.target(),
                 "same", report.same(),
+                "compared", report.compared(),
                 "tables", report.tables().stream().map(LoadCommand::facts).toList(),
                 "excluded", report.excluded(),
                 "warnings", report.warnings(),
                 "durationMillis", report.durationMillis()),
             out -> people(report, out));
-    return report.same() ? Exit.DONE : Exit.DAMAGED;
+    return report.differs() ? Exit.DAMAGED : Exit.DONE;
   }
 
   private static Map<String, @Nullable Object> facts(LoadedTable one) {
@@ -316,83 +327,28 @@ final class LoadCommand extends Job {
 
   /** Lays the files of a dump down for whoever goes on by hand. */
   private int lay(BackupId id, Path folder) {
+    LaidDump laid = new LaidDump(id, folder);
     List<String> files =
         thorbis()
-            .reading(opened -> thorbis().followed(control -> laid(opened, id, folder, control)));
+            .reading(
+                opened ->
+                    plan
+                        ? laid.plan(opened)
+                        : thorbis().followed(control -> laid.lay(opened, control)));
     thorbis()
         .print(
             Json.object("backup", id, "outputDir", folder, "files", files),
             out -> {
-              out.println(id + " lies in " + folder + ": " + String.join(", ", files));
-              out.println("Load it with pg_restore; globals.sql is for psql.");
+              out.println(
+                  id
+                      + (plan ? " would lie in " : " lies in ")
+                      + folder
+                      + ": "
+                      + String.join(", ", files));
+              if (!plan) {
+                out.println("Load it with pg_restore; globals.sql is for psql.");
+              }
             });
     return Exit.DONE;
-  }
-
-  private static List<String> laid(
-      ThorbisBackup opened, BackupId id, Path folder, RunControl control) {
-    if (opened.show(id).type() != BackupType.DUMP) {
-      throw BackupException.of("load.no-dump", FailureKind.REFUSED, "Backup " + id + " is no dump")
-          .remedy("Bring it back with restore.")
-          .build();
-    }
-    List<String> files = new ArrayList<>();
-    try {
-      PrivateFiles.createFolder(folder);
-      try (Stream<Path> there = Files.list(folder)) {
-        if (there.findAny().isPresent()) {
-          throw BackupException.of("load.not-empty", FailureKind.REFUSED, folder + " is not empty")
-              .remedy("Name a new folder.")
-              .build();
-        }
-      }
-      try (BackupReader reader = opened.repository().open(id)) {
-        reader.extract(
-            file -> true,
-            file -> {
-              if (!file.path().matches("[a-z]+\\.[a-z]+")) {
-                throw new IOException("A dump holds no file \"" + file.path() + "\"");
-              }
-              synchronized (files) {
-                files.add(file.path());
-              }
-              return new Laid(folder.resolve(file.path()));
-            },
-            control);
-      }
-    } catch (IOException e) {
-      throw BackupException.from(e);
-    }
-    return files.stream().sorted().toList();
-  }
-
-  /** A file of mode 0600. */
-  private static final class Laid implements BackupReader.FileOutput {
-    private final FileChannel out;
-
-    Laid(Path file) throws IOException {
-      this.out =
-          FileChannel.open(
-              file,
-              Set.of(StandardOpenOption.CREATE_NEW, StandardOpenOption.WRITE),
-              PosixFilePermissions.asFileAttribute(PosixFilePermissions.fromString("rw-------")));
-    }
-
-    @Override
-    public void write(ByteBuffer plain) throws IOException {
-      while (plain.hasRemaining()) {
-        out.write(plain);
-      }
-    }
-
-    @Override
-    public void finish(int crc32c) throws IOException {
-      out.force(true);
-    }
-
-    @Override
-    public void close() throws IOException {
-      out.close();
-    }
   }
 }

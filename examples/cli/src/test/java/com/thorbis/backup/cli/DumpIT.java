@@ -139,7 +139,21 @@ class DumpIT {
         "CREATE ROLE bare LOGIN PASSWORD 'open sesame'",
         "CREATE DATABASE bare OWNER bare",
         "CREATE DATABASE \"sh\"\"op = 'x\"");
-    server.execute("bare", "CREATE TABLE a (b int)", "ALTER TABLE a OWNER TO bare");
+    server.execute(
+        "bare",
+        "SET ROLE bare",
+        "CREATE TABLE a (b int)",
+        "INSERT INTO a VALUES (1)",
+        // Its columns lie in another order where they are loaded.
+        "CREATE TABLE mother (a int, b int)",
+        "CREATE TABLE child (c int) INHERITS (mother)",
+        "ALTER TABLE mother ADD d int",
+        "INSERT INTO child VALUES (1, 2, 3, 4), (5, 6, 7, NULL)",
+        "CREATE TABLE liar (a int)",
+        "INSERT INTO liar VALUES (1)",
+        "CREATE FUNCTION lie(liar) RETURNS text LANGUAGE plpgsql AS $$BEGIN RAISE EXCEPTION"
+            + " 'called with the rights of %', current_user; END$$",
+        "CREATE CAST (liar AS text) WITH FUNCTION lie(liar)");
     server.execute(DATABASE, SCHEMA);
     tools = Files.createDirectory(folder.resolve("tools"));
     seen = folder.resolve("seen");
@@ -231,6 +245,7 @@ class DumpIT {
     Result loaded = load(0, "copy", "--json");
     assertThat(loaded.out())
         .contains("\"same\":true", "\"outcome\":\"same\"", "\"warnings\":[]")
+        .contains("\"compared\":6")
         .doesNotContain("\"outcome\":\"counted\"", "\"outcome\":\"unknown\"");
     assertThat(plain("copy"))
         .isEqualTo(
@@ -241,7 +256,8 @@ class DumpIT {
     assertThat(Files.readString(seen)).contains("--single-transaction").doesNotContain("sesame");
     assertThat(leftovers()).isEmpty();
     assertThat(load(4, "copy").err()).contains("already has", "--clean");
-    assertThat(load(4, "copy", "--clean").err()).contains("Nobody confirmed it");
+    assertThat(load(4, "copy", "--clean").err())
+        .contains("Nobody confirmed it", "everything of the same name", "public.customers");
     assertThat(load(4, "copy", "--clean", "--yes").err()).contains("partition", "public.orders 2");
     server.execute("copy", "INSERT INTO " + QUOTED + " VALUES ('more')");
     assertThat(load(0, "copy", "--clean", "--yes", "--tables", QUOTED).out())
@@ -289,6 +305,39 @@ class DumpIT {
     assertThat(tables("taken")).isEmpty();
     assertThat(load(1, "taken", "--tables", "public.customers").err()).contains("mood");
     assertThat(tables("taken")).isEmpty();
+  }
+
+  @Test
+  @Order(6)
+  void nothingIsReplacedThatNobodyConfirmedOrThatANumberAloneNames() throws SQLException {
+    createDatabase("named");
+    server.execute("named", "CREATE VIEW adults AS SELECT 1", "ALTER VIEW adults OWNER TO loader");
+    assertThat(load(4, "named", "--clean").err()).contains("Nobody confirmed it", "views");
+    assertThat(load(0, "named", "--clean", "--plan").out()).contains("views, functions, types");
+    assertThat(server.query("named", "SELECT * FROM adults")).isEqualTo("1");
+    server.execute("named", "SELECT lo_create(4711)");
+    assertThat(load(4, "named", "--clean", "--yes").err()).contains("has large objects");
+    assertThat(load(0, "named", "--clean", "--plan").out()).contains("has large objects");
+    assertThat(server.query("named", "SELECT * FROM adults")).isEqualTo("1");
+    server.execute("named", "SELECT lo_unlink(4711)");
+    assertThat(load(0, "named", "--clean", "--yes", "--json").out()).contains("\"same\":true");
+    assertThat(server.query("named", "SELECT count(*) > 1000 FROM adults")).isEqualTo("t");
+  }
+
+  @Test
+  @Order(7)
+  void whatCannotBeComparedAfterTheCommitIsLoadedAllTheSame() throws IOException, SQLException {
+    createDatabase("deaf");
+    program(
+        "pg_restore",
+        "REAL \"$@\" || exit; [ \"$2\" = --list ] || "
+            + server.binaries().tool("psql")
+            + " -qXd postgres -c 'ALTER DATABASE deaf ALLOW_CONNECTIONS false' >/dev/null");
+    Result failed = load(1, "deaf", "--json", "--tables", QUOTED);
+    assertThat(failed.out())
+        .contains("\"code\":\"load.not-compared\"", "is loaded into", "whole and committed");
+    server.execute("postgres", "ALTER DATABASE deaf ALLOW_CONNECTIONS true");
+    assertThat(tables("deaf")).containsExactly(ODD + "|" + ODD_TABLE);
   }
 
   @Test
@@ -343,7 +392,15 @@ class DumpIT {
       assertThat(PosixFilePermissions.toString(Files.getPosixFilePermissions(by.resolve(name))))
           .isEqualTo("rw-------");
     }
+    try (Stream<Path> files = Files.list(by)) {
+      assertThat(files.map(file -> String.valueOf(file.getFileName())))
+          .containsExactlyInAnyOrder("database.dump", "globals.sql", "dump.json");
+    }
     assertThat(run(4, "load", dump, "--output", "by-hand").err()).contains("is not empty");
+    assertThat(run(0, "load", dump, "--output", "not-yet", "--plan").out())
+        .contains("would lie", "database.dump, dump.json, globals.sql");
+    assertThat(run(2, "load", dump, "--output", "not-yet", "--clean").err()).contains("--into");
+    assertThat(folder.resolve("not-yet")).doesNotExist();
   }
 
   @Test
@@ -352,12 +409,35 @@ class DumpIT {
     Result made = run(0, "backup", "bare", "--type", "dump", "--json");
     assertThat(made.out())
         .contains("\"status\":\"completed-with-warning\"")
-        .contains("may not read pg_authid");
+        .contains("may not read pg_authid")
+        .doesNotContain("rights of", "cannot compare");
     run(0, "load", field(made, "id"), "--output", "bare");
     assertThat(Files.readString(folder.resolve("bare/globals.sql")))
         .contains("CREATE ROLE thorbis_dump")
         .doesNotContain("SCRAM");
     assertThat(run(2, "backup", "bare", "--exclude-table", "a").err()).contains("type dump");
+
+    createDatabase("inherited");
+    String full = dump;
+    dump = field(made, "id");
+    Result loaded = load(0, "inherited", "--json");
+    dump = full;
+    assertThat(loaded.out())
+        .contains("\"same\":true", "\"compared\":4")
+        .contains("{\"table\":\"public.child\",\"rows\":2,");
+  }
+
+  @Test
+  @Order(10)
+  void aTableThatIsTruncatedAsItIsDumpedIsNotSaidToHaveBeenEmpty() throws IOException {
+    Path file = folder.resolve("dumped");
+    program(
+        "pg_dump",
+        "REAL \"$@\" >%1$s; %2$s -qXc 'TRUNCATE a'; cat %1$s; rm %1$s"
+            .formatted(file, server.binaries().tool("psql")));
+    Result made = run(0, "backup", "bare", "--type", "dump", "--json");
+    assertThat(made.out())
+        .contains("cannot compare the rows of public.a (it was truncated or written anew");
   }
 
   @Test

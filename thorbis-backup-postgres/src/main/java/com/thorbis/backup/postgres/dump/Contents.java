@@ -4,6 +4,8 @@ import com.fasterxml.jackson.core.JsonFactory;
 import com.fasterxml.jackson.core.JsonGenerator;
 import com.fasterxml.jackson.core.JsonParser;
 import com.fasterxml.jackson.core.JsonToken;
+import com.thorbis.backup.api.BackupException;
+import com.thorbis.backup.api.FailureKind;
 import com.thorbis.backup.api.LoadRequest.Table;
 import java.io.ByteArrayOutputStream;
 import java.io.IOException;
@@ -37,6 +39,9 @@ record Contents(
   static final String FILE = "dump.json";
 
   static final int VERSION = 1;
+
+  /** What a backup's reader takes as one small file. */
+  private static final int MOST_BYTES = 64 << 20;
 
   private static final JsonFactory JSON = new JsonFactory();
 
@@ -79,6 +84,11 @@ record Contents(
    */
   record Part(long catalog, long oid, String name) {}
 
+  /**
+   * The file.
+   *
+   * @throws BackupException code {@code dump.too-many-tables} if nobody could read it again
+   */
   byte[] format() throws IOException {
     ByteArrayOutputStream bytes = new ByteArrayOutputStream();
     try (JsonGenerator json = JSON.createGenerator(bytes)) {
@@ -114,7 +124,7 @@ record Contents(
           json.writeNumberField("rows", each.rows().getAsLong());
         }
         if (each.digest().isPresent()) {
-          json.writeStringField("digest", each.digest().get());
+          json.writeStringField("sum", each.digest().get());
         }
         json.writeArrayFieldStart("parts");
         for (Part part : each.parts()) {
@@ -129,6 +139,18 @@ record Contents(
       }
       json.writeEndArray();
       json.writeEndObject();
+    }
+    if (bytes.size() > MOST_BYTES) {
+      throw BackupException.of(
+              "dump.too-many-tables",
+              FailureKind.REFUSED,
+              "What is said of "
+                  + tables.size()
+                  + " tables is longer than "
+                  + (MOST_BYTES >> 20)
+                  + " MiB, so that no load could read it")
+          .remedy("Leave tables out with exclude-tables, or back the server's files up.")
+          .build();
     }
     return bytes.toByteArray();
   }
@@ -220,7 +242,7 @@ record Contents(
           case "parent" -> parent = OptionalLong.of(json.getLongValue());
           case "partitioned" -> partitioned = json.getBooleanValue();
           case "rows" -> rows = OptionalLong.of(json.getLongValue());
-          case "digest" -> digest = Optional.of(json.getText());
+          case "sum" -> digest = Optional.of(json.getText());
           case "parts" -> {
             while (json.nextToken() != JsonToken.END_ARRAY) {
               json.nextToken();

@@ -23,26 +23,32 @@ import java.util.Map;
 import java.util.Optional;
 import java.util.OptionalLong;
 import java.util.Set;
+import java.util.stream.Collectors;
 
 /**
  * A session that looks at what a database holds, all under one snapshot. Its statements may take
  * hours; being cancelled ends them.
  */
 final class DatabaseSession implements AutoCloseable {
+  /** Of its one transaction alone: a pool may give the session to others afterwards. */
   private static final String[] ALIKE_EVERYWHERE = {
-    "SET statement_timeout = 0",
-    "SET idle_in_transaction_session_timeout = 0",
-    "SET lock_timeout = '10min'",
-    "SET row_security = off",
-    "SET TimeZone = 'UTC'",
-    "SET DateStyle = 'ISO, YMD'",
-    "SET IntervalStyle = 'postgres'",
-    "SET extra_float_digits = 1",
-    "SET bytea_output = 'hex'",
-    "SET xmlbinary = 'base64'",
-    "SET lc_monetary = 'C'",
+    "SET TRANSACTION ISOLATION LEVEL REPEATABLE READ, READ ONLY",
+    "SET LOCAL search_path = pg_catalog",
+    "SET LOCAL statement_timeout = 0",
+    "SET LOCAL idle_in_transaction_session_timeout = 0",
+    "SET LOCAL lock_timeout = '10min'",
+    "SET LOCAL row_security = off",
+    "SET LOCAL TimeZone = 'UTC'",
+    "SET LOCAL DateStyle = 'ISO, YMD'",
+    "SET LOCAL IntervalStyle = 'postgres'",
+    "SET LOCAL extra_float_digits = 1",
+    "SET LOCAL bytea_output = 'hex'",
+    "SET LOCAL xmlbinary = 'base64'",
+    "SET LOCAL lc_monetary = 'C'",
   };
+
   private static final int TRANSACTION_TIMEOUT_SINCE = 17;
+  private static final int LOCKED_AT_ONCE = 500;
   private static final BigInteger WORD = BigInteger.ONE.shiftLeft(64);
 
   /** The encoding of databases that take any bytes. */
@@ -100,6 +106,12 @@ final class DatabaseSession implements AutoCloseable {
   /** What the rows of a table are. */
   record Sum(OptionalLong rows, Optional<String> digest, Optional<String> problem) {}
 
+  private static final Sum REWRITTEN =
+      new Sum(
+          OptionalLong.empty(),
+          Optional.empty(),
+          Optional.of("it was truncated or written anew meanwhile"));
+
   /** Connects and takes a snapshot, which lasts as long as the session. */
   static DatabaseSession open(PostgresSettings settings, Cancellation cancellation)
       throws SQLException {
@@ -107,17 +119,15 @@ final class DatabaseSession implements AutoCloseable {
     boolean opened = false;
     try {
       sql.setNetworkTimeout(Runnable::run, 0);
+      sql.setAutoCommit(false);
       try (Statement statement = sql.createStatement()) {
         for (String setting : ALIKE_EVERYWHERE) {
           statement.execute(setting);
         }
         if (sql.getMetaData().getDatabaseMajorVersion() >= TRANSACTION_TIMEOUT_SINCE) {
-          statement.execute("SET transaction_timeout = 0");
+          statement.execute("SET LOCAL transaction_timeout = 0");
         }
       }
-      sql.setReadOnly(true);
-      sql.setTransactionIsolation(Connection.TRANSACTION_REPEATABLE_READ);
-      sql.setAutoCommit(false);
       DatabaseSession session = new DatabaseSession(sql, cancellation);
       opened = true;
       return session;
@@ -226,11 +236,73 @@ final class DatabaseSession implements AutoCloseable {
     return sql.createArrayOf("text", values.toArray());
   }
 
+  /**
+   * Keeps tables from being truncated or rewritten, which no snapshot outlasts, for as long as the
+   * session lasts. Waits for nobody: who waits for a table already goes before.
+   */
+  void lock(List<Relation> relations) throws SQLException {
+    List<String> names =
+        relations.stream()
+            .filter(Relation::hasRows)
+            .map(one -> "ONLY " + named(one.table()))
+            .toList();
+    for (int i = 0; i < names.size(); i += LOCKED_AT_ONCE) {
+      List<String> some = names.subList(i, Math.min(i + LOCKED_AT_ONCE, names.size()));
+      if (!lock(String.join(", ", some))) {
+        for (String one : some) {
+          lock(one);
+        }
+      }
+    }
+  }
+
+  private boolean lock(String names) throws SQLException {
+    Savepoint before = sql.setSavepoint();
+    try (Statement statement = sql.createStatement()) {
+      statement.execute("LOCK TABLE " + names + " IN ACCESS SHARE MODE NOWAIT");
+      sql.releaseSavepoint(before);
+      return true;
+    } catch (SQLException e) {
+      passOn(e);
+      sql.rollback(before);
+      return false; // what that means for its rows shows when they are read
+    }
+  }
+
   /** Counts and digests a table's own rows; where that fails, counts them. */
   Sum sum(Table table) throws SQLException {
-    String from = " FROM ONLY " + quoted(table.schema()) + "." + quoted(table.name()) + " t";
+    String from = " FROM ONLY " + named(table) + " t";
+    Savepoint before = sql.setSavepoint();
+    String why;
+    try {
+      Sum sum = digested(from, columns(table));
+      return rewritten(table) ? REWRITTEN : sum;
+    } catch (SQLException e) {
+      why = String.valueOf(passOn(e).getMessage());
+      sql.rollback(before);
+    }
+    try (Statement statement = sql.createStatement();
+        ResultSet count = statement.executeQuery("SELECT count(*)" + from)) {
+      count.next();
+      return rewritten(table)
+          ? REWRITTEN
+          : new Sum(OptionalLong.of(count.getLong(1)), Optional.empty(), Optional.of(why));
+    } catch (SQLException e) {
+      passOn(e);
+      sql.rollback(before);
+      return new Sum(OptionalLong.empty(), Optional.empty(), Optional.of(String.valueOf(e)));
+    }
+  }
+
+  /**
+   * The columns are named, and no cast is used: the order they lie in does not matter then, and an
+   * owner's own cast of the row is not called with our rights.
+   */
+  private Sum digested(String from, List<String> columns) throws SQLException {
     String row =
-        "sha256(convert_to((t.*)::text, '"
+        "sha256(convert_to(textin(record_out(ROW("
+            + columns.stream().map(one -> "t." + quoted(one)).collect(Collectors.joining(", "))
+            + "))), '"
             + (encoding.equals(NO_CONVERSION) ? NO_CONVERSION : "UTF8")
             + "'))";
     String digested =
@@ -243,8 +315,6 @@ final class DatabaseSession implements AutoCloseable {
             + " AS h"
             + from
             + ") s";
-    Optional<SQLException> problem;
-    Savepoint before = sql.setSavepoint();
     try (Statement statement = sql.createStatement();
         ResultSet sums = statement.executeQuery(digested)) {
       sums.next();
@@ -252,19 +322,44 @@ final class DatabaseSession implements AutoCloseable {
           OptionalLong.of(sums.getLong(1)),
           Optional.of(hex(sums.getString(2)) + hex(sums.getString(3))),
           Optional.empty());
-    } catch (SQLException e) {
-      problem = Optional.of(passOn(e));
-      sql.rollback(before);
     }
-    Optional<String> why = problem.map(SQLException::getMessage);
-    try (Statement statement = sql.createStatement();
-        ResultSet count = statement.executeQuery("SELECT count(*)" + from)) {
-      count.next();
-      return new Sum(OptionalLong.of(count.getLong(1)), Optional.empty(), why);
-    } catch (SQLException e) {
-      passOn(e);
-      sql.rollback(before);
-      return new Sum(OptionalLong.empty(), Optional.empty(), Optional.of(String.valueOf(e)));
+  }
+
+  /** What a table stores, in an order that does not depend on the server. */
+  private List<String> columns(Table table) throws SQLException {
+    try (PreparedStatement statement =
+        sql.prepareStatement(
+            "SELECT a.attname FROM pg_attribute a JOIN pg_class c ON c.oid = a.attrelid JOIN"
+                + " pg_namespace n ON n.oid = c.relnamespace WHERE n.nspname = ? AND c.relname = ?"
+                + " AND a.attnum > 0 AND NOT a.attisdropped AND a.attgenerated <> 'v'")) {
+      statement.setString(1, table.schema());
+      statement.setString(2, table.name());
+      List<String> names = new ArrayList<>();
+      try (ResultSet row = statement.executeQuery()) {
+        while (row.next()) {
+          names.add(row.getString(1));
+        }
+      }
+      names.sort(null);
+      return names;
+    }
+  }
+
+  /**
+   * Whether a table's rows lie elsewhere now than when the snapshot was taken: that they were
+   * truncated or written anew shows at once, in whatever snapshot. Asked once it is locked.
+   */
+  private boolean rewritten(Table table) throws SQLException {
+    try (PreparedStatement statement =
+        sql.prepareStatement(
+            "SELECT c.relfilenode IS DISTINCT FROM pg_relation_filenode(c.oid) FROM pg_class c JOIN"
+                + " pg_namespace n ON n.oid = c.relnamespace WHERE n.nspname = ? AND c.relname ="
+                + " ?")) {
+      statement.setString(1, table.schema());
+      statement.setString(2, table.name());
+      try (ResultSet row = statement.executeQuery()) {
+        return !row.next() || row.getBoolean(1);
+      }
     }
   }
 
@@ -295,6 +390,10 @@ final class DatabaseSession implements AutoCloseable {
         sum.rows(),
         sum.digest(),
         parts);
+  }
+
+  private static String named(Table table) {
+    return quoted(table.schema()) + "." + quoted(table.name());
   }
 
   static String quoted(String identifier) {

@@ -272,7 +272,7 @@ public final class DumpBackup {
           out.write(buffer, 0, length);
           control.progress().advance(writer.bytesRead(), -1);
           if (!begun) {
-            // With its first words it has locked every table, so that none goes away under us.
+            // With its first words it has locked every table, and we wait behind nobody for long.
             begun = true;
             Thread thread = new Thread(sums, "thorbis-dump-sums");
             thread.setDaemon(true);
@@ -312,6 +312,7 @@ public final class DumpBackup {
 
   private static List<Sum> sums(DatabaseSession session, List<Relation> dumped, Cancellation enough)
       throws SQLException {
+    session.lock(dumped);
     List<Sum> found = new ArrayList<>();
     for (Relation one : dumped) {
       enough.check();

@@ -2,6 +2,7 @@ package com.thorbis.backup.postgres.dump;
 
 import com.thorbis.backup.api.BackupDescriptor;
 import com.thorbis.backup.api.BackupException;
+import com.thorbis.backup.api.Cancellation;
 import com.thorbis.backup.api.FailureKind;
 import com.thorbis.backup.api.LoadPlan;
 import com.thorbis.backup.api.LoadReport;
@@ -25,6 +26,7 @@ import com.thorbis.backup.spi.repository.BackupReader;
 import com.thorbis.backup.spi.repository.Repository;
 import com.thorbis.backup.spi.repository.RunControl;
 import com.thorbis.backup.spi.repository.StoredFile;
+import java.io.Closeable;
 import java.io.IOException;
 import java.io.InterruptedIOException;
 import java.io.OutputStream;
@@ -86,24 +88,64 @@ public final class DumpLoad {
   public LoadReport run() throws IOException {
     Instant begun = source.clock().instant();
     PostgresSettings into = into();
-    try (BackupReader reader = open()) {
-      Contents contents = contents(reader);
-      LoadPlan plan = plan(into, contents);
+    List<String> warnings = new ArrayList<>();
+    Contents contents;
+    LoadPlan plan;
+    boolean loaded = false;
+    BackupReader reader = open();
+    try {
+      contents = contents(reader);
+      plan = plan(into, contents);
       if (!plan.existing().isEmpty() && !request.replace()) {
         throw exist(plan);
       }
       requireReplaceable(plan, contents);
-      List<String> warnings = new ArrayList<>(load(into, reader, contents, plan));
-      List<LoadedTable> tables = compare(into, contents, warnings);
-      LOG.info("backup={} is loaded, {} tables", request.backup(), tables.size());
-      return new LoadReport(
-          request.backup(),
-          plan.target(),
-          tables,
-          plan.excluded(),
-          warnings,
-          Duration.between(begun, source.clock().instant()).toMillis());
+      warnings.addAll(load(into, reader, contents, plan));
+      loaded = true;
+    } finally {
+      close(reader::close, loaded, warnings);
     }
+    List<LoadedTable> tables;
+    try {
+      tables = compare(into, contents, warnings);
+    } catch (IOException | BackupException e) {
+      throw notCompared(plan, e);
+    }
+    LOG.info("backup={} is loaded, {} tables", request.backup(), tables.size());
+    return new LoadReport(
+        request.backup(),
+        plan.target(),
+        tables,
+        plan.excluded(),
+        warnings,
+        Duration.between(begun, source.clock().instant()).toMillis());
+  }
+
+  /** What fails after the commit takes nothing back. */
+  private static void close(Closeable used, boolean loaded, List<String> warnings) {
+    try {
+      used.close();
+    } catch (IOException e) {
+      LOG.warn("What a load used cannot be closed", e);
+      if (loaded) {
+        warnings.add("all is loaded, but afterwards: " + e.getMessage());
+      }
+    }
+  }
+
+  private BackupException notCompared(LoadPlan plan, Exception e) {
+    return BackupException.of(
+            "load.not-compared",
+            control.cancellation().requested() ? FailureKind.CANCELLED : FailureKind.PERMANENT,
+            "Backup "
+                + request.backup()
+                + " is loaded into "
+                + plan.target()
+                + ", whole and committed, and its tables were not compared: "
+                + e.getMessage())
+        .remedy("Do not load it again. Look at the tables, or load it elsewhere to compare.")
+        .cause(e)
+        .build();
   }
 
   /** Never closed: that would erase the password, which is the caller's. */
@@ -157,6 +199,14 @@ public final class DumpLoad {
       }
       if (!request.tables().isEmpty()) {
         notes.add("triggers, policies, rules and foreign keys of single tables are not loaded");
+      }
+      if (request.replace()) {
+        notes.add(
+            "whatever the target has under the name of something that is loaded is dropped:"
+                + " tables, views, functions, types and all else");
+        if (replacesLargeObjects(session, contents)) {
+          notes.add("the target has large objects, which refuses a load that replaces");
+        }
       }
       if (!request.owners()) {
         notes.add("everything will belong to role \"" + into.user() + "\", without privileges");
@@ -260,6 +310,26 @@ public final class DumpLoad {
     }
   }
 
+  /** They are known by a number alone, which may be that of one that has nothing to do with it. */
+  private boolean replacesLargeObjects(DatabaseSession session, Contents contents)
+      throws SQLException {
+    return contents.largeObjects() > 0
+        && request.tables().isEmpty()
+        && request.schemas().isEmpty()
+        && session.flag("SELECT EXISTS (SELECT FROM pg_catalog.pg_largeobject_metadata)");
+  }
+
+  private BackupException largeObjects(LoadPlan plan) {
+    return BackupException.of(
+            "load.replaces-large-objects",
+            FailureKind.REFUSED,
+            plan.target()
+                + " has large objects, and the dump has some: pg_restore would drop those with the"
+                + " same numbers, whatever they are")
+        .remedy("Load into another database, or unlink the large objects of this one first.")
+        .build();
+  }
+
   private List<String> load(
       PostgresSettings into, BackupReader reader, Contents contents, LoadPlan plan)
       throws IOException {
@@ -275,10 +345,14 @@ public final class DumpLoad {
     boolean superuser;
     try (DatabaseSession session = DatabaseSession.open(into, control.cancellation())) {
       superuser = session.flag("SELECT pg_catalog.current_setting('is_superuser') = 'on'");
+      if (request.replace() && replacesLargeObjects(session, contents)) {
+        throw largeObjects(plan);
+      }
     } catch (SQLException e) {
       throw Failures.of(into, e);
     }
-    List<String> entries = request.tables().isEmpty() ? list.all(superuser) : list.of(chosen);
+    List<String> entries =
+        request.tables().isEmpty() ? list.all(superuser) : list.of(chosen, contents.tables());
     List<String> made =
         request.tables().isEmpty() && request.schemas().isEmpty()
             ? List.of()
@@ -299,7 +373,7 @@ public final class DumpLoad {
       }
       return warnings;
     } catch (BackupException e) {
-      throw e.kind() == FailureKind.CANCELLED ? e : failed(e, into, plan);
+      throw failed(e, into, plan);
     } finally {
       if (!loaded) {
         dropSchemas(into, made);
@@ -334,13 +408,16 @@ public final class DumpLoad {
       List<String> arguments,
       byte[] entries)
       throws IOException {
-    try (ToolRun run =
+    ToolRun run =
         tools.start(
             Tool.PG_RESTORE,
             connection,
             arguments,
             List.of(new PrivateFile("--use-list=", entries)),
-            control.cancellation())) {
+            control.cancellation());
+    List<String> said = new ArrayList<>();
+    boolean loaded = false;
+    try {
       long expected = reader.descriptor().bytesRead();
       Feed feed = new Feed(run.input(), fed -> control.progress().advance(fed, expected));
       control.progress().begin("load", expected);
@@ -348,15 +425,18 @@ public final class DumpLoad {
         reader.extract(DumpLoad::isDump, feed, control);
         feed.end();
       } catch (IOException e) {
-        control.cancellation().check();
         if (feed.broken == null) {
+          control.cancellation().check();
           throw e;
         }
         // It has what it needs, or failed, which its end tells.
       }
-      List<String> said = run.finish();
+      said.addAll(run.finish());
+      loaded = true;
       control.progress().end("load");
       return said;
+    } finally {
+      close(run::close, loaded, said);
     }
   }
 
@@ -436,13 +516,19 @@ public final class DumpLoad {
     String left;
     FailureKind kind = e.kind();
     if (request.replace()) {
+      if (e.kind() == FailureKind.CANCELLED) {
+        return e;
+      }
       left = "nothing was replaced unless the connection broke at the very end";
     } else {
-      try (DatabaseSession session = DatabaseSession.open(into, control.cancellation())) {
+      try (DatabaseSession session = DatabaseSession.open(into, new Cancellation())) {
         boolean none =
             session
                 .existing(plan.tables().stream().map(LoadPlan.PlannedTable::table).toList())
                 .isEmpty();
+        if (none && e.kind() == FailureKind.CANCELLED) {
+          return e;
+        }
         left = none ? "nothing was loaded" : "it was loaded all the same, and is not compared";
         kind = none ? kind : FailureKind.OUTCOME_UNKNOWN;
       } catch (SQLException again) {
@@ -488,7 +574,7 @@ public final class DumpLoad {
 
   private static Outcome outcome(
       OptionalLong rows, Optional<String> digest, Sum sum, boolean comparable) {
-    if (rows.isEmpty() || sum.rows().isEmpty()) {
+    if (rows.isEmpty()) {
       return Outcome.UNKNOWN;
     }
     if (!rows.equals(sum.rows())) {

@@ -1,5 +1,7 @@
 package com.thorbis.backup.postgres.dump;
 
+import com.thorbis.backup.api.BackupException;
+import com.thorbis.backup.api.FailureKind;
 import com.thorbis.backup.api.LoadRequest.Table;
 import com.thorbis.backup.postgres.dump.Contents.DumpedTable;
 import com.thorbis.backup.postgres.dump.Contents.Part;
@@ -15,7 +17,8 @@ import java.util.regex.Pattern;
  * by the object ids in it. Some have none, and are known by names, which have lost their quotes.
  */
 final class TableOfContents {
-  private static final Pattern ENTRY = Pattern.compile("[0-9]+; ([0-9]+) ([0-9]+) (.*)");
+  private static final Pattern ENTRY =
+      Pattern.compile("[0-9]+; ([0-9]+) ([0-9]+) (.*)", Pattern.DOTALL);
   private static final long RELATIONS = 1259;
   private static final List<String> NAMED =
       List.of("INDEX ATTACH ", "SEQUENCE SET ", "SEQUENCE OWNED BY ");
@@ -28,8 +31,27 @@ final class TableOfContents {
     this.entries = entries;
   }
 
+  /**
+   * Takes it apart. Nothing is passed over: what is not in the list that {@code pg_restore} gets is
+   * not loaded.
+   *
+   * @throws BackupException code {@code load.unknown-entry} for a line that is none
+   */
   static TableOfContents parse(String list) {
-    return new TableOfContents(list.lines().filter(line -> ENTRY.matcher(line).matches()).toList());
+    List<String> entries = new ArrayList<>();
+    for (String line : list.split("\n")) {
+      if (ENTRY.matcher(line).matches()) {
+        entries.add(line);
+      } else if (!line.isBlank() && !line.startsWith(";")) {
+        throw BackupException.of(
+                "load.unknown-entry",
+                FailureKind.PERMANENT,
+                "pg_restore --list says what is no entry: " + line)
+            .remedy("Use another version's pg_restore, or load by hand with --output.")
+            .build();
+      }
+    }
+    return new TableOfContents(entries);
   }
 
   /**
@@ -56,23 +78,23 @@ final class TableOfContents {
     return chosen;
   }
 
-  /** Some tables with what belongs to them: keys, indexes, defaults, and sequences they own. */
-  List<String> of(List<DumpedTable> tables) {
+  /**
+   * Some tables with what belongs to them: keys, indexes, defaults, and sequences they own.
+   *
+   * @param all every table of the dump
+   */
+  List<String> of(List<DumpedTable> tables, List<DumpedTable> all) {
     Set<Part> parts = new HashSet<>();
     Set<Long> rows = new HashSet<>();
     Set<String> named = new HashSet<>();
     for (DumpedTable each : tables) {
       parts.add(new Part(RELATIONS, each.oid(), ""));
       rows.add(each.oid());
-      named.add("TABLE ATTACH " + listed(each.table().schema(), each.table().name()));
-      for (Part part : each.parts()) {
-        parts.add(new Part(part.catalog(), part.oid(), ""));
-        if (!part.name().isEmpty()) {
-          String listed = listed(each.table().schema(), part.name());
-          NAMED.forEach(kind -> named.add(kind + listed));
-        }
-      }
+      each.parts().forEach(part -> parts.add(new Part(part.catalog(), part.oid(), "")));
+      named.addAll(names(each));
     }
+    Set<String> others = new HashSet<>();
+    all.stream().filter(each -> !rows.contains(each.oid())).forEach(e -> others.addAll(names(e)));
     List<String> chosen = new ArrayList<>();
     for (String line : entries) {
       Matcher entry = entry(line);
@@ -81,16 +103,48 @@ final class TableOfContents {
       String what = entry.group(3);
       if (parts.contains(new Part(catalog, oid, ""))
           || catalog == 0 && what.startsWith("TABLE DATA ") && rows.contains(oid)
-          || catalog == 0 && oid == 0 && named.stream().anyMatch(what::startsWith)) {
+          || catalog == 0 && oid == 0 && named(what, named, others)) {
         chosen.add(line);
       }
     }
     return chosen;
   }
 
+  /** How the entries begin that are known by the names of a table and of what belongs to it. */
+  private static List<String> names(DumpedTable table) {
+    List<String> names = new ArrayList<>();
+    String schema = table.table().schema();
+    names.add("TABLE ATTACH " + listed(schema, table.table().name()));
+    for (Part part : table.parts()) {
+      if (!part.name().isEmpty()) {
+        NAMED.forEach(kind -> names.add(kind + listed(schema, part.name())));
+      }
+    }
+    return names;
+  }
+
   /** As the list has names: one line, without quotes. */
   private static String listed(String schema, String name) {
     return (schema + " " + name + " ").replaceAll("[\\r\\n]", " ");
+  }
+
+  /**
+   * Whether an entry begins with one of the names, and with no longer one that somebody else has:
+   * without quotes a name with blanks in it begins as a shorter one does.
+   */
+  private static boolean named(String what, Set<String> wanted, Set<String> others) {
+    int longest = longest(what, wanted);
+    return longest > 0 && longest >= longest(what, others);
+  }
+
+  private static int longest(String what, Set<String> names) {
+    int longest = 0;
+    for (int end = what.indexOf(' '); end >= 0; end = what.indexOf(' ', end + 1)) {
+      if (names.contains(what.substring(0, end + 1))) {
+        longest = end + 1;
+      }
+    }
+    return longest;
   }
 
   private static Matcher entry(String line) {

@@ -62,7 +62,7 @@ public final class ToolRun implements AutoCloseable {
    *
    * @return what it complained about, bounded, without secrets
    * @throws BackupException code {@code tools.failed} with that, unless it ended well; kind
-   *     CANCELLED where that is why
+   *     CANCELLED where that is why. What ended well is done, however late it was cancelled
    */
   public List<String> finish() throws IOException {
     process.getInputStream().transferTo(OutputStream.nullOutputStream());
@@ -74,9 +74,9 @@ public final class ToolRun implements AutoCloseable {
       Thread.currentThread().interrupt();
       throw new InterruptedIOException("Interrupted while " + name + " ran");
     }
-    cancellation.check();
     String said = scrubber.apply(complaints.text());
     if (end != 0) {
+      cancellation.check();
       throw failed("ended with " + end, said);
     }
     return said.lines().filter(line -> !line.isBlank()).toList();

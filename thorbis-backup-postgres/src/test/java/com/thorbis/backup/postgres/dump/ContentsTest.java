@@ -3,11 +3,13 @@ package com.thorbis.backup.postgres.dump;
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
+import com.thorbis.backup.api.BackupException;
 import com.thorbis.backup.api.LoadRequest.Table;
 import com.thorbis.backup.postgres.dump.Contents.DumpedTable;
 import com.thorbis.backup.postgres.dump.Contents.Part;
 import java.io.IOException;
 import java.nio.charset.StandardCharsets;
+import java.util.Collections;
 import java.util.List;
 import java.util.Optional;
 import java.util.OptionalLong;
@@ -90,7 +92,9 @@ class ContentsTest {
             218; 3079 6666 EXTENSION - hstore
             """);
     assertThat(
-            list.of(TableOfContents.withPartitions(SAMPLE, List.of(new Table("public", "orders")))))
+            list.of(
+                TableOfContents.withPartitions(SAMPLE, List.of(new Table("public", "orders"))),
+                SAMPLE.tables()))
         .extracting(line -> line.substring(0, 3))
         .containsExactly(
             "200", "201", "202", "204", "205", "206", "207", "208", "210", "211", "213", "214");
@@ -101,5 +105,49 @@ class ContentsTest {
         .noneMatch(line -> line.contains("COMMENT - EXTENSION"))
         .anyMatch(line -> line.contains("EXTENSION - hstore"));
     assertThat(list.leftOut()).containsExactly("EVENT TRIGGER - watch owner");
+  }
+
+  @Test
+  void aLineThatSomebodyMadeLookLikeTwoIsOneAndNoneIsPassedOver() {
+    TableOfContents list =
+        TableOfContents.parse(
+            ";\n\n5; 1259 1 TABLE public a\u2028b\u0085c owner\n6; 1259 2 VIEW public d owner\n");
+    assertThat(list.all(true))
+        .containsExactly(
+            "5; 1259 1 TABLE public a\u2028b\u0085c owner", "6; 1259 2 VIEW public d owner");
+    assertThatThrownBy(() -> TableOfContents.parse("5: 1259 1 TABLE public a owner\n"))
+        .isInstanceOfSatisfying(
+            BackupException.class, e -> assertThat(e.code()).isEqualTo("load.unknown-entry"));
+  }
+
+  @Test
+  void aNameThatAnotherBeginsWithIsNotTakenForIt() {
+    TableOfContents list =
+        TableOfContents.parse(
+            """
+            1; 0 0 TABLE ATTACH public orders 1 owner
+            2; 0 0 SEQUENCE SET public orders 1_id_seq owner
+            """);
+    List<DumpedTable> short1 =
+        List.of(table("orders", 100, OptionalLong.empty(), false, OptionalLong.of(1)));
+    assertThat(list.of(short1, SAMPLE.tables())).isEmpty();
+    assertThat(list.of(short1, short1)).hasSize(1);
+  }
+
+  @Test
+  void whatNobodyCouldReadAgainIsNotWritten() {
+    Contents large =
+        new Contents(
+            "shop",
+            "UTF8",
+            15,
+            17,
+            Collections.nCopies(65, "x".repeat(1 << 20)),
+            List.of(),
+            SAMPLE.tables(),
+            0);
+    assertThatThrownBy(large::format)
+        .isInstanceOfSatisfying(
+            BackupException.class, e -> assertThat(e.code()).isEqualTo("dump.too-many-tables"));
   }
 }

@@ -235,6 +235,23 @@ class ClientToolsTest {
   }
 
   @Test
+  void whatEndedWellIsDoneHoweverLateItWasCancelled() throws IOException {
+    program(installed(15), Tool.PG_DUMP, "15.1", "trap 'exit 0' TERM; echo ready; read line");
+    Cancellation cancellation = new Cancellation();
+    try (ToolRun run =
+        found(15)
+            .start(
+                Tool.PG_DUMP,
+                ToolConnection.of(settings("jdbc:postgresql://127.0.0.1/x"), "x"),
+                List.of(),
+                cancellation)) {
+      assertThat(run.output().read()).isEqualTo('r');
+      cancellation.cancel();
+      assertThat(run.finish()).isEmpty();
+    }
+  }
+
+  @Test
   void whatAKilledProcessLeftGoesAndWhatAnotherRunHasStays() throws IOException {
     program(installed(15), Tool.PG_DUMP, "15.1", "exec cat");
     Path left = root.resolve("state").resolve("tools").resolve("1-0-0123456789abcdef.private");
