@@ -208,7 +208,8 @@ final class LiveDatabase {
       throws IOException {
     Cancellation cancellation = stages.control().cancellation();
     stages.begin("load", -1);
-    try (Connection session = SqlConnections.open(settings)) {
+    Connection session = open();
+    try {
       boolean tablespaces = tablespaces(session, past);
       String before = definitions.before(tablespaces);
       String after = definitions.after(tablespaces);
@@ -229,6 +230,25 @@ final class LiveDatabase {
       }
     } catch (SQLException e) {
       throw Failures.of(settings, e);
+    } finally {
+      close(session, stages);
+    }
+  }
+
+  private Connection open() {
+    try {
+      return SqlConnections.open(settings);
+    } catch (SQLException e) {
+      throw Failures.of(settings, e);
+    }
+  }
+
+  /** What it was for has happened, or was undone, before. */
+  private static void close(Connection session, Stages stages) {
+    try {
+      session.close();
+    } catch (SQLException e) {
+      stages.control().progress().warning("A session could not be closed: " + e.getMessage());
     }
   }
 
@@ -301,6 +321,9 @@ final class LiveDatabase {
     }
     stages.begin("index", -1);
     Sql.execute(session, after);
+    for (String statement : past.attachments()) {
+      Sql.execute(session, statement);
+    }
     return rows;
   }
 

@@ -51,6 +51,7 @@ final class Past implements AutoCloseable {
   private final Connection session;
   private final Map<TableName, List<Relation>> wanted = new LinkedHashMap<>();
   private final List<String> next = new ArrayList<>();
+  private final List<String> attachments = new ArrayList<>();
 
   private Past(ThrowAwayServer server, String database, Connection session) {
     this.server = server;
@@ -258,8 +259,9 @@ final class Past implements AutoCloseable {
    *
    * @param schema where they go; empty for where they were
    * @param foreignKeys whether those to tables that stay are kept
+   * @param live whether they go into a running database
    */
-  void prepare(Optional<String> schema, boolean foreignKeys) throws IOException {
+  void prepare(Optional<String> schema, boolean foreignKeys, boolean live) throws IOException {
     try {
       for (Relation one : all()) {
         if (one.unlogged() && one.holdsRows()) {
@@ -276,6 +278,9 @@ final class Past implements AutoCloseable {
       }
       if (schema.isEmpty()) {
         pointers();
+        if (live) {
+          attachAtLast();
+        }
       } else {
         move(schema.get());
       }
@@ -298,8 +303,68 @@ final class Past implements AutoCloseable {
                   + " i.inhparent = ANY (?::oid[])",
               one.oid(),
               oids())) {
+        dropPointersAtParents(one);
         Sql.execute(session, statement);
         next.add("It was a part of another table, and is on its own now: undone was " + statement);
+      }
+    }
+  }
+
+  /**
+   * What was a partition leaves on its own, and is attached again when it is whole: the triggers of
+   * a live table must not act on rows that come back, and its indexes take over those that are
+   * there.
+   */
+  private void attachAtLast() throws SQLException {
+    Sql.execute(session, "SET datestyle = 'ISO'; SET intervalstyle = 'postgres'");
+    for (Relation one : all()) {
+      for (String[] statements :
+          Sql.rows(
+              session,
+              row -> new String[] {row.getString(1), row.getString(2)},
+              "SELECT format('ALTER TABLE %I.%I DETACH PARTITION %I.%I', pn.nspname, p.relname,"
+                  + " n.nspname, c.relname), format('ALTER TABLE ONLY %I.%I ATTACH PARTITION"
+                  + " %I.%I ', pn.nspname, p.relname, n.nspname, c.relname) ||"
+                  + " pg_get_expr(c.relpartbound, c.oid) FROM pg_inherits i JOIN pg_class c ON"
+                  + " c.oid = i.inhrelid JOIN pg_namespace n ON n.oid = c.relnamespace JOIN"
+                  + " pg_class p ON p.oid = i.inhparent JOIN pg_namespace pn ON pn.oid ="
+                  + " p.relnamespace WHERE c.relispartition AND c.oid = ?::oid AND NOT i.inhparent"
+                  + " = ANY (?::oid[])",
+              one.oid(),
+              oids())) {
+        dropPointersAtParents(one);
+        Sql.execute(session, statements[0]);
+        attachments.add(statements[1]);
+      }
+    }
+  }
+
+  /** With them nothing can be detached that they point at. */
+  private void dropPointersAtParents(Relation partition) throws SQLException {
+    for (String[] key :
+        Sql.rows(
+            session,
+            row ->
+                new String[] {
+                  row.getString(1), row.getString(2), row.getString(3), row.getString(4)
+                },
+            "WITH RECURSIVE parent(oid) AS (SELECT inhparent FROM pg_inherits WHERE inhrelid ="
+                + " ?::oid UNION SELECT i.inhparent FROM pg_inherits i JOIN parent p ON i.inhrelid"
+                + " = p.oid) SELECT k.conrelid::regclass, quote_ident(k.conname),"
+                + " pg_get_constraintdef(k.oid), k.conrelid = ANY (?::oid[]) FROM pg_constraint k"
+                + " JOIN parent p ON p.oid = k.confrelid WHERE k.contype = 'f' AND k.conparentid ="
+                + " 0 ORDER BY 1, 2",
+            partition.oid(),
+            oids())) {
+      Sql.execute(session, "ALTER TABLE " + key[0] + " DROP CONSTRAINT " + key[1]);
+      if (key[3].equals("t")) {
+        next.add(
+            "Left out, as the other table stays as it is: ALTER TABLE "
+                + key[0]
+                + " ADD CONSTRAINT "
+                + key[1]
+                + " "
+                + key[2]);
       }
     }
   }
@@ -389,6 +454,11 @@ final class Past implements AutoCloseable {
     return all().stream()
         .map(one -> Long.toString(one.oid()))
         .collect(Collectors.joining(",", "{", "}"));
+  }
+
+  /** The statements that make them parts again of what they were parts of. */
+  List<String> attachments() {
+    return attachments;
   }
 
   /** How many rows lie in a table itself. */

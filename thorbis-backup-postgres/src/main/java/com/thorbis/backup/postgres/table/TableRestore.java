@@ -128,52 +128,80 @@ public final class TableRestore {
         request.destination() instanceof Output to
             ? Optional.of(to.file().toAbsolutePath().normalize())
             : Optional.empty();
-    try (ThrowAway place = ThrowAway.make(settings, parent, output)) {
-      ThawedRestore.Laid laid;
-      try {
-        laid =
-            new ThawedRestore(settings, source, repository)
-                .lay(
-                    files(request, place.dataDirectory()),
-                    facts -> fitted(request, place.dataDirectory(), facts, place::tablespace),
-                    plan -> {
-                      TableRestorePlan found = looked(plan, parent);
-                      requireRoom(parent, found.neededBytes(), found.freeBytes());
-                    },
-                    stages);
-      } catch (BackupException e) {
-        throw ofTables(e);
-      }
-      try (ThrowAwayServer server =
-              new RecoveryRun(settings, repository, source.current().id(), control)
-                  .hidden(
-                      laid.dataDirectory(),
-                      laid.owner(),
-                      place.sockets(),
-                      laid.plan(),
-                      stages::begin);
-          Past past = Past.find(server, request.tables())) {
-        past.prepare(request.asSchema(), request.foreignKeys());
-        Definitions definitions =
-            new Definitions(
-                Definitions.find(settings, laid.plan().backup().cluster().majorVersion()),
-                past,
-                request.owners(),
-                control.cancellation());
-        Map<Long, Long> rows =
-            request.destination() instanceof Into into
-                ? LiveDatabase.of(settings, into).load(past, request, definitions, stages)
-                : write(past, definitions, request, output.orElseThrow(), place, stages);
-        stages.end();
-        return new TableRestoreReport(
-            laid.plan().backup().id(),
-            tables(past, rows),
-            laid.bytesFetched(),
-            server.reached(),
-            stages.totalMillis(),
-            stages.millis(),
-            past.next());
-      }
+    ThrowAway place = ThrowAway.make(settings, parent, output);
+    try {
+      return restore(request, parent, output, place, stages);
+    } finally {
+      close(place, control);
+    }
+  }
+
+  /** The tables are back then, or it is known why not. */
+  private static void close(ThrowAway place, RunControl control) {
+    try {
+      place.close();
+    } catch (IOException e) {
+      control
+          .progress()
+          .warning(
+              "What was made on this host for it could not be removed, which the next"
+                  + " restore-table tries again: "
+                  + e.getMessage());
+    }
+  }
+
+  private TableRestoreReport restore(
+      TableRestoreRequest request,
+      Path parent,
+      Optional<Path> output,
+      ThrowAway place,
+      Stages stages)
+      throws IOException {
+    ThawedRestore.Laid laid;
+    try {
+      laid =
+          new ThawedRestore(settings, source, repository)
+              .lay(
+                  files(request, place.dataDirectory()),
+                  facts -> fitted(request, place.dataDirectory(), facts, place::tablespace),
+                  plan -> {
+                    TableRestorePlan found = looked(plan, parent);
+                    requireRoom(parent, found.neededBytes(), found.freeBytes());
+                  },
+                  stages);
+    } catch (BackupException e) {
+      throw ofTables(e);
+    }
+    try (ThrowAwayServer server =
+            new RecoveryRun(settings, repository, source.current().id(), stages.control())
+                .hidden(
+                    laid.dataDirectory(),
+                    laid.owner(),
+                    place.sockets(),
+                    laid.plan(),
+                    stages::begin);
+        Past past = Past.find(server, request.tables())) {
+      past.prepare(
+          request.asSchema(), request.foreignKeys(), request.destination() instanceof Into);
+      Definitions definitions =
+          new Definitions(
+              Definitions.find(settings, laid.plan().backup().cluster().majorVersion()),
+              past,
+              request.owners(),
+              stages.control().cancellation());
+      Map<Long, Long> rows =
+          request.destination() instanceof Into into
+              ? LiveDatabase.of(settings, into).load(past, request, definitions, stages)
+              : write(past, definitions, request, output.orElseThrow(), place, stages);
+      stages.end();
+      return new TableRestoreReport(
+          laid.plan().backup().id(),
+          tables(past, rows),
+          laid.bytesFetched(),
+          server.reached(),
+          stages.totalMillis(),
+          stages.millis(),
+          past.next());
     }
   }
 

@@ -102,6 +102,8 @@ class TableRecoveryIT {
             + " PRIMARY KEY (at, device)) PARTITION BY RANGE (at)",
         "CREATE TABLE m2025 PARTITION OF measurements FOR VALUES FROM ('2025-01-01') TO"
             + " ('2026-01-01')",
+        "CREATE TABLE readings (at timestamptz, device int,"
+            + " FOREIGN KEY (at, device) REFERENCES measurements)",
         "CREATE TABLE \"My.Schema\".m2026 PARTITION OF measurements FOR VALUES FROM ('2026-01-01')"
             + " TO ('2027-01-01') PARTITION BY LIST (device)",
         "CREATE TABLE \"My.Schema\".m2026_1 PARTITION OF \"My.Schema\".m2026 FOR VALUES IN (1)",
@@ -129,6 +131,7 @@ class TableRecoveryIT {
             + ") i",
         "INSERT INTO measurements SELECT timestamptz '2025-12-01' + i * interval '1 hour', i % 3, i"
             + " FROM generate_series(1, 2000) i",
+        "INSERT INTO readings SELECT at, device FROM measurements LIMIT 5",
         "INSERT INTO " + ODD_SQL + " SELECT i, 'ünï ' || i FROM generate_series(1, 50) i",
         "INSERT INTO elsewhere SELECT i, 'e' || i FROM generate_series(1, 1000) i",
         "INSERT INTO passing VALUES (1)",
@@ -316,6 +319,42 @@ class TableRecoveryIT {
     assertThat(Integer.parseInt(server.query("bench", "SELECT max(id) FROM documents")))
         .isBetween(DOCUMENTS + 2, DOCUMENTS + 34);
     server.execute("bench", "DELETE FROM documents WHERE id > " + DOCUMENTS);
+  }
+
+  @Test
+  @Order(5)
+  void aPartitionComesBackIntoALiveTableWithoutItsTriggersActing() throws Exception {
+    server.execute(
+        "bench",
+        "CREATE TABLE outbox (what text)",
+        "CREATE FUNCTION tell() RETURNS trigger LANGUAGE plpgsql AS"
+            + " $$BEGIN INSERT INTO outbox VALUES (NEW::text); RETURN NEW; END$$",
+        "CREATE TRIGGER tells AFTER INSERT ON measurements FOR EACH ROW EXECUTE FUNCTION tell()",
+        "DROP TABLE m2025");
+    JsonNode report =
+        story.command.json(
+            Stream.of(into(before.toString(), "--table", "bench.public.m2025"))
+                .skip(1)
+                .toArray(String[]::new));
+    assertThat(report.path("rows").asLong()).isEqualTo(31 * 24 - 1);
+    assertThat(server.query("bench", "SELECT count(*) FROM outbox")).isEqualTo("0");
+    assertThat(digest("bench", "public.measurements")).isEqualTo(truth.get(2));
+    assertThat(server.query("bench", "SELECT count(*) FROM pg_partition_tree('measurements')"))
+        .isEqualTo("5");
+    assertThat(
+            server.query(
+                "bench",
+                "SELECT count(*) FROM pg_partition_tree('measurements_pkey') WHERE relid ="
+                    + " 'm2025_pkey'::regclass"))
+        .isEqualTo("1");
+    server.execute("bench", "INSERT INTO measurements VALUES ('2025-06-01', 1, 1)");
+    assertThat(server.query("bench", "SELECT count(*) FROM outbox")).isEqualTo("1");
+    server.execute(
+        "bench",
+        "DELETE FROM measurements WHERE at = '2025-06-01'",
+        "DROP TRIGGER tells ON measurements",
+        "DROP TABLE outbox",
+        "DROP FUNCTION tell");
   }
 
   @Test
