@@ -82,9 +82,11 @@ final class StatusCommand extends Job {
     out.println(status.name() + (status.fenced() ? ": FENCED: NOT PROTECTED" : ""));
     if (status.windows().isEmpty()) {
       out.println(
-          status.lastBackup().filter(backup -> !backup.type().physical()).isPresent()
-              ? "  no moment can be recovered: there are dumps to load, and nothing else"
-              : "  nothing can be recovered yet");
+          status.lastBackup().filter(backup -> !backup.type().physical()).isEmpty()
+              ? "  nothing can be recovered yet"
+              : status.awaitingWal().isEmpty()
+                  ? "  no moment can be recovered: there are dumps to load, and nothing else"
+                  : "  no moment can be recovered yet; there are dumps to load");
     }
     for (SourceStatus.Window window : status.windows()) {
       out.println(

@@ -1,5 +1,6 @@
 package com.thorbis.backup.postgres.check;
 
+import com.thorbis.backup.api.BackupDescriptor;
 import com.thorbis.backup.api.BackupException;
 import com.thorbis.backup.api.Cancellation;
 import com.thorbis.backup.api.CheckItem;
@@ -235,8 +236,13 @@ public final class Preflight {
     if (source.isEmpty()) {
       return;
     }
+    // A dump beside them does not make backups of the files and their log any better.
+    List<BackupDescriptor> backups =
+        repository.backups(Optional.of(name)).stream()
+            .filter(one -> settings.reader() == Reader.DUMP || one.type().physical())
+            .toList();
     SourceStatus status =
-        new StatusReader(source.get(), repository.backups(Optional.of(name)), repository.wal(name))
+        new StatusReader(source.get(), backups, repository.wal(name))
             .read(settings.clock().instant(), false);
     if (status.lastBackup().isEmpty()) {
       add("postgres.backup", Outcome.WARN, "There is no backup yet", "Run backup " + name + ".");

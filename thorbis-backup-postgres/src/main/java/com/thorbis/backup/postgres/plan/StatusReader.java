@@ -82,7 +82,7 @@ public final class StatusReader {
             .filter(backup -> !backup.status().restorable())
             .map(BackupDescriptor::id)
             .toList();
-    // Without a window a dump is all there is; what it holds is as old as its snapshot.
+    // What a dump holds is as old as its snapshot; it says nothing of log that others wait for.
     Optional<BackupDescriptor> newestDump =
         dumps.stream().max(Comparator.comparing(BackupDescriptor::stoppedAt));
     return new SourceStatus(
@@ -95,7 +95,11 @@ public final class StatusReader {
             .or(() -> newestDump),
         awaiting,
         newest
-            .or(() -> newestDump.map(BackupDescriptor::startedAt))
+            .or(
+                () ->
+                    backups.isEmpty()
+                        ? newestDump.map(BackupDescriptor::startedAt)
+                        : Optional.empty())
             .map(moment -> moment.isAfter(now) ? Duration.ZERO : Duration.between(moment, now)),
         fenced);
   }

@@ -3,21 +3,32 @@ package com.thorbis.backup.postgres.check;
 import static org.assertj.core.api.Assertions.assertThat;
 
 import com.thorbis.backup.api.BackupRequest;
+import com.thorbis.backup.api.BackupStatus;
+import com.thorbis.backup.api.BackupType;
 import com.thorbis.backup.api.CheckItem;
 import com.thorbis.backup.api.CheckItem.Outcome;
 import com.thorbis.backup.api.ClusterIdentity;
+import com.thorbis.backup.api.Lsn;
+import com.thorbis.backup.api.Timeline;
 import com.thorbis.backup.api.WalSegmentSize;
 import com.thorbis.backup.postgres.backup.ClusterBackup;
 import com.thorbis.backup.postgres.settings.PostgresSettings;
 import com.thorbis.backup.postgres.support.MemoryRepository;
 import com.thorbis.backup.postgres.support.Sources;
+import com.thorbis.backup.spi.repository.BackupFacts;
+import com.thorbis.backup.spi.repository.BackupStart;
+import com.thorbis.backup.spi.repository.BackupWriter;
 import com.thorbis.backup.spi.repository.RunControl;
 import com.thorbis.backup.testkit.postgres.PostgresBinaries;
 import com.thorbis.backup.testkit.postgres.PostgresServer;
+import java.io.IOException;
 import java.nio.file.Path;
 import java.sql.Connection;
 import java.sql.Statement;
+import java.time.Instant;
 import java.util.List;
+import java.util.Map;
+import java.util.Optional;
 import java.util.OptionalInt;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
@@ -144,6 +155,7 @@ class PreflightIT {
         MemoryRepository repository = new MemoryRepository();
         repository.register(
             settings.source(), "postgres", new ClusterIdentity(1, 15, WalSegmentSize.DEFAULT));
+        dump(repository, settings.source());
         List<CheckItem> items = new Preflight(settings, repository).run();
         assertThat(outcome(items, "postgres.fence")).isEqualTo(Outcome.FAIL);
         assertThat(outcome(items, "postgres.identity")).isEqualTo(Outcome.FAIL);
@@ -189,6 +201,18 @@ class PreflightIT {
 
   private static void assertRemedyFits(CheckItem item) {
     assertThat(item.remedy().isEmpty()).as("%s", item).isEqualTo(item.outcome() == Outcome.OK);
+  }
+
+  /** Which is no backup of the server's files. */
+  private static void dump(MemoryRepository repository, String source) throws IOException {
+    Instant now = Instant.parse("2026-03-01T00:00:00Z");
+    try (BackupWriter writer =
+        repository.begin(new BackupStart(source, BackupType.DUMP, Optional.empty(), now))) {
+      writer.commit(
+          new BackupFacts(
+              new Lsn(1), new Lsn(1), new Timeline(1), now, now, List.of(), Map.of(), List.of()),
+          BackupStatus.COMPLETE);
+    }
   }
 
   private static void run(PostgresServer server, String script) throws Exception {

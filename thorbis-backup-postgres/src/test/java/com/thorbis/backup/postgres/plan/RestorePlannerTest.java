@@ -404,6 +404,11 @@ class RestorePlannerTest {
     assertThat(alone.windows()).isEmpty();
     assertThat(alone.lastBackup()).contains(dump);
     assertThat(alone.lag()).contains(Duration.ofSeconds(90));
+    SourceStatus withoutLog =
+        new StatusReader(History.SOURCE, List.of(dump, full), new MemoryWalArchive(History.CLUSTER))
+            .read(now, false);
+    assertThat(withoutLog.windows()).isEmpty();
+    assertThat(withoutLog.lag()).isEmpty();
   }
 
   @Test
