@@ -197,7 +197,12 @@ public final class RecoveryRun {
     boolean proven = false;
     try {
       server =
-          RecoveryServer.start(programs, account, dataDirectory, sockets, ThrowAwayServer.HIDDEN);
+          RecoveryServer.start(
+              programs,
+              account,
+              dataDirectory,
+              sockets,
+              ThrowAwayServer.hidden(plan.backup().cluster().majorVersion()));
       stage.accept("recover", 0);
       databases.clear();
       databases.addAll(ThrowAwayServer.MAINTENANCE);

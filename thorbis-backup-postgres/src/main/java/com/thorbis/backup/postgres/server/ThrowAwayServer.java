@@ -20,7 +20,8 @@ public final class ThrowAwayServer implements AutoCloseable {
   /** What every cluster has, and is restored whatever is left out. */
   static final List<String> MAINTENANCE = List.of("postgres", "template1");
 
-  static final Map<String, String> HIDDEN = hidden();
+  private static final int STATISTICS_IN_FILES_UNTIL = 14;
+  private static final int EVENT_TRIGGERS_SWITCHED_SINCE = 17;
 
   private static final String SUPERUSER =
       "SELECT rolname FROM pg_roles WHERE rolsuper AND rolcanlogin ORDER BY oid LIMIT 1";
@@ -35,7 +36,8 @@ public final class ThrowAwayServer implements AutoCloseable {
     this.reached = reached;
   }
 
-  private static Map<String, String> hidden() {
+  /** What a server of a version is started with. */
+  static Map<String, String> hidden(int major) {
     Map<String, String> settings = new LinkedHashMap<>();
     settings.put("listen_addresses", "");
     settings.put("unix_socket_permissions", "0700");
@@ -45,6 +47,14 @@ public final class ThrowAwayServer implements AutoCloseable {
     settings.put("hot_standby", "off");
     // What runs jobs as soon as recovery ends, or is not installed here.
     settings.put("shared_preload_libraries", "");
+    settings.put("session_preload_libraries", "");
+    settings.put("local_preload_libraries", "");
+    if (major >= EVENT_TRIGGERS_SWITCHED_SINCE) {
+      settings.put("event_triggers", "off"); // one may act on whoever connects
+    }
+    if (major <= STATISTICS_IN_FILES_UNTIL) {
+      settings.put("stats_temp_directory", "pg_stat_tmp"); // not that of a server which runs here
+    }
     settings.put("autovacuum", "off");
     settings.put("archive_mode", "off");
     settings.put("max_logical_replication_workers", "0");
