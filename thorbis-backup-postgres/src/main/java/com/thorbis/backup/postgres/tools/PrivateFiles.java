@@ -11,6 +11,7 @@ import java.nio.file.Files;
 import java.nio.file.LinkOption;
 import java.nio.file.NoSuchFileException;
 import java.nio.file.Path;
+import java.nio.file.StandardCopyOption;
 import java.nio.file.StandardOpenOption;
 import java.security.SecureRandom;
 import java.time.Instant;
@@ -52,12 +53,16 @@ final class PrivateFiles implements AutoCloseable {
     byte[] random = new byte[8];
     RANDOM.nextBytes(random);
     Path file = folder.resolve(process() + "-" + HexFormat.of().formatHex(random) + SUFFIX);
+    // Whoever removes leftovers finds it once it is locked.
+    Path fresh = folder.resolve("." + file.getFileName() + ".new");
+    files.add(fresh);
     FileChannel channel =
         FileChannel.open(
-            file, Set.of(StandardOpenOption.CREATE_NEW, StandardOpenOption.WRITE), OwnerOnly.FILE);
-    files.add(file);
+            fresh, Set.of(StandardOpenOption.CREATE_NEW, StandardOpenOption.WRITE), OwnerOnly.FILE);
     open.add(channel);
     channel.lock();
+    files.add(file);
+    Files.move(fresh, file, StandardCopyOption.ATOMIC_MOVE);
     ByteBuffer rest = ByteBuffer.wrap(content);
     while (rest.hasRemaining()) {
       channel.write(rest);
