@@ -7,12 +7,16 @@ import java.util.HashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.Random;
+import java.util.regex.Pattern;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 
 /** A second fault hits while the first is being dealt with, or when the request is repeated. */
 class DoubleFaultTest {
-  private static final int CASES = FaultSuite.RELEASE ? 2500 : 120;
+  private static final int CASES =
+      Integer.getInteger("thorbis.cases", FaultSuite.RELEASE ? 2500 : 120);
+  private static final Pattern SCENARIOS =
+      Pattern.compile(System.getProperty("thorbis.scenarios", ".*"));
 
   private static final List<Fault> FAULTS = List.of(Fault.values());
 
@@ -23,7 +27,9 @@ class DoubleFaultTest {
     FaultSuite suite = new FaultSuite("double-faults", "pairs of faults that both struck");
     Map<Scenario, TestWorld> worlds = new HashMap<>();
     Map<Scenario, List<List<String>>> calls = new HashMap<>();
-    for (Scenario scenario : Scenario.ALL) {
+    List<Scenario> chosen =
+        Scenario.ALL.stream().filter(one -> SCENARIOS.matcher(one.label()).matches()).toList();
+    for (Scenario scenario : chosen) {
       TestWorld world = scenario.world(states);
       worlds.put(scenario, world);
       calls.put(scenario, FaultSuite.calls(scenario, world));
@@ -31,7 +37,7 @@ class DoubleFaultTest {
     suite.forEachSeed(
         CASES,
         random -> {
-          Scenario scenario = Scenario.ALL.get(random.nextInt(Scenario.ALL.size()));
+          Scenario scenario = chosen.get(random.nextInt(chosen.size()));
           List<List<String>> made = calls.get(scenario);
           FaultSuite.Planned first = pick(random, made, random.nextInt(made.size()), 1);
           boolean inRetry = random.nextBoolean();
