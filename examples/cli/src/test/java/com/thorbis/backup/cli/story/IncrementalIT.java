@@ -158,7 +158,7 @@ class IncrementalIT {
         assertThat(next.type()).isEqualTo(BackupType.INCREMENTAL);
         Path built = recovered(thorbis, next, new RecoveryTarget.Immediate());
         Path whole = recovered(thorbis, full, new RecoveryTarget.AtLsn(next.stopLsn(), false));
-        RecoveredPages.assertSame(built, whole);
+        RecoveredPages.assertSame(built, whole, next.stopLsn());
       }
     }
   }

@@ -2,6 +2,7 @@ package com.thorbis.backup.cli.story;
 
 import static org.assertj.core.api.Assertions.assertThat;
 
+import com.thorbis.backup.api.Lsn;
 import java.io.IOException;
 import java.nio.ByteBuffer;
 import java.nio.ByteOrder;
@@ -20,6 +21,7 @@ import java.util.stream.Stream;
  */
 final class RecoveredPages {
   private static final int PAGE = 8192;
+  private static final long FIRST_OF_USERS = 16384;
 
   /** A main fork or visibility map; the free-space map is not logged. */
   private static final Pattern FILE =
@@ -27,8 +29,11 @@ final class RecoveredPages {
 
   private RecoveredPages() {}
 
-  /** Fails where two clusters differ. */
-  static void assertSame(Path one, Path other) throws IOException {
+  /**
+   * Fails where two clusters differ. Of catalogues a page is left out that was written behind the
+   * position where recovery ended: a server that was promoted tidies them up when they are read.
+   */
+  static void assertSame(Path one, Path other, Lsn end) throws IOException {
     Map<String, Path> built = files(one);
     Map<String, Path> whole = files(other);
     assertThat(built.keySet()).isEqualTo(whole.keySet());
@@ -37,6 +42,10 @@ final class RecoveredPages {
       byte[] expected = Files.readAllBytes(file.getValue());
       byte[] found = Files.readAllBytes(built.get(file.getKey()));
       for (int page = 0; page < Math.max(expected.length, found.length); page += PAGE) {
+        if (ofCatalog(file.getKey())
+            && (isLater(found, page, end) || isLater(expected, page, end))) {
+          continue;
+        }
         byte[] first = masked(found, page);
         byte[] second = masked(expected, page);
         int difference = Arrays.mismatch(first, second);
@@ -50,6 +59,21 @@ final class RecoveredPages {
             .isEqualTo(-1);
       }
     }
+  }
+
+  private static boolean ofCatalog(String file) {
+    String name = file.substring(file.lastIndexOf('/') + 1).replaceAll("[_.].*", "");
+    return Long.parseLong(name) < FIRST_OF_USERS;
+  }
+
+  /** Whether a page was written last behind a position. */
+  private static boolean isLater(byte[] file, int at, Lsn end) {
+    if (at >= file.length) {
+      return false;
+    }
+    ByteBuffer bytes = ByteBuffer.wrap(file).order(ByteOrder.LITTLE_ENDIAN);
+    long position = (bytes.getInt(at) & 0xFFFFFFFFL) << 32 | bytes.getInt(at + 4) & 0xFFFFFFFFL;
+    return new Lsn(position).compareTo(end) > 0;
   }
 
   private static Map<String, Path> files(Path data) throws IOException {
