@@ -774,6 +774,27 @@ class RekeyTest {
   }
 
   @Test
+  void damagedLogIsNamedAndTakesNothingBack() throws IOException {
+    Map<String, byte[]> files = TestRepository.mediumFiles(1);
+    try (Repository repository = create()) {
+      BackupId old = backUp(repository, 1, files, Optional.empty());
+      rotate(repository);
+      String log =
+          store.contents().keySet().stream()
+              .filter(key -> key.startsWith("wal/"))
+              .findFirst()
+              .orElseThrow();
+      delete(log);
+      RekeyReport.Source report = rekey(repository);
+      BackupId anew = replacements(report).get(old);
+      assertThat(report.problems()).anyMatch(problem -> problem.contains(log));
+      assertThat(report.skipped()).isEmpty();
+      assertThat(live(repository)).containsExactly(anew);
+      TestRepository.assertReads(repository, anew, files);
+    }
+  }
+
+  @Test
   void theOldOneIsNotRemovedBeforeWhatTookItsPlaceWasReadBack() throws IOException {
     Map<String, byte[]> files = TestRepository.mediumFiles(1);
     BackupId old;

@@ -23,6 +23,7 @@ import com.thorbis.backup.storage.internal.backup.SealedBackupWriter;
 import com.thorbis.backup.storage.internal.catalog.Catalog;
 import com.thorbis.backup.storage.internal.catalog.Registrar;
 import com.thorbis.backup.storage.internal.catalog.StoredBackup;
+import com.thorbis.backup.storage.internal.format.ObjectNames;
 import com.thorbis.backup.storage.internal.pack.PackRef;
 import java.io.IOException;
 import java.time.Instant;
@@ -450,7 +451,12 @@ public final class Rekeyer {
     }
 
     private boolean isSound(BackupId id) throws IOException {
-      return readBack(id).damaged().stream().noneMatch(damage -> damage.backups().contains(id));
+      return readBack(id).damaged().stream().noneMatch(damage -> isOf(id, damage));
+    }
+
+    /** Whether it is damage of what was written; the log is the old one's, too. */
+    private boolean isOf(BackupId id, VerifyReport.Damage damage) {
+      return damage.backups().contains(id) && !damage.object().startsWith(ObjectNames.WAL);
     }
 
     /**
@@ -483,8 +489,7 @@ public final class Rekeyer {
         }
         return true;
       }
-      if (report.damaged().stream()
-          .allMatch(damage -> damage.healable() || !damage.backups().contains(anew))) {
+      if (report.damaged().stream().noneMatch(damage -> isOf(anew, damage) && !damage.healable())) {
         return true;
       }
       Instant now = services.store().now();
