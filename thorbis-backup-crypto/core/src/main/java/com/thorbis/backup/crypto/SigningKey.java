@@ -35,9 +35,17 @@ public final class SigningKey implements Signer, AutoCloseable {
             });
   }
 
-  /** Draws a new key. */
+  /** Draws a new key. The text of its public half does not begin with a hyphen. */
   public static SigningKey generate(SecureRandom random) {
-    return new SigningKey(DataKey.generate(random, SEED));
+    while (true) {
+      SigningKey drawn = new SigningKey(DataKey.generate(random, SEED));
+      // Commands would take such a text for an option. One draw of 64 begins so, which costs the
+      // key a fortieth of a bit.
+      if (!drawn.publicKey.text().startsWith("-")) {
+        return drawn;
+      }
+      drawn.close();
+    }
   }
 
   /**

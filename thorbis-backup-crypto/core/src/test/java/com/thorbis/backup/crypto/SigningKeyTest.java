@@ -40,6 +40,16 @@ class SigningKeyTest {
   }
 
   @Test
+  void noPublicHalfLooksLikeAnOptionOfACommand() {
+    SecureRandom random = new SecureRandom();
+    for (int i = 0; i < 2000; i++) {
+      try (SigningKey drawn = SigningKey.generate(random)) {
+        assertThat(drawn.verifier().text()).doesNotStartWith("-");
+      }
+    }
+  }
+
+  @Test
   void whateverIsChangedIsNotSigned() {
     byte[] signature = key.sign(MESSAGE);
     assertThat(signature).hasSize(SigningPublicKey.SIGNATURE);
