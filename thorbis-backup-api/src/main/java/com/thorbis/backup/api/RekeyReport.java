@@ -37,7 +37,7 @@ public record RekeyReport(List<Source> sources, List<String> notes) {
    * @param backups those to be written anew, or that were, oldest first
    * @param skipped those that lie under such keys and stay as they are, and why
    * @param deleted those under such keys that count no more; their bytes go with a prune
-   * @param log what of the log stays under such keys: none of it is written anew
+   * @param log what of the log lies, or lay, under such keys
    * @param problems what was found wrong with backups that were written anew
    */
   public record Source(
@@ -92,9 +92,22 @@ public record RekeyReport(List<Source> sources, List<String> notes) {
    */
   public record Deleted(BackupId backup, Instant sweepAfter) {}
 
+  /** What becomes of log under older keys. */
+  public enum LogState {
+    /** It counts. In a plan it is to be sealed anew; after a run it stays as it is. */
+    OLDER,
+
+    /** This run sealed it anew. */
+    ANEW,
+
+    /** It was sealed anew and counts no more; its bytes go with a prune. */
+    GIVEN_UP
+  }
+
   /**
    * Log under older keys.
    *
+   * @param state what becomes of it
    * @param incarnation of which life
    * @param timeline of which timeline
    * @param segments how many segments it touches
@@ -104,8 +117,11 @@ public record RekeyReport(List<Source> sources, List<String> notes) {
    * @param to where the last segment ends; empty if there is none
    * @param neededBy the newest backup that it is replayed after: as long as that one is kept, some
    *     of this log is. Empty: no backup needs it, and the next prune with a policy lets go of it
+   * @param sweepAfter of what was given up: from when on a prune may remove all of it, by the
+   *     store's clock
    */
   public record Log(
+      LogState state,
       String incarnation,
       Timeline timeline,
       long segments,
@@ -113,5 +129,6 @@ public record RekeyReport(List<Source> sources, List<String> notes) {
       long bytes,
       Optional<Lsn> from,
       Optional<Lsn> to,
-      Optional<BackupId> neededBy) {}
+      Optional<BackupId> neededBy,
+      Optional<Instant> sweepAfter) {}
 }

@@ -4,6 +4,7 @@ import com.thorbis.backup.api.BackupDescriptor;
 import com.thorbis.backup.api.BackupException;
 import com.thorbis.backup.api.BackupId;
 import com.thorbis.backup.api.RekeyReport;
+import com.thorbis.backup.api.RekeyReport.LogState;
 import com.thorbis.backup.api.RekeyRequest;
 import com.thorbis.backup.api.RetentionForecast;
 import com.thorbis.backup.api.RetentionPolicy;
@@ -15,6 +16,7 @@ import java.util.ArrayList;
 import java.util.HashMap;
 import java.util.HashSet;
 import java.util.List;
+import java.util.Locale;
 import java.util.Map;
 import java.util.Optional;
 import java.util.OptionalInt;
@@ -95,7 +97,9 @@ final class RekeyCommand extends Job {
   private RekeyReport rekey(ThorbisBackup opened, RekeyRequest request) {
     if (!yes) {
       RekeyReport plan = expecting(opened, opened.planRekey(request));
-      if (plan.sources().stream().anyMatch(one -> !one.backups().isEmpty())) {
+      if (plan.sources().stream()
+          .anyMatch(
+              one -> !one.backups().isEmpty() || log(one, LogState.OLDER).findAny().isPresent())) {
         people(plan, true, thorbis().host().err());
         thorbis().host().confirm("keys.not-confirmed", "keys rekey --plan");
       }
@@ -183,6 +187,7 @@ final class RekeyCommand extends Job {
                 .map(
                     log ->
                         Json.object(
+                            "state", log.state().name().toLowerCase(Locale.ROOT).replace('_', '-'),
                             "incarnation", log.incarnation(),
                             "timeline", Integer.toUnsignedLong(log.timeline().number()),
                             "segments", log.segments(),
@@ -191,7 +196,8 @@ final class RekeyCommand extends Job {
                             "from", log.from(),
                             "to", log.to(),
                             "neededBy", log.neededBy(),
-                            "expectedUntil", log.neededBy().map(until::get)))
+                            "expectedUntil", log.neededBy().map(until::get),
+                            "sweepAfter", log.sweepAfter()))
                 .toList(),
         "problems", one.problems());
   }
@@ -254,10 +260,39 @@ final class RekeyCommand extends Job {
                       .orElseThrow())
               + " on");
     }
-    one.log().forEach(log -> out.println("stays" + under + ": " + words(log)));
+    log(one, LogState.ANEW)
+        .forEach(log -> out.println("sealed anew under key " + one.epoch() + ": " + extent(log)));
+    log(one, LogState.OLDER)
+        .forEach(
+            log ->
+                out.println(
+                    plan
+                        ? "to be sealed anew under key " + one.epoch() + ": " + extent(log)
+                        : "stays" + under + ": " + extent(log) + ". " + whyOlder(log)));
+    log(one, LogState.GIVEN_UP)
+        .forEach(
+            log ->
+                out.println(
+                    "stays"
+                        + under
+                        + ": "
+                        + extent(log)
+                        + ", which counts no more; prune may remove the last of it from "
+                        + log.sweepAfter().map(Text::time).orElse("now")
+                        + " on"));
   }
 
-  private String words(RekeyReport.Log log) {
+  private static Stream<RekeyReport.Log> log(RekeyReport.Source one, LogState state) {
+    return one.log().stream().filter(log -> log.state() == state);
+  }
+
+  private String whyOlder(RekeyReport.Log log) {
+    return "The segment that is being written, and what was never finished, is not sealed anew: run"
+        + " this again when it is whole. "
+        + log.neededBy().map(this::words).orElse("No backup needs it: prune lets go of it");
+  }
+
+  private static String extent(RekeyReport.Log log) {
     return "log of timeline "
         + log.timeline()
         + " of "
@@ -267,9 +302,7 @@ final class RekeyCommand extends Job {
         + " segments, "
         + Text.bytes(log.bytes())
         + log.from().map(from -> " from " + from).orElse("")
-        + log.to().map(to -> " to " + to).orElse("")
-        + ". "
-        + log.neededBy().map(this::words).orElse("No backup needs it: prune lets go of it");
+        + log.to().map(to -> " to " + to).orElse("");
   }
 
   private String words(BackupId last) {

@@ -265,7 +265,7 @@ public final class SealedRepository implements Repository {
       // One that was erased and began anew by a sealed writer's hand has its lives, and other keys.
       return archives.computeIfAbsent(
           found.tree() + "/" + incarnation,
-          key -> new SealedWalArchive(services, found, incarnation));
+          key -> SealedWalArchive.following(services, found, incarnation));
     }
   }
 

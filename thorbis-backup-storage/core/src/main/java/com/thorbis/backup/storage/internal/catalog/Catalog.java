@@ -35,6 +35,7 @@ public final class Catalog {
   private final Map<BackupId, Kept> backups = new LinkedHashMap<>();
   private final List<Operation.WalMark> walMarks = new ArrayList<>();
   private final LostLog lost;
+  private final ResealedLog resealed;
   private final Map<ObjectId, LostLog> lostAt = new LinkedHashMap<>();
   private final Map<String, Said<Operation.Sweep>> sweeps = new LinkedHashMap<>();
   private final Map<String, Said<Operation.SweepCopy>> copySweeps = new LinkedHashMap<>();
@@ -195,17 +196,18 @@ public final class Catalog {
   record Step(long sequence, List<Operation> operations) {}
 
   Catalog() {
-    this(new LostLog(), new Erasures());
+    this(new LostLog(), new ResealedLog(), new Erasures());
   }
 
-  private Catalog(LostLog lost, Erasures erasures) {
+  private Catalog(LostLog lost, ResealedLog resealed, Erasures erasures) {
     this.lost = lost;
+    this.resealed = resealed;
     this.erasures = erasures;
   }
 
   /** What it holds now, and goes its own way from here. */
   public synchronized Catalog copy() {
-    Catalog copy = new Catalog(lost.copy(), erasures.copy());
+    Catalog copy = new Catalog(lost.copy(), resealed.copy(), erasures.copy());
     copy.sources.putAll(sources);
     copy.backups.putAll(backups);
     copy.walMarks.addAll(walMarks);
@@ -383,6 +385,63 @@ public final class Catalog {
                 backup ->
                     backup.source().equals(source) && backup.timeline().equals(segment.timeline()))
             .noneMatch(backup -> overlaps(segment, backup.startLsn(), backup.stopLsn().plus(1)));
+  }
+
+  /**
+   * Where the log of a life lies: in the folder of its own name, which comes last, and in those
+   * that some of it was sealed anew into, the newest first.
+   */
+  public synchronized List<String> logFolders(String source, String life) {
+    return with(resealed.folders(source, life), life);
+  }
+
+  /** Where a segment of a life may lie; what counts is the first that has it. */
+  public synchronized List<String> logFolders(String source, String life, WalSegment segment) {
+    return with(resealed.folders(source, life, segment), life);
+  }
+
+  /** Where something else of the log of a life may lie, by its file name. */
+  public synchronized List<String> logFolders(String source, String life, String name) {
+    return with(resealed.folders(source, life, name), life);
+  }
+
+  private static List<String> with(List<String> anew, String own) {
+    List<String> folders = new ArrayList<>(anew);
+    folders.add(own);
+    return folders;
+  }
+
+  /** Why a segment in one folder of a life counts no more: it was sealed anew into another. */
+  public synchronized Optional<Operation.Resealed> replacing(
+      String source, String life, String folder, WalSegment segment) {
+    return resealed.replacing(source, life, folder, segment);
+  }
+
+  /** Why something else in one folder of a life counts no more, by its file name. */
+  public synchronized Optional<Operation.Resealed> replacing(
+      String source, String life, String folder, String name) {
+    return resealed.replacing(source, life, folder, name);
+  }
+
+  /** Which life of a source a folder of its log belongs to. */
+  public synchronized Optional<String> lifeOf(Source source, String folder) {
+    return source.incarnation(folder).isPresent()
+        ? Optional.of(folder)
+        : resealed.lifeOf(source.info().name(), folder);
+  }
+
+  /** The log that was sealed anew, oldest commit first. */
+  public synchronized List<Operation.Resealed> resealed() {
+    return resealed.all().stream().map(Said::what).toList();
+  }
+
+  /** The commit that says that log was sealed anew. */
+  public synchronized long commitOf(Operation.Resealed said) {
+    return resealed.all().stream()
+        .filter(one -> one.what().equals(said))
+        .mapToLong(Said::sequence)
+        .max()
+        .orElse(0);
   }
 
   private static boolean overlaps(WalSegment segment, Lsn start, Lsn end) {
@@ -657,12 +716,26 @@ public final class Catalog {
         }
       } else if (operation instanceof Operation.WalMark mark) {
         mark(mark);
+      } else if (operation instanceof Operation.Resealed said) {
+        resealed.add(sequence, requireFolder(said, key));
       } else if (operation instanceof Operation.ErasureStep step) {
         applyToErasure(sequence, step, key);
       } else if (!applyToKeys(sequence, operation, key)) {
         applyKeeping(sequence, operation, key);
       }
     }
+  }
+
+  private Operation.Resealed requireFolder(Operation.Resealed said, ObjectKey key)
+      throws RepositoryException {
+    Source source = sources.get(said.source());
+    if (source == null
+        || source.incarnation(said.incarnation()).isEmpty()
+        || !lifeOf(source, said.log()).orElse(said.incarnation()).equals(said.incarnation())
+        || said.log().equals(said.incarnation())) {
+      throw damaged(key, "seals log anew into a folder that is not for it");
+    }
+    return said;
   }
 
   private static Operation.Writers requireWriters(Operation.Writers named, ObjectKey key)
@@ -755,6 +828,7 @@ public final class Catalog {
     backups.values().removeIf(kept -> kept.entry().backup().source().equals(name));
     walMarks.removeIf(mark -> mark.source().equals(name));
     lost.forget(name);
+    resealed.forget(name);
     lostAt.values().forEach(losses -> losses.forget(name));
     lostAt.values().removeIf(LostLog::isEmpty);
     sweeps.values().removeIf(said -> said.what().source().equals(name));
@@ -953,6 +1027,7 @@ public final class Catalog {
     operations.addAll(taken.values());
     operations.addAll(walMarks);
     steps.add(new Step(2, List.copyOf(operations)));
+    resealed.all().forEach(said -> steps.add(new Step(said.sequence(), List.of(said.what()))));
     for (Said<Operation.WalExpire> said : lost.gone()) {
       Operation.WalExpire gone = said.what();
       steps.add(

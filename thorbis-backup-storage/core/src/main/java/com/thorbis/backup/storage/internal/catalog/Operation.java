@@ -110,6 +110,76 @@ public sealed interface Operation {
     }
   }
 
+  /**
+   * Log of a life that was sealed anew lies in a folder of its own from now on. What lies under the
+   * same names in the earlier folders of that life is given up; its bytes stay until a sweep after
+   * that moment.
+   *
+   * @param log the folder, 16 hexadecimal digits; empty when it is first named
+   * @param epoch the key under which what is there is sealed, or an earlier one than that
+   * @param wal stretches of whole segments
+   * @param others history files, summaries and records of missing log
+   */
+  record Resealed(
+      String source,
+      String incarnation,
+      String log,
+      int epoch,
+      List<WalRange> wal,
+      List<String> others,
+      Instant sweepAfter)
+      implements Operation {
+    /** Copies the lists. */
+    public Resealed {
+      wal = List.copyOf(wal);
+      others = List.copyOf(others);
+    }
+
+    @Override
+    public Map<String, Object> document() {
+      Map<String, Object> document = named("resealed");
+      document.put("source", source);
+      document.put("incarnation", incarnation);
+      document.put("log", log);
+      document.put("epoch", epoch);
+      List<Map<String, Object>> stretches = new ArrayList<>();
+      for (WalRange stretch : wal) {
+        Map<String, Object> entry = Json.object();
+        entry.put("timeline", Integer.toUnsignedLong(stretch.timeline().number()));
+        entry.put("from", stretch.start());
+        entry.put("to", stretch.end());
+        stretches.add(entry);
+      }
+      document.put("wal", stretches);
+      document.put("others", others);
+      document.put("sweepAfter", sweepAfter);
+      return document;
+    }
+
+    private static Resealed read(Json.Node node) throws RepositoryException {
+      String log = node.text("log");
+      if (!log.matches("[0-9a-f]{16}")) {
+        throw node.wrong("log", "not 16 hexadecimal digits");
+      }
+      List<WalRange> wal = new ArrayList<>();
+      for (Json.Node stretch : node.nodes("wal")) {
+        wal.add(
+            new WalRange(
+                Operation.timeline(stretch),
+                stretch.parse("from", Lsn::parse),
+                stretch.parse("to", Lsn::parse)));
+      }
+      return new Resealed(
+          node.text("source"),
+          node.text("incarnation"),
+          log,
+          (int) node.number("epoch", 1, Integer.MAX_VALUE),
+          wal,
+          node.parseAll("others", name -> name),
+          node.instant("sweepAfter"));
+    }
+  }
+
   /** The WAL that a backup awaited is stored. */
   record Complete(BackupId backup) implements Operation {
     @Override
@@ -1007,6 +1077,7 @@ public sealed interface Operation {
               StoredBackup.read(node.node("backup"), copies), SlotRef.read(node.node("manifest")));
       case "rekeyed" ->
           new Rekeyed(node.parse("backup", BackupId::new), node.number("place", 1, Long.MAX_VALUE));
+      case "resealed" -> Resealed.read(node);
       case "copies" -> Copies.read(node);
       case "complete" -> new Complete(node.parse("backup", BackupId::new));
       case "wal-mark" ->

@@ -499,29 +499,30 @@ final class CopySweeper {
     for (Operation.WalExpire gone : lines.values()) {
       long sequence = Math.max(said, left.commitOf(gone));
       Map<ObjectKey, Optional<Long>> going = new LinkedHashMap<>();
-      Optional<String> after = Optional.empty();
-      do {
-        ListPage page =
-            copy.store()
-                .list(ObjectNames.wal(source.tree(), gone.incarnation(), gone.timeline()), after);
-        after = page.next();
-        for (ObjectInfo info : page.objects()) {
-          StoredWal stored = StoredWal.parse(info.key(), catalog);
-          WalSegment segment = stored == null ? null : stored.segment();
-          if (segment != null && segment.start().compareTo(gone.before()) >= 0) {
-            after = Optional.empty();
-            break;
+      for (String folder : catalog.logFolders(gone.source(), gone.incarnation())) {
+        Optional<String> after = Optional.empty();
+        do {
+          ListPage page =
+              copy.store().list(ObjectNames.wal(source.tree(), folder, gone.timeline()), after);
+          after = page.next();
+          for (ObjectInfo info : page.objects()) {
+            StoredWal stored = StoredWal.parse(info.key(), catalog);
+            WalSegment segment = stored == null ? null : stored.segment();
+            if (segment != null && segment.start().compareTo(gone.before()) >= 0) {
+              after = Optional.empty();
+              break;
+            }
+            if (segment != null
+                && left.isGone(gone.source(), gone.incarnation(), segment)
+                && !catalog.isGone(gone.source(), gone.incarnation(), segment)) {
+              going.put(info.key(), Optional.of(info.length()));
+            }
           }
-          if (segment != null
-              && left.isGone(gone.source(), gone.incarnation(), segment)
-              && !catalog.isGone(gone.source(), gone.incarnation(), segment)) {
-            going.put(info.key(), Optional.of(info.length()));
+          if (going.size() >= services.tuning().sweepBatch()) {
+            removeLog(copy, going, sequence);
           }
-        }
-        if (going.size() >= services.tuning().sweepBatch()) {
-          removeLog(copy, going, sequence);
-        }
-      } while (after.isPresent());
+        } while (after.isPresent());
+      }
       removeLog(copy, going, sequence);
     }
   }

@@ -3,6 +3,7 @@ package com.thorbis.backup.storage.internal.prune;
 import com.thorbis.backup.api.BackupId;
 import com.thorbis.backup.api.Lsn;
 import com.thorbis.backup.api.RekeyReport;
+import com.thorbis.backup.api.RekeyReport.LogState;
 import com.thorbis.backup.api.Timeline;
 import com.thorbis.backup.api.WalSegment;
 import com.thorbis.backup.crypto.MalformedObjectException;
@@ -17,6 +18,7 @@ import com.thorbis.backup.spi.storage.StorageException;
 import com.thorbis.backup.storage.internal.Parallel;
 import com.thorbis.backup.storage.internal.Services;
 import com.thorbis.backup.storage.internal.catalog.Catalog;
+import com.thorbis.backup.storage.internal.catalog.Operation;
 import com.thorbis.backup.storage.internal.catalog.StoredBackup;
 import com.thorbis.backup.storage.internal.format.ObjectNames;
 import com.thorbis.backup.storage.internal.wal.StoredWal;
@@ -33,7 +35,7 @@ import java.util.concurrent.ConcurrentHashMap;
 import org.jspecify.annotations.Nullable;
 
 /**
- * How much log of a source lies under keys before one of a number. What was stored before that key
+ * What of a source's log lies under keys before one of a number. What was stored before that key
  * was made cannot lie under it; of everything else the header is read, which is a request each, as
  * writers may have gone on under the key before for a while.
  */
@@ -58,43 +60,106 @@ final class OlderLog {
             .orElse(Instant.MIN.plus(SKEW));
   }
 
-  /** What there is of a timeline, in the order of names. */
-  private static final class Sum {
-    long objects;
-    long bytes;
-    long segments;
-    @Nullable WalSegment first;
-    @Nullable WalSegment last;
+  /**
+   * An object of it.
+   *
+   * @param what which
+   * @param length sealed bytes
+   */
+  record Found(StoredWal what, long length) {
+    Timeline timeline() {
+      return Timeline.parseHex(what.key().value().split("/", -1)[3]);
+    }
+  }
 
-    void add(ObjectInfo info, @Nullable WalSegment segment) {
+  /** What there is of a timeline, in the order of names. */
+  static final class Sum {
+    private long objects;
+    private long bytes;
+    private long segments;
+    private @Nullable WalSegment first;
+    private @Nullable WalSegment last;
+    private Optional<Instant> sweepAfter = Optional.empty();
+
+    void add(Found found) {
       objects++;
-      bytes += info.length();
+      bytes += found.length();
+      WalSegment segment = found.what().about().isPresent() ? null : found.what().segment();
       if (segment != null && !segment.equals(last)) {
         segments++;
-        first = first == null ? segment : first;
-        last = segment;
+        first = first == null || segment.start().compareTo(first.start()) < 0 ? segment : first;
+        last = last == null || segment.start().compareTo(last.start()) > 0 ? segment : last;
       }
     }
   }
 
-  List<RekeyReport.Log> measure() throws IOException {
+  /** Sums, by life, timeline and state. */
+  static final class Sums {
+    private final Map<String, Map<Timeline, Map<LogState, Sum>>> all = new TreeMap<>();
+
+    Sum of(Found found, LogState state) {
+      return all.computeIfAbsent(found.what().incarnation(), life -> new TreeMap<>())
+          .computeIfAbsent(found.timeline(), timeline -> new TreeMap<>())
+          .computeIfAbsent(state, each -> new Sum());
+    }
+
+    List<RekeyReport.Log> report(Catalog catalog) {
+      List<RekeyReport.Log> found = new ArrayList<>();
+      all.forEach(
+          (life, timelines) ->
+              timelines.forEach(
+                  (timeline, states) ->
+                      states.forEach(
+                          (state, sum) -> found.add(log(catalog, life, timeline, state, sum)))));
+      return found;
+    }
+  }
+
+  /**
+   * What counts and lies under older keys, folder by folder in the order of names; what counts no
+   * more is added up.
+   */
+  List<Found> find(Sums sums) throws IOException {
     Catalog catalog = services.log().catalog();
-    List<RekeyReport.Log> found = new ArrayList<>();
+    List<Found> found = new ArrayList<>();
     for (SourceInfo.Incarnation life : source.info().incarnations()) {
-      Map<Timeline, Sum> sums = new TreeMap<>();
-      Optional<String> after = Optional.empty();
-      do {
-        ListPage page = services.store().list(ObjectNames.wal(source.tree(), life.id()), after);
-        add(page.objects(), catalog, sums);
-        after = page.next();
-      } while (after.isPresent());
-      sums.forEach((timeline, sum) -> found.add(log(catalog, life.id(), timeline, sum)));
+      for (String folder : catalog.logFolders(source.info().name(), life.id())) {
+        Optional<String> after = Optional.empty();
+        do {
+          ListPage page = services.store().list(ObjectNames.wal(source.tree(), folder), after);
+          Set<ObjectKey> newer = newer(page.objects());
+          for (ObjectInfo info : page.objects()) {
+            StoredWal stored = StoredWal.parse(info.key(), catalog);
+            if (stored == null || newer.contains(info.key()) || isGone(catalog, stored)) {
+              continue;
+            }
+            Found one = new Found(stored, info.length());
+            Optional<Operation.Resealed> by = stored.replacedBy(catalog);
+            if (by.isPresent()) {
+              Sum sum = sums.of(one, LogState.GIVEN_UP);
+              sum.add(one);
+              Instant sweepAfter = by.get().sweepAfter();
+              if (sum.sweepAfter.filter(earlier -> !earlier.isBefore(sweepAfter)).isEmpty()) {
+                sum.sweepAfter = Optional.of(sweepAfter);
+              }
+            } else {
+              found.add(one);
+            }
+          }
+          after = page.next();
+        } while (after.isPresent());
+      }
     }
     return found;
   }
 
-  private void add(List<ObjectInfo> page, Catalog catalog, Map<Timeline, Sum> sums)
-      throws IOException {
+  /** Whether it is being removed already. */
+  private boolean isGone(Catalog catalog, StoredWal stored) {
+    WalSegment segment = stored.segment();
+    return segment != null && catalog.isGone(source.info().name(), stored.incarnation(), segment);
+  }
+
+  private Set<ObjectKey> newer(List<ObjectInfo> page) throws IOException {
     List<ObjectInfo> unsure =
         page.stream().filter(info -> !info.modifiedAt().isBefore(since.minus(SKEW))).toList();
     Set<ObjectKey> newer = ConcurrentHashMap.newKeySet();
@@ -107,13 +172,7 @@ final class OlderLog {
             newer.add(info.key());
           }
         });
-    for (ObjectInfo info : page) {
-      StoredWal stored = StoredWal.parse(info.key(), catalog);
-      if (stored != null && !newer.contains(info.key())) {
-        sums.computeIfAbsent(timeline(info.key()), each -> new Sum())
-            .add(info, stored.about().isPresent() ? null : stored.segment());
-      }
-    }
+    return newer;
   }
 
   /** What cannot be told counts as older: nobody is to think that it is gone. */
@@ -127,12 +186,8 @@ final class OlderLog {
     }
   }
 
-  private static Timeline timeline(ObjectKey key) {
-    return Timeline.parseHex(key.value().split("/", -1)[3]);
-  }
-
   private static RekeyReport.Log log(
-      Catalog catalog, String incarnation, Timeline timeline, Sum sum) {
+      Catalog catalog, String incarnation, Timeline timeline, LogState state, Sum sum) {
     Optional<Lsn> to = Optional.ofNullable(sum.last).map(WalSegment::end);
     Optional<BackupId> neededBy =
         catalog.backups().stream()
@@ -144,6 +199,7 @@ final class OlderLog {
             .map(StoredBackup::id)
             .reduce((one, other) -> other);
     return new RekeyReport.Log(
+        state,
         incarnation,
         timeline,
         sum.segments,
@@ -151,6 +207,7 @@ final class OlderLog {
         sum.bytes,
         Optional.ofNullable(sum.first).map(WalSegment::start),
         to,
-        neededBy);
+        neededBy,
+        sum.sweepAfter);
   }
 }

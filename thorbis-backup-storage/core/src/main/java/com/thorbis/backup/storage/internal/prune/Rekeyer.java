@@ -100,7 +100,8 @@ public final class Rekeyer {
       for (Catalog.Kept kept : scan.affected) {
         backups.add(estimate(target, kept));
       }
-      sources.add(report(target, backups, scan, List.of()));
+      OlderLog.Sums sums = new OlderLog.Sums();
+      sources.add(report(target, backups, scan, List.of(), sums));
     }
     return new RekeyReport(sources, REMAINS);
   }
@@ -217,8 +218,15 @@ public final class Rekeyer {
   }
 
   private RekeyReport.Source report(
-      Target target, List<RekeyReport.Backup> backups, Scan scan, List<String> problems)
+      Target target,
+      List<RekeyReport.Backup> backups,
+      Scan scan,
+      List<String> problems,
+      OlderLog.Sums sums)
       throws IOException {
+    for (OlderLog.Found found : older(target).find(sums)) {
+      sums.of(found, RekeyReport.LogState.OLDER).add(found);
+    }
     return new RekeyReport.Source(
         target.name(),
         target.epoch(),
@@ -226,8 +234,12 @@ public final class Rekeyer {
         backups,
         scan.skipped,
         scan.deleted,
-        new OlderLog(services, target.source(), target.before()).measure(),
+        sums.report(services.log().catalog()),
         problems);
+  }
+
+  private OlderLog older(Target target) {
+    return new OlderLog(services, target.source(), target.before());
   }
 
   /** One source in one run. */
@@ -257,6 +269,12 @@ public final class Rekeyer {
       }
       control.progress().end("rekey");
       verify();
+      OlderLog.Sums sums = new OlderLog.Sums();
+      LogRekeyer log =
+          new LogRekeyer(
+              services, target.source(), target.before(), request.grace(), control, sums);
+      log.run(older(target).find(new OlderLog.Sums()));
+      problems.addAll(log.problems());
       services.log().refresh();
       scan = scan(target);
       for (Catalog.Kept left : scan.affected) {
@@ -267,7 +285,7 @@ public final class Rekeyer {
                 new RekeyReport.Skipped(
                     id, "rekey.meanwhile", "it was made while this ran; run it again")));
       }
-      return report(target, List.copyOf(done.values()), scan, problems);
+      return report(target, List.copyOf(done.values()), scan, problems, sums);
     }
 
     /** Whether there was anything to do. */

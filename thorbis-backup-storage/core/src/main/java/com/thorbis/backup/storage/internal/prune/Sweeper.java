@@ -6,6 +6,7 @@ import com.thorbis.backup.crypto.ObjectId;
 import com.thorbis.backup.spi.repository.Copy;
 import com.thorbis.backup.spi.repository.RepositoryException;
 import com.thorbis.backup.spi.repository.RunControl;
+import com.thorbis.backup.spi.repository.SourceInfo;
 import com.thorbis.backup.spi.storage.ListPage;
 import com.thorbis.backup.spi.storage.ObjectInfo;
 import com.thorbis.backup.spi.storage.ObjectKey;
@@ -66,6 +67,7 @@ final class Sweeper {
   private final List<BackupId> swept = new ArrayList<>();
   private final Set<BackupId> past = new HashSet<>();
   private final Set<Operation.WalExpire> pastLog = new HashSet<>();
+  private final Set<Operation.Resealed> pastAnew = new HashSet<>();
   private final Set<BackupId> finished = new LinkedHashSet<>();
   private final Set<ObjectKey> unfinished = new HashSet<>();
   private Set<BackupId> due = Set.of();
@@ -112,6 +114,10 @@ final class Sweeper {
     catalog.walExpiries().stream()
         .filter(expiry -> !now.isBefore(expiry.sweepAfter()))
         .forEach(pastLog::add);
+    catalog.resealed().stream()
+        .filter(said -> said.source().equals(source.info().name()))
+        .filter(said -> !now.isBefore(said.sweepAfter()))
+        .forEach(pastAnew::add);
   }
 
   List<BackupId> swept() {
@@ -159,6 +165,7 @@ final class Sweeper {
         .filter(id -> services.log().catalog().kept(id).isEmpty())
         .forEach(swept::add);
     removeLog();
+    removeReplacedLog();
     removeCheckpoints();
     removeLapsed(leases);
     if (stopped.isPresent()) {
@@ -272,7 +279,7 @@ final class Sweeper {
         : batches;
   }
 
-  private <T> List<List<T>> parts(Set<T> all) {
+  private <T> List<List<T>> parts(Collection<T> all) {
     List<List<T>> parts = new ArrayList<>();
     List<T> items = List.copyOf(all);
     int size = services.tuning().sweepBatch();
@@ -500,39 +507,84 @@ final class Sweeper {
   private void removeLog(Operation.WalExpire gone, Catalog catalog) throws IOException {
     Removal removal = new Removal(services.store(), catalog.commitOf(gone));
     List<ObjectKey> going = new ArrayList<>();
-    Optional<String> after = Optional.empty();
-    do {
-      ListPage page =
-          services
-              .store()
-              .list(ObjectNames.wal(source.tree(), gone.incarnation(), gone.timeline()), after);
-      after = page.next();
-      for (ObjectInfo info : page.objects()) {
-        StoredWal stored = StoredWal.parse(info.key(), catalog);
-        if (stored == null) {
-          unknown.add(info.key().value());
-          continue;
+    for (String folder : catalog.logFolders(gone.source(), gone.incarnation())) {
+      Optional<String> after = Optional.empty();
+      do {
+        ListPage page =
+            services.store().list(ObjectNames.wal(source.tree(), folder, gone.timeline()), after);
+        after = page.next();
+        for (ObjectInfo info : page.objects()) {
+          StoredWal stored = StoredWal.parse(info.key(), catalog);
+          if (stored == null) {
+            unknown.add(info.key().value());
+            continue;
+          }
+          WalSegment segment = stored.segment();
+          if (segment == null) {
+            continue; // histories stay: they are small, and say where timelines come from
+          }
+          if (segment.start().compareTo(gone.before()) >= 0) {
+            after = Optional.empty();
+            break;
+          }
+          if (!catalog.isGone(gone.source(), gone.incarnation(), segment)) {
+            continue;
+          }
+          lengths.put(info.key(), info.length());
+          going.add(info.key());
+          if (going.size() == services.tuning().sweepBatch()) {
+            removeLog(going, removal);
+          }
         }
-        WalSegment segment = stored.segment();
-        if (segment == null) {
-          continue; // histories stay: they are small, and say where timelines come from
-        }
-        if (segment.start().compareTo(gone.before()) >= 0) {
-          after = Optional.empty();
-          break;
-        }
-        if (!catalog.isGone(gone.source(), gone.incarnation(), segment)) {
-          continue;
-        }
-        lengths.put(info.key(), info.length());
-        going.add(info.key());
-        if (going.size() == services.tuning().sweepBatch()) {
-          removeLog(going, removal);
-        }
-      }
-    } while (after.isPresent());
+      } while (after.isPresent());
+    }
     removeLog(going, removal);
     tell(removal);
+  }
+
+  /** Removes log that was sealed anew into another folder, if it is seen to be there. */
+  private void removeReplacedLog() throws IOException {
+    Catalog catalog = services.log().catalog();
+    for (SourceInfo.Incarnation life : source.info().incarnations()) {
+      List<String> newestFirst = catalog.logFolders(source.info().name(), life.id());
+      if (pastAnew.stream().noneMatch(said -> said.incarnation().equals(life.id()))) {
+        continue;
+      }
+      Map<String, Set<String>> listed = new HashMap<>();
+      for (String folder : newestFirst) {
+        List<ObjectInfo> objects = new ArrayList<>();
+        list(ObjectNames.wal(source.tree(), folder), objects);
+        Set<String> names = new HashSet<>();
+        objects.forEach(info -> names.add(info.key().name()));
+        listed.put(folder, names);
+        removeReplacedLog(objects, listed, catalog);
+      }
+    }
+  }
+
+  private void removeReplacedLog(
+      List<ObjectInfo> objects, Map<String, Set<String>> listed, Catalog catalog)
+      throws IOException {
+    Map<Operation.Resealed, List<ObjectKey>> going = new LinkedHashMap<>();
+    for (ObjectInfo info : objects) {
+      StoredWal stored = StoredWal.parse(info.key(), catalog);
+      Optional<Operation.Resealed> by =
+          stored == null ? Optional.empty() : stored.replacedBy(catalog);
+      if (stored != null
+          && by.filter(pastAnew::contains).isPresent()
+          && stored.isIn(listed.getOrDefault(by.get().log(), Set.of()))) {
+        lengths.put(info.key(), info.length());
+        going.computeIfAbsent(by.get(), said -> new ArrayList<>()).add(info.key());
+      }
+    }
+    for (Map.Entry<Operation.Resealed, List<ObjectKey>> each : going.entrySet()) {
+      Removal removal = new Removal(services.store(), catalog.commitOf(each.getKey()));
+      for (List<ObjectKey> part : parts(each.getValue())) {
+        lease.renew();
+        remove(part, removal);
+      }
+      tell(removal);
+    }
   }
 
   private void removeLog(List<ObjectKey> going, Removal removal) throws IOException {

@@ -134,9 +134,11 @@ final class Belongings {
 
   private static boolean isGone(StoredWal log, Catalog catalog) {
     WalSegment segment = log.segment();
-    return segment != null
-        && catalog.sources().stream()
-            .filter(source -> source.tree().equals(log.tree()))
-            .anyMatch(source -> catalog.isGone(source.info().name(), log.incarnation(), segment));
+    return log.replacedBy(catalog).isPresent()
+        || segment != null
+            && catalog.sources().stream()
+                .filter(source -> source.tree().equals(log.tree()))
+                .anyMatch(
+                    source -> catalog.isGone(source.info().name(), log.incarnation(), segment));
   }
 }

@@ -215,10 +215,12 @@ public final class Verifier {
         object.startsWith(ObjectNames.WAL) ? StoredWal.parse(new ObjectKey(object), now) : null;
     WalSegment segment = stored == null ? null : stored.segment();
     return stored != null
-        && segment != null
-        && now.sources().stream()
-            .filter(source -> source.tree().equals(stored.tree()))
-            .anyMatch(source -> now.isGone(source.info().name(), stored.incarnation(), segment));
+        && (stored.replacedBy(now).isPresent()
+            || segment != null
+                && now.sources().stream()
+                    .filter(source -> source.tree().equals(stored.tree()))
+                    .anyMatch(
+                        source -> now.isGone(source.info().name(), stored.incarnation(), segment)));
   }
 
   /** The backups of which every byte was found as it was stored, and since when. */

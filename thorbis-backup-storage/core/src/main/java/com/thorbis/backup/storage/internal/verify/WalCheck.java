@@ -106,9 +106,16 @@ final class WalCheck {
     WalSegment segment =
         WalSegment.containing(backup.timeline(), backup.startLsn(), backup.cluster().segmentSize());
     for (; segment.start().compareTo(backup.stopLsn()) < 0; segment = segment.next()) {
-      keys.add(ObjectNames.segment(source.tree(), backup.incarnation(), segment));
+      keys.add(place(catalog, source, backup.incarnation(), segment));
     }
     return keys;
+  }
+
+  /** Where a whole segment is to lie. */
+  private static ObjectKey place(
+      Catalog catalog, Catalog.Source source, String life, WalSegment segment) {
+    String folder = catalog.logFolders(source.info().name(), life, segment).get(0);
+    return ObjectNames.segment(source.tree(), folder, segment);
   }
 
   private static boolean isNeeded(StoredBackup backup, String incarnation, WalSegment segment) {
@@ -131,7 +138,7 @@ final class WalCheck {
       Lsn until = backup.stopLsn().compareTo(segment.end()) < 0 ? backup.stopLsn() : segment.end();
       Lsn from =
           backup.startLsn().compareTo(segment.start()) > 0 ? backup.startLsn() : segment.start();
-      ObjectKey key = ObjectNames.segment(source.tree(), backup.incarnation(), segment);
+      ObjectKey key = place(catalog, source, backup.incarnation(), segment);
       WalSegment looked = segment;
       List<Optional<Lsn>> reached = new ArrayList<>();
       boolean read = !open || openings.open(key, () -> reached.add(archive.reach(looked, true)));
@@ -233,16 +240,16 @@ final class WalCheck {
   }
 
   /**
-   * A part that a complete segment has superseded is of no use any more, what a summary says can be
-   * found in the log, and no restore needs to know why log is missing.
+   * A part that a complete segment has superseded is of no use any more, nor what was sealed anew;
+   * what a summary says can be found in the log, and no restore needs to know why log is missing.
    */
-  private static boolean superseded(StoredWal object, Map<ObjectKey, Long> listed) {
+  private boolean superseded(StoredWal object, Map<ObjectKey, Long> listed) {
     WalSegment segment = object.segment();
     return object.about().isPresent()
+        || object.replacedBy(catalog).isPresent()
         || segment != null
             && !object.whole()
-            && listed.containsKey(
-                ObjectNames.segment(object.tree(), object.incarnation(), segment));
+            && listed.containsKey(ObjectNames.segment(object.tree(), object.folder(), segment));
   }
 
   /**
@@ -276,7 +283,7 @@ final class WalCheck {
         }
         WalSegment segment = WalSegment.containing(timeline, from, life.cluster().segmentSize());
         findings.add(
-            ObjectNames.segment(source.tree(), life.id(), segment).value(),
+            place(catalog, source, life.id(), segment).value(),
             Findings.MISSING,
             true,
             needing(life.id(), segment),
@@ -306,7 +313,7 @@ final class WalCheck {
       WalSegment segment =
           WalSegment.containing(mark.timeline(), end, life.cluster().segmentSize());
       findings.add(
-          ObjectNames.segment(source.tree(), life.id(), segment).value(),
+          place(catalog, source, life.id(), segment).value(),
           Findings.MISSING,
           true,
           needing(life.id(), segment),

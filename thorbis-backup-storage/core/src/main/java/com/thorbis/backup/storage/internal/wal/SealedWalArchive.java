@@ -35,6 +35,7 @@ import com.thorbis.backup.storage.internal.pack.Fingerprint;
 import java.io.IOException;
 import java.io.InterruptedIOException;
 import java.nio.ByteBuffer;
+import java.time.Duration;
 import java.time.Instant;
 import java.util.ArrayList;
 import java.util.Arrays;
@@ -47,6 +48,7 @@ import java.util.TreeMap;
 import java.util.TreeSet;
 import java.util.concurrent.Semaphore;
 import java.util.concurrent.atomic.AtomicBoolean;
+import java.util.function.Function;
 import java.util.zip.CRC32C;
 import org.jspecify.annotations.Nullable;
 import org.slf4j.Logger;
@@ -70,11 +72,16 @@ public final class SealedWalArchive implements WalArchive {
   /** What is put to several copies is in memory once more meanwhile. */
   private static final Semaphore SPREADING = new Semaphore(2);
 
+  /** What others committed may be so old for an answer that something is absent. */
+  private static final Duration STALE = Duration.ofSeconds(10);
+
   private final Services services;
   private final Narrowing narrowing;
   private final String source;
   private final ObjectId tree;
   private final SourceInfo.Incarnation incarnation;
+  private final String home; // the folder that is written to
+  private final boolean follows;
   private final List<Ancestor> lineage;
   private final Object storingParts = new Object();
 
@@ -83,6 +90,8 @@ public final class SealedWalArchive implements WalArchive {
    * what is there already, and otherwise a request for nothing.
    */
   private volatile boolean anothersToo = true;
+
+  private volatile Instant lookedAt;
 
   private final Map<WalSegment, PartChain> chains =
       new LinkedHashMap<>(16, 0.75f, true) {
@@ -106,14 +115,40 @@ public final class SealedWalArchive implements WalArchive {
     }
   }
 
-  /** Opens nothing yet. */
+  /** As the log says that was read. Opens nothing yet. */
   public SealedWalArchive(Services services, Catalog.Source source, String incarnation) {
+    this(services, source, incarnation, incarnation, false);
+  }
+
+  private SealedWalArchive(
+      Services services, Catalog.Source source, String life, String home, boolean follows) {
     this.services = services;
     this.narrowing = new Narrowing(services);
     this.source = source.info().name();
     this.tree = source.tree();
-    this.incarnation = source.incarnation(incarnation).orElseThrow();
-    this.lineage = lineage(source, this.incarnation);
+    this.incarnation = source.incarnation(life).orElseThrow();
+    this.home = home;
+    this.follows = follows;
+    this.lineage =
+        home.equals(life)
+            ? lineage(source, this.incarnation)
+            : List.of(new Ancestor(home, null)); // a folder by itself
+    this.lookedAt = services.clock().instant();
+  }
+
+  /**
+   * For whoever keeps it: before it says that something is absent it looks whether that was sealed
+   * anew meanwhile, and lies elsewhere.
+   */
+  public static SealedWalArchive following(
+      Services services, Catalog.Source source, String incarnation) {
+    return new SealedWalArchive(services, source, incarnation, incarnation, true);
+  }
+
+  /** One folder of a life's log, besides the one of its own name. */
+  public static SealedWalArchive folder(
+      Services services, Catalog.Source source, String incarnation, String folder) {
+    return new SealedWalArchive(services, source, incarnation, folder, false);
   }
 
   private static List<Ancestor> lineage(Catalog.Source source, SourceInfo.Incarnation from) {
@@ -156,7 +191,7 @@ public final class SealedWalArchive implements WalArchive {
     }
     PageHeader.require(cluster(), segment, content);
     services.log().requireDeciding();
-    Optional<Stored> shared = inParent(segment, 0, content);
+    Optional<Stored> shared = elsewhere(segment, 0, content);
     if (shared.isPresent()) {
       return shared.get();
     }
@@ -182,7 +217,7 @@ public final class SealedWalArchive implements WalArchive {
       PageHeader.require(cluster(), segment, content);
     }
     services.log().requireDeciding();
-    Optional<Stored> shared = inParent(segment, offset, content);
+    Optional<Stored> shared = elsewhere(segment, offset, content);
     if (shared.isPresent()) {
       return shared.get();
     }
@@ -206,13 +241,13 @@ public final class SealedWalArchive implements WalArchive {
       if (!Arrays.equals(known.get(), content)) {
         throw conflict(timeline.historyFileName(), "another history file is stored");
       }
-      ObjectKey there = ObjectNames.history(tree, incarnation.id(), timeline);
-      if (services.store().head(there).isPresent()) { // an ancestor's is not written here
-        CopySet.ensure(services.store(), there);
-      }
+      // An ancestor's is not written here.
+      isStored(
+          ObjectNames.history(tree, home, timeline),
+          folder -> ObjectNames.history(tree, folder, timeline));
       return Stored.ALREADY_PRESENT;
     }
-    ObjectKey key = ObjectNames.history(tree, incarnation.id(), timeline);
+    ObjectKey key = ObjectNames.history(tree, home, timeline);
     byte[] sealed = SealedObjects.seal(ObjectType.HISTORY, key, content, key(), services.random());
     try {
       Outcomes.settle(
@@ -235,9 +270,8 @@ public final class SealedWalArchive implements WalArchive {
           "A summary of " + first + " of " + summary.length + " bytes");
     }
     services.log().requireDeciding();
-    ObjectKey key = ObjectNames.summary(tree, incarnation.id(), first);
-    if (services.store().head(key).isPresent()) {
-      CopySet.ensure(services.store(), key);
+    ObjectKey key = ObjectNames.summary(tree, home, first);
+    if (isStored(key, folder -> ObjectNames.summary(tree, folder, first))) {
       return Stored.ALREADY_PRESENT;
     }
     byte[] sealed =
@@ -258,7 +292,10 @@ public final class SealedWalArchive implements WalArchive {
   @Override
   public Optional<byte[]> summary(Timeline timeline, Lsn start) throws IOException {
     WalSegment first = summarized(timeline, start);
-    return nearest(timeline, life -> readSummary(ObjectNames.summary(tree, life, first)));
+    return nearest(
+        timeline,
+        ObjectNames.summary(tree, home, first).name(),
+        folder -> readSummary(ObjectNames.summary(tree, folder, first)));
   }
 
   @Override
@@ -266,9 +303,8 @@ public final class SealedWalArchive implements WalArchive {
     services.log().requireDeciding();
     WalSegment first =
         WalSegment.containing(range.timeline(), range.start(), cluster().segmentSize());
-    ObjectKey key = ObjectNames.gap(tree, incarnation.id(), first);
-    if (services.store().head(key).isPresent()) {
-      CopySet.ensure(services.store(), key);
+    ObjectKey key = ObjectNames.gap(tree, home, first);
+    if (isStored(key, folder -> ObjectNames.gap(tree, folder, first))) {
       return; // nothing is overwritten: the first one says when it began
     }
     byte[] content = GapRecord.encode(range, noticedAt, reason);
@@ -289,32 +325,85 @@ public final class SealedWalArchive implements WalArchive {
     WalSegment first = WalSegment.containing(timeline, start, cluster().segmentSize());
     return nearest(
         timeline,
-        life -> {
+        ObjectNames.gap(tree, home, first).name(),
+        folder -> {
           try {
-            return Optional.of(GapRecord.read(services, tree, ObjectNames.gap(tree, life, first)));
+            ObjectKey key = ObjectNames.gap(tree, folder, first);
+            return Optional.of(GapRecord.read(services, tree, key));
           } catch (StorageException.NotFound e) {
             return Optional.empty();
           }
         });
   }
 
-  /** What one life of the cluster has. */
-  @FunctionalInterface
-  private interface Look<T> {
-    Optional<T> in(String incarnation) throws IOException;
+  /** Whether this life has it, in whichever folder; if so it counts as written here. */
+  private boolean isStored(ObjectKey own, Function<String, ObjectKey> in) throws IOException {
+    for (String folder : services.log().catalog().logFolders(source, home, own.name())) {
+      ObjectKey key = in.apply(folder);
+      if (services.store().head(key).isPresent()) {
+        CopySet.ensure(services.store(), key);
+        return true;
+      }
+    }
+    return false;
   }
 
-  /** What the nearest of the lives has that share a timeline. */
-  private <T> Optional<T> nearest(Timeline timeline, Look<T> look) throws IOException {
+  /** What one folder of the log has. */
+  @FunctionalInterface
+  private interface Look<T> {
+    Optional<T> in(String folder) throws IOException;
+  }
+
+  /** What the nearest of the lives has that share a timeline, by its file name. */
+  private <T> Optional<T> nearest(Timeline timeline, String name, Look<T> look) throws IOException {
+    Catalog catalog = services.log().catalog();
     for (Ancestor ancestor : lineage) {
       if (ancestor.shares(timeline)) {
-        Optional<T> found = look.in(ancestor.incarnation());
+        Optional<T> found = first(catalog.logFolders(source, ancestor.incarnation(), name), look);
         if (found.isPresent()) {
           return found;
         }
       }
     }
     return Optional.empty();
+  }
+
+  private static <T> Optional<T> first(List<String> folders, Look<T> look) throws IOException {
+    for (String folder : folders) {
+      Optional<T> found = look.in(folder);
+      if (found.isPresent()) {
+        return found;
+      }
+    }
+    return Optional.empty();
+  }
+
+  private List<String> ownFolders(WalSegment segment) {
+    return services.log().catalog().logFolders(source, home, segment);
+  }
+
+  private List<String> folders(Ancestor ancestor, WalSegment segment) {
+    return services.log().catalog().logFolders(source, ancestor.incarnation(), segment);
+  }
+
+  /** Where a segment may lie, in the order in which to look. */
+  private List<String> folders(WalSegment segment) {
+    return lineage.stream()
+        .filter(ancestor -> ancestor.shares(segment.timeline()))
+        .flatMap(ancestor -> folders(ancestor, segment).stream())
+        .toList();
+  }
+
+  /** Whether others committed anything since somebody looked. */
+  private boolean isNews() throws IOException {
+    Instant now = services.clock().instant();
+    if (!follows || now.isBefore(lookedAt.plus(STALE))) {
+      return false;
+    }
+    long before = services.log().sequence();
+    services.log().refresh();
+    lookedAt = now;
+    return services.log().sequence() > before;
   }
 
   private WalSegment summarized(Timeline timeline, Lsn start) {
@@ -335,7 +424,10 @@ public final class SealedWalArchive implements WalArchive {
   @Override
   public Optional<WalContent> open(WalSegment segment) throws IOException {
     requireSize(segment);
-    Optional<WalContent> found = nearest(segment.timeline(), life -> open(life, segment));
+    Optional<WalContent> found = first(folders(segment), folder -> open(folder, segment));
+    if (found.isEmpty() && isNews()) {
+      found = first(folders(segment), folder -> open(folder, segment));
+    }
     if (found.isEmpty()) {
       // A server that recovers takes it for the end of the log.
       for (Ancestor ancestor : lineage) {
@@ -350,25 +442,21 @@ public final class SealedWalArchive implements WalArchive {
   @Override
   public Optional<WalMarks> marks(WalSegment segment) throws IOException {
     requireSize(segment);
-    for (Ancestor ancestor : lineage) {
-      if (!ancestor.shares(segment.timeline())) {
-        continue;
+    return first(folders(segment), folder -> marks(folder, segment));
+  }
+
+  private Optional<WalMarks> marks(String folder, WalSegment segment) throws IOException {
+    ObjectKey whole = ObjectNames.segment(tree, folder, segment);
+    Optional<WalHeader> header = header(whole, segment, 0);
+    if (header.isEmpty()) {
+      PartChain chain = walk(folder, segment);
+      if (!chain.parts().isEmpty()) {
+        return Optional.of(
+            WalHeader.join(chain.parts().stream().map(part -> part.header().marks()).toList()));
       }
-      ObjectKey whole = ObjectNames.segment(tree, ancestor.incarnation(), segment);
-      Optional<WalHeader> header = header(whole, segment, 0);
-      if (header.isEmpty()) {
-        PartChain chain = walk(ancestor.incarnation(), segment);
-        if (!chain.parts().isEmpty()) {
-          return Optional.of(
-              WalHeader.join(chain.parts().stream().map(part -> part.header().marks()).toList()));
-        }
-        header = header(whole, segment, 0); // it may have taken the place of its parts meanwhile
-      }
-      if (header.isPresent()) {
-        return Optional.of(header.get().marks());
-      }
+      header = header(whole, segment, 0); // it may have taken the place of its parts meanwhile
     }
-    return Optional.empty();
+    return header.map(WalHeader::marks);
   }
 
   @Override
@@ -378,10 +466,8 @@ public final class SealedWalArchive implements WalArchive {
       WalSegment segment =
           WalSegment.containing(range.timeline(), range.start(), cluster().segmentSize());
       while (segment.start().compareTo(range.end()) < 0) {
-        for (Ancestor ancestor : lineage) {
-          if (ancestor.shares(range.timeline())) {
-            keys.add(ObjectNames.segment(tree, ancestor.incarnation(), segment));
-          }
+        for (String folder : folders(segment)) {
+          keys.add(ObjectNames.segment(tree, folder, segment));
         }
         segment = segment.next();
       }
@@ -391,35 +477,51 @@ public final class SealedWalArchive implements WalArchive {
 
   @Override
   public Optional<byte[]> history(Timeline timeline) throws IOException {
-    return nearest(timeline, life -> readHistory(ObjectNames.history(tree, life, timeline)));
+    Optional<byte[]> found = findHistory(timeline);
+    return found.isEmpty() && isNews() ? findHistory(timeline) : found;
+  }
+
+  private Optional<byte[]> findHistory(Timeline timeline) throws IOException {
+    return nearest(
+        timeline,
+        timeline.historyFileName(),
+        folder -> readHistory(ObjectNames.history(tree, folder, timeline)));
   }
 
   @Override
   public List<Timeline> timelines() throws IOException {
     TreeSet<Timeline> timelines = new TreeSet<>();
     for (Ancestor ancestor : lineage) {
-      String prefix = ObjectNames.wal(tree, ancestor.incarnation());
-      Optional<String> after = Optional.empty();
-      do {
-        ListPage page = services.store().list(prefix, after);
-        after = page.next();
-        String folder = "";
-        for (ObjectInfo info : page.objects()) {
-          folder = info.key().value().substring(prefix.length());
-          folder = folder.substring(0, Math.max(0, folder.indexOf('/')));
-          if (isTimeline(folder)) {
-            Timeline timeline = Timeline.parseHex(folder);
-            if (ancestor.shares(timeline)) {
-              timelines.add(timeline);
-            }
+      for (String folder : services.log().catalog().logFolders(source, ancestor.incarnation())) {
+        for (Timeline timeline : timelines(ObjectNames.wal(tree, folder))) {
+          if (ancestor.shares(timeline)) {
+            timelines.add(timeline);
           }
         }
-        if (after.isPresent() && !folder.isEmpty()) {
-          after = Optional.of(prefix + folder + "0"); // the character after the slash
-        }
-      } while (after.isPresent());
+      }
     }
     return List.copyOf(timelines);
+  }
+
+  private List<Timeline> timelines(String prefix) throws IOException {
+    List<Timeline> timelines = new ArrayList<>();
+    Optional<String> after = Optional.empty();
+    do {
+      ListPage page = services.store().list(prefix, after);
+      after = page.next();
+      String folder = "";
+      for (ObjectInfo info : page.objects()) {
+        folder = info.key().value().substring(prefix.length());
+        folder = folder.substring(0, Math.max(0, folder.indexOf('/')));
+        if (isTimeline(folder)) {
+          timelines.add(Timeline.parseHex(folder));
+        }
+      }
+      if (after.isPresent() && !folder.isEmpty()) {
+        after = Optional.of(prefix + folder + "0"); // the character after the slash
+      }
+    } while (after.isPresent());
+    return timelines;
   }
 
   @Override
@@ -427,7 +529,9 @@ public final class SealedWalArchive implements WalArchive {
     TreeMap<Long, Lsn> ends = new TreeMap<>(Long::compareUnsigned);
     for (Ancestor ancestor : lineage) {
       if (ancestor.shares(timeline)) {
-        collect(ancestor.incarnation(), timeline, ends);
+        for (String folder : services.log().catalog().logFolders(source, ancestor.incarnation())) {
+          collect(folder, timeline, ends);
+        }
       }
     }
     List<WalRange> ranges = new ArrayList<>();
@@ -485,17 +589,11 @@ public final class SealedWalArchive implements WalArchive {
         return Optional.empty();
       }
     }
-    for (Ancestor ancestor : lineage) {
-      if (!ancestor.shares(segment.timeline())) {
-        continue;
-      }
-      if (services
-          .store()
-          .head(ObjectNames.segment(tree, ancestor.incarnation(), segment))
-          .isPresent()) {
+    for (String folder : folders(segment)) {
+      if (services.store().head(ObjectNames.segment(tree, folder, segment)).isPresent()) {
         return Optional.of(segment.end());
       }
-      int end = soundEnd(ancestor.incarnation(), segment);
+      int end = soundEnd(folder, segment);
       if (end > 0) {
         return Optional.of(segment.start().plus(end));
       }
@@ -505,14 +603,22 @@ public final class SealedWalArchive implements WalArchive {
 
   /** Makes a segment that was found to be stored whole count as written here. */
   public void ensure(WalSegment segment) throws IOException {
-    CopySet.ensure(services.store(), ObjectNames.segment(tree, incarnation.id(), segment));
+    CopySet.ensure(services.store(), own(segment));
   }
 
   /** CRC-32C of a segment that is stored whole here; empty if it is not. */
   public OptionalInt crc(WalSegment segment) throws IOException {
-    Optional<WalHeader> header =
-        header(ObjectNames.segment(tree, incarnation.id(), segment), segment, 0);
+    Optional<WalHeader> header = header(own(segment), segment, 0);
     return header.isEmpty() ? OptionalInt.empty() : OptionalInt.of(header.get().crc());
+  }
+
+  /** A whole segment of this life, wherever it lies. */
+  private ObjectKey own(WalSegment segment) {
+    return ObjectNames.segment(tree, ownFolders(segment).get(0), segment);
+  }
+
+  private Optional<WalContent> openOf(Ancestor ancestor, WalSegment segment) throws IOException {
+    return first(folders(ancestor, segment), folder -> open(folder, segment));
   }
 
   private void collect(String life, Timeline timeline, Map<Long, Lsn> ends) throws IOException {
@@ -613,8 +719,8 @@ public final class SealedWalArchive implements WalArchive {
   private Stored storeWhole(WalSegment segment, ByteBuffer content, WalMarks marks)
       throws IOException {
     Marked marked = mark(content);
-    ObjectKey key = ObjectNames.segment(tree, incarnation.id(), segment);
-    PartChain chain = walk(incarnation.id(), segment);
+    ObjectKey key = ObjectNames.segment(tree, home, segment);
+    PartChain chain = walk(home, segment);
     for (PartChain.Part part : chain.parts()) {
       WalHeader header = part.header();
       requireSame(header, content.slice(header.start(), header.length()), segment);
@@ -654,14 +760,13 @@ public final class SealedWalArchive implements WalArchive {
 
   private Stored storeParts(WalSegment segment, int from, ByteBuffer content, WalMarks marks)
       throws IOException {
-    Optional<WalHeader> whole =
-        header(ObjectNames.segment(tree, incarnation.id(), segment), segment, 0);
+    Optional<WalHeader> whole = header(ObjectNames.segment(tree, home, segment), segment, 0);
     if (whole.isPresent()) {
       WalContent stored = open(segment).orElseThrow();
       if (!stored.bytes().slice(from, content.remaining()).equals(content)) {
         throw conflict(segment.fileName(), "the complete segment is stored with other content");
       }
-      CopySet.ensure(services.store(), ObjectNames.segment(tree, incarnation.id(), segment));
+      CopySet.ensure(services.store(), ObjectNames.segment(tree, home, segment));
       return Stored.ALREADY_PRESENT;
     }
     PartChain chain = known(segment);
@@ -673,7 +778,7 @@ public final class SealedWalArchive implements WalArchive {
         continue;
       }
       if (offset != chain.end()) {
-        chain = walk(incarnation.id(), segment);
+        chain = walk(home, segment);
         if (offset > chain.end()) {
           throw new RepositoryException(
               "wal.not-contiguous",
@@ -695,7 +800,7 @@ public final class SealedWalArchive implements WalArchive {
           return Stored.WRITTEN;
         }
       }
-      chain = walk(incarnation.id(), segment);
+      chain = walk(home, segment);
     }
     return Stored.ALREADY_PRESENT;
   }
@@ -716,7 +821,7 @@ public final class SealedWalArchive implements WalArchive {
             marked.fingerprint(),
             marks,
             last == null ? "" : last.sha256());
-    ObjectKey key = ObjectNames.part(tree, incarnation.id(), segment, offset);
+    ObjectKey key = ObjectNames.part(tree, home, segment, offset);
     SealedContent sealed = seal(key, header, content);
     String sha256 = sealed.sha256();
     try {
@@ -745,14 +850,13 @@ public final class SealedWalArchive implements WalArchive {
   private int skip(WalSegment segment, PartChain.Part part, int offset, ByteBuffer content)
       throws IOException {
     WalHeader header = part.header();
-    CopySet.ensure(
-        services.store(), ObjectNames.part(tree, incarnation.id(), segment, header.start()));
+    CopySet.ensure(services.store(), ObjectNames.part(tree, home, segment, header.start()));
     int length = Math.min(header.end() - offset, content.remaining());
     ByteBuffer stretch = content.slice(content.position(), length);
     if (offset == header.start() && length == header.length()) {
       requireSame(header, stretch, segment);
     } else {
-      ObjectKey key = ObjectNames.part(tree, incarnation.id(), segment, header.start());
+      ObjectKey key = ObjectNames.part(tree, home, segment, header.start());
       byte[] there = WalObject.read(services, tree, key).content();
       if (!ByteBuffer.wrap(there, offset - header.start(), length).equals(stretch)) {
         throw conflict(segment.fileName(), "other content is stored at offset " + offset);
@@ -821,6 +925,34 @@ public final class SealedWalArchive implements WalArchive {
     }
   }
 
+  /** What was sealed anew, or is an ancestor's, is compared and not stored twice. */
+  private Optional<Stored> elsewhere(WalSegment segment, int offset, ByteBuffer content)
+      throws IOException {
+    for (String folder : ownFolders(segment)) {
+      Optional<WalContent> there = folder.equals(home) ? Optional.empty() : open(folder, segment);
+      if (there.isPresent()) {
+        if (!there.get().bytes().slice(offset, content.remaining()).equals(content)) {
+          throw conflict(segment.fileName(), "other content is stored, sealed anew");
+        }
+        ensureAnew(segment, folder);
+        content.position(content.limit());
+        return Optional.of(Stored.ALREADY_PRESENT);
+      }
+    }
+    return inParent(segment, offset, content);
+  }
+
+  private void ensureAnew(WalSegment segment, String folder) throws IOException {
+    ObjectKey whole = ObjectNames.segment(tree, folder, segment);
+    if (segment.size().bytes() <= MOST_WHOLE) {
+      CopySet.ensure(services.store(), whole);
+      return;
+    }
+    for (int offset = 0; offset < segment.size().bytes(); offset += PART_OF_LARGE) {
+      CopySet.ensure(services.store(), ObjectNames.part(tree, folder, segment, offset));
+    }
+  }
+
   /** A stretch that an ancestor holds already is compared with it and not stored twice. */
   private Optional<Stored> inParent(WalSegment segment, int offset, ByteBuffer content)
       throws IOException {
@@ -830,9 +962,7 @@ public final class SealedWalArchive implements WalArchive {
     SourceInfo.Fork fork = incarnation.fork().orElseThrow();
     for (Ancestor ancestor : lineage.subList(1, lineage.size())) {
       Optional<WalContent> there =
-          ancestor.shares(segment.timeline())
-              ? open(ancestor.incarnation(), segment)
-              : Optional.empty();
+          ancestor.shares(segment.timeline()) ? openOf(ancestor, segment) : Optional.empty();
       if (there.isPresent() && there.get().bytes().remaining() >= offset + content.remaining()) {
         if (!there.get().bytes().slice(offset, content.remaining()).equals(content)) {
           throw conflict(
@@ -864,7 +994,7 @@ public final class SealedWalArchive implements WalArchive {
     synchronized (chains) {
       chain = chains.get(segment);
     }
-    return chain == null ? walk(incarnation.id(), segment) : chain;
+    return chain == null ? walk(home, segment) : chain;
   }
 
   /** How far parts reach that are sound: the log behind a damaged one is of no use. */
@@ -890,7 +1020,7 @@ public final class SealedWalArchive implements WalArchive {
   }
 
   private PartChain walk(String life, WalSegment segment, PartChain fresh) throws IOException {
-    boolean own = life.equals(incarnation.id());
+    boolean own = life.equals(home);
     PartChain chain = fresh;
     if (own) {
       synchronized (chains) {

@@ -9,11 +9,13 @@ import com.thorbis.backup.spi.repository.SourceInfo;
 import com.thorbis.backup.spi.storage.ObjectKey;
 import com.thorbis.backup.storage.internal.Services;
 import com.thorbis.backup.storage.internal.catalog.Catalog;
+import com.thorbis.backup.storage.internal.catalog.Operation;
 import com.thorbis.backup.storage.internal.copies.SoundReads;
 import com.thorbis.backup.storage.internal.format.ObjectNames;
 import com.thorbis.backup.storage.internal.format.SealedObjects;
 import java.io.IOException;
 import java.util.Optional;
+import java.util.Set;
 import org.jspecify.annotations.Nullable;
 
 /**
@@ -22,6 +24,7 @@ import org.jspecify.annotations.Nullable;
  * @param key where it lies
  * @param tree which tree sealed it
  * @param incarnation whose log
+ * @param folder in which of its folders
  * @param segment which segment, the first one of what a summary or a gap is about; null for a
  *     history file
  * @param offset where it starts in its segment
@@ -33,6 +36,7 @@ public record StoredWal(
     ObjectKey key,
     ObjectId tree,
     String incarnation,
+    String folder,
     @Nullable WalSegment segment,
     int offset,
     boolean whole,
@@ -60,15 +64,19 @@ public record StoredWal(
     if (source == null) {
       return null;
     }
-    Optional<SourceInfo.Incarnation> life = source.incarnation(parts[2]);
+    String folder = parts[2];
+    Optional<SourceInfo.Incarnation> life =
+        catalog.lifeOf(source, folder).flatMap(source::incarnation);
     if (life.isEmpty()) {
       return null;
     }
+    ObjectId tree = source.tree();
+    String of = life.get().id();
     try {
       Timeline timeline = Timeline.parseHex(parts[3]);
       String name = parts[4];
       if (name.equals(timeline.historyFileName())) {
-        return new StoredWal(key, source.tree(), parts[2], null, 0, true, Optional.empty());
+        return new StoredWal(key, tree, of, folder, null, 0, true, Optional.empty());
       }
       Optional<ObjectType> about = about(name);
       if (name.length() != 24 && name.length() != 33 && about.isEmpty()) {
@@ -81,17 +89,17 @@ public record StoredWal(
             segment.timeline().equals(timeline)
                 && key.equals(
                     about.get() == ObjectType.WAL_GAP
-                        ? ObjectNames.gap(source.tree(), parts[2], segment)
-                        : ObjectNames.summary(source.tree(), parts[2], segment));
-        return named ? new StoredWal(key, source.tree(), parts[2], segment, 0, false, about) : null;
+                        ? ObjectNames.gap(tree, folder, segment)
+                        : ObjectNames.summary(tree, folder, segment));
+        return named ? new StoredWal(key, tree, of, folder, segment, 0, false, about) : null;
       }
       int offset = name.length() == 24 ? 0 : Integer.parseUnsignedInt(name.substring(25), 16);
       StoredWal found =
-          new StoredWal(key, source.tree(), parts[2], segment, offset, name.length() == 24, about);
+          new StoredWal(key, tree, of, folder, segment, offset, name.length() == 24, about);
       ObjectKey expected =
           found.whole
-              ? ObjectNames.segment(source.tree(), parts[2], segment)
-              : ObjectNames.part(source.tree(), parts[2], segment, offset);
+              ? ObjectNames.segment(tree, folder, segment)
+              : ObjectNames.part(tree, folder, segment, offset);
       return segment.timeline().equals(timeline) && expected.equals(key) ? found : null;
     } catch (IllegalArgumentException e) {
       return null;
@@ -117,7 +125,31 @@ public record StoredWal(
         && parts[2].matches("[0-9a-f]{16}")
         && catalog.sources().stream()
             .filter(source -> source.tree().toString().equals(parts[1]))
-            .allMatch(source -> source.incarnation(parts[2]).isEmpty());
+            .allMatch(source -> catalog.lifeOf(source, parts[2]).isEmpty());
+  }
+
+  /** By what it was sealed anew into a later folder, so that it counts no more. */
+  public Optional<Operation.Resealed> replacedBy(Catalog catalog) {
+    WalSegment of = segment;
+    return catalog.sources().stream()
+        .filter(source -> source.tree().equals(tree))
+        .map(source -> source.info().name())
+        .flatMap(
+            source ->
+                (of == null || about.isPresent()
+                        ? catalog.replacing(source, incarnation, folder, key.name())
+                        : catalog.replacing(source, incarnation, folder, of))
+                    .stream())
+        .findFirst();
+  }
+
+  /** Whether a folder has the same: of a segment the whole, or what is its beginning. */
+  public boolean isIn(Set<String> names) {
+    WalSegment of = segment;
+    return of == null || about.isPresent()
+        ? names.contains(key.name())
+        : names.contains(of.fileName())
+            || names.contains(ObjectNames.part(tree, folder, of, 0).name());
   }
 
   /** The content of a history file. */
