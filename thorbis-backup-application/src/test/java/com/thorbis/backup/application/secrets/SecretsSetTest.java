@@ -79,13 +79,17 @@ class SecretsSetTest {
   }
 
   @Test
-  void lengthsOfValuesAreHidden() throws IOException {
+  void c11LengthsOfValuesAreHiddenAndNothingIsCompressed() throws IOException {
     Made shorter = Sets.make(new MemorySecrets("web").put("A", "1"));
     Made longer = Sets.make(new MemorySecrets("web").put("A", "1".repeat(252)));
     Made more = Sets.make(new MemorySecrets("web").put("A", "1".repeat(253)));
     int length = Parts.of(shorter.bytes()).entries().get(0).length;
     assertThat(Parts.of(longer.bytes()).entries().get(0)).hasSize(length);
     assertThat(Parts.of(more.bytes()).entries().get(0)).hasSize(length + 256);
+    Made like = Sets.make(new MemorySecrets("web").put("A", "1".repeat(9_000)));
+    Made unlike = Sets.make(new MemorySecrets("web").put("A", "1z\u00e9Q7".repeat(1_500)));
+    assertThat(Parts.of(unlike.bytes()).entries().get(0))
+        .hasSameSizeAs(Parts.of(like.bytes()).entries().get(0));
   }
 
   @Test
