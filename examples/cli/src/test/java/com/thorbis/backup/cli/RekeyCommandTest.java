@@ -139,16 +139,18 @@ class RekeyCommandTest {
     run("keys rotate", 0);
     assertThat(run("keys rekey orders --plan", 0).out())
         .contains(backup.value(), "1 backups to be written anew under key 2", "about")
-        .contains("As much more room is taken", "log of timeline", ": 1 segments, ")
-        .contains("from 0/100000 to 0/200000", "any backup up to " + backup)
-        .contains("if one is made every day and verified", "Commits of the repository stay");
+        .contains("As much more room is taken", ": 1 segments, ")
+        .contains("to be sealed anew under key 2: log of timeline", "from 0/100000 to 0/200000")
+        .contains("Commits of the repository stay");
     assertThat(run("keys rekey orders", 4).err())
         .contains("1 backups to be written anew", "nothing was changed", "--yes");
     assertThat(run("list", 0).out()).contains(backup.value());
     runner.typing("yes\n");
     String done = run("keys rekey orders", 0).out();
     assertThat(done)
-        .contains("1 backups written anew under key 2", "log of timeline")
+        .contains("1 backups written anew under key 2")
+        .contains("sealed anew under key 2: log of timeline 1")
+        .contains("which counts no more; prune may remove the last of it from")
         .containsPattern(backup + " +\\S+ .* yes")
         .contains("1 backups that were given up; prune may remove the last of them from");
     String listed = run("list --json", 0).out();
@@ -170,11 +172,12 @@ class RekeyCommandTest {
         .startsWith("{\"items\":[{\"source\":\"orders\",\"epoch\":2,\"beforeEpoch\":2,")
         .contains("\"backups\":[{\"backup\":\"" + backup + "\",\"anew\":null,\"bytesRead\":")
         .contains("\"verified\":false}],\"skipped\":[],\"deleted\":[],\"log\":[{")
-        .contains("\"segments\":1,\"objects\":1,\"bytes\":")
+        .contains("\"state\":\"older\"", "\"segments\":1,\"objects\":1,\"bytes\":")
         .contains("\"from\":\"0/100000\",\"to\":\"0/200000\",\"neededBy\":\"" + backup + "\"")
         .contains("\"expectedUntil\":\"2", "\"problems\":[]}],\"notes\":[\"");
     assertThat(run("keys rekey orders --yes --json", 0).out())
         .contains("\"anew\":\"2", "\"verified\":true", "\"sweepAfter\":\"2")
+        .contains("\"state\":\"anew\"", "\"state\":\"given-up\"")
         .contains("\"segments\":1,\"objects\":1,\"bytes\":");
   }
 }

@@ -220,10 +220,11 @@ class RekeyLogTest {
 
   @Test
   void whatIsThereIsComparedWhereverItLiesAndNotStoredTwice() throws IOException {
-    try (Repository repository = create();
-        Repository old = open()) {
+    try (Repository repository = create()) {
       put(repository, 1);
-      put(old, 2);
+      put(repository, 2);
+      String first = names().get(0);
+      byte[] bytes = store.contents().get(first).clone();
       rotate(repository);
       rekey(repository);
       pruneAfterGrace(repository);
@@ -249,7 +250,8 @@ class RekeyLogTest {
           .isEqualTo(Stored.ALREADY_PRESENT);
       assertThat(names()).isEqualTo(before);
 
-      put(old, 1); // has not read what was sealed anew, and stores it where it always lay
+      // As by a writer who has not read what was sealed anew, where it always lay.
+      store.put(new ObjectKey(first), ObjectSource.of(bytes));
       assertHolds(repository, 1);
       assertSound(repository);
       pruneAfterGrace(repository);
@@ -356,6 +358,50 @@ class RekeyLogTest {
       pruneAfterGrace(repository);
       assertThat(names()).contains(before.get(1)).doesNotContain(before.get(0));
       assertHolds(repository, 2);
+    }
+  }
+
+  @Test
+  void whatIsDamagedInTheNewFolderIsReadFromTheOldOne() throws IOException {
+    try (Repository repository = create()) {
+      put(repository, 1);
+      put(repository, 2);
+      List<String> before = names();
+      rotate(repository);
+      rekey(repository);
+      for (String key : names()) {
+        if (!before.contains(key) && key.endsWith("1")) {
+          byte[] bytes = store.contents().get(key).clone();
+          bytes[bytes.length - 9] ^= 4;
+          store.delete(new ObjectKey(key));
+          store.put(new ObjectKey(key), ObjectSource.of(bytes));
+        }
+      }
+      assertHolds(repository, 1);
+      assertHolds(repository, 2);
+    }
+  }
+
+  @Test
+  void aWriterThatKnowsNothingOfItComparesAfterAMinute() throws IOException {
+    try (Repository repository = create();
+        Repository old = open()) {
+      put(repository, 1);
+      put(old, 2);
+      rotate(repository);
+      rekey(repository);
+      pruneAfterGrace(repository);
+      List<String> before = names();
+      byte[] other = TestRepository.wal(TestRepository.segment(1, 1), 78);
+      assertThatThrownBy(
+              () ->
+                  old.wal(SOURCE)
+                      .storeSegment(
+                          TestRepository.segment(1, 1), ByteBuffer.wrap(other), WalMarks.NONE))
+          .isInstanceOfSatisfying(
+              RepositoryException.class, e -> assertThat(e.code()).isEqualTo("wal.conflict"));
+      assertThat(put(old, 1)).isEqualTo(Stored.ALREADY_PRESENT);
+      assertThat(names()).isEqualTo(before);
     }
   }
 

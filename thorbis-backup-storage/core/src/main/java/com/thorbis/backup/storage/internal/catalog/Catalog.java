@@ -411,13 +411,13 @@ public final class Catalog {
     return folders;
   }
 
-  /** Why a segment in one folder of a life counts no more: it was sealed anew into another. */
+  /** What put a segment of one folder of a life into a newer one. */
   public synchronized Optional<Operation.Resealed> replacing(
       String source, String life, String folder, WalSegment segment) {
     return resealed.replacing(source, life, folder, segment);
   }
 
-  /** Why something else in one folder of a life counts no more, by its file name. */
+  /** What put something else of one folder of a life into a newer one, by its file name. */
   public synchronized Optional<Operation.Resealed> replacing(
       String source, String life, String folder, String name) {
     return resealed.replacing(source, life, folder, name);
@@ -660,6 +660,9 @@ public final class Catalog {
         Source source = sources.get(adopt.source());
         if (source == null) {
           throw damaged(key, "adopts into a source that is not registered");
+        }
+        if (resealed.lifeOf(adopt.source(), adopt.incarnation().id()).isPresent()) {
+          throw damaged(key, "adopts a life under the name of a folder of another's log");
         }
         List<SourceInfo.Incarnation> lives = new ArrayList<>(source.info().incarnations());
         lives.add(adopt.incarnation());

@@ -27,6 +27,7 @@ import java.io.InterruptedIOException;
 import java.nio.file.Path;
 import java.security.SecureRandom;
 import java.time.Clock;
+import java.time.Instant;
 import java.util.ArrayList;
 import java.util.HexFormat;
 import java.util.List;
@@ -78,6 +79,7 @@ public final class CommitLog {
   private final Optional<Signer> signer;
   private final Authority authority;
   private final Clock clock;
+  private volatile Instant refreshedAt = Instant.MIN;
   private final SecureRandom random;
   private final String writer;
   private final int checkpointEvery;
@@ -351,6 +353,12 @@ public final class CommitLog {
     if (sequence > before) {
       remember();
     }
+    refreshedAt = clock.instant();
+  }
+
+  /** When all commits were last read that there were. */
+  public Instant refreshedAt() {
+    return refreshedAt;
   }
 
   /**

@@ -115,7 +115,7 @@ public sealed interface Operation {
    * same names in the earlier folders of that life is given up; its bytes stay until a sweep after
    * that moment.
    *
-   * @param log the folder, 16 hexadecimal digits; empty when it is first named
+   * @param log the folder, 16 hexadecimal digits; nothing lies there when it is first named
    * @param epoch the key under which what is there is sealed, or an earlier one than that
    * @param wal stretches of whole segments
    * @param others history files, summaries and records of missing log

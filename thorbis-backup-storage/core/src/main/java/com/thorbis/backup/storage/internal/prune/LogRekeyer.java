@@ -11,6 +11,7 @@ import com.thorbis.backup.spi.repository.RepositoryException;
 import com.thorbis.backup.spi.repository.RunControl;
 import com.thorbis.backup.spi.repository.WalArchive;
 import com.thorbis.backup.spi.repository.WalMarks;
+import com.thorbis.backup.spi.storage.StorageException;
 import com.thorbis.backup.storage.internal.Parallel;
 import com.thorbis.backup.storage.internal.Services;
 import com.thorbis.backup.storage.internal.catalog.Catalog;
@@ -48,6 +49,15 @@ final class LogRekeyer {
   private static final Logger LOG = LoggerFactory.getLogger(LogRekeyer.class);
   private static final int FOLDER_BYTES = 8;
 
+  private static final String BRING_BACK =
+      ": bring it back with verify --thaw, then run this again";
+
+  /** Of each segment there are several copies in memory. */
+  private static final int MOST_AT_ONCE = 2;
+
+  /** Whoever has read the log as long ago as this looks again before it says "absent". */
+  private static final Duration LEAST_GRACE = Duration.ofMinutes(1);
+
   private final Services services;
   private final Catalog.Source source;
   private final int before;
@@ -73,7 +83,7 @@ final class LogRekeyer {
     this.services = services;
     this.source = source;
     this.before = before;
-    this.grace = grace;
+    this.grace = grace.compareTo(LEAST_GRACE) < 0 ? LEAST_GRACE : grace;
     this.control = control;
     this.sums = sums;
   }
@@ -112,12 +122,11 @@ final class LogRekeyer {
     if (segments.isEmpty() && others.isEmpty()) {
       return;
     }
-    String folder = folder(place.life());
+    String folder = folder(place);
     SealedWalArchive to = SealedWalArchive.folder(services, source, place.life(), folder);
     int batch = services.tuning().sweepBatch();
-    // Of a large one two copies are as much as memory should be asked for.
     boolean large = from.cluster().segmentSize().bytes() > SealedWalArchive.MOST_WHOLE;
-    int threads = large ? 1 : services.parallelism();
+    int threads = large ? 1 : Math.min(MOST_AT_ONCE, services.parallelism());
     for (int at = 0; at < segments.size(); at += batch) {
       List<Segment> part = segments.subList(at, Math.min(segments.size(), at + batch));
       Set<WalSegment> done = ConcurrentHashMap.newKeySet();
@@ -138,19 +147,18 @@ final class LogRekeyer {
       commit(place.life(), folder, ranges(anew), List.of());
       anew.forEach(one -> one.objects().forEach(this::count));
     }
-    List<OlderLog.Found> anew = new ArrayList<>();
-    for (OlderLog.Found one : others) {
-      control.cancellation().check();
-      if (resealOther(one, from, to)) {
-        anew.add(one);
+    for (int at = 0; at < others.size(); at += batch) {
+      List<OlderLog.Found> anew = new ArrayList<>();
+      for (OlderLog.Found one : others.subList(at, Math.min(others.size(), at + batch))) {
+        control.cancellation().check();
+        if (resealOther(one, from, to)) {
+          anew.add(one);
+        }
       }
+      List<String> names = anew.stream().map(one -> one.what().key().name()).toList();
+      commit(place.life(), folder, List.of(), names);
+      anew.forEach(this::count);
     }
-    commit(
-        place.life(),
-        folder,
-        List.of(),
-        anew.stream().map(one -> one.what().key().name()).toList());
-    anew.forEach(this::count);
   }
 
   private void count(OlderLog.Found one) {
@@ -178,25 +186,26 @@ final class LogRekeyer {
   }
 
   /** Where it goes: on with what an earlier run began, if that was under a key to keep. */
-  private String folder(String life) throws IOException {
-    String drawn = HexFormat.of().formatHex(bytes());
+  private String folder(Place place) throws IOException {
+    requireKey();
     int epoch = services.keys().current(source.tree()).slot().epoch();
+    String drawn = HexFormat.of().formatHex(bytes());
     services
         .log()
         .append(
             catalog ->
-                isThere(catalog) && begun(catalog, life).isEmpty()
+                isThere(catalog) && begun(catalog, place).isEmpty()
                     ? List.of(
                         new Operation.Resealed(
                             source.info().name(),
-                            life,
+                            place.life(),
                             drawn,
                             epoch,
                             List.of(),
                             List.of(),
                             services.store().now()))
                     : List.of());
-    return begun(services.log().catalog(), life)
+    return begun(services.log().catalog(), place)
         .orElseThrow(
             () ->
                 new RepositoryException(
@@ -206,6 +215,23 @@ final class LogRekeyer {
                     Map.of("source", source.info().name()),
                     "",
                     null));
+  }
+
+  /** Where the last key cannot be asked for, the one before it would go on. */
+  private void requireKey() throws IOException {
+    if (services.keys().current(source.tree()).slot().epoch() < before) {
+      throw new RepositoryException(
+          "rekey.key-not-open",
+          FailureKind.TRANSIENT,
+          "No recipient that can be asked now opens a key of source "
+              + source.info().name()
+              + " from number "
+              + before
+              + " on: no log is sealed anew under an older one",
+          Map.of("source", source.info().name()),
+          "Look with keys check, and run it again.",
+          null);
+    }
   }
 
   private byte[] bytes() {
@@ -221,11 +247,12 @@ final class LogRekeyer {
         .isPresent();
   }
 
-  /** The newest folder of a life, if everything in it lies under a key to keep. */
-  private Optional<String> begun(Catalog catalog, String life) {
-    String newest = catalog.logFolders(source.info().name(), life).get(0);
+  /** The newest folder of a life, if it was begun under a key to keep, and is not to be left. */
+  private Optional<String> begun(Catalog catalog, Place place) {
+    String newest = catalog.logFolders(source.info().name(), place.life()).get(0);
     return catalog.resealed().stream()
         .filter(said -> said.source().equals(source.info().name()) && said.log().equals(newest))
+        .filter(said -> !newest.equals(place.folder()))
         .filter(said -> said.epoch() >= before)
         .map(Operation.Resealed::log)
         .findFirst();
@@ -246,56 +273,79 @@ final class LogRekeyer {
       }
       problem(segment.fileName(), "could not be read back from where it was sealed anew");
     } catch (RepositoryException e) {
-      if (e.kind() != FailureKind.DAMAGED) {
-        throw e;
-      }
+      requireOfItself(e);
       problem(segment.fileName(), String.valueOf(e.getMessage()));
+    } catch (StorageException e) {
+      requireOffline(e);
+      problem(segment.fileName(), e.getMessage() + BRING_BACK);
     }
     return false;
   }
 
+  /** What is wrong with one object stops no other. */
+  private static void requireOfItself(RepositoryException e) throws RepositoryException {
+    if (e.kind() != FailureKind.DAMAGED && !e.code().equals("wal.conflict")) {
+      throw e;
+    }
+  }
+
+  private static void requireOffline(StorageException e) throws StorageException {
+    if (!StorageException.isOffline(e)) {
+      throw e;
+    }
+  }
+
   private boolean resealOther(OlderLog.Found one, SealedWalArchive from, SealedWalArchive to)
       throws IOException {
-    StoredWal what = one.what();
-    WalSegment segment = what.segment();
+    String name = one.what().key().name();
     try {
-      if (segment == null) {
-        Timeline timeline = one.timeline();
-        Optional<byte[]> content = from.history(timeline);
-        if (content.isEmpty()) {
-          return false;
-        }
-        to.storeHistory(timeline, content.get());
-        return to.history(timeline)
-            .filter(there -> Arrays.equals(there, content.get()))
-            .isPresent();
+      Optional<Boolean> same = resealOther(one.timeline(), one.what(), from, to);
+      if (same.equals(Optional.of(false))) {
+        problem(name, "could not be read back from where it was sealed anew");
       }
-      if (what.about().equals(Optional.of(ObjectType.WAL_SUMMARY))) {
-        Optional<byte[]> content = from.summary(segment.timeline(), segment.start());
-        if (content.isEmpty()) {
-          return false;
-        }
-        to.storeSummary(segment.timeline(), segment.start(), content.get());
-        return to.summary(segment.timeline(), segment.start())
-            .filter(there -> Arrays.equals(there, content.get()))
-            .isPresent();
-      }
-      Optional<WalGap> gap = from.recordedGap(segment.timeline(), segment.start());
-      if (gap.isEmpty()) {
-        return false;
-      }
-      to.recordGap(
-          gap.get().range(),
-          gap.get().noticedAt().orElse(services.clock().instant()),
-          gap.get().reason().orElse(""));
-      return to.recordedGap(segment.timeline(), segment.start()).equals(gap);
+      return same.orElse(false);
     } catch (RepositoryException e) {
-      if (e.kind() != FailureKind.DAMAGED) {
-        throw e;
-      }
-      problem(what.key().name(), String.valueOf(e.getMessage()));
-      return false;
+      requireOfItself(e);
+      problem(name, String.valueOf(e.getMessage()));
+    } catch (StorageException e) {
+      requireOffline(e);
+      problem(name, e.getMessage() + BRING_BACK);
     }
+    return false;
+  }
+
+  /** Whether it was read back as it was; empty if it is not there any more. */
+  private static Optional<Boolean> resealOther(
+      Timeline timeline, StoredWal what, SealedWalArchive from, SealedWalArchive to)
+      throws IOException {
+    WalSegment segment = what.segment();
+    if (segment == null) {
+      Optional<byte[]> content = from.history(timeline);
+      if (content.isEmpty()) {
+        return Optional.empty();
+      }
+      to.storeHistory(timeline, content.get());
+      return Optional.of(Arrays.equals(content.get(), to.history(timeline).orElse(null)));
+    }
+    if (what.about().equals(Optional.of(ObjectType.WAL_SUMMARY))) {
+      if (segment.start().value() % from.summarySpan() != 0) {
+        return Optional.empty(); // nobody would look for it there
+      }
+      Optional<byte[]> content = from.summary(timeline, segment.start());
+      if (content.isEmpty()) {
+        return Optional.empty();
+      }
+      to.storeSummary(timeline, segment.start(), content.get());
+      return Optional.of(
+          Arrays.equals(content.get(), to.summary(timeline, segment.start()).orElse(null)));
+    }
+    Optional<WalGap> gap = from.recordedGap(timeline, segment.start());
+    if (gap.isEmpty()) {
+      return Optional.empty();
+    }
+    to.recordGap(
+        gap.get().range(), gap.get().noticedAt().orElseThrow(), gap.get().reason().orElse(""));
+    return Optional.of(to.recordedGap(timeline, segment.start()).equals(gap));
   }
 
   private void problem(String name, String reason) {
@@ -325,6 +375,7 @@ final class LogRekeyer {
     if (wal.isEmpty() && others.isEmpty()) {
       return;
     }
+    requireKey();
     int epoch =
         services.log().catalog().resealed().stream()
             .filter(said -> said.log().equals(folder))

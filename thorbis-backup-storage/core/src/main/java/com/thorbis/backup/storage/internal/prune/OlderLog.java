@@ -26,6 +26,7 @@ import java.io.IOException;
 import java.time.Duration;
 import java.time.Instant;
 import java.util.ArrayList;
+import java.util.HashSet;
 import java.util.List;
 import java.util.Map;
 import java.util.Optional;
@@ -122,11 +123,13 @@ final class OlderLog {
   List<Found> find(Sums sums) throws IOException {
     Catalog catalog = services.log().catalog();
     List<Found> found = new ArrayList<>();
+    Set<ObjectKey> listed = new HashSet<>(); // newer folders come first
     for (SourceInfo.Incarnation life : source.info().incarnations()) {
       for (String folder : catalog.logFolders(source.info().name(), life.id())) {
         Optional<String> after = Optional.empty();
         do {
           ListPage page = services.store().list(ObjectNames.wal(source.tree(), folder), after);
+          page.objects().forEach(info -> listed.add(info.key()));
           Set<ObjectKey> newer = newer(page.objects());
           for (ObjectInfo info : page.objects()) {
             StoredWal stored = StoredWal.parse(info.key(), catalog);
@@ -134,7 +137,7 @@ final class OlderLog {
               continue;
             }
             Found one = new Found(stored, info.length());
-            Optional<Operation.Resealed> by = stored.replacedBy(catalog);
+            Optional<Operation.Resealed> by = stored.replacedBy(catalog, listed::contains);
             if (by.isPresent()) {
               Sum sum = sums.of(one, LogState.GIVEN_UP);
               sum.add(one);
@@ -183,6 +186,11 @@ final class OlderLog {
       return true;
     } catch (StorageException.NotFound e) {
       return false; // removed since it was listed
+    } catch (StorageException e) {
+      if (StorageException.isOffline(e)) {
+        return true;
+      }
+      throw e;
     }
   }
 

@@ -550,29 +550,24 @@ final class Sweeper {
       if (pastAnew.stream().noneMatch(said -> said.incarnation().equals(life.id()))) {
         continue;
       }
-      Map<String, Set<String>> listed = new HashMap<>();
+      Set<ObjectKey> listed = new HashSet<>();
       for (String folder : newestFirst) {
         List<ObjectInfo> objects = new ArrayList<>();
         list(ObjectNames.wal(source.tree(), folder), objects);
-        Set<String> names = new HashSet<>();
-        objects.forEach(info -> names.add(info.key().name()));
-        listed.put(folder, names);
+        objects.forEach(info -> listed.add(info.key()));
         removeReplacedLog(objects, listed, catalog);
       }
     }
   }
 
-  private void removeReplacedLog(
-      List<ObjectInfo> objects, Map<String, Set<String>> listed, Catalog catalog)
+  private void removeReplacedLog(List<ObjectInfo> objects, Set<ObjectKey> listed, Catalog catalog)
       throws IOException {
     Map<Operation.Resealed, List<ObjectKey>> going = new LinkedHashMap<>();
     for (ObjectInfo info : objects) {
       StoredWal stored = StoredWal.parse(info.key(), catalog);
       Optional<Operation.Resealed> by =
-          stored == null ? Optional.empty() : stored.replacedBy(catalog);
-      if (stored != null
-          && by.filter(pastAnew::contains).isPresent()
-          && stored.isIn(listed.getOrDefault(by.get().log(), Set.of()))) {
+          stored == null ? Optional.empty() : stored.replacedBy(catalog, listed::contains);
+      if (by.filter(pastAnew::contains).isPresent()) {
         lengths.put(info.key(), info.length());
         going.computeIfAbsent(by.get(), said -> new ArrayList<>()).add(info.key());
       }

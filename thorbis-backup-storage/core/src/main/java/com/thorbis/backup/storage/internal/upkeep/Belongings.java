@@ -3,6 +3,7 @@ package com.thorbis.backup.storage.internal.upkeep;
 import com.thorbis.backup.api.WalSegment;
 import com.thorbis.backup.crypto.ObjectId;
 import com.thorbis.backup.spi.repository.RepositoryException;
+import com.thorbis.backup.spi.storage.ListPage;
 import com.thorbis.backup.spi.storage.ObjectKey;
 import com.thorbis.backup.storage.internal.Services;
 import com.thorbis.backup.storage.internal.backup.BackupContents;
@@ -38,6 +39,7 @@ final class Belongings {
   private final Set<ObjectKey> swept = new HashSet<>();
   private final Set<Long> checkpoints = new HashSet<>();
   private final Map<ObjectId, Part> parts = new HashMap<>();
+  private final Set<ObjectKey> anew = new HashSet<>();
   private boolean unknown;
 
   /**
@@ -61,6 +63,12 @@ final class Belongings {
     for (Operation.Sweep sweep : catalog.sweeps()) {
       swept.addAll(catalog.named(sweep));
     }
+    for (Operation.Resealed said : catalog.resealed()) {
+      ObjectId tree = catalog.source(said.source()).orElseThrow().tree();
+      if (said.wal().isEmpty() && said.others().isEmpty()) { // names its folder, once for each
+        listAnew(services, ObjectNames.wal(tree, said.log()));
+      }
+    }
     for (ObjectId copy : catalog.narrowed()) {
       parts.put(copy, new Part(catalog.at(copy), new HashSet<>()));
     }
@@ -81,6 +89,16 @@ final class Belongings {
         LOG.warn("Nobody knows what backup {} needs: {}", entry.backup().id(), e.getMessage());
       }
     }
+  }
+
+  /** What lies, on any copy, in a folder of log that was sealed anew. */
+  private void listAnew(Services services, String folder) throws IOException {
+    Optional<String> after = Optional.empty();
+    do {
+      ListPage page = services.store().list(folder, after);
+      page.objects().forEach(info -> anew.add(info.key()));
+      after = page.next();
+    } while (after.isPresent());
   }
 
   /** The packs and manifests among them, as far as manifests could be read. */
@@ -132,9 +150,9 @@ final class Belongings {
     return number > 0 && number <= last;
   }
 
-  private static boolean isGone(StoredWal log, Catalog catalog) {
+  private boolean isGone(StoredWal log, Catalog catalog) {
     WalSegment segment = log.segment();
-    return log.replacedBy(catalog).isPresent()
+    return log.replacedBy(catalog, anew::contains).isPresent()
         || segment != null
             && catalog.sources().stream()
                 .filter(source -> source.tree().equals(log.tree()))

@@ -233,7 +233,10 @@ public final class Transitions {
         object -> {
           StoredWal log = StoredWal.parse(object.key(), catalog);
           WalSegment segment = log == null ? null : log.segment();
-          return log == null || segment == null || !log.whole()
+          return log == null
+                  || segment == null
+                  || !log.whole()
+                  || log.replacedBy(catalog, key -> true).isPresent()
               ? Optional.empty()
               : Optional.of(tier -> isNeeded(lasting.get(tier), log.incarnation(), segment));
         },

@@ -210,17 +210,25 @@ public final class Verifier {
         .anyMatch(tree -> ObjectNames.isOf(object, tree) && now.erased(tree).isPresent());
   }
 
-  private static boolean isGone(String object, Catalog now) {
+  private boolean isGone(String object, Catalog now) {
     StoredWal stored =
         object.startsWith(ObjectNames.WAL) ? StoredWal.parse(new ObjectKey(object), now) : null;
     WalSegment segment = stored == null ? null : stored.segment();
     return stored != null
-        && (stored.replacedBy(now).isPresent()
+        && (stored.replacedBy(now, this::isThere).isPresent()
             || segment != null
                 && now.sources().stream()
                     .filter(source -> source.tree().equals(stored.tree()))
                     .anyMatch(
                         source -> now.isGone(source.info().name(), stored.incarnation(), segment)));
+  }
+
+  private boolean isThere(ObjectKey key) {
+    try {
+      return services.store().head(key).isPresent();
+    } catch (IOException e) {
+      return false; // then what is damaged is said
+    }
   }
 
   /** The backups of which every byte was found as it was stored, and since when. */

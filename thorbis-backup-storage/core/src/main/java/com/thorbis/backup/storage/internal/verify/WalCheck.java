@@ -246,7 +246,7 @@ final class WalCheck {
   private boolean superseded(StoredWal object, Map<ObjectKey, Long> listed) {
     WalSegment segment = object.segment();
     return object.about().isPresent()
-        || object.replacedBy(catalog).isPresent()
+        || object.replacedBy(catalog, listed::containsKey).isPresent()
         || segment != null
             && !object.whole()
             && listed.containsKey(ObjectNames.segment(object.tree(), object.folder(), segment));

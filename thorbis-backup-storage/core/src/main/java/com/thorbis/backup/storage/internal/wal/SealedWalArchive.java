@@ -49,6 +49,7 @@ import java.util.TreeSet;
 import java.util.concurrent.Semaphore;
 import java.util.concurrent.atomic.AtomicBoolean;
 import java.util.function.Function;
+import java.util.function.Predicate;
 import java.util.zip.CRC32C;
 import org.jspecify.annotations.Nullable;
 import org.slf4j.Logger;
@@ -72,8 +73,11 @@ public final class SealedWalArchive implements WalArchive {
   /** What is put to several copies is in memory once more meanwhile. */
   private static final Semaphore SPREADING = new Semaphore(2);
 
-  /** What others committed may be so old for an answer that something is absent. */
+  /** What others committed may be known from so long ago for an answer that log is absent. */
   private static final Duration STALE = Duration.ofSeconds(10);
+
+  /** The same for what is stored. */
+  private static final Duration STALE_FOR_STORING = Duration.ofMinutes(1);
 
   private final Services services;
   private final Narrowing narrowing;
@@ -91,7 +95,7 @@ public final class SealedWalArchive implements WalArchive {
    */
   private volatile boolean anothersToo = true;
 
-  private volatile Instant lookedAt;
+  private volatile Instant triedAt = Instant.MIN;
 
   private final Map<WalSegment, PartChain> chains =
       new LinkedHashMap<>(16, 0.75f, true) {
@@ -133,7 +137,6 @@ public final class SealedWalArchive implements WalArchive {
         home.equals(life)
             ? lineage(source, this.incarnation)
             : List.of(new Ancestor(home, null)); // a folder by itself
-    this.lookedAt = services.clock().instant();
   }
 
   /**
@@ -145,7 +148,7 @@ public final class SealedWalArchive implements WalArchive {
     return new SealedWalArchive(services, source, incarnation, incarnation, true);
   }
 
-  /** One folder of a life's log, besides the one of its own name. */
+  /** A life's log as it lies in one of its folders, which is written to. */
   public static SealedWalArchive folder(
       Services services, Catalog.Source source, String incarnation, String folder) {
     return new SealedWalArchive(services, source, incarnation, folder, false);
@@ -191,7 +194,7 @@ public final class SealedWalArchive implements WalArchive {
     }
     PageHeader.require(cluster(), segment, content);
     services.log().requireDeciding();
-    Optional<Stored> shared = elsewhere(segment, 0, content);
+    Optional<Stored> shared = alreadyElsewhere(segment, 0, content);
     if (shared.isPresent()) {
       return shared.get();
     }
@@ -217,7 +220,7 @@ public final class SealedWalArchive implements WalArchive {
       PageHeader.require(cluster(), segment, content);
     }
     services.log().requireDeciding();
-    Optional<Stored> shared = elsewhere(segment, offset, content);
+    Optional<Stored> shared = alreadyElsewhere(segment, offset, content);
     if (shared.isPresent()) {
       return shared.get();
     }
@@ -356,16 +359,15 @@ public final class SealedWalArchive implements WalArchive {
 
   /** What the nearest of the lives has that share a timeline, by its file name. */
   private <T> Optional<T> nearest(Timeline timeline, String name, Look<T> look) throws IOException {
+    return first(folders(timeline, name), look);
+  }
+
+  private List<String> folders(Timeline timeline, String name) {
     Catalog catalog = services.log().catalog();
-    for (Ancestor ancestor : lineage) {
-      if (ancestor.shares(timeline)) {
-        Optional<T> found = first(catalog.logFolders(source, ancestor.incarnation(), name), look);
-        if (found.isPresent()) {
-          return found;
-        }
-      }
-    }
-    return Optional.empty();
+    return lineage.stream()
+        .filter(ancestor -> ancestor.shares(timeline))
+        .flatMap(ancestor -> catalog.logFolders(source, ancestor.incarnation(), name).stream())
+        .toList();
   }
 
   private static <T> Optional<T> first(List<String> folders, Look<T> look) throws IOException {
@@ -394,16 +396,12 @@ public final class SealedWalArchive implements WalArchive {
         .toList();
   }
 
-  /** Whether others committed anything since somebody looked. */
-  private boolean isNews() throws IOException {
-    Instant now = services.clock().instant();
-    if (!follows || now.isBefore(lookedAt.plus(STALE))) {
-      return false;
+  /** Reads what others committed, unless somebody here did so a moment ago. */
+  private void readOn(Duration stale) throws IOException {
+    Instant due = services.clock().instant().minus(stale);
+    if (follows && !services.log().refreshedAt().isAfter(due)) {
+      services.log().refresh();
     }
-    long before = services.log().sequence();
-    services.log().refresh();
-    lookedAt = now;
-    return services.log().sequence() > before;
   }
 
   private WalSegment summarized(Timeline timeline, Lsn start) {
@@ -424,9 +422,13 @@ public final class SealedWalArchive implements WalArchive {
   @Override
   public Optional<WalContent> open(WalSegment segment) throws IOException {
     requireSize(segment);
-    Optional<WalContent> found = first(folders(segment), folder -> open(folder, segment));
-    if (found.isEmpty() && isNews()) {
-      found = first(folders(segment), folder -> open(folder, segment));
+    List<String> looked = folders(segment);
+    Optional<WalContent> found = find(segment);
+    if (found.isEmpty()) {
+      readOn(STALE);
+      if (!folders(segment).equals(looked)) {
+        found = find(segment);
+      }
     }
     if (found.isEmpty()) {
       // A server that recovers takes it for the end of the log.
@@ -466,8 +468,10 @@ public final class SealedWalArchive implements WalArchive {
       WalSegment segment =
           WalSegment.containing(range.timeline(), range.start(), cluster().segmentSize());
       while (segment.start().compareTo(range.end()) < 0) {
-        for (String folder : folders(segment)) {
-          keys.add(ObjectNames.segment(tree, folder, segment));
+        for (Ancestor ancestor : lineage) {
+          if (ancestor.shares(range.timeline())) {
+            keys.add(ObjectNames.segment(tree, folders(ancestor, segment).get(0), segment));
+          }
         }
         segment = segment.next();
       }
@@ -477,8 +481,15 @@ public final class SealedWalArchive implements WalArchive {
 
   @Override
   public Optional<byte[]> history(Timeline timeline) throws IOException {
+    List<String> looked = folders(timeline, timeline.historyFileName());
     Optional<byte[]> found = findHistory(timeline);
-    return found.isEmpty() && isNews() ? findHistory(timeline) : found;
+    if (found.isEmpty()) {
+      readOn(STALE);
+      if (!folders(timeline, timeline.historyFileName()).equals(looked)) {
+        found = findHistory(timeline);
+      }
+    }
+    return found;
   }
 
   private Optional<byte[]> findHistory(Timeline timeline) throws IOException {
@@ -529,9 +540,7 @@ public final class SealedWalArchive implements WalArchive {
     TreeMap<Long, Lsn> ends = new TreeMap<>(Long::compareUnsigned);
     for (Ancestor ancestor : lineage) {
       if (ancestor.shares(timeline)) {
-        for (String folder : services.log().catalog().logFolders(source, ancestor.incarnation())) {
-          collect(folder, timeline, ends);
-        }
+        collect(ancestor, timeline, ends);
       }
     }
     List<WalRange> ranges = new ArrayList<>();
@@ -589,13 +598,19 @@ public final class SealedWalArchive implements WalArchive {
         return Optional.empty();
       }
     }
-    for (String folder : folders(segment)) {
-      if (services.store().head(ObjectNames.segment(tree, folder, segment)).isPresent()) {
-        return Optional.of(segment.end());
+    for (Ancestor ancestor : lineage) {
+      int longest = 0;
+      if (ancestor.shares(segment.timeline())) {
+        for (String folder : folders(ancestor, segment)) {
+          ObjectKey whole = ObjectNames.segment(tree, folder, segment);
+          if (services.store().head(whole).isPresent()) {
+            return Optional.of(segment.end());
+          }
+          longest = Math.max(longest, soundEnd(folder, segment));
+        }
       }
-      int end = soundEnd(folder, segment);
-      if (end > 0) {
-        return Optional.of(segment.start().plus(end));
+      if (longest > 0) {
+        return Optional.of(segment.start().plus(longest));
       }
     }
     return Optional.empty();
@@ -617,14 +632,70 @@ public final class SealedWalArchive implements WalArchive {
     return ObjectNames.segment(tree, ownFolders(segment).get(0), segment);
   }
 
-  private Optional<WalContent> openOf(Ancestor ancestor, WalSegment segment) throws IOException {
-    return first(folders(ancestor, segment), folder -> open(folder, segment));
+  private Optional<WalContent> find(WalSegment segment) throws IOException {
+    for (Ancestor ancestor : lineage) {
+      if (ancestor.shares(segment.timeline())) {
+        Optional<WalContent> found = openOf(ancestor, segment);
+        if (found.isPresent()) {
+          return found;
+        }
+      }
+    }
+    return Optional.empty();
   }
 
-  private void collect(String life, Timeline timeline, Map<Long, Lsn> ends) throws IOException {
+  /**
+   * A life's whole segment in whichever folder it is sound; else what there is of it. Nobody may
+   * take for the end of the log what another folder goes on behind.
+   */
+  private Optional<WalContent> openOf(Ancestor ancestor, WalSegment segment) throws IOException {
+    Optional<WalContent> longest = Optional.empty();
+    RepositoryException damaged = null;
+    for (String folder : folders(ancestor, segment)) {
+      try {
+        Optional<WalContent> found = open(folder, segment);
+        if (found.isPresent() && found.get().complete()) {
+          return found;
+        }
+        if (length(found) > length(longest)) {
+          longest = found;
+        }
+      } catch (RepositoryException e) {
+        if (e.kind() != FailureKind.DAMAGED) {
+          throw e;
+        }
+        damaged = damaged == null ? e : damaged;
+      }
+    }
+    if (damaged != null) {
+      throw damaged;
+    }
+    return longest;
+  }
+
+  private static int length(Optional<WalContent> content) {
+    return content.map(found -> found.bytes().remaining()).orElse(0);
+  }
+
+  private void collect(Ancestor ancestor, Timeline timeline, Map<Long, Lsn> ends)
+      throws IOException {
+    List<String> folders = services.log().catalog().logFolders(source, ancestor.incarnation());
+    for (String folder : folders) {
+      // What an interrupted run sealed anew, nobody looks for there.
+      Predicate<WalSegment> counts =
+          folders.size() == 1
+              ? segment -> true
+              : segment -> folders(ancestor, segment).contains(folder);
+      collect(folder, timeline, counts, ends);
+    }
+  }
+
+  private void collect(
+      String folder, Timeline timeline, Predicate<WalSegment> counts, Map<Long, Lsn> ends)
+      throws IOException {
     WalSegment whole = null;
     WalSegment inParts = null;
-    String prefix = ObjectNames.wal(tree, life, timeline);
+    String prefix = ObjectNames.wal(tree, folder, timeline);
     Optional<String> after = Optional.empty();
     do {
       ListPage page = services.store().list(prefix, after);
@@ -641,15 +712,17 @@ public final class SealedWalArchive implements WalArchive {
         } catch (IllegalArgumentException e) {
           continue;
         }
-        if (!segment.timeline().equals(timeline)) {
+        if (!segment.timeline().equals(timeline) || !counts.test(segment)) {
           continue;
         }
         if (!part) {
           whole = segment;
           ends.put(segment.start().value(), segment.end());
-        } else if (!segment.equals(whole) && !segment.equals(inParts)) {
+        } else if (!segment.equals(whole)
+            && !segment.equals(inParts)
+            && !segment.end().equals(ends.get(segment.start().value()))) {
           inParts = segment;
-          int length = soundEnd(life, segment);
+          int length = soundEnd(folder, segment);
           if (length > 0) {
             ends.merge(
                 segment.start().value(),
@@ -661,8 +734,8 @@ public final class SealedWalArchive implements WalArchive {
     } while (after.isPresent());
   }
 
-  private Optional<WalContent> open(String life, WalSegment segment) throws IOException {
-    ObjectKey whole = ObjectNames.segment(tree, life, segment);
+  private Optional<WalContent> open(String folder, WalSegment segment) throws IOException {
+    ObjectKey whole = ObjectNames.segment(tree, folder, segment);
     Optional<WalContent> found = readWhole(whole, segment);
     if (found.isPresent()) {
       return found;
@@ -671,7 +744,7 @@ public final class SealedWalArchive implements WalArchive {
     PartChain chain = new PartChain();
     int end = 0;
     while (end < segment.size().bytes()) {
-      ObjectKey key = ObjectNames.part(tree, life, segment, end);
+      ObjectKey key = ObjectNames.part(tree, folder, segment, end);
       WalObject.Whole part;
       try {
         part = WalObject.read(services, tree, key);
@@ -926,12 +999,22 @@ public final class SealedWalArchive implements WalArchive {
   }
 
   /** What was sealed anew, or is an ancestor's, is compared and not stored twice. */
-  private Optional<Stored> elsewhere(WalSegment segment, int offset, ByteBuffer content)
+  private Optional<Stored> alreadyElsewhere(WalSegment segment, int offset, ByteBuffer content)
       throws IOException {
+    Instant now = services.clock().instant();
+    if (!triedAt.isAfter(now.minus(STALE_FOR_STORING))) {
+      try {
+        readOn(STALE_FOR_STORING);
+      } catch (IOException e) {
+        // Log never waits for a key service. What was sealed anew since is then stored once more.
+        triedAt = now;
+        LOG.debug("What others committed is not known before {} is stored", segment, e);
+      }
+    }
     for (String folder : ownFolders(segment)) {
       Optional<WalContent> there = folder.equals(home) ? Optional.empty() : open(folder, segment);
-      if (there.isPresent()) {
-        if (!there.get().bytes().slice(offset, content.remaining()).equals(content)) {
+      if (length(there) >= offset + content.remaining()) {
+        if (!there.orElseThrow().bytes().slice(offset, content.remaining()).equals(content)) {
           throw conflict(segment.fileName(), "other content is stored, sealed anew");
         }
         ensureAnew(segment, folder);
@@ -943,14 +1026,22 @@ public final class SealedWalArchive implements WalArchive {
   }
 
   private void ensureAnew(WalSegment segment, String folder) throws IOException {
-    ObjectKey whole = ObjectNames.segment(tree, folder, segment);
-    if (segment.size().bytes() <= MOST_WHOLE) {
-      CopySet.ensure(services.store(), whole);
-      return;
+    for (ObjectKey key : objects(tree, folder, segment)) {
+      CopySet.ensure(services.store(), key);
     }
-    for (int offset = 0; offset < segment.size().bytes(); offset += PART_OF_LARGE) {
-      CopySet.ensure(services.store(), ObjectNames.part(tree, folder, segment, offset));
+  }
+
+  /** As what a whole segment lies in a folder that it was sealed anew into. */
+  static List<ObjectKey> objects(ObjectId tree, String folder, WalSegment segment) {
+    int size = segment.size().bytes();
+    if (size <= MOST_WHOLE) {
+      return List.of(ObjectNames.segment(tree, folder, segment));
     }
+    List<ObjectKey> parts = new ArrayList<>();
+    for (int offset = 0; offset < size; offset += PART_OF_LARGE) {
+      parts.add(ObjectNames.part(tree, folder, segment, offset));
+    }
+    return parts;
   }
 
   /** A stretch that an ancestor holds already is compared with it and not stored twice. */
@@ -998,15 +1089,15 @@ public final class SealedWalArchive implements WalArchive {
   }
 
   /** How far parts reach that are sound: the log behind a damaged one is of no use. */
-  private int soundEnd(String life, WalSegment segment) throws IOException {
+  private int soundEnd(String folder, WalSegment segment) throws IOException {
     PartChain chain = new PartChain();
     try {
-      return walk(life, segment, chain).end();
+      return walk(folder, segment, chain).end();
     } catch (RepositoryException e) {
       LOG.warn("The log ends at a damaged part: {}", e.getMessage());
       return chain.end();
     } catch (StorageException e) {
-      ObjectKey next = ObjectNames.part(tree, life, segment, chain.end());
+      ObjectKey next = ObjectNames.part(tree, folder, segment, chain.end());
       if (services.store() instanceof CopySet set && set.isUnknownToSome(next)) {
         return chain.end(); // as far as the copies know that can be asked, like a listing
       }
@@ -1015,12 +1106,12 @@ public final class SealedWalArchive implements WalArchive {
   }
 
   /** Reads all parts there are now; only what is new is fetched. */
-  private PartChain walk(String life, WalSegment segment) throws IOException {
-    return walk(life, segment, new PartChain());
+  private PartChain walk(String folder, WalSegment segment) throws IOException {
+    return walk(folder, segment, new PartChain());
   }
 
-  private PartChain walk(String life, WalSegment segment, PartChain fresh) throws IOException {
-    boolean own = life.equals(home);
+  private PartChain walk(String folder, WalSegment segment, PartChain fresh) throws IOException {
+    boolean own = folder.equals(home);
     PartChain chain = fresh;
     if (own) {
       synchronized (chains) {
@@ -1037,7 +1128,7 @@ public final class SealedWalArchive implements WalArchive {
     }
     synchronized (chain) {
       while (chain.end() < segment.size().bytes()) {
-        ObjectKey key = ObjectNames.part(tree, life, segment, chain.end());
+        ObjectKey key = ObjectNames.part(tree, folder, segment, chain.end());
         Optional<PartChain.Part> part = part(key, segment, chain.end());
         if (part.isEmpty()) {
           break;

@@ -15,7 +15,7 @@ import com.thorbis.backup.storage.internal.format.ObjectNames;
 import com.thorbis.backup.storage.internal.format.SealedObjects;
 import java.io.IOException;
 import java.util.Optional;
-import java.util.Set;
+import java.util.function.Predicate;
 import org.jspecify.annotations.Nullable;
 
 /**
@@ -128,8 +128,12 @@ public record StoredWal(
             .allMatch(source -> catalog.lifeOf(source, parts[2]).isEmpty());
   }
 
-  /** By what it was sealed anew into a later folder, so that it counts no more. */
-  public Optional<Operation.Resealed> replacedBy(Catalog catalog) {
+  /**
+   * What put it into a newer folder, so that it counts no more.
+   *
+   * @param there whether an object is there: what the newer folder lacks counts here
+   */
+  public Optional<Operation.Resealed> replacedBy(Catalog catalog, Predicate<ObjectKey> there) {
     WalSegment of = segment;
     return catalog.sources().stream()
         .filter(source -> source.tree().equals(tree))
@@ -140,16 +144,18 @@ public record StoredWal(
                         ? catalog.replacing(source, incarnation, folder, key.name())
                         : catalog.replacing(source, incarnation, folder, of))
                     .stream())
+        .filter(said -> isWholeIn(said.log(), there))
         .findFirst();
   }
 
-  /** Whether a folder has the same: of a segment the whole, or what is its beginning. */
-  public boolean isIn(Set<String> names) {
+  /** Whether another folder has all of its segment, or the like of what is no segment. */
+  private boolean isWholeIn(String other, Predicate<ObjectKey> there) {
     WalSegment of = segment;
-    return of == null || about.isPresent()
-        ? names.contains(key.name())
-        : names.contains(of.fileName())
-            || names.contains(ObjectNames.part(tree, folder, of, 0).name());
+    if (of == null || about.isPresent()) {
+      String timeline = key.value().split("/", -1)[3];
+      return there.test(new ObjectKey(ObjectNames.wal(tree, other) + timeline + "/" + key.name()));
+    }
+    return SealedWalArchive.objects(tree, other, of).stream().allMatch(there);
   }
 
   /** The content of a history file. */
