@@ -378,7 +378,7 @@ public final class Catalog {
         && backups.values().stream()
             .filter(kept -> !kept.fate().sweeping())
             .map(kept -> kept.entry().backup())
-            .filter(backup -> backup.type().physical())
+            .filter(backup -> backup.physical())
             .filter(
                 backup ->
                     backup.source().equals(source) && backup.timeline().equals(segment.timeline()))
@@ -419,7 +419,7 @@ public final class Catalog {
         || backups.values().stream()
             .filter(kept -> kept.fate().parting(copy).isPresent())
             .map(kept -> kept.entry().backup())
-            .filter(backup -> backup.type().physical())
+            .filter(backup -> backup.physical())
             .filter(
                 backup ->
                     backup.source().equals(source) && backup.timeline().equals(segment.timeline()))
@@ -602,6 +602,9 @@ public final class Catalog {
         if (source == null) {
           throw damaged(key, "adopts into a source that is not registered");
         }
+        if (source.info().current().server().isEmpty() || adopt.incarnation().server().isEmpty()) {
+          throw damaged(key, "begins another life of a source without a server");
+        }
         List<SourceInfo.Incarnation> lives = new ArrayList<>(source.info().incarnations());
         lives.add(adopt.incarnation());
         sources.put(
@@ -612,6 +615,10 @@ public final class Catalog {
         Fate fate =
             new Fate(sequence, sequence, List.of(), List.of(), Optional.empty(), false, List.of());
         if (source == null
+            || source
+                .incarnation(made.backup().incarnation())
+                .filter(life -> life.server().isPresent() != made.backup().server().isPresent())
+                .isPresent()
             || !made.manifest()
                 .key()
                 .equals(ObjectNames.manifest(source.tree(), made.backup().id()))
@@ -656,12 +663,20 @@ public final class Catalog {
           throw damaged(key, "takes a session back that was taken in");
         }
       } else if (operation instanceof Operation.WalMark mark) {
+        requireLog(mark.source(), key);
         mark(mark);
       } else if (operation instanceof Operation.ErasureStep step) {
         applyToErasure(sequence, step, key);
       } else if (!applyToKeys(sequence, operation, key)) {
         applyKeeping(sequence, operation, key);
       }
+    }
+  }
+
+  private void requireLog(String name, ObjectKey key) throws RepositoryException {
+    Source source = sources.get(name);
+    if (source != null && source.info().current().server().isEmpty()) {
+      throw damaged(key, "speaks of the log of a source without a server");
     }
   }
 
@@ -826,6 +841,7 @@ public final class Catalog {
       if (!sources.containsKey(expiry.source())) {
         throw damaged(key, "gives up the log of a source that is not registered");
       }
+      requireLog(expiry.source(), key);
       lost.expire(expiry);
     } else if (operation instanceof Operation.Sweep sweep) {
       for (BackupId id : sweep.backups()) {

@@ -61,7 +61,7 @@ public record StoredWal(
       return null;
     }
     Optional<SourceInfo.Incarnation> life = source.incarnation(parts[2]);
-    if (life.isEmpty()) {
+    if (life.isEmpty() || life.get().server().isEmpty()) {
       return null;
     }
     try {
