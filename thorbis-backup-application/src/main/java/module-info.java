@@ -4,6 +4,8 @@ import com.thorbis.backup.application.internal.KubernetesFactory;
 import com.thorbis.backup.application.internal.SupabaseFactory;
 import com.thorbis.backup.application.internal.VaultKvFactory;
 import com.thorbis.backup.application.internal.VercelFactory;
+import com.thorbis.backup.application.secrets.SecretsEngineFactory;
+import com.thorbis.backup.spi.engine.SourceEngineFactory;
 import com.thorbis.backup.spi.secret.SecretTargetFactory;
 
 /** What surrounds a database: secrets, and the platforms that hold them. */
@@ -26,4 +28,6 @@ module com.thorbis.backup.application {
       SupabaseFactory,
       VaultKvFactory,
       VercelFactory;
+  provides SourceEngineFactory with
+      SecretsEngineFactory;
 }

@@ -15,7 +15,21 @@ public interface BackupDescriptor {
   /** The life of the source it was taken of. */
   String incarnation();
 
-  /** Which cluster it was taken of. */
+  /** Which cluster it was taken of; empty if its source has no server. */
+  default Optional<ClusterIdentity> server() {
+    return Optional.of(cluster());
+  }
+
+  /** Whether it holds the files of a cluster, which log can be replayed on. */
+  default boolean physical() {
+    return type().physical() && server().isPresent();
+  }
+
+  /**
+   * Which cluster it was taken of.
+   *
+   * @throws BackupException code {@code source.no-server} if {@link #server} is empty
+   */
   ClusterIdentity cluster();
 
   /** What it read and referenced. */
@@ -30,19 +44,31 @@ public interface BackupDescriptor {
   /** The operator's words for it. */
   Optional<String> label();
 
-  /** When the server began it. */
+  /** When it began, by the server's clock where there is one. */
   Instant startedAt();
 
-  /** When the server ended it. */
+  /** When it ended, by the server's clock where there is one. */
   Instant stoppedAt();
 
-  /** Where replay begins. */
+  /**
+   * Where replay begins.
+   *
+   * @throws BackupException code {@code source.no-server} if {@link #server} is empty
+   */
   Lsn startLsn();
 
-  /** Where the cluster is consistent. */
+  /**
+   * Where the cluster is consistent.
+   *
+   * @throws BackupException code {@code source.no-server} if {@link #server} is empty
+   */
   Lsn stopLsn();
 
-  /** The timeline of both. */
+  /**
+   * The timeline of both.
+   *
+   * @throws BackupException code {@code source.no-server} if {@link #server} is empty
+   */
   Timeline timeline();
 
   /** How many files. */

@@ -28,7 +28,10 @@ public enum BackupType {
     return Arrays.stream(values()).filter(type -> type.label.equals(label)).findFirst();
   }
 
-  /** Whether it holds the files of a cluster, which log can be replayed on. */
+  /**
+   * Whether, taken of a server, it holds the files of a cluster, which log can be replayed on; see
+   * {@link BackupDescriptor#physical}.
+   */
   public boolean physical() {
     return this != DUMP;
   }

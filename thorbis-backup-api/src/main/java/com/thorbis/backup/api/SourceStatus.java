@@ -14,8 +14,9 @@ import java.util.Optional;
  * @param lastBackup the newest restorable backup; the newest dump where there is none
  * @param awaitingWal backups that are not restorable yet
  * @param lag how long ago the newest stored commit was, where it is known; without any window, how
- *     long ago the snapshot of the newest dump was taken. Grows while nothing is committed: compare
- *     the end of the last window with what the server has written
+ *     long ago the snapshot of the newest dump, or of the newest backup of a source without a
+ *     server, was taken. Grows while nothing is committed: compare the end of the last window with
+ *     what the server has written
  * @param fenced whether a restored cluster waits to be adopted
  */
 public record SourceStatus(

@@ -112,6 +112,29 @@ public final class ThorbisBackup implements AutoCloseable {
     return call(() -> engine.backup(request, repository(), control));
   }
 
+  /**
+   * The engine of a source, for what engines of its kind alone can do. Stays this object's.
+   *
+   * @throws BackupException code {@code source.other-type} if it is of another kind
+   */
+  public <T extends SourceEngine> T engine(String source, Class<T> kind) {
+    SourceEngine engine = engine(source);
+    if (!kind.isInstance(engine)) {
+      throw BackupException.of(
+              "source.other-type",
+              FailureKind.CONFIGURATION,
+              "Source "
+                  + source
+                  + " is of a type that this is not for: it is protected by "
+                  + engine.getClass().getSimpleName()
+                  + ", and not by "
+                  + kind.getSimpleName())
+          .remedy("Name a source of the right type.")
+          .build();
+    }
+    return kind.cast(engine);
+  }
+
   /** Committed backups, oldest first; of one source if given. */
   public List<BackupDescriptor> backups(Optional<String> source) {
     return call(
@@ -1005,7 +1028,7 @@ public final class ThorbisBackup implements AutoCloseable {
     }
 
     private ProviderContext context(Settings settings) {
-      return new Context(settings, clock, stateDirectory);
+      return new Context(settings, clock, stateDirectory, loader);
     }
 
     private static String scheme(URI uri) {
@@ -1022,6 +1045,7 @@ public final class ThorbisBackup implements AutoCloseable {
     }
   }
 
-  private record Context(Settings settings, Clock clock, Path stateDirectory)
+  private record Context(
+      Settings settings, Clock clock, Path stateDirectory, ProviderLoader providers)
       implements ProviderContext {}
 }

@@ -11,6 +11,11 @@ public interface ProviderContext {
   /** The time. */
   Clock clock();
 
+  /** How this provider finds others that it is told of by name. */
+  default ProviderLoader providers() {
+    return ProviderLoader.none();
+  }
+
   /** A folder for local state that may be lost; created with mode 0700 before first use. */
   Path stateDirectory();
 }

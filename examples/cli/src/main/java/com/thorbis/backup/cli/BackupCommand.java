@@ -82,12 +82,14 @@ final class BackupCommand extends Job {
                   + Text.bytes(backup.bytesStored())
                   + " stored, in "
                   + Text.span(backup.durationMillis()));
-          out.println(
-              (backup.type().physical()
-                      ? "WAL " + backup.startLsn() + " to " + backup.stopLsn()
-                      : "Dump as of " + backup.startLsn())
-                  + " on timeline "
-                  + backup.timeline());
+          if (backup.server().isPresent()) {
+            out.println(
+                (backup.physical()
+                        ? "WAL " + backup.startLsn() + " to " + backup.stopLsn()
+                        : "Dump as of " + backup.startLsn())
+                    + " on timeline "
+                    + backup.timeline());
+          }
           backup.warnings().forEach(warning -> out.println("warning: " + warning));
           if (thorbis.config().sealed().isPresent()) {
             out.println("It counts when a host that opens the repository has run offers adopt");

@@ -66,6 +66,7 @@ record Config(
   /** The scheme of recovery keys. */
   static final String RECOVERY = "recovery";
 
+  private static final String POSTGRES = "postgres";
   private static final int MAX_FILE = 1 << 20;
   private static final List<String> TIERS =
       Arrays.stream(StorageTier.values()).map(StorageTier::label).toList();
@@ -404,11 +405,35 @@ record Config(
         parallelism = OptionalInt.of(threads);
         settings.put("parallelism", Integer.toString(threads));
       }
+      places(section, settings);
       settings.putAll(section.rest());
-      commands.forEach(settings::putIfAbsent);
+      if (type.equals(POSTGRES)) {
+        commands.forEach(settings::putIfAbsent);
+      }
       sources.put(name, new SourceConfig(type, parallelism, policy, settings));
     }
     return sources;
+  }
+
+  /** The list of places of a source of secrets, each under its name. */
+  private static void places(Section source, Map<String, Object> settings) {
+    Map<String, Map<String, Object>> places = new LinkedHashMap<>();
+    for (Section place : source.sections("places")) {
+      String name = place.require("name");
+      if (!SOURCE.matcher(name).matches() || places.containsKey(name)) {
+        throw place.wrong(
+            "name",
+            "\"" + name + (places.containsKey(name) ? "\" is given twice" : "\" is no name"),
+            "Take another of up to 63 of a-z, 0-9, \"-\" and \"_\".");
+      }
+      places.put(name, place.rest());
+    }
+    if (!places.isEmpty()) {
+      settings.put("places", String.join(",", places.keySet()));
+    }
+    places.forEach(
+        (name, values) ->
+            values.forEach((key, value) -> settings.put("places." + name + "." + key, value)));
   }
 
   /** What a server that recovers runs to get its log, where nobody answers it otherwise. */

@@ -3,6 +3,7 @@ package com.thorbis.backup.cli;
 import com.thorbis.backup.api.BackupDescriptor;
 import com.thorbis.backup.api.BackupState;
 import com.thorbis.backup.api.CheckItem;
+import com.thorbis.backup.api.ClusterIdentity;
 import com.thorbis.backup.api.CopiesReport;
 import com.thorbis.backup.api.HealReport;
 import com.thorbis.backup.api.RestorePlan;
@@ -19,6 +20,7 @@ import java.nio.file.Path;
 import java.time.Duration;
 import java.util.Map;
 import java.util.Optional;
+import java.util.function.Function;
 import org.jspecify.annotations.Nullable;
 
 /** Results as the objects that scripts read. Their field names are a promise. */
@@ -35,12 +37,12 @@ final class Facts {
         "label", backup.label(),
         "startedAt", backup.startedAt(),
         "stoppedAt", backup.stoppedAt(),
-        "startLsn", backup.startLsn(),
-        "stopLsn", backup.stopLsn(),
-        "timeline", Integer.toUnsignedLong(backup.timeline().number()),
+        "startLsn", ofServer(backup, BackupDescriptor::startLsn),
+        "stopLsn", ofServer(backup, BackupDescriptor::stopLsn),
+        "timeline", ofServer(backup, made -> Integer.toUnsignedLong(made.timeline().number())),
         "incarnation", backup.incarnation(),
-        "systemId", backup.cluster().systemIdText(),
-        "majorVersion", backup.cluster().majorVersion(),
+        "systemId", backup.server().map(ClusterIdentity::systemIdText),
+        "majorVersion", backup.server().map(ClusterIdentity::majorVersion),
         "files", backup.files(),
         "bytesRead", backup.bytesRead(),
         "bytesChanged", backup.bytesChanged(),
@@ -50,6 +52,11 @@ final class Facts {
         "letGoBy", backup.letGoBy(),
         "rekeyedFrom", backup.rekeyedFrom(),
         "warnings", backup.warnings());
+  }
+
+  private static <T> Optional<T> ofServer(
+      BackupDescriptor backup, Function<BackupDescriptor, T> fact) {
+    return backup.server().isPresent() ? Optional.of(fact.apply(backup)) : Optional.empty();
   }
 
   /** A backup, and what has become of it. */

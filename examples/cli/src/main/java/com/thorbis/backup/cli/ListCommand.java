@@ -70,7 +70,7 @@ final class ListCommand extends Job {
                         each.type().label(),
                         each.status().label(),
                         Text.time(each.startedAt()),
-                        each.stopLsn().toString(),
+                        each.server().isPresent() ? each.stopLsn().toString() : "-",
                         Text.bytes(each.bytesRead()),
                         Text.bytes(each.bytesStored()),
                         state.stage().label() + (state.holds().isEmpty() ? "" : ", held"),

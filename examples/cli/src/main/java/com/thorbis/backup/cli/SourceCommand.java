@@ -42,7 +42,7 @@ final class SourceCommand extends Group {
       String life = opened.source(source).current().id();
       Optional<BackupDescriptor> there =
           opened.backups(Optional.of(source)).stream()
-              .filter(made -> made.incarnation().equals(life) && made.type().physical())
+              .filter(made -> made.incarnation().equals(life) && made.physical())
               .findFirst();
       return noBackup || there.isPresent()
           ? there

@@ -1,5 +1,6 @@
 package com.thorbis.backup.cli;
 
+import com.thorbis.backup.api.BackupDescriptor;
 import com.thorbis.backup.api.CheckItem;
 import com.thorbis.backup.api.Erasure;
 import com.thorbis.backup.api.SourceStatus;
@@ -80,9 +81,12 @@ final class StatusCommand extends Job {
 
   private static void people(SourceStatus status, PrintStream out) {
     out.println(status.name() + (status.fenced() ? ": FENCED: NOT PROTECTED" : ""));
-    if (status.windows().isEmpty()) {
+    boolean server = status.lastBackup().flatMap(BackupDescriptor::server).isPresent();
+    if (status.lastBackup().isPresent() && !server) {
+      out.println("  its backups can be brought back, and no moment between them");
+    } else if (status.windows().isEmpty()) {
       out.println(
-          status.lastBackup().filter(backup -> !backup.type().physical()).isEmpty()
+          status.lastBackup().filter(backup -> !backup.physical()).isEmpty()
               ? "  nothing can be recovered yet"
               : status.awaitingWal().isEmpty()
                   ? "  no moment can be recovered: there are dumps to load, and nothing else"

@@ -62,6 +62,18 @@ public interface Repository extends AutoCloseable {
    */
   SourceInfo register(String name, String type, ClusterIdentity cluster) throws IOException;
 
+  /**
+   * Registers a source that has no server; again: no change. Its backups are full, and complete in
+   * themselves; whatever needs log, timelines or a cluster is refused with {@code
+   * source.no-server}.
+   *
+   * @throws RepositoryException code {@code source.identity-mismatch} if the name belongs to a
+   *     cluster, or to a source of another type
+   */
+  default SourceInfo register(String name, String type) throws IOException {
+    throw new UnsupportedOperationException("register");
+  }
+
   /** Starts a new incarnation of a source at a fork from an earlier one. */
   SourceInfo adopt(String name, ClusterIdentity cluster, SourceInfo.Fork fork) throws IOException;
 
@@ -74,6 +86,9 @@ public interface Repository extends AutoCloseable {
   /**
    * Starts a backup of the source's current incarnation. Nothing of it is visible before its
    * commit.
+   *
+   * @throws RepositoryException code {@code source.no-server} if the source has none, and the
+   *     backup is to be anything but full
    */
   BackupWriter begin(BackupStart start) throws IOException;
 
@@ -83,7 +98,11 @@ public interface Repository extends AutoCloseable {
   /** Records that the WAL which a backup awaited is stored. */
   BackupDescriptor complete(BackupId id) throws IOException;
 
-  /** The WAL of a source's current incarnation, reaching back through its ancestors. */
+  /**
+   * The WAL of a source's current incarnation, reaching back through its ancestors.
+   *
+   * @throws RepositoryException code {@code source.no-server} if the source has none
+   */
   WalArchive wal(String source) throws IOException;
 
   /** The WAL of one incarnation, reaching back through its ancestors. */

@@ -42,6 +42,23 @@ public final class RepositoryException extends IOException implements Classified
         cause);
   }
 
+  /**
+   * What was asked for needs a server, and there is none.
+   *
+   * @param whose what has none, such as {@code Source tokens}
+   */
+  public static RepositoryException noServer(String whose) {
+    return new RepositoryException(
+        "source.no-server",
+        FailureKind.REFUSED,
+        whose
+            + " has no server: there is no write-ahead log of it, no moment between two backups, no"
+            + " data directory and nothing to compare an incremental backup with",
+        Map.of(),
+        "Take full backups of it, and bring back one of them: each is complete in itself.",
+        null);
+  }
+
   @Override
   public String code() {
     return code;

@@ -1,5 +1,6 @@
 package com.thorbis.backup.spi.repository;
 
+import com.thorbis.backup.api.BackupException;
 import com.thorbis.backup.api.ClusterIdentity;
 import com.thorbis.backup.api.Lsn;
 import com.thorbis.backup.api.Timeline;
@@ -25,13 +26,30 @@ public record SourceInfo(String name, String type, List<Incarnation> incarnation
   }
 
   /**
-   * One unbroken life of a cluster.
+   * One unbroken life of a source.
    *
    * @param id 16 hexadecimal digits, drawn at random
-   * @param cluster which cluster
+   * @param server which cluster; empty if the source has no server, and so no log and one life
    * @param fork where it left an earlier life; empty for the first, and after {@code pg_upgrade}
    */
-  public record Incarnation(String id, ClusterIdentity cluster, Optional<Fork> fork) {}
+  public record Incarnation(String id, Optional<ClusterIdentity> server, Optional<Fork> fork) {
+    /** A life of a cluster. */
+    public Incarnation(String id, ClusterIdentity cluster, Optional<Fork> fork) {
+      this(id, Optional.of(cluster), fork);
+    }
+
+    /**
+     * Which cluster.
+     *
+     * @throws BackupException code {@code source.no-server} if the source has none
+     */
+    public ClusterIdentity cluster() {
+      return server.orElseThrow(
+          () ->
+              BackupException.from(
+                  RepositoryException.noServer("The source of incarnation " + id)));
+    }
+  }
 
   /**
    * Where a restored cluster that was adopted left the life it was restored from.

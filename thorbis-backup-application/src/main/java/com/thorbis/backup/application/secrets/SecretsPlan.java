@@ -23,25 +23,47 @@ public record SecretsPlan(
   /** What is done with a secret. Constants may be added. */
   public enum Action {
     /** It is written, as none of its name stands there. */
-    CREATE,
+    CREATE("create"),
     /** It is written over what stands there. */
-    REPLACE,
+    REPLACE("replace"),
     /** What stands there stays. */
-    KEEP,
+    KEEP("keep"),
     /** It cannot be restored. */
-    CANNOT
+    CANNOT("cannot");
+
+    private final String label;
+
+    Action(String label) {
+      this.label = label;
+    }
+
+    /** The name in reports; never changes. */
+    public String label() {
+      return label;
+    }
   }
 
   /** How what stands there compares with the set. Constants may be added. */
   public enum Comparison {
     /** Nothing stands there. */
-    ABSENT,
+    ABSENT("absent"),
     /** The same value. */
-    SAME,
+    SAME("same"),
     /** Another value. */
-    DIFFERS,
+    DIFFERS("differs"),
     /** The place does not tell. */
-    UNKNOWN
+    UNKNOWN("unknown");
+
+    private final String label;
+
+    Comparison(String label) {
+      this.label = label;
+    }
+
+    /** The name in reports; never changes. */
+    public String label() {
+      return label;
+    }
   }
 
   /**

@@ -22,13 +22,24 @@ public record SecretsRestoreReport(
   /** What came of a secret. Constants may be added. */
   public enum Outcome {
     /** Written, and read back as what was written. */
-    VERIFIED,
+    VERIFIED("verified"),
     /** Written; the place does not let one read it, so nobody knows that it is right. */
-    UNTESTED,
+    UNTESTED("untested"),
     /** Left as the plan says. */
-    KEPT,
+    KEPT("kept"),
     /** Not written, or not as it should be. */
-    FAILED
+    FAILED("failed");
+
+    private final String label;
+
+    Outcome(String label) {
+      this.label = label;
+    }
+
+    /** The name in reports; never changes. */
+    public String label() {
+      return label;
+    }
   }
 
   /**

@@ -50,7 +50,7 @@ record BaseChoice(
     Optional<String> refused = Optional.empty();
     for (int i = backups.size() - 1; i >= 0; i--) {
       BackupDescriptor backup = backups.get(i);
-      if (!backup.type().physical()
+      if (!backup.physical()
           || type == BackupType.DIFFERENTIAL && backup.type() != BackupType.FULL) {
         continue;
       }

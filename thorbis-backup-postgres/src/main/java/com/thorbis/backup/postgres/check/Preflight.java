@@ -239,7 +239,7 @@ public final class Preflight {
     // A dump beside them does not make backups of the files and their log any better.
     List<BackupDescriptor> backups =
         repository.backups(Optional.of(name)).stream()
-            .filter(one -> settings.reader() == Reader.DUMP || one.type().physical())
+            .filter(one -> settings.reader() == Reader.DUMP || one.physical())
             .toList();
     SourceStatus status =
         new StatusReader(source.get(), backups, repository.wal(name))

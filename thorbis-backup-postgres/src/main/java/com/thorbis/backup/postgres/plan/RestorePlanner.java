@@ -53,12 +53,12 @@ public final class RestorePlanner {
     this.dumps =
         backups.stream()
             .filter(backup -> backup.source().equals(source.name()))
-            .filter(backup -> !backup.type().physical())
+            .filter(backup -> !backup.physical())
             .toList();
     this.backups =
         backups.stream()
             .filter(backup -> backup.source().equals(source.name()))
-            .filter(backup -> backup.type().physical())
+            .filter(backup -> backup.physical())
             .sorted(Comparator.comparing(BackupDescriptor::stopLsn).reversed())
             .toList();
   }

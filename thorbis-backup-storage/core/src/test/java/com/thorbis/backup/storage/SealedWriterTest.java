@@ -788,6 +788,36 @@ class SealedWriterTest {
   }
 
   @Test
+  void aBackupOfASourceWithoutAServerIsTakenIn() throws IOException {
+    BackupId id;
+    try (Repository repository = sealed()) {
+      repository.register("new", "secrets");
+      try (BackupWriter writer =
+          repository.begin(
+              new BackupStart("new", BackupType.FULL, Optional.empty(), TestRepository.NOW))) {
+        TestRepository.write(writer, "set", new byte[] {1});
+        id =
+            writer
+                .commit(
+                    BackupFacts.withoutServer(
+                        TestRepository.NOW, TestRepository.NOW, Map.of(), List.of()),
+                    BackupStatus.COMPLETE)
+                .id();
+      }
+      assertThatThrownBy(() -> repository.register("orders", "secrets"))
+          .hasMessageContaining("has no server");
+    }
+    assertThat(adopt().sound()).isTrue();
+    try (Site site = open()) {
+      BackupDescriptor backup = site.repository.backup(id).orElseThrow();
+      assertThat(backup.server()).isEmpty();
+      assertThat(backup.status()).isEqualTo(BackupStatus.COMPLETE);
+      TestRepository.assertReads(site.repository, id, Map.of("set", new byte[] {1}));
+      site.requireAllWhole();
+    }
+  }
+
+  @Test
   void whatIsGivenUpIsNotTakenInBefore() throws IOException {
     try (Repository repository = sealed()) {
       repository.register("new", "postgres", TestRepository.CLUSTER);

@@ -343,7 +343,7 @@ class WalExpiryTest {
       BackupDescriptor last =
           all.stream()
               .map(kept -> (BackupDescriptor) kept.entry().backup())
-              .filter(backup -> backup.type().physical())
+              .filter(backup -> backup.physical())
               .reduce((one, other) -> other)
               .orElseThrow();
       for (Catalog.Kept kept : all) {

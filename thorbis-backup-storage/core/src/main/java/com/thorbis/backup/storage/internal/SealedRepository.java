@@ -3,6 +3,7 @@ package com.thorbis.backup.storage.internal;
 import com.thorbis.backup.api.BackupDescriptor;
 import com.thorbis.backup.api.BackupId;
 import com.thorbis.backup.api.BackupState;
+import com.thorbis.backup.api.BackupType;
 import com.thorbis.backup.api.CheckItem;
 import com.thorbis.backup.api.ClusterIdentity;
 import com.thorbis.backup.api.CopiesReport;
@@ -167,7 +168,12 @@ public final class SealedRepository implements Repository {
 
   @Override
   public SourceInfo register(String name, String type, ClusterIdentity cluster) throws IOException {
-    return registrar.register(name, type, cluster);
+    return registrar.register(name, type, Optional.of(cluster));
+  }
+
+  @Override
+  public SourceInfo register(String name, String type) throws IOException {
+    return registrar.register(name, type, Optional.empty());
   }
 
   @Override
@@ -219,7 +225,11 @@ public final class SealedRepository implements Repository {
   @Override
   public BackupWriter begin(BackupStart start) throws IOException {
     services.log().requireDeciding();
-    return new SealedBackupWriter(services, requireSource(start.source()), start);
+    Catalog.Source source = requireSource(start.source());
+    if (start.type() != BackupType.FULL) {
+      Registrar.requireServer(source, source.info().current());
+    }
+    return new SealedBackupWriter(services, source, start);
   }
 
   @Override
@@ -252,7 +262,8 @@ public final class SealedRepository implements Repository {
   @Override
   public WalArchive wal(String source, String incarnation) throws IOException {
     Catalog.Source found = requireSource(source);
-    if (found.incarnation(incarnation).isEmpty()) {
+    Optional<SourceInfo.Incarnation> life = found.incarnation(incarnation);
+    if (life.isEmpty()) {
       throw new RepositoryException(
           "source.incarnation-unknown",
           FailureKind.NOT_FOUND,
@@ -261,6 +272,7 @@ public final class SealedRepository implements Repository {
           "",
           null);
     }
+    Registrar.requireServer(found, life.get());
     synchronized (archives) {
       // One that was erased and began anew by a sealed writer's hand has its lives, and other keys.
       return archives.computeIfAbsent(

@@ -1,7 +1,5 @@
 package com.thorbis.backup.storage.internal.backup;
 
-import com.thorbis.backup.api.Lsn;
-import com.thorbis.backup.api.Timeline;
 import com.thorbis.backup.crypto.Address;
 import com.thorbis.backup.crypto.ObjectId;
 import com.thorbis.backup.spi.repository.BackupFacts;
@@ -108,9 +106,14 @@ record Manifest(
 
   private static Map<String, Object> factsDocument(BackupFacts facts) {
     Map<String, Object> document = Json.object();
-    document.put("startLsn", facts.startLsn());
-    document.put("stopLsn", facts.stopLsn());
-    document.put("timeline", Integer.toUnsignedLong(facts.timeline().number()));
+    facts
+        .log()
+        .ifPresent(
+            stretch -> {
+              document.put("startLsn", stretch.start());
+              document.put("stopLsn", stretch.end());
+              document.put("timeline", Integer.toUnsignedLong(stretch.timeline().number()));
+            });
     document.put("startedAt", facts.startedAt());
     document.put("stoppedAt", facts.stoppedAt());
     List<Map<String, Object>> tablespaces = new ArrayList<>();
@@ -140,9 +143,7 @@ record Manifest(
       attributes.put(name, attributeNode.text(name));
     }
     return new BackupFacts(
-        node.parse("startLsn", Lsn::parse),
-        node.parse("stopLsn", Lsn::parse),
-        new Timeline((int) node.number("timeline", 1, 0xFFFFFFFFL)),
+        StoredBackup.readLog(node),
         node.instant("startedAt"),
         node.instant("stoppedAt"),
         tablespaces,

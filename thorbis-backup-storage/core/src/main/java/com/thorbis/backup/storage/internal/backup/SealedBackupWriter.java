@@ -504,6 +504,11 @@ public final class SealedBackupWriter implements BackupWriter {
   @Override
   public BackupDescriptor commit(BackupFacts facts, BackupStatus status) throws IOException {
     requireIdle();
+    boolean server = incarnation.server().isPresent();
+    if (facts.log().isPresent() != server || !server && status == BackupStatus.AWAITING_WAL) {
+      throw new IllegalArgumentException(
+          "Source " + source.info().name() + (server ? " has a server" : " has no server"));
+    }
     ended = true;
     drainStretches();
     submitCurrent();
@@ -649,7 +654,7 @@ public final class SealedBackupWriter implements BackupWriter {
             .findFirst();
     // The log of one that still counts is kept, whatever around it was let go of.
     boolean logGone =
-        manifest.backup().type().physical()
+        manifest.backup().physical()
             && replaced.isEmpty()
             && catalog
                     .walGoneSomewhere(
@@ -686,16 +691,14 @@ public final class SealedBackupWriter implements BackupWriter {
         id,
         source.info().name(),
         incarnation.id(),
-        incarnation.cluster(),
+        incarnation.server(),
+        facts.log(),
         start.type(),
         start.base(),
         status,
         start.label(),
         facts.startedAt(),
         facts.stoppedAt(),
-        facts.startLsn(),
-        facts.stopLsn(),
-        facts.timeline(),
         assembler.files(),
         assembler.bytes(),
         old.map(StoredBackup::bytesRead).orElse(bytesRead()),

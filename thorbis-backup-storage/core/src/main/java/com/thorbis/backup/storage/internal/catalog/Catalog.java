@@ -380,7 +380,7 @@ public final class Catalog {
         && backups.values().stream()
             .filter(kept -> !kept.fate().sweeping())
             .map(kept -> kept.entry().backup())
-            .filter(backup -> backup.type().physical())
+            .filter(backup -> backup.physical())
             .filter(
                 backup ->
                     backup.source().equals(source) && backup.timeline().equals(segment.timeline()))
@@ -478,7 +478,7 @@ public final class Catalog {
         || backups.values().stream()
             .filter(kept -> kept.fate().parting(copy).isPresent())
             .map(kept -> kept.entry().backup())
-            .filter(backup -> backup.type().physical())
+            .filter(backup -> backup.physical())
             .filter(
                 backup ->
                     backup.source().equals(source) && backup.timeline().equals(segment.timeline()))
@@ -664,6 +664,9 @@ public final class Catalog {
         if (resealed.lifeOf(adopt.source(), adopt.incarnation().id()).isPresent()) {
           throw damaged(key, "adopts a life under the name of a folder of another's log");
         }
+        if (source.info().current().server().isEmpty() || adopt.incarnation().server().isEmpty()) {
+          throw damaged(key, "begins another life of a source without a server");
+        }
         List<SourceInfo.Incarnation> lives = new ArrayList<>(source.info().incarnations());
         lives.add(adopt.incarnation());
         sources.put(
@@ -674,6 +677,10 @@ public final class Catalog {
         Fate fate =
             new Fate(sequence, sequence, List.of(), List.of(), Optional.empty(), false, List.of());
         if (source == null
+            || source
+                .incarnation(made.backup().incarnation())
+                .filter(life -> life.server().isPresent() != made.backup().server().isPresent())
+                .isPresent()
             || !made.manifest()
                 .key()
                 .equals(ObjectNames.manifest(source.tree(), made.backup().id()))
@@ -718,6 +725,7 @@ public final class Catalog {
           throw damaged(key, "takes a session back that was taken in");
         }
       } else if (operation instanceof Operation.WalMark mark) {
+        requireLog(mark.source(), key);
         mark(mark);
       } else if (operation instanceof Operation.Resealed said) {
         resealed.add(sequence, requireFolder(said, key));
@@ -738,7 +746,15 @@ public final class Catalog {
         || said.log().equals(said.incarnation())) {
       throw damaged(key, "seals log anew into a folder that is not for it");
     }
+    requireLog(said.source(), key);
     return said;
+  }
+
+  private void requireLog(String name, ObjectKey key) throws RepositoryException {
+    Source source = sources.get(name);
+    if (source != null && source.info().current().server().isEmpty()) {
+      throw damaged(key, "speaks of the log of a source without a server");
+    }
   }
 
   private static Operation.Writers requireWriters(Operation.Writers named, ObjectKey key)
@@ -903,6 +919,7 @@ public final class Catalog {
       if (!sources.containsKey(expiry.source())) {
         throw damaged(key, "gives up the log of a source that is not registered");
       }
+      requireLog(expiry.source(), key);
       lost.expire(expiry);
     } else if (operation instanceof Operation.Sweep sweep) {
       for (BackupId id : sweep.backups()) {

@@ -87,7 +87,7 @@ final class LostLog {
 
   /** A backup that comes back needs the log behind it, as far as that is not being removed. */
   void bringBack(StoredBackup backup) {
-    if (!backup.type().physical()) {
+    if (!backup.physical()) {
       return;
     }
     expiries.replaceAll(

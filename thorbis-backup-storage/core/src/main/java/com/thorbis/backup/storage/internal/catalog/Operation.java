@@ -1,6 +1,7 @@
 package com.thorbis.backup.storage.internal.catalog;
 
 import com.thorbis.backup.api.BackupId;
+import com.thorbis.backup.api.ClusterIdentity;
 import com.thorbis.backup.api.FailureKind;
 import com.thorbis.backup.api.Lsn;
 import com.thorbis.backup.api.Timeline;
@@ -1187,7 +1188,9 @@ public sealed interface Operation {
   private static Map<String, Object> incarnationDocument(SourceInfo.Incarnation incarnation) {
     Map<String, Object> document = Json.object();
     document.put("id", incarnation.id());
-    document.put("cluster", StoredBackup.clusterDocument(incarnation.cluster()));
+    incarnation
+        .server()
+        .ifPresent(cluster -> document.put("cluster", StoredBackup.clusterDocument(cluster)));
     incarnation
         .fork()
         .ifPresent(
@@ -1216,7 +1219,11 @@ public sealed interface Operation {
     if (!id.matches("[0-9a-f]{16}")) {
       throw node.wrong("id", "not 16 hexadecimal digits");
     }
-    return new SourceInfo.Incarnation(id, StoredBackup.readCluster(node.node("cluster")), fork);
+    Optional<ClusterIdentity> server = StoredBackup.readServer(node);
+    if (server.isEmpty() && fork.isPresent()) {
+      throw node.wrong("cluster", "missing, and a fork of it is there");
+    }
+    return new SourceInfo.Incarnation(id, server, fork);
   }
 
   private static Timeline timeline(Json.Node node) throws RepositoryException {

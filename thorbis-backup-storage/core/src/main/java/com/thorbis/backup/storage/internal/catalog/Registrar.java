@@ -38,17 +38,24 @@ public final class Registrar {
     this.random = random;
   }
 
-  /** Registers a source, or finds it registered with the same cluster. */
-  public SourceInfo register(String name, String type, ClusterIdentity cluster) throws IOException {
-    return register(name, type, cluster, drawIncarnation());
+  /**
+   * Registers a source, or finds it registered with the same cluster.
+   *
+   * @param server empty if it has none
+   */
+  public SourceInfo register(String name, String type, Optional<ClusterIdentity> server)
+      throws IOException {
+    return register(name, type, server, drawIncarnation());
   }
 
   /**
    * Registers a source, or finds it registered with the same cluster.
    *
+   * @param server empty if it has none
    * @param incarnation the id that its first life gets
    */
-  public SourceInfo register(String name, String type, ClusterIdentity cluster, String incarnation)
+  public SourceInfo register(
+      String name, String type, Optional<ClusterIdentity> server, String incarnation)
       throws IOException {
     if (name.isBlank() || name.length() > MOST_NAME) {
       throw new RepositoryException(
@@ -62,11 +69,11 @@ public final class Registrar {
     log.refresh();
     Optional<Catalog.Source> known = log.catalog().source(name);
     if (known.isPresent()) {
-      return requireSame(known.get(), type, cluster);
+      return requireSame(known.get(), type, server);
     }
     Instant now = store.now();
     SourceInfo.Incarnation first =
-        new SourceInfo.Incarnation(incarnation, cluster, Optional.empty());
+        new SourceInfo.Incarnation(incarnation, server, Optional.empty());
     try (CommitLog.Fence fence = log.fence()) {
       do {
         register(
@@ -89,7 +96,7 @@ public final class Registrar {
         catalog -> {
           Optional<Catalog.Source> meanwhile = catalog.source(wanted.source());
           if (meanwhile.isPresent()) {
-            requireSame(meanwhile.get(), wanted.type(), wanted.incarnation().cluster());
+            requireSame(meanwhile.get(), wanted.type(), wanted.incarnation().server());
             return List.of();
           }
           KeyChanges.requireKept(slots, fence);
@@ -119,9 +126,10 @@ public final class Registrar {
                               Map.of("source", name, "incarnation", fork.parent()),
                               "",
                               null));
+          requireServer(source, parent);
           if (parent.cluster().systemId() != cluster.systemId()
               || !parent.cluster().segmentSize().equals(cluster.segmentSize())) {
-            throw mismatch(name, parent.cluster(), cluster);
+            throw mismatch(source, Optional.of(cluster));
           }
           return List.of(new Operation.Adopt(name, next));
         });
@@ -157,33 +165,65 @@ public final class Registrar {
         });
   }
 
-  private SourceInfo requireSame(Catalog.Source source, String type, ClusterIdentity cluster)
+  private SourceInfo requireSame(
+      Catalog.Source source, String type, Optional<ClusterIdentity> server)
       throws RepositoryException {
-    ClusterIdentity known = source.info().current().cluster();
-    if (!known.equals(cluster) || !source.info().type().equals(type)) {
-      throw mismatch(source.info().name(), known, cluster);
+    if (!source.info().current().server().equals(server)) {
+      throw mismatch(source, server);
+    }
+    if (!source.info().type().equals(type)) {
+      throw new RepositoryException(
+          "source.identity-mismatch",
+          FailureKind.REFUSED,
+          "Source "
+              + source.info().name()
+              + " is of type "
+              + source.info().type()
+              + "; this one is of type "
+              + type,
+          Map.of("known", source.info().type(), "found", type),
+          "Give the other source a name of its own, or correct its type.",
+          null);
     }
     return source.info();
   }
 
+  /**
+   * Of a source that has none, nothing is done that needs a server.
+   *
+   * @throws RepositoryException code {@code source.no-server}
+   */
+  public static void requireServer(Catalog.Source source, SourceInfo.Incarnation life)
+      throws RepositoryException {
+    if (life.server().isEmpty()) {
+      throw RepositoryException.noServer("Source " + source.info().name());
+    }
+  }
+
   private static RepositoryException mismatch(
-      String name, ClusterIdentity known, ClusterIdentity found) {
+      Catalog.Source source, Optional<ClusterIdentity> found) {
+    Optional<ClusterIdentity> known = source.info().current().server();
     return new RepositoryException(
         "source.identity-mismatch",
         FailureKind.REFUSED,
         "Source "
-            + name
-            + " belongs to the cluster "
-            + describe(known)
+            + source.info().name()
+            + " belongs to "
+            + known.map(Registrar::describe).orElse("no server")
             + "; this one is "
-            + describe(found),
-        Map.of("known", known.systemIdText(), "found", found.systemIdText()),
-        "Give the other cluster a name of its own, or connect to the right server.",
+            + found.map(Registrar::describe).orElse("without a server"),
+        Map.of(
+            "known",
+            known.map(ClusterIdentity::systemIdText).orElse(""),
+            "found",
+            found.map(ClusterIdentity::systemIdText).orElse("")),
+        "Give the other one a name of its own, or connect to the right server.",
         null);
   }
 
   private static String describe(ClusterIdentity cluster) {
-    return cluster.systemIdText()
+    return "the cluster "
+        + cluster.systemIdText()
         + " (version "
         + cluster.majorVersion()
         + ", WAL segments of "

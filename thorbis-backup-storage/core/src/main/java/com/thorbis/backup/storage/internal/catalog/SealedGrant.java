@@ -54,7 +54,7 @@ public record SealedGrant(
    * A source, and the life of it that the host sees.
    *
    * @param incarnation the id of that life
-   * @param cluster empty for one that the repository does not know yet
+   * @param cluster empty for one that the repository does not know yet, or that has no server
    */
   public record Source(String name, String incarnation, Optional<ClusterIdentity> cluster) {
     private Map<String, Object> document() {
@@ -121,7 +121,7 @@ public record SealedGrant(
           new Source(
               name,
               life.map(SourceInfo.Incarnation::id).orElseGet(registrar::drawIncarnation),
-              life.map(SourceInfo.Incarnation::cluster)));
+              life.flatMap(SourceInfo.Incarnation::server)));
     }
     return new SealedGrant(
             opened.header().id(), writer.name(), writer.key(), recipients, sources, now)

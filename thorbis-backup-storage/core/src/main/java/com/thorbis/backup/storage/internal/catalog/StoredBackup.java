@@ -1,12 +1,14 @@
 package com.thorbis.backup.storage.internal.catalog;
 
 import com.thorbis.backup.api.BackupDescriptor;
+import com.thorbis.backup.api.BackupException;
 import com.thorbis.backup.api.BackupId;
 import com.thorbis.backup.api.BackupStatus;
 import com.thorbis.backup.api.BackupType;
 import com.thorbis.backup.api.ClusterIdentity;
 import com.thorbis.backup.api.Lsn;
 import com.thorbis.backup.api.Timeline;
+import com.thorbis.backup.api.WalRange;
 import com.thorbis.backup.spi.repository.RepositoryException;
 import com.thorbis.backup.storage.internal.format.Json;
 import java.time.Instant;
@@ -15,22 +17,26 @@ import java.util.List;
 import java.util.Map;
 import java.util.Optional;
 import java.util.function.Function;
+import java.util.stream.Stream;
 
-/** A backup in the catalogue. */
+/**
+ * A backup in the catalogue.
+ *
+ * @param server which cluster it was taken of; empty if its source has no server
+ * @param log from where replay begins to where the cluster is consistent; there if the server is
+ */
 public record StoredBackup(
     BackupId id,
     String source,
     String incarnation,
-    ClusterIdentity cluster,
+    Optional<ClusterIdentity> server,
+    Optional<WalRange> log,
     BackupType type,
     Optional<BackupId> base,
     BackupStatus status,
     Optional<String> label,
     Instant startedAt,
     Instant stoppedAt,
-    Lsn startLsn,
-    Lsn stopLsn,
-    Timeline timeline,
     long files,
     long bytes,
     long bytesRead,
@@ -49,6 +55,31 @@ public record StoredBackup(
     warnings = List.copyOf(warnings);
   }
 
+  @Override
+  public ClusterIdentity cluster() {
+    return ofServer(server);
+  }
+
+  @Override
+  public Lsn startLsn() {
+    return ofServer(log).start();
+  }
+
+  @Override
+  public Lsn stopLsn() {
+    return ofServer(log).end();
+  }
+
+  @Override
+  public Timeline timeline() {
+    return ofServer(log).timeline();
+  }
+
+  private <T> T ofServer(Optional<T> part) {
+    return part.orElseThrow(
+        () -> BackupException.from(RepositoryException.noServer("Source " + source)));
+  }
+
   /** The same backup, further on. */
   public StoredBackup with(BackupStatus next) {
     return with(next, copies, letGoBy);
@@ -64,16 +95,14 @@ public record StoredBackup(
         id,
         source,
         incarnation,
-        cluster,
+        server,
+        log,
         type,
         base,
         now,
         label,
         startedAt,
         stoppedAt,
-        startLsn,
-        stopLsn,
-        timeline,
         files,
         bytes,
         bytesRead,
@@ -92,16 +121,19 @@ public record StoredBackup(
     document.put("id", id);
     document.put("source", source);
     document.put("incarnation", incarnation);
-    document.put("cluster", clusterDocument(cluster));
+    server.ifPresent(cluster -> document.put("cluster", clusterDocument(cluster)));
     document.put("type", type.label());
     base.ifPresent(value -> document.put("base", value));
     document.put("status", status.label());
     label.ifPresent(value -> document.put("label", value));
     document.put("startedAt", startedAt);
     document.put("stoppedAt", stoppedAt);
-    document.put("startLsn", startLsn);
-    document.put("stopLsn", stopLsn);
-    document.put("timeline", Integer.toUnsignedLong(timeline.number()));
+    log.ifPresent(
+        stretch -> {
+          document.put("startLsn", stretch.start());
+          document.put("stopLsn", stretch.end());
+          document.put("timeline", Integer.toUnsignedLong(stretch.timeline().number()));
+        });
     document.put("files", files);
     document.put("bytes", bytes);
     document.put("bytesRead", bytesRead);
@@ -115,20 +147,30 @@ public record StoredBackup(
 
   /** Takes a document apart. */
   public static StoredBackup read(Json.Node node, List<String> copies) throws RepositoryException {
+    Optional<ClusterIdentity> server = readServer(node);
+    Optional<WalRange> log = readLog(node);
+    BackupType type = node.parse("type", labelled(BackupType.values(), BackupType::label));
+    BackupStatus status =
+        node.parse("status", labelled(BackupStatus.values(), BackupStatus::label));
+    if (server.isPresent() != log.isPresent()) {
+      throw node.wrong(
+          log.isPresent() ? "cluster" : "startLsn", "missing, and the rest of a server is there");
+    }
+    if (server.isEmpty() && (type != BackupType.FULL || status == BackupStatus.AWAITING_WAL)) {
+      throw node.wrong("cluster", "missing in a backup that only a server can have");
+    }
     return new StoredBackup(
         node.parse("id", BackupId::new),
         node.text("source"),
         node.text("incarnation"),
-        readCluster(node.node("cluster")),
-        node.parse("type", labelled(BackupType.values(), BackupType::label)),
+        server,
+        log,
+        type,
         optionalId(node, "base"),
-        node.parse("status", labelled(BackupStatus.values(), BackupStatus::label)),
+        status,
         node.optionalText("label"),
         node.instant("startedAt"),
         node.instant("stoppedAt"),
-        node.parse("startLsn", Lsn::parse),
-        node.parse("stopLsn", Lsn::parse),
-        new Timeline((int) node.number("timeline", 1, 0xFFFFFFFFL)),
         node.number("files", 0, Long.MAX_VALUE),
         node.number(
             node.optionalNumber("bytes").isPresent() ? "bytes" : "bytesRead", 0, Long.MAX_VALUE),
@@ -147,6 +189,24 @@ public record StoredBackup(
     return node.optionalText(name).isEmpty()
         ? Optional.empty()
         : Optional.of(node.parse(name, BackupId::new));
+  }
+
+  /** The cluster that a document names, if it names one. */
+  static Optional<ClusterIdentity> readServer(Json.Node node) throws RepositoryException {
+    Optional<Json.Node> cluster = node.optionalNode("cluster");
+    return cluster.isEmpty() ? Optional.empty() : Optional.of(readCluster(cluster.get()));
+  }
+
+  /** The stretch of log that a document names: all three parts of it, or none. */
+  public static Optional<WalRange> readLog(Json.Node node) throws RepositoryException {
+    if (Stream.of("startLsn", "stopLsn", "timeline").noneMatch(node.names()::contains)) {
+      return Optional.empty();
+    }
+    return Optional.of(
+        new WalRange(
+            new Timeline((int) node.number("timeline", 1, 0xFFFFFFFFL)),
+            node.parse("startLsn", Lsn::parse),
+            node.parse("stopLsn", Lsn::parse)));
   }
 
   static Map<String, Object> clusterDocument(ClusterIdentity cluster) {

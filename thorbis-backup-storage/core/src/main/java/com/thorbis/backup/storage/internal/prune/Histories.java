@@ -5,6 +5,7 @@ import com.thorbis.backup.api.Timeline;
 import com.thorbis.backup.spi.repository.RepositoryException;
 import com.thorbis.backup.storage.internal.Services;
 import com.thorbis.backup.storage.internal.catalog.Catalog;
+import com.thorbis.backup.storage.internal.catalog.StoredBackup;
 import com.thorbis.backup.storage.internal.retention.Branch;
 import com.thorbis.backup.storage.internal.retention.Descent;
 import com.thorbis.backup.storage.internal.retention.Line;
@@ -45,7 +46,8 @@ public final class Histories {
     Catalog.Source found = services.log().catalog().source(source).orElseThrow();
     Set<Line> lines = new LinkedHashSet<>();
     for (Catalog.Kept kept : backups) {
-      lines.add(new Line(kept.entry().backup().incarnation(), kept.entry().backup().timeline()));
+      StoredBackup backup = kept.entry().backup();
+      backup.log().ifPresent(log -> lines.add(new Line(backup.incarnation(), log.timeline())));
     }
     Map<Line, byte[]> histories = new LinkedHashMap<>();
     if (lines.size() > 1) {

@@ -201,7 +201,7 @@ final class OlderLog {
         catalog.backups().stream()
             .map(Catalog.Entry::backup)
             .filter(backup -> backup.incarnation().equals(incarnation))
-            .filter(backup -> backup.type().physical())
+            .filter(backup -> backup.physical())
             .filter(backup -> backup.timeline().compareTo(timeline) <= 0)
             .filter(backup -> to.isPresent() && backup.startLsn().compareTo(to.get()) < 0)
             .map(StoredBackup::id)

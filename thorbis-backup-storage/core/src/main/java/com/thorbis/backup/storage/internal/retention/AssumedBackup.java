@@ -7,6 +7,7 @@ import com.thorbis.backup.api.BackupType;
 import com.thorbis.backup.api.ClusterIdentity;
 import com.thorbis.backup.api.Lsn;
 import com.thorbis.backup.api.Timeline;
+import com.thorbis.backup.api.WalRange;
 import java.time.Instant;
 import java.util.List;
 import java.util.Optional;
@@ -16,16 +17,33 @@ record AssumedBackup(
     BackupId id,
     String source,
     String incarnation,
-    ClusterIdentity cluster,
+    Optional<ClusterIdentity> server,
+    Optional<WalRange> log,
     BackupType type,
     Optional<BackupId> base,
     BackupStatus status,
     Instant startedAt,
-    Instant stoppedAt,
-    Lsn startLsn,
-    Lsn stopLsn,
-    Timeline timeline)
+    Instant stoppedAt)
     implements BackupDescriptor {
+  @Override
+  public ClusterIdentity cluster() {
+    return server.orElseThrow();
+  }
+
+  @Override
+  public Lsn startLsn() {
+    return log.orElseThrow().start();
+  }
+
+  @Override
+  public Lsn stopLsn() {
+    return log.orElseThrow().end();
+  }
+
+  @Override
+  public Timeline timeline() {
+    return log.orElseThrow().timeline();
+  }
 
   @Override
   public Optional<String> label() {

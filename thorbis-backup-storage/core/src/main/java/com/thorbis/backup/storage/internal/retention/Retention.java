@@ -41,7 +41,8 @@ import org.jspecify.annotations.Nullable;
  * good.
  *
  * <p>Dumps and the other backups are judged apart, each by the whole policy: neither brings back
- * what the other does, so neither displaces the other. Dumps need no log.
+ * what the other does, so neither displaces the other. Dumps need no log, nor do backups of a
+ * source without a server, of which there are no others.
  */
 public final class Retention {
   private static final int NAMED_IN_ALARMS = 3;
@@ -106,13 +107,11 @@ public final class Retention {
       List<Candidate> candidates,
       List<Branch> branches,
       Instant now) {
-    List<Candidate> dumps =
-        candidates.stream().filter(one -> !one.backup().type().physical()).toList();
+    List<Candidate> dumps = candidates.stream().filter(one -> !one.backup().physical()).toList();
     if (dumps.isEmpty()) {
       return new Retention(policy, source, candidates, branches, now, true).plan();
     }
-    List<Candidate> others =
-        candidates.stream().filter(one -> one.backup().type().physical()).toList();
+    List<Candidate> others = candidates.stream().filter(one -> one.backup().physical()).toList();
     RetentionPlan ofDumps = new Retention(policy, source, dumps, List.of(), now, false).plan();
     if (others.isEmpty()) {
       return ofDumps;

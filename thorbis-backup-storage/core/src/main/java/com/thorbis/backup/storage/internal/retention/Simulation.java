@@ -10,6 +10,7 @@ import com.thorbis.backup.api.RetentionForecast;
 import com.thorbis.backup.api.RetentionPlan;
 import com.thorbis.backup.api.RetentionPolicy;
 import com.thorbis.backup.api.Timeline;
+import com.thorbis.backup.api.WalRange;
 import com.thorbis.backup.api.WalSegmentSize;
 import java.time.Instant;
 import java.time.ZoneOffset;
@@ -62,23 +63,32 @@ final class Simulation {
     return plan;
   }
 
-  /** A verified backup on the line of the newest one, a segment further on. */
+  /** A verified backup like the newest one: on its line, if it has one, a segment further on. */
   private Candidate next(Instant stop) {
     Optional<Candidate> last =
         backups.isEmpty() ? Optional.empty() : Optional.of(backups.get(backups.size() - 1));
     long sequence = last.map(Candidate::sequence).orElse(0L) + 1;
     Optional<BackupDescriptor> before = last.map(Candidate::backup);
-    ClusterIdentity cluster =
+    Optional<ClusterIdentity> server =
         before
-            .map(BackupDescriptor::cluster)
-            .orElseGet(() -> new ClusterIdentity(0, 0, WalSegmentSize.DEFAULT));
-    Lsn start = before.map(BackupDescriptor::stopLsn).orElseGet(() -> new Lsn(0));
+            .map(BackupDescriptor::server)
+            .orElseGet(() -> Optional.of(new ClusterIdentity(0, 0, WalSegmentSize.DEFAULT)));
+    Optional<WalRange> log =
+        server.map(
+            cluster -> {
+              Lsn start = before.map(BackupDescriptor::stopLsn).orElseGet(() -> new Lsn(0));
+              return new WalRange(
+                  before.map(BackupDescriptor::timeline).orElseGet(() -> new Timeline(1)),
+                  start,
+                  start.plus(cluster.segmentSize().bytes()));
+            });
     AssumedBackup made =
         new AssumedBackup(
             new BackupId(IN_IDS.format(stop) + "-%08x".formatted(sequence & 0xFFFFFFFFL)),
             source,
             before.map(BackupDescriptor::incarnation).orElse("0".repeat(16)),
-            cluster,
+            server,
+            log,
             before
                 .map(BackupDescriptor::type)
                 .filter(type -> !type.physical())
@@ -86,10 +96,7 @@ final class Simulation {
             Optional.empty(),
             BackupStatus.COMPLETE,
             stop,
-            stop,
-            start,
-            start.plus(cluster.segmentSize().bytes()),
-            before.map(BackupDescriptor::timeline).orElseGet(() -> new Timeline(1)));
+            stop);
     return new Candidate(made, sequence, Optional.of(stop), List.of());
   }
 }

@@ -559,10 +559,10 @@ public final class Offers {
       throws IOException {
     String name = source.info().name();
     if (services.log().catalog().source(name).isEmpty()) {
-      registrar.register(name, source.info().type(), life.cluster(), life.id());
+      registrar.register(name, source.info().type(), life.server(), life.id());
     }
     Catalog.Source own = services.log().catalog().source(name).orElseThrow();
-    if (own.incarnation(life.id()).filter(it -> it.cluster().equals(life.cluster())).isEmpty()) {
+    if (own.incarnation(life.id()).filter(it -> it.server().equals(life.server())).isEmpty()) {
       throw new RepositoryException(
           "source.incarnation-unknown",
           FailureKind.REFUSED,
@@ -570,8 +570,7 @@ public final class Offers {
               + name
               + " that the repository does not know, "
               + life.id()
-              + " of cluster "
-              + life.cluster().systemIdText(),
+              + life.server().map(it -> " of cluster " + it.systemIdText()).orElse(""),
           Map.of("source", name, "session", one.id.toString()),
           "Give its host a new file with keys sealed-writer, and give up what it stored with offers"
               + " adopt --forget.",
@@ -720,7 +719,7 @@ public final class Offers {
 
   /** Complete is what the repository has the log of. */
   private BackupStatus status(Catalog.Source own, StoredBackup offered) throws IOException {
-    return !offered.type().physical() || hasLog(own, offered)
+    return !offered.physical() || hasLog(own, offered)
         ? offered.status()
         : BackupStatus.AWAITING_WAL;
   }

@@ -230,20 +230,7 @@ public final class SessionRepository implements Repository {
 
   @Override
   public SourceInfo register(String name, String type, ClusterIdentity cluster) throws IOException {
-    SealedGrant.Source source =
-        grant
-            .source(name)
-            .orElseThrow(
-                () ->
-                    new RepositoryException(
-                        "source.not-registered",
-                        FailureKind.REFUSED,
-                        "This host was told nothing of a source " + name,
-                        Map.of("source", name),
-                        "Let an administrator run keys sealed-writer "
-                            + grant.writer()
-                            + " again, with this source.",
-                        null));
+    SealedGrant.Source source = granted(name);
     if (cluster.segmentSize().bytes() > SealedWalArchive.MOST_WHOLE) {
       throw new RepositoryException(
           "source.segments-too-long",
@@ -259,23 +246,54 @@ public final class SessionRepository implements Repository {
           "Let a host back it up that opens the repository.",
           null);
     }
-    if (source.cluster().isPresent() && !source.cluster().get().equals(cluster)) {
-      throw new RepositoryException(
-          "source.identity-mismatch",
-          FailureKind.REFUSED,
-          "Source "
-              + name
-              + " belongs to the cluster "
-              + source.cluster().get().systemIdText()
-              + ", and this one is "
-              + cluster.systemIdText()
-              + ", or has become another version",
-          Map.of("known", source.cluster().get().systemIdText(), "found", cluster.systemIdText()),
-          "Connect to the right server; after an upgrade, or a restore that was adopted, let an"
-              + " administrator run keys sealed-writer again.",
-          null);
+    requireSame(source, Optional.of(cluster));
+    return registrar.register(name, type, Optional.of(cluster), source.incarnation());
+  }
+
+  @Override
+  public SourceInfo register(String name, String type) throws IOException {
+    SealedGrant.Source source = granted(name);
+    requireSame(source, Optional.empty());
+    return registrar.register(name, type, Optional.empty(), source.incarnation());
+  }
+
+  private SealedGrant.Source granted(String name) throws RepositoryException {
+    return grant
+        .source(name)
+        .orElseThrow(
+            () ->
+                new RepositoryException(
+                    "source.not-registered",
+                    FailureKind.REFUSED,
+                    "This host was told nothing of a source " + name,
+                    Map.of("source", name),
+                    "Let an administrator run keys sealed-writer "
+                        + grant.writer()
+                        + " again, with this source.",
+                    null));
+  }
+
+  private static void requireSame(SealedGrant.Source source, Optional<ClusterIdentity> found)
+      throws RepositoryException {
+    if (source.cluster().isEmpty() || source.cluster().equals(found)) {
+      return;
     }
-    return registrar.register(name, type, cluster, source.incarnation());
+    String known = source.cluster().get().systemIdText();
+    throw new RepositoryException(
+        "source.identity-mismatch",
+        FailureKind.REFUSED,
+        "Source "
+            + source.name()
+            + " belongs to the cluster "
+            + known
+            + ", and this one "
+            + found
+                .map(it -> "is " + it.systemIdText() + ", or has become another version")
+                .orElse("has no server"),
+        Map.of("known", known, "found", found.map(ClusterIdentity::systemIdText).orElse("")),
+        "Connect to the right server; after an upgrade, or a restore that was adopted, let an"
+            + " administrator run keys sealed-writer again.",
+        null);
   }
 
   @Override
@@ -508,6 +526,9 @@ public final class SessionRepository implements Repository {
 
   private void addMarks(List<Operation.WalMark> marks) throws IOException {
     for (SourceInfo source : session.sources()) {
+      if (source.current().server().isEmpty()) {
+        continue;
+      }
       WalArchive archive = session.wal(source.name());
       for (Timeline timeline : archive.timelines()) {
         for (WalRange range : archive.ranges(timeline)) {

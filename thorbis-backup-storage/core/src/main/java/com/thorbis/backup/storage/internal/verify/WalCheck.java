@@ -69,8 +69,7 @@ final class WalCheck {
       List<Catalog.Entry> entries, boolean everything, boolean data, Map<ObjectKey, Long> listed)
       throws IOException {
     for (Catalog.Entry entry : entries) {
-      if (entry.backup().status() != BackupStatus.AWAITING_WAL
-          && entry.backup().type().physical()) {
+      if (entry.backup().status() != BackupStatus.AWAITING_WAL && entry.backup().physical()) {
         requireReach(entry.backup(), data && !everything);
       }
     }
@@ -98,7 +97,7 @@ final class WalCheck {
 
   /** The whole segments that a backup needs to become consistent, stored so or in parts. */
   static List<ObjectKey> segments(Catalog catalog, StoredBackup backup) {
-    if (!backup.type().physical()) {
+    if (!backup.physical()) {
       return List.of();
     }
     Catalog.Source source = catalog.source(backup.source()).orElseThrow();
@@ -119,7 +118,7 @@ final class WalCheck {
   }
 
   private static boolean isNeeded(StoredBackup backup, String incarnation, WalSegment segment) {
-    return backup.type().physical()
+    return backup.physical()
         && backup.incarnation().equals(incarnation)
         && backup.timeline().equals(segment.timeline())
         && backup.startLsn().compareTo(segment.end()) < 0
@@ -257,6 +256,9 @@ final class WalCheck {
    * the status of the source tells.
    */
   private void checkHoles(Catalog.Source source, SourceInfo.Incarnation life) throws IOException {
+    if (life.server().isEmpty()) {
+      return;
+    }
     SealedWalArchive archive = new SealedWalArchive(services, source, life.id());
     for (Timeline timeline : archive.timelines()) {
       List<WalRange> ranges = archive.ranges(timeline);
@@ -344,7 +346,7 @@ final class WalCheck {
         .map(Catalog.Entry::backup)
         .filter(
             backup ->
-                backup.type().physical()
+                backup.physical()
                     && backup.source().equals(source.info().name())
                     && backup.timeline().compareTo(timeline) <= 0)
         .map(StoredBackup::startLsn)

@@ -567,7 +567,7 @@ public final class SealedWalArchive implements WalArchive {
   /** How far the log that a backup begins is stored now, to be recorded in a commit. */
   public static List<Operation> mark(Services services, Catalog.Source source, StoredBackup backup)
       throws IOException {
-    if (!backup.type().physical()) {
+    if (!backup.physical()) {
       return List.of();
     }
     SealedWalArchive archive = new SealedWalArchive(services, source, backup.incarnation());

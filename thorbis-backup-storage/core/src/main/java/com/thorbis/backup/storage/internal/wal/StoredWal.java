@@ -67,7 +67,7 @@ public record StoredWal(
     String folder = parts[2];
     Optional<SourceInfo.Incarnation> life =
         catalog.lifeOf(source, folder).flatMap(source::incarnation);
-    if (life.isEmpty()) {
+    if (life.isEmpty() || life.get().server().isEmpty()) {
       return null;
     }
     ObjectId tree = source.tree();

@@ -6,6 +6,7 @@ import com.thorbis.backup.api.BackupType;
 import com.thorbis.backup.api.ClusterIdentity;
 import com.thorbis.backup.api.Lsn;
 import com.thorbis.backup.api.Timeline;
+import com.thorbis.backup.api.WalRange;
 import com.thorbis.backup.api.WalSegmentSize;
 import java.time.Duration;
 import java.time.Instant;
@@ -83,15 +84,13 @@ final class History {
             id(sequence),
             SOURCE,
             line.incarnation(),
-            new ClusterIdentity(systemId, 15, WalSegmentSize.DEFAULT),
+            Optional.of(new ClusterIdentity(systemId, 15, WalSegmentSize.DEFAULT)),
+            Optional.of(new WalRange(line.timeline(), start, new Lsn(position))),
             type,
             base,
             status,
             stop.minus(Duration.ofMinutes(5)),
-            stop,
-            start,
-            new Lsn(position),
-            line.timeline());
+            stop);
     backups.add(
         new Candidate(
             backup,
