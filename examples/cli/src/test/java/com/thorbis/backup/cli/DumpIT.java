@@ -205,7 +205,8 @@ class DumpIT {
     Result made = run(0, "backup", "shop", "--json", "--exclude-table", "public.temp_*");
     dump = field(made, "id");
     assertThat(made.out())
-        .contains("\"type\":\"dump\"", "\"base\":null", "\"status\":\"complete\"")
+        .contains(
+            "\"type\":\"dump\"", "\"base\":null", "\"partial\":true", "\"status\":\"complete\"")
         .contains("\"warnings\":[]");
     assertThat(field(made, "startLsn")).isEqualTo(field(made, "stopLsn"));
     assertThat(made.err()).contains("public.cache_pages, public.temp_import");
@@ -448,11 +449,15 @@ class DumpIT {
         .contains("is a dump", "load");
     Result status = run(0, "status", "--json");
     assertThat(status.out()).contains("\"windows\":[]", dump, "\"awaitingWal\":[]");
-    String second = field(run(0, "dump", "shop", "--json"), "id");
+    Result whole = run(0, "dump", "shop", "--json");
+    assertThat(whole.out()).contains("\"partial\":false");
+    Result partial = run(0, "dump", "shop", "--json", "--exclude-table", "customers");
     run(0, "verify");
     assertThat(run(0, "prune", "shop", "--yes", "--json").out())
         .contains("\"deleted\":[\"" + dump + "\"]");
-    assertThat(run(0, "list", "--json").out()).contains(second).doesNotContain(dump);
+    assertThat(run(0, "list", "--json").out())
+        .contains(field(whole, "id"), field(partial, "id"))
+        .doesNotContain(dump);
   }
 
   private void createDatabase(String name) {

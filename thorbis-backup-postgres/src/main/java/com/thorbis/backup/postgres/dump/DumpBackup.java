@@ -117,8 +117,9 @@ public final class DumpBackup {
     Instant startedAt = now(session);
     SystemIdentity position = server.identify();
     List<String> patterns = new ArrayList<>(settings.excludedTables());
-    patterns.addAll(request.excludedTables());
     List<Relation> relations = session.relations();
+    int always = excluded(patterns, relations).size();
+    patterns.addAll(request.excludedTables());
     Set<Long> excluded = excluded(patterns, relations);
     boolean standby = session.flag("SELECT pg_catalog.pg_is_in_recovery()");
     List<Relation> dumped =
@@ -145,7 +146,13 @@ public final class DumpBackup {
 
     try (BackupWriter writer =
         repository.begin(
-            new BackupStart(settings.source(), BackupType.DUMP, request.label(), startedAt))) {
+            new BackupStart(
+                settings.source(),
+                BackupType.DUMP,
+                Optional.empty(),
+                request.label(),
+                startedAt,
+                excluded.size() > always))) {
       LOG.info("backup={} source={} type=dump begins", writer.id(), settings.source());
       List<String> arguments = arguments(snapshot, session.encoding(), left);
       List<Sum> sums = dump(writer, session, tools, database, arguments, dumped);

@@ -24,7 +24,8 @@ record AssumedBackup(
     Instant stoppedAt,
     Lsn startLsn,
     Lsn stopLsn,
-    Timeline timeline)
+    Timeline timeline,
+    boolean partial)
     implements BackupDescriptor {
 
   @Override

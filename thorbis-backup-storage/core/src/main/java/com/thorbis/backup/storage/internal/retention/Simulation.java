@@ -89,7 +89,8 @@ final class Simulation {
             stop,
             start,
             start.plus(cluster.segmentSize().bytes()),
-            before.map(BackupDescriptor::timeline).orElseGet(() -> new Timeline(1)));
+            before.map(BackupDescriptor::timeline).orElseGet(() -> new Timeline(1)),
+            false);
     return new Candidate(made, sequence, Optional.of(stop), List.of());
   }
 }
