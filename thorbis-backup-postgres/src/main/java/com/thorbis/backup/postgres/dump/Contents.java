@@ -35,9 +35,6 @@ record Contents(
     List<Table> excluded,
     List<DumpedTable> tables,
     long largeObjects) {
-  /** The file that says so. */
-  static final String FILE = "dump.json";
-
   static final int VERSION = 1;
 
   /** What a backup's reader takes as one small file. */

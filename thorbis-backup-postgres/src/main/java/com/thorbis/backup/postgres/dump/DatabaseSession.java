@@ -115,7 +115,17 @@ final class DatabaseSession implements AutoCloseable {
   /** Connects and takes a snapshot, which lasts as long as the session. */
   static DatabaseSession open(PostgresSettings settings, Cancellation cancellation)
       throws SQLException {
-    Connection sql = SqlConnections.open(settings);
+    return open(SqlConnections.open(settings), cancellation);
+  }
+
+  /** The same in another database of the server. */
+  static DatabaseSession open(PostgresSettings settings, String database, Cancellation cancellation)
+      throws SQLException {
+    return open(SqlConnections.open(settings, database), cancellation);
+  }
+
+  private static DatabaseSession open(Connection sql, Cancellation cancellation)
+      throws SQLException {
     boolean opened = false;
     try {
       sql.setNetworkTimeout(Runnable::run, 0);
@@ -165,6 +175,21 @@ final class DatabaseSession implements AutoCloseable {
 
   boolean flag(String question) throws SQLException {
     return text(question).equals("t");
+  }
+
+  /** Every database that can be connected to and is nobody's template, ordered by name. */
+  List<String> databases() throws SQLException {
+    List<String> found = new ArrayList<>();
+    try (Statement statement = sql.createStatement();
+        ResultSet row =
+            statement.executeQuery(
+                "SELECT datname FROM pg_catalog.pg_database WHERE datallowconn AND NOT"
+                    + " datistemplate ORDER BY datname")) {
+      while (row.next()) {
+        found.add(row.getString(1));
+      }
+    }
+    return found;
   }
 
   /** Every relation of the users. */

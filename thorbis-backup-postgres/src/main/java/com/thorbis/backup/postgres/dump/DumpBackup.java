@@ -48,14 +48,12 @@ import java.util.Set;
 import java.util.concurrent.ExecutionException;
 import java.util.concurrent.FutureTask;
 import java.util.stream.Collectors;
+import java.util.stream.Stream;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
-/** Takes one dump: of a database, and of what its cluster has besides databases. */
+/** Takes one dump: of databases, and of what their cluster has besides. */
 public final class DumpBackup {
-  /** The dump itself. */
-  static final String DUMP_FILE = "database.dump";
-
   /** Roles, their settings and memberships, and tablespaces. */
   static final String GLOBALS_FILE = "globals.sql";
 
@@ -75,6 +73,9 @@ public final class DumpBackup {
   private final RunControl control;
   private final List<String> warnings = new ArrayList<>();
   private final Map<String, String> attributes = new LinkedHashMap<>();
+
+  /** What warnings begin with where there are several databases. */
+  private String about = "";
 
   /** One run. */
   public DumpBackup(
@@ -100,26 +101,116 @@ public final class DumpBackup {
       repository.register(settings.source(), "postgres", cluster);
       attributes.put("postgres.server-version", server.serverVersion());
       attributes.put("postgres.reader", PostgresSettings.Reader.DUMP.label());
-      try (DatabaseSession session = DatabaseSession.open(settings, control.cancellation())) {
-        return take(server, session, tools, cluster.majorVersion());
-      }
+      return take(server, tools, cluster.majorVersion());
     } catch (SQLException e) {
       control.cancellation().check();
       throw Failures.of(settings, e);
     }
   }
 
-  private BackupDescriptor take(
-      SqlSession server, DatabaseSession session, ClientTools tools, int serverMajor)
+  private BackupDescriptor take(SqlSession server, ClientTools tools, int serverMajor)
       throws IOException, SQLException {
-    String database = session.text("SELECT pg_catalog.current_database()");
-    String snapshot = session.exportSnapshot();
-    Instant startedAt = now(session);
+    List<String> databases;
+    Instant startedAt;
+    boolean passwords;
+    try (DatabaseSession session = DatabaseSession.open(settings, control.cancellation())) {
+      databases = databases(settings, session);
+      startedAt = now(session);
+      passwords =
+          session.flag("SELECT pg_catalog.has_table_privilege('pg_catalog.pg_authid', 'SELECT')");
+    }
     SystemIdentity position = server.identify();
+    boolean partial = !settings.excludedTables().containsAll(request.excludedTables());
+    try (BackupWriter writer =
+        repository.begin(
+            new BackupStart(
+                settings.source(),
+                BackupType.DUMP,
+                Optional.empty(),
+                request.label(),
+                startedAt,
+                partial))) {
+      LOG.info("backup={} source={} type=dump begins", writer.id(), settings.source());
+      List<Summary> summaries = new ArrayList<>();
+      for (String database : databases) {
+        about = databases.size() == 1 ? "" : "database " + database + ": ";
+        try (DatabaseSession session =
+            DatabaseSession.open(settings, database, control.cancellation())) {
+          ArchiveFiles files =
+              databases.size() == 1
+                  ? ArchiveFiles.ALONE
+                  : ArchiveFiles.numbered(summaries.size() + 1);
+          summaries.add(take(writer, session, tools, database, files, serverMajor));
+        }
+      }
+      about = "";
+      globals(writer, tools, passwords);
+      writer.settle();
+      describe(summaries, tools);
+      BackupFacts facts =
+          new BackupFacts(
+              position.position(),
+              position.position(),
+              position.timeline(),
+              startedAt,
+              summaries.get(summaries.size() - 1).endedAt(),
+              List.of(),
+              attributes,
+              warnings);
+      return writer.commit(
+          facts, warnings.isEmpty() ? BackupStatus.COMPLETE : BackupStatus.COMPLETED_WITH_WARNING);
+    }
+  }
+
+  /**
+   * The databases that a dump of this source is of.
+   *
+   * @throws BackupException code {@code dump.no-such-database} if a pattern matches none
+   */
+  public static List<String> databases(PostgresSettings settings, Cancellation cancellation)
+      throws SQLException {
+    try (DatabaseSession session = DatabaseSession.open(settings, cancellation)) {
+      return databases(settings, session);
+    }
+  }
+
+  private static List<String> databases(PostgresSettings settings, DatabaseSession session)
+      throws SQLException {
+    if (settings.dumpedDatabases().isEmpty()) {
+      return List.of(session.text("SELECT pg_catalog.current_database()"));
+    }
+    List<String> all = session.databases();
+    Set<String> meant = new HashSet<>();
+    for (String text : settings.dumpedDatabases()) {
+      TablePattern pattern = TablePattern.ofName("databases", text, "database");
+      if (all.stream().noneMatch(pattern::matches)) {
+        throw BackupException.of(
+                "dump.no-such-database",
+                FailureKind.CONFIGURATION,
+                settings.address() + " has no database " + text + " that can be dumped")
+            .remedy("Correct databases; the server has " + String.join(", ", all) + ".")
+            .build();
+      }
+      all.stream().filter(pattern::matches).forEach(meant::add);
+    }
+    return all.stream().filter(meant::contains).toList();
+  }
+
+  /** What is said of the dump of one database. */
+  private record Summary(Contents contents, String snapshot, Instant endedAt) {}
+
+  private Summary take(
+      BackupWriter writer,
+      DatabaseSession session,
+      ClientTools tools,
+      String database,
+      ArchiveFiles files,
+      int serverMajor)
+      throws IOException, SQLException {
+    String snapshot = session.exportSnapshot();
     List<String> patterns = new ArrayList<>(settings.excludedTables());
-    List<Relation> relations = session.relations();
-    int always = excluded(patterns, relations).size();
     patterns.addAll(request.excludedTables());
+    List<Relation> relations = session.relations();
     Set<Long> excluded = excluded(patterns, relations);
     boolean standby = session.flag("SELECT pg_catalog.pg_is_in_recovery()");
     List<Relation> dumped =
@@ -138,58 +229,33 @@ public final class DumpBackup {
             .map(Relation::table)
             .toList();
     if (!left.isEmpty()) {
-      control.progress().note("Left out of this dump: " + joined(left));
+      control.progress().note(about + "Left out of this dump: " + joined(left));
     }
     if (standby && relations.stream().anyMatch(Relation::unlogged)) {
       warn("a standby has nothing of unlogged tables, so their rows are not in this dump");
     }
 
-    try (BackupWriter writer =
-        repository.begin(
-            new BackupStart(
-                settings.source(),
-                BackupType.DUMP,
-                Optional.empty(),
-                request.label(),
-                startedAt,
-                excluded.size() > always))) {
-      LOG.info("backup={} source={} type=dump begins", writer.id(), settings.source());
-      List<String> arguments = arguments(snapshot, session.encoding(), left);
-      List<Sum> sums = dump(writer, session, tools, database, arguments, dumped);
-      List<DumpedTable> tables = new ArrayList<>();
-      for (int i = 0; i < dumped.size(); i++) {
-        Relation one = dumped.get(i);
-        tables.add(
-            DatabaseSession.recorded(one, sums.get(i), parts.getOrDefault(one.oid(), List.of())));
-      }
-      judge(tables, sums);
-      globals(writer, session, tools);
-      Contents contents =
-          new Contents(
-              database,
-              session.encoding(),
-              serverMajor,
-              tools.major(),
-              patterns,
-              left,
-              tables,
-              largeObjects);
-      write(writer, Contents.FILE, contents.format());
-      writer.settle();
-      describe(contents, tools, snapshot);
-      BackupFacts facts =
-          new BackupFacts(
-              position.position(),
-              position.position(),
-              position.timeline(),
-              startedAt,
-              now(session),
-              List.of(),
-              attributes,
-              warnings);
-      return writer.commit(
-          facts, warnings.isEmpty() ? BackupStatus.COMPLETE : BackupStatus.COMPLETED_WITH_WARNING);
+    List<String> arguments = arguments(snapshot, session.encoding(), left);
+    List<Sum> sums = dump(writer, session, tools, database, files, arguments, dumped);
+    List<DumpedTable> tables = new ArrayList<>();
+    for (int i = 0; i < dumped.size(); i++) {
+      Relation one = dumped.get(i);
+      tables.add(
+          DatabaseSession.recorded(one, sums.get(i), parts.getOrDefault(one.oid(), List.of())));
     }
+    judge(tables, sums);
+    Contents contents =
+        new Contents(
+            database,
+            session.encoding(),
+            serverMajor,
+            tools.major(),
+            patterns,
+            left,
+            tables,
+            largeObjects);
+    write(writer, files.contents(), contents.format());
+    return new Summary(contents, snapshot, now(session));
   }
 
   /** The tables to leave out, and those that inherit from them. */
@@ -254,6 +320,7 @@ public final class DumpBackup {
       DatabaseSession session,
       ClientTools tools,
       String database,
+      ArchiveFiles files,
       List<String> arguments,
       List<Relation> dumped)
       throws IOException, SQLException {
@@ -273,7 +340,7 @@ public final class DumpBackup {
       byte[] buffer = new byte[CHUNK];
       boolean begun = false;
       try (BackupWriter.FileWriter out =
-          writer.file(entry(StoredFile.Area.DATA, DUMP_FILE, 0), PieceCheck.NONE)) {
+          writer.file(entry(StoredFile.Area.DATA, files.archive(), 0), PieceCheck.NONE)) {
         for (int length = output.read(buffer); length >= 0; length = output.read(buffer)) {
           limit.take(length);
           out.write(buffer, 0, length);
@@ -349,12 +416,9 @@ public final class DumpBackup {
   }
 
   /** What belongs to no database, as far as the role may read it. */
-  private void globals(BackupWriter writer, DatabaseSession session, ClientTools tools)
-      throws IOException, SQLException {
-    boolean passwords =
-        session.flag("SELECT pg_catalog.has_table_privilege('pg_catalog.pg_authid', 'SELECT')");
-    ToolConnection connection =
-        ToolConnection.of(settings, session.text("SELECT pg_catalog.current_database()"));
+  private void globals(BackupWriter writer, ClientTools tools, boolean passwords)
+      throws IOException {
+    ToolConnection connection = ToolConnection.of(settings, settings.database().orElse("postgres"));
     List<String> arguments = new ArrayList<>();
     arguments.add("--globals-only");
     arguments.add("--database=" + connection.databaseArgument());
@@ -383,22 +447,42 @@ public final class DumpBackup {
     write(writer, GLOBALS_FILE, script);
   }
 
-  private void describe(Contents contents, ClientTools tools, String snapshot) {
-    attributes.put("postgres.dump.database", contents.database());
-    attributes.put("postgres.dump.encoding", contents.encoding());
+  private void describe(List<Summary> summaries, ClientTools tools) {
+    List<Contents> all = summaries.stream().map(Summary::contents).toList();
+    List<DumpedTable> tables = all.stream().flatMap(one -> one.tables().stream()).toList();
+    attributes.put("postgres.dump.database", joined(all.stream().map(Contents::database)));
+    attributes.put(
+        "postgres.dump.encoding", joined(all.stream().map(Contents::encoding).distinct()));
     attributes.put("postgres.dump.tools-version", tools.version());
-    attributes.put("postgres.dump.snapshot", snapshot);
-    attributes.put("postgres.dump.tables", Integer.toString(contents.tables().size()));
+    attributes.put("postgres.dump.snapshot", joined(summaries.stream().map(Summary::snapshot)));
+    attributes.put("postgres.dump.tables", Integer.toString(tables.size()));
     attributes.put(
         "postgres.dump.rows",
-        Long.toString(contents.tables().stream().mapToLong(one -> one.rows().orElse(0)).sum()));
-    attributes.put("postgres.dump.large-objects", Long.toString(contents.largeObjects()));
-    attributes.put("postgres.dump.exclude-tables", String.join(", ", contents.patterns()));
-    attributes.put("postgres.dump.excluded", joined(contents.excluded()));
+        Long.toString(tables.stream().mapToLong(one -> one.rows().orElse(0)).sum()));
+    attributes.put(
+        "postgres.dump.large-objects",
+        Long.toString(all.stream().mapToLong(Contents::largeObjects).sum()));
+    attributes.put("postgres.dump.exclude-tables", joined(all.get(0).patterns().stream()));
+    attributes.put(
+        "postgres.dump.excluded",
+        joined(
+            all.stream()
+                .flatMap(
+                    one ->
+                        one.excluded().stream()
+                            .map(
+                                table ->
+                                    all.size() == 1
+                                        ? table.toString()
+                                        : one.database() + "." + table))));
+  }
+
+  private static String joined(Stream<String> words) {
+    return words.collect(Collectors.joining(", "));
   }
 
   private static String joined(List<Table> tables) {
-    return tables.stream().map(Table::toString).collect(Collectors.joining(", "));
+    return joined(tables.stream().map(Table::toString));
   }
 
   private void write(BackupWriter writer, String path, byte[] content) throws IOException {
@@ -414,7 +498,8 @@ public final class DumpBackup {
         area, path, StoredFile.Kind.FILE, length, PRIVATE_MODE, settings.clock().instant());
   }
 
-  private void warn(String text) {
+  private void warn(String what) {
+    String text = about + what;
     if (warnings.size() < MOST_WARNINGS) {
       warnings.add(text);
     }

@@ -48,6 +48,7 @@ import java.util.OptionalLong;
 import java.util.Set;
 import java.util.concurrent.ExecutionException;
 import java.util.concurrent.FutureTask;
+import java.util.concurrent.atomic.AtomicLong;
 import java.util.function.LongConsumer;
 import java.util.stream.Collectors;
 import org.jspecify.annotations.Nullable;
@@ -80,7 +81,7 @@ public final class DumpLoad {
   public LoadPlan plan() throws IOException {
     PostgresSettings into = into();
     try (BackupReader reader = open()) {
-      return plan(into, contents(reader));
+      return plan(into, archive(reader).contents());
     }
   }
 
@@ -94,13 +95,14 @@ public final class DumpLoad {
     boolean loaded = false;
     BackupReader reader = open();
     try {
-      contents = contents(reader);
+      Archive archive = archive(reader);
+      contents = archive.contents();
       plan = plan(into, contents);
       if (!plan.existing().isEmpty() && !request.replace()) {
         throw exist(plan);
       }
       requireReplaceable(plan, contents);
-      warnings.addAll(load(into, reader, contents, plan));
+      warnings.addAll(load(into, reader, archive, plan));
       loaded = true;
     } finally {
       close(reader::close, loaded, warnings);
@@ -168,13 +170,63 @@ public final class DumpLoad {
     return reader;
   }
 
-  private static Contents contents(BackupReader reader) throws IOException {
-    Optional<byte[]> content = reader.read(StoredFile.Area.META, Contents.FILE);
-    if (content.isEmpty()) {
-      throw new IOException(
-          "Backup " + reader.descriptor().id() + " has no " + Contents.FILE + " in it");
+  /** One database of the dump: what is in it, and the file that has it. */
+  private record Archive(Contents contents, String file) {
+    boolean is(StoredFile stored) {
+      return stored.area() == StoredFile.Area.DATA && stored.path().equals(file);
     }
-    return Contents.parse(content.get());
+  }
+
+  /** The database that is asked for, or the only one. */
+  private Archive archive(BackupReader reader) throws IOException {
+    List<Archive> all = new ArrayList<>();
+    Optional<Archive> next = archive(reader, ArchiveFiles.ALONE);
+    if (next.isEmpty()) {
+      next = archive(reader, ArchiveFiles.numbered(1));
+    }
+    while (next.isPresent()) {
+      all.add(next.get());
+      next = archive(reader, ArchiveFiles.numbered(all.size() + 1));
+    }
+    if (all.isEmpty()) {
+      throw new IOException(
+          "Backup "
+              + request.backup()
+              + " has no "
+              + ArchiveFiles.ALONE.contents()
+              + ", which says what a dump holds");
+    }
+    List<String> names = all.stream().map(one -> one.contents().database()).sorted().toList();
+    if (request.database().isEmpty() && all.size() > 1) {
+      throw BackupException.of(
+              "load.several-databases",
+              FailureKind.REFUSED,
+              "Backup "
+                  + request.backup()
+                  + " is of several databases: "
+                  + String.join(", ", names))
+          .remedy("Name one of them with --database.")
+          .detail("databases", String.join(", ", names))
+          .build();
+    }
+    String wanted = request.database().orElse(names.get(0));
+    return all.stream()
+        .filter(one -> one.contents().database().equals(wanted))
+        .findFirst()
+        .orElseThrow(
+            () ->
+                missing(
+                    "load.no-such-database",
+                    "database " + wanted,
+                    Optional.of("It has " + String.join(", ", names) + ".")));
+  }
+
+  private static Optional<Archive> archive(BackupReader reader, ArchiveFiles files)
+      throws IOException {
+    Optional<byte[]> content = reader.read(StoredFile.Area.META, files.contents());
+    return content.isEmpty()
+        ? Optional.empty()
+        : Optional.of(new Archive(Contents.parse(content.get()), files.archive()));
   }
 
   private LoadPlan plan(PostgresSettings into, Contents contents) throws IOException {
@@ -331,8 +383,9 @@ public final class DumpLoad {
   }
 
   private List<String> load(
-      PostgresSettings into, BackupReader reader, Contents contents, LoadPlan plan)
+      PostgresSettings into, BackupReader reader, Archive archive, LoadPlan plan)
       throws IOException {
+    Contents contents = archive.contents();
     ClientTools tools =
         ClientTools.find(
             source.clientToolsDirectory(),
@@ -340,7 +393,7 @@ public final class DumpLoad {
             contents.toolsMajor(),
             source.stateDirectory());
     ToolConnection connection = ToolConnection.of(into, into.database().orElse("postgres"));
-    TableOfContents list = list(tools, connection, reader);
+    TableOfContents list = list(tools, connection, reader, archive);
     List<DumpedTable> chosen = chosen(contents);
     boolean superuser;
     try (DatabaseSession session = DatabaseSession.open(into, control.cancellation())) {
@@ -364,6 +417,7 @@ public final class DumpLoad {
               tools,
               connection,
               reader,
+              archive,
               arguments(connection),
               (String.join("\n", entries) + "\n").getBytes(StandardCharsets.UTF_8));
       loaded = true;
@@ -405,6 +459,7 @@ public final class DumpLoad {
       ClientTools tools,
       ToolConnection connection,
       BackupReader reader,
+      Archive archive,
       List<String> arguments,
       byte[] entries)
       throws IOException {
@@ -418,11 +473,11 @@ public final class DumpLoad {
     List<String> said = new ArrayList<>();
     boolean loaded = false;
     try {
-      long expected = reader.descriptor().bytesRead();
+      long expected = length(reader, archive);
       Feed feed = new Feed(run.input(), fed -> control.progress().advance(fed, expected));
       control.progress().begin("load", expected);
       try {
-        reader.extract(DumpLoad::isDump, feed, control);
+        reader.extract(archive::is, feed, control);
         feed.end();
       } catch (IOException e) {
         if (feed.broken == null) {
@@ -440,12 +495,20 @@ public final class DumpLoad {
     }
   }
 
-  private static boolean isDump(StoredFile file) {
-    return file.area() == StoredFile.Area.DATA && file.path().equals(DumpBackup.DUMP_FILE);
+  private static long length(BackupReader reader, Archive archive) throws IOException {
+    AtomicLong length = new AtomicLong();
+    reader.entries(
+        file -> {
+          if (archive.is(file)) {
+            length.set(file.length());
+          }
+        });
+    return length.get();
   }
 
   /** What is in the dump; only its beginning is fetched for that. */
-  private TableOfContents list(ClientTools tools, ToolConnection connection, BackupReader reader)
+  private TableOfContents list(
+      ClientTools tools, ToolConnection connection, BackupReader reader, Archive archive)
       throws IOException {
     try (ToolRun run =
         tools.start(Tool.PG_RESTORE, connection, List.of("--list"), control.cancellation())) {
@@ -455,8 +518,7 @@ public final class DumpLoad {
       thread.start();
       Feed feed = new Feed(run.input(), fed -> {});
       try {
-        reader.extract(
-            DumpLoad::isDump, feed, new RunControl(control.cancellation(), Progress.NONE));
+        reader.extract(archive::is, feed, new RunControl(control.cancellation(), Progress.NONE));
         feed.end();
       } catch (IOException e) {
         control.cancellation().check();

@@ -46,6 +46,7 @@ public final class PostgresSettings implements AutoCloseable {
   private final Optional<Path> launcher;
   private final Optional<Path> configFile;
   private final Reader reader;
+  private final List<String> dumpedDatabases;
   private final List<String> excludedTables;
   private final String slot;
   private final Duration shipInterval;
@@ -109,6 +110,9 @@ public final class PostgresSettings implements AutoCloseable {
 
     this.reader =
         choice(settings, "reader", Reader.AUTO.label(), List.of(Reader.values()), Reader::label);
+    this.dumpedDatabases = settings.find("databases").map(TablePattern::split).orElseGet(List::of);
+    dumpedDatabases.forEach(
+        each -> TablePattern.ofName(settings.describe("databases"), each, "database"));
     this.excludedTables =
         settings.find("exclude-tables").map(TablePattern::split).orElseGet(List::of);
     excludedTables.forEach(each -> TablePattern.parse(settings.describe("exclude-tables"), each));
@@ -257,6 +261,11 @@ public final class PostgresSettings implements AutoCloseable {
   /** The way in which backups are read. */
   public Reader reader() {
     return reader;
+  }
+
+  /** Patterns of the databases that a dump is of; empty for the one that is connected to. */
+  public List<String> dumpedDatabases() {
+    return dumpedDatabases;
   }
 
   /** Patterns of the tables that a dump leaves out. */

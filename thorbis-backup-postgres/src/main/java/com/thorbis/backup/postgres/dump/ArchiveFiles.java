@@ -1,0 +1,18 @@
+package com.thorbis.backup.postgres.dump;
+
+/**
+ * The names of the files that hold one database of a dump. Where there are several, they are
+ * numbered from 1, and none is called as it would be alone: nothing takes the first one for all.
+ *
+ * @param contents what is said of it
+ * @param archive the database itself
+ */
+record ArchiveFiles(String contents, String archive) {
+  /** Of the only database. */
+  static final ArchiveFiles ALONE = new ArchiveFiles("dump.json", "database.dump");
+
+  /** Of one of several databases. */
+  static ArchiveFiles numbered(int number) {
+    return new ArchiveFiles("dump-" + number + ".json", "database-" + number + ".dump");
+  }
+}
