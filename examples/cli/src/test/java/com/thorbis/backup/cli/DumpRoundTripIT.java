@@ -34,7 +34,7 @@ class DumpRoundTripIT {
       state-directory: state
       repository:
         copies:
-          - uri: %s
+          - uri: %1$s
         encryption:
           recipients:
             - uri: passphrase:main
@@ -43,10 +43,43 @@ class DumpRoundTripIT {
       sources:
         everything:
           type: postgres
-          url: "%s"
+          url: "%2$s"
           user: reader
           reader: dump
+        split:
+          type: postgres
+          url: "%2$s"
+          user: reader
+          reader: dump
+          split-tables-above: 8KiB
+          parallelism: 3
+        large:
+          type: postgres
+          url: "%3$s"
+          user: reader
+          reader: dump
+          split-tables-above: 16MiB
+          parallelism: 3
       """;
+
+  /** Rows that lie in many blocks, with holes, out of line, and beside what was dropped. */
+  private static final String[] LARGE = {
+    "CREATE TABLE large (id int PRIMARY KEY, gone int, big text, twice int GENERATED ALWAYS AS (id * 2)"
+        + " STORED, filler text, always int GENERATED ALWAYS AS IDENTITY)",
+    "ALTER TABLE large ALTER COLUMN big SET STORAGE EXTERNAL",
+    "INSERT INTO large (id, gone, big, filler) SELECT n, 1, CASE WHEN n % 1000 = 0 THEN"
+        + " repeat(md5(n::text), 200) END, repeat(md5(n::text), 5) || E'\\n\\t\\\\.' FROM"
+        + " generate_series(1, 250000) n",
+    "ALTER TABLE large DROP COLUMN gone",
+    "DELETE FROM large WHERE id % 7 = 0",
+    "UPDATE large SET filler = 'moved' WHERE id % 5 = 0",
+    "CREATE TABLE refers (id int REFERENCES large, doubt text)",
+    "INSERT INTO refers SELECT id FROM large WHERE id % 100 = 1",
+    "CREATE TABLE pieces (n int) PARTITION BY RANGE (n)",
+    "CREATE TABLE pieces_1 PARTITION OF pieces FOR VALUES FROM (0) TO (1000000)",
+    "CREATE TABLE pieces_2 PARTITION OF pieces FOR VALUES FROM (1000000) TO (2000000)",
+    "INSERT INTO pieces SELECT n * 2 FROM generate_series(1, 900000) n",
+  };
 
   /**
    * Without BYPASSRLS it could load rows that their table forces policies on, and not count them.
@@ -150,15 +183,21 @@ class DumpRoundTripIT {
     Files.writeString(folder.resolve("passphrase"), "correct horse battery staple\n");
     Files.writeString(
         folder.resolve("thorbis.yaml"),
-        CONFIG.formatted(folder.resolve("repository").toUri(), server.jdbcUrl("everything")));
+        CONFIG.formatted(
+            folder.resolve("repository").toUri(),
+            server.jdbcUrl("everything"),
+            server.jdbcUrl("large")));
     runner = new CommandRunner(folder);
     run("init");
-    Result made = run("dump", "everything", "--json");
-    // Whoever may not read pg_authid dumps roles without passwords, and is told.
+    dump = dump("everything");
+  }
+
+  private String dump(String source) {
+    Result made = run("dump", source, "--json");
     assertThat(made.out()).doesNotContain("cannot compare");
     Matcher id = Pattern.compile("\"id\":\"([^\"]+)\"").matcher(made.out());
     assertThat(id.find()).isTrue();
-    dump = id.group(1);
+    return id.group(1);
   }
 
   @AfterAll
@@ -174,7 +213,7 @@ class DumpRoundTripIT {
   @Test
   void whatAnOrdinaryRoleLoadsDumpsAsTheSourceDoes() throws Exception {
     server.execute("postgres", "CREATE DATABASE copy OWNER loader");
-    loadsTheSame(server, "copy", "loader");
+    loadsTheSame(dump, server, "copy", "loader");
     assertThat(text("copy", "--no-owner", "--no-privileges"))
         .isEqualTo(text("everything", "--no-owner", "--no-privileges"));
   }
@@ -182,7 +221,7 @@ class DumpRoundTripIT {
   @Test
   void whatASuperuserLoadsWithOwnersDumpsAsTheSourceDoesToTheLastPrivilege() throws Exception {
     server.execute("postgres", "CREATE DATABASE twin OWNER owner");
-    loadsTheSame(server, "twin", server.superuser(), "--owners");
+    loadsTheSame(dump, server, "twin", server.superuser(), "--owners");
     assertThat(text("twin")).isEqualTo(text("everything"));
   }
 
@@ -192,7 +231,7 @@ class DumpRoundTripIT {
     Path data = folder.resolve("server-" + binaries.major());
     try (PostgresServer target = PostgresServer.builder(binaries).dataDirectory(data).start()) {
       target.execute("postgres", LOADER, "CREATE DATABASE upgraded OWNER loader");
-      loadsTheSame(target, "upgraded", "loader");
+      loadsTheSame(dump, target, "upgraded", "loader");
       for (String question : CATALOGUE) {
         assertThat(catalogue(target, "upgraded", question))
             .as(question)
@@ -202,16 +241,111 @@ class DumpRoundTripIT {
     }
   }
 
+  @Test
+  void whatWasSplitIsTheSameDatabaseWhoeverLoadsIt() throws Exception {
+    String split = dump("split");
+    server.execute(
+        "postgres",
+        "CREATE DATABASE split OWNER loader",
+        "CREATE DATABASE split_twin OWNER owner",
+        "CREATE DATABASE taken OWNER loader",
+        "CREATE DATABASE part OWNER loader");
+    loadsTheSame(split, server, "split", "loader");
+    assertThat(text("split", "--no-owner", "--no-privileges"))
+        .isEqualTo(text("everything", "--no-owner", "--no-privileges"));
+    loadsTheSame(split, server, "split_twin", server.superuser(), "--owners");
+    assertThat(text("split_twin")).isEqualTo(text("everything"));
+
+    // One that comes after all rows, in what is made last.
+    server.execute("taken", "CREATE VIEW by_day AS SELECT 1", "CREATE TABLE kept AS SELECT 1 AS x");
+    Result failed = load(split, "taken");
+    assertThat(failed.code()).isEqualTo(1);
+    assertThat(failed.out()).contains("load.failed", "by_day", "(nothing was loaded)");
+    assertThat(
+            server.rows(
+                "taken",
+                "SELECT relname FROM pg_class WHERE relkind IN ('r', 'v') AND relnamespace ="
+                    + " 'public'::regnamespace ORDER BY 1"))
+        .containsExactly("by_day", "kept");
+    assertThat(server.query("taken", "SELECT count(*) FROM pg_largeobject")).isEqualTo("0");
+
+    Result alone = load(split, "part", "--tables", "public.animals,public.log");
+    assertThat(alone.code()).isZero();
+    assertThat(alone.out()).contains("\"same\":true", "\"compared\":2");
+    Result replaced = load(split, "part", "--tables", "public.animals", "--clean", "--yes");
+    assertThat(replaced.code()).isEqualTo(4);
+    assertThat(replaced.out()).contains("load.replaces-split", "public.animals");
+    assertThat(run("load", split, "--output", "by-hand").out()).contains("rows-1.copy");
+  }
+
+  @Test
+  void aTableOfManyBlocksIsReadBySeveralSessionsWhileItChanges() throws Exception {
+    server.execute("postgres", "CREATE DATABASE large OWNER owner");
+    server.execute("large", LARGE);
+    String before = server.query("large", "SELECT count(*) || ' ' || sum(id) FROM large");
+    Thread writer =
+        new Thread(
+            () -> {
+              try {
+                for (int i = 0; i < 200; i++) {
+                  server.execute(
+                      "large",
+                      "UPDATE large SET filler = 'later' WHERE id % 200 = " + i,
+                      "INSERT INTO large (id) SELECT n FROM generate_series("
+                          + (300_000 + i * 1000)
+                          + ", "
+                          + (300_999 + i * 1000)
+                          + ") n",
+                      "DELETE FROM large WHERE id % 1000 = " + (i * 5 + 3));
+                }
+              } catch (SQLException e) {
+                throw new AssertionError(e);
+              }
+            });
+    String early = dump("large");
+    writer.start();
+    String late = dump("large");
+    writer.join();
+    assertThat(server.query("large", "SELECT count(*) || ' ' || sum(id) FROM large"))
+        .isNotEqualTo(before);
+    server.execute(
+        "postgres", "CREATE DATABASE early OWNER loader", "CREATE DATABASE late OWNER loader");
+    assertThat(load(early, "early").out()).contains("\"same\":true", "\"compared\":4");
+    assertThat(server.query("early", "SELECT count(*) || ' ' || sum(id) FROM large"))
+        .isEqualTo(before);
+    assertThat(server.query("early", "SELECT count(*) FROM large WHERE twice <> id * 2"))
+        .isEqualTo("0");
+    assertThat(load(late, "late").out()).contains("\"same\":true", "\"compared\":4");
+    assertThat(run("verify", "--json").out()).contains("\"damaged\":[]");
+    assertThat(run("show", early, "--files").out()).contains("rows-1.copy", "rows-2.copy");
+  }
+
+  private Result load(String backup, String database, String... options) {
+    return runner.run(
+        Stream.concat(
+                Stream.of(
+                    "load",
+                    backup,
+                    "--into",
+                    server.jdbcUrl(database),
+                    "--user",
+                    "loader",
+                    "--json"),
+                Stream.of(options))
+            .toArray(String[]::new));
+  }
+
   static List<PostgresBinaries> newer() {
     int source = PostgresBinaries.with("pg_dump").major();
     return PostgresBinaries.all().stream().filter(each -> each.major() > source).toList();
   }
 
-  private void loadsTheSame(PostgresServer target, String database, String user, String... options)
+  private void loadsTheSame(
+      String backup, PostgresServer target, String database, String user, String... options)
       throws SQLException {
     List<String> words =
         new ArrayList<>(
-            List.of("load", dump, "--into", target.jdbcUrl(database), "--user", user, "--json"));
+            List.of("load", backup, "--into", target.jdbcUrl(database), "--user", user, "--json"));
     words.addAll(List.of(options));
     Result loaded = run(words.toArray(new String[0]));
     assertThat(loaded.out()).contains("\"same\":true", "\"outcome\":\"same\"", "\"warnings\":[]");

@@ -6,13 +6,20 @@ package com.thorbis.backup.postgres.dump;
  *
  * @param contents what is said of it
  * @param archive the database itself
+ * @param rowsPrefix how the files begin that have the rows of tables which were split
  */
-record ArchiveFiles(String contents, String archive) {
+record ArchiveFiles(String contents, String archive, String rowsPrefix) {
   /** Of the only database. */
-  static final ArchiveFiles ALONE = new ArchiveFiles("dump.json", "database.dump");
+  static final ArchiveFiles ALONE = new ArchiveFiles("dump.json", "database.dump", "rows-");
 
   /** Of one of several databases. */
   static ArchiveFiles numbered(int number) {
-    return new ArchiveFiles("dump-" + number + ".json", "database-" + number + ".dump");
+    return new ArchiveFiles(
+        "dump-" + number + ".json", "database-" + number + ".dump", "rows-" + number + "-");
+  }
+
+  /** The rows of one table. */
+  String rows(int table) {
+    return rowsPrefix + table + ".copy";
   }
 }

@@ -10,10 +10,12 @@ import com.thorbis.backup.api.ClusterIdentity;
 import com.thorbis.backup.api.FailureKind;
 import com.thorbis.backup.api.LoadRequest.Table;
 import com.thorbis.backup.postgres.cluster.RateLimit;
+import com.thorbis.backup.postgres.dump.Contents.Apart;
 import com.thorbis.backup.postgres.dump.Contents.DumpedTable;
 import com.thorbis.backup.postgres.dump.Contents.Part;
 import com.thorbis.backup.postgres.dump.DatabaseSession.Relation;
 import com.thorbis.backup.postgres.dump.DatabaseSession.Sum;
+import com.thorbis.backup.postgres.dump.ParallelExport.Large;
 import com.thorbis.backup.postgres.settings.PostgresSettings;
 import com.thorbis.backup.postgres.settings.TablePattern;
 import com.thorbis.backup.postgres.tools.ClientTools;
@@ -38,10 +40,12 @@ import java.sql.SQLException;
 import java.time.Instant;
 import java.util.ArrayList;
 import java.util.EnumSet;
+import java.util.HashMap;
 import java.util.HashSet;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
+import java.util.Objects;
 import java.util.Optional;
 import java.util.OptionalLong;
 import java.util.Set;
@@ -235,13 +239,37 @@ public final class DumpBackup {
       warn("a standby has nothing of unlogged tables, so their rows are not in this dump");
     }
 
-    List<String> arguments = arguments(snapshot, session.encoding(), left);
-    List<Sum> sums = dump(writer, session, tools, database, files, arguments, dumped);
+    Map<Relation, Large> split = split(session, dumped, files);
+    List<String> arguments =
+        arguments(
+            snapshot,
+            session.encoding(),
+            left,
+            split.keySet().stream().map(Relation::table).toList());
+    List<Sum> sums;
+    try (ParallelExport export =
+        ParallelExport.open(
+            settings, database, snapshot, List.copyOf(split.values()), control.cancellation())) {
+      List<Relation> whole = dumped.stream().filter(one -> !split.containsKey(one)).toList();
+      Map<Relation, Sum> found = new HashMap<>();
+      List<Sum> others = dump(writer, session, tools, database, files, arguments, whole);
+      for (int i = 0; i < whole.size(); i++) {
+        found.put(whole.get(i), others.get(i));
+      }
+      for (Large table : split.values()) {
+        found.put(table.relation(), rows(writer, export, table));
+      }
+      sums = dumped.stream().map(one -> Objects.requireNonNull(found.get(one))).toList();
+    }
     List<DumpedTable> tables = new ArrayList<>();
     for (int i = 0; i < dumped.size(); i++) {
       Relation one = dumped.get(i);
       tables.add(
-          DatabaseSession.recorded(one, sums.get(i), parts.getOrDefault(one.oid(), List.of())));
+          DatabaseSession.recorded(
+              one,
+              sums.get(i),
+              parts.getOrDefault(one.oid(), List.of()),
+              Optional.ofNullable(split.get(one)).map(Large::apart)));
     }
     judge(tables, sums);
     Contents contents =
@@ -256,6 +284,51 @@ public final class DumpBackup {
             largeObjects);
     write(writer, files.contents(), contents.format());
     return new Summary(contents, snapshot, now(session));
+  }
+
+  /** The tables whose rows are read by several sessions, and where they go. */
+  private Map<Relation, Large> split(
+      DatabaseSession session, List<Relation> dumped, ArchiveFiles files) throws SQLException {
+    Map<Relation, Large> found = new LinkedHashMap<>();
+    if (settings.splitTablesAbove() == Long.MAX_VALUE) {
+      return found;
+    }
+    if (!session.encoding().equals("UTF8")) {
+      warn(
+          "split-tables-above counts for databases in UTF8 alone, and this one is in "
+              + session.encoding());
+      return found;
+    }
+    Map<Long, Long> blocks = session.blocks(settings.splitTablesAbove());
+    for (Relation one : dumped) {
+      Long size = blocks.get(one.oid());
+      List<String> columns = size == null ? List.of() : session.filled(one.table());
+      if (size != null && !columns.isEmpty()) {
+        Apart apart = new Apart(files.rows(found.size() + 1), columns);
+        found.put(one, new Large(one, apart, size));
+      }
+    }
+    return found;
+  }
+
+  private Sum rows(BackupWriter writer, ParallelExport export, Large table)
+      throws IOException, SQLException {
+    RateLimit limit = new RateLimit(settings.rateLimit(), control.cancellation());
+    control.progress().begin("rows of " + table.relation().table(), -1);
+    try (BackupWriter.FileWriter out =
+        writer.file(entry(StoredFile.Area.DATA, table.apart().file(), 0), PieceCheck.NONE)) {
+      Sum sum =
+          export.read(
+              table,
+              (rows, length) -> {
+                limit.take(length);
+                out.write(rows, 0, length);
+                control.progress().advance(writer.bytesRead(), -1);
+              });
+      out.finish();
+      control.progress().end("rows of " + table.relation().table());
+      return sum;
+    }
   }
 
   /** The tables to leave out, and those that inherit from them. */
@@ -281,7 +354,8 @@ public final class DumpBackup {
     return found;
   }
 
-  private static List<String> arguments(String snapshot, String encoding, List<Table> left) {
+  private static List<String> arguments(
+      String snapshot, String encoding, List<Table> left, List<Table> split) {
     List<String> arguments =
         new ArrayList<>(
             List.of(
@@ -293,13 +367,14 @@ public final class DumpBackup {
                 "--snapshot=" + snapshot));
     boolean plain = true;
     int length = 0;
-    for (Table table : left) {
-      String pattern =
-          DatabaseSession.quoted(table.schema()) + "." + DatabaseSession.quoted(table.name());
-      arguments.add("--exclude-table=" + pattern);
-      plain &= StandardCharsets.US_ASCII.newEncoder().canEncode(pattern);
-      length += pattern.length();
+    List<String> unwanted = new ArrayList<>();
+    left.forEach(table -> unwanted.add("--exclude-table=" + pattern(table)));
+    split.forEach(table -> unwanted.add("--exclude-table-data=" + pattern(table)));
+    for (String argument : unwanted) {
+      plain &= StandardCharsets.US_ASCII.newEncoder().canEncode(argument);
+      length += argument.length();
     }
+    arguments.addAll(unwanted);
     if (!plain && !encoding.equals("UTF8")) {
       arguments.add("--encoding=UTF8"); // as its arguments are
     }
@@ -307,11 +382,18 @@ public final class DumpBackup {
       throw BackupException.of(
               "dump.too-many-excluded",
               FailureKind.CONFIGURATION,
-              left.size() + " tables are to be left out, more than pg_dump can be told at once")
-          .remedy("Write narrower patterns under exclude-tables.")
+              left.size()
+                  + " tables are to be left out and "
+                  + split.size()
+                  + " to be split, more than pg_dump can be told at once")
+          .remedy("Write narrower patterns under exclude-tables, or raise split-tables-above.")
           .build();
     }
     return arguments;
+  }
+
+  private static String pattern(Table table) {
+    return DatabaseSession.quoted(table.schema()) + "." + DatabaseSession.quoted(table.name());
   }
 
   /** Streams the dump into the repository; counts and digests the tables meanwhile. */

@@ -29,10 +29,6 @@ import com.thorbis.backup.spi.repository.StoredFile;
 import java.io.Closeable;
 import java.io.IOException;
 import java.io.InterruptedIOException;
-import java.io.OutputStream;
-import java.nio.ByteBuffer;
-import java.nio.channels.Channels;
-import java.nio.channels.WritableByteChannel;
 import java.nio.charset.StandardCharsets;
 import java.sql.Connection;
 import java.sql.SQLException;
@@ -49,9 +45,7 @@ import java.util.Set;
 import java.util.concurrent.ExecutionException;
 import java.util.concurrent.FutureTask;
 import java.util.concurrent.atomic.AtomicLong;
-import java.util.function.LongConsumer;
 import java.util.stream.Collectors;
-import org.jspecify.annotations.Nullable;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
@@ -124,7 +118,7 @@ public final class DumpLoad {
   }
 
   /** What fails after the commit takes nothing back. */
-  private static void close(Closeable used, boolean loaded, List<String> warnings) {
+  static void close(Closeable used, boolean loaded, List<String> warnings) {
     try {
       used.close();
     } catch (IOException e) {
@@ -343,6 +337,19 @@ public final class DumpLoad {
 
   /** What an index of a partitioned table needs of its partitions cannot be dropped by itself. */
   private void requireReplaceable(LoadPlan plan, Contents contents) {
+    List<String> split =
+        apart(chosen(contents)).stream().map(each -> each.table().toString()).toList();
+    if (request.replace() && !split.isEmpty()) {
+      throw BackupException.of(
+              "load.replaces-split",
+              FailureKind.REFUSED,
+              "Tables that were split when they were dumped cannot be loaded with what replaces, such"
+                  + " as "
+                  + split.get(0))
+          .remedy("Load into another database, or drop first what is to be replaced.")
+          .detail("tables", String.join(", ", split))
+          .build();
+    }
     List<String> names =
         chosen(contents).stream()
             .filter(each -> each.parent().isPresent() && !each.parts().isEmpty())
@@ -386,15 +393,16 @@ public final class DumpLoad {
       PostgresSettings into, BackupReader reader, Archive archive, LoadPlan plan)
       throws IOException {
     Contents contents = archive.contents();
+    List<DumpedTable> chosen = chosen(contents);
+    List<DumpedTable> apart = apart(chosen);
     ClientTools tools =
         ClientTools.find(
             source.clientToolsDirectory(),
-            EnumSet.of(Tool.PG_RESTORE),
+            apart.isEmpty() ? EnumSet.of(Tool.PG_RESTORE) : EnumSet.of(Tool.PG_RESTORE, Tool.PSQL),
             contents.toolsMajor(),
             source.stateDirectory());
     ToolConnection connection = ToolConnection.of(into, into.database().orElse("postgres"));
     TableOfContents list = list(tools, connection, reader, archive);
-    List<DumpedTable> chosen = chosen(contents);
     boolean superuser;
     try (DatabaseSession session = DatabaseSession.open(into, control.cancellation())) {
       superuser = session.flag("SELECT pg_catalog.current_setting('is_superuser') = 'on'");
@@ -412,14 +420,12 @@ public final class DumpLoad {
             : makeSchemas(into, chosen);
     boolean loaded = false;
     try {
+      byte[] wanted = (String.join("\n", entries) + "\n").getBytes(StandardCharsets.UTF_8);
       List<String> said =
-          load(
-              tools,
-              connection,
-              reader,
-              archive,
-              arguments(connection),
-              (String.join("\n", entries) + "\n").getBytes(StandardCharsets.UTF_8));
+          apart.isEmpty()
+              ? load(tools, connection, reader, archive, wanted)
+              : new ScriptLoad(tools, connection, reader, archive::is, options(), wanted, control)
+                  .run(apart);
       loaded = true;
       List<String> warnings = new ArrayList<>(said);
       if (!list.leftOut().isEmpty()) {
@@ -435,11 +441,13 @@ public final class DumpLoad {
     }
   }
 
-  private List<String> arguments(ToolConnection connection) {
+  /** Those whose rows are not in the archive. */
+  private static List<DumpedTable> apart(List<DumpedTable> tables) {
+    return tables.stream().filter(each -> each.apart().isPresent()).toList();
+  }
+
+  private List<String> options() {
     List<String> arguments = new ArrayList<>();
-    arguments.add("--dbname=" + connection.databaseArgument());
-    arguments.add("--single-transaction");
-    arguments.add("--exit-on-error");
     arguments.add("--no-subscriptions"); // a copy that follows somebody is no copy for long
     if (!request.owners()) {
       arguments.add("--no-owner");
@@ -460,9 +468,15 @@ public final class DumpLoad {
       ToolConnection connection,
       BackupReader reader,
       Archive archive,
-      List<String> arguments,
       byte[] entries)
       throws IOException {
+    List<String> arguments =
+        new ArrayList<>(
+            List.of(
+                "--dbname=" + connection.databaseArgument(),
+                "--single-transaction",
+                "--exit-on-error"));
+    arguments.addAll(options());
     ToolRun run =
         tools.start(
             Tool.PG_RESTORE,
@@ -480,7 +494,7 @@ public final class DumpLoad {
         reader.extract(archive::is, feed, control);
         feed.end();
       } catch (IOException e) {
-        if (feed.broken == null) {
+        if (!feed.broken()) {
           control.cancellation().check();
           throw e;
         }
@@ -522,7 +536,7 @@ public final class DumpLoad {
         feed.end();
       } catch (IOException e) {
         control.cancellation().check();
-        if (feed.broken == null) {
+        if (!feed.broken()) {
           throw e;
         }
         // It has read as much as it needs.
@@ -646,52 +660,5 @@ public final class DumpLoad {
       return Outcome.COUNTED;
     }
     return digest.equals(sum.digest()) ? Outcome.SAME : Outcome.DIFFERENT;
-  }
-
-  /** Passes a file on to a program, byte for byte. */
-  private static final class Feed implements BackupReader.FileTarget {
-    private final WritableByteChannel program;
-    private final LongConsumer told;
-    private volatile @Nullable IOException broken;
-    private long fed;
-
-    Feed(OutputStream program, LongConsumer told) {
-      this.told = told;
-      this.program = Channels.newChannel(program);
-    }
-
-    /** That was all, which the program may be the first to know. */
-    void end() throws IOException {
-      try {
-        program.close();
-      } catch (IOException e) {
-        broken = e;
-        throw e;
-      }
-    }
-
-    @Override
-    public BackupReader.FileOutput begin(StoredFile file) {
-      return new BackupReader.FileOutput() {
-        @Override
-        public void write(ByteBuffer plain) throws IOException {
-          try {
-            while (plain.hasRemaining()) {
-              fed += program.write(plain);
-            }
-            told.accept(fed);
-          } catch (IOException e) {
-            broken = e;
-            throw e;
-          }
-        }
-
-        @Override
-        public void finish(int crc32c) {}
-
-        @Override
-        public void close() {}
-      };
-    }
   }
 }

@@ -48,6 +48,7 @@ public final class PostgresSettings implements AutoCloseable {
   private final Reader reader;
   private final List<String> dumpedDatabases;
   private final List<String> excludedTables;
+  private final long splitTablesAbove;
   private final String slot;
   private final Duration shipInterval;
   private final Duration maxDelay;
@@ -116,6 +117,7 @@ public final class PostgresSettings implements AutoCloseable {
     this.excludedTables =
         settings.find("exclude-tables").map(TablePattern::split).orElseGet(List::of);
     excludedTables.forEach(each -> TablePattern.parse(settings.describe("exclude-tables"), each));
+    this.splitTablesAbove = settings.bytes("split-tables-above", Long.MAX_VALUE);
     choice(settings, "wal.mode", "stream", List.of("stream", "archive"), Function.identity());
     this.fastCheckpoint =
         choice(settings, "checkpoint", "fast", List.of("fast", "spread"), Function.identity())
@@ -253,7 +255,7 @@ public final class PostgresSettings implements AutoCloseable {
     return rateLimit;
   }
 
-  /** How many threads a restore may use. */
+  /** How many threads a restore may use, and sessions a dump for one table. */
   public int parallelism() {
     return parallelism;
   }
@@ -271,6 +273,11 @@ public final class PostgresSettings implements AutoCloseable {
   /** Patterns of the tables that a dump leaves out. */
   public List<String> excludedTables() {
     return excludedTables;
+  }
+
+  /** From how many bytes on a dump reads a table with several sessions at once. */
+  public long splitTablesAbove() {
+    return splitTablesAbove;
   }
 
   /** Where the server keeps its data, if this host can see it. */
