@@ -287,7 +287,7 @@ class DumpRoundTripIT {
         new Thread(
             () -> {
               try {
-                for (int i = 0; i < 200; i++) {
+                for (int i = 0; i < 20; i++) {
                   server.execute(
                       "large",
                       "UPDATE large SET filler = 'later' WHERE id % 200 = " + i,
