@@ -22,6 +22,7 @@ import java.util.Arrays;
 import java.util.List;
 import java.util.concurrent.ExecutionException;
 import java.util.concurrent.FutureTask;
+import java.util.concurrent.atomic.AtomicLong;
 import java.util.function.Predicate;
 import java.util.stream.Collectors;
 
@@ -121,7 +122,7 @@ final class ScriptLoad {
             + ") FROM stdin;\n");
     reader.extract(
         file -> file.area() == StoredFile.Area.DATA && file.path().equals(apart.file()),
-        new Feed(script, fed -> control.progress().advance(script.passed, -1)),
+        new Feed(script, fed -> control.progress().advance(script.passed.get(), -1)),
         control);
     script.say("\\.\nRESET DateStyle;\nRESET IntervalStyle;\nRESET lc_monetary;\n");
   }
@@ -145,7 +146,7 @@ final class ScriptLoad {
       thread.start();
       Feed feed = new Feed(run.input(), fed -> {});
       try {
-        reader.extract(archive::test, feed, control);
+        reader.extract(archive, feed, control);
         feed.end();
       } catch (IOException e) {
         if (!feed.broken()) {
@@ -232,7 +233,7 @@ final class ScriptLoad {
   /** What {@code psql} reads. Used by one thread after the other. */
   private static final class Script extends FilterOutputStream {
     private volatile boolean broken;
-    private volatile long passed;
+    private final AtomicLong passed = new AtomicLong();
 
     Script(OutputStream program) {
       super(program);
@@ -246,7 +247,7 @@ final class ScriptLoad {
     public void write(byte[] bytes, int offset, int length) throws IOException {
       try {
         out.write(bytes, offset, length);
-        passed += length;
+        passed.addAndGet(length);
       } catch (IOException e) {
         broken = true;
         throw e;
