@@ -107,6 +107,14 @@ public interface BackupDescriptor {
     return Optional.empty();
   }
 
+  /**
+   * Whether it was asked to leave out what other backups of the source hold. Retention never lets
+   * go of a whole one for its sake.
+   */
+  default boolean partial() {
+    return false;
+  }
+
   /** What needs a look. */
   List<String> warnings();
 }

@@ -15,6 +15,7 @@ public final class LoadRequest {
   private final String into;
   private final @Nullable String user;
   private final @Nullable SecretValue password;
+  private final @Nullable String database;
   private final List<Table> tables;
   private final Set<String> schemas;
   private final boolean replace;
@@ -25,6 +26,7 @@ public final class LoadRequest {
     this.into = builder.into;
     this.user = builder.user;
     this.password = builder.password;
+    this.database = builder.database;
     this.tables = List.copyOf(builder.tables);
     this.schemas = Set.copyOf(builder.schemas);
     this.replace = builder.replace;
@@ -61,6 +63,11 @@ public final class LoadRequest {
   /** The role's password, lent: the caller erases it when the load has ended. */
   public Optional<SecretValue> password() {
     return Optional.ofNullable(password);
+  }
+
+  /** Which database of the dump to load; may be empty where it is of one alone. */
+  public Optional<String> database() {
+    return Optional.ofNullable(database);
   }
 
   /** The tables to load; empty for all. */
@@ -105,6 +112,7 @@ public final class LoadRequest {
     private final String into;
     private @Nullable String user;
     private @Nullable SecretValue password;
+    private @Nullable String database;
     private final List<Table> tables = new ArrayList<>();
     private final Set<String> schemas = new LinkedHashSet<>();
     private boolean replace;
@@ -124,6 +132,12 @@ public final class LoadRequest {
     /** The role's password, which stays the caller's. */
     public Builder password(SecretValue password) {
       this.password = password;
+      return this;
+    }
+
+    /** Chooses a database of the dump; needed where it is of several. */
+    public Builder database(String database) {
+      this.database = database;
       return this;
     }
 

@@ -33,6 +33,7 @@ final class Facts {
         "source", backup.source(),
         "type", backup.type().label(),
         "base", backup.base(),
+        "partial", backup.partial(),
         "status", backup.status().label(),
         "label", backup.label(),
         "startedAt", backup.startedAt(),

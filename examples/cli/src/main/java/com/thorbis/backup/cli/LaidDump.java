@@ -111,7 +111,7 @@ final class LaidDump {
   }
 
   private static String name(String path) throws IOException {
-    if (!path.matches("[a-z]+\\.[a-z]+")) {
+    if (!path.matches("[a-z]+(-[0-9]+)*\\.[a-z]+")) {
       throw new IOException("A dump holds no file \"" + path + "\"");
     }
     return path;

@@ -64,6 +64,12 @@ final class LoadCommand extends Job {
   @Nullable String password;
 
   @Option(
+      names = "--database",
+      paramLabel = "NAME",
+      description = "Which database of the dump, where it is of several.")
+  @Nullable String database;
+
+  @Option(
       names = "--tables",
       paramLabel = "S.T",
       description = {
@@ -101,13 +107,14 @@ final class LoadCommand extends Job {
     if (output != null) {
       if (user != null
           || password != null
+          || database != null
           || !tables.isEmpty()
           || !schemas.isEmpty()
           || clean
           || owners) {
         throw Failure.usage(
-            "--output lays the whole dump down and asks no server: --user, --password, --tables,"
-                + " --schema, --clean and --owners are for --into",
+            "--output lays the whole dump down and asks no server: --user, --password, --database,"
+                + " --tables, --schema, --clean and --owners are for --into",
             "Leave them out; pg_restore has options like them.");
       }
       return lay(id, thorbis().host().folder().resolve(output));
@@ -134,6 +141,9 @@ final class LoadCommand extends Job {
     }
     if (secret != null) {
       request.password(secret);
+    }
+    if (database != null) {
+      request.database(database);
     }
     tables.forEach(list -> tables(list).forEach(request::table));
     schemas.forEach(request::schema);

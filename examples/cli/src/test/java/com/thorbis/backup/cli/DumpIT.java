@@ -64,6 +64,15 @@ class DumpIT {
           user: bare
           password: ${env:LOADER_PASSWORD}
           client-tools-directory: %s
+        several:
+          type: postgres
+          url: "%s"
+          user: thorbis_dump
+          password: ${env:SHOP_PASSWORD}
+          reader: dump
+          client-tools-directory: %s
+          databases: '"sh""op = ''x", b*'
+          exclude-tables: public.cache_*
       retention:
         few: { daily: 1, minimum: 1, most-deleted-percent: 100 }
       """;
@@ -165,6 +174,8 @@ class DumpIT {
             server.jdbcUrl(DATABASE),
             tools,
             server.jdbcUrl("bare"),
+            tools,
+            server.jdbcUrl("postgres"),
             tools));
     runner =
         new CommandRunner(folder)
@@ -205,7 +216,8 @@ class DumpIT {
     Result made = run(0, "backup", "shop", "--json", "--exclude-table", "public.temp_*");
     dump = field(made, "id");
     assertThat(made.out())
-        .contains("\"type\":\"dump\"", "\"base\":null", "\"status\":\"complete\"")
+        .contains(
+            "\"type\":\"dump\"", "\"base\":null", "\"partial\":true", "\"status\":\"complete\"")
         .contains("\"warnings\":[]");
     assertThat(field(made, "startLsn")).isEqualTo(field(made, "stopLsn"));
     assertThat(made.err()).contains("public.cache_pages, public.temp_import");
@@ -441,6 +453,72 @@ class DumpIT {
   }
 
   @Test
+  @Order(10)
+  void severalDatabasesAreOneBackupAndEachIsLoadedByItself() throws IOException, SQLException {
+    assertThat(run(0, "check", "several", "--json").out())
+        .contains("Dumps are of bare, sh\\\"op = 'x");
+    Result made = run(0, "backup", "several", "--json");
+    assertThat(made.out()).contains("\"status\":\"complete\"", "\"partial\":false");
+    assertThat(made.err()).contains("database sh\"op = 'x: Left out", "public.cache_pages");
+    String full = dump;
+    dump = field(made, "id");
+    try {
+      assertThat(run(0, "show", dump, "--json").out())
+          .contains("\"database\":\"bare, sh\\\"op = 'x\"")
+          .contains("\"excluded\":\"sh\\\"op = 'x.public.cache_pages\"");
+      createDatabase("one");
+      createDatabase("other");
+      assertThat(load(4, "one").err()).contains("several databases: bare, sh\"op", "--database");
+      assertThat(load(5, "one", "--database", "bear").err()).contains("no database bear", "bare");
+      assertThat(load(0, "one", "--database", "bare", "--plan").out())
+          .contains("Database bare of backup");
+      assertThat(tables("one")).isEmpty();
+      assertThat(load(0, "one", "--database", "bare", "--json").out())
+          .contains("\"same\":true", "\"compared\":4");
+      assertThat(load(0, "other", "--database", DATABASE, "--json").out())
+          .contains("\"same\":true", "\"table\":\"public.temp_import\"");
+      assertThat(plain("other")).isEqualTo(plain(DATABASE, "--exclude-table=public.cache_pages"));
+      assertThat(tables("one"))
+          .contains("public|child")
+          .doesNotContain("public|customers")
+          .doesNotContainAnyElementsOf(tables("other"));
+      assertThat(run(0, "load", dump, "--output", "each").out())
+          .contains("database-1.dump, database-2.dump, dump-1.json, dump-2.json, globals.sql");
+      assertThat(Files.readString(folder.resolve("each/dump-1.json")))
+          .contains("\"database\":\"bare\"");
+      assertThat(Files.readString(folder.resolve("each/globals.sql")))
+          .contains("CREATE ROLE thorbis_dump");
+    } finally {
+      dump = full;
+    }
+  }
+
+  @Test
+  @Order(10)
+  void aDatabaseThatIsNotThereOrCannotBeDumpedFailsTheDump() throws IOException, SQLException {
+    Path config = folder.resolve("thorbis.yaml");
+    String written = Files.readString(config);
+    String before = run(0, "list", "--json").out();
+    try {
+      Files.writeString(config, written.replace(", b*'", ", nowhere*'"));
+      assertThat(run(2, "backup", "several", "--json").out())
+          .contains("\"code\":\"dump.no-such-database\"", "nowhere*");
+      assertThat(run(1, "check", "several").out()).contains("nowhere*");
+      Files.writeString(config, written.replace(", b*'", ", a.b'"));
+      assertThat(run(2, "backup", "several").err()).contains("databases", "names no database");
+    } finally {
+      Files.writeString(config, written);
+    }
+    server.execute("postgres", "REVOKE CONNECT ON DATABASE bare FROM PUBLIC");
+    try {
+      assertThat(run(1, "backup", "several").err()).contains("bare");
+    } finally {
+      server.execute("postgres", "GRANT CONNECT ON DATABASE bare TO PUBLIC");
+    }
+    assertThat(run(0, "list", "--json").out()).isEqualTo(before);
+  }
+
+  @Test
   @Order(11)
   void itIsVerifiedAndRetainedAndNothingIsRestoredFromIt() {
     assertThat(run(0, "verify", "--json").out()).contains("\"damaged\":[]");
@@ -448,11 +526,15 @@ class DumpIT {
         .contains("is a dump", "load");
     Result status = run(0, "status", "--json");
     assertThat(status.out()).contains("\"windows\":[]", dump, "\"awaitingWal\":[]");
-    String second = field(run(0, "dump", "shop", "--json"), "id");
+    Result whole = run(0, "dump", "shop", "--json");
+    assertThat(whole.out()).contains("\"partial\":false");
+    Result partial = run(0, "dump", "shop", "--json", "--exclude-table", "customers");
     run(0, "verify");
     assertThat(run(0, "prune", "shop", "--yes", "--json").out())
         .contains("\"deleted\":[\"" + dump + "\"]");
-    assertThat(run(0, "list", "--json").out()).contains(second).doesNotContain(dump);
+    assertThat(run(0, "list", "--json").out())
+        .contains(field(whole, "id"), field(partial, "id"))
+        .doesNotContain(dump);
   }
 
   private void createDatabase(String name) {

@@ -14,13 +14,15 @@ import java.util.Optional;
  *     a dump
  * @param label the operator's words for it
  * @param startedAt when it began
+ * @param partial whether it alone leaves out what other backups of the source hold
  */
 public record BackupStart(
     String source,
     BackupType type,
     Optional<BackupId> base,
     Optional<String> label,
-    Instant startedAt) {
+    Instant startedAt,
+    boolean partial) {
   /** Refuses a full backup or a dump with a base, and any other without. */
   public BackupStart {
     if (base.isPresent() == type.independent()) {
@@ -28,7 +30,17 @@ public record BackupStart(
     }
   }
 
-  /** One that references nothing. */
+  /** One that leaves nothing out. */
+  public BackupStart(
+      String source,
+      BackupType type,
+      Optional<BackupId> base,
+      Optional<String> label,
+      Instant startedAt) {
+    this(source, type, base, label, startedAt, false);
+  }
+
+  /** One that leaves nothing out and references nothing. */
   public BackupStart(String source, BackupType type, Optional<String> label, Instant startedAt) {
     this(source, type, Optional.empty(), label, startedAt);
   }

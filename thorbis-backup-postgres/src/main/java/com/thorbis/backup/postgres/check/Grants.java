@@ -75,8 +75,13 @@ public final class Grants {
     return text.toString();
   }
 
-  /** The script for a role that takes dumps of one database and nothing else. */
-  static String dumps(String role, String database) {
+  /**
+   * The script for a role that takes dumps and nothing else.
+   *
+   * @param database the one that it connects to
+   * @param more whether it dumps others
+   */
+  static String dumps(String role, String database, boolean more) {
     String name = quoted(role);
     return "-- What "
         + role.replaceAll("\\p{Cntrl}", " ")
@@ -87,6 +92,7 @@ public final class Grants {
         + quoted(database)
         + " TO "
         + name
+        + (more ? ";\n-- The same for each of the databases, unless everybody may connect" : "")
         + ";\nGRANT pg_read_all_data TO "
         + name
         + ";\n-- Only where tables have row security; a superuser gives it:\n-- ALTER ROLE "

@@ -14,6 +14,7 @@ import com.thorbis.backup.postgres.cluster.BackupRights;
 import com.thorbis.backup.postgres.cluster.DataDirectoryProof;
 import com.thorbis.backup.postgres.cluster.LocalFiles;
 import com.thorbis.backup.postgres.cluster.SqlFiles;
+import com.thorbis.backup.postgres.dump.DumpBackup;
 import com.thorbis.backup.postgres.plan.StatusReader;
 import com.thorbis.backup.postgres.settings.PostgresSettings;
 import com.thorbis.backup.postgres.settings.PostgresSettings.Reader;
@@ -59,7 +60,10 @@ public final class Preflight {
       major = OptionalInt.empty();
     }
     return settings.reader() == Reader.DUMP
-        ? Grants.dumps(settings.user(), settings.database().orElse("postgres"))
+        ? Grants.dumps(
+            settings.user(),
+            settings.database().orElse("postgres"),
+            !settings.dumpedDatabases().isEmpty())
         : Grants.script(settings.user(), major);
   }
 
@@ -104,8 +108,25 @@ public final class Preflight {
               + " lie in "
               + tools.folder(),
           "");
+      if (!settings.dumpedDatabases().isEmpty()) {
+        databases();
+      }
     } catch (BackupException e) {
       refused(e.code().startsWith("tools.") ? "postgres.tools" : "postgres.connection.sql", e);
+    }
+  }
+
+  private void databases() {
+    try {
+      List<String> found = DumpBackup.databases(settings, new Cancellation());
+      for (String database : found) {
+        SqlConnections.open(settings, database).close();
+      }
+      add("postgres.databases", Outcome.OK, "Dumps are of " + String.join(", ", found), "");
+    } catch (BackupException e) {
+      refused("postgres.databases", e);
+    } catch (SQLException e) {
+      refused("postgres.databases", Failures.of(settings, e));
     }
   }
 

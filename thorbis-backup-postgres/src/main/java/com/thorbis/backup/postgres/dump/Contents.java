@@ -35,10 +35,11 @@ record Contents(
     List<Table> excluded,
     List<DumpedTable> tables,
     long largeObjects) {
-  /** The file that says so. */
-  static final String FILE = "dump.json";
+  /** Where all rows are in the archive. */
+  private static final int WHOLE = 1;
 
-  static final int VERSION = 1;
+  /** Where some are not. */
+  private static final int SPLIT = 2;
 
   /** What a backup's reader takes as one small file. */
   private static final int MOST_BYTES = 64 << 20;
@@ -61,6 +62,7 @@ record Contents(
    * @param rows how many rows it had; empty if it has none of its own or they could not be counted
    * @param digest what its rows were, in hexadecimal; empty if that could not be found out
    * @param parts what belongs to it: defaults, indexes, keys, and the sequences that it owns
+   * @param apart where its rows are if not in the archive
    */
   record DumpedTable(
       Table table,
@@ -69,9 +71,22 @@ record Contents(
       boolean partitioned,
       OptionalLong rows,
       Optional<String> digest,
-      List<Part> parts) {
+      List<Part> parts,
+      Optional<Apart> apart) {
     DumpedTable {
       parts = List.copyOf(parts);
+    }
+  }
+
+  /**
+   * Rows in a file of their own, as {@code COPY} writes them in UTF-8.
+   *
+   * @param file its path
+   * @param columns which columns, in order
+   */
+  record Apart(String file, List<String> columns) {
+    Apart {
+      columns = List.copyOf(columns);
     }
   }
 
@@ -93,7 +108,8 @@ record Contents(
     ByteArrayOutputStream bytes = new ByteArrayOutputStream();
     try (JsonGenerator json = JSON.createGenerator(bytes)) {
       json.writeStartObject();
-      json.writeNumberField("version", VERSION);
+      json.writeNumberField(
+          "version", tables.stream().anyMatch(each -> each.apart().isPresent()) ? SPLIT : WHOLE);
       json.writeStringField("database", database);
       json.writeStringField("encoding", encoding);
       json.writeNumberField("serverMajor", serverMajor);
@@ -125,6 +141,14 @@ record Contents(
         }
         if (each.digest().isPresent()) {
           json.writeStringField("sum", each.digest().get());
+        }
+        if (each.apart().isPresent()) {
+          json.writeStringField("file", each.apart().get().file());
+          json.writeArrayFieldStart("columns");
+          for (String column : each.apart().get().columns()) {
+            json.writeString(column);
+          }
+          json.writeEndArray();
         }
         json.writeArrayFieldStart("parts");
         for (Part part : each.parts()) {
@@ -170,7 +194,7 @@ record Contents(
         reading.field(field, json);
       }
     }
-    if (reading.version != VERSION) {
+    if (reading.version != WHOLE && reading.version != SPLIT) {
       throw new IOException(
           "A dump of format " + reading.version + ", which a newer version of this program wrote");
     }
@@ -232,6 +256,8 @@ record Contents(
       OptionalLong rows = OptionalLong.empty();
       Optional<String> digest = Optional.empty();
       List<Part> parts = new ArrayList<>();
+      Optional<String> file = Optional.empty();
+      List<String> columns = new ArrayList<>();
       while (json.nextToken() == JsonToken.FIELD_NAME) {
         String field = json.currentName();
         json.nextToken();
@@ -243,6 +269,12 @@ record Contents(
           case "partitioned" -> partitioned = json.getBooleanValue();
           case "rows" -> rows = OptionalLong.of(json.getLongValue());
           case "sum" -> digest = Optional.of(json.getText());
+          case "file" -> file = Optional.of(json.getText());
+          case "columns" -> {
+            while (json.nextToken() != JsonToken.END_ARRAY) {
+              columns.add(json.getText());
+            }
+          }
           case "parts" -> {
             while (json.nextToken() != JsonToken.END_ARRAY) {
               json.nextToken();
@@ -258,7 +290,14 @@ record Contents(
         }
       }
       return new DumpedTable(
-          new Table(schema, name), oid, parent, partitioned, rows, digest, parts);
+          new Table(schema, name),
+          oid,
+          parent,
+          partitioned,
+          rows,
+          digest,
+          parts,
+          file.map(path -> new Apart(path, columns)));
     }
   }
 }

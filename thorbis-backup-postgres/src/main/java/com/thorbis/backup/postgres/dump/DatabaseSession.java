@@ -2,6 +2,7 @@ package com.thorbis.backup.postgres.dump;
 
 import com.thorbis.backup.api.Cancellation;
 import com.thorbis.backup.api.LoadRequest.Table;
+import com.thorbis.backup.postgres.dump.Contents.Apart;
 import com.thorbis.backup.postgres.dump.Contents.DumpedTable;
 import com.thorbis.backup.postgres.dump.Contents.Part;
 import com.thorbis.backup.postgres.settings.PostgresSettings;
@@ -24,6 +25,8 @@ import java.util.Optional;
 import java.util.OptionalLong;
 import java.util.Set;
 import java.util.stream.Collectors;
+import org.postgresql.PGConnection;
+import org.postgresql.copy.CopyOut;
 
 /**
  * A session that looks at what a database holds, all under one snapshot. Its statements may take
@@ -104,7 +107,33 @@ final class DatabaseSession implements AutoCloseable {
   }
 
   /** What the rows of a table are. */
-  record Sum(OptionalLong rows, Optional<String> digest, Optional<String> problem) {}
+  record Sum(OptionalLong rows, Optional<String> digest, Optional<String> problem) {
+    /** Of no rows. */
+    static final Sum NONE =
+        new Sum(OptionalLong.of(0), Optional.of("0".repeat(32)), Optional.empty());
+
+    /** Of these rows and others of the same table. */
+    Sum plus(Sum others) {
+      return new Sum(
+          rows.isPresent() && others.rows.isPresent()
+              ? OptionalLong.of(rows.getAsLong() + others.rows.getAsLong())
+              : OptionalLong.empty(),
+          digest.flatMap(one -> others.digest.map(other -> plus(one, other))),
+          problem.or(others::problem));
+    }
+
+    private static String plus(String one, String other) {
+      return word(one, other, 0) + word(one, other, 16);
+    }
+
+    private static String word(String one, String other, int at) {
+      return String.format(
+          Locale.ROOT,
+          "%016x",
+          Long.parseUnsignedLong(one, at, at + 16, 16)
+              + Long.parseUnsignedLong(other, at, at + 16, 16));
+    }
+  }
 
   private static final Sum REWRITTEN =
       new Sum(
@@ -115,7 +144,27 @@ final class DatabaseSession implements AutoCloseable {
   /** Connects and takes a snapshot, which lasts as long as the session. */
   static DatabaseSession open(PostgresSettings settings, Cancellation cancellation)
       throws SQLException {
-    Connection sql = SqlConnections.open(settings);
+    return open(SqlConnections.open(settings), Optional.empty(), cancellation);
+  }
+
+  /** The same in another database of the server. */
+  static DatabaseSession open(PostgresSettings settings, String database, Cancellation cancellation)
+      throws SQLException {
+    return open(SqlConnections.open(settings, database), Optional.empty(), cancellation);
+  }
+
+  /**
+   * The same, and it reads what the session reads that exported the snapshot, which must still
+   * last.
+   */
+  static DatabaseSession open(
+      PostgresSettings settings, String database, String snapshot, Cancellation cancellation)
+      throws SQLException {
+    return open(SqlConnections.open(settings, database), Optional.of(snapshot), cancellation);
+  }
+
+  private static DatabaseSession open(
+      Connection sql, Optional<String> snapshot, Cancellation cancellation) throws SQLException {
     boolean opened = false;
     try {
       sql.setNetworkTimeout(Runnable::run, 0);
@@ -123,6 +172,9 @@ final class DatabaseSession implements AutoCloseable {
       try (Statement statement = sql.createStatement()) {
         for (String setting : ALIKE_EVERYWHERE) {
           statement.execute(setting);
+        }
+        if (snapshot.isPresent()) {
+          statement.execute("SET TRANSACTION SNAPSHOT '" + snapshot.get().replace("'", "''") + "'");
         }
         if (sql.getMetaData().getDatabaseMajorVersion() >= TRANSACTION_TIMEOUT_SINCE) {
           statement.execute("SET LOCAL transaction_timeout = 0");
@@ -167,6 +219,21 @@ final class DatabaseSession implements AutoCloseable {
     return text(question).equals("t");
   }
 
+  /** Every database that can be connected to and is nobody's template, ordered by name. */
+  List<String> databases() throws SQLException {
+    List<String> found = new ArrayList<>();
+    try (Statement statement = sql.createStatement();
+        ResultSet row =
+            statement.executeQuery(
+                "SELECT datname FROM pg_catalog.pg_database WHERE datallowconn AND NOT"
+                    + " datistemplate ORDER BY datname")) {
+      while (row.next()) {
+        found.add(row.getString(1));
+      }
+    }
+    return found;
+  }
+
   /** Every relation of the users. */
   List<Relation> relations() throws SQLException {
     List<Relation> found = new ArrayList<>();
@@ -185,6 +252,52 @@ final class DatabaseSession implements AutoCloseable {
       }
     }
     return found;
+  }
+
+  /** The blocks of every table that is this large, with what lies out of line. */
+  Map<Long, Long> blocks(long leastBytes) throws SQLException {
+    Map<Long, Long> found = new HashMap<>();
+    try (PreparedStatement statement =
+        sql.prepareStatement(
+            "SELECT c.oid, pg_relation_size(c.oid) / current_setting('block_size')::bigint FROM"
+                + " pg_class c WHERE c.relkind = 'r' AND pg_table_size(c.oid) >= ?")) {
+      statement.setLong(1, leastBytes);
+      try (ResultSet row = statement.executeQuery()) {
+        while (row.next()) {
+          found.put(row.getLong(1), row.getLong(2));
+        }
+      }
+    }
+    return found;
+  }
+
+  /** The columns of a table that COPY can fill, in their order. */
+  List<String> filled(Table table) throws SQLException {
+    return columns(table, " AND a.attgenerated = '' ORDER BY a.attnum");
+  }
+
+  /** Takes rows. */
+  interface RowTarget {
+    /** One row as COPY writes it; becomes the target's. */
+    void row(byte[] row) throws InterruptedException;
+  }
+
+  /** Hands out rows of some blocks of a table, as COPY writes them. */
+  void copy(Table table, List<String> columns, String where, RowTarget target)
+      throws SQLException, InterruptedException {
+    CopyOut rows =
+        sql.unwrap(PGConnection.class)
+            .getCopyAPI()
+            .copyOut(
+                "COPY (SELECT "
+                    + columns.stream()
+                        .map(one -> "t." + quoted(one))
+                        .collect(Collectors.joining(", "))
+                    + from(table, where)
+                    + ") TO STDOUT");
+    for (byte[] row = rows.readFromCopy(); row != null; row = rows.readFromCopy()) {
+      target.row(row);
+    }
   }
 
   /** What belongs to each table. */
@@ -256,6 +369,11 @@ final class DatabaseSession implements AutoCloseable {
     }
   }
 
+  /** Locks all of them in the same way; nothing if that would mean to wait for somebody. */
+  boolean lockAll(List<Table> tables) throws SQLException {
+    return lock(tables.stream().map(one -> "ONLY " + named(one)).collect(Collectors.joining(", ")));
+  }
+
   private boolean lock(String names) throws SQLException {
     Savepoint before = sql.setSavepoint();
     try (Statement statement = sql.createStatement()) {
@@ -271,11 +389,16 @@ final class DatabaseSession implements AutoCloseable {
 
   /** Counts and digests a table's own rows; where that fails, counts them. */
   Sum sum(Table table) throws SQLException {
-    String from = " FROM ONLY " + named(table) + " t";
+    return sum(table, "");
+  }
+
+  /** The same of those rows alone that a condition holds for. */
+  Sum sum(Table table, String where) throws SQLException {
+    String from = from(table, where);
     Savepoint before = sql.setSavepoint();
     String why;
     try {
-      Sum sum = digested(from, columns(table));
+      Sum sum = digested(from, stored(table));
       return rewritten(table) ? REWRITTEN : sum;
     } catch (SQLException e) {
       why = String.valueOf(passOn(e).getMessage());
@@ -325,13 +448,22 @@ final class DatabaseSession implements AutoCloseable {
     }
   }
 
+  private static String from(Table table, String where) {
+    return " FROM ONLY " + named(table) + " t" + where;
+  }
+
   /** What a table stores, in an order that does not depend on the server. */
-  private List<String> columns(Table table) throws SQLException {
+  private List<String> stored(Table table) throws SQLException {
+    return columns(table, " AND a.attgenerated <> 'v'").stream().sorted().toList();
+  }
+
+  private List<String> columns(Table table, String rest) throws SQLException {
     try (PreparedStatement statement =
         sql.prepareStatement(
             "SELECT a.attname FROM pg_attribute a JOIN pg_class c ON c.oid = a.attrelid JOIN"
                 + " pg_namespace n ON n.oid = c.relnamespace WHERE n.nspname = ? AND c.relname = ?"
-                + " AND a.attnum > 0 AND NOT a.attisdropped AND a.attgenerated <> 'v'")) {
+                + " AND a.attnum > 0 AND NOT a.attisdropped"
+                + rest)) {
       statement.setString(1, table.schema());
       statement.setString(2, table.name());
       List<String> names = new ArrayList<>();
@@ -340,7 +472,6 @@ final class DatabaseSession implements AutoCloseable {
           names.add(row.getString(1));
         }
       }
-      names.sort(null);
       return names;
     }
   }
@@ -381,7 +512,7 @@ final class DatabaseSession implements AutoCloseable {
   }
 
   /** The relations as they are recorded, without their rows. */
-  static DumpedTable recorded(Relation relation, Sum sum, List<Part> parts) {
+  static DumpedTable recorded(Relation relation, Sum sum, List<Part> parts, Optional<Apart> apart) {
     return new DumpedTable(
         relation.table(),
         relation.oid(),
@@ -389,7 +520,8 @@ final class DatabaseSession implements AutoCloseable {
         relation.kind() == 'p',
         sum.rows(),
         sum.digest(),
-        parts);
+        parts,
+        apart);
   }
 
   private static String named(Table table) {

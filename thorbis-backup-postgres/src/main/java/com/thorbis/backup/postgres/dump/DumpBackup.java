@@ -10,10 +10,12 @@ import com.thorbis.backup.api.ClusterIdentity;
 import com.thorbis.backup.api.FailureKind;
 import com.thorbis.backup.api.LoadRequest.Table;
 import com.thorbis.backup.postgres.cluster.RateLimit;
+import com.thorbis.backup.postgres.dump.Contents.Apart;
 import com.thorbis.backup.postgres.dump.Contents.DumpedTable;
 import com.thorbis.backup.postgres.dump.Contents.Part;
 import com.thorbis.backup.postgres.dump.DatabaseSession.Relation;
 import com.thorbis.backup.postgres.dump.DatabaseSession.Sum;
+import com.thorbis.backup.postgres.dump.ParallelExport.Large;
 import com.thorbis.backup.postgres.settings.PostgresSettings;
 import com.thorbis.backup.postgres.settings.TablePattern;
 import com.thorbis.backup.postgres.tools.ClientTools;
@@ -38,24 +40,24 @@ import java.sql.SQLException;
 import java.time.Instant;
 import java.util.ArrayList;
 import java.util.EnumSet;
+import java.util.HashMap;
 import java.util.HashSet;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
+import java.util.Objects;
 import java.util.Optional;
 import java.util.OptionalLong;
 import java.util.Set;
 import java.util.concurrent.ExecutionException;
 import java.util.concurrent.FutureTask;
 import java.util.stream.Collectors;
+import java.util.stream.Stream;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
-/** Takes one dump: of a database, and of what its cluster has besides databases. */
+/** Takes one dump: of databases, and of what their cluster has besides. */
 public final class DumpBackup {
-  /** The dump itself. */
-  static final String DUMP_FILE = "database.dump";
-
   /** Roles, their settings and memberships, and tablespaces. */
   static final String GLOBALS_FILE = "globals.sql";
 
@@ -75,6 +77,9 @@ public final class DumpBackup {
   private final RunControl control;
   private final List<String> warnings = new ArrayList<>();
   private final Map<String, String> attributes = new LinkedHashMap<>();
+
+  /** What warnings begin with where there are several databases. */
+  private String about = "";
 
   /** One run. */
   public DumpBackup(
@@ -100,22 +105,113 @@ public final class DumpBackup {
       repository.register(settings.source(), "postgres", cluster);
       attributes.put("postgres.server-version", server.serverVersion());
       attributes.put("postgres.reader", PostgresSettings.Reader.DUMP.label());
-      try (DatabaseSession session = DatabaseSession.open(settings, control.cancellation())) {
-        return take(server, session, tools, cluster.majorVersion());
-      }
+      return take(server, tools, cluster.majorVersion());
     } catch (SQLException e) {
       control.cancellation().check();
       throw Failures.of(settings, e);
     }
   }
 
-  private BackupDescriptor take(
-      SqlSession server, DatabaseSession session, ClientTools tools, int serverMajor)
+  private BackupDescriptor take(SqlSession server, ClientTools tools, int serverMajor)
       throws IOException, SQLException {
-    String database = session.text("SELECT pg_catalog.current_database()");
-    String snapshot = session.exportSnapshot();
-    Instant startedAt = now(session);
+    List<String> databases;
+    Instant startedAt;
+    boolean passwords;
+    try (DatabaseSession session = DatabaseSession.open(settings, control.cancellation())) {
+      databases = databases(settings, session);
+      startedAt = now(session);
+      passwords =
+          session.flag("SELECT pg_catalog.has_table_privilege('pg_catalog.pg_authid', 'SELECT')");
+    }
     SystemIdentity position = server.identify();
+    boolean partial = !settings.excludedTables().containsAll(request.excludedTables());
+    try (BackupWriter writer =
+        repository.begin(
+            new BackupStart(
+                settings.source(),
+                BackupType.DUMP,
+                Optional.empty(),
+                request.label(),
+                startedAt,
+                partial))) {
+      LOG.info("backup={} source={} type=dump begins", writer.id(), settings.source());
+      List<Summary> summaries = new ArrayList<>();
+      for (String database : databases) {
+        about = databases.size() == 1 ? "" : "database " + database + ": ";
+        try (DatabaseSession session =
+            DatabaseSession.open(settings, database, control.cancellation())) {
+          ArchiveFiles files =
+              databases.size() == 1
+                  ? ArchiveFiles.ALONE
+                  : ArchiveFiles.numbered(summaries.size() + 1);
+          summaries.add(take(writer, session, tools, database, files, serverMajor));
+        }
+      }
+      about = "";
+      globals(writer, tools, passwords);
+      writer.settle();
+      describe(summaries, tools);
+      BackupFacts facts =
+          new BackupFacts(
+              position.position(),
+              position.position(),
+              position.timeline(),
+              startedAt,
+              summaries.get(summaries.size() - 1).endedAt(),
+              List.of(),
+              attributes,
+              warnings);
+      return writer.commit(
+          facts, warnings.isEmpty() ? BackupStatus.COMPLETE : BackupStatus.COMPLETED_WITH_WARNING);
+    }
+  }
+
+  /**
+   * The databases that a dump of this source is of.
+   *
+   * @throws BackupException code {@code dump.no-such-database} if a pattern matches none
+   */
+  public static List<String> databases(PostgresSettings settings, Cancellation cancellation)
+      throws SQLException {
+    try (DatabaseSession session = DatabaseSession.open(settings, cancellation)) {
+      return databases(settings, session);
+    }
+  }
+
+  private static List<String> databases(PostgresSettings settings, DatabaseSession session)
+      throws SQLException {
+    if (settings.dumpedDatabases().isEmpty()) {
+      return List.of(session.text("SELECT pg_catalog.current_database()"));
+    }
+    List<String> all = session.databases();
+    Set<String> meant = new HashSet<>();
+    for (String text : settings.dumpedDatabases()) {
+      TablePattern pattern = TablePattern.ofName("databases", text, "database");
+      if (all.stream().noneMatch(pattern::matches)) {
+        throw BackupException.of(
+                "dump.no-such-database",
+                FailureKind.CONFIGURATION,
+                settings.address() + " has no database " + text + " that can be dumped")
+            .remedy("Correct databases; the server has " + String.join(", ", all) + ".")
+            .build();
+      }
+      all.stream().filter(pattern::matches).forEach(meant::add);
+    }
+    return all.stream().filter(meant::contains).toList();
+  }
+
+  /** What is said of the dump of one database. */
+  private record Summary(Contents contents, String snapshot, Instant endedAt) {}
+
+  private Summary take(
+      BackupWriter writer,
+      DatabaseSession session,
+      ClientTools tools,
+      String database,
+      ArchiveFiles files,
+      int serverMajor)
+      throws IOException, SQLException {
+    String snapshot = session.exportSnapshot();
     List<String> patterns = new ArrayList<>(settings.excludedTables());
     patterns.addAll(request.excludedTables());
     List<Relation> relations = session.relations();
@@ -137,51 +233,101 @@ public final class DumpBackup {
             .map(Relation::table)
             .toList();
     if (!left.isEmpty()) {
-      control.progress().note("Left out of this dump: " + joined(left));
+      control.progress().note(about + "Left out of this dump: " + joined(left));
     }
     if (standby && relations.stream().anyMatch(Relation::unlogged)) {
       warn("a standby has nothing of unlogged tables, so their rows are not in this dump");
     }
 
-    try (BackupWriter writer =
-        repository.begin(
-            new BackupStart(settings.source(), BackupType.DUMP, request.label(), startedAt))) {
-      LOG.info("backup={} source={} type=dump begins", writer.id(), settings.source());
-      List<String> arguments = arguments(snapshot, session.encoding(), left);
-      List<Sum> sums = dump(writer, session, tools, database, arguments, dumped);
-      List<DumpedTable> tables = new ArrayList<>();
-      for (int i = 0; i < dumped.size(); i++) {
-        Relation one = dumped.get(i);
-        tables.add(
-            DatabaseSession.recorded(one, sums.get(i), parts.getOrDefault(one.oid(), List.of())));
+    Map<Relation, Large> split = split(session, dumped, files);
+    List<String> arguments =
+        arguments(
+            snapshot,
+            session.encoding(),
+            left,
+            split.keySet().stream().map(Relation::table).toList());
+    List<Sum> sums;
+    try (ParallelExport export =
+        ParallelExport.open(
+            settings, database, snapshot, List.copyOf(split.values()), control.cancellation())) {
+      List<Relation> whole = dumped.stream().filter(one -> !split.containsKey(one)).toList();
+      Map<Relation, Sum> found = new HashMap<>();
+      List<Sum> others = dump(writer, session, tools, database, files, arguments, whole);
+      for (int i = 0; i < whole.size(); i++) {
+        found.put(whole.get(i), others.get(i));
       }
-      judge(tables, sums);
-      globals(writer, session, tools);
-      Contents contents =
-          new Contents(
-              database,
-              session.encoding(),
-              serverMajor,
-              tools.major(),
-              patterns,
-              left,
-              tables,
-              largeObjects);
-      write(writer, Contents.FILE, contents.format());
-      writer.settle();
-      describe(contents, tools, snapshot);
-      BackupFacts facts =
-          new BackupFacts(
-              position.position(),
-              position.position(),
-              position.timeline(),
-              startedAt,
-              now(session),
-              List.of(),
-              attributes,
-              warnings);
-      return writer.commit(
-          facts, warnings.isEmpty() ? BackupStatus.COMPLETE : BackupStatus.COMPLETED_WITH_WARNING);
+      for (Large table : split.values()) {
+        found.put(table.relation(), rows(writer, export, table));
+      }
+      sums = dumped.stream().map(one -> Objects.requireNonNull(found.get(one))).toList();
+    }
+    List<DumpedTable> tables = new ArrayList<>();
+    for (int i = 0; i < dumped.size(); i++) {
+      Relation one = dumped.get(i);
+      tables.add(
+          DatabaseSession.recorded(
+              one,
+              sums.get(i),
+              parts.getOrDefault(one.oid(), List.of()),
+              Optional.ofNullable(split.get(one)).map(Large::apart)));
+    }
+    judge(tables, sums);
+    Contents contents =
+        new Contents(
+            database,
+            session.encoding(),
+            serverMajor,
+            tools.major(),
+            patterns,
+            left,
+            tables,
+            largeObjects);
+    write(writer, files.contents(), contents.format());
+    return new Summary(contents, snapshot, now(session));
+  }
+
+  /** The tables whose rows are read by several sessions, and where they go. */
+  private Map<Relation, Large> split(
+      DatabaseSession session, List<Relation> dumped, ArchiveFiles files) throws SQLException {
+    Map<Relation, Large> found = new LinkedHashMap<>();
+    if (settings.splitTablesAbove() == Long.MAX_VALUE) {
+      return found;
+    }
+    if (!session.encoding().equals("UTF8")) {
+      warn(
+          "split-tables-above counts for databases in UTF8 alone, and this one is in "
+              + session.encoding());
+      return found;
+    }
+    Map<Long, Long> blocks = session.blocks(settings.splitTablesAbove());
+    for (Relation one : dumped) {
+      Long size = blocks.get(one.oid());
+      List<String> columns = size == null ? List.of() : session.filled(one.table());
+      if (size != null && !columns.isEmpty()) {
+        Apart apart = new Apart(files.rows(found.size() + 1), columns);
+        found.put(one, new Large(one, apart, size));
+      }
+    }
+    return found;
+  }
+
+  private Sum rows(BackupWriter writer, ParallelExport export, Large table)
+      throws IOException, SQLException {
+    RateLimit limit = new RateLimit(settings.rateLimit(), control.cancellation());
+    control.progress().begin("rows of " + table.relation().table(), -1);
+    try (BackupWriter.FileWriter out =
+        writer.file(entry(StoredFile.Area.DATA, table.apart().file(), 0), PieceCheck.NONE)) {
+      Sum sum =
+          export.read(
+              table,
+              (rows, length) -> {
+                limit.take(length);
+                out.write(rows, 0, length);
+                control.progress().advance(writer.bytesRead(), -1);
+              });
+      out.finish();
+      control.progress().end("rows of " + table.relation().table());
+      return sum;
     }
   }
 
@@ -208,7 +354,8 @@ public final class DumpBackup {
     return found;
   }
 
-  private static List<String> arguments(String snapshot, String encoding, List<Table> left) {
+  private static List<String> arguments(
+      String snapshot, String encoding, List<Table> left, List<Table> split) {
     List<String> arguments =
         new ArrayList<>(
             List.of(
@@ -220,13 +367,14 @@ public final class DumpBackup {
                 "--snapshot=" + snapshot));
     boolean plain = true;
     int length = 0;
-    for (Table table : left) {
-      String pattern =
-          DatabaseSession.quoted(table.schema()) + "." + DatabaseSession.quoted(table.name());
-      arguments.add("--exclude-table=" + pattern);
-      plain &= StandardCharsets.US_ASCII.newEncoder().canEncode(pattern);
-      length += pattern.length();
+    List<String> unwanted = new ArrayList<>();
+    left.forEach(table -> unwanted.add("--exclude-table=" + pattern(table)));
+    split.forEach(table -> unwanted.add("--exclude-table-data=" + pattern(table)));
+    for (String argument : unwanted) {
+      plain &= StandardCharsets.US_ASCII.newEncoder().canEncode(argument);
+      length += argument.length();
     }
+    arguments.addAll(unwanted);
     if (!plain && !encoding.equals("UTF8")) {
       arguments.add("--encoding=UTF8"); // as its arguments are
     }
@@ -234,11 +382,18 @@ public final class DumpBackup {
       throw BackupException.of(
               "dump.too-many-excluded",
               FailureKind.CONFIGURATION,
-              left.size() + " tables are to be left out, more than pg_dump can be told at once")
-          .remedy("Write narrower patterns under exclude-tables.")
+              left.size()
+                  + " tables are to be left out and "
+                  + split.size()
+                  + " to be split, more than pg_dump can be told at once")
+          .remedy("Write narrower patterns under exclude-tables, or raise split-tables-above.")
           .build();
     }
     return arguments;
+  }
+
+  private static String pattern(Table table) {
+    return DatabaseSession.quoted(table.schema()) + "." + DatabaseSession.quoted(table.name());
   }
 
   /** Streams the dump into the repository; counts and digests the tables meanwhile. */
@@ -247,6 +402,7 @@ public final class DumpBackup {
       DatabaseSession session,
       ClientTools tools,
       String database,
+      ArchiveFiles files,
       List<String> arguments,
       List<Relation> dumped)
       throws IOException, SQLException {
@@ -266,7 +422,7 @@ public final class DumpBackup {
       byte[] buffer = new byte[CHUNK];
       boolean begun = false;
       try (BackupWriter.FileWriter out =
-          writer.file(entry(StoredFile.Area.DATA, DUMP_FILE, 0), PieceCheck.NONE)) {
+          writer.file(entry(StoredFile.Area.DATA, files.archive(), 0), PieceCheck.NONE)) {
         for (int length = output.read(buffer); length >= 0; length = output.read(buffer)) {
           limit.take(length);
           out.write(buffer, 0, length);
@@ -342,12 +498,9 @@ public final class DumpBackup {
   }
 
   /** What belongs to no database, as far as the role may read it. */
-  private void globals(BackupWriter writer, DatabaseSession session, ClientTools tools)
-      throws IOException, SQLException {
-    boolean passwords =
-        session.flag("SELECT pg_catalog.has_table_privilege('pg_catalog.pg_authid', 'SELECT')");
-    ToolConnection connection =
-        ToolConnection.of(settings, session.text("SELECT pg_catalog.current_database()"));
+  private void globals(BackupWriter writer, ClientTools tools, boolean passwords)
+      throws IOException {
+    ToolConnection connection = ToolConnection.of(settings, settings.database().orElse("postgres"));
     List<String> arguments = new ArrayList<>();
     arguments.add("--globals-only");
     arguments.add("--database=" + connection.databaseArgument());
@@ -376,22 +529,42 @@ public final class DumpBackup {
     write(writer, GLOBALS_FILE, script);
   }
 
-  private void describe(Contents contents, ClientTools tools, String snapshot) {
-    attributes.put("postgres.dump.database", contents.database());
-    attributes.put("postgres.dump.encoding", contents.encoding());
+  private void describe(List<Summary> summaries, ClientTools tools) {
+    List<Contents> all = summaries.stream().map(Summary::contents).toList();
+    List<DumpedTable> tables = all.stream().flatMap(one -> one.tables().stream()).toList();
+    attributes.put("postgres.dump.database", joined(all.stream().map(Contents::database)));
+    attributes.put(
+        "postgres.dump.encoding", joined(all.stream().map(Contents::encoding).distinct()));
     attributes.put("postgres.dump.tools-version", tools.version());
-    attributes.put("postgres.dump.snapshot", snapshot);
-    attributes.put("postgres.dump.tables", Integer.toString(contents.tables().size()));
+    attributes.put("postgres.dump.snapshot", joined(summaries.stream().map(Summary::snapshot)));
+    attributes.put("postgres.dump.tables", Integer.toString(tables.size()));
     attributes.put(
         "postgres.dump.rows",
-        Long.toString(contents.tables().stream().mapToLong(one -> one.rows().orElse(0)).sum()));
-    attributes.put("postgres.dump.large-objects", Long.toString(contents.largeObjects()));
-    attributes.put("postgres.dump.exclude-tables", String.join(", ", contents.patterns()));
-    attributes.put("postgres.dump.excluded", joined(contents.excluded()));
+        Long.toString(tables.stream().mapToLong(one -> one.rows().orElse(0)).sum()));
+    attributes.put(
+        "postgres.dump.large-objects",
+        Long.toString(all.stream().mapToLong(Contents::largeObjects).sum()));
+    attributes.put("postgres.dump.exclude-tables", joined(all.get(0).patterns().stream()));
+    attributes.put(
+        "postgres.dump.excluded",
+        joined(
+            all.stream()
+                .flatMap(
+                    one ->
+                        one.excluded().stream()
+                            .map(
+                                table ->
+                                    all.size() == 1
+                                        ? table.toString()
+                                        : one.database() + "." + table))));
+  }
+
+  private static String joined(Stream<String> words) {
+    return words.collect(Collectors.joining(", "));
   }
 
   private static String joined(List<Table> tables) {
-    return tables.stream().map(Table::toString).collect(Collectors.joining(", "));
+    return joined(tables.stream().map(Table::toString));
   }
 
   private void write(BackupWriter writer, String path, byte[] content) throws IOException {
@@ -407,7 +580,8 @@ public final class DumpBackup {
         area, path, StoredFile.Kind.FILE, length, PRIVATE_MODE, settings.clock().instant());
   }
 
-  private void warn(String text) {
+  private void warn(String what) {
+    String text = about + what;
     if (warnings.size() < MOST_WARNINGS) {
       warnings.add(text);
     }

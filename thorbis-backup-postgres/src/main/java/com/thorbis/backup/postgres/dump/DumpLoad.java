@@ -29,10 +29,6 @@ import com.thorbis.backup.spi.repository.StoredFile;
 import java.io.Closeable;
 import java.io.IOException;
 import java.io.InterruptedIOException;
-import java.io.OutputStream;
-import java.nio.ByteBuffer;
-import java.nio.channels.Channels;
-import java.nio.channels.WritableByteChannel;
 import java.nio.charset.StandardCharsets;
 import java.sql.Connection;
 import java.sql.SQLException;
@@ -48,9 +44,8 @@ import java.util.OptionalLong;
 import java.util.Set;
 import java.util.concurrent.ExecutionException;
 import java.util.concurrent.FutureTask;
-import java.util.function.LongConsumer;
+import java.util.concurrent.atomic.AtomicLong;
 import java.util.stream.Collectors;
-import org.jspecify.annotations.Nullable;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
@@ -80,7 +75,7 @@ public final class DumpLoad {
   public LoadPlan plan() throws IOException {
     PostgresSettings into = into();
     try (BackupReader reader = open()) {
-      return plan(into, contents(reader));
+      return plan(into, archive(reader).contents());
     }
   }
 
@@ -94,13 +89,14 @@ public final class DumpLoad {
     boolean loaded = false;
     BackupReader reader = open();
     try {
-      contents = contents(reader);
+      Archive archive = archive(reader);
+      contents = archive.contents();
       plan = plan(into, contents);
       if (!plan.existing().isEmpty() && !request.replace()) {
         throw exist(plan);
       }
       requireReplaceable(plan, contents);
-      warnings.addAll(load(into, reader, contents, plan));
+      warnings.addAll(load(into, reader, archive, plan));
       loaded = true;
     } finally {
       close(reader::close, loaded, warnings);
@@ -122,7 +118,7 @@ public final class DumpLoad {
   }
 
   /** What fails after the commit takes nothing back. */
-  private static void close(Closeable used, boolean loaded, List<String> warnings) {
+  static void close(Closeable used, boolean loaded, List<String> warnings) {
     try {
       used.close();
     } catch (IOException e) {
@@ -168,13 +164,63 @@ public final class DumpLoad {
     return reader;
   }
 
-  private static Contents contents(BackupReader reader) throws IOException {
-    Optional<byte[]> content = reader.read(StoredFile.Area.META, Contents.FILE);
-    if (content.isEmpty()) {
-      throw new IOException(
-          "Backup " + reader.descriptor().id() + " has no " + Contents.FILE + " in it");
+  /** One database of the dump: what is in it, and the file that has it. */
+  private record Archive(Contents contents, String file) {
+    boolean is(StoredFile stored) {
+      return stored.area() == StoredFile.Area.DATA && stored.path().equals(file);
     }
-    return Contents.parse(content.get());
+  }
+
+  /** The database that is asked for, or the only one. */
+  private Archive archive(BackupReader reader) throws IOException {
+    List<Archive> all = new ArrayList<>();
+    Optional<Archive> next = archive(reader, ArchiveFiles.ALONE);
+    if (next.isEmpty()) {
+      next = archive(reader, ArchiveFiles.numbered(1));
+    }
+    while (next.isPresent()) {
+      all.add(next.get());
+      next = archive(reader, ArchiveFiles.numbered(all.size() + 1));
+    }
+    if (all.isEmpty()) {
+      throw new IOException(
+          "Backup "
+              + request.backup()
+              + " has no "
+              + ArchiveFiles.ALONE.contents()
+              + ", which says what a dump holds");
+    }
+    List<String> names = all.stream().map(one -> one.contents().database()).sorted().toList();
+    if (request.database().isEmpty() && all.size() > 1) {
+      throw BackupException.of(
+              "load.several-databases",
+              FailureKind.REFUSED,
+              "Backup "
+                  + request.backup()
+                  + " is of several databases: "
+                  + String.join(", ", names))
+          .remedy("Name one of them with --database.")
+          .detail("databases", String.join(", ", names))
+          .build();
+    }
+    String wanted = request.database().orElse(names.get(0));
+    return all.stream()
+        .filter(one -> one.contents().database().equals(wanted))
+        .findFirst()
+        .orElseThrow(
+            () ->
+                missing(
+                    "load.no-such-database",
+                    "database " + wanted,
+                    Optional.of("It has " + String.join(", ", names) + ".")));
+  }
+
+  private static Optional<Archive> archive(BackupReader reader, ArchiveFiles files)
+      throws IOException {
+    Optional<byte[]> content = reader.read(StoredFile.Area.META, files.contents());
+    return content.isEmpty()
+        ? Optional.empty()
+        : Optional.of(new Archive(Contents.parse(content.get()), files.archive()));
   }
 
   private LoadPlan plan(PostgresSettings into, Contents contents) throws IOException {
@@ -291,6 +337,19 @@ public final class DumpLoad {
 
   /** What an index of a partitioned table needs of its partitions cannot be dropped by itself. */
   private void requireReplaceable(LoadPlan plan, Contents contents) {
+    List<String> split =
+        apart(chosen(contents)).stream().map(each -> each.table().toString()).toList();
+    if (request.replace() && !split.isEmpty()) {
+      throw BackupException.of(
+              "load.replaces-split",
+              FailureKind.REFUSED,
+              "Tables that were split when they were dumped cannot be loaded with what replaces, such"
+                  + " as "
+                  + split.get(0))
+          .remedy("Load into another database, or drop first what is to be replaced.")
+          .detail("tables", String.join(", ", split))
+          .build();
+    }
     List<String> names =
         chosen(contents).stream()
             .filter(each -> each.parent().isPresent() && !each.parts().isEmpty())
@@ -331,17 +390,19 @@ public final class DumpLoad {
   }
 
   private List<String> load(
-      PostgresSettings into, BackupReader reader, Contents contents, LoadPlan plan)
+      PostgresSettings into, BackupReader reader, Archive archive, LoadPlan plan)
       throws IOException {
+    Contents contents = archive.contents();
+    List<DumpedTable> chosen = chosen(contents);
+    List<DumpedTable> apart = apart(chosen);
     ClientTools tools =
         ClientTools.find(
             source.clientToolsDirectory(),
-            EnumSet.of(Tool.PG_RESTORE),
+            apart.isEmpty() ? EnumSet.of(Tool.PG_RESTORE) : EnumSet.of(Tool.PG_RESTORE, Tool.PSQL),
             contents.toolsMajor(),
             source.stateDirectory());
     ToolConnection connection = ToolConnection.of(into, into.database().orElse("postgres"));
-    TableOfContents list = list(tools, connection, reader);
-    List<DumpedTable> chosen = chosen(contents);
+    TableOfContents list = list(tools, connection, reader, archive);
     boolean superuser;
     try (DatabaseSession session = DatabaseSession.open(into, control.cancellation())) {
       superuser = session.flag("SELECT pg_catalog.current_setting('is_superuser') = 'on'");
@@ -359,13 +420,12 @@ public final class DumpLoad {
             : makeSchemas(into, chosen);
     boolean loaded = false;
     try {
+      byte[] wanted = (String.join("\n", entries) + "\n").getBytes(StandardCharsets.UTF_8);
       List<String> said =
-          load(
-              tools,
-              connection,
-              reader,
-              arguments(connection),
-              (String.join("\n", entries) + "\n").getBytes(StandardCharsets.UTF_8));
+          apart.isEmpty()
+              ? load(tools, connection, reader, archive, wanted)
+              : new ScriptLoad(tools, connection, reader, archive::is, options(), wanted, control)
+                  .run(apart);
       loaded = true;
       List<String> warnings = new ArrayList<>(said);
       if (!list.leftOut().isEmpty()) {
@@ -381,11 +441,13 @@ public final class DumpLoad {
     }
   }
 
-  private List<String> arguments(ToolConnection connection) {
+  /** Those whose rows are not in the archive. */
+  private static List<DumpedTable> apart(List<DumpedTable> tables) {
+    return tables.stream().filter(each -> each.apart().isPresent()).toList();
+  }
+
+  private List<String> options() {
     List<String> arguments = new ArrayList<>();
-    arguments.add("--dbname=" + connection.databaseArgument());
-    arguments.add("--single-transaction");
-    arguments.add("--exit-on-error");
     arguments.add("--no-subscriptions"); // a copy that follows somebody is no copy for long
     if (!request.owners()) {
       arguments.add("--no-owner");
@@ -405,9 +467,16 @@ public final class DumpLoad {
       ClientTools tools,
       ToolConnection connection,
       BackupReader reader,
-      List<String> arguments,
+      Archive archive,
       byte[] entries)
       throws IOException {
+    List<String> arguments =
+        new ArrayList<>(
+            List.of(
+                "--dbname=" + connection.databaseArgument(),
+                "--single-transaction",
+                "--exit-on-error"));
+    arguments.addAll(options());
     ToolRun run =
         tools.start(
             Tool.PG_RESTORE,
@@ -418,14 +487,14 @@ public final class DumpLoad {
     List<String> said = new ArrayList<>();
     boolean loaded = false;
     try {
-      long expected = reader.descriptor().bytesRead();
+      long expected = length(reader, archive);
       Feed feed = new Feed(run.input(), fed -> control.progress().advance(fed, expected));
       control.progress().begin("load", expected);
       try {
-        reader.extract(DumpLoad::isDump, feed, control);
+        reader.extract(archive::is, feed, control);
         feed.end();
       } catch (IOException e) {
-        if (feed.broken == null) {
+        if (!feed.broken()) {
           control.cancellation().check();
           throw e;
         }
@@ -440,12 +509,20 @@ public final class DumpLoad {
     }
   }
 
-  private static boolean isDump(StoredFile file) {
-    return file.area() == StoredFile.Area.DATA && file.path().equals(DumpBackup.DUMP_FILE);
+  private static long length(BackupReader reader, Archive archive) throws IOException {
+    AtomicLong length = new AtomicLong();
+    reader.entries(
+        file -> {
+          if (archive.is(file)) {
+            length.set(file.length());
+          }
+        });
+    return length.get();
   }
 
   /** What is in the dump; only its beginning is fetched for that. */
-  private TableOfContents list(ClientTools tools, ToolConnection connection, BackupReader reader)
+  private TableOfContents list(
+      ClientTools tools, ToolConnection connection, BackupReader reader, Archive archive)
       throws IOException {
     try (ToolRun run =
         tools.start(Tool.PG_RESTORE, connection, List.of("--list"), control.cancellation())) {
@@ -455,12 +532,11 @@ public final class DumpLoad {
       thread.start();
       Feed feed = new Feed(run.input(), fed -> {});
       try {
-        reader.extract(
-            DumpLoad::isDump, feed, new RunControl(control.cancellation(), Progress.NONE));
+        reader.extract(archive::is, feed, new RunControl(control.cancellation(), Progress.NONE));
         feed.end();
       } catch (IOException e) {
         control.cancellation().check();
-        if (feed.broken == null) {
+        if (!feed.broken()) {
           throw e;
         }
         // It has read as much as it needs.
@@ -584,52 +660,5 @@ public final class DumpLoad {
       return Outcome.COUNTED;
     }
     return digest.equals(sum.digest()) ? Outcome.SAME : Outcome.DIFFERENT;
-  }
-
-  /** Passes a file on to a program, byte for byte. */
-  private static final class Feed implements BackupReader.FileTarget {
-    private final WritableByteChannel program;
-    private final LongConsumer told;
-    private volatile @Nullable IOException broken;
-    private long fed;
-
-    Feed(OutputStream program, LongConsumer told) {
-      this.told = told;
-      this.program = Channels.newChannel(program);
-    }
-
-    /** That was all, which the program may be the first to know. */
-    void end() throws IOException {
-      try {
-        program.close();
-      } catch (IOException e) {
-        broken = e;
-        throw e;
-      }
-    }
-
-    @Override
-    public BackupReader.FileOutput begin(StoredFile file) {
-      return new BackupReader.FileOutput() {
-        @Override
-        public void write(ByteBuffer plain) throws IOException {
-          try {
-            while (plain.hasRemaining()) {
-              fed += program.write(plain);
-            }
-            told.accept(fed);
-          } catch (IOException e) {
-            broken = e;
-            throw e;
-          }
-        }
-
-        @Override
-        public void finish(int crc32c) {}
-
-        @Override
-        public void close() {}
-      };
-    }
   }
 }

@@ -82,7 +82,8 @@ public final class StatusReader {
             .filter(backup -> !backup.status().restorable())
             .map(BackupDescriptor::id)
             .toList();
-    // What a dump holds is as old as its snapshot; it says nothing of log that others wait for.
+    // What a dump holds is as old as its snapshot; it says nothing of log that others wait for,
+    // and a partial one nothing of what it left out.
     Optional<BackupDescriptor> newestDump =
         dumps.stream().max(Comparator.comparing(BackupDescriptor::stoppedAt));
     return new SourceStatus(
@@ -98,7 +99,10 @@ public final class StatusReader {
             .or(
                 () ->
                     backups.isEmpty()
-                        ? newestDump.map(BackupDescriptor::startedAt)
+                        ? dumps.stream()
+                            .filter(dump -> !dump.partial())
+                            .map(BackupDescriptor::startedAt)
+                            .max(Comparator.naturalOrder())
                         : Optional.empty())
             .map(moment -> moment.isAfter(now) ? Duration.ZERO : Duration.between(moment, now)),
         fenced);

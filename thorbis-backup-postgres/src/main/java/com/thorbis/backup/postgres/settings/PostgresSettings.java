@@ -46,7 +46,9 @@ public final class PostgresSettings implements AutoCloseable {
   private final Optional<Path> launcher;
   private final Optional<Path> configFile;
   private final Reader reader;
+  private final List<String> dumpedDatabases;
   private final List<String> excludedTables;
+  private final long splitTablesAbove;
   private final String slot;
   private final Duration shipInterval;
   private final Duration maxDelay;
@@ -109,9 +111,13 @@ public final class PostgresSettings implements AutoCloseable {
 
     this.reader =
         choice(settings, "reader", Reader.AUTO.label(), List.of(Reader.values()), Reader::label);
+    this.dumpedDatabases = settings.find("databases").map(TablePattern::split).orElseGet(List::of);
+    dumpedDatabases.forEach(
+        each -> TablePattern.ofName(settings.describe("databases"), each, "database"));
     this.excludedTables =
         settings.find("exclude-tables").map(TablePattern::split).orElseGet(List::of);
     excludedTables.forEach(each -> TablePattern.parse(settings.describe("exclude-tables"), each));
+    this.splitTablesAbove = settings.bytes("split-tables-above", Long.MAX_VALUE);
     choice(settings, "wal.mode", "stream", List.of("stream", "archive"), Function.identity());
     this.fastCheckpoint =
         choice(settings, "checkpoint", "fast", List.of("fast", "spread"), Function.identity())
@@ -249,7 +255,7 @@ public final class PostgresSettings implements AutoCloseable {
     return rateLimit;
   }
 
-  /** How many threads a restore may use. */
+  /** How many threads a restore may use, and sessions a dump for one table. */
   public int parallelism() {
     return parallelism;
   }
@@ -259,9 +265,19 @@ public final class PostgresSettings implements AutoCloseable {
     return reader;
   }
 
+  /** Patterns of the databases that a dump is of; empty for the one that is connected to. */
+  public List<String> dumpedDatabases() {
+    return dumpedDatabases;
+  }
+
   /** Patterns of the tables that a dump leaves out. */
   public List<String> excludedTables() {
     return excludedTables;
+  }
+
+  /** From how many bytes on a dump reads a table with several sessions at once. */
+  public long splitTablesAbove() {
+    return splitTablesAbove;
   }
 
   /** Where the server keeps its data, if this host can see it. */

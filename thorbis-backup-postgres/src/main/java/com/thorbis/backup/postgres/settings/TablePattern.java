@@ -28,6 +28,26 @@ public final class TablePattern {
    * @throws BackupException of kind CONFIGURATION if it is none
    */
   public static TablePattern parse(String where, String text) {
+    return parse(where, text, "table", "schema.name or name, such as cache_* or \"a.b\".*");
+  }
+
+  /**
+   * Reads one that has no schema in it, for names of something else.
+   *
+   * @param where how messages name the place where it is written
+   * @param what what it is the name of
+   * @throws BackupException of kind CONFIGURATION if it is none
+   */
+  public static TablePattern ofName(String where, String text, String what) {
+    String expected = "a name, such as app_* or \"a.b\"";
+    TablePattern parsed = parse(where, text, what, expected);
+    if (parsed.schema.isPresent()) {
+      throw wrong(where, text, what, expected);
+    }
+    return parsed;
+  }
+
+  private static TablePattern parse(String where, String text, String what, String expected) {
     List<String> parts = new ArrayList<>();
     StringBuilder part = new StringBuilder();
     boolean quoted = false;
@@ -57,12 +77,7 @@ public final class TablePattern {
     }
     parts.add(empty ? "" : part.toString());
     if (quoted || parts.size() > 2 || parts.contains("")) {
-      throw BackupException.of(
-              "configuration.invalid",
-              FailureKind.CONFIGURATION,
-              where + ": \"" + text + "\" names no table")
-          .remedy("Write schema.name or name, such as cache_* or \"a.b\".* with its quotes.")
-          .build();
+      throw wrong(where, text, what, expected);
     }
     Pattern last = Pattern.compile(parts.get(parts.size() - 1), Pattern.DOTALL);
     return new TablePattern(
@@ -70,6 +85,15 @@ public final class TablePattern {
             ? Optional.empty()
             : Optional.of(Pattern.compile(parts.get(0), Pattern.DOTALL)),
         last);
+  }
+
+  private static BackupException wrong(String where, String text, String what, String expected) {
+    return BackupException.of(
+            "configuration.invalid",
+            FailureKind.CONFIGURATION,
+            where + ": \"" + text + "\" names no " + what)
+        .remedy("Write " + expected + " with its quotes.")
+        .build();
   }
 
   /** Takes a list apart: commas between, but none within quotes. */
@@ -92,6 +116,11 @@ public final class TablePattern {
     found.add(one.toString().strip());
     found.removeIf(String::isEmpty);
     return List.copyOf(found);
+  }
+
+  /** Whether this name is meant, in whatever schema. */
+  public boolean matches(String ofName) {
+    return name.matcher(ofName).matches();
   }
 
   /** Whether a table of these names is meant. */

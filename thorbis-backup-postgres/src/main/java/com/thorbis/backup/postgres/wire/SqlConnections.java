@@ -27,8 +27,18 @@ public final class SqlConnections {
     return open(settings, settings.connectTimeout());
   }
 
+  /** The same, to another database of the server. */
+  public static Connection open(PostgresSettings settings, String database) throws SQLException {
+    return open(settings, database, settings.connectTimeout());
+  }
+
   /** The same, with another patience for the connection to come about. */
   public static Connection open(PostgresSettings settings, Duration patience) throws SQLException {
+    return open(settings, settings.database().orElse(DATABASE), patience);
+  }
+
+  private static Connection open(PostgresSettings settings, String database, Duration patience)
+      throws SQLException {
     Properties properties = properties(settings);
     properties.setProperty("connectTimeout", seconds(patience.toSeconds()));
     properties.setProperty("loginTimeout", seconds(patience.toSeconds()));
@@ -38,14 +48,14 @@ public final class SqlConnections {
             secret ->
                 // The driver takes nothing but a string.
                 properties.setProperty("password", secret.useChars(String::new)));
-    Connection connection = new Driver().connect(url(settings.address(), settings), properties);
+    Connection connection = new Driver().connect(url(settings.address(), database), properties);
     if (connection == null) {
       throw new IllegalStateException("The driver does not know its own URL");
     }
     return connection;
   }
 
-  private static String url(ServerAddress address, PostgresSettings settings) {
+  private static String url(ServerAddress address, String database) {
     String host =
         address.unixSocket()
             ? "localhost"
@@ -55,8 +65,7 @@ public final class SqlConnections {
         + ":"
         + address.port()
         + "/"
-        + java.net.URLEncoder.encode(
-            settings.database().orElse(DATABASE), java.nio.charset.StandardCharsets.UTF_8);
+        + java.net.URLEncoder.encode(database, java.nio.charset.StandardCharsets.UTF_8);
   }
 
   static Properties properties(PostgresSettings settings) {

@@ -5,6 +5,7 @@ import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
 import com.thorbis.backup.api.BackupException;
 import com.thorbis.backup.api.LoadRequest.Table;
+import com.thorbis.backup.postgres.dump.Contents.Apart;
 import com.thorbis.backup.postgres.dump.Contents.DumpedTable;
 import com.thorbis.backup.postgres.dump.Contents.Part;
 import java.io.IOException;
@@ -43,7 +44,20 @@ class ContentsTest {
         List.of(
             new Part(1259, oid + 1000, name + "_index"),
             new Part(2606, oid + 2000, ""),
-            new Part(1259, oid + 3000, name + "_id_seq")));
+            new Part(1259, oid + 3000, name + "_id_seq")),
+        Optional.empty());
+  }
+
+  private static DumpedTable split(DumpedTable table) {
+    return new DumpedTable(
+        table.table(),
+        table.oid(),
+        table.parent(),
+        table.partitioned(),
+        table.rows(),
+        table.digest(),
+        table.parts(),
+        Optional.of(new Apart("rows-1.copy", List.of("a", "b\"\n"))));
   }
 
   @Test
@@ -52,14 +66,31 @@ class ContentsTest {
   }
 
   @Test
+  void whoeverKnowsNothingOfRowsBesideTheArchiveIsNotToLoadWithoutThem() throws IOException {
+    Contents split =
+        new Contents(
+            "shop",
+            "UTF8",
+            15,
+            17,
+            List.of(),
+            List.of(),
+            List.of(SAMPLE.tables().get(0), split(SAMPLE.tables().get(1))),
+            0);
+    assertThat(Contents.parse(split.format())).isEqualTo(split);
+    assertThat(new String(split.format(), StandardCharsets.UTF_8)).contains("\"version\":2");
+    assertThat(new String(SAMPLE.format(), StandardCharsets.UTF_8)).contains("\"version\":1");
+  }
+
+  @Test
   void knowsWhatANewerOneMayAddAndRefusesAnotherFormat() throws IOException {
     String text = new String(SAMPLE.format(), StandardCharsets.UTF_8);
     String more = text.replaceFirst("\\{", "{\"new\":{\"a\":[1,{}]},");
     assertThat(Contents.parse(more.getBytes(StandardCharsets.UTF_8))).isEqualTo(SAMPLE);
-    String other = text.replace("\"version\":1", "\"version\":2");
+    String other = text.replace("\"version\":1", "\"version\":3");
     assertThatThrownBy(() -> Contents.parse(other.getBytes(StandardCharsets.UTF_8)))
         .isInstanceOf(IOException.class)
-        .hasMessageContaining("format 2");
+        .hasMessageContaining("format 3");
   }
 
   @Test

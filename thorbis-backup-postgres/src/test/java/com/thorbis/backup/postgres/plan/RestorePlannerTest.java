@@ -404,6 +404,11 @@ class RestorePlannerTest {
     assertThat(alone.windows()).isEmpty();
     assertThat(alone.lastBackup()).contains(dump);
     assertThat(alone.lag()).contains(Duration.ofSeconds(90));
+    StoredBackup partial = full.dump("20260301T000000Z-0000abce", 30, true);
+    SourceStatus later =
+        new StatusReader(History.SOURCE, List.of(dump, partial), history.archive).read(now, false);
+    assertThat(later.lastBackup()).contains(partial);
+    assertThat(later.lag()).contains(Duration.ofSeconds(90));
     SourceStatus withoutLog =
         new StatusReader(History.SOURCE, List.of(dump, full), new MemoryWalArchive(History.CLUSTER))
             .read(now, false);

@@ -22,7 +22,8 @@ record StoredBackup(
     Lsn startLsn,
     Lsn stopLsn,
     Timeline timeline,
-    BackupType type)
+    BackupType type,
+    boolean partial)
     implements BackupDescriptor {
   static final String SOURCE = "orders";
 
@@ -46,22 +47,29 @@ record StoredBackup(
         startLsn,
         stopLsn,
         timeline,
-        BackupType.FULL);
+        BackupType.FULL,
+        false);
   }
 
   /** A dump that was taken when the log stood where this one ends. */
   StoredBackup dump(String otherId) {
+    return dump(otherId, 0, false);
+  }
+
+  /** The same, some seconds later, and perhaps without what it was asked to leave out. */
+  StoredBackup dump(String otherId, int later, boolean withoutSome) {
     return new StoredBackup(
         new BackupId(otherId),
         incarnation,
         cluster,
         status,
-        startedAt,
-        stoppedAt,
+        startedAt.plusSeconds(later),
+        stoppedAt.plusSeconds(later),
         stopLsn,
         stopLsn,
         timeline,
-        BackupType.DUMP);
+        BackupType.DUMP,
+        withoutSome);
   }
 
   @Override

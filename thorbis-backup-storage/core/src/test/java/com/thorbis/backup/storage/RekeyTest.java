@@ -242,7 +242,13 @@ class RekeyTest {
       BackupId dump;
       try (BackupWriter writer =
           repository.begin(
-              new BackupStart(SOURCE, BackupType.DUMP, Optional.empty(), clock.instant()))) {
+              new BackupStart(
+                  SOURCE,
+                  BackupType.DUMP,
+                  Optional.empty(),
+                  Optional.empty(),
+                  clock.instant(),
+                  true))) {
         TestRepository.write(writer, "database.dump", new byte[] {4, 2});
         dump = writer.commit(facts(2), BackupStatus.COMPLETE).id();
       }
@@ -260,6 +266,8 @@ class RekeyTest {
       BackupDescriptor dumped = repository.backup(anew.get(dump)).orElseThrow();
       assertThat(dumped.type()).isEqualTo(BackupType.DUMP);
       assertThat(dumped.base()).isEmpty();
+      assertThat(dumped.partial()).isTrue();
+      assertThat(repository.backup(anew.get(over)).orElseThrow().partial()).isFalse();
       TestRepository.assertReads(
           repository, dumped.id(), Map.of("database.dump", new byte[] {4, 2}));
       BackupDescriptor whole = repository.backup(anew.get(over)).orElseThrow();

@@ -773,7 +773,13 @@ class SealedWriterTest {
       repository.register("new", "postgres", TestRepository.CLUSTER);
       try (BackupWriter writer =
           repository.begin(
-              new BackupStart("new", BackupType.DUMP, Optional.empty(), TestRepository.NOW))) {
+              new BackupStart(
+                  "new",
+                  BackupType.DUMP,
+                  Optional.empty(),
+                  Optional.empty(),
+                  TestRepository.NOW,
+                  true))) {
         TestRepository.write(writer, "database.dump", new byte[] {1});
         id = writer.commit(like, BackupStatus.COMPLETE).id();
       }
@@ -782,6 +788,7 @@ class SealedWriterTest {
     try (Site site = open()) {
       BackupDescriptor dump = site.repository.backup(id).orElseThrow();
       assertThat(dump.type()).isEqualTo(BackupType.DUMP);
+      assertThat(dump.partial()).isTrue();
       assertThat(dump.status()).isEqualTo(BackupStatus.COMPLETE);
       TestRepository.assertReads(site.repository, id, Map.of("database.dump", new byte[] {1}));
     }

@@ -443,7 +443,8 @@ class ServerlessTest {
         of.copies(),
         of.letGoBy(),
         of.warnings(),
-        of.rekeyedFrom());
+        of.rekeyedFrom(),
+        of.partial());
   }
 
   private static void assertDamage(Site site, Operation operation) {

@@ -709,7 +709,8 @@ public final class SealedBackupWriter implements BackupWriter {
         CopySet.holders(services.store()),
         List.of(),
         facts.warnings(),
-        old.map(StoredBackup::id));
+        old.map(StoredBackup::id),
+        start.partial());
   }
 
   /** Nothing is committed that refers to what is not there. */

@@ -46,7 +46,8 @@ public record StoredBackup(
     List<String> copies,
     List<String> letGoBy,
     List<String> warnings,
-    Optional<BackupId> rekeyedFrom)
+    Optional<BackupId> rekeyedFrom,
+    boolean partial)
     implements BackupDescriptor {
   /** Copies the lists. */
   public StoredBackup {
@@ -112,7 +113,8 @@ public record StoredBackup(
         places,
         without,
         warnings,
-        rekeyedFrom);
+        rekeyedFrom,
+        partial);
   }
 
   /** What is written of it; where it is stored is not. */
@@ -142,6 +144,9 @@ public record StoredBackup(
     document.put("durationMillis", durationMillis);
     document.put("warnings", warnings);
     rekeyedFrom.ifPresent(value -> document.put("rekeyedFrom", value));
+    if (partial) {
+      document.put("partial", 1);
+    }
     return document;
   }
 
@@ -181,7 +186,8 @@ public record StoredBackup(
         copies,
         List.of(),
         node.texts("warnings"),
-        optionalId(node, "rekeyedFrom"));
+        optionalId(node, "rekeyedFrom"),
+        node.optionalNumber("partial").isPresent() && node.number("partial", 0, 1) == 1);
   }
 
   private static Optional<BackupId> optionalId(Json.Node node, String name)

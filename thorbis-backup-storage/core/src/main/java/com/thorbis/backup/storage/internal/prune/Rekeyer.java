@@ -365,7 +365,8 @@ public final class Rekeyer {
               base.isPresent() || old.type().independent() ? old.type() : BackupType.FULL,
               base,
               old.label(),
-              services.clock().instant());
+              services.clock().instant(),
+              old.partial());
       long before = copied;
       BackupId written;
       try (SealedBackupReader reader =

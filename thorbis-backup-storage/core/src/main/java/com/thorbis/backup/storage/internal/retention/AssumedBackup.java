@@ -23,7 +23,8 @@ record AssumedBackup(
     Optional<BackupId> base,
     BackupStatus status,
     Instant startedAt,
-    Instant stoppedAt)
+    Instant stoppedAt,
+    boolean partial)
     implements BackupDescriptor {
   @Override
   public ClusterIdentity cluster() {

@@ -42,7 +42,8 @@ import org.jspecify.annotations.Nullable;
  *
  * <p>Dumps and the other backups are judged apart, each by the whole policy: neither brings back
  * what the other does, so neither displaces the other. Dumps need no log, nor do backups of a
- * source without a server, of which there are no others.
+ * source without a server, of which there are no others. Whole dumps are judged among themselves,
+ * and partial ones among all dumps: a whole one displaces those, and never the other way round.
  */
 public final class Retention {
   private static final int NAMED_IN_ALARMS = 3;
@@ -112,31 +113,42 @@ public final class Retention {
       return new Retention(policy, source, candidates, branches, now, true).plan();
     }
     List<Candidate> others = candidates.stream().filter(one -> one.backup().physical()).toList();
-    RetentionPlan ofDumps = new Retention(policy, source, dumps, List.of(), now, false).plan();
+    RetentionPlan ofDumps = planDumps(policy, source, dumps, now);
     if (others.isEmpty()) {
       return ofDumps;
     }
     return together(
-        candidates, new Retention(policy, source, others, branches, now, true).plan(), ofDumps);
+        candidates, ofDumps, new Retention(policy, source, others, branches, now, true).plan());
   }
 
-  /** Both plans, in the order of commits. */
+  private static RetentionPlan planDumps(
+      RetentionPolicy policy, String source, List<Candidate> dumps, Instant now) {
+    RetentionPlan ofAll = new Retention(policy, source, dumps, List.of(), now, false).plan();
+    List<Candidate> whole = dumps.stream().filter(one -> !one.backup().partial()).toList();
+    if (whole.isEmpty() || whole.size() == dumps.size()) {
+      return ofAll;
+    }
+    return together(
+        dumps, ofAll, new Retention(policy, source, whole, List.of(), now, false).plan());
+  }
+
+  /** Two plans, in the order of commits; where both decide, and of the log, the second counts. */
   private static RetentionPlan together(
-      List<Candidate> candidates, RetentionPlan physical, RetentionPlan dumps) {
+      List<Candidate> candidates, RetentionPlan first, RetentionPlan second) {
     Map<BackupId, Decision> decisions = new HashMap<>();
-    Stream.of(physical, dumps)
+    Stream.of(first, second)
         .flatMap(plan -> plan.decisions().stream())
         .forEach(decision -> decisions.put(decision.backup(), decision));
     return new RetentionPlan(
-        physical.source(),
-        physical.asOf(),
-        physical.policyDigest(),
+        second.source(),
+        second.asOf(),
+        second.policyDigest(),
         candidates.stream()
             .sorted(Comparator.comparingLong(Candidate::sequence))
             .flatMap(one -> Stream.ofNullable(decisions.get(one.id())))
             .toList(),
-        physical.wal(),
-        Stream.of(physical, dumps).flatMap(plan -> plan.alarms().stream()).distinct().toList());
+        second.wal(),
+        Stream.of(second, first).flatMap(plan -> plan.alarms().stream()).distinct().toList());
   }
 
   /**

@@ -96,7 +96,8 @@ final class Simulation {
             Optional.empty(),
             BackupStatus.COMPLETE,
             stop,
-            stop);
+            stop,
+            false);
     return new Candidate(made, sequence, Optional.of(stop), List.of());
   }
 }

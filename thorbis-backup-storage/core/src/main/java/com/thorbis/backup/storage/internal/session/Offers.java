@@ -707,7 +707,12 @@ public final class Offers {
             catalog -> catalog.taken(one.id).filter(by -> by.sequence() >= sequence).isPresent());
     BackupStart start =
         new BackupStart(
-            offered.source(), offered.type(), offered.label(), services.clock().instant());
+            offered.source(),
+            offered.type(),
+            Optional.empty(),
+            offered.label(),
+            services.clock().instant(),
+            offered.partial());
     try (SealedBackupReader reader = new SealedBackupReader(theirs, source, kept.entry());
         SealedBackupWriter writer =
             new SealedBackupWriter(services, own, start, Optional.of(what));

@@ -49,7 +49,8 @@ public final class ReferringBackups {
             old.copies(),
             List.of(),
             old.warnings(),
-            old.rekeyedFrom());
+            old.rekeyedFrom(),
+            old.partial());
     ObjectKey key = ObjectNames.manifest(source.tree(), id);
     byte[] sealed =
         SealedObjects.seal(

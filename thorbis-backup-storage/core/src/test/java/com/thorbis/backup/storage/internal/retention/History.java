@@ -62,11 +62,18 @@ final class History {
 
   /** A dump: it is where the log is, and brings none about. */
   Candidate dump(String time) {
-    return add(Instant.parse(time), BackupStatus.COMPLETE, true, Optional.empty(), BackupType.DUMP);
+    return add(
+        Instant.parse(time), BackupStatus.COMPLETE, true, Optional.empty(), BackupType.DUMP, false);
+  }
+
+  /** A dump that was asked to leave tables out. */
+  Candidate partialDump(String time) {
+    return add(
+        Instant.parse(time), BackupStatus.COMPLETE, true, Optional.empty(), BackupType.DUMP, true);
   }
 
   Candidate add(Instant stop, BackupStatus status, boolean verified, Optional<BackupId> base) {
-    return add(stop, status, verified, base, BackupType.FULL);
+    return add(stop, status, verified, base, BackupType.FULL, false);
   }
 
   private Candidate add(
@@ -74,7 +81,8 @@ final class History {
       BackupStatus status,
       boolean verified,
       Optional<BackupId> base,
-      BackupType type) {
+      BackupType type,
+      boolean partial) {
     long sequence = backups.size() + 2L;
     position += 0x1000000;
     Lsn start = new Lsn(position);
@@ -90,7 +98,8 @@ final class History {
             base,
             status,
             stop.minus(Duration.ofMinutes(5)),
-            stop);
+            stop,
+            partial);
     backups.add(
         new Candidate(
             backup,

@@ -702,6 +702,36 @@ class RetentionTest {
   }
 
   @Test
+  void aPartialDumpNeverDisplacesAWholeOneWhichDisplacesPartialOnes() {
+    RetentionPolicy policy = policy().daily(1).build();
+    Candidate full = history.verified("2026-01-01T02:00:00Z");
+    Candidate whole = history.dump("2026-01-02T02:00:00Z");
+    Candidate partial = history.partialDump("2026-01-03T02:00:00Z");
+    Candidate another = history.partialDump("2026-01-04T02:00:00Z");
+    RetentionPlan plan = plan(policy);
+    assertThat(plan.kept()).containsExactly(full.id(), whole.id(), another.id());
+    assertThat(plan.deleted()).containsExactly(partial.id());
+    assertThat(reasons(plan, whole)).contains("newest", "minimum", "daily 2026-01-02");
+    assertThat(wal(plan, full.line()).from()).isEqualTo(start(full));
+
+    Candidate next = history.dump("2026-01-05T02:00:00Z");
+    plan = plan(policy);
+    assertThat(plan.kept()).containsExactly(full.id(), next.id());
+    assertThat(plan.deleted()).containsExactly(whole.id(), partial.id(), another.id());
+  }
+
+  @Test
+  void theWholeDumpsThatGuardsAskForAreNotMadeUpForByPartialOnes() {
+    Candidate old = history.dump("2026-01-01T02:00:00Z");
+    Candidate whole = history.dump("2026-01-02T02:00:00Z");
+    history.partialDump("2026-01-03T02:00:00Z");
+    Candidate last = history.partialDump("2026-01-04T02:00:00Z");
+    RetentionPlan plan = plan(policy().daily(1).minimum(3).build());
+    assertThat(plan.kept()).contains(old.id(), whole.id(), last.id());
+    assertThat(plan.alarms()).anyMatch(alarm -> alarm.startsWith("retention.below-minimum: 2 "));
+  }
+
+  @Test
   void dumpsKeepNoLogAndEndNoRecoveryWindow() {
     Candidate old = history.verified("2026-01-01T02:00:00Z");
     Candidate base = history.verified("2026-01-10T02:00:00Z");
