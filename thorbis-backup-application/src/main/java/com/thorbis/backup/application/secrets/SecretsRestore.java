@@ -330,6 +330,20 @@ public final class SecretsRestore {
     if (sources.contains(own)) {
       return own;
     }
+    String failure = set.sourcesNotRead().get(own);
+    if (failure != null) {
+      throw BackupException.of(
+              "secrets.source-not-read",
+              FailureKind.NOT_FOUND,
+              own
+                  + " could not be read when the set of secrets \""
+                  + set.origin().set()
+                  + "\" was made ("
+                  + failure
+                  + "): the set has nothing of it")
+          .remedy("Take an earlier set, or say from which of " + sources + ".")
+          .build();
+    }
     throw BackupException.of(
             "secrets.which-source",
             FailureKind.CONFIGURATION,

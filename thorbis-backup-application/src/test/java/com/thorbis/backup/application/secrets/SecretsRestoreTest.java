@@ -332,6 +332,24 @@ class SecretsRestoreTest {
   }
 
   @Test
+  void aPlaceThatWasNotReadIsNotTakenForOneThatIsNotThere() throws IOException {
+    MemorySecrets down = new MemorySecrets("down").put("X", "1");
+    down.down = true;
+    Made partly = Sets.make(down, new MemorySecrets("web").put("A", "1"));
+    down.down = false;
+    try (SecretsSet without = partly.open()) {
+      assertThatThrownBy(() -> SecretsRestore.builder(without, down).build().plan())
+          .isInstanceOfSatisfying(
+              BackupException.class,
+              e -> {
+                assertThat(e.code()).isEqualTo("secrets.source-not-read");
+                assertThat(e.remedy()).contains("earlier set");
+              })
+          .hasMessageContaining("memory down could not be read");
+    }
+  }
+
+  @Test
   void aPlanOfAnotherModeIsNotCarriedOut() throws IOException {
     SecretsPlan overwriting = restore().mode(RestoreMode.OVERWRITE).build().plan();
     assertThatThrownBy(() -> restore().build().run(overwriting))
