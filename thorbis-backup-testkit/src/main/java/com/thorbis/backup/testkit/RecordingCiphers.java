@@ -217,9 +217,7 @@ public final class RecordingCiphers implements AutoCloseable {
     @Override
     protected int engineDoFinal(
         byte[] input, int offset, int length, byte[] output, int outputOffset)
-        throws ShortBufferException,
-            IllegalBlockSizeException,
-            BadPaddingException {
+        throws ShortBufferException, IllegalBlockSizeException, BadPaddingException {
       return cipher.doFinal(input, offset, length, output, outputOffset);
     }
   }
