@@ -51,7 +51,7 @@ public final class RecordingCiphers implements AutoCloseable {
     }
     Provider[] all = Security.getProviders();
     int position = 1;
-    while (all[position - 1] != platform) {
+    while (!all[position - 1].getName().equals(PLATFORM)) {
       position++;
     }
     RecordingCiphers recording = new RecordingCiphers(platform, position);
