@@ -349,8 +349,8 @@ public final class ThorbisBackup implements AutoCloseable {
   }
 
   /**
-   * Writes backups anew under the last key of their source, and gives up those that lie under
-   * earlier ones. Log stays as it is.
+   * Writes backups and log anew under the last key of their source, and gives up what lies under
+   * earlier ones.
    */
   public RekeyReport rekey(RekeyRequest request, RunControl control) {
     return call(() -> repository().rekey(request, control));

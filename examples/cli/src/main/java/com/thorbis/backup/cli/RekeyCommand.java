@@ -34,8 +34,8 @@ import picocli.CommandLine.Parameters;
       "after it has leaked: opened, checked, stored under the last one and read back. Each takes the",
       "place of the old one, with its times, its label and its holds; the old one can be undeleted",
       "until prune.grace is over, and prune then removes it. Needs keys rotate before, and room for",
-      "what is written. Interrupted, it goes on when it is run again. Log stays as it is: it says how",
-      "much."
+      "what is written. Interrupted, it goes on when it is run again. The log is sealed anew, too, but",
+      "for segments that are not whole: it says which."
     })
 final class RekeyCommand extends Job {
   private static final Duration DAY = Duration.ofDays(1);
@@ -44,7 +44,7 @@ final class RekeyCommand extends Job {
   @Parameters(
       arity = "0..1",
       paramLabel = "SOURCE",
-      description = "The backups of this source; else of all.")
+      description = "The backups and the log of this source; else of all.")
   @Nullable String source;
 
   @Option(

@@ -258,7 +258,9 @@ public interface Repository extends AutoCloseable {
    * its place in history, its times and its holds, and gives up the old one, which can come back
    * until the grace is over. Then the new one is read back. Damage is in the report, not an
    * exception, and others go on. Interrupted, every backup is there in one form; again, it goes on.
-   * Log stays as it is, and the report says how much. Needs room for what it writes.
+   * So is the log, segment by segment, beside the old one, which is given up as far as commits say
+   * that the new one was read back; segments that are not whole stay, and the report says which.
+   * Needs room for what it writes.
    *
    * @throws RepositoryException of kind REFUSED: {@code rekey.not-rotated} if the last key is the
    *     one to leave, {@code prune.clock-skew} if this machine's clock and the store's disagree; of
