@@ -7,6 +7,7 @@ import com.thorbis.backup.postgres.dump.Contents.DumpedTable;
 import com.thorbis.backup.postgres.dump.Contents.Part;
 import com.thorbis.backup.postgres.settings.PostgresSettings;
 import com.thorbis.backup.postgres.wire.SqlConnections;
+import java.io.IOException;
 import java.math.BigInteger;
 import java.sql.Array;
 import java.sql.Connection;
@@ -16,6 +17,7 @@ import java.sql.SQLException;
 import java.sql.Savepoint;
 import java.sql.Statement;
 import java.util.ArrayList;
+import java.util.Arrays;
 import java.util.HashMap;
 import java.util.HashSet;
 import java.util.List;
@@ -52,6 +54,8 @@ final class DatabaseSession implements AutoCloseable {
 
   private static final int TRANSACTION_TIMEOUT_SINCE = 17;
   private static final int LOCKED_AT_ONCE = 500;
+  private static final byte[] END_OF_ROWS = {'\\', '.', '\n'};
+  private static final String LOCK_NOT_AVAILABLE = "55P03";
   private static final BigInteger WORD = BigInteger.ONE.shiftLeft(64);
 
   /** The encoding of databases that take any bytes. */
@@ -221,12 +225,22 @@ final class DatabaseSession implements AutoCloseable {
 
   /** Every database that can be connected to and is nobody's template, ordered by name. */
   List<String> databases() throws SQLException {
+    return databases("datallowconn AND datconnlimit <> -2");
+  }
+
+  /** Every database that lets nobody connect and is nobody's template, ordered by name. */
+  List<String> closedDatabases() throws SQLException {
+    return databases("NOT datallowconn");
+  }
+
+  private List<String> databases(String which) throws SQLException {
     List<String> found = new ArrayList<>();
     try (Statement statement = sql.createStatement();
         ResultSet row =
             statement.executeQuery(
-                "SELECT datname FROM pg_catalog.pg_database WHERE datallowconn AND NOT"
-                    + " datistemplate ORDER BY datname")) {
+                "SELECT datname FROM pg_catalog.pg_database WHERE "
+                    + which
+                    + " AND NOT datistemplate ORDER BY datname")) {
       while (row.next()) {
         found.add(row.getString(1));
       }
@@ -254,14 +268,25 @@ final class DatabaseSession implements AutoCloseable {
     return found;
   }
 
-  /** The blocks of every table that is this large, with what lies out of line. */
-  Map<Long, Long> blocks(long leastBytes) throws SQLException {
+  /**
+   * The blocks of those of the tables that are this large, with what lies out of line. Of no
+   * partition by hash: {@code pg_dump} may give its rows to the parent, as those of an enum, whose
+   * hash is another in the next database, and rows that are read by themselves go into the same
+   * partition.
+   */
+  Map<Long, Long> blocks(List<Relation> tables, long leastBytes) throws SQLException {
     Map<Long, Long> found = new HashMap<>();
     try (PreparedStatement statement =
         sql.prepareStatement(
             "SELECT c.oid, pg_relation_size(c.oid) / current_setting('block_size')::bigint FROM"
-                + " pg_class c WHERE c.relkind = 'r' AND pg_table_size(c.oid) >= ?")) {
-      statement.setLong(1, leastBytes);
+                + " unnest(?::oid[]) AS c(oid) WHERE pg_table_size(c.oid) >= ? AND NOT EXISTS"
+                + " (SELECT FROM pg_partition_ancestors(c.oid) AS a(p) JOIN pg_partitioned_table h"
+                + " ON h.partrelid = a.p WHERE h.partstrat = 'h')")) {
+      statement.setArray(
+          1,
+          sql.createArrayOf(
+              "oid", tables.stream().filter(Relation::hasRows).map(Relation::oid).toArray()));
+      statement.setLong(2, leastBytes);
       try (ResultSet row = statement.executeQuery()) {
         while (row.next()) {
           found.put(row.getLong(1), row.getLong(2));
@@ -284,7 +309,7 @@ final class DatabaseSession implements AutoCloseable {
 
   /** Hands out rows of some blocks of a table, as COPY writes them. */
   void copy(Table table, List<String> columns, String where, RowTarget target)
-      throws SQLException, InterruptedException {
+      throws SQLException, IOException, InterruptedException {
     CopyOut rows =
         sql.unwrap(PGConnection.class)
             .getCopyAPI()
@@ -296,8 +321,21 @@ final class DatabaseSession implements AutoCloseable {
                     + from(table, where)
                     + ") TO STDOUT");
     for (byte[] row = rows.readFromCopy(); row != null; row = rows.readFromCopy()) {
+      if (!isRow(row)) {
+        throw new IOException("The server sent something else than a row of table " + table);
+      }
       target.row(row);
     }
+  }
+
+  /** A load has {@code psql} read them line by line; what else they say would be run there. */
+  static boolean isRow(byte[] row) {
+    for (int i = 0; i < row.length - 1; i++) {
+      if (row[i] == '\n' || row[i] == '\r') {
+        return false;
+      }
+    }
+    return row.length > 0 && row[row.length - 1] == '\n' && !Arrays.equals(row, END_OF_ROWS);
   }
 
   /** What belongs to each table. */
@@ -371,19 +409,36 @@ final class DatabaseSession implements AutoCloseable {
 
   /** Locks all of them in the same way; nothing if that would mean to wait for somebody. */
   boolean lockAll(List<Table> tables) throws SQLException {
-    return lock(tables.stream().map(one -> "ONLY " + named(one)).collect(Collectors.joining(", ")));
+    Savepoint before = sql.setSavepoint();
+    try {
+      lockNow(tables.stream().map(one -> "ONLY " + named(one)).collect(Collectors.joining(", ")));
+      sql.releaseSavepoint(before);
+      return true;
+    } catch (SQLException e) {
+      if (!LOCK_NOT_AVAILABLE.equals(e.getSQLState())) {
+        throw e;
+      }
+      sql.rollback(before);
+      return false;
+    }
   }
 
   private boolean lock(String names) throws SQLException {
     Savepoint before = sql.setSavepoint();
-    try (Statement statement = sql.createStatement()) {
-      statement.execute("LOCK TABLE " + names + " IN ACCESS SHARE MODE NOWAIT");
+    try {
+      lockNow(names);
       sql.releaseSavepoint(before);
       return true;
     } catch (SQLException e) {
       passOn(e);
       sql.rollback(before);
       return false; // what that means for its rows shows when they are read
+    }
+  }
+
+  private void lockNow(String names) throws SQLException {
+    try (Statement statement = sql.createStatement()) {
+      statement.execute("LOCK TABLE " + names + " IN ACCESS SHARE MODE NOWAIT");
     }
   }
 
@@ -534,6 +589,11 @@ final class DatabaseSession implements AutoCloseable {
 
   /** Ends it from another thread than the one that waits for an answer. */
   void abort() {
+    try {
+      sql.unwrap(PGConnection.class).cancelQuery(); // or the server would go on for nobody
+    } catch (SQLException e) {
+      // Then it ends when it notices that nobody listens.
+    }
     try {
       sql.abort(Runnable::run);
     } catch (SQLException e) {

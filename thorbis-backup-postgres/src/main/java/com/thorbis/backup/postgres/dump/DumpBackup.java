@@ -119,6 +119,12 @@ public final class DumpBackup {
     boolean passwords;
     try (DatabaseSession session = DatabaseSession.open(settings, control.cancellation())) {
       databases = databases(settings, session);
+      for (String closed : session.closedDatabases()) {
+        if (settings.dumpedDatabases().stream()
+            .anyMatch(text -> TablePattern.ofName("databases", text, "database").matches(closed))) {
+          warn("database " + closed + " lets nobody connect, so it is not in this dump");
+        }
+      }
       startedAt = now(session);
       passwords =
           session.flag("SELECT pg_catalog.has_table_privilege('pg_catalog.pg_authid', 'SELECT')");
@@ -248,11 +254,11 @@ public final class DumpBackup {
             split.keySet().stream().map(Relation::table).toList());
     List<Sum> sums;
     try (ParallelExport export =
-        ParallelExport.open(
+        new ParallelExport(
             settings, database, snapshot, List.copyOf(split.values()), control.cancellation())) {
       List<Relation> whole = dumped.stream().filter(one -> !split.containsKey(one)).toList();
       Map<Relation, Sum> found = new HashMap<>();
-      List<Sum> others = dump(writer, session, tools, database, files, arguments, whole);
+      List<Sum> others = dump(writer, session, tools, database, files, arguments, whole, export);
       for (int i = 0; i < whole.size(); i++) {
         found.put(whole.get(i), others.get(i));
       }
@@ -299,7 +305,7 @@ public final class DumpBackup {
               + session.encoding());
       return found;
     }
-    Map<Long, Long> blocks = session.blocks(settings.splitTablesAbove());
+    Map<Long, Long> blocks = session.blocks(dumped, settings.splitTablesAbove());
     for (Relation one : dumped) {
       Long size = blocks.get(one.oid());
       List<String> columns = size == null ? List.of() : session.filled(one.table());
@@ -404,7 +410,8 @@ public final class DumpBackup {
       String database,
       ArchiveFiles files,
       List<String> arguments,
-      List<Relation> dumped)
+      List<Relation> dumped,
+      ParallelExport export)
       throws IOException, SQLException {
     Cancellation enough = new Cancellation();
     FutureTask<List<Sum>> sums = new FutureTask<>(() -> sums(session, dumped, enough));
@@ -430,6 +437,7 @@ public final class DumpBackup {
           if (!begun) {
             // With its first words it has locked every table, and we wait behind nobody for long.
             begun = true;
+            export.lock();
             Thread thread = new Thread(sums, "thorbis-dump-sums");
             thread.setDaemon(true);
             thread.start();

@@ -434,6 +434,13 @@ public final class DumpLoad {
       return warnings;
     } catch (BackupException e) {
       throw failed(e, into, plan);
+    } catch (IOException e) {
+      throw failed(
+          BackupException.of("load.failed", FailureKind.PERMANENT, String.valueOf(e.getMessage()))
+              .cause(e)
+              .build(),
+          into,
+          plan);
     } finally {
       if (!loaded) {
         dropSchemas(into, made);

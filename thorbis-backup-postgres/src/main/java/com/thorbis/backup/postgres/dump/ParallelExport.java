@@ -13,12 +13,13 @@ import java.sql.SQLException;
 import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.List;
-import java.util.concurrent.ArrayBlockingQueue;
 import java.util.concurrent.BlockingQueue;
 import java.util.concurrent.ExecutionException;
 import java.util.concurrent.ExecutorService;
 import java.util.concurrent.Executors;
 import java.util.concurrent.Future;
+import java.util.concurrent.LinkedBlockingQueue;
+import java.util.concurrent.Semaphore;
 import java.util.concurrent.atomic.AtomicLong;
 
 /**
@@ -30,6 +31,14 @@ final class ParallelExport implements AutoCloseable {
   private static final int CHUNK = 1 << 18;
   private static final byte[] END = {};
 
+  /** The most that waits to be written, but for a row that is larger. */
+  private static final int MOST_WAITING = 8 << 20;
+
+  private final PostgresSettings settings;
+  private final String database;
+  private final String snapshot;
+  private final List<Large> tables;
+  private final Cancellation cancellation;
   private final List<DatabaseSession> sessions = new ArrayList<>();
   private final ExecutorService threads =
       Executors.newCachedThreadPool(
@@ -47,55 +56,57 @@ final class ParallelExport implements AutoCloseable {
     void rows(byte[] rows, int length) throws IOException;
   }
 
-  private ParallelExport() {}
-
   /**
-   * Connects and locks the tables.
+   * One export, which has yet to {@linkplain #lock begin}.
    *
    * @param snapshot of a session that lasts longer
-   * @throws BackupException code {@code dump.table-locked} if somebody else keeps one of them
-   *     locked
    */
-  static ParallelExport open(
+  ParallelExport(
       PostgresSettings settings,
       String database,
       String snapshot,
       List<Large> tables,
-      Cancellation cancellation)
-      throws SQLException {
-    ParallelExport export = new ParallelExport();
-    boolean opened = false;
-    try {
-      boolean locked = true;
-      for (int i = 0; locked && i < settings.parallelism() && !tables.isEmpty(); i++) {
-        DatabaseSession session = DatabaseSession.open(settings, database, snapshot, cancellation);
-        export.sessions.add(session);
-        locked = session.lockAll(tables.stream().map(one -> one.relation().table()).toList());
-      }
-      if (!locked) {
-        // Somebody waits for one of them since the session before had them; that one is enough.
-        export.sessions.remove(export.sessions.size() - 1).close();
-      }
-      if (export.sessions.isEmpty() && !tables.isEmpty()) {
-        throw BackupException.of(
-                "dump.table-locked",
-                FailureKind.TRANSIENT,
-                "One of the tables that are above split-tables-above is locked by another session")
-            .remedy("Try again when it is not, or leave split-tables-above out.")
-            .build();
-      }
-      opened = true;
-      return export;
-    } finally {
-      if (!opened) {
-        export.close();
-      }
+      Cancellation cancellation) {
+    this.settings = settings;
+    this.database = database;
+    this.snapshot = snapshot;
+    this.tables = List.copyOf(tables);
+    this.cancellation = cancellation;
+  }
+
+  /**
+   * Connects and locks the tables.
+   *
+   * @throws BackupException code {@code dump.table-locked} if somebody else keeps one of them
+   *     locked, or waits to
+   */
+  void lock() throws SQLException {
+    boolean locked = true;
+    for (int i = 0; locked && i < settings.parallelism() && !tables.isEmpty(); i++) {
+      DatabaseSession session = DatabaseSession.open(settings, database, snapshot, cancellation);
+      sessions.add(session);
+      locked = session.lockAll(tables.stream().map(one -> one.relation().table()).toList());
+    }
+    if (!locked) {
+      // Somebody waits for one of them since the session before had them; that one is enough.
+      sessions.remove(sessions.size() - 1).close();
+    }
+    if (sessions.isEmpty() && !tables.isEmpty()) {
+      throw BackupException.of(
+              "dump.table-locked",
+              FailureKind.TRANSIENT,
+              "One of the tables that are above split-tables-above is locked by another session")
+          .remedy("Try again when it is not, or leave split-tables-above out.")
+          .build();
     }
   }
 
   /** Reads one table to its end, and says what its rows are. */
   Sum read(Large table, Target target) throws IOException, SQLException {
-    BlockingQueue<byte[]> chunks = new ArrayBlockingQueue<>(2 * sessions.size());
+    if (sessions.isEmpty()) {
+      throw new IllegalStateException("Nobody is there to read " + table.relation().table());
+    }
+    Waiting chunks = new Waiting();
     AtomicLong next = new AtomicLong();
     List<Future<Sum>> readers = new ArrayList<>();
     for (DatabaseSession session : sessions) {
@@ -105,7 +116,7 @@ final class ParallelExport implements AutoCloseable {
                 try {
                   return read(session, table, next, chunks);
                 } finally {
-                  chunks.put(END);
+                  chunks.end();
                 }
               }));
     }
@@ -116,6 +127,7 @@ final class ParallelExport implements AutoCloseable {
           reading--;
         } else {
           target.rows(chunk, chunk.length);
+          chunks.written(chunk);
         }
       }
       Sum sum = Sum.NONE;
@@ -134,9 +146,8 @@ final class ParallelExport implements AutoCloseable {
     }
   }
 
-  private static Sum read(
-      DatabaseSession session, Large table, AtomicLong next, BlockingQueue<byte[]> chunks)
-      throws SQLException, InterruptedException {
+  private static Sum read(DatabaseSession session, Large table, AtomicLong next, Waiting chunks)
+      throws SQLException, IOException, InterruptedException {
     boolean whole = false;
     try {
       Sum sum = Sum.NONE;
@@ -182,13 +193,41 @@ final class ParallelExport implements AutoCloseable {
     }
   }
 
+  /** What was read and is not written yet. */
+  private static final class Waiting {
+    private final BlockingQueue<byte[]> chunks = new LinkedBlockingQueue<>();
+    private final Semaphore room = new Semaphore(MOST_WAITING);
+
+    void put(byte[] chunk) throws InterruptedException {
+      room.acquire(size(chunk));
+      chunks.add(chunk);
+    }
+
+    /** Waits for nobody: who was interrupted says it too. */
+    void end() {
+      chunks.add(END);
+    }
+
+    byte[] take() throws InterruptedException {
+      return chunks.take();
+    }
+
+    void written(byte[] chunk) {
+      room.release(size(chunk));
+    }
+
+    private static int size(byte[] chunk) {
+      return Math.min(chunk.length, MOST_WAITING);
+    }
+  }
+
   /** Whole rows, several at once. */
   private static final class Chunk implements DatabaseSession.RowTarget {
-    private final BlockingQueue<byte[]> chunks;
+    private final Waiting chunks;
     private final byte[] buffer = new byte[CHUNK];
     private int length;
 
-    Chunk(BlockingQueue<byte[]> chunks) {
+    Chunk(Waiting chunks) {
       this.chunks = chunks;
     }
 

@@ -1,5 +1,7 @@
 package com.thorbis.backup.postgres.dump;
 
+import com.thorbis.backup.api.BackupException;
+import com.thorbis.backup.api.FailureKind;
 import com.thorbis.backup.api.LoadRequest.Table;
 import com.thorbis.backup.postgres.dump.Contents.Apart;
 import com.thorbis.backup.postgres.dump.Contents.DumpedTable;
@@ -20,6 +22,7 @@ import java.nio.charset.StandardCharsets;
 import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.List;
+import java.util.Optional;
 import java.util.concurrent.ExecutionException;
 import java.util.concurrent.FutureTask;
 import java.util.concurrent.atomic.AtomicLong;
@@ -37,6 +40,16 @@ final class ScriptLoad {
   /** More than {@code pg_restore} writes behind its COMMIT, and that itself. */
   private static final int END_BYTES = 1024;
 
+  /** More than it writes before the line that keeps {@code psql} from running other commands. */
+  private static final int HEAD_BYTES = 1024;
+
+  private static final String UNRESTRICT = "\\unrestrict ";
+
+  /** So that a server gives up an index soon that nobody waits for, where it can look. */
+  private static final String LOOK_WHETHER_WE_ARE_THERE =
+      "SELECT pg_catalog.set_config(name, '10s', true) FROM pg_catalog.pg_settings WHERE name ="
+          + " 'client_connection_check_interval' AND pg_catalog.version() ~ 'linux';\n";
+
   private final ClientTools tools;
   private final ToolConnection connection;
   private final BackupReader reader;
@@ -44,6 +57,9 @@ final class ScriptLoad {
   private final List<String> options;
   private final byte[] entries;
   private final RunControl control;
+
+  /** What lets {@code psql} run the next script, when everything of the last was said. */
+  private String unrestrict = "";
 
   /**
    * One load.
@@ -84,9 +100,11 @@ final class ScriptLoad {
       try {
         said.addAll(
             restore(script, "--section=pre-data", "--section=data", "--single-transaction"));
+        script.say(LOOK_WHETHER_WE_ARE_THERE);
         for (DumpedTable each : apart) {
           rows(script, each.table(), each.apart().orElseThrow());
         }
+        script.say(unrestrict);
         said.addAll(restore(script, "--section=post-data"));
         // The only one: a script that breaks off before is rolled back.
         script.say("COMMIT;\n");
@@ -140,7 +158,8 @@ final class ScriptLoad {
             arguments,
             List.of(new PrivateFile("--use-list=", entries)),
             control.cancellation())) {
-      FutureTask<Boolean> passed = new FutureTask<>(() -> pass(run.output(), script, commits));
+      FutureTask<Optional<String>> passed =
+          new FutureTask<>(() -> commits ? passOpen(run.output(), script) : passWhole(run, script));
       Thread thread = new Thread(passed, "thorbis-dump-script");
       thread.setDaemon(true);
       thread.start();
@@ -155,11 +174,11 @@ final class ScriptLoad {
         }
         // It has what it needs, or failed, which its end tells.
       }
-      boolean whole = passed.get();
+      Optional<String> heldBack = passed.get();
       List<String> said = run.finish();
-      if (!whole) {
-        throw new IOException("pg_restore wrote no script that ends with a COMMIT");
-      }
+      unrestrict =
+          heldBack.orElseThrow(
+              () -> new IOException("pg_restore wrote no script that ends with a COMMIT"));
       return said;
     } catch (InterruptedException e) {
       Thread.currentThread().interrupt();
@@ -168,24 +187,51 @@ final class ScriptLoad {
       if (e.getCause() instanceof IOException failure) {
         throw failure;
       }
+      if (e.getCause() instanceof BackupException failure) {
+        throw failure;
+      }
       throw new IOException("A script cannot be passed on", e.getCause());
     }
   }
 
-  /**
-   * Passes a script on, and its COMMIT not, if it has one: there is more to come. Large objects are
-   * why {@code pg_restore} has to be told of one transaction: it would make others for them.
-   *
-   * @return whether it ended as it should
-   */
-  static boolean pass(InputStream from, OutputStream to, boolean commits) throws IOException {
+  private static Optional<String> passWhole(ToolRun from, OutputStream to) throws IOException {
     try {
-      if (!commits) {
-        from.transferTo(to);
-        return true;
-      }
+      from.output().transferTo(to);
+      return Optional.of("");
+    } catch (IOException e) {
+      from.output().transferTo(OutputStream.nullOutputStream()); // so that it comes to an end
+      throw e;
+    }
+  }
+
+  /**
+   * Passes a script on, but for its COMMIT and for what lets {@code psql} run other commands again:
+   * there is more to come. Large objects are why {@code pg_restore} has to be told of one
+   * transaction: it would make others for them.
+   *
+   * @return what lets it, or nothing if the script did not end as it should
+   * @throws BackupException code {@code tools.too-old} if it restricts {@code psql} to nothing;
+   *     nothing was passed on then
+   */
+  static Optional<String> passOpen(InputStream from, OutputStream to) throws IOException {
+    try {
       byte[] buffer = new byte[1 << 16];
-      int held = 0;
+      int held = from.readNBytes(buffer, 0, HEAD_BYTES);
+      if (held == 0) {
+        return Optional.empty();
+      }
+      if (new String(buffer, 0, held, StandardCharsets.UTF_8)
+          .lines()
+          .noneMatch(line -> line.startsWith("\\restrict "))) {
+        from.close(); // so that whoever writes comes to an end
+        throw BackupException.of(
+                "tools.too-old",
+                FailureKind.CONFIGURATION,
+                "This pg_restore does not keep psql from running commands that rows hold, which the"
+                    + " load of tables that were split needs")
+            .remedy("Install the newest minor version of the PostgreSQL client tools.")
+            .build();
+      }
       for (int read = from.read(buffer, held, buffer.length - held);
           read >= 0;
           read = from.read(buffer, held, buffer.length - held)) {
@@ -195,26 +241,21 @@ final class ScriptLoad {
         System.arraycopy(buffer, all - held, buffer, 0, held);
       }
       int commit = lastIndexOf(buffer, held);
-      String end =
-          commit < 0
-              ? ""
-              : new String(
-                  buffer,
-                  commit + COMMIT.length,
-                  held - commit - COMMIT.length,
-                  StandardCharsets.UTF_8);
-      if (commit < 0
-          || !end.lines()
+      if (commit < 0) {
+        return Optional.empty();
+      }
+      int after = commit + COMMIT.length;
+      List<String> end =
+          new String(buffer, after, held - after, StandardCharsets.UTF_8).lines().toList();
+      List<String> lifts = end.stream().filter(line -> line.startsWith(UNRESTRICT)).toList();
+      if (lifts.size() != 1
+          || !end.stream()
               .allMatch(
-                  line ->
-                      line.isBlank()
-                          || line.startsWith("--")
-                          || line.startsWith("\\unrestrict "))) {
-        return false;
+                  line -> line.isBlank() || line.startsWith("--") || line.startsWith(UNRESTRICT))) {
+        return Optional.empty();
       }
       to.write(buffer, 0, commit + 1);
-      to.write(end.getBytes(StandardCharsets.UTF_8));
-      return true;
+      return Optional.of(lifts.get(0) + "\n");
     } catch (IOException e) {
       from.transferTo(OutputStream.nullOutputStream()); // so that whoever writes comes to an end
       throw e;
