@@ -270,6 +270,22 @@ class SecretsCommandTest {
   }
 
   @Test
+  void aSetThatLacksAPlaceDisplacesNoWholeOne() throws IOException {
+    String first = json("secrets backup tokens", 0).get("id").asText();
+    String whole = json("secrets backup tokens", 0).get("id").asText();
+    assertThat(run("check tokens", 0).out()).doesNotContain("lacks at least one place");
+    vault.closed = true;
+    assertThat(json("secrets backup tokens", 0).get("partial").asBoolean()).isTrue();
+    run("secrets backup tokens", 0);
+    assertThat(run("check tokens", 1).out()).contains("lacks at least one place");
+    run("verify", 0);
+    run("prune tokens --yes", 0);
+    assertThat(run("list tokens", 0).out()).contains(whole).doesNotContain(first);
+    vault.closed = false;
+    run("secrets restore " + whole + " --into vault --plan", 0);
+  }
+
+  @Test
   void oneSetThatFailsDoesNotStopTheOthers() throws IOException {
     JsonNode all = json("secrets backup", 1); // staging has no file yet
     assertThat(all.get("items").get(0).get("result").asText()).isEqualTo("complete");
