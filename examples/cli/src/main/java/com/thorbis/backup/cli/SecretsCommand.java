@@ -20,9 +20,11 @@ import java.io.IOException;
 import java.io.PrintStream;
 import java.util.ArrayList;
 import java.util.Arrays;
+import java.util.Collections;
 import java.util.List;
 import java.util.Map;
 import java.util.Optional;
+import java.util.Set;
 import java.util.stream.Collectors;
 import org.jspecify.annotations.Nullable;
 import picocli.CommandLine.Command;
@@ -184,6 +186,10 @@ final class SecretsCommand extends Group {
         "is overwritten unless --mode says so."
       })
   static final class Restore extends Job {
+    private static final Set<String> EMPTY_HANDED =
+        Set.of("secrets.source-not-read", "secrets.source-empty");
+    private static final int MOST_EARLIER = 10;
+
     @Parameters(
         paramLabel = "SET",
         description = "A source of type secrets, for its newest backup; or a backup.")
@@ -271,10 +277,10 @@ final class SecretsCommand extends Group {
             SecretsRestore.builder(open, place).mode(wanted).cancellation(control.cancellation());
         secrets.forEach(builder::secret);
         if (from != null) {
-          builder.from(from(engine, from));
+          builder.from(from(engine, place));
         }
         SecretsRestore restore = builder.build();
-        SecretsPlan plan = restore.plan();
+        SecretsPlan plan = plan(restore, engine, id, from(engine, place), repository);
         if (planOnly) {
           thorbis().print(json(id, plan), out -> people(id, plan, out));
           return Exit.DONE;
@@ -287,6 +293,51 @@ final class SecretsCommand extends Group {
         thorbis().print(json(id, plan, report), out -> people(id, report, out));
         return report.whole() ? Exit.DONE : Exit.FAILED;
       }
+    }
+
+    /** Of a place that the set has nothing of, the way out is the last set that has something. */
+    private static SecretsPlan plan(
+        SecretsRestore restore,
+        SecretsEngine engine,
+        BackupId id,
+        String place,
+        Repository repository)
+        throws IOException {
+      try {
+        return restore.plan();
+      } catch (BackupException e) {
+        if (!EMPTY_HANDED.contains(e.code())) {
+          throw e;
+        }
+        throw BackupException.of(e.code(), e.kind(), String.valueOf(e.getMessage()))
+            .remedy(
+                earlier(engine, id, place, repository)
+                    .map(found -> "Take backup " + found + ", whose set has it.")
+                    .orElse("list " + engine.source() + " shows earlier backups."))
+            .cause(e)
+            .build();
+      }
+    }
+
+    private static Optional<BackupId> earlier(
+        SecretsEngine engine, BackupId id, String place, Repository repository) {
+      List<BackupDescriptor> older =
+          new ArrayList<>(
+              repository.backups(Optional.of(engine.source())).stream()
+                  .takeWhile(backup -> !backup.id().equals(id))
+                  .filter(backup -> backup.status().restorable())
+                  .toList());
+      Collections.reverse(older);
+      for (BackupDescriptor backup : older.subList(0, Math.min(MOST_EARLIER, older.size()))) {
+        try (SecretsSet set = engine.open(backup.id(), repository)) {
+          if (set.secrets().stream().anyMatch(secret -> secret.sealed() && secret.source().equals(place))) {
+            return Optional.of(backup.id());
+          }
+        } catch (IOException | BackupException e) {
+          return Optional.empty(); // one that does not open may be the one
+        }
+      }
+      return Optional.empty();
     }
 
     private Optional<BackupId> id() {
@@ -319,11 +370,11 @@ final class SecretsCommand extends Group {
               .place(target.substring(slash + 1));
     }
 
-    private static String from(SecretsEngine engine, String place) {
-      if (!engine.places().contains(place)) {
-        return place;
+    private String from(SecretsEngine engine, SecretTarget target) {
+      if (from != null && !engine.places().contains(from)) {
+        return from;
       }
-      SecretTarget known = engine.place(place);
+      SecretTarget known = from == null ? target : engine.place(from);
       return known.type() + " " + known.instance();
     }
 

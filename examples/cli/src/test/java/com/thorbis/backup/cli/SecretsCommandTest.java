@@ -282,6 +282,8 @@ class SecretsCommandTest {
     run("prune tokens --yes", 0);
     assertThat(run("list tokens", 0).out()).contains(whole).doesNotContain(first);
     vault.closed = false;
+    assertThat(run("secrets restore tokens --into vault --plan", 5).err())
+        .contains("could not be read when", "Take backup " + whole);
     run("secrets restore " + whole + " --into vault --plan", 0);
   }
 
