@@ -164,14 +164,15 @@ final class SecretsCommand extends Group {
               + " places");
       for (SecretsBackupReport.Gap gap : report.gaps()) {
         out.println(
-            "gap: "
-                + gap.source()
-                + ": "
-                + gap.message()
-                + " ("
-                + gap.code()
-                + ")"
-                + (gap.remedy().isEmpty() ? "" : ". " + gap.remedy()));
+            Text.plain(
+                "gap: "
+                    + gap.source()
+                    + ": "
+                    + gap.message()
+                    + " ("
+                    + gap.code()
+                    + ")"
+                    + (gap.remedy().isEmpty() ? "" : ". " + gap.remedy())));
       }
       if (thorbis().config().sealed().isPresent()) {
         out.println("It counts when a host that opens the repository has run offers adopt");
@@ -221,7 +222,7 @@ final class SecretsCommand extends Group {
         names = "--mode",
         paramLabel = "create-missing|overwrite-older|overwrite",
         description = "What happens to what stands there. Default: create-missing.")
-    String mode = RestoreMode.CREATE_MISSING.label();
+    @Nullable String mode;
 
     @Option(names = "--plan", description = "Say what would be done; write nothing.")
     boolean planOnly;
@@ -236,12 +237,13 @@ final class SecretsCommand extends Group {
 
     @Override
     public Integer call() {
+      String said = mode == null ? RestoreMode.CREATE_MISSING.label() : mode;
       RestoreMode wanted =
-          RestoreMode.ofLabel(mode)
+          RestoreMode.ofLabel(said)
               .orElseThrow(
                   () ->
                       Failure.usage(
-                          "--mode: there is no \"" + mode + "\"",
+                          "--mode: there is no \"" + said + "\"",
                           "Write "
                               + Arrays.stream(RestoreMode.values())
                                   .map(RestoreMode::label)
@@ -252,6 +254,11 @@ final class SecretsCommand extends Group {
         throw Failure.usage(
             breach ? "--breach restores nothing" : "Where to is missing",
             breach ? "Leave --into out." : "Name a place with --into.");
+      }
+      if (breach && (from != null || mode != null || !secrets.isEmpty() || planOnly || yes)) {
+        throw Failure.usage(
+            "--breach lists every secret of the set",
+            "Leave --from, --mode, --secret, --plan and --yes out.");
       }
       return thorbis()
           .reading(
@@ -269,7 +276,7 @@ final class SecretsCommand extends Group {
       BackupId id = named.isPresent() ? named.get() : newest(engine, repository).id();
       try (SecretsSet open = engine.open(id, repository)) {
         if (target == null) {
-          rotation(id, SecretsRestore.rotationList(open));
+          rotation(id, SecretsRestore.rotationList(open), open.sourcesNotRead());
           return Exit.DONE;
         }
         SecretTarget place = place(opened, engine, target);
@@ -378,7 +385,7 @@ final class SecretsCommand extends Group {
       return known.type() + " " + known.instance();
     }
 
-    private void rotation(BackupId id, List<RotationItem> items) {
+    private void rotation(BackupId id, List<RotationItem> items, Map<String, String> notRead) {
       thorbis()
           .print(
               Json.object(
@@ -392,6 +399,11 @@ final class SecretsCommand extends Group {
                                   "place", item.source(),
                                   "name", item.secret().name(),
                                   "how", item.how()))
+                      .toList(),
+                  "notRead",
+                  notRead.entrySet().stream()
+                      .map(
+                          place -> Json.object("place", place.getKey(), "code", place.getValue()))
                       .toList()),
               out -> {
                 out.println("Nothing is restored. To be issued again, of backup " + id + ":");
@@ -400,6 +412,15 @@ final class SecretsCommand extends Group {
                 items.forEach(
                     item -> rows.add(List.of(item.source(), item.secret().name(), item.how())));
                 Text.table(rows).forEach(out::println);
+                notRead.forEach(
+                    (place, code) ->
+                        out.println(
+                            Text.plain(
+                                "not in this set, look there yourself: "
+                                    + place
+                                    + " ("
+                                    + code
+                                    + ")")));
               });
     }
 

@@ -306,7 +306,21 @@ class SecretsCommandTest {
         .contains("Nothing is restored", "API_KEY", "OTHER", "db", "vault-kv2");
     assertThat(env).doesNotExist();
     assertThat(json("secrets restore tokens --breach", 0).get("rotate")).hasSize(3);
+    assertThat(json("secrets restore tokens --breach", 0).get("notRead")).isEmpty();
     assertThat(run("secrets restore tokens --breach --into app", 2).err()).contains("--into");
+    for (String option :
+        List.of("--secret db", "--from app", "--mode create-missing", "--plan", "--yes")) {
+      assertThat(run("secrets restore tokens --breach " + option, 2).err())
+          .as(option)
+          .contains("--breach lists every secret");
+    }
+    vault.closed = true;
+    run("secrets backup tokens", 0);
+    assertThat(run("secrets restore tokens --breach", 0).out())
+        .contains("not in this set, look there yourself: vault-kv2", "(secrets.forbidden)");
+    JsonNode notRead = json("secrets restore tokens --breach", 0).get("notRead");
+    assertThat(notRead).hasSize(1);
+    assertThat(notRead.get(0).get("code").asText()).isEqualTo("secrets.forbidden");
   }
 
   @Test
