@@ -52,7 +52,6 @@ public final class SecretsEngine extends ServerlessEngine {
 
   private static final Logger LOG = LoggerFactory.getLogger(SecretsEngine.class);
   private static final String FILE = "secrets.set";
-  private static final int MOST_WARNINGS = 100;
   private static final String ID = "secrets.set-id";
   private static final String SEQUENCE = "secrets.sequence";
   private static final String DIGEST = "secrets.sha256";
@@ -275,15 +274,16 @@ public final class SecretsEngine extends ServerlessEngine {
     return attributes;
   }
 
+  /** Counts alone: commits may be read by more than the set, which has the names. */
   private static List<String> warnings(List<SecretsBackupReport.Gap> gaps) {
-    List<String> warnings = new ArrayList<>();
+    Map<String, Integer> counts = new LinkedHashMap<>();
     for (SecretsBackupReport.Gap gap : gaps) {
-      if (warnings.size() == MOST_WARNINGS) {
-        warnings.add("and " + (gaps.size() - MOST_WARNINGS) + " more, which the set names");
-        break;
-      }
-      warnings.add(gap.source() + ": " + gap.message() + " (" + gap.code() + ")");
+      String kind = gap.source().substring(0, gap.source().indexOf(' '));
+      String what = gap.name().isEmpty() ? " place# of kind " : " secret# of ";
+      counts.merge(what + kind + ": " + gap.code(), 1, Integer::sum);
     }
+    List<String> warnings = new ArrayList<>();
+    counts.forEach((what, count) -> warnings.add(count + what.replaceFirst("#", count == 1 ? "" : "s")));
     return warnings;
   }
 
