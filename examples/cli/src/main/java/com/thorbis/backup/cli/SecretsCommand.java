@@ -279,6 +279,11 @@ final class SecretsCommand extends Group {
           rotation(id, SecretsRestore.rotationList(open), open.sourcesNotRead());
           return Exit.DONE;
         }
+        if (from == null && target.indexOf('/') > 0 && !target.startsWith(source + "/")) {
+          throw Failure.usage(
+              "--into " + target + " is a place of another source than " + source,
+              "Say from which place of the set, with --from.");
+        }
         SecretTarget place = place(opened, engine, target);
         SecretsRestore.Builder builder =
             SecretsRestore.builder(open, place).mode(wanted).cancellation(control.cancellation());
