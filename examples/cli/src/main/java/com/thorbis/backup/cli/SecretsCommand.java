@@ -342,7 +342,8 @@ final class SecretsCommand extends Group {
       Collections.reverse(older);
       for (BackupDescriptor backup : older.subList(0, Math.min(MOST_EARLIER, older.size()))) {
         try (SecretsSet set = engine.open(backup.id(), repository)) {
-          if (set.secrets().stream().anyMatch(secret -> secret.sealed() && secret.source().equals(place))) {
+          if (set.secrets().stream()
+              .anyMatch(secret -> secret.sealed() && secret.source().equals(place))) {
             return Optional.of(backup.id());
           }
         } catch (IOException | BackupException e) {
@@ -407,8 +408,7 @@ final class SecretsCommand extends Group {
                       .toList(),
                   "notRead",
                   notRead.entrySet().stream()
-                      .map(
-                          place -> Json.object("place", place.getKey(), "code", place.getValue()))
+                      .map(place -> Json.object("place", place.getKey(), "code", place.getValue()))
                       .toList()),
               out -> {
                 out.println("Nothing is restored. To be issued again, of backup " + id + ":");

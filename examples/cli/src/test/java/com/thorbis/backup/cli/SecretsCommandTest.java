@@ -317,6 +317,7 @@ class SecretsCommandTest {
           .as(option)
           .contains("--breach lists every secret");
     }
+    Files.writeString(env, "API_KEY=other\n");
     vault.closed = true;
     run("secrets backup tokens", 0);
     assertThat(run("secrets restore tokens --breach", 0).out())

@@ -55,8 +55,7 @@ public final class VercelSecrets implements SecretTarget {
   private VercelSecrets(Connection connection, String project, Optional<String> team) {
     this.calls = new Calls(connection, ADDRESS, Map.of());
     this.project = project;
-    this.instance =
-        connection.instance(project + team.map(id -> " of " + id).orElse(""), ADDRESS);
+    this.instance = connection.instance(project + team.map(id -> " of " + id).orElse(""), ADDRESS);
     this.team = team.map(id -> "teamId=" + Calls.encode(id)).orElse("");
   }
 

@@ -283,7 +283,8 @@ public final class SecretsEngine extends ServerlessEngine {
       counts.merge(what + kind + ": " + gap.code(), 1, Integer::sum);
     }
     List<String> warnings = new ArrayList<>();
-    counts.forEach((what, count) -> warnings.add(count + what.replaceFirst("#", count == 1 ? "" : "s")));
+    counts.forEach(
+        (what, count) -> warnings.add(count + what.replaceFirst("#", count == 1 ? "" : "s")));
     return warnings;
   }
 

@@ -338,8 +338,7 @@ class SecretsRestoreTest {
     try (SecretsSet without = made.open()) {
       assertThatThrownBy(() -> SecretsRestore.builder(without, empty).build().plan())
           .isInstanceOfSatisfying(
-              BackupException.class,
-              e -> assertThat(e.code()).isEqualTo("secrets.source-empty"))
+              BackupException.class, e -> assertThat(e.code()).isEqualTo("secrets.source-empty"))
           .hasMessageContaining("memory empty was empty when");
     }
   }
