@@ -108,8 +108,8 @@ public interface BackupDescriptor {
   }
 
   /**
-   * Whether it was asked to leave out what other backups of the source hold. Retention never lets
-   * go of a whole one for its sake.
+   * Whether it leaves out what other backups of the source hold: it was asked to, or could not read
+   * a place of secrets. Retention never lets go of a whole one for its sake.
    */
   default boolean partial() {
     return false;

@@ -20,9 +20,11 @@ import java.io.IOException;
 import java.io.PrintStream;
 import java.util.ArrayList;
 import java.util.Arrays;
+import java.util.Collections;
 import java.util.List;
 import java.util.Map;
 import java.util.Optional;
+import java.util.Set;
 import java.util.stream.Collectors;
 import org.jspecify.annotations.Nullable;
 import picocli.CommandLine.Command;
@@ -162,14 +164,15 @@ final class SecretsCommand extends Group {
               + " places");
       for (SecretsBackupReport.Gap gap : report.gaps()) {
         out.println(
-            "gap: "
-                + gap.source()
-                + ": "
-                + gap.message()
-                + " ("
-                + gap.code()
-                + ")"
-                + (gap.remedy().isEmpty() ? "" : ". " + gap.remedy()));
+            Text.plain(
+                "gap: "
+                    + gap.source()
+                    + ": "
+                    + gap.message()
+                    + " ("
+                    + gap.code()
+                    + ")"
+                    + (gap.remedy().isEmpty() ? "" : ". " + gap.remedy())));
       }
       if (thorbis().config().sealed().isPresent()) {
         out.println("It counts when a host that opens the repository has run offers adopt");
@@ -184,6 +187,10 @@ final class SecretsCommand extends Group {
         "is overwritten unless --mode says so."
       })
   static final class Restore extends Job {
+    private static final Set<String> EMPTY_HANDED =
+        Set.of("secrets.source-not-read", "secrets.source-empty");
+    private static final int MOST_EARLIER = 10;
+
     @Parameters(
         paramLabel = "SET",
         description = "A source of type secrets, for its newest backup; or a backup.")
@@ -215,7 +222,7 @@ final class SecretsCommand extends Group {
         names = "--mode",
         paramLabel = "create-missing|overwrite-older|overwrite",
         description = "What happens to what stands there. Default: create-missing.")
-    String mode = RestoreMode.CREATE_MISSING.label();
+    @Nullable String mode;
 
     @Option(names = "--plan", description = "Say what would be done; write nothing.")
     boolean planOnly;
@@ -230,12 +237,13 @@ final class SecretsCommand extends Group {
 
     @Override
     public Integer call() {
+      String said = mode == null ? RestoreMode.CREATE_MISSING.label() : mode;
       RestoreMode wanted =
-          RestoreMode.ofLabel(mode)
+          RestoreMode.ofLabel(said)
               .orElseThrow(
                   () ->
                       Failure.usage(
-                          "--mode: there is no \"" + mode + "\"",
+                          "--mode: there is no \"" + said + "\"",
                           "Write "
                               + Arrays.stream(RestoreMode.values())
                                   .map(RestoreMode::label)
@@ -246,6 +254,11 @@ final class SecretsCommand extends Group {
         throw Failure.usage(
             breach ? "--breach restores nothing" : "Where to is missing",
             breach ? "Leave --into out." : "Name a place with --into.");
+      }
+      if (breach && (from != null || mode != null || !secrets.isEmpty() || planOnly || yes)) {
+        throw Failure.usage(
+            "--breach lists every secret of the set",
+            "Leave --from, --mode, --secret, --plan and --yes out.");
       }
       return thorbis()
           .reading(
@@ -263,18 +276,23 @@ final class SecretsCommand extends Group {
       BackupId id = named.isPresent() ? named.get() : newest(engine, repository).id();
       try (SecretsSet open = engine.open(id, repository)) {
         if (target == null) {
-          rotation(id, SecretsRestore.rotationList(open));
+          rotation(id, SecretsRestore.rotationList(open), open.sourcesNotRead());
           return Exit.DONE;
+        }
+        if (from == null && target.indexOf('/') > 0 && !target.startsWith(source + "/")) {
+          throw Failure.usage(
+              "--into " + target + " is a place of another source than " + source,
+              "Say from which place of the set, with --from.");
         }
         SecretTarget place = place(opened, engine, target);
         SecretsRestore.Builder builder =
             SecretsRestore.builder(open, place).mode(wanted).cancellation(control.cancellation());
         secrets.forEach(builder::secret);
         if (from != null) {
-          builder.from(from(engine, from));
+          builder.from(from(engine, place));
         }
         SecretsRestore restore = builder.build();
-        SecretsPlan plan = restore.plan();
+        SecretsPlan plan = plan(restore, engine, id, from(engine, place), repository);
         if (planOnly) {
           thorbis().print(json(id, plan), out -> people(id, plan, out));
           return Exit.DONE;
@@ -287,6 +305,52 @@ final class SecretsCommand extends Group {
         thorbis().print(json(id, plan, report), out -> people(id, report, out));
         return report.whole() ? Exit.DONE : Exit.FAILED;
       }
+    }
+
+    /** Of a place that the set has nothing of, the way out is the last set that has something. */
+    private static SecretsPlan plan(
+        SecretsRestore restore,
+        SecretsEngine engine,
+        BackupId id,
+        String place,
+        Repository repository)
+        throws IOException {
+      try {
+        return restore.plan();
+      } catch (BackupException e) {
+        if (!EMPTY_HANDED.contains(e.code())) {
+          throw e;
+        }
+        throw BackupException.of(e.code(), e.kind(), String.valueOf(e.getMessage()))
+            .remedy(
+                earlier(engine, id, place, repository)
+                    .map(found -> "Take backup " + found + ", whose set has it.")
+                    .orElse("list " + engine.source() + " shows earlier backups."))
+            .cause(e)
+            .build();
+      }
+    }
+
+    private static Optional<BackupId> earlier(
+        SecretsEngine engine, BackupId id, String place, Repository repository) {
+      List<BackupDescriptor> older =
+          new ArrayList<>(
+              repository.backups(Optional.of(engine.source())).stream()
+                  .takeWhile(backup -> !backup.id().equals(id))
+                  .filter(backup -> backup.status().restorable())
+                  .toList());
+      Collections.reverse(older);
+      for (BackupDescriptor backup : older.subList(0, Math.min(MOST_EARLIER, older.size()))) {
+        try (SecretsSet set = engine.open(backup.id(), repository)) {
+          if (set.secrets().stream()
+              .anyMatch(secret -> secret.sealed() && secret.source().equals(place))) {
+            return Optional.of(backup.id());
+          }
+        } catch (IOException | BackupException e) {
+          return Optional.empty(); // one that does not open may be the one
+        }
+      }
+      return Optional.empty();
     }
 
     private Optional<BackupId> id() {
@@ -319,15 +383,15 @@ final class SecretsCommand extends Group {
               .place(target.substring(slash + 1));
     }
 
-    private static String from(SecretsEngine engine, String place) {
-      if (!engine.places().contains(place)) {
-        return place;
+    private String from(SecretsEngine engine, SecretTarget target) {
+      if (from != null && !engine.places().contains(from)) {
+        return from;
       }
-      SecretTarget known = engine.place(place);
+      SecretTarget known = from == null ? target : engine.place(from);
       return known.type() + " " + known.instance();
     }
 
-    private void rotation(BackupId id, List<RotationItem> items) {
+    private void rotation(BackupId id, List<RotationItem> items, Map<String, String> notRead) {
       thorbis()
           .print(
               Json.object(
@@ -341,6 +405,10 @@ final class SecretsCommand extends Group {
                                   "place", item.source(),
                                   "name", item.secret().name(),
                                   "how", item.how()))
+                      .toList(),
+                  "notRead",
+                  notRead.entrySet().stream()
+                      .map(place -> Json.object("place", place.getKey(), "code", place.getValue()))
                       .toList()),
               out -> {
                 out.println("Nothing is restored. To be issued again, of backup " + id + ":");
@@ -349,6 +417,15 @@ final class SecretsCommand extends Group {
                 items.forEach(
                     item -> rows.add(List.of(item.source(), item.secret().name(), item.how())));
                 Text.table(rows).forEach(out::println);
+                notRead.forEach(
+                    (place, code) ->
+                        out.println(
+                            Text.plain(
+                                "not in this set, look there yourself: "
+                                    + place
+                                    + " ("
+                                    + code
+                                    + ")")));
               });
     }
 

@@ -8,10 +8,14 @@ import java.util.ArrayList;
 import java.util.List;
 import java.util.Locale;
 import java.util.Optional;
+import java.util.regex.Pattern;
 
 /** How people read sizes, times and lists. */
 final class Text {
   private static final String[] UNITS = {"B", "KiB", "MiB", "GiB", "TiB", "PiB", "EiB"};
+
+  private static final Pattern DISGUISES =
+      Pattern.compile("[\\p{Cc}\\u061C\\u200E\\u200F\\u2028\\u2029\\u202A-\\u202E\\u2066-\\u2069]");
 
   private Text() {}
 
@@ -54,8 +58,18 @@ final class Text {
     return value.map(Object::toString).orElse("-");
   }
 
+  /** One line that looks like what it says, whoever chose the names in it. */
+  static String plain(String text) {
+    return DISGUISES
+        .matcher(text)
+        .replaceAll(
+            found -> String.format(Locale.ROOT, "\\\\u%04X", (int) found.group().charAt(0)));
+  }
+
   /** Lines of columns, the first one the heading. */
-  static List<String> table(List<List<String>> rows) {
+  static List<String> table(List<List<String>> cells) {
+    List<List<String>> rows =
+        cells.stream().map(row -> row.stream().map(Text::plain).toList()).toList();
     List<Integer> widths = new ArrayList<>();
     for (List<String> row : rows) {
       for (int i = 0; i < row.size(); i++) {

@@ -238,7 +238,8 @@ class SecretsCommandTest {
   @Test
   void secretsGoToAnotherPlaceOnlyIfItIsSaidFromWhich() throws IOException {
     run("secrets backup tokens", 0);
-    assertThat(run("secrets restore tokens --into staging/env", 2).err()).contains("from which");
+    assertThat(run("secrets restore tokens --into staging/env", 2).err())
+        .contains("place of another source", "from which");
     run("secrets restore tokens --into staging/env --from app --secret OTHER", 0);
     assertThat(Files.readString(stagingEnv))
         .contains("OTHER=" + MARKER + "-two")
@@ -257,7 +258,9 @@ class SecretsCommandTest {
     assertThat(made.get("result").asText()).isEqualTo("completed-with-gaps");
     assertThat(made.get("secrets").asInt()).isEqualTo(2);
     assertThat(made.get("gaps").get(0).get("code").asText()).isEqualTo("secrets.forbidden");
-    assertThat(made.get("warnings").get(0).asText()).contains("vault-kv2", "secrets.forbidden");
+    assertThat(made.get("warnings")).hasSize(1);
+    assertThat(made.get("warnings").get(0).asText())
+        .isEqualTo("1 place of kind vault-kv2: secrets.forbidden");
     assertThat(run("secrets backup tokens", 0).out())
         .contains("completed-with-gaps", "gap: vault-kv2");
     assertThat(run("check tokens", 1).out()).contains("secrets.place.vault");
@@ -267,6 +270,24 @@ class SecretsCommandTest {
     assertThat(json("list tokens", 0).get("items")).hasSize(2);
     run("secrets restore tokens --into app", 0);
     assertThat(Files.readString(env)).contains(MARKER + "-one");
+  }
+
+  @Test
+  void aSetThatLacksAPlaceDisplacesNoWholeOne() throws IOException {
+    String first = json("secrets backup tokens", 0).get("id").asText();
+    String whole = json("secrets backup tokens", 0).get("id").asText();
+    assertThat(run("check tokens", 0).out()).doesNotContain("lacks at least one place");
+    vault.closed = true;
+    assertThat(json("secrets backup tokens", 0).get("partial").asBoolean()).isTrue();
+    run("secrets backup tokens", 0);
+    assertThat(run("check tokens", 1).out()).contains("lacks at least one place");
+    run("verify", 0);
+    run("prune tokens --yes", 0);
+    assertThat(run("list tokens", 0).out()).contains(whole).doesNotContain(first);
+    vault.closed = false;
+    assertThat(run("secrets restore tokens --into vault --plan", 5).err())
+        .contains("could not be read when", "Take backup " + whole);
+    run("secrets restore " + whole + " --into vault --plan", 0);
   }
 
   @Test
@@ -288,7 +309,22 @@ class SecretsCommandTest {
         .contains("Nothing is restored", "API_KEY", "OTHER", "db", "vault-kv2");
     assertThat(env).doesNotExist();
     assertThat(json("secrets restore tokens --breach", 0).get("rotate")).hasSize(3);
+    assertThat(json("secrets restore tokens --breach", 0).get("notRead")).isEmpty();
     assertThat(run("secrets restore tokens --breach --into app", 2).err()).contains("--into");
+    for (String option :
+        List.of("--secret db", "--from app", "--mode create-missing", "--plan", "--yes")) {
+      assertThat(run("secrets restore tokens --breach " + option, 2).err())
+          .as(option)
+          .contains("--breach lists every secret");
+    }
+    Files.writeString(env, "API_KEY=other\n");
+    vault.closed = true;
+    run("secrets backup tokens", 0);
+    assertThat(run("secrets restore tokens --breach", 0).out())
+        .contains("not in this set, look there yourself: vault-kv2", "(secrets.forbidden)");
+    JsonNode notRead = json("secrets restore tokens --breach", 0).get("notRead");
+    assertThat(notRead).hasSize(1);
+    assertThat(notRead.get(0).get("code").asText()).isEqualTo("secrets.forbidden");
   }
 
   @Test

@@ -110,6 +110,12 @@ public final class Connection implements AutoCloseable {
     token.close();
   }
 
+  /** A place's name, which is another one for each service that has such a place. */
+  String instance(String name, String publicAddress) {
+    String address = endpoint(publicAddress).toString().replaceFirst("/+$", "");
+    return address.equals(publicAddress) ? name : name + " at " + address;
+  }
+
   URI endpoint(String otherwise) {
     return endpoint.orElseGet(() -> URI.create(otherwise));
   }

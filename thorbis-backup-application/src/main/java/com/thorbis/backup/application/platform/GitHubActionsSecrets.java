@@ -44,7 +44,7 @@ public final class GitHubActionsSecrets implements SecretTarget {
                 "Accept", "application/vnd.github+json",
                 "X-GitHub-Api-Version", "2022-11-28",
                 "User-Agent", "thorbis-backup"));
-    this.instance = instance;
+    this.instance = connection.instance(instance, ADDRESS);
     this.path = path;
   }
 

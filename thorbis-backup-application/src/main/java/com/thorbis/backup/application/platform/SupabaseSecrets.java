@@ -47,12 +47,14 @@ public final class SupabaseSecrets implements SecretTarget {
 
   private final Calls calls;
   private final String project;
+  private final String instance;
   private final String path;
   private final KeyedVersion versions = new KeyedVersion();
 
   private SupabaseSecrets(Connection connection, String project) {
     this.calls = new Calls(connection, ADDRESS, Map.of());
     this.project = project;
+    this.instance = connection.instance(project, ADDRESS);
     this.path = "/v1/projects/" + Calls.encode(project);
   }
 
@@ -68,7 +70,7 @@ public final class SupabaseSecrets implements SecretTarget {
 
   @Override
   public String instance() {
-    return project;
+    return instance;
   }
 
   @Override

@@ -49,11 +49,13 @@ public final class VercelSecrets implements SecretTarget {
   private final Calls calls;
   private final String project;
   private final String team;
+  private final String instance;
   private final Map<String, String> ids = new HashMap<>();
 
   private VercelSecrets(Connection connection, String project, Optional<String> team) {
     this.calls = new Calls(connection, ADDRESS, Map.of());
     this.project = project;
+    this.instance = connection.instance(project + team.map(id -> " of " + id).orElse(""), ADDRESS);
     this.team = team.map(id -> "teamId=" + Calls.encode(id)).orElse("");
   }
 
@@ -74,7 +76,7 @@ public final class VercelSecrets implements SecretTarget {
 
   @Override
   public String instance() {
-    return project;
+    return instance;
   }
 
   @Override

@@ -25,6 +25,7 @@ import com.thorbis.backup.spi.secret.SecretTarget;
 import java.io.ByteArrayInputStream;
 import java.io.IOException;
 import java.io.OutputStream;
+import java.nio.ByteBuffer;
 import java.time.Clock;
 import java.time.DateTimeException;
 import java.time.Instant;
@@ -51,7 +52,6 @@ public final class SecretsEngine extends ServerlessEngine {
 
   private static final Logger LOG = LoggerFactory.getLogger(SecretsEngine.class);
   private static final String FILE = "secrets.set";
-  private static final int MOST_WARNINGS = 100;
   private static final String ID = "secrets.set-id";
   private static final String SEQUENCE = "secrets.sequence";
   private static final String DIGEST = "secrets.sha256";
@@ -204,8 +204,8 @@ public final class SecretsEngine extends ServerlessEngine {
   }
 
   /**
-   * Reads every place and stores the set. What is missing of it is a warning of the backup each,
-   * and a gap in the report.
+   * Reads every place and stores the set. What is missing of it is a gap in the report, and counted
+   * in the backup's warnings. One that lacks a whole place is partial: it displaces no whole one.
    *
    * @param label the operator's words for it
    * @throws BackupException {@code secrets.nothing-read} if no place could be looked at
@@ -219,9 +219,8 @@ public final class SecretsEngine extends ServerlessEngine {
     repository.register(source(), TYPE);
     Optional<SetOrigin> previous = previous(repository, control);
     Instant now = clock().instant();
-    BackupStart start = new BackupStart(source(), BackupType.FULL, label, now);
-    try (BackupWriter writer = repository.begin(start);
-        CarriedKey key = new CarriedKey()) {
+    Content content = new Content();
+    try (CarriedKey key = new CarriedKey()) {
       SecretsBackup.Builder set =
           SecretsBackup.builder(source())
               .repository(ObjectId.parse(repository.id()))
@@ -230,11 +229,28 @@ public final class SecretsEngine extends ServerlessEngine {
               .cancellation(control.cancellation());
       open.forEach(set::source);
       previous.ifPresent(set::previous);
-      SecretsBackupReport report;
+      SecretsBackupReport report = set.build().run(content);
+      return new Taken(store(content, report, label, now, repository), report);
+    } finally {
+      content.erase();
+    }
+  }
+
+  private BackupDescriptor store(
+      Content content,
+      SecretsBackupReport report,
+      Optional<String> label,
+      Instant now,
+      Repository repository)
+      throws IOException {
+    boolean partial = report.gaps().stream().anyMatch(gap -> gap.name().isEmpty());
+    BackupStart start =
+        new BackupStart(source(), BackupType.FULL, Optional.empty(), label, now, partial);
+    try (BackupWriter writer = repository.begin(start)) {
       StoredFile file =
           new StoredFile(StoredFile.Area.DATA, FILE, StoredFile.Kind.FILE, 0, 0600, now);
       try (BackupWriter.FileWriter out = writer.file(file, PieceCheck.NONE)) {
-        report = set.build().run(new Sink(out));
+        content.copyTo(out);
         out.finish();
       }
       BackupFacts facts =
@@ -245,7 +261,7 @@ public final class SecretsEngine extends ServerlessEngine {
               warnings(report.gaps()));
       BackupStatus status =
           report.gaps().isEmpty() ? BackupStatus.COMPLETE : BackupStatus.COMPLETED_WITH_WARNING;
-      return new Taken(writer.commit(facts, status), report);
+      return writer.commit(facts, status);
     }
   }
 
@@ -258,15 +274,17 @@ public final class SecretsEngine extends ServerlessEngine {
     return attributes;
   }
 
+  /** Counts alone: commits may be read by more than the set, which has the names. */
   private static List<String> warnings(List<SecretsBackupReport.Gap> gaps) {
-    List<String> warnings = new ArrayList<>();
+    Map<String, Integer> counts = new LinkedHashMap<>();
     for (SecretsBackupReport.Gap gap : gaps) {
-      if (warnings.size() == MOST_WARNINGS) {
-        warnings.add("and " + (gaps.size() - MOST_WARNINGS) + " more, which the set names");
-        break;
-      }
-      warnings.add(gap.source() + ": " + gap.message() + " (" + gap.code() + ")");
+      String kind = gap.source().substring(0, gap.source().indexOf(' '));
+      String what = gap.name().isEmpty() ? " place# of kind " : " secret# of ";
+      counts.merge(what + kind + ": " + gap.code(), 1, Integer::sum);
     }
+    List<String> warnings = new ArrayList<>();
+    counts.forEach(
+        (what, count) -> warnings.add(count + what.replaceFirst("#", count == 1 ? "" : "s")));
     return warnings;
   }
 
@@ -395,16 +413,28 @@ public final class SecretsEngine extends ServerlessEngine {
     for (String name : places.keySet()) {
       items.add(check(name));
     }
-    Optional<BackupDescriptor> newest = newest(repository);
     items.add(
-        new CheckItem(
-            "secrets.backup",
-            newest.isPresent() ? CheckItem.Outcome.OK : CheckItem.Outcome.WARN,
-            newest
-                .map(backup -> "The last backup ended at " + backup.stoppedAt())
-                .orElse("There is no backup yet"),
-            newest.isPresent() ? "" : "Run secrets backup " + source() + "."));
+        newest(repository)
+            .map(SecretsEngine::check)
+            .orElseGet(
+                () ->
+                    new CheckItem(
+                        "secrets.backup",
+                        CheckItem.Outcome.WARN,
+                        "There is no backup yet",
+                        "Run secrets backup " + source() + ".")));
     return items;
+  }
+
+  private static CheckItem check(BackupDescriptor newest) {
+    String ended = "The last backup ended at " + newest.stoppedAt();
+    return newest.partial()
+        ? new CheckItem(
+            "secrets.backup",
+            CheckItem.Outcome.WARN,
+            ended + " and lacks at least one place that could not be read",
+            "Let its places be read, and run secrets backup " + newest.source() + ".")
+        : new CheckItem("secrets.backup", CheckItem.Outcome.OK, ended, "");
   }
 
   private CheckItem check(String name) throws IOException {
@@ -463,13 +493,11 @@ public final class SecretsEngine extends ServerlessEngine {
     }
   }
 
-  /** What a set is written to. */
-  private static final class Sink extends OutputStream {
-    private final BackupWriter.FileWriter out;
-
-    Sink(BackupWriter.FileWriter out) {
-      this.out = out;
-    }
+  /** A set in memory; erased by whoever takes it. */
+  private static final class Content extends OutputStream implements BackupReader.FileOutput {
+    private byte[] bytes = new byte[0];
+    private int length;
+    private boolean whole;
 
     @Override
     public void write(int value) throws IOException {
@@ -477,19 +505,12 @@ public final class SecretsEngine extends ServerlessEngine {
     }
 
     @Override
-    public void write(byte[] bytes, int offset, int length) throws IOException {
-      out.write(bytes, offset, length);
+    public void write(byte[] more, int offset, int count) throws IOException {
+      write(ByteBuffer.wrap(more, offset, count));
     }
-  }
-
-  /** What a set is read into; erased by whoever takes it. */
-  private static final class Content implements BackupReader.FileOutput {
-    private byte[] bytes = new byte[0];
-    private int length;
-    private boolean whole;
 
     @Override
-    public void write(java.nio.ByteBuffer plain) throws IOException {
+    public void write(ByteBuffer plain) throws IOException {
       int more = plain.remaining();
       if (more > SetFormat.MOST_BYTES - length) {
         throw SetFormat.malformed("is longer than " + SetFormat.MOST_BYTES + " bytes");
@@ -513,9 +534,17 @@ public final class SecretsEngine extends ServerlessEngine {
     @Override
     public void close() {}
 
+    void copyTo(BackupWriter.FileWriter out) throws IOException {
+      out.write(bytes, 0, length);
+    }
+
+    void erase() {
+      Arrays.fill(bytes, (byte) 0);
+    }
+
     byte[] bytes() {
       byte[] content = Arrays.copyOf(bytes, length);
-      Arrays.fill(bytes, (byte) 0);
+      erase();
       return content;
     }
   }

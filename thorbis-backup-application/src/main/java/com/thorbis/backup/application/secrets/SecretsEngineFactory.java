@@ -7,6 +7,7 @@ import com.thorbis.backup.spi.engine.SourceEngine;
 import com.thorbis.backup.spi.engine.SourceEngineFactory;
 import com.thorbis.backup.spi.secret.SecretTarget;
 import com.thorbis.backup.spi.secret.SecretTargetFactory;
+import java.io.IOException;
 
 /**
  * Opens engines for sources of the type {@code secrets}: {@code places} names the places, separated
@@ -44,7 +45,16 @@ public final class SecretsEngineFactory implements SourceEngineFactory {
                 about.providers())
             .require(kind)
             .open(about);
-    about.settings().requireAllRead();
+    try {
+      about.settings().requireAllRead();
+    } catch (RuntimeException e) {
+      try {
+        place.close();
+      } catch (IOException second) {
+        e.addSuppressed(second);
+      }
+      throw e;
+    }
     return place;
   }
 }

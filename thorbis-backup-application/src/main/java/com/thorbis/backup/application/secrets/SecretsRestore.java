@@ -308,11 +308,11 @@ public final class SecretsRestore {
   }
 
   private List<StoredSecret> chosen() {
-    String from = source.orElseGet(this::ownSource);
+    String from = source.orElseGet(() -> describe(target));
     List<StoredSecret> of =
         set.secrets().stream().filter(secret -> secret.source().equals(from)).toList();
     if (of.isEmpty()) {
-      throw notFound("no secrets of \"" + from + "\"", "Its sources are " + sources() + ".");
+      throw nothingOf(from);
     }
     Set<String> missing = new TreeSet<>(names);
     of.forEach(secret -> missing.remove(secret.info().name()));
@@ -324,31 +324,38 @@ public final class SecretsRestore {
         .toList();
   }
 
-  private String ownSource() {
-    Set<String> sources = sources();
-    String own = describe(target);
-    if (sources.contains(own)) {
-      return own;
-    }
-    String failure = set.sourcesNotRead().get(own);
+  private BackupException nothingOf(String from) {
+    String name = "the set of secrets \"" + set.origin().set() + "\"";
+    String failure = set.sourcesNotRead().get(from);
     if (failure != null) {
-      throw BackupException.of(
+      return BackupException.of(
               "secrets.source-not-read",
               FailureKind.NOT_FOUND,
-              own
-                  + " could not be read when the set of secrets \""
-                  + set.origin().set()
-                  + "\" was made ("
+              from
+                  + " could not be read when "
+                  + name
+                  + " was made ("
                   + failure
                   + "): the set has nothing of it")
-          .remedy("Take an earlier set, or say from which of " + sources + ".")
+          .remedy("Take an earlier set.")
           .build();
     }
-    throw BackupException.of(
+    if (set.limits().containsKey(from)) {
+      return BackupException.of(
+              "secrets.source-empty",
+              FailureKind.NOT_FOUND,
+              from + " was empty when " + name + " was made")
+          .remedy("Take an earlier set.")
+          .build();
+    }
+    if (source.isPresent()) {
+      return notFound("no secrets of \"" + from + "\"", "Its sources are " + sources() + ".");
+    }
+    return BackupException.of(
             "secrets.which-source",
             FailureKind.CONFIGURATION,
-            "The set of secrets \"" + set.origin().set() + "\" was not made of " + own)
-        .remedy("Say from which of " + sources + ".")
+            "The set of secrets \"" + set.origin().set() + "\" was not made of " + from)
+        .remedy("Say from which of " + sources() + ".")
         .build();
   }
 

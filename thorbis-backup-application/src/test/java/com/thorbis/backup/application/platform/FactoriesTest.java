@@ -79,6 +79,19 @@ class FactoriesTest {
   }
 
   @Test
+  void aFileIsNamedByAnAbsolutePath() {
+    for (String path : List.of("app.env", "./app.env", "/srv/\0.env")) {
+      assertThatThrownBy(() -> open("env-file", Map.of("path", path)))
+          .isInstanceOfSatisfying(
+              BackupException.class,
+              e -> {
+                assertThat(e.code()).isEqualTo("configuration.invalid");
+                assertThat(e.remedy()).contains("absolute path");
+              });
+    }
+  }
+
+  @Test
   void everyPlaceIsOpenedByItsName() throws Exception {
     Path file = Files.writeString(folder.resolve(".env"), "A=1\n");
     try (SecretTarget target = open("env-file", Map.of("path", file.toString()))) {

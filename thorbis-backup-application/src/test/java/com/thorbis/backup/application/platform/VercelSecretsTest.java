@@ -116,6 +116,7 @@ class VercelSecretsTest {
     assertCode(SecretException.FORBIDDEN, secrets::list);
     try (VercelSecrets ours =
         VercelSecrets.of(service.connect().build(), "shop", Optional.of("team_1"))) {
+      assertThat(ours.instance()).startsWith("shop of team_1 at http");
       assertThat(ours.list()).isEmpty();
     }
   }

@@ -332,6 +332,18 @@ class SecretsRestoreTest {
   }
 
   @Test
+  void aPlaceThatWasEmptyIsNotTakenForOneThatIsNotThere() throws IOException {
+    MemorySecrets empty = new MemorySecrets("empty");
+    Made made = Sets.make(empty, new MemorySecrets("web").put("A", "1"));
+    try (SecretsSet without = made.open()) {
+      assertThatThrownBy(() -> SecretsRestore.builder(without, empty).build().plan())
+          .isInstanceOfSatisfying(
+              BackupException.class, e -> assertThat(e.code()).isEqualTo("secrets.source-empty"))
+          .hasMessageContaining("memory empty was empty when");
+    }
+  }
+
+  @Test
   void aPlaceThatWasNotReadIsNotTakenForOneThatIsNotThere() throws IOException {
     MemorySecrets down = new MemorySecrets("down").put("X", "1");
     down.down = true;
