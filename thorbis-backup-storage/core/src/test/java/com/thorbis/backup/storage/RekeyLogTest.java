@@ -135,6 +135,13 @@ class RekeyLogTest {
     return store.contents().keySet().stream().filter(key -> key.startsWith("wal/")).toList();
   }
 
+  private void flipNearTheEnd(String key) throws IOException {
+    byte[] bytes = store.contents().get(key).clone();
+    bytes[bytes.length - 5] ^= 1;
+    store.delete(new ObjectKey(key));
+    store.put(new ObjectKey(key), ObjectSource.of(bytes));
+  }
+
   private static void fill(Repository repository) throws IOException {
     for (int number = 1; number <= 5; number++) {
       put(repository, number);
@@ -323,10 +330,7 @@ class RekeyLogTest {
               .filter(key -> key.endsWith("000000010000000000000003"))
               .findFirst()
               .orElseThrow();
-      byte[] bytes = store.contents().get(damaged).clone();
-      bytes[bytes.length - 5] ^= 1;
-      store.delete(new ObjectKey(damaged));
-      store.put(new ObjectKey(damaged), ObjectSource.of(bytes));
+      flipNearTheEnd(damaged);
       rotate(repository);
       RekeyReport.Source report = rekey(repository);
       assertThat(report.problems()).singleElement().asString().contains("000000010000000000000003");
@@ -371,10 +375,7 @@ class RekeyLogTest {
       rekey(repository);
       for (String key : names()) {
         if (!before.contains(key) && key.endsWith("1")) {
-          byte[] bytes = store.contents().get(key).clone();
-          bytes[bytes.length - 9] ^= 4;
-          store.delete(new ObjectKey(key));
-          store.put(new ObjectKey(key), ObjectSource.of(bytes));
+          flipNearTheEnd(key);
         }
       }
       assertHolds(repository, 1);

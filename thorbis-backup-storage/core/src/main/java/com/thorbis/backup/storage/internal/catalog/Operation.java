@@ -147,8 +147,7 @@ public sealed interface Operation {
       for (WalRange stretch : wal) {
         Map<String, Object> entry = Json.object();
         entry.put("timeline", Integer.toUnsignedLong(stretch.timeline().number()));
-        entry.put("from", stretch.start());
-        entry.put("to", stretch.end());
+        putBounds(entry, stretch);
         stretches.add(entry);
       }
       document.put("wal", stretches);
@@ -164,11 +163,7 @@ public sealed interface Operation {
       }
       List<WalRange> wal = new ArrayList<>();
       for (Json.Node stretch : node.nodes("wal")) {
-        wal.add(
-            new WalRange(
-                Operation.timeline(stretch),
-                stretch.parse("from", Lsn::parse),
-                stretch.parse("to", Lsn::parse)));
+        wal.add(readBounds(Operation.timeline(stretch), stretch));
       }
       return new Resealed(
           node.text("source"),
@@ -372,8 +367,7 @@ public sealed interface Operation {
       List<Map<String, Object>> stretches = new ArrayList<>();
       for (WalRange stretch : keep) {
         Map<String, Object> entry = Json.object();
-        entry.put("from", stretch.start());
-        entry.put("to", stretch.end());
+        putBounds(entry, stretch);
         stretches.add(entry);
       }
       document.put("keep", stretches);
@@ -385,9 +379,7 @@ public sealed interface Operation {
       Timeline timeline = Operation.timeline(node);
       List<WalRange> keep = new ArrayList<>();
       for (Json.Node stretch : node.nodes("keep")) {
-        keep.add(
-            new WalRange(
-                timeline, stretch.parse("from", Lsn::parse), stretch.parse("to", Lsn::parse)));
+        keep.add(readBounds(timeline, stretch));
       }
       return new WalExpire(
           source,
@@ -1224,6 +1216,15 @@ public sealed interface Operation {
       throw node.wrong("cluster", "missing, and a fork of it is there");
     }
     return new SourceInfo.Incarnation(id, server, fork);
+  }
+
+  private static void putBounds(Map<String, Object> document, WalRange stretch) {
+    document.put("from", stretch.start());
+    document.put("to", stretch.end());
+  }
+
+  private static WalRange readBounds(Timeline timeline, Json.Node node) throws RepositoryException {
+    return new WalRange(timeline, node.parse("from", Lsn::parse), node.parse("to", Lsn::parse));
   }
 
   private static Timeline timeline(Json.Node node) throws RepositoryException {

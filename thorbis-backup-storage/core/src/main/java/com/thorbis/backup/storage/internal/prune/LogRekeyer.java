@@ -47,7 +47,6 @@ import org.slf4j.LoggerFactory;
  */
 final class LogRekeyer {
   private static final Logger LOG = LoggerFactory.getLogger(LogRekeyer.class);
-  private static final int FOLDER_BYTES = 8;
 
   private static final String BRING_BACK =
       ": bring it back with verify --thaw, then run this again";
@@ -189,7 +188,7 @@ final class LogRekeyer {
   private String folder(Place place) throws IOException {
     requireKey();
     int epoch = services.keys().current(source.tree()).slot().epoch();
-    String drawn = HexFormat.of().formatHex(bytes());
+    String drawn = HexFormat.of().toHexDigits(services.random().nextLong());
     services
         .log()
         .append(
@@ -232,12 +231,6 @@ final class LogRekeyer {
           "Look with keys check, and run it again.",
           null);
     }
-  }
-
-  private byte[] bytes() {
-    byte[] bytes = new byte[FOLDER_BYTES];
-    services.random().nextBytes(bytes);
-    return bytes;
   }
 
   private boolean isThere(Catalog catalog) {
@@ -299,7 +292,7 @@ final class LogRekeyer {
       throws IOException {
     String name = one.what().key().name();
     try {
-      Optional<Boolean> same = resealOther(one.timeline(), one.what(), from, to);
+      Optional<Boolean> same = resealOther(one.what(), from, to);
       if (same.equals(Optional.of(false))) {
         problem(name, "could not be read back from where it was sealed anew");
       }
@@ -316,8 +309,8 @@ final class LogRekeyer {
 
   /** Whether it was read back as it was; empty if it is not there any more. */
   private static Optional<Boolean> resealOther(
-      Timeline timeline, StoredWal what, SealedWalArchive from, SealedWalArchive to)
-      throws IOException {
+      StoredWal what, SealedWalArchive from, SealedWalArchive to) throws IOException {
+    Timeline timeline = what.timeline();
     WalSegment segment = what.segment();
     if (segment == null) {
       Optional<byte[]> content = from.history(timeline);

@@ -67,11 +67,7 @@ final class OlderLog {
    * @param what which
    * @param length sealed bytes
    */
-  record Found(StoredWal what, long length) {
-    Timeline timeline() {
-      return Timeline.parseHex(what.key().value().split("/", -1)[3]);
-    }
-  }
+  record Found(StoredWal what, long length) {}
 
   /** What there is of a timeline, in the order of names. */
   static final class Sum {
@@ -100,7 +96,7 @@ final class OlderLog {
 
     Sum of(Found found, LogState state) {
       return all.computeIfAbsent(found.what().incarnation(), life -> new TreeMap<>())
-          .computeIfAbsent(found.timeline(), timeline -> new TreeMap<>())
+          .computeIfAbsent(found.what().timeline(), timeline -> new TreeMap<>())
           .computeIfAbsent(state, each -> new Sum());
     }
 

@@ -508,38 +508,48 @@ final class Sweeper {
     Removal removal = new Removal(services.store(), catalog.commitOf(gone));
     List<ObjectKey> going = new ArrayList<>();
     for (String folder : catalog.logFolders(gone.source(), gone.incarnation())) {
-      Optional<String> after = Optional.empty();
-      do {
-        ListPage page =
-            services.store().list(ObjectNames.wal(source.tree(), folder, gone.timeline()), after);
-        after = page.next();
-        for (ObjectInfo info : page.objects()) {
-          StoredWal stored = StoredWal.parse(info.key(), catalog);
-          if (stored == null) {
-            unknown.add(info.key().value());
-            continue;
-          }
-          WalSegment segment = stored.segment();
-          if (segment == null) {
-            continue; // histories stay: they are small, and say where timelines come from
-          }
-          if (segment.start().compareTo(gone.before()) >= 0) {
-            after = Optional.empty();
-            break;
-          }
-          if (!catalog.isGone(gone.source(), gone.incarnation(), segment)) {
-            continue;
-          }
-          lengths.put(info.key(), info.length());
-          going.add(info.key());
-          if (going.size() == services.tuning().sweepBatch()) {
-            removeLog(going, removal);
-          }
-        }
-      } while (after.isPresent());
+      removeLog(gone, folder, catalog, going, removal);
     }
     removeLog(going, removal);
     tell(removal);
+  }
+
+  private void removeLog(
+      Operation.WalExpire gone,
+      String folder,
+      Catalog catalog,
+      List<ObjectKey> going,
+      Removal removal)
+      throws IOException {
+    Optional<String> after = Optional.empty();
+    do {
+      ListPage page =
+          services.store().list(ObjectNames.wal(source.tree(), folder, gone.timeline()), after);
+      after = page.next();
+      for (ObjectInfo info : page.objects()) {
+        StoredWal stored = StoredWal.parse(info.key(), catalog);
+        if (stored == null) {
+          unknown.add(info.key().value());
+          continue;
+        }
+        WalSegment segment = stored.segment();
+        if (segment == null) {
+          continue; // histories stay: they are small, and say where timelines come from
+        }
+        if (segment.start().compareTo(gone.before()) >= 0) {
+          after = Optional.empty();
+          break;
+        }
+        if (!catalog.isGone(gone.source(), gone.incarnation(), segment)) {
+          continue;
+        }
+        lengths.put(info.key(), info.length());
+        going.add(info.key());
+        if (going.size() == services.tuning().sweepBatch()) {
+          removeLog(going, removal);
+        }
+      }
+    } while (after.isPresent());
   }
 
   /** Removes log that was sealed anew into another folder, if it is seen to be there. */

@@ -998,19 +998,26 @@ public final class SealedWalArchive implements WalArchive {
     }
   }
 
+  /** Log never waits for a key service; what was sealed anew since is stored once more then. */
+  private void readOnIfPossible() throws InterruptedIOException {
+    Instant now = services.clock().instant();
+    if (triedAt.isAfter(now.minus(STALE_FOR_STORING))) {
+      return;
+    }
+    try {
+      readOn(STALE_FOR_STORING);
+    } catch (InterruptedIOException e) {
+      throw e;
+    } catch (IOException e) {
+      triedAt = now;
+      LOG.debug("What others committed is not known before log is stored", e);
+    }
+  }
+
   /** What was sealed anew, or is an ancestor's, is compared and not stored twice. */
   private Optional<Stored> alreadyElsewhere(WalSegment segment, int offset, ByteBuffer content)
       throws IOException {
-    Instant now = services.clock().instant();
-    if (!triedAt.isAfter(now.minus(STALE_FOR_STORING))) {
-      try {
-        readOn(STALE_FOR_STORING);
-      } catch (IOException e) {
-        // Log never waits for a key service. What was sealed anew since is then stored once more.
-        triedAt = now;
-        LOG.debug("What others committed is not known before {} is stored", segment, e);
-      }
-    }
+    readOnIfPossible();
     for (String folder : ownFolders(segment)) {
       Optional<WalContent> there = folder.equals(home) ? Optional.empty() : open(folder, segment);
       if (length(there) >= offset + content.remaining()) {

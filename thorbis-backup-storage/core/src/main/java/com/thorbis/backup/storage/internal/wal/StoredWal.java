@@ -128,6 +128,11 @@ public record StoredWal(
             .allMatch(source -> catalog.lifeOf(source, parts[2]).isEmpty());
   }
 
+  /** Of which timeline it is. */
+  public Timeline timeline() {
+    return Timeline.parseHex(key.value().split("/", -1)[3]);
+  }
+
   /**
    * What put it into a newer folder, so that it counts no more.
    *
@@ -152,8 +157,7 @@ public record StoredWal(
   private boolean isWholeIn(String other, Predicate<ObjectKey> there) {
     WalSegment of = segment;
     if (of == null || about.isPresent()) {
-      String timeline = key.value().split("/", -1)[3];
-      return there.test(new ObjectKey(ObjectNames.wal(tree, other) + timeline + "/" + key.name()));
+      return there.test(new ObjectKey(ObjectNames.wal(tree, other, timeline()) + key.name()));
     }
     return SealedWalArchive.objects(tree, other, of).stream().allMatch(there);
   }
