@@ -397,14 +397,18 @@ public final class SecretsEngine extends ServerlessEngine {
 
   private static byte[] read(BackupReader reader, BackupDescriptor backup) throws IOException {
     Content content = new Content();
-    reader.extract(
-        file -> file.area() == StoredFile.Area.DATA && file.path().equals(FILE),
-        file -> content,
-        RunControl.unattended());
-    if (!content.whole) {
-      throw RepositoryException.damaged("Backup " + backup.id(), "holds no set of secrets", null);
+    try {
+      reader.extract(
+          file -> file.area() == StoredFile.Area.DATA && file.path().equals(FILE),
+          file -> content,
+          RunControl.unattended());
+      if (!content.whole) {
+        throw RepositoryException.damaged("Backup " + backup.id(), "holds no set of secrets", null);
+      }
+      return content.bytes();
+    } finally {
+      content.erase();
     }
-    return content.bytes();
   }
 
   @Override
@@ -485,7 +489,11 @@ public final class SecretsEngine extends ServerlessEngine {
       try {
         place.close();
       } catch (IOException e) {
-        failure = e;
+        if (failure == null) {
+          failure = e;
+        } else {
+          failure.addSuppressed(e);
+        }
       }
     }
     if (failure != null) {
@@ -543,9 +551,7 @@ public final class SecretsEngine extends ServerlessEngine {
     }
 
     byte[] bytes() {
-      byte[] content = Arrays.copyOf(bytes, length);
-      erase();
-      return content;
+      return Arrays.copyOf(bytes, length);
     }
   }
 }
