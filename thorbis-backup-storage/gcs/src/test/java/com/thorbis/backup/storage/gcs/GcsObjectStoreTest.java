@@ -154,10 +154,13 @@ class GcsObjectStoreTest {
     ObjectStore store = open();
     store.put(KEY, ObjectSource.of(content(1000)));
     gcs.strike(Fault.CUT, 100);
-    try (ObjectRead read = store.get(KEY)) {
-      assertThatThrownBy(() -> read.body().readAllBytes())
-          .isInstanceOf(StorageException.Unavailable.class);
-    }
+    assertThatThrownBy(
+            () -> {
+              try (ObjectRead read = store.get(KEY)) {
+                read.body().readAllBytes();
+              }
+            })
+        .isInstanceOf(StorageException.Unavailable.class);
   }
 
   @Test
