@@ -45,6 +45,13 @@ public sealed interface Arrival {
    */
   record Listed(BitSet pages, PageJudge judge) implements Arrival {}
 
+  /**
+   * All bytes are written. They are cut where their content says so, not at fixed places, so that
+   * bytes that moved are known again; what the base holds anywhere, or this backup already, is
+   * referenced. For files that are not made of pages. Works without a base too.
+   */
+  record Chunked() implements Arrival {}
+
   /** Tells changed pages from others. Called from several threads; keeps no buffer. */
   interface PageJudge {
     /**

@@ -18,6 +18,22 @@ public interface BackupWriter extends AutoCloseable {
   /** Adds a folder. */
   void directory(StoredFile directory) throws IOException;
 
+  /** Adds a symbolic or hard link. */
+  default void link(StoredFile link) throws IOException {
+    throw new UnsupportedOperationException("Links");
+  }
+
+  /**
+   * Takes a file from the base as it is, content and all, without a look at the source.
+   *
+   * @param file compared with the base's entry of this path
+   * @return false, and nothing is done, if there is no base or its entry is not equal in kind,
+   *     length, times, and a {@link StoredFile#node} that both have
+   */
+  default boolean keep(StoredFile file) throws IOException {
+    return false;
+  }
+
   /**
    * Starts a file; the one before it must be finished. Its length in {@code file} is what is
    * expected; what is written counts.
