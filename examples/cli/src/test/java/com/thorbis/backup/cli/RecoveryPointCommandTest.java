@@ -39,7 +39,7 @@ class RecoveryPointCommandTest {
         shop:
           type: recovery-point
           retention: short
-          members: "tokens, keys"
+          members: tokens, keys
       retention:
         short: { daily: 1, minimum: 1, most-deleted-percent: 100 }
       prune: { grace: 0s }
@@ -140,11 +140,10 @@ class RecoveryPointCommandTest {
     assertThat(run("backup shop --type incremental", 4).err()).contains("Leave the type out");
 
     String config = Files.readString(folder.resolve("thorbis.yaml"));
-    Files.writeString(
-        folder.resolve("thorbis.yaml"), config.replace("\"tokens, keys\"", "\"tokens\""));
+    Files.writeString(folder.resolve("thorbis.yaml"), config.replace("tokens, keys\n", "tokens\n"));
     assertThat(run("recovery-point create shop", 2).err()).contains("Name at least two");
     Files.writeString(
-        folder.resolve("thorbis.yaml"), config.replace("\"tokens, keys\"", "\"tokens, kays\""));
+        folder.resolve("thorbis.yaml"), config.replace("tokens, keys\n", "tokens, kays\n"));
     assertThat(run("recovery-point create shop", 5).err()).contains("Did you mean keys?");
   }
 }

@@ -11,9 +11,10 @@ import java.util.Arrays;
 
 /**
  * Opens engines for sources of the type {@code recovery-point}: {@code members} names the sources
- * it is made of, separated by commas; {@code type} is what backups of servers read, if not what
- * their sources say. {@code reconcile.query} gives the paths of files that rows name, {@code
- * reconcile.files} the member that has them, {@code reconcile.prefix} what comes before them there.
+ * it is made of, separated by commas; {@code type-of-backup} is what backups of servers read, if
+ * not what their sources say. {@code reconcile.query} gives the paths of files that rows name,
+ * {@code reconcile.files} the member that has them, {@code reconcile.prefix} what comes before them
+ * there.
  */
 public final class RecoveryPointEngineFactory implements SourceEngineFactory {
   /** Called by the service loader. */
@@ -32,7 +33,7 @@ public final class RecoveryPointEngineFactory implements SourceEngineFactory {
     for (String member : settings.require("members").split(",", -1)) {
       engine.member(member.strip());
     }
-    settings.find("type").ifPresent(label -> engine.type(type(settings, label)));
+    settings.find("type-of-backup").ifPresent(label -> engine.type(type(settings, label)));
     if (settings.keys().stream().anyMatch(key -> key.startsWith("reconcile."))) {
       engine.reconcile(
           settings.require("reconcile.query"),
@@ -51,7 +52,7 @@ public final class RecoveryPointEngineFactory implements SourceEngineFactory {
                 BackupException.of(
                         "configuration.invalid",
                         FailureKind.CONFIGURATION,
-                        settings.describe("type") + ": there is no \"" + label + "\"")
+                        settings.describe("type-of-backup") + ": there is no \"" + label + "\"")
                     .remedy(
                         "Write "
                             + String.join(
