@@ -595,6 +595,10 @@ public final class ThorbisBackup implements AutoCloseable {
   }
 
   private SourceEngine engine(String source) {
+    return engine(sources, source);
+  }
+
+  private static SourceEngine engine(Map<String, SourceEngine> sources, String source) {
     SourceEngine engine = sources.get(source);
     if (engine == null) {
       throw BackupException.of(
@@ -815,7 +819,8 @@ public final class ThorbisBackup implements AutoCloseable {
       createPrivately(state);
       List<AutoCloseable> owned = new ArrayList<>();
       try {
-        Opener opener = new Opener(loader, clock, state, owned);
+        Map<String, SourceEngine> engines = new LinkedHashMap<>();
+        Opener opener = new Opener(loader, clock, state, owned, name -> engine(engines, name));
         RepositorySetup.Builder setup =
             RepositorySetup.builder()
                 .acceptSingleKeyRisk(singleKeyRiskAccepted)
@@ -834,7 +839,6 @@ public final class ThorbisBackup implements AutoCloseable {
         if (sealed != null) {
           setup.sealed(sealed);
         }
-        Map<String, SourceEngine> engines = new LinkedHashMap<>();
         sources.forEach((name, source) -> engines.put(name, source.apply(opener)));
         return new ThorbisBackup(
             repositories != null ? repositories : opener.repositories(),
@@ -894,7 +898,11 @@ public final class ThorbisBackup implements AutoCloseable {
 
   /** Opens providers by name and remembers them for closing. */
   private record Opener(
-      ProviderLoader loader, Clock clock, Path stateDirectory, List<AutoCloseable> owned) {
+      ProviderLoader loader,
+      Clock clock,
+      Path stateDirectory,
+      List<AutoCloseable> owned,
+      Function<String, SourceEngine> sources) {
     private static final List<String> FACTS =
         List.of("medium", "domain", "location", "offsite", "immutable", "tier", "tiers", "lock");
 
@@ -1028,7 +1036,7 @@ public final class ThorbisBackup implements AutoCloseable {
     }
 
     private ProviderContext context(Settings settings) {
-      return new Context(settings, clock, stateDirectory, loader);
+      return new Context(settings, clock, stateDirectory, loader, sources);
     }
 
     private static String scheme(URI uri) {
@@ -1046,6 +1054,15 @@ public final class ThorbisBackup implements AutoCloseable {
   }
 
   private record Context(
-      Settings settings, Clock clock, Path stateDirectory, ProviderLoader providers)
-      implements ProviderContext {}
+      Settings settings,
+      Clock clock,
+      Path stateDirectory,
+      ProviderLoader providers,
+      Function<String, SourceEngine> sources)
+      implements ProviderContext {
+    @Override
+    public SourceEngine source(String name) {
+      return sources.apply(name);
+    }
+  }
 }

@@ -127,6 +127,13 @@ final class PostgresEngine implements SourceEngine {
   }
 
   @Override
+  public Optional<String> restoreCommand(BackupDescriptor backup) {
+    return backup.physical()
+        ? Optional.empty()
+        : Optional.of("load " + backup.id() + " --into JDBC-URL");
+  }
+
+  @Override
   public LoadPlan planLoad(LoadRequest request, Repository repository) throws IOException {
     return new DumpLoad(settings, request, repository, RunControl.unattended()).plan();
   }

@@ -150,24 +150,26 @@ final class LoadCommand extends Job {
     return request.build();
   }
 
-  /** Only where it is stands on the command line, which others can see. */
   private SecretValue secret(String text) {
+    byte[] filled = filled(text, thorbis().host());
+    try {
+      return SecretValue.copyOf(filled);
+    } finally {
+      Arrays.fill(filled, (byte) 0);
+    }
+  }
+
+  /** Only where a password is stands on the command line, which others can see. */
+  static byte[] filled(String text, Host host) {
     if (!Placeholders.anyIn(text)) {
       throw Failure.usage(
           "--password is no place for the password itself: everybody on this machine sees it",
           "Write where it is: '${env:NAME}' or '${file:PATH}'.");
     }
-    byte[] filled;
     try {
-      filled =
-          new Placeholders(thorbis().host().environment(), thorbis().host().folder()).fill(text);
+      return new Placeholders(host.environment(), host.folder()).fill(text);
     } catch (Placeholders.MissingException e) {
       throw Failure.usage("--password: " + e.getMessage(), e.remedy());
-    }
-    try {
-      return SecretValue.copyOf(filled);
-    } finally {
-      Arrays.fill(filled, (byte) 0);
     }
   }
 

@@ -46,6 +46,7 @@ import picocli.CommandLine.Spec;
       WalCommand.class,
       SourceCommand.class,
       SecretsCommand.class,
+      RecoveryPointCommand.class,
       DecodeCommand.class
     },
     footer = {

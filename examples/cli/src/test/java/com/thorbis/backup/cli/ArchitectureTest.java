@@ -39,7 +39,8 @@ class ArchitectureTest {
               "com.thorbis.backup.crypto..",
               "com.thorbis.backup.storage..",
               "com.thorbis.backup.postgres..",
-              "com.thorbis.backup.application..")
+              "com.thorbis.backup.application..",
+              "com.thorbis.backup.dr..")
           .as("libraries");
 
   @ArchTest
@@ -103,6 +104,15 @@ class ArchitectureTest {
                           "com.ongres..",
                           "org.postgresql..",
                           "org.slf4j..")));
+
+  @ArchTest
+  static final ArchRule orchestrationKnowsTheApiAlone =
+      classes()
+          .that()
+          .resideInAPackage("com.thorbis.backup.dr..")
+          .should()
+          .onlyDependOnClassesThat(
+              resideInAnyPackage(API).or(resideInAPackage("com.thorbis.backup.dr..")));
 
   @ArchTest
   static final ArchRule applicationsNeverSeeAStoreOrADatabase =

@@ -22,6 +22,7 @@ import com.thorbis.backup.spi.repository.WalArchive;
 import java.io.IOException;
 import java.nio.file.Path;
 import java.util.List;
+import java.util.Optional;
 
 /**
  * Protects one source. Writes to the repository it is given and never sees a store, a key or the
@@ -55,6 +56,14 @@ public interface SourceEngine extends AutoCloseable {
   /** Brings the source back. */
   RestoreReport restore(RestoreRequest request, Repository repository, RunControl control)
       throws IOException;
+
+  /**
+   * The command that brings a backup back which does not go into a folder, and is for a person to
+   * run; empty if {@link #restore} does it.
+   */
+  default Optional<String> restoreCommand(BackupDescriptor backup) {
+    return Optional.empty();
+  }
 
   /** Proves the way to the moment from which tables are wanted. Changes nothing. */
   TableRestorePlan planTables(TableRestoreRequest request, Repository repository)

@@ -160,6 +160,14 @@ public interface Repository extends AutoCloseable {
     throw new UnsupportedOperationException();
   }
 
+  /**
+   * The backups that this one began with as {@link BackupStart#members} and that count still; one
+   * that was sealed anew meanwhile under its new name.
+   */
+  default List<BackupDescriptor> members(BackupId whole) throws IOException {
+    return List.of();
+  }
+
   /** Keeps a backup whatever a policy says; again with the same reason: changes the end. */
   default BackupState hold(BackupId id, String reason, Optional<Instant> until) throws IOException {
     throw new UnsupportedOperationException();

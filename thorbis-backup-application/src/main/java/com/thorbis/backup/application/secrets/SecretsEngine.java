@@ -327,6 +327,11 @@ public final class SecretsEngine extends ServerlessEngine {
     }
   }
 
+  @Override
+  public Optional<String> restoreCommand(BackupDescriptor backup) {
+    return Optional.of("secrets restore " + backup.id() + " --into PLACE");
+  }
+
   /** Its newest backup, by the repository's log. */
   public Optional<BackupDescriptor> newest(Repository repository) {
     if (repository.source(source()).isEmpty()) {

@@ -52,6 +52,7 @@ import com.thorbis.backup.storage.internal.catalog.Bootstrap;
 import com.thorbis.backup.storage.internal.catalog.Catalog;
 import com.thorbis.backup.storage.internal.catalog.KeyChanges;
 import com.thorbis.backup.storage.internal.catalog.KeyChecks;
+import com.thorbis.backup.storage.internal.catalog.Membership;
 import com.thorbis.backup.storage.internal.catalog.Operation;
 import com.thorbis.backup.storage.internal.catalog.Registrar;
 import com.thorbis.backup.storage.internal.catalog.RepositoryHeader;
@@ -421,6 +422,11 @@ public final class SealedRepository implements Repository {
             .filter(hold -> hold.active(now))
             .map(Operation.Hold::reason)
             .toList());
+  }
+
+  @Override
+  public List<BackupDescriptor> members(BackupId whole) {
+    return List.copyOf(Membership.of(whole, services.log().catalog()));
   }
 
   @Override

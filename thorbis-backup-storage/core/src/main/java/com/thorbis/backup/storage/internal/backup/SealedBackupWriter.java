@@ -26,6 +26,7 @@ import com.thorbis.backup.storage.internal.Services;
 import com.thorbis.backup.storage.internal.catalog.Catalog;
 import com.thorbis.backup.storage.internal.catalog.CommitLog;
 import com.thorbis.backup.storage.internal.catalog.ErasedSource;
+import com.thorbis.backup.storage.internal.catalog.Membership;
 import com.thorbis.backup.storage.internal.catalog.Operation;
 import com.thorbis.backup.storage.internal.catalog.SlotRef;
 import com.thorbis.backup.storage.internal.catalog.StoredBackup;
@@ -175,6 +176,7 @@ public final class SealedBackupWriter implements BackupWriter {
             null);
       }
       List<Operation> operations = new ArrayList<>(movedHolds(catalog, backup.id(), by));
+      operations.addAll(Membership.moved(backup.id(), by, catalog));
       for (Catalog.Parting parting : fate.partings()) {
         if (partingsOf(catalog, by).stream()
             .noneMatch(one -> one.letGo().copy().equals(parting.letGo().copy()))) {
@@ -204,6 +206,7 @@ public final class SealedBackupWriter implements BackupWriter {
       List<Operation> operations = new ArrayList<>();
       operations.add(new Operation.Undelete(List.of(old)));
       operations.addAll(movedHolds(catalog, anew, old));
+      operations.addAll(Membership.moved(anew, old, catalog));
       operations.add(
           new Operation.Delete(List.of(anew), NOT_PROVEN, "", head, now, now.plus(grace)));
       return operations;
@@ -550,7 +553,12 @@ public final class SealedBackupWriter implements BackupWriter {
               }
               requireNothingSwept(manifest, ref, lapsed, catalog);
               requireUnshared(doubtful, catalog);
-              return replaced.isEmpty() ? operations : replacing(operations, catalog);
+              if (replaced.isPresent()) {
+                return replacing(operations, catalog);
+              }
+              List<Operation> all = new ArrayList<>(operations);
+              all.addAll(Membership.holds(id, start.members(), catalog, services.store().now()));
+              return all;
             });
     committed = true;
     leftovers.forget();

@@ -18,6 +18,7 @@ import com.thorbis.backup.spi.storage.StorageException;
 import com.thorbis.backup.storage.internal.Services;
 import com.thorbis.backup.storage.internal.catalog.Catalog;
 import com.thorbis.backup.storage.internal.catalog.ErasedSource;
+import com.thorbis.backup.storage.internal.catalog.Membership;
 import com.thorbis.backup.storage.internal.catalog.Operation;
 import com.thorbis.backup.storage.internal.catalog.Registrar;
 import com.thorbis.backup.storage.internal.catalog.SlotRef;
@@ -272,7 +273,10 @@ public final class Eraser {
                 requireSame(source, catalog);
                 Operation.Erase wanted = requireDue(source, catalog, at);
                 requireNone(source, held(source, catalog, at));
-                return List.of(
+                List<BackupId> going =
+                    of(source, catalog).stream().map(kept -> kept.entry().backup().id()).toList();
+                List<Operation> operations = new ArrayList<>(Membership.releases(going, catalog));
+                operations.add(
                     new Operation.Erased(
                         wanted,
                         by,
@@ -280,9 +284,8 @@ public final class Eraser {
                         joined(found.read(), counted(tree, catalog)),
                         found.unread(),
                         recipients,
-                        of(source, catalog).stream()
-                            .map(kept -> kept.entry().backup().id())
-                            .toList()));
+                        going));
+                return operations;
               });
       LOG.info("Erased source={} tree={} by={}", source.info().name(), tree, by);
       return finish(tree, lease, now, control);

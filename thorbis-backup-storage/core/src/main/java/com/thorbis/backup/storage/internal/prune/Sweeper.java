@@ -15,6 +15,7 @@ import com.thorbis.backup.storage.internal.Parallel;
 import com.thorbis.backup.storage.internal.Services;
 import com.thorbis.backup.storage.internal.catalog.Catalog;
 import com.thorbis.backup.storage.internal.catalog.CommitLog;
+import com.thorbis.backup.storage.internal.catalog.Membership;
 import com.thorbis.backup.storage.internal.catalog.Operation;
 import com.thorbis.backup.storage.internal.copies.CopySet;
 import com.thorbis.backup.storage.internal.format.ObjectNames;
@@ -386,6 +387,7 @@ final class Sweeper {
               List<Operation> operations = new ArrayList<>(ended(catalog, before));
               Operation.Sweep sweep = checked(batch, id, catalog);
               if (!sweep.packs().isEmpty() || !sweep.manifests().isEmpty()) {
+                operations.addAll(Membership.releases(sweep.manifests(), catalog));
                 operations.add(sweep);
               }
               return operations;

@@ -317,7 +317,15 @@ public final class SessionRepository implements Repository {
     if (start.base().isPresent()) {
       throw refused("build on an earlier backup");
     }
+    if (!start.members().isEmpty()) {
+      throw refused("keep other backups");
+    }
     return session.begin(start);
+  }
+
+  @Override
+  public List<BackupDescriptor> members(BackupId whole) throws IOException {
+    throw refused("look what a backup keeps");
   }
 
   @Override
