@@ -187,7 +187,8 @@ public final class SecretsRestore {
         if (e.kind() == FailureKind.CANCELLED) {
           throw e;
         }
-        String why = "what stands there could not be looked at: " + e.code();
+        String why =
+            "what stands there could not be looked at: " + e.code() + ": " + e.getMessage();
         return cannot(secret, name, Optional.empty(), why);
       }
     }
