@@ -101,7 +101,9 @@ public final class FakeAwsSecretsManager extends FakeService {
   public synchronized @Nullable String text(String name) {
     Held held = secrets.get(name);
     String version = held == null ? null : held.at(CURRENT);
-    return held == null || version == null ? null : held.values.get(version).get("SecretString");
+    return held == null || version == null
+        ? null
+        : held.values.getOrDefault(version, Map.of()).get("SecretString");
   }
 
   /** The tags of a secret. */
