@@ -568,6 +568,11 @@ final class SecretsCommand extends Group {
             resume ? "--resume has the value already" : "--yes goes with --resume",
             resume ? "Leave --value-file out." : "Leave it out.");
       }
+      if (thorbis().config().sealed().isPresent()) {
+        throw Failure.usage(
+            "A sealed writer reads no backup, so that the value would be in this one alone",
+            "Set it from a host that opens the repository.");
+      }
       SecretsEngine.Taken taken =
           resume
               ? thorbis()

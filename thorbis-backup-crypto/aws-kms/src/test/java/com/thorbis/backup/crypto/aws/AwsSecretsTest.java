@@ -167,7 +167,8 @@ class AwsSecretsTest {
       assertThat(read.info().format()).isEqualTo(AwsSecrets.BINARY);
       assertThat(read.info().version()).isEqualTo(version);
       assertThat(read.info().updated()).contains(Instant.ofEpochSecond(1_600_000_001));
-      assertThat(read.<byte[]>value().useBytes(byte[]::clone)).isEqualTo(bytes);
+      byte[] readBytes = read.value().useBytes(byte[]::clone);
+      assertThat(readBytes).isEqualTo(bytes);
       service.forget("cert");
       place.write(read.info(), read.value(), new WriteCondition.IfAbsent());
     }
@@ -176,7 +177,8 @@ class AwsSecretsTest {
     assertThat(service.tags("cert")).isEqualTo(Map.of("team", "payments"));
     try (Secret again = place.read(place.find("cert").orElseThrow())) {
       assertThat(again.info().format()).isEqualTo(AwsSecrets.BINARY);
-      assertThat(again.<byte[]>value().useBytes(byte[]::clone)).isEqualTo(bytes);
+      byte[] againBytes = again.value().useBytes(byte[]::clone);
+      assertThat(againBytes).isEqualTo(bytes);
     }
   }
 
