@@ -13,11 +13,15 @@ import com.thorbis.backup.application.secrets.SecretsPlan;
 import com.thorbis.backup.application.secrets.SecretsRestore;
 import com.thorbis.backup.application.secrets.SecretsRestoreReport;
 import com.thorbis.backup.application.secrets.SecretsSet;
+import com.thorbis.backup.spi.SecretValue;
 import com.thorbis.backup.spi.repository.Repository;
 import com.thorbis.backup.spi.repository.RunControl;
 import com.thorbis.backup.spi.secret.SecretTarget;
 import java.io.IOException;
+import java.io.InputStream;
 import java.io.PrintStream;
+import java.nio.file.Files;
+import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.Collections;
@@ -34,7 +38,11 @@ import picocli.CommandLine.Parameters;
 @Command(
     name = "secrets",
     description = "Back up the secrets of platforms and files, and bring them back.",
-    subcommands = {SecretsCommand.Backup.class, SecretsCommand.Restore.class})
+    subcommands = {
+      SecretsCommand.Backup.class,
+      SecretsCommand.Restore.class,
+      SecretsCommand.SetValue.class
+    })
 final class SecretsCommand extends Group {
   @Command(
       name = "backup",
@@ -514,6 +522,143 @@ final class SecretsCommand extends Group {
               + Arrays.stream(SecretsRestoreReport.Outcome.values())
                   .map(outcome -> report.count(outcome) + " " + outcome.label())
                   .collect(Collectors.joining(", ")));
+    }
+  }
+
+  @Command(
+      name = "set",
+      description = {
+        "Write a secret to a place that never gives it back, and keep its value in a backup. The",
+        "value is read from a file, or from standard input; a line end after it is left out."
+      })
+  static final class SetValue extends Job {
+    private static final int MOST_BYTES = 1 << 20;
+
+    @Parameters(index = "0", paramLabel = "SET", description = "A source of type secrets.")
+    @SuppressWarnings("NullAway.Init") // picocli sets it
+    String set;
+
+    @Parameters(index = "1", paramLabel = "NAME", description = "The secret.")
+    @SuppressWarnings("NullAway.Init") // picocli sets it
+    String name;
+
+    @Option(
+        names = "--place",
+        required = true,
+        paramLabel = "PLACE",
+        description = "A place of that source.")
+    @SuppressWarnings("NullAway.Init") // picocli sets it
+    String place;
+
+    @Option(names = "--value-file", paramLabel = "FILE", description = "Where its value is.")
+    @Nullable Path file;
+
+    @Option(
+        names = "--resume",
+        description = "Finish an earlier one that was interrupted, with the value it was given.")
+    boolean resume;
+
+    @Option(names = "--yes", description = "With --resume: also over what was written since.")
+    boolean yes;
+
+    @Override
+    public Integer call() {
+      if (resume ? file != null : yes) {
+        throw Failure.usage(
+            resume ? "--resume has the value already" : "--yes goes with --resume",
+            resume ? "Leave --value-file out." : "Leave it out.");
+      }
+      if (thorbis().config().sealed().isPresent()) {
+        throw Failure.usage(
+            "A sealed writer reads no backup, so that the value would be in this one alone",
+            "Set it from a host that opens the repository.");
+      }
+      SecretsEngine.Taken taken =
+          resume
+              ? thorbis()
+                  .writing(
+                      opened ->
+                          thorbis()
+                              .followed(
+                                  control ->
+                                      said(
+                                          () ->
+                                              engine(opened)
+                                                  .resume(
+                                                      place,
+                                                      name,
+                                                      yes,
+                                                      opened.repository(),
+                                                      control))))
+              : write();
+      thorbis()
+          .print(
+              Json.object("backup", taken.backup().id(), "place", place, "name", name),
+              out ->
+                  out.println(
+                      Text.plain(
+                          name
+                              + " of "
+                              + place
+                              + " is set; backup "
+                              + taken.backup().id()
+                              + " has its value")));
+      return Exit.DONE;
+    }
+
+    private SecretsEngine.Taken write() {
+      try (SecretValue value = said(this::value)) {
+        return thorbis()
+            .writing(
+                opened ->
+                    thorbis()
+                        .followed(
+                            control ->
+                                said(
+                                    () ->
+                                        engine(opened)
+                                            .set(
+                                                place,
+                                                name,
+                                                value,
+                                                opened.repository(),
+                                                control))));
+      }
+    }
+
+    private SecretsEngine engine(ThorbisBackup opened) {
+      return opened.engine(set, SecretsEngine.class);
+    }
+
+    private SecretValue value() throws IOException {
+      Path from = file;
+      byte[] bytes = new byte[0];
+      try (InputStream in =
+          from == null
+              ? thorbis().host().in()
+              : Files.newInputStream(thorbis().host().folder().resolve(from))) {
+        bytes = in.readNBytes(MOST_BYTES + 1);
+        int length = bytes.length;
+        if (length > 0 && bytes[length - 1] == '\n') {
+          length--;
+        }
+        if (length > 0 && length < bytes.length && bytes[length - 1] == '\r') {
+          length--;
+        }
+        if (length == 0 || length > MOST_BYTES) {
+          throw Failure.usage(
+              "The value is empty, or longer than 1 MiB",
+              "Give it as the content of --value-file, or on standard input.");
+        }
+        byte[] value = Arrays.copyOf(bytes, length);
+        try {
+          return SecretValue.copyOf(value);
+        } finally {
+          Arrays.fill(value, (byte) 0);
+        }
+      } finally {
+        Arrays.fill(bytes, (byte) 0);
+      }
     }
   }
 

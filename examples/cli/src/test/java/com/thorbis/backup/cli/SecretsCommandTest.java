@@ -446,6 +446,8 @@ class SecretsCommandTest {
                     + "]\nsources:"));
     String id = json("-c sealed.yaml secrets backup tokens", 0).get("id").asText();
     json("-c sealed.yaml secrets backup tokens", 0);
+    assertThat(run("-c sealed.yaml secrets set tokens X --place app", 2).err())
+        .contains("sealed writer");
     assertThat(run("-c sealed.yaml secrets restore tokens --into app", 4).err())
         .contains("sealed writer");
     assertThat(run("offers adopt", 0).out()).contains("Adopted backup " + id);

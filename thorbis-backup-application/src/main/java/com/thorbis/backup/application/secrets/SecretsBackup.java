@@ -5,6 +5,7 @@ import com.thorbis.backup.api.Cancellation;
 import com.thorbis.backup.api.ClassifiedFailure;
 import com.thorbis.backup.api.FailureKind;
 import com.thorbis.backup.crypto.ObjectId;
+import com.thorbis.backup.spi.SecretValue;
 import com.thorbis.backup.spi.crypto.KeyProvider;
 import com.thorbis.backup.spi.crypto.Signer;
 import com.thorbis.backup.spi.secret.Listing;
@@ -44,6 +45,8 @@ public final class SecretsBackup {
   private final List<SecretSource> sources;
   private final Optional<Signer> signer;
   private final Optional<SetOrigin> previous;
+  private final Optional<SecretsSet> escrow;
+  private final Optional<Escrowed> escrowed;
   private final Clock clock;
   private final SecureRandom random;
   private final Cancellation cancellation;
@@ -55,6 +58,8 @@ public final class SecretsBackup {
     sources = List.copyOf(builder.sources);
     signer = Optional.ofNullable(builder.signer);
     previous = Optional.ofNullable(builder.previous);
+    escrow = Optional.ofNullable(builder.escrow);
+    escrowed = Optional.ofNullable(builder.escrowed);
     clock = builder.clock;
     random = builder.random;
     cancellation = builder.cancellation;
@@ -112,6 +117,8 @@ public final class SecretsBackup {
     private @Nullable ObjectId repository;
     private @Nullable Signer signer;
     private @Nullable SetOrigin previous;
+    private @Nullable SecretsSet escrow;
+    private @Nullable Escrowed escrowed;
     private Clock clock = Clock.systemUTC();
     private SecureRandom random = new SecureRandom();
     private Cancellation cancellation = new Cancellation();
@@ -153,6 +160,18 @@ public final class SecretsBackup {
       return this;
     }
 
+    /** The set before, whose escrowed values are carried on. Stays the caller's. */
+    Builder escrow(SecretsSet before) {
+      this.escrow = before;
+      return this;
+    }
+
+    /** A value that is about to be written, or was written, to a place that may never give it. */
+    Builder escrow(Escrowed value) {
+      this.escrowed = value;
+      return this;
+    }
+
     /** The time. */
     public Builder clock(Clock now) {
       this.clock = now;
@@ -182,8 +201,62 @@ public final class SecretsBackup {
     }
   }
 
-  /** A secret that was listed, and by whom. */
-  private record Listed(int source, SecretInfo info, Optional<SecretException> unseen) {}
+  /**
+   * A value that the set holds because it was written through us.
+   *
+   * @param source its place, as {@link StoredSecret#source}
+   * @param info what stood there before, if it is pending; else what stood there right after
+   * @param value lent
+   * @param pending whether nobody knows yet that it stands there
+   */
+  record Escrowed(String source, SecretInfo info, SecretValue value, boolean pending) {
+    boolean is(SetIndex.Source place, String name) {
+      return source.equals(place.name()) && info.name().equals(name);
+    }
+
+    /** Says only which it is. */
+    @Override
+    public String toString() {
+      return "Escrowed[" + info.name() + "]";
+    }
+  }
+
+  /** The code of an escrowed value of which nobody knows yet that it stands in its place. */
+  static final String PENDING = "secrets.escrow-pending";
+
+  /** The code of a secret that was written past the escrow: the value it had is not the current. */
+  static final String CHANGED = "secrets.changed-outside-escrow";
+
+  /** The code of an escrowed value whose place could not be looked at. */
+  static final String NOT_COMPARED = "secrets.escrow-not-compared";
+
+  /**
+   * A secret that was listed, and by whom.
+   *
+   * @param unseen what kept it from being looked at
+   * @param carried its value in the set before, that stands here alone: the place lists no such
+   *     secret, or not this value
+   */
+  private record Listed(
+      int source,
+      SecretInfo info,
+      Optional<SecretException> unseen,
+      Optional<StoredSecret> carried,
+      Optional<Escrowed> pending) {
+    static Listed of(int source, SecretInfo info, Optional<SecretException> unseen) {
+      return new Listed(source, info, unseen, Optional.empty(), Optional.empty());
+    }
+
+    static Listed carried(int source, StoredSecret before) {
+      return new Listed(
+          source, before.info(), Optional.empty(), Optional.of(before), Optional.empty());
+    }
+
+    static Listed pending(int source, Escrowed escrowed) {
+      return new Listed(
+          source, escrowed.info(), Optional.empty(), Optional.empty(), Optional.of(escrowed));
+    }
+  }
 
   /**
    * Reads all places, and writes the set.
@@ -255,7 +328,10 @@ public final class SecretsBackup {
       SetIndex.Source source, int number, List<Listed> listed, int sealed) {
     Map<Readability, Integer> classes = new EnumMap<>(Readability.class);
     for (Listed secret : listed) {
-      if (secret.source() == number && secret.unseen().isEmpty()) {
+      if (secret.source() == number
+          && secret.unseen().isEmpty()
+          && secret.carried().isEmpty()
+          && secret.pending().isEmpty()) {
         classes.merge(secret.info().readability(), 1, Integer::sum);
       }
     }
@@ -272,12 +348,19 @@ public final class SecretsBackup {
       Listing listing = source.survey();
       for (SecretInfo info : listing.secrets()) {
         requireOnce(names, info.name());
-        found.add(new Listed(number, info, Optional.empty()));
+        found.add(Listed.of(number, info, Optional.empty()));
       }
       for (Map.Entry<String, SecretException> part : listing.unseen().entrySet()) {
         requireOnce(names, part.getKey());
         SecretInfo info = SecretInfo.of(part.getKey(), Readability.VALUE);
-        found.add(new Listed(number, info, Optional.of(part.getValue())));
+        found.add(Listed.of(number, info, Optional.of(part.getValue())));
+      }
+      boolean whole = listing.unseen().isEmpty();
+      for (StoredSecret before : escrowOf(source)) {
+        boolean pending = before.failure().filter(PENDING::equals).isPresent();
+        if (pending || !whole && !names.contains(before.info().name())) {
+          found.add(Listed.carried(number, before));
+        }
       }
       listed.addAll(found);
     } catch (IOException | RuntimeException e) {
@@ -292,9 +375,34 @@ public final class SecretsBackup {
               why.remedy()));
       LOG.warn(
           "secrets={}: {} {} was not read: {}", set, source.type(), source.instance(), why.code());
+      escrowOf(source).forEach(before -> listed.add(Listed.carried(number, before)));
     }
+    escrowed
+        .filter(value -> value.pending() && value.source().equals(nameOf(source)))
+        .ifPresent(value -> listed.add(Listed.pending(number, value)));
     return new SetIndex.Source(
         source.type(), source.instance(), source.rotation(), failure, source.limits());
+  }
+
+  private static String nameOf(SecretSource source) {
+    return source.type() + " " + source.instance();
+  }
+
+  /** What the set before holds though its place gives it to nobody, but what is written anew. */
+  private List<StoredSecret> escrowOf(SecretSource source) {
+    if (escrow.isEmpty()) {
+      return List.of();
+    }
+    String place = nameOf(source);
+    return escrow.get().secrets().stream()
+        .filter(before -> before.escrowed() && before.source().equals(place))
+        .filter(
+            before ->
+                escrowed.isEmpty()
+                    || !escrowed.get().source().equals(place)
+                    || !escrowed.get().info().name().equals(before.info().name())
+                    || before.failure().filter(PENDING::equals).isEmpty())
+        .toList();
   }
 
   private static void requireOnce(Set<String> names, String name) {
@@ -317,7 +425,18 @@ public final class SecretsBackup {
       List<SecretsBackupReport.Gap> gaps)
       throws IOException {
     SecretInfo info = secret.info();
-    if (!info.readability().hasValue()) {
+    if (secret.pending().isPresent()) {
+      SecretValue value = secret.pending().get().value();
+      return pending(writer, source, secret, info, value, sequence, ordinal, count, gaps);
+    }
+    if (secret.carried().isPresent()) {
+      return carry(writer, source, secret, sequence, ordinal, count, gaps);
+    }
+    if (!info.readability().hasValue() && secret.unseen().isEmpty()) {
+      Optional<SetIndex.Entry> kept = kept(writer, source, secret, sequence, ordinal, count, gaps);
+      if (kept.isPresent()) {
+        return kept.get();
+      }
       gaps.add(
           new SecretsBackupReport.Gap(
               source.name(),
@@ -347,6 +466,131 @@ public final class SecretsBackup {
       return new SetIndex.Entry(
           secret.source(), value.info(), Optional.of(object), Optional.empty());
     }
+  }
+
+  /** The escrowed value of a secret that is listed and gives none; empty if there is none. */
+  private Optional<SetIndex.Entry> kept(
+      SetWriter writer,
+      SetIndex.Source source,
+      Listed secret,
+      long sequence,
+      int ordinal,
+      int count,
+      List<SecretsBackupReport.Gap> gaps)
+      throws IOException {
+    SecretInfo info = secret.info();
+    if (escrowed.filter(value -> !value.pending() && value.is(source, info.name())).isPresent()) {
+      Escrowed written = escrowed.get();
+      if (!unchanged(written.info(), info)) {
+        return Optional.of(changed(source, secret, gaps));
+      }
+      return Optional.of(
+          seal(writer, source, secret, info, written.value(), "", sequence, ordinal, count));
+    }
+    for (StoredSecret before : escrowOf(sources.get(secret.source()))) {
+      if (before.info().name().equals(info.name())
+          && before.failure().filter(PENDING::equals).isEmpty()) {
+        if (!unchanged(before.info(), info)) {
+          return Optional.of(changed(source, secret, gaps));
+        }
+        try (Secret value = escrow.orElseThrow().open(before)) {
+          return Optional.of(
+              seal(writer, source, secret, info, value.value(), "", sequence, ordinal, count));
+        }
+      }
+    }
+    return Optional.empty();
+  }
+
+  /** By the digest of the platform, or else by whether it was written since. */
+  private static boolean unchanged(SecretInfo then, SecretInfo now) {
+    return then.digest().isPresent() && now.digest().isPresent()
+        ? then.digest().equals(now.digest())
+        : !then.version().isEmpty() && then.version().equals(now.version());
+  }
+
+  private SetIndex.Entry changed(
+      SetIndex.Source source, Listed secret, List<SecretsBackupReport.Gap> gaps) {
+    String name = secret.info().name();
+    gaps.add(
+        new SecretsBackupReport.Gap(
+            source.name(),
+            name,
+            CHANGED,
+            "\"" + name + "\" was written past the escrow: its value now is not known",
+            "Find out who wrote it, and set it again with secrets set."));
+    LOG.warn("secrets={}: \"{}\": {}", set, name, CHANGED);
+    return new SetIndex.Entry(
+        secret.source(), secret.info(), Optional.empty(), Optional.of(CHANGED));
+  }
+
+  private SetIndex.Entry carry(
+      SetWriter writer,
+      SetIndex.Source source,
+      Listed secret,
+      long sequence,
+      int ordinal,
+      int count,
+      List<SecretsBackupReport.Gap> gaps)
+      throws IOException {
+    StoredSecret before = secret.carried().orElseThrow();
+    try (Secret value = escrow.orElseThrow().open(before)) {
+      SecretInfo info = value.info();
+      if (before.failure().filter(PENDING::equals).isPresent()) {
+        return pending(writer, source, secret, info, value.value(), sequence, ordinal, count, gaps);
+      }
+      if (source.failure().isEmpty()) {
+        gaps.add(
+            new SecretsBackupReport.Gap(
+                source.name(),
+                info.name(),
+                NOT_COMPARED,
+                "\"" + info.name() + "\" could not be looked at; the escrowed value is kept",
+                "Let its place be read."));
+      }
+      return seal(
+          writer, source, secret, info, value.value(), NOT_COMPARED, sequence, ordinal, count);
+    }
+  }
+
+  private SetIndex.Entry pending(
+      SetWriter writer,
+      SetIndex.Source source,
+      Listed secret,
+      SecretInfo info,
+      SecretValue value,
+      long sequence,
+      int ordinal,
+      int count,
+      List<SecretsBackupReport.Gap> gaps)
+      throws IOException {
+    gaps.add(
+        new SecretsBackupReport.Gap(
+            source.name(),
+            info.name(),
+            PENDING,
+            "\"" + info.name() + "\" was to be set, and nobody knows whether it was",
+            "Finish it with secrets set --resume, or set it again."));
+    return seal(writer, source, secret, info, value, PENDING, sequence, ordinal, count);
+  }
+
+  private SetIndex.Entry seal(
+      SetWriter writer,
+      SetIndex.Source source,
+      Listed secret,
+      SecretInfo info,
+      SecretValue value,
+      String state,
+      long sequence,
+      int ordinal,
+      int count)
+      throws IOException {
+    ObjectId object = writer.add(set, sequence, source, info, value, ordinal, count);
+    return new SetIndex.Entry(
+        secret.source(),
+        info,
+        Optional.of(object),
+        state.isEmpty() ? Optional.empty() : Optional.of(state));
   }
 
   private BackupException nothingRead(List<SecretsBackupReport.Gap> gaps) {

@@ -10,6 +10,7 @@ import com.thorbis.backup.api.CheckItem;
 import com.thorbis.backup.api.ClassifiedFailure;
 import com.thorbis.backup.api.FailureKind;
 import com.thorbis.backup.crypto.ObjectId;
+import com.thorbis.backup.spi.SecretValue;
 import com.thorbis.backup.spi.engine.ServerlessEngine;
 import com.thorbis.backup.spi.repository.BackupFacts;
 import com.thorbis.backup.spi.repository.BackupReader;
@@ -21,8 +22,14 @@ import com.thorbis.backup.spi.repository.RepositoryException;
 import com.thorbis.backup.spi.repository.RunControl;
 import com.thorbis.backup.spi.repository.StoredFile;
 import com.thorbis.backup.spi.secret.Listing;
+import com.thorbis.backup.spi.secret.Readability;
+import com.thorbis.backup.spi.secret.Secret;
+import com.thorbis.backup.spi.secret.SecretException;
+import com.thorbis.backup.spi.secret.SecretInfo;
 import com.thorbis.backup.spi.secret.SecretTarget;
+import com.thorbis.backup.spi.secret.WriteCondition;
 import java.io.ByteArrayInputStream;
+import java.io.Closeable;
 import java.io.IOException;
 import java.io.OutputStream;
 import java.nio.ByteBuffer;
@@ -212,12 +219,231 @@ public final class SecretsEngine extends ServerlessEngine {
    */
   public Taken backUp(Optional<String> label, Repository repository, RunControl control)
       throws IOException {
+    repository.register(source(), TYPE);
+    Before before = before(repository, control);
+    try (Closeable unused = before) {
+      return run(label, repository, control, before, before.set(), Optional.empty());
+    }
+  }
+
+  /**
+   * Writes a secret to a place that never gives its value back, and keeps the value. It goes into a
+   * backup first, as one of which nobody knows yet that it stands there; then to the place; then
+   * into a backup as what stands there. Whatever ends this in between leaves the first of them,
+   * which says so.
+   *
+   * @param placeName one of its places
+   * @param name of the secret, as the place lists it or would name one from elsewhere
+   * @param value lent; a text
+   * @return the last backup
+   * @throws SecretException {@code secrets.outcome-unknown} if nobody knows whether it stands
+   *     there: {@link #resume} finishes it. If the place refused it, it is in no set
+   */
+  public Taken set(
+      String placeName, String name, SecretValue value, Repository repository, RunControl control)
+      throws IOException {
+    SecretTarget place = place(placeName);
+    repository.register(source(), TYPE);
+    Before before = before(repository, control);
+    try (Closeable unused = before) {
+      return set(place, name, value, repository, control, before);
+    }
+  }
+
+  /**
+   * Finishes what {@link #set} began and did not end: writes the value that is pending, unless it
+   * stands there.
+   *
+   * @param overwrite whether also where the place was written to since, perhaps by {@link #set}
+   *     itself, which the place does not tell
+   * @throws BackupException {@code secrets.nothing-pending} if there is nothing to finish; {@code
+   *     secrets.written-since} if the place was written to and {@code overwrite} is not given
+   */
+  public Taken resume(
+      String placeName, String name, boolean overwrite, Repository repository, RunControl control)
+      throws IOException {
+    SecretTarget place = place(placeName);
+    Before before = before(repository, control);
+    try (Closeable unused = before) {
+      StoredSecret pending = pending(place, name, before);
+      try (Secret secret = before.set().orElseThrow().open(pending)) {
+        Optional<SecretInfo> now = place.find(pending.info().name());
+        if (now.isPresent()
+            && place.matches(now.get(), secret.value()).filter(same -> same).isPresent()) {
+          return recorded(place, now.get(), secret.value(), repository, control);
+        }
+        if (!overwrite
+            && !now.map(SecretInfo::version).orElse("").equals(secret.info().version())) {
+          throw BackupException.of(
+                  "secrets.written-since",
+                  FailureKind.REFUSED,
+                  "\""
+                      + name
+                      + "\" of "
+                      + placeName
+                      + " was written since, perhaps with this value")
+              .remedy("Overwrite it with --yes if nobody else wrote it.")
+              .build();
+        }
+        return set(place, name, secret.value(), repository, control, before);
+      }
+    }
+  }
+
+  private StoredSecret pending(SecretTarget place, String name, Before before) {
+    String where = place.type() + " " + place.instance();
+    String there = place.nameOf(SecretInfo.of(name, Readability.NAME_ONLY));
+    return before.set().stream()
+        .flatMap(set -> set.secrets().stream())
+        .filter(secret -> secret.source().equals(where))
+        .filter(secret -> List.of(name, there).contains(secret.info().name()))
+        .filter(secret -> secret.failure().filter(SecretsBackup.PENDING::equals).isPresent())
+        .findFirst()
+        .orElseThrow(
+            () ->
+                BackupException.of(
+                        "secrets.nothing-pending",
+                        FailureKind.NOT_FOUND,
+                        "Nothing is pending of \"" + name + "\" in the newest set of " + source())
+                    .remedy("Set it, with its value.")
+                    .build());
+  }
+
+  private Taken set(
+      SecretTarget place,
+      String name,
+      SecretValue value,
+      Repository repository,
+      RunControl control,
+      Before before)
+      throws IOException {
+    SecretInfo asked = SecretInfo.of(name, Readability.NAME_ONLY);
+    String there = place.nameOf(asked);
+    Optional<SecretInfo> standing = place.find(name);
+    if (standing.isEmpty() && !there.equals(name)) {
+      standing = place.find(there);
+    }
+    SecretInfo about = standing.map(now -> now.withFormat(SecretInfo.TEXT)).orElse(asked);
+    requireEscrow(place, about, standing);
+    WriteCondition condition =
+        standing.isPresent()
+            ? new WriteCondition.IfVersion(standing.get().version())
+            : new WriteCondition.IfAbsent();
+    SecretsBackup.Escrowed pending =
+        escrowed(place, standing.orElse(SecretInfo.of(there, Readability.NAME_ONLY)), value, true);
+    run(Optional.empty(), repository, control, before, before.set(), Optional.of(pending));
+    Optional<SecretException> doubt = Optional.empty();
+    try {
+      place.write(about, value, condition);
+    } catch (SecretException e) {
+      if (e.kind() != FailureKind.OUTCOME_UNKNOWN) {
+        withdraw(repository, control, before, e);
+        throw e;
+      }
+      doubt = Optional.of(e);
+    }
+    Optional<SecretInfo> now = place.find(pending.info().name());
+    Optional<Boolean> same = now.flatMap(info -> place.matches(info, value));
+    if (now.isEmpty()
+        || same.filter(equal -> !equal).isPresent()
+        || doubt.isPresent() && same.isEmpty()) {
+      throw doubt.orElseGet(
+          () ->
+              new SecretException(
+                  SecretException.OUTCOME_UNKNOWN,
+                  FailureKind.OUTCOME_UNKNOWN,
+                  name + ": written, and something else stands there",
+                  name,
+                  "Look who else writes there; then finish it with secrets set --resume.",
+                  null));
+    }
+    return recorded(place, now.get(), value, repository, control);
+  }
+
+  private void requireEscrow(SecretTarget place, SecretInfo about, Optional<SecretInfo> standing)
+      throws SecretException {
+    Optional<String> refusal = place.refusal(about);
+    if (standing.filter(now -> now.readability().hasValue()).isPresent()) {
+      refusal = Optional.of("its place gives its value back: write it there, and back it up");
+    } else if (standing.filter(now -> now.version().isEmpty()).isPresent()) {
+      refusal = Optional.of("its place tells no version of it, so that a change would be missed");
+    }
+    if (refusal.isPresent()) {
+      throw new SecretException(
+          SecretException.REFUSED,
+          FailureKind.REFUSED,
+          about.name() + ": " + refusal.get(),
+          about.name(),
+          "Nothing was written.",
+          null);
+    }
+  }
+
+  private static SecretsBackup.Escrowed escrowed(
+      SecretTarget place, SecretInfo info, SecretValue value, boolean pending) {
+    return new SecretsBackup.Escrowed(place.type() + " " + place.instance(), info, value, pending);
+  }
+
+  private Taken recorded(
+      SecretTarget place,
+      SecretInfo now,
+      SecretValue value,
+      Repository repository,
+      RunControl control)
+      throws IOException {
+    Before before = before(repository, control);
+    try (Closeable unused = before) {
+      return run(
+          Optional.empty(),
+          repository,
+          control,
+          before,
+          before.set(),
+          Optional.of(escrowed(place, now, value, false)));
+    }
+  }
+
+  /** The set without the value that was refused: the escrow of the one before that. */
+  private void withdraw(
+      Repository repository, RunControl control, Before original, SecretException cause) {
+    try {
+      Before now = before(repository, control);
+      try (Closeable unused = now) {
+        run(Optional.empty(), repository, control, now, original.set(), Optional.empty());
+      }
+    } catch (IOException | BackupException e) {
+      cause.addSuppressed(e);
+    }
+  }
+
+  /**
+   * What the next set follows.
+   *
+   * @param id the backup
+   * @param set to carry values on from; empty if it cannot be read
+   */
+  private record Before(Optional<BackupId> id, Optional<SetOrigin> origin, Optional<SecretsSet> set)
+      implements Closeable {
+    static final Before NOTHING = new Before(Optional.empty(), Optional.empty(), Optional.empty());
+
+    @Override
+    public void close() {
+      set.ifPresent(SecretsSet::close);
+    }
+  }
+
+  private Taken run(
+      Optional<String> label,
+      Repository repository,
+      RunControl control,
+      Before before,
+      Optional<SecretsSet> escrow,
+      Optional<SecretsBackup.Escrowed> escrowed)
+      throws IOException {
     List<SecretTarget> open = new ArrayList<>();
     for (String name : places.keySet()) {
       open.add(place(name));
     }
-    repository.register(source(), TYPE);
-    Optional<SetOrigin> previous = previous(repository, control);
     Instant now = clock().instant();
     Content content = new Content();
     try (CarriedKey key = new CarriedKey()) {
@@ -228,11 +454,28 @@ public final class SecretsEngine extends ServerlessEngine {
               .clock(clock())
               .cancellation(control.cancellation());
       open.forEach(set::source);
-      previous.ifPresent(set::previous);
+      before.origin().ifPresent(set::previous);
+      escrow.ifPresent(set::escrow);
+      escrowed.ifPresent(set::escrow);
       SecretsBackupReport report = set.build().run(content);
+      requireNoOther(repository, before);
       return new Taken(store(content, report, label, now, repository), report);
     } finally {
       content.erase();
+    }
+  }
+
+  /** A set that does not follow the newest would lack what that one escrowed. */
+  private void requireNoOther(Repository repository, Before before) throws IOException {
+    repository.refresh();
+    Optional<BackupId> newest = newest(repository).map(BackupDescriptor::id);
+    if (!newest.equals(before.id())) {
+      throw BackupException.of(
+              "secrets.other-backup",
+              FailureKind.TRANSIENT,
+              "Another backup of " + source() + " was made meanwhile")
+          .remedy("Run it again.")
+          .build();
     }
   }
 
@@ -289,24 +532,32 @@ public final class SecretsEngine extends ServerlessEngine {
   }
 
   /** The set that the next one follows. That one of it is beyond reading stops no backup. */
-  private Optional<SetOrigin> previous(Repository repository, RunControl control)
-      throws IOException {
+  private Before before(Repository repository, RunControl control) throws IOException {
+    repository.refresh();
     Optional<BackupDescriptor> newest = newest(repository);
     if (newest.isEmpty()) {
-      return Optional.empty();
+      return Before.NOTHING;
     }
-    try (BackupReader reader = repository.open(newest.get().id())) {
-      return Optional.of(origin(reader.facts(), newest.get()));
+    Optional<BackupId> id = newest.map(BackupDescriptor::id);
+    try {
+      SecretsSet set = open(newest.get().id(), repository);
+      return new Before(id, Optional.of(set.origin()), Optional.of(set));
     } catch (IOException e) {
-      if (e instanceof ClassifiedFailure known && known.kind() == FailureKind.DAMAGED) {
+      if (e instanceof SetException
+          || e instanceof ClassifiedFailure known && known.kind() == FailureKind.DAMAGED) {
         LOG.warn("backup={} is damaged, so the next set follows none", newest.get().id(), e);
         control
             .progress()
-            .warning("Backup " + newest.get().id() + " is damaged: " + e.getMessage());
-        return Optional.empty();
+            .warning(
+                "Backup "
+                    + newest.get().id()
+                    + " is damaged, and escrowed values in it are not carried on: "
+                    + e.getMessage());
+        return new Before(id, Optional.empty(), Optional.empty());
       }
       if (e instanceof ClassifiedFailure known && known.code().equals("repository.sealed")) {
-        return Optional.empty(); // a sealed writer opens nothing, not even its own
+        // A sealed writer opens nothing, not even its own.
+        return new Before(id, Optional.empty(), Optional.empty());
       }
       throw e;
     }

@@ -187,7 +187,8 @@ public final class SecretsRestore {
         if (e.kind() == FailureKind.CANCELLED) {
           throw e;
         }
-        String why = "what stands there could not be looked at: " + e.code();
+        String why =
+            "what stands there could not be looked at: " + e.code() + ": " + e.getMessage();
         return cannot(secret, name, Optional.empty(), why);
       }
     }
@@ -229,7 +230,7 @@ public final class SecretsRestore {
       }
       if (current.isEmpty()) {
         return new SecretsPlan.Step(
-            secret, name, Action.CREATE, comparison, current, "there is none");
+            secret, name, Action.CREATE, comparison, current, "there is none" + doubt(secret));
       }
       Optional<String> keep = reasonToKeep(secret.info(), current.get());
       if (keep.isEmpty() && current.get().version().isEmpty()) {
@@ -248,10 +249,16 @@ public final class SecretsRestore {
           comparison,
           current,
           keep.orElse(
-              mode == RestoreMode.OVERWRITE
-                  ? "overwriting was asked for"
-                  : "what stands there is older"));
+              (mode == RestoreMode.OVERWRITE
+                      ? "overwriting was asked for"
+                      : "what stands there is older")
+                  + doubt(secret)));
     }
+  }
+
+  /** Of an escrowed value, what is not known of it. */
+  private static String doubt(StoredSecret secret) {
+    return secret.failure().map(code -> "; of the value: " + code).orElse("");
   }
 
   /** Whether a secret whose value nobody read is the one that stood there then. */

@@ -2,14 +2,13 @@ package com.thorbis.backup.crypto.aws;
 
 import com.thorbis.backup.api.BackupException;
 import com.thorbis.backup.api.FailureKind;
-import com.thorbis.backup.spi.Endpoints;
 import com.thorbis.backup.spi.ProviderContext;
 import com.thorbis.backup.spi.Settings;
 import com.thorbis.backup.spi.crypto.KeyProvider;
 import com.thorbis.backup.spi.crypto.KeyProviderFactory;
 import java.net.URI;
-import java.time.Duration;
 import java.util.Optional;
+import software.amazon.awssdk.services.kms.KmsClient;
 
 /**
  * Opens {@code aws-kms:ARN}, where ARN names a key or an alias. Settings, all optional: {@code
@@ -43,17 +42,9 @@ public final class AwsKmsKeyProviderFactory implements KeyProviderFactory {
           .remedy("Remove it: the ARN tells the region.")
           .build();
     }
-    OwnClient client =
-        OwnClient.open(
-            key.region(),
-            Endpoints.find(settings, "endpoint"),
-            settings.find("access-key-id"),
-            settings.findSecret("secret-access-key"),
-            settings.findSecret("session-token"),
-            settings.duration("timeout", Duration.ofSeconds(10)),
-            settings.integer("attempts", 4, 1, 20));
+    OwnClient<KmsClient> client = OwnClient.kms(key.region(), settings);
     return AwsKmsKeyProvider.builder()
-        .client(client.kms())
+        .client(client.client())
         .key(key.arn())
         .release(client::close)
         .build();

@@ -2,7 +2,9 @@ package com.thorbis.backup.crypto.aws;
 
 import com.thorbis.backup.api.BackupException;
 import com.thorbis.backup.api.FailureKind;
+import com.thorbis.backup.spi.Endpoints;
 import com.thorbis.backup.spi.SecretValue;
+import com.thorbis.backup.spi.Settings;
 import java.net.URI;
 import java.time.Duration;
 import java.util.ArrayList;
@@ -13,47 +15,78 @@ import software.amazon.awssdk.auth.credentials.AwsBasicCredentials;
 import software.amazon.awssdk.auth.credentials.AwsCredentialsProvider;
 import software.amazon.awssdk.auth.credentials.AwsSessionCredentials;
 import software.amazon.awssdk.auth.credentials.DefaultCredentialsProvider;
+import software.amazon.awssdk.awscore.client.builder.AwsClientBuilder;
+import software.amazon.awssdk.awscore.client.builder.AwsSyncClientBuilder;
 import software.amazon.awssdk.awscore.retry.AwsRetryStrategy;
 import software.amazon.awssdk.http.apache5.Apache5HttpClient;
 import software.amazon.awssdk.regions.Region;
 import software.amazon.awssdk.retries.StandardRetryStrategy;
 import software.amazon.awssdk.retries.api.BackoffStrategy;
 import software.amazon.awssdk.services.kms.KmsClient;
-import software.amazon.awssdk.services.kms.KmsClientBuilder;
+import software.amazon.awssdk.services.secretsmanager.SecretsManagerClient;
+import software.amazon.awssdk.utils.SdkAutoCloseable;
 
 /**
  * A client that settings describe. Nothing is left to what happens to be on the class path or to
  * defaults that change: neither its HTTP client, nor its timeouts, nor how often it tries.
  */
-record OwnClient(KmsClient kms, List<AutoCloseable> parts) {
+record OwnClient<C extends SdkAutoCloseable>(C client, List<AutoCloseable> parts) {
   private static final Duration LONGEST_PAUSE = Duration.ofSeconds(8);
 
-  static OwnClient open(
-      String region,
-      Optional<URI> endpoint,
-      Optional<String> accessKey,
-      Optional<SecretValue> secretKey,
-      Optional<SecretValue> sessionToken,
-      Duration timeout,
-      int attempts) {
+  /** Names the SDK's builder here, as a factory that does loads nowhere without the SDK. */
+  static OwnClient<KmsClient> kms(String region, Settings settings) {
+    return open(AwsKmsKeyProvider.SCHEME, KmsClient.builder(), region, settings, 10, 4);
+  }
+
+  static OwnClient<SecretsManagerClient> secrets(String region, Settings settings) {
+    return open(AwsSecrets.TYPE, SecretsManagerClient.builder(), region, settings, 20, 5);
+  }
+
+  private static <
+          B extends AwsClientBuilder<B, C> & AwsSyncClientBuilder<B, C>, C extends SdkAutoCloseable>
+      OwnClient<C> open(
+          String asker, B builder, String region, Settings settings, int seconds, int attempts) {
+    return open(
+        asker,
+        builder,
+        region,
+        Endpoints.find(settings, "endpoint"),
+        settings.find("access-key-id"),
+        settings.findSecret("secret-access-key"),
+        settings.findSecret("session-token"),
+        settings.duration("timeout", Duration.ofSeconds(seconds)),
+        settings.integer("attempts", attempts, 1, 20));
+  }
+
+  static <B extends AwsClientBuilder<B, C> & AwsSyncClientBuilder<B, C>, C extends SdkAutoCloseable>
+      OwnClient<C> open(
+          String asker,
+          B builder,
+          String region,
+          Optional<URI> endpoint,
+          Optional<String> accessKey,
+          Optional<SecretValue> secretKey,
+          Optional<SecretValue> sessionToken,
+          Duration timeout,
+          int attempts) {
     List<AutoCloseable> parts = new ArrayList<>();
-    AwsCredentialsProvider credentials = credentials(accessKey, secretKey, sessionToken, parts);
-    KmsClientBuilder builder =
-        KmsClient.builder()
-            .region(Region.of(region))
-            .credentialsProvider(credentials)
-            .httpClientBuilder(
-                Apache5HttpClient.builder().connectionTimeout(timeout).socketTimeout(timeout))
-            .overrideConfiguration(
-                override ->
-                    override
-                        .retryStrategy(retries(attempts))
-                        .apiCallAttemptTimeout(timeout)
-                        .apiCallTimeout(timeout.plus(LONGEST_PAUSE).multipliedBy(attempts)));
+    AwsCredentialsProvider credentials =
+        credentials(asker, accessKey, secretKey, sessionToken, parts);
+    builder
+        .region(Region.of(region))
+        .credentialsProvider(credentials)
+        .httpClientBuilder(
+            Apache5HttpClient.builder().connectionTimeout(timeout).socketTimeout(timeout))
+        .overrideConfiguration(
+            override ->
+                override
+                    .retryStrategy(retries(attempts))
+                    .apiCallAttemptTimeout(timeout)
+                    .apiCallTimeout(timeout.plus(LONGEST_PAUSE).multipliedBy(attempts)));
     endpoint.ifPresent(builder::endpointOverride);
-    KmsClient kms = builder.build();
-    parts.add(0, kms);
-    return new OwnClient(kms, parts);
+    C client = builder.build();
+    parts.add(0, client);
+    return new OwnClient<>(client, parts);
   }
 
   private static StandardRetryStrategy retries(int attempts) {
@@ -66,6 +99,7 @@ record OwnClient(KmsClient kms, List<AutoCloseable> parts) {
   }
 
   private static AwsCredentialsProvider credentials(
+      String asker,
       Optional<String> accessKey,
       Optional<SecretValue> secretKey,
       Optional<SecretValue> sessionToken,
@@ -79,8 +113,7 @@ record OwnClient(KmsClient kms, List<AutoCloseable> parts) {
       throw BackupException.of(
               "configuration.invalid",
               FailureKind.CONFIGURATION,
-              AwsKmsKeyProvider.SCHEME
-                  + ": access-key-id and secret-access-key are given together or not at all")
+              asker + ": access-key-id and secret-access-key are given together or not at all")
           .remedy("Set both, or neither: then the default chain of the AWS SDK finds credentials.")
           .build();
     }
