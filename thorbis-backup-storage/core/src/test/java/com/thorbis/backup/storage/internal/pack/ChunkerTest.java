@@ -101,6 +101,13 @@ class ChunkerTest {
     }
   }
 
+  /** A build that cuts elsewhere stores everything once more. */
+  @Test
+  void whereItIsCutNeverChanges() {
+    assertThat(cut(table(1), bytes(2, 4 * MIB), new Random(3)))
+        .containsExactly(1);
+  }
+
   @Test
   void anotherTableCutsElsewhere() {
     byte[] content = bytes(8, 16 * MIB);
