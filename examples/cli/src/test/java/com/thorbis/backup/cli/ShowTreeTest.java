@@ -74,8 +74,7 @@ class ShowTreeTest {
         id =
             writer
                 .commit(
-                    BackupFacts.withoutServer(now, now, Map.of(), List.of()),
-                    BackupStatus.COMPLETE)
+                    BackupFacts.withoutServer(now, now, Map.of(), List.of()), BackupStatus.COMPLETE)
                 .id()
                 .value();
       }
