@@ -85,7 +85,7 @@ final class ShowCommand extends Job {
                     entry.area().label(),
                     entry.mode(),
                     entry.length(),
-                    entry.path() + (entry.kind() == StoredFile.Kind.DIRECTORY ? "/" : ""));
+                    named(entry));
               }
             });
     return Exit.DONE;
@@ -145,13 +145,33 @@ final class ShowCommand extends Job {
   }
 
   private static Map<String, @Nullable Object> entry(StoredFile entry) {
-    return Json.object(
-        "area", entry.area().label(),
-        "path", entry.path(),
-        "kind", entry.kind() == StoredFile.Kind.DIRECTORY ? "directory" : "file",
-        "length", entry.length(),
-        "mode", String.format(Locale.ROOT, "%04o", entry.mode()),
-        "modifiedAt", entry.modifiedAt());
+    Map<String, @Nullable Object> object =
+        Json.object(
+            "area", entry.area().label(),
+            "path", entry.path(),
+            "kind", kind(entry.kind()),
+            "length", entry.length(),
+            "mode", String.format(Locale.ROOT, "%04o", entry.mode()),
+            "modifiedAt", entry.modifiedAt());
+    entry.target().ifPresent(target -> object.put("target", target));
+    return object;
+  }
+
+  private static String kind(StoredFile.Kind kind) {
+    return switch (kind) {
+      case FILE -> "file";
+      case DIRECTORY -> "directory";
+      case SYMBOLIC_LINK -> "symbolic-link";
+      case HARD_LINK -> "hard-link";
+    };
+  }
+
+  private static String named(StoredFile entry) {
+    return switch (entry.kind()) {
+      case FILE -> entry.path();
+      case DIRECTORY -> entry.path() + "/";
+      case SYMBOLIC_LINK, HARD_LINK -> entry.path() + " -> " + entry.target().orElseThrow();
+    };
   }
 
   private static String words(@Nullable Object value) {
