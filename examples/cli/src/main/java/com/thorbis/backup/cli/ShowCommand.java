@@ -8,6 +8,7 @@ import com.thorbis.backup.api.PrunePlan;
 import com.thorbis.backup.api.RetentionPlan;
 import com.thorbis.backup.api.ThorbisBackup;
 import com.thorbis.backup.spi.repository.BackupReader;
+import com.thorbis.backup.spi.repository.FileNode;
 import com.thorbis.backup.spi.repository.StoredFile;
 import java.io.IOException;
 import java.util.ArrayList;
@@ -85,7 +86,9 @@ final class ShowCommand extends Job {
                     entry.area().label(),
                     entry.mode(),
                     entry.length(),
-                    entry.path() + (entry.kind() == StoredFile.Kind.DIRECTORY ? "/" : ""));
+                    Text.plain(entry.path())
+                        + (entry.kind() == StoredFile.Kind.DIRECTORY ? "/" : "")
+                        + entry.target().map(to -> arrow(entry) + Text.plain(to)).orElse(""));
               }
             });
     return Exit.DONE;
@@ -144,14 +147,30 @@ final class ShowCommand extends Job {
         .toList();
   }
 
+  private static String arrow(StoredFile entry) {
+    return entry.kind() == StoredFile.Kind.SYMBOLIC_LINK ? " -> " : " = ";
+  }
+
+  private static String kind(StoredFile.Kind kind) {
+    return switch (kind) {
+      case FILE -> "file";
+      case DIRECTORY -> "directory";
+      case SYMBOLIC_LINK -> "symbolic-link";
+      case HARD_LINK -> "hard-link";
+    };
+  }
+
   private static Map<String, @Nullable Object> entry(StoredFile entry) {
     return Json.object(
         "area", entry.area().label(),
         "path", entry.path(),
-        "kind", entry.kind() == StoredFile.Kind.DIRECTORY ? "directory" : "file",
+        "kind", kind(entry.kind()),
         "length", entry.length(),
         "mode", String.format(Locale.ROOT, "%04o", entry.mode()),
-        "modifiedAt", entry.modifiedAt());
+        "modifiedAt", entry.modifiedAt(),
+        "target", entry.target(),
+        "uid", entry.node().map(FileNode::uid),
+        "gid", entry.node().map(FileNode::gid));
   }
 
   private static String words(@Nullable Object value) {

@@ -160,7 +160,8 @@ public abstract class FakeService implements AutoCloseable {
       try (OutputStream out = exchange.getResponseBody()) {
         // Closing it short of its length cuts the connection.
         out.write(body, 0, fault == Fault.CUT ? body.length / 2 : body.length);
-        // What is still buffered when it is cut would not be sent, and with it not even the headers.
+        // What is still buffered when it is cut would not be sent, and with it not even the
+        // headers.
         out.flush();
       }
     }
