@@ -8,7 +8,6 @@ import com.thorbis.backup.api.PrunePlan;
 import com.thorbis.backup.api.RetentionPlan;
 import com.thorbis.backup.api.ThorbisBackup;
 import com.thorbis.backup.spi.repository.BackupReader;
-import com.thorbis.backup.spi.repository.FileNode;
 import com.thorbis.backup.spi.repository.StoredFile;
 import java.io.IOException;
 import java.util.ArrayList;
@@ -86,9 +85,7 @@ final class ShowCommand extends Job {
                     entry.area().label(),
                     entry.mode(),
                     entry.length(),
-                    Text.plain(entry.path())
-                        + (entry.kind() == StoredFile.Kind.DIRECTORY ? "/" : "")
-                        + entry.target().map(to -> arrow(entry) + Text.plain(to)).orElse(""));
+                    named(entry));
               }
             });
     return Exit.DONE;
@@ -147,8 +144,17 @@ final class ShowCommand extends Job {
         .toList();
   }
 
-  private static String arrow(StoredFile entry) {
-    return entry.kind() == StoredFile.Kind.SYMBOLIC_LINK ? " -> " : " = ";
+  private static Map<String, @Nullable Object> entry(StoredFile entry) {
+    Map<String, @Nullable Object> object =
+        Json.object(
+            "area", entry.area().label(),
+            "path", entry.path(),
+            "kind", kind(entry.kind()),
+            "length", entry.length(),
+            "mode", String.format(Locale.ROOT, "%04o", entry.mode()),
+            "modifiedAt", entry.modifiedAt());
+    entry.target().ifPresent(target -> object.put("target", target));
+    return object;
   }
 
   private static String kind(StoredFile.Kind kind) {
@@ -160,17 +166,12 @@ final class ShowCommand extends Job {
     };
   }
 
-  private static Map<String, @Nullable Object> entry(StoredFile entry) {
-    return Json.object(
-        "area", entry.area().label(),
-        "path", entry.path(),
-        "kind", kind(entry.kind()),
-        "length", entry.length(),
-        "mode", String.format(Locale.ROOT, "%04o", entry.mode()),
-        "modifiedAt", entry.modifiedAt(),
-        "target", entry.target(),
-        "uid", entry.node().map(FileNode::uid),
-        "gid", entry.node().map(FileNode::gid));
+  private static String named(StoredFile entry) {
+    return switch (entry.kind()) {
+      case FILE -> entry.path();
+      case DIRECTORY -> entry.path() + "/";
+      case SYMBOLIC_LINK, HARD_LINK -> entry.path() + " -> " + entry.target().orElseThrow();
+    };
   }
 
   private static String words(@Nullable Object value) {

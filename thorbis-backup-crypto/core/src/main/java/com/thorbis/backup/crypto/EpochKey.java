@@ -103,6 +103,13 @@ public final class EpochKey implements AutoCloseable {
     return ByteBuffer.wrap(derive(PART, "thorbis/v1/fingerprint", Long.BYTES)).getLong();
   }
 
+  /**
+   * 256 secret words that say where content is cut; the same in all epochs. The caller erases it.
+   */
+  public byte[] cutTable() {
+    return derive(PART, "thorbis/v1/cut", 256 * Long.BYTES);
+  }
+
   /** The secret seed of padding; the same in all epochs. */
   public long padSeed() {
     return ByteBuffer.wrap(derive(PART, "thorbis/v1/pad", Long.BYTES)).getLong();

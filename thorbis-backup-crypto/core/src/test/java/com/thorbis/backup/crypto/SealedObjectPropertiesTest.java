@@ -329,6 +329,7 @@ class SealedObjectPropertiesTest {
     assertThat(next.slot()).isEqualTo(slot.next());
     assertThat(next.addressKey()).isEqualTo(key.addressKey()).hasSize(32);
     assertThat(next.fingerprintSeed()).isEqualTo(key.fingerprintSeed());
+    assertThat(next.cutTable()).hasSize(2048).isEqualTo(key.cutTable());
     assertThat(next.padSeed()).isEqualTo(key.padSeed()).isNotEqualTo(key.fingerprintSeed());
     Set<String> sealKeys = new HashSet<>();
     for (EpochKey one : List.of(key, next)) {

@@ -53,6 +53,9 @@ final class Survey {
   }
 
   private void visit(StoredFile entry) {
+    if (entry.kind() != Kind.FILE && entry.kind() != Kind.DIRECTORY) {
+      throw EntryPath.hostile(entry.path(), "is neither a file nor a folder");
+    }
     if (entry.area() == Area.META) {
       return;
     }

@@ -167,15 +167,6 @@ class ServerlessTest {
       assertNoServer(() -> begin(site, BackupType.DUMP));
       assertNoServer(
           () ->
-              site.repository.begin(
-                  new BackupStart(
-                      TOKENS,
-                      BackupType.INCREMENTAL,
-                      Optional.of(id),
-                      Optional.empty(),
-                      clock.instant())));
-      assertNoServer(
-          () ->
               site.repository.adopt(
                   TOKENS,
                   TestRepository.CLUSTER,
@@ -362,16 +353,14 @@ class ServerlessTest {
   }
 
   @Test
-  void aBackupWithoutAServerIsNeitherADumpNorIncompleteNorOverAnother() throws IOException {
+  void aBackupWithoutAServerIsNeitherADumpNorIncomplete() throws IOException {
     try (Site site = create()) {
       backUp(site, 1);
       StoredBackup whole = site.services.log().catalog().backups().get(1).backup();
       assertThat(read(whole.document(), whole)).isEqualTo(whole);
-      for (String type : List.of("dump", "incremental", "differential")) {
-        Map<String, Object> document = whole.document();
-        document.put("type", type);
-        assertUnreadable(document, whole);
-      }
+      Map<String, Object> dump = whole.document();
+      dump.put("type", "dump");
+      assertUnreadable(dump, whole);
       Map<String, Object> document = whole.document();
       document.put("status", "awaiting-wal");
       assertUnreadable(document, whole);

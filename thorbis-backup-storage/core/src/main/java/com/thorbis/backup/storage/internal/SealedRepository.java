@@ -226,7 +226,7 @@ public final class SealedRepository implements Repository {
   public BackupWriter begin(BackupStart start) throws IOException {
     services.log().requireDeciding();
     Catalog.Source source = requireSource(start.source());
-    if (start.type() != BackupType.FULL) {
+    if (start.type() == BackupType.DUMP) {
       Registrar.requireServer(source, source.info().current());
     }
     return new SealedBackupWriter(services, source, start);

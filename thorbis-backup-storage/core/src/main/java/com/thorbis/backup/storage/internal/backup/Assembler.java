@@ -38,6 +38,7 @@ final class Assembler implements PiecePipeline.Sink {
 
   private final PackSet packs;
   private final PieceEncoder encoder;
+  private final OwnContent own;
   private final Piece scratch = new Piece();
   private final List<PieceRef> tables = new ArrayList<>();
   private List<PackRef> finished = List.of();
@@ -53,8 +54,10 @@ final class Assembler implements PiecePipeline.Sink {
    * Both are closed with this.
    *
    * @param encoder for maps and tables
+   * @param own gets to know where numbered content lies
    */
-  Assembler(PackSet packs, PieceEncoder encoder) {
+  Assembler(PackSet packs, PieceEncoder encoder, OwnContent own) {
+    this.own = own;
     this.packs = packs;
     this.encoder = encoder;
   }
@@ -63,11 +66,16 @@ final class Assembler implements PiecePipeline.Sink {
   public void accept(Piece piece) throws IOException {
     PieceRef ref = store(piece);
     for (Piece.Slice slice : piece.slices()) {
-      if (slice.file() instanceof Reuse reuse) {
+      OfFile part = (OfFile) slice.file();
+      if (part instanceof Reuse reuse) {
         reuse(reuse);
         continue;
       }
-      FileState state = (FileState) slice.file();
+      FileState state = part.state();
+      if (part instanceof OfFile.Again again) {
+        map(state, own.place(again.number()));
+        continue;
+      }
       if (slice.length() == 0) {
         end(state);
         continue;
@@ -79,7 +87,11 @@ final class Assembler implements PiecePipeline.Sink {
         state.crcSoFar = Crc.joined(state.crcSoFar, slice.crc(), slice.length());
       }
       state.fingerprint = slice.fingerprint();
-      map(state, new Extent(slice.length(), ref, ref == null ? 0 : slice.offset()));
+      Extent extent = new Extent(slice.length(), ref, ref == null ? 0 : slice.offset());
+      if (part instanceof OfFile.Numbered numbered) {
+        own.place(numbered.number(), extent);
+      }
+      map(state, extent);
     }
   }
 
@@ -150,7 +162,7 @@ final class Assembler implements PiecePipeline.Sink {
   }
 
   private void reuse(Reuse reuse) throws IOException {
-    FileState state = reuse.file();
+    FileState state = reuse.state();
     for (Extent extent : reuse.extents()) {
       PieceRef piece = extent.piece();
       if (piece != null) {

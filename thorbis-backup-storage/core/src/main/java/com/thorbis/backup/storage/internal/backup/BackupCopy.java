@@ -26,6 +26,7 @@ public final class BackupCopy implements AutoCloseable {
   private final SealedBackupReader from;
   private final PackReader packs;
   private final PieceCodec codec;
+  private final Arrival arrival;
   private final byte[] zeros = new byte[64 << 10];
   private byte[] stretch = new byte[PackReader.bufferLength(AHEAD)];
   private @Nullable PackRef stretchOf;
@@ -40,6 +41,9 @@ public final class BackupCopy implements AutoCloseable {
     this.from = from;
     this.packs = new PackReader(services.store(), services.keys());
     this.codec = services.codecs().get();
+    // Pages lie at fixed places; what is not a server's is not made of pages.
+    this.arrival =
+        from.descriptor().server().isPresent() ? new Arrival.Compared() : new Arrival.Chunked();
   }
 
   /**
@@ -60,10 +64,10 @@ public final class BackupCopy implements AutoCloseable {
     try (SealedBackupReader.FileTable table = from.new FileTable(packs)) {
       for (FileEntry entry = table.next(); entry != null; entry = table.next()) {
         control.cancellation().check();
-        if (entry.file().kind() == StoredFile.Kind.DIRECTORY) {
-          to.directory(entry.file());
-        } else {
-          write(entry, to, control, done);
+        switch (entry.file().kind()) {
+          case DIRECTORY -> to.directory(entry.file());
+          case SYMBOLIC_LINK, HARD_LINK -> to.link(entry.file());
+          case FILE -> write(entry, to, control, done);
         }
       }
     }
@@ -73,8 +77,7 @@ public final class BackupCopy implements AutoCloseable {
       throws IOException {
     CRC32C crc = new CRC32C();
     long length = 0;
-    try (BackupWriter.FileWriter out =
-        to.file(entry.file(), PieceCheck.NONE, new Arrival.Compared())) {
+    try (BackupWriter.FileWriter out = to.file(entry.file(), PieceCheck.NONE, arrival)) {
       SealedBackupReader.ExtentCursor cursor = from.extents(entry, packs, codec);
       for (List<Extent> some = cursor.next(); some != null; some = cursor.next()) {
         control.cancellation().check();

@@ -39,7 +39,7 @@ final class Base implements AutoCloseable {
   private final PackReader packs;
   private final PieceCodec codec;
   private final PathIndex index;
-  private final Map<Integer, Map<String, FileEntry>> tables = held(HELD_TABLES);
+  private final Map<Integer, Table> tables = held(HELD_TABLES);
   private final Map<PieceRef, List<Extent>> maps = held(HELD_MAPS);
   private final Map<PieceRef, byte[]> pieces = held(HELD_PIECES);
 
@@ -52,7 +52,7 @@ final class Base implements AutoCloseable {
     List<PieceRef> parts = reader.manifest().tables();
     try {
       for (int part = 0; part < parts.size(); part++) {
-        for (FileEntry entry : table(part).values()) {
+        for (FileEntry entry : table(part)) {
           index.add(entry.file().area(), entry.file().path(), part);
         }
       }
@@ -73,15 +73,25 @@ final class Base implements AutoCloseable {
     if (part < 0) {
       return Optional.empty();
     }
-    Map<String, FileEntry> table = tables.get(part);
-    if (table == null) {
-      table = table(part);
-      tables.put(part, table);
-    }
-    FileEntry entry = table.get(name(file));
+    FileEntry entry = entries(part).byName().get(name(file));
     return entry == null || entry.file().kind() != StoredFile.Kind.FILE
         ? Optional.empty()
-        : Optional.of(new BaseFile(this, entry));
+        : Optional.of(file(entry));
+  }
+
+  /** How many parts its file table has. */
+  int parts() {
+    return reader.manifest().tables().size();
+  }
+
+  /** An entry by its place in the file table. */
+  FileEntry entry(int part, int number) throws IOException {
+    return entries(part).entries().get(number);
+  }
+
+  /** A file by its entry. */
+  BaseFile file(FileEntry entry) throws IOException {
+    return new BaseFile(this, entry);
   }
 
   /** A pack that the base refers to. */
@@ -161,17 +171,31 @@ final class Base implements AutoCloseable {
     codec.close();
   }
 
-  private Map<String, FileEntry> table(int part) throws IOException {
-    Map<String, FileEntry> table = new HashMap<>();
-    try {
-      for (FileEntry entry : reader.table(reader.manifest().tables().get(part), packs, codec)) {
-        table.putIfAbsent(name(entry.file()), entry);
+  /** A part of its file table. */
+  List<FileEntry> table(int part) throws IOException {
+    synchronized (maps) { // they share the codec
+      try {
+        return reader.table(reader.manifest().tables().get(part), packs, codec);
+      } catch (RepositoryException e) {
+        throw damaged(e);
       }
-    } catch (RepositoryException e) {
-      throw damaged(e);
     }
-    return table;
   }
+
+  private Table entries(int part) throws IOException {
+    Table held = tables.get(part);
+    if (held == null) {
+      Map<String, FileEntry> byName = new HashMap<>();
+      List<FileEntry> entries = table(part);
+      entries.forEach(entry -> byName.putIfAbsent(name(entry.file()), entry));
+      held = new Table(entries, byName);
+      tables.put(part, held);
+    }
+    return held;
+  }
+
+  /** A part of the file table. */
+  private record Table(List<FileEntry> entries, Map<String, FileEntry> byName) {}
 
   private static String name(StoredFile file) {
     return file.area().label() + ":" + file.path();
@@ -225,8 +249,18 @@ final class Base implements AutoCloseable {
       }
     }
 
+    /** Its line in the file table. */
+    FileEntry entry() {
+      return entry;
+    }
+
     long length() {
       return entry.file().length();
+    }
+
+    /** The parts of its map, in order. */
+    List<Block> blocks() {
+      return blocks;
     }
 
     /** The fingerprint of its last stretch; may be zero. */

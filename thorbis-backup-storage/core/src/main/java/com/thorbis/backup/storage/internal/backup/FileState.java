@@ -12,7 +12,7 @@ import org.jspecify.annotations.Nullable;
  * A file between the caller who writes it and the thread that maps it. The caller sets length,
  * checksum and fingerprint before it submits the mark of the end.
  */
-final class FileState {
+final class FileState implements OfFile {
   final StoredFile file;
   long length;
   OptionalInt crc = OptionalInt.empty();
@@ -49,6 +49,11 @@ final class FileState {
     this.file = file;
   }
 
+  @Override
+  public FileState state() {
+    return this;
+  }
+
   /** Whether it turned out to be gone. */
   boolean gone() {
     return reading != null && reading.gone();
@@ -57,6 +62,13 @@ final class FileState {
   /** The file as it was, whatever was expected. */
   StoredFile seen() {
     return new StoredFile(
-        file.area(), file.path(), file.kind(), length, file.mode(), file.modifiedAt());
+        file.area(),
+        file.path(),
+        file.kind(),
+        length,
+        file.mode(),
+        file.modifiedAt(),
+        file.target(),
+        file.node());
   }
 }

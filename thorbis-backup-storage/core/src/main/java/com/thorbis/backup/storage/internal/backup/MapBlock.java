@@ -2,6 +2,7 @@ package com.thorbis.backup.storage.internal.backup;
 
 import com.thorbis.backup.crypto.Address;
 import com.thorbis.backup.crypto.ObjectId;
+import com.thorbis.backup.spi.repository.FileNode;
 import com.thorbis.backup.spi.repository.RepositoryException;
 import com.thorbis.backup.spi.repository.StoredFile;
 import com.thorbis.backup.storage.internal.format.BinaryInput;
@@ -16,6 +17,7 @@ import java.util.ArrayList;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
+import java.util.Optional;
 import java.util.OptionalInt;
 
 /**
@@ -28,6 +30,11 @@ final class MapBlock {
 
   private static final int FILE = 0;
   private static final int DIRECTORY = 1;
+  private static final int SYMBOLIC_LINK = 2;
+  private static final int HARD_LINK = 3;
+
+  /** With an entry's kind: what the file system says besides stands there too. */
+  private static final int WITH_NODE = 16;
 
   private static final int EXTENTS = 0;
   private static final int MAPS = 1;
@@ -39,7 +46,6 @@ final class MapBlock {
   private static final int ZEROS = 1;
 
   private static final int LEAST_PIECE = 1 + 1 + 1 + 1 + 1 + 4 + Address.LENGTH + 16;
-  private static final int MAX_PATH = 16 << 10;
 
   private static final Map<StoredFile.Area, Integer> AREAS =
       Map.of(StoredFile.Area.DATA, 0, StoredFile.Area.META, 1, StoredFile.Area.CONFIG, 2);
@@ -95,7 +101,7 @@ final class MapBlock {
     void add(FileEntry entry) {
       count++;
       StoredFile file = entry.file();
-      body.put(file.kind() == StoredFile.Kind.DIRECTORY ? DIRECTORY : FILE);
+      body.put(code(file.kind()) | (file.node().isPresent() ? WITH_NODE : 0));
       Integer area = AREAS.get(file.area());
       if (area == null) {
         throw new IllegalArgumentException("No code for the area " + file.area());
@@ -103,9 +109,10 @@ final class MapBlock {
       body.put(area);
       body.putText(file.path());
       body.putVarint(file.mode());
-      body.putSigned(file.modifiedAt().getEpochSecond());
-      body.putVarint(file.modifiedAt().get(ChronoField.NANO_OF_SECOND));
-      if (file.kind() == StoredFile.Kind.DIRECTORY) {
+      putTime(file.modifiedAt());
+      file.node().ifPresent(this::putNode);
+      file.target().ifPresent(body::putText);
+      if (file.kind() != StoredFile.Kind.FILE) {
         return;
       }
       body.putVarint(file.length());
@@ -155,6 +162,20 @@ final class MapBlock {
       out.putVarint(count);
       out.put(body.array(), 0, body.length());
       return out;
+    }
+
+    private void putTime(Instant time) {
+      body.putSigned(time.getEpochSecond());
+      body.putVarint(time.get(ChronoField.NANO_OF_SECOND));
+    }
+
+    private void putNode(FileNode node) {
+      body.putVarint(node.uid());
+      body.putVarint(node.gid());
+      body.putText(node.owner());
+      body.putText(node.group());
+      body.putLong(node.inode());
+      putTime(node.changedAt());
     }
 
     private void putExtent(Extent extent) {
@@ -263,26 +284,65 @@ final class MapBlock {
 
   private static FileEntry readEntry(BinaryInput in, List<ObjectId> packs, List<PieceRef> pieces)
       throws RepositoryException {
-    int kind = in.getVarint(DIRECTORY, "the kind of an entry");
+    int written = in.get();
+    StoredFile.Kind kind = kind(in, written & ~WITH_NODE);
     StoredFile.Area area = area(in, in.get());
-    String path = in.getText(MAX_PATH);
+    String path = in.getText(EntryRules.MOST_PATH_BYTES);
     int mode = in.getVarint(07777, "a mode");
+    Instant modifiedAt = readTime(in);
+    Optional<FileNode> node =
+        (written & WITH_NODE) == 0 ? Optional.empty() : Optional.of(readNode(in));
+    Optional<String> target =
+        kind.link() ? Optional.of(in.getText(EntryRules.MOST_PATH_BYTES)) : Optional.empty();
+    long length = kind == StoredFile.Kind.FILE ? in.getVarint() : 0;
+    StoredFile file = new StoredFile(area, path, kind, length, mode, modifiedAt, target, node);
+    return kind == StoredFile.Kind.FILE
+        ? readContent(in, file, packs, pieces)
+        : new FileEntry(file, OptionalInt.empty(), Fingerprint.ZERO, List.of(), List.of());
+  }
+
+  private static StoredFile.Kind kind(BinaryInput in, int code) throws RepositoryException {
+    return switch (code) {
+      case FILE -> StoredFile.Kind.FILE;
+      case DIRECTORY -> StoredFile.Kind.DIRECTORY;
+      case SYMBOLIC_LINK -> StoredFile.Kind.SYMBOLIC_LINK;
+      case HARD_LINK -> StoredFile.Kind.HARD_LINK;
+      default -> throw in.malformed("has an entry of the unknown kind " + code);
+    };
+  }
+
+  private static int code(StoredFile.Kind kind) {
+    return switch (kind) {
+      case FILE -> FILE;
+      case DIRECTORY -> DIRECTORY;
+      case SYMBOLIC_LINK -> SYMBOLIC_LINK;
+      case HARD_LINK -> HARD_LINK;
+    };
+  }
+
+  private static Instant readTime(BinaryInput in) throws RepositoryException {
     long second = in.getSigned();
     int nano = in.getVarint(999_999_999, "a fraction of a second");
     if (second < Instant.MIN.getEpochSecond() || second > Instant.MAX.getEpochSecond()) {
       throw in.malformed("has a time out of bounds");
     }
-    Instant modifiedAt = Instant.ofEpochSecond(second, nano);
-    if (kind == DIRECTORY) {
-      return new FileEntry(
-          new StoredFile(area, path, StoredFile.Kind.DIRECTORY, 0, mode, modifiedAt),
-          OptionalInt.empty(),
-          Fingerprint.ZERO,
-          List.of(),
-          List.of());
-    }
-    StoredFile file =
-        new StoredFile(area, path, StoredFile.Kind.FILE, in.getVarint(), mode, modifiedAt);
+    return Instant.ofEpochSecond(second, nano);
+  }
+
+  private static FileNode readNode(BinaryInput in) throws RepositoryException {
+    return new FileNode(
+        in.getVarint(EntryRules.MOST_OWNER, "an owner"),
+        in.getVarint(EntryRules.MOST_OWNER, "a group"),
+        in.getText(EntryRules.MOST_NAME_BYTES),
+        in.getText(EntryRules.MOST_NAME_BYTES),
+        in.getLong(),
+        readTime(in));
+  }
+
+  private static FileEntry readContent(
+      BinaryInput in, StoredFile file, List<ObjectId> packs, List<PieceRef> pieces)
+      throws RepositoryException {
+    String path = file.path();
     int written = in.getInt();
     int form =
         in.getVarint(

@@ -48,7 +48,6 @@ import com.thorbis.backup.storage.internal.pack.Reading;
 import com.thorbis.backup.storage.internal.wal.SealedWalArchive;
 import java.io.IOException;
 import java.io.OutputStream;
-import java.nio.charset.StandardCharsets;
 import java.security.DigestOutputStream;
 import java.security.MessageDigest;
 import java.time.Duration;
@@ -81,7 +80,6 @@ import org.slf4j.LoggerFactory;
  */
 public final class SealedBackupWriter implements BackupWriter {
   private static final Logger LOG = LoggerFactory.getLogger(SealedBackupWriter.class);
-  private static final int MOST_PATH_BYTES = 16 << 10;
 
   /** Why a backup was given up, as the commit has it. */
   private static final String REKEYED = "rekeyed";
@@ -108,6 +106,8 @@ public final class SealedBackupWriter implements BackupWriter {
   private final PackSet packs;
   private final Assembler assembler;
   private final PiecePipeline pipeline;
+  private final PieceFeed feed;
+  private final ChunkedContent chunked;
   private final CommitLog.Fence fence;
   private final long head;
   private final Lease lease;
@@ -117,7 +117,6 @@ public final class SealedBackupWriter implements BackupWriter {
   private final SplittableRandom sampling;
   private final Set<Reading> readings = ConcurrentHashMap.newKeySet();
   private @Nullable FileWriter open;
-  private @Nullable Piece current;
   private long bytesRead;
   private long bytesChanged;
   private boolean sampled;
@@ -282,14 +281,18 @@ public final class SealedBackupWriter implements BackupWriter {
             ids,
             "thorbis-backup-" + id,
             services.parallelism() > 1);
+    OwnContent own = new OwnContent();
     this.assembler =
-        new Assembler(packs, new PieceEncoder(services.codecs().get(), addressKey, fingerprints));
+        new Assembler(
+            packs, new PieceEncoder(services.codecs().get(), addressKey, fingerprints), own);
     this.pipeline =
         new PiecePipeline(
             "thorbis-backup-" + id,
             services.parallelism(),
             () -> new PieceEncoder(services.codecs().get(), addressKey, fingerprints, leftovers),
             assembler);
+    this.feed = new PieceFeed(pipeline);
+    this.chunked = new ChunkedContent(key, fingerprints, feed, own, base);
     this.stretches =
         base == null
             ? null
@@ -413,18 +416,59 @@ public final class SealedBackupWriter implements BackupWriter {
 
   @Override
   public void directory(StoredFile directory) throws IOException {
-    FileState state = begin(directory, StoredFile.Kind.DIRECTORY);
+    addEmpty(begin(directory, StoredFile.Kind.DIRECTORY));
+  }
+
+  @Override
+  public void link(StoredFile link) throws IOException {
+    if (!link.kind().link()) {
+      throw EntryRules.refused(link);
+    }
+    addEmpty(begin(link, link.kind()));
+  }
+
+  private void addEmpty(FileState state) throws IOException {
     drainStretches();
-    markEnd(state);
+    feed.end(state);
+  }
+
+  @Override
+  public boolean keep(StoredFile file) throws IOException {
+    FileState state = begin(file, StoredFile.Kind.FILE);
+    Optional<Base.BaseFile> found =
+        base == null ? Optional.empty() : base.find(file).filter(one -> isUnchanged(one, file));
+    if (found.isEmpty()) {
+      return false;
+    }
+    drainStretches();
+    Base.BaseFile there = found.get();
+    for (Base.BaseFile.Block block : there.blocks()) {
+      MapRef map = block.map();
+      feed.mark(
+          map == null
+              ? new Reuse(state, there.entry().extents(), null)
+              : new Reuse(state, List.of(), map));
+    }
+    state.length = there.length();
+    state.crc = there.entry().crc();
+    state.known = there.fingerprint();
+    feed.end(state);
+    return true;
+  }
+
+  private static boolean isUnchanged(Base.BaseFile there, StoredFile now) {
+    StoredFile before = there.entry().file();
+    return now.node().isPresent()
+        && before.node().equals(now.node())
+        && before.length() == now.length()
+        && before.modifiedAt().equals(now.modifiedAt());
   }
 
   @Override
   public FileWriter file(StoredFile file, PieceCheck check) throws IOException {
     FileState state = begin(file, StoredFile.Kind.FILE);
     drainStretches();
-    if (current != null && current.length() > 0 && file.length() > current.room()) {
-      submitCurrent();
-    }
+    feed.submitUnlessRoom(file.length());
     Content content = new Content(state, check);
     open = content;
     return content;
@@ -432,6 +476,13 @@ public final class SealedBackupWriter implements BackupWriter {
 
   @Override
   public FileWriter file(StoredFile file, PieceCheck check, Arrival arrival) throws IOException {
+    if (arrival instanceof Arrival.Chunked) {
+      FileState state = begin(file, StoredFile.Kind.FILE);
+      drainStretches();
+      FileWriter content = new ChunkedFile(state, check, chunked, () -> open = null);
+      open = content;
+      return content;
+    }
     Base known = base;
     StretchQueue queue = stretches;
     if (known == null || queue == null || arrival instanceof Arrival.Whole) {
@@ -446,6 +497,9 @@ public final class SealedBackupWriter implements BackupWriter {
   @Override
   public void add(StoredFile file, FileContent content, Arrival arrival) throws IOException {
     Reading reading = new Reading(content, readings);
+    if (arrival instanceof Arrival.Chunked) {
+      throw new IllegalArgumentException("What is cut by its content is read from start to end");
+    }
     FileState state = begin(file, StoredFile.Kind.FILE);
     state.reading = reading;
     state.length = file.length();
@@ -454,23 +508,21 @@ public final class SealedBackupWriter implements BackupWriter {
     if (known == null || queue == null || arrival instanceof Arrival.Whole) {
       drainStretches();
       readWhole(state, reading);
-      markEnd(state);
+      feed.end(state);
     } else {
       new Patched(state, PieceCheck.NONE, arrival, known, known.find(file), queue).read(reading);
     }
   }
 
   private void readWhole(FileState state, Reading reading) throws IOException {
-    if (current != null && current.length() > 0 && state.length > current.room()) {
-      submitCurrent();
-    }
+    feed.submitUnlessRoom(state.length);
     for (long at = 0; at < state.length; ) {
-      Piece piece = current();
+      Piece piece = feed.current();
       int next = (int) Math.min(piece.room(), state.length - at);
       piece.read(state, reading, at, next);
       at += next;
       if (piece.room() == 0) {
-        submitCurrent();
+        feed.submit();
       }
     }
     bytesRead += state.length;
@@ -482,13 +534,13 @@ public final class SealedBackupWriter implements BackupWriter {
   public void settle() throws IOException {
     requireIdle();
     drainStretches();
-    submitCurrent();
+    feed.submit();
     pipeline.drain();
   }
 
   @Override
   public long bytesRead() {
-    return bytesRead - assembler.bytesGone();
+    return bytesRead + chunked.bytesRead() - assembler.bytesGone();
   }
 
   @Override
@@ -511,7 +563,7 @@ public final class SealedBackupWriter implements BackupWriter {
     }
     ended = true;
     drainStretches();
-    submitCurrent();
+    feed.submit();
     pipeline.finish();
     Map<ObjectId, PackRef> table = new LinkedHashMap<>();
     for (PackRef pack : assembler.packs()) {
@@ -702,7 +754,7 @@ public final class SealedBackupWriter implements BackupWriter {
         assembler.files(),
         assembler.bytes(),
         old.map(StoredBackup::bytesRead).orElse(bytesRead()),
-        old.map(StoredBackup::bytesChanged).orElse(bytesChanged),
+        old.map(StoredBackup::bytesChanged).orElse(bytesChanged + chunked.bytesChanged()),
         stored,
         old.map(StoredBackup::durationMillis)
             .orElse(Math.max(0, now.toEpochMilli() - start.startedAt().toEpochMilli())),
@@ -793,23 +845,7 @@ public final class SealedBackupWriter implements BackupWriter {
   private FileState begin(StoredFile file, StoredFile.Kind kind) throws IOException {
     requireIdle();
     pipeline.requireHealthy();
-    if (file.kind() != kind
-        || file.path().isEmpty()
-        || file.path().getBytes(StandardCharsets.UTF_8).length > MOST_PATH_BYTES
-        || (file.mode() & ~07777) != 0) {
-      throw new RepositoryException(
-          "repository.entry-refused",
-          FailureKind.REFUSED,
-          "Not an entry that can be stored: "
-              + kind
-              + " \""
-              + (file.path().length() > 200 ? file.path().substring(0, 200) : file.path())
-              + "\", mode "
-              + Integer.toOctalString(file.mode()),
-          Map.of(),
-          "",
-          null);
-    }
+    EntryRules.require(file, kind);
     return new FileState(file);
   }
 
@@ -839,7 +875,7 @@ public final class SealedBackupWriter implements BackupWriter {
     FileState state = stretch.state;
     if (state.gone()) {
       if (stretch.endsFile) {
-        markEnd(state);
+        feed.end(state);
       }
       return;
     }
@@ -855,7 +891,7 @@ public final class SealedBackupWriter implements BackupWriter {
         }
         case ZEROS -> {
           flushRun(stretch, false);
-          mark(new Reuse(state, List.of(new Extent(part.length(), null, 0)), null));
+          feed.mark(new Reuse(state, List.of(new Extent(part.length(), null, 0)), null));
         }
         case CHANGED -> {
           flushRun(stretch, false);
@@ -880,7 +916,7 @@ public final class SealedBackupWriter implements BackupWriter {
       if (!state.exact) {
         state.crc = OptionalInt.empty(); // what came is not what a restore brings
       }
-      markEnd(state);
+      feed.end(state);
     }
   }
 
@@ -899,9 +935,9 @@ public final class SealedBackupWriter implements BackupWriter {
       boolean covered = from <= block.start() && block.end() <= to;
       boolean last = atEnd && block.end() == to && to == file.length();
       if (map != null && covered && (map.length() >= Assembler.REGION || last)) {
-        mark(new Reuse(state, List.of(), map));
+        feed.mark(new Reuse(state, List.of(), map));
       } else {
-        mark(
+        feed.mark(
             new Reuse(
                 state,
                 file.extents(Math.max(from, block.start()), Math.min(to, block.end())),
@@ -918,50 +954,17 @@ public final class SealedBackupWriter implements BackupWriter {
     boolean whole = left == stretch.length();
     bytesChanged += left;
     while (left > 0) {
-      Piece piece = current();
+      Piece piece = feed.current();
       int room = piece.room();
       int taken = left <= room ? left : whole ? 0 : room - room % Arrival.PAGE;
       if (taken == 0 || piece.crowded()) {
-        submitCurrent();
+        feed.submit();
         continue;
       }
       Piece.Slice slice = piece.begin(stretch.state, PieceCheck.NONE, stretch.offset + from);
       piece.append(slice, bytes, from, taken);
       from += taken;
       left -= taken;
-    }
-  }
-
-  private void mark(Reuse reuse) throws IOException {
-    Piece piece = current();
-    piece.begin(reuse, PieceCheck.NONE, 0);
-    if (piece.crowded()) {
-      submitCurrent();
-    }
-  }
-
-  private Piece current() throws IOException {
-    Piece piece = current;
-    if (piece == null) {
-      piece = pipeline.take();
-      current = piece;
-    }
-    return piece;
-  }
-
-  private void submitCurrent() throws IOException {
-    Piece piece = current;
-    current = null;
-    if (piece != null) {
-      pipeline.submit(piece);
-    }
-  }
-
-  private void markEnd(FileState state) throws IOException {
-    Piece piece = current();
-    piece.begin(state, PieceCheck.NONE, state.length);
-    if (piece.crowded()) {
-      submitCurrent();
     }
   }
 
@@ -984,7 +987,7 @@ public final class SealedBackupWriter implements BackupWriter {
       int from = offset;
       int left = count;
       while (left > 0) {
-        Piece piece = current();
+        Piece piece = feed.current();
         Piece.Slice part = slice;
         if (part == null) {
           part = piece.begin(state, check, length);
@@ -993,7 +996,7 @@ public final class SealedBackupWriter implements BackupWriter {
         if (piece.room() == 0) {
           slice = part.offset() == 0 ? null : moveOut(piece, part);
           if (slice == null) {
-            submitCurrent();
+            feed.submit();
           }
           continue;
         }
@@ -1020,7 +1023,7 @@ public final class SealedBackupWriter implements BackupWriter {
       length += count;
       // The last slice need not be the last stretch any more.
       state.known = Fingerprint.ZERO;
-      mark(new Reuse(state, List.of(new Extent(count, null, 0)), null));
+      feed.mark(new Reuse(state, List.of(new Extent(count, null, 0)), null));
     }
 
     @Override
@@ -1031,7 +1034,7 @@ public final class SealedBackupWriter implements BackupWriter {
       state.crc = OptionalInt.of(crc.value());
       dropEmptySlice();
       open = null;
-      markEnd(state);
+      feed.end(state);
     }
 
     @Override
@@ -1041,25 +1044,27 @@ public final class SealedBackupWriter implements BackupWriter {
       }
       open = null;
       Piece.Slice part = slice;
-      if (part != null && current != null) {
-        current.remove(part);
+      Piece piece = feed.begun();
+      if (part != null && piece != null) {
+        piece.remove(part);
       }
     }
 
     /** The file outgrew what was left of a shared piece: it gets one that begins with it. */
     private Piece.Slice moveOut(Piece shared, Piece.Slice part) throws IOException {
-      Piece own = pipeline.take();
+      Piece own = feed.another();
       Piece.Slice moved = own.adopt(shared, part);
-      pipeline.submit(shared);
-      current = own;
+      feed.submit();
+      feed.replace(own);
       return moved;
     }
 
     private void dropEmptySlice() {
       Piece.Slice part = slice;
       slice = null;
-      if (part != null && part.length() == 0 && current != null) {
-        current.remove(part);
+      Piece piece = feed.begun();
+      if (part != null && part.length() == 0 && piece != null) {
+        piece.remove(part);
       }
     }
 

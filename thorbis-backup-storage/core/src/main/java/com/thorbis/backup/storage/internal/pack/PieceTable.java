@@ -23,17 +23,29 @@ public final class PieceTable {
    * @return false if there is no room
    */
   public boolean add(Fingerprint fingerprint, int pack, int piece) {
+    return add(fingerprint, (long) pack << Integer.SIZE | piece);
+  }
+
+  /**
+   * Adds a piece.
+   *
+   * @param where what {@link #find} gives, not negative
+   * @return false if there is no room
+   */
+  public boolean add(Fingerprint fingerprint, long where) {
     if (size >= MOST) {
       return false;
     }
     if (4 * (size + 1) > 3 * (places.length / WORDS)) {
       grow();
     }
-    size += put(places, fingerprint.high(), fingerprint.low(), (long) pack << 32 | piece);
+    size += put(places, fingerprint.high(), fingerprint.low(), where);
     return true;
   }
 
-  /** The pack in the upper and the piece in the lower 32 bits, or {@link #NONE}. */
+  /**
+   * Where it is; of a pack and a piece, these in the upper and the lower 32 bits; or {@link #NONE}.
+   */
   public long find(Fingerprint fingerprint) {
     int at = place(places, fingerprint.high(), fingerprint.low());
     return places[at + 2] - 1;

@@ -439,7 +439,7 @@ public final class Rekeyer {
       return catalog.kept().stream()
           .filter(one -> one.fate().live() && one.fate().place() < kept.fate().place())
           .map(one -> one.entry().backup())
-          .filter(one -> one.source().equals(backup.source()) && one.physical())
+          .filter(one -> one.source().equals(backup.source()) && one.type().physical())
           .filter(one -> backup.type() == BackupType.INCREMENTAL || one.type() == BackupType.FULL)
           .map(StoredBackup::id)
           .filter(id -> scan.clean.contains(id) && catalog.letGoBy(id).isEmpty())

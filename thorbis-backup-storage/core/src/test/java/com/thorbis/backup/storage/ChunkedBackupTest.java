@@ -1,0 +1,677 @@
+package com.thorbis.backup.storage;
+
+import static org.assertj.core.api.Assertions.assertThat;
+import static org.assertj.core.api.Assertions.assertThatThrownBy;
+
+import com.thorbis.backup.api.BackupId;
+import com.thorbis.backup.api.BackupStatus;
+import com.thorbis.backup.api.BackupType;
+import com.thorbis.backup.api.HealReport;
+import com.thorbis.backup.api.PruneRequest;
+import com.thorbis.backup.api.RekeyReport;
+import com.thorbis.backup.api.RekeyRequest;
+import com.thorbis.backup.api.RetentionPolicy;
+import com.thorbis.backup.api.RotateRequest;
+import com.thorbis.backup.api.VerifyReport;
+import com.thorbis.backup.spi.repository.Arrival;
+import com.thorbis.backup.spi.repository.BackupFacts;
+import com.thorbis.backup.spi.repository.BackupReader;
+import com.thorbis.backup.spi.repository.BackupStart;
+import com.thorbis.backup.spi.repository.BackupWriter;
+import com.thorbis.backup.spi.repository.Copy;
+import com.thorbis.backup.spi.repository.FileNode;
+import com.thorbis.backup.spi.repository.PieceCheck;
+import com.thorbis.backup.spi.repository.RepositoryException;
+import com.thorbis.backup.spi.repository.RunControl;
+import com.thorbis.backup.spi.repository.StoredFile;
+import com.thorbis.backup.spi.repository.StoredFile.Kind;
+import com.thorbis.backup.spi.repository.WritePolicy;
+import com.thorbis.backup.spi.storage.ObjectKey;
+import com.thorbis.backup.spi.storage.ObjectSource;
+import com.thorbis.backup.spi.storage.ObjectStore;
+import com.thorbis.backup.spi.storage.StorageException;
+import com.thorbis.backup.storage.internal.backup.BackupContents;
+import com.thorbis.backup.storage.internal.catalog.Catalog;
+import com.thorbis.backup.storage.internal.pack.Chunker;
+import com.thorbis.backup.storage.internal.pack.PackRef;
+import com.thorbis.backup.testkit.MemoryObjectStore;
+import com.thorbis.backup.testkit.SettableClock;
+import java.io.IOException;
+import java.nio.file.Path;
+import java.time.Duration;
+import java.util.Arrays;
+import java.util.HashMap;
+import java.util.List;
+import java.util.Map;
+import java.util.Optional;
+import java.util.Random;
+import java.util.Set;
+import java.util.TreeMap;
+import java.util.TreeSet;
+import java.util.concurrent.atomic.AtomicLong;
+import java.util.function.UnaryOperator;
+import java.util.stream.Collectors;
+import java.util.stream.IntStream;
+import org.assertj.core.api.ThrowableAssert.ThrowingCallable;
+import org.junit.jupiter.api.AfterEach;
+import org.junit.jupiter.api.BeforeEach;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.io.TempDir;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.EnumSource;
+
+/** Backups of trees of general files: cut by content, known by content, kept without being read. */
+class ChunkedBackupTest {
+  private static final int MIB = 1 << 20;
+  private static final int MOST_CHANGED = 6 * MIB;
+
+  @TempDir Path states;
+
+  private final SettableClock clock = SettableClock.at(TestRepository.NOW);
+  private final MemoryObjectStore store = MemoryObjectStore.create(clock, 1000);
+  private final FileTree tree = new FileTree();
+  private final Random random = new Random(1);
+  private Site site;
+  private int machines;
+
+  @BeforeEach
+  void create() throws IOException {
+    site = Site.create(store, states.resolve("first"), clock);
+    FileTree.register(site.repository);
+  }
+
+  @AfterEach
+  void close() throws IOException {
+    site.close();
+  }
+
+  private Site another(ObjectStore view) throws IOException {
+    return Site.open(view, states.resolve("m" + ++machines), clock);
+  }
+
+  private FileTree.Made full(FileTree of) throws IOException {
+    return of.backUp(site.repository, Optional.empty());
+  }
+
+  private FileTree.Made over(FileTree of, FileTree.Made base) throws IOException {
+    return of.backUp(site.repository, Optional.of(base.id()));
+  }
+
+  private byte[] bytes(int length) {
+    return TestRepository.bytes(random, length);
+  }
+
+  private static byte[] inserted(byte[] content, int at, byte... bytes) {
+    byte[] longer = new byte[content.length + bytes.length];
+    System.arraycopy(content, 0, longer, 0, at);
+    System.arraycopy(bytes, 0, longer, at, bytes.length);
+    System.arraycopy(content, at, longer, at + bytes.length, content.length - at);
+    return longer;
+  }
+
+  private static Set<String> packs(Site site, BackupId id) throws IOException {
+    Catalog.Entry entry = site.services.log().catalog().backup(id).orElseThrow();
+    Catalog.Source source =
+        site.services.log().catalog().source(entry.backup().source()).orElseThrow();
+    return new BackupContents(site.services, source, entry)
+        .packs().stream()
+            .map(PackRef::key)
+            .map(ObjectKey::value)
+            .collect(Collectors.toCollection(TreeSet::new));
+  }
+
+  private void someFiles() {
+    tree.directory("a").file("a/empty", new byte[0]).file("a/one", new byte[] {1});
+    for (int i = 0; i < 300; i++) {
+      tree.file("a/small/" + i, bytes(random.nextInt(9000)));
+    }
+    tree.file("a/least", bytes(Chunker.LEAST))
+        .file("a/medium", bytes(700_000))
+        .file("a/most", bytes(MIB))
+        .file("a/large", bytes(9 * MIB + 12_345));
+  }
+
+  @Test
+  void aTreeComesBackAsItWas() throws IOException {
+    someFiles();
+    tree.link(Kind.SYMBOLIC_LINK, "a/up", "../else where/\u00fc")
+        .link(Kind.HARD_LINK, "b", "a/large")
+        .file("zeros", new byte[5 * MIB])
+        .file("z/short zeros", new byte[1000]);
+    FileTree.Made made = full(tree);
+    tree.assertIs(site.repository, made.id());
+    long content = tree.files().stream().mapToLong(path -> tree.content(path).length).sum();
+    assertThat(made.read()).isEqualTo(content).isEqualTo(made.backup().bytesRead());
+    assertThat(made.changed()).isEqualTo(content - 5 * MIB - 1000);
+    assertThat(made.backup().files()).isEqualTo(tree.files().size());
+    FileTree.Made again = over(tree, made);
+    assertThat(again.kept()).isEqualTo(tree.files().size());
+    assertThat(again.read()).isZero();
+    assertThat(again.changed()).isZero();
+    tree.assertIs(site.repository, again.id());
+    site.requireAllWhole();
+  }
+
+  @Test
+  void ofALargeFileWithAByteInFrontAboutNothingIsStored() throws IOException {
+    tree.file("large", bytes(200 * MIB));
+    FileTree.Made first = full(tree);
+    tree.file("large", inserted(tree.content("large"), 0, (byte) 7));
+    FileTree.Made second = over(tree, first);
+    assertThat(second.changed()).isBetween(1L, (long) MOST_CHANGED);
+    assertThat(second.stored()).isLessThan(MOST_CHANGED + 200_000);
+    tree.assertIs(site.repository, second.id());
+    tree.file("large", Arrays.copyOfRange(tree.content("large"), 70 * MIB, 200 * MIB));
+    FileTree.Made third = over(tree, second);
+    assertThat(third.changed()).isBetween(1L, (long) MOST_CHANGED);
+    tree.assertIs(site.repository, third.id());
+    site.requireAllWhole();
+  }
+
+  @Test
+  void theEndOfAFileIsKnownWhetherItsMapIsShortOrLong() throws IOException {
+    tree.file("short", bytes(700_000)).file("long", bytes(20 * MIB + 100_000));
+    FileTree.Made first = full(tree);
+    assertThat(first.changed()).isEqualTo(700_000 + 20 * MIB + 100_000);
+    FileTree.Made second =
+        tree.backUp(site.repository, Optional.of(first.id()), false); // all of it is read
+    assertThat(second.kept()).isZero();
+    assertThat(second.read()).isEqualTo(first.read());
+    assertThat(second.changed()).isZero();
+    FileTree elsewhere = tree.moved("", "new/");
+    FileTree.Made third = over(elsewhere, second);
+    assertThat(third.kept()).isZero();
+    assertThat(third.changed()).isZero();
+    elsewhere.assertIs(site.repository, third.id());
+    site.requireAllWhole();
+  }
+
+  @Test
+  void ofARenamedTreeNothingIsStoredButItsTable() throws IOException {
+    someFiles();
+    FileTree.Made first = full(tree);
+    FileTree renamed = tree.moved("a", "z/b");
+    FileTree.Made second = over(renamed, first);
+    assertThat(second.kept()).isZero();
+    assertThat(second.read()).isEqualTo(first.read());
+    assertThat(second.changed()).isZero();
+    assertThat(second.stored()).isLessThan(100_000);
+    renamed.assertIs(site.repository, second.id());
+    // What is known by content of a backup that itself refers to another.
+    FileTree again = renamed.moved("z", "y").file("new", bytes(100_000));
+    FileTree.Made third = over(again, second);
+    assertThat(third.changed()).isEqualTo(100_000);
+    again.assertIs(site.repository, third.id());
+    site.requireAllWhole();
+  }
+
+  @Test
+  void whatIsTheSameWithinOneBackupIsStoredOnce() throws IOException {
+    byte[] small = bytes(10_000);
+    byte[] large = bytes(5 * MIB);
+    for (int i = 0; i < 20; i++) {
+      tree.file("small" + i, small).file("large" + i, large);
+    }
+    FileTree.Made made = full(tree);
+    assertThat(made.read()).isEqualTo(20L * (small.length + large.length));
+    assertThat(made.changed()).isEqualTo(small.length + large.length);
+    assertThat(made.stored()).isLessThan(small.length + large.length + 600_000);
+    tree.assertIs(site.repository, made.id());
+    site.requireAllWhole();
+  }
+
+  /** One that is unlike what the base has. */
+  enum Difference {
+    LENGTH(it -> with(it, it.length() + 1, it.modifiedAt().getNano(), it.node())),
+    MODIFIED(it -> with(it, it.length(), it.modifiedAt().getNano() + 1, it.node())),
+    CHANGED(it -> withNode(it, it.node().get().inode(), it.node().get().uid(), 1)),
+    INODE(it -> withNode(it, it.node().get().inode() + 1, it.node().get().uid(), 0)),
+    OWNER(it -> withNode(it, it.node().get().inode(), 0, 0)),
+    NO_NODE(it -> with(it, it.length(), it.modifiedAt().getNano(), Optional.empty())),
+    PATH(
+        it ->
+            new StoredFile(
+                it.area(),
+                "other",
+                it.kind(),
+                it.length(),
+                it.mode(),
+                it.modifiedAt(),
+                it.target(),
+                it.node())),
+    AREA(
+        it ->
+            new StoredFile(
+                StoredFile.Area.CONFIG,
+                it.path(),
+                it.kind(),
+                it.length(),
+                it.mode(),
+                it.modifiedAt(),
+                it.target(),
+                it.node()));
+
+    final UnaryOperator<StoredFile> change;
+
+    Difference(UnaryOperator<StoredFile> change) {
+      this.change = change;
+    }
+
+    private static StoredFile with(StoredFile of, long length, int nanos, Optional<FileNode> node) {
+      return new StoredFile(
+          of.area(),
+          of.path(),
+          of.kind(),
+          length,
+          of.mode(),
+          of.modifiedAt().plusNanos(nanos - of.modifiedAt().getNano()),
+          of.target(),
+          node);
+    }
+
+    private static StoredFile withNode(StoredFile of, long inode, long uid, long later) {
+      FileNode node = of.node().get();
+      return with(
+          of,
+          of.length(),
+          of.modifiedAt().getNano(),
+          Optional.of(
+              new FileNode(
+                  uid,
+                  node.gid(),
+                  node.owner(),
+                  node.group(),
+                  inode,
+                  node.changedAt().plusNanos(later))));
+    }
+  }
+
+  @ParameterizedTest
+  @EnumSource
+  void aFileThatDiffersIsNotKept(Difference difference) throws IOException {
+    tree.file("f", bytes(10_000));
+    FileTree.Made first = full(tree);
+    try (BackupWriter writer = begin(first.id())) {
+      assertThat(writer.keep(difference.change.apply(tree.entry("f")))).isFalse();
+      assertThat(writer.keep(tree.entry("f"))).isTrue();
+    }
+  }
+
+  private BackupWriter begin(BackupId base) throws IOException {
+    return site.repository.begin(
+        new BackupStart(
+            FileTree.SOURCE,
+            BackupType.INCREMENTAL,
+            Optional.of(base),
+            Optional.empty(),
+            TestRepository.NOW));
+  }
+
+  @Test
+  void aFileOfWhichTheBaseHasNoNodeIsNotKeptNorIsAnythingElse() throws IOException {
+    tree.file("f", bytes(10)).file("was a folder", bytes(10)).link(Kind.SYMBOLIC_LINK, "l", "f");
+    StoredFile plain = tree.entry("f");
+    tree.as(Difference.NO_NODE.change.apply(plain));
+    StoredFile folder = tree.entry("was a folder");
+    FileTree before = tree.copy().remove("was a folder").directory("was a folder");
+    FileTree.Made first = full(before);
+    try (BackupWriter writer = begin(first.id())) {
+      assertThat(writer.keep(plain)).isFalse();
+      assertThat(writer.keep(tree.entry("f"))).as("neither has a node").isFalse();
+      assertThat(writer.keep(folder)).isFalse();
+      assertThatThrownBy(() -> writer.keep(tree.entry("l")))
+          .isInstanceOf(RepositoryException.class);
+    }
+    try (BackupWriter writer =
+        site.repository.begin(
+            new BackupStart(
+                FileTree.SOURCE, BackupType.FULL, Optional.empty(), TestRepository.NOW))) {
+      assertThat(writer.keep(plain)).as("without a base").isFalse();
+    }
+  }
+
+  @Test
+  void whatIsKeptHasTheModeItHasNowAndNothingOfItIsRead() throws IOException {
+    for (int i = 0; i < 5000; i++) {
+      tree.file("small/%05d".formatted(i), bytes(20));
+    }
+    tree.file("large", bytes(150 * MIB)); // with a long map
+    FileTree.Made first = full(tree);
+    StoredFile file = tree.entry("large");
+    tree.as(
+        new StoredFile(
+            file.area(),
+            file.path(),
+            file.kind(),
+            file.length(),
+            0600,
+            file.modifiedAt(),
+            file.target(),
+            file.node()));
+    AtomicLong reads = new AtomicLong();
+    ObjectStore counting =
+        new Site.Watched(store) {
+          @Override
+          void before(String call) {
+            if (call.startsWith("get packs/")) {
+              reads.incrementAndGet();
+            }
+          }
+        };
+    try (Site other = another(counting)) {
+      FileTree.Made second = tree.backUp(other.repository, Optional.of(first.id()));
+      assertThat(second.kept()).isEqualTo(5001);
+      assertThat(second.changed()).isZero();
+      assertThat(reads.get()).as("the parts of the table, twice").isBetween(1L, 10L);
+      site.repository.refresh();
+      tree.assertIs(site.repository, second.id());
+    }
+    site.requireAllWhole();
+  }
+
+  @Test
+  void aFullBackupRefersToNothingOfAnEarlierOne() throws IOException {
+    someFiles();
+    FileTree.Made first = full(tree);
+    FileTree.Made second = full(tree);
+    assertThat(second.changed()).isEqualTo(first.changed());
+    assertThat(packs(site, second.id())).doesNotContainAnyElementsOf(packs(site, first.id()));
+    FileTree.Made third = over(tree, second);
+    assertThat(packs(site, third.id()))
+        .containsAnyElementsOf(packs(site, second.id()))
+        .doesNotContainAnyElementsOf(packs(site, first.id()));
+  }
+
+  @Test
+  void anInterruptedBackupIsResumed() throws IOException {
+    someFiles();
+    Site.Mortal dying = new Site.Mortal(store, call -> call.startsWith("start manifests/"));
+    try (Site other = another(dying)) {
+      assertThatThrownBy(() -> tree.backUp(other.repository, Optional.empty()))
+          .isInstanceOf(StorageException.Unavailable.class);
+    }
+    clock.advance(Duration.ofMinutes(31));
+    tree.file("a/large", inserted(tree.content("a/large"), 3 * MIB, (byte) 1));
+    FileTree.Made made = full(tree);
+    assertThat(made.resumed()).isGreaterThan(made.read() - 4 * MIB);
+    tree.assertIs(site.repository, made.id());
+    site.requireAllWhole();
+  }
+
+  @Test
+  void anInterruptedBackupOverABaseIsResumed() throws IOException {
+    someFiles();
+    FileTree.Made base = full(tree);
+    tree.file("a/new", bytes(20 * MIB)).file("a/copy", tree.content("a/large"));
+    Site.Mortal dying = new Site.Mortal(store, call -> call.startsWith("start manifests/"));
+    try (Site other = another(dying)) {
+      assertThatThrownBy(() -> tree.backUp(other.repository, Optional.of(base.id())))
+          .isInstanceOf(StorageException.Unavailable.class);
+    }
+    clock.advance(Duration.ofMinutes(31));
+    FileTree.Made made = over(tree, base);
+    assertThat(made.changed()).isEqualTo(20 * MIB);
+    assertThat(made.resumed()).isGreaterThan(19 * MIB);
+    assertThat(made.stored()).isLessThan(MIB);
+    tree.assertIs(site.repository, made.id());
+    site.requireAllWhole();
+  }
+
+  @Test
+  void damageOfAChunkThatIsReferencedIsNoticedAndHealed() throws IOException {
+    tree.file("large", bytes(3 * MIB));
+    FileTree.Made first = full(tree);
+    FileTree moved = tree.moved("", "else/");
+    FileTree.Made second = over(moved, first);
+    MemoryObjectStore copy = MemoryObjectStore.create(clock, 1000);
+    var both =
+        Site.setup(
+            states.resolve("both"),
+            clock,
+            WritePolicy.PRIMARY,
+            List.of(Copy.builder(store).name("a").build(), Copy.builder(copy).name("b").build()));
+    TestRepository.FACTORY.init(both);
+    Map<String, byte[]> large =
+        new TreeMap<>(
+            store.contents().entrySet().stream()
+                .filter(one -> one.getKey().startsWith("packs/") && one.getValue().length > MIB)
+                .collect(Collectors.toMap(Map.Entry::getKey, Map.Entry::getValue)));
+    assertThat(large).isNotEmpty();
+    try (Site two = Site.open(both, 1000, 1000)) {
+      assertThat(two.repository.syncCopies(RunControl.unattended()).complete()).isTrue();
+      for (Map.Entry<String, byte[]> pack : large.entrySet()) {
+        byte[] damaged = pack.getValue().clone();
+        damaged[MIB] ^= 1;
+        store.delete(new ObjectKey(pack.getKey()));
+        store.put(new ObjectKey(pack.getKey()), ObjectSource.of(damaged));
+      }
+      List<VerifyReport.Damage> found = two.verify().damaged();
+      assertThat(found)
+          .anySatisfy(damage -> assertThat(damage.backups()).contains(first.id(), second.id()));
+      HealReport healing = two.repository.healCopies(RunControl.unattended());
+      assertThat(healing.repairs()).isNotEmpty();
+      assertThat(healing.whole()).isTrue();
+      assertThat(two.verify().damaged()).isEmpty();
+    }
+    try (Site alone = another(store)) {
+      moved.assertIs(alone.repository, second.id());
+    }
+    try (Site alone = another(copy)) {
+      moved.assertIs(alone.repository, second.id());
+    }
+  }
+
+  @Test
+  void underANewKeyAllIsThereAnewAndTheOldPacksGo() throws IOException {
+    someFiles();
+    tree.link(Kind.SYMBOLIC_LINK, "a/up", "..").link(Kind.HARD_LINK, "b", "a/large");
+    FileTree.Made first = full(tree);
+    FileTree after = tree.moved("a", "c").file("new", bytes(2 * MIB));
+    FileTree.Made second = over(after, first);
+    clock.advance(Duration.ofHours(2));
+    site.repository.rotateKeys(RotateRequest.all());
+    FileTree.Made mixed = over(after, second);
+    assertThat(mixed.changed()).isZero();
+    after.assertIs(site.repository, mixed.id());
+
+    RekeyReport.Source report =
+        site.repository
+            .rekey(RekeyRequest.of(FileTree.SOURCE), RunControl.unattended())
+            .sources()
+            .get(0);
+    Map<BackupId, BackupId> anew = new HashMap<>();
+    report.backups().forEach(one -> anew.put(one.backup(), one.anew().orElseThrow()));
+    assertThat(anew).containsOnlyKeys(first.id(), second.id(), mixed.id());
+    tree.assertIs(site.repository, anew.get(first.id()));
+    after.assertIs(site.repository, anew.get(second.id()));
+    after.assertIs(site.repository, anew.get(mixed.id()));
+    for (BackupId id : anew.values()) {
+      try (BackupReader reader = site.repository.open(id)) {
+        assertThat(reader.layout().keys()).allMatch(key -> key.endsWith("/2"));
+      }
+    }
+    assertThat(packs(site, anew.get(mixed.id())))
+        .as("what they share is stored once")
+        .containsAnyElementsOf(packs(site, anew.get(first.id())));
+    Set<String> old = packs(site, mixed.id());
+
+    clock.advance(Duration.ofDays(40));
+    site.repository.prune(
+        PruneRequest.builder(FileTree.SOURCE, RetentionPolicy.builder().build())
+            .grace(Duration.ZERO)
+            .confirmed(true)
+            .build(),
+        RunControl.unattended());
+    assertThat(store.contents().keySet()).doesNotContainAnyElementsOf(old);
+    tree.assertIs(site.repository, anew.get(first.id()));
+    after.assertIs(site.repository, anew.get(mixed.id()));
+    site.requireAllWhole();
+  }
+
+  @Test
+  void whatAnOlderBackupHeldStaysAsLongAsANewerOneRefersToIt() throws IOException {
+    someFiles();
+    FileTree.Made first = full(tree);
+    FileTree after = tree.moved("a", "c");
+    FileTree.Made second = over(after, first);
+    site.verify();
+    site.repository.prune(
+        PruneRequest.builder(site.repository.backup(first.id()).orElseThrow())
+            .grace(Duration.ZERO)
+            .build(),
+        RunControl.unattended());
+    clock.advance(Duration.ofDays(2));
+    assertThat(
+            site.repository
+                .prune(
+                    PruneRequest.builder(FileTree.SOURCE, RetentionPolicy.builder().build())
+                        .grace(Duration.ZERO)
+                        .confirmed(true)
+                        .build(),
+                    RunControl.unattended())
+                .swept())
+        .containsExactly(first.id());
+    after.assertIs(site.repository, second.id());
+    site.requireAllWhole();
+  }
+
+  @Test
+  void aFileThatIsNotFinishedIsNotInTheBackupAndHarmsNoOther() throws IOException {
+    byte[] large = bytes(4 * MIB);
+    byte[] small = bytes(5000);
+    tree.file("large", large).file("small", small).file("x", bytes(100));
+    try (BackupWriter writer =
+        site.repository.begin(
+            new BackupStart(
+                FileTree.SOURCE, BackupType.FULL, Optional.empty(), TestRepository.NOW))) {
+      for (byte[] content : List.of(large, small)) {
+        try (BackupWriter.FileWriter out =
+            writer.file(
+                TestRepository.file("dropped", content.length),
+                PieceCheck.NONE,
+                new Arrival.Chunked())) {
+          out.write(content, 0, content.length);
+        }
+      }
+      tree.write(writer, false);
+      BackupId id =
+          writer
+              .commit(
+                  BackupFacts.withoutServer(
+                      TestRepository.NOW, TestRepository.NOW, Map.of(), List.of()),
+                  BackupStatus.COMPLETE)
+              .id();
+      tree.assertIs(site.repository, id);
+    }
+    site.requireAllWhole();
+  }
+
+  @Test
+  void holesCostNothingAndTheCheckSeesEveryByteThatIsWritten() throws IOException {
+    byte[] content = bytes(900_000);
+    byte[] hole = new byte[300_000];
+    AtomicLong seen = new AtomicLong();
+    PieceCheck counting = (offset, piece) -> seen.addAndGet(piece.remaining());
+    long huge = 1L << 40;
+    BackupId id;
+    try (BackupWriter writer =
+        site.repository.begin(
+            new BackupStart(
+                FileTree.SOURCE, BackupType.FULL, Optional.empty(), TestRepository.NOW))) {
+      for (String name : List.of("one", "two")) {
+        try (BackupWriter.FileWriter out =
+            writer.file(
+                TestRepository.file(name, content.length * 2L), counting, new Arrival.Chunked())) {
+          out.write(content, 0, 450_000);
+          out.zeros(hole.length);
+          out.zeros(10);
+          out.write(content, 450_000, 450_000);
+          out.finish();
+        }
+      }
+      try (BackupWriter.FileWriter out =
+          writer.file(TestRepository.file("huge", huge), PieceCheck.NONE, new Arrival.Chunked())) {
+        out.zeros(huge);
+        out.finish();
+      }
+      writer.settle();
+      assertThat(seen.get()).isEqualTo(2L * (content.length + 10));
+      id =
+          writer
+              .commit(
+                  BackupFacts.withoutServer(
+                      TestRepository.NOW, TestRepository.NOW, Map.of(), List.of()),
+                  BackupStatus.COMPLETE)
+              .id();
+    }
+    byte[] expected = new byte[content.length + hole.length + 10];
+    System.arraycopy(content, 0, expected, 0, 450_000);
+    System.arraycopy(content, 450_000, expected, expected.length - 450_000, 450_000);
+    TestRepository.Target target = new TestRepository.Target();
+    try (BackupReader reader = site.repository.open(id)) {
+      reader.extract(file -> !file.path().equals("huge"), target, RunControl.unattended());
+      reader.entries(
+          file -> {
+            if (file.path().equals("huge")) {
+              assertThat(file.length()).isEqualTo(huge);
+            }
+          });
+    }
+    assertThat(target.files).containsOnlyKeys("one", "two");
+    target.files.values().forEach(found -> assertThat(found).isEqualTo(expected));
+  }
+
+  @Test
+  void whatCannotComeBackAsItIsIsRefused() throws IOException {
+    StoredFile link = tree.link(Kind.SYMBOLIC_LINK, "l", "x").entry("l");
+    try (BackupWriter writer =
+        site.repository.begin(
+            new BackupStart(
+                FileTree.SOURCE, BackupType.FULL, Optional.empty(), TestRepository.NOW))) {
+      for (String target : List.of("", "half \ud800 a pair", "x".repeat((16 << 10) + 1))) {
+        assertRefused(() -> writer.link(with(link, "l", target, link.node())));
+      }
+      assertRefused(() -> writer.link(with(link, "\udc00", "x", link.node())));
+      FileNode node = link.node().orElseThrow();
+      for (FileNode bad :
+          List.of(
+              new FileNode(-1, 0, "", "", 0, node.changedAt()),
+              new FileNode(0, 1L << 32, "", "", 0, node.changedAt()),
+              new FileNode(0, 0, "\ud800", "", 0, node.changedAt()),
+              new FileNode(0, 0, "", "g".repeat(1025), 0, node.changedAt()))) {
+        assertRefused(() -> writer.link(with(link, "l", "x", Optional.of(bad))));
+      }
+      assertRefused(() -> writer.link(TestRepository.directory("d")));
+      assertRefused(() -> writer.directory(link));
+      writer.link(link);
+    }
+  }
+
+  private static void assertRefused(ThrowingCallable action) {
+    assertThatThrownBy(action)
+        .isInstanceOfSatisfying(
+            RepositoryException.class,
+            e -> assertThat(e.code()).isEqualTo("repository.entry-refused"));
+  }
+
+  private static StoredFile with(
+      StoredFile of, String path, String target, Optional<FileNode> node) {
+    return new StoredFile(
+        of.area(), path, of.kind(), 0, of.mode(), of.modifiedAt(), Optional.of(target), node);
+  }
+
+  @Test
+  void manySmallFilesSharePiecesAndALargeOneBetweenThemDoesNotDivideThem() throws IOException {
+    IntStream.range(0, 40)
+        .forEach(
+            i ->
+                tree.file("%02d a".formatted(i), bytes(4000))
+                    .file("%02d b".formatted(i), bytes(300_000)));
+    FileTree.Made made = full(tree);
+    try (BackupReader reader = site.repository.open(made.id())) {
+      assertThat(reader.layout().packs()).isLessThanOrEqualTo(2);
+    }
+    tree.assertIs(site.repository, made.id());
+    site.requireAllWhole();
+  }
+}
