@@ -199,7 +199,7 @@ class FileTreeTest {
     Trouble disk = new Trouble();
     disk.looked =
         path -> {
-          if (path.endsWith("d/f")) {
+          if (path.endsWith("d/f") && !Files.exists(temp.resolve("away"))) {
             unchecked(
                 () -> {
                   Files.move(root.resolve("d"), temp.resolve("away"));
