@@ -160,7 +160,7 @@ class FilesCommandTest {
         .containsExactly("", "small", "small-again");
     assertThat(below(folder.resolve("three"), docs.resolve("small"))).hasContent("small");
 
-    run("verify home --mode data", 0);
+    run("verify --level data", 0);
     assertThat(run("list home", 0).out()).contains(second.get("id").asText());
     assertThat(run("show " + second.get("id").asText() + " --files", 0).out())
         .contains("docs/small");
