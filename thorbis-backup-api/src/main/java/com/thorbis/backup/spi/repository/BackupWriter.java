@@ -58,7 +58,8 @@ public interface BackupWriter extends AutoCloseable {
    *
    * @param file its length is what is read
    * @param content becomes the writer's, whatever happens
-   * @param arrival any but {@link Arrival.Sparse}
+   * @param arrival any but {@link Arrival.Sparse} and {@link Arrival.Chunked}, which are read from
+   *     start to end
    */
   void add(StoredFile file, FileContent content, Arrival arrival) throws IOException;
 

@@ -63,9 +63,9 @@ public interface Repository extends AutoCloseable {
   SourceInfo register(String name, String type, ClusterIdentity cluster) throws IOException;
 
   /**
-   * Registers a source that has no server; again: no change. Its backups are full, and complete in
-   * themselves; whatever needs log, timelines or a cluster is refused with {@code
-   * source.no-server}.
+   * Registers a source that has no server; again: no change. Its backups need no log, and are
+   * restored by themselves, whatever they reference; whatever needs log, timelines or a cluster is
+   * refused with {@code source.no-server}.
    *
    * @throws RepositoryException code {@code source.identity-mismatch} if the name belongs to a
    *     cluster, or to a source of another type

@@ -53,7 +53,7 @@ public final class RepositoryException extends IOException implements Classified
         FailureKind.REFUSED,
         whose
             + " has no server: there is no write-ahead log of it, no moment between two backups, no"
-            + " data directory and nothing to compare an incremental backup with",
+            + " data directory and nothing to dump",
         Map.of(),
         "Take full backups of it, and bring back one of them: each is complete in itself.",
         null);

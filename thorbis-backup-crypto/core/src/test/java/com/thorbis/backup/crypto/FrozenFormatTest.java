@@ -62,6 +62,8 @@ class FrozenFormatTest {
           .isEqualTo("2be3f531d1962064c8081e9839ad0336df0f90da09c19d0b23f62e7959e97875");
       assertThat(HexFormat.of().toHexDigits(key.fingerprintSeed())).isEqualTo("016299b616226977");
       assertThat(HexFormat.of().toHexDigits(key.padSeed())).isEqualTo("100ee211af297679");
+      assertThat(HexFormat.of().formatHex(key.cutTable(), 0, 16))
+          .isEqualTo("a95fdb51d1adb8f71b728abce7f8eade");
       assertThat(
               Address.of(
                   key.addressKey(),

@@ -107,6 +107,11 @@ public final class FolderRepository implements Repository {
     return this;
   }
 
+  public FolderRepository add(StoredFile file) {
+    entries.add(new Entry(file, () -> new byte[0]));
+    return this;
+  }
+
   public FolderRepository add(Area area, String path, Kind kind, byte[] content) {
     entries.add(
         new Entry(

@@ -12,6 +12,7 @@ import com.thorbis.backup.api.RestoreRequest;
 import com.thorbis.backup.api.Timeline;
 import com.thorbis.backup.spi.repository.BackupFacts;
 import com.thorbis.backup.spi.repository.RunControl;
+import com.thorbis.backup.spi.repository.StoredFile;
 import com.thorbis.backup.spi.repository.StoredFile.Area;
 import com.thorbis.backup.spi.repository.StoredFile.Kind;
 import java.io.IOException;
@@ -19,6 +20,7 @@ import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.LinkOption;
 import java.nio.file.Path;
+import java.time.Instant;
 import java.util.Arrays;
 import java.util.HexFormat;
 import java.util.List;
@@ -75,6 +77,29 @@ class RestorerTest {
   })
   void anEntryInTheWayOfAnotherStopsTheRestore(String path, Kind kind) throws IOException {
     repository.add(Area.DATA, path, kind, kind == Kind.FILE ? Clusters.bytes("evil") : new byte[0]);
+    assertRefused("restore.hostile-path");
+    assertThat(folder.resolve("target/global/pg_control")).doesNotExist();
+  }
+
+  @ParameterizedTest
+  @CsvSource({
+    "DATA, SYMBOLIC_LINK",
+    "DATA, HARD_LINK",
+    "CONFIG, SYMBOLIC_LINK",
+    "CONFIG, HARD_LINK",
+    "META, SYMBOLIC_LINK"
+  })
+  void aLinkIsNoEntryOfAServer(Area area, Kind kind) throws IOException {
+    repository.add(
+        new StoredFile(
+            area,
+            "base/5/link",
+            kind,
+            0,
+            0777,
+            Instant.EPOCH,
+            Optional.of("/etc/passwd"),
+            Optional.empty()));
     assertRefused("restore.hostile-path");
     assertThat(folder.resolve("target/global/pg_control")).doesNotExist();
   }

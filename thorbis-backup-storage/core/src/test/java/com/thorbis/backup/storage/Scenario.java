@@ -28,6 +28,8 @@ record Scenario(String label, Setting setting, Action prepare, boolean opened, A
 
   private static final Map<String, byte[]> CHANGED = changed();
   private static final Map<String, byte[]> OTHER = files(3);
+  private static final Map<String, byte[]> LARGER = larger();
+  private static final Map<String, byte[]> MOVED = moved();
   private static final Duration DAY = Duration.ofDays(1);
   private static final Duration NONE = Duration.ZERO;
   private static final RetentionPolicy EVERYTHING = RetentionPolicy.builder().build();
@@ -135,6 +137,14 @@ record Scenario(String label, Setting setting, Action prepare, boolean opened, A
                 client.interruptBackup(OTHER);
               },
               client -> client.backUp(OTHER, BackupStatus.COMPLETE)),
+          of(
+              "backup-chunked",
+              Setting.PLAIN,
+              client -> {
+                withBackup(client);
+                client.backUpChunked(LARGER);
+              },
+              client -> client.backUpChunked(MOVED)),
           of("backup-incremental", client -> client.backUpOver(BackupType.INCREMENTAL, CHANGED)),
           of(
               "backup-differential",
@@ -492,6 +502,20 @@ record Scenario(String label, Setting setting, Action prepare, boolean opened, A
   private static void synced(TestClient client) throws IOException {
     withBackup(client);
     client.sync();
+  }
+
+  private static Map<String, byte[]> larger() {
+    Map<String, byte[]> files = files(1);
+    files.put("base/1/large", TestRepository.text(new Random(5), 600_000));
+    return files;
+  }
+
+  /** The same under other names, and a little more. */
+  private static Map<String, byte[]> moved() {
+    Map<String, byte[]> files = new TreeMap<>();
+    larger().forEach((path, content) -> files.put("moved/" + path, content));
+    files.put("new", TestRepository.text(new Random(6), 20_000));
+    return files;
   }
 
   private static Map<String, byte[]> changed() {

@@ -196,6 +196,16 @@ final class TestClient implements AutoCloseable {
 
   /** Refers to the newest backup that the type allows, as far as the files are the same. */
   BackupId backUpOver(BackupType type, Map<String, byte[]> files) throws IOException {
+    return backUpOver(type, files, new Arrival.Compared());
+  }
+
+  /** The same, cut by content. */
+  BackupId backUpChunked(Map<String, byte[]> files) throws IOException {
+    return backUpOver(BackupType.INCREMENTAL, files, new Arrival.Chunked());
+  }
+
+  private BackupId backUpOver(BackupType type, Map<String, byte[]> files, Arrival arrival)
+      throws IOException {
     repository().refresh();
     Optional<BackupId> base =
         repository().backups(Optional.of(SOURCE)).stream()
@@ -210,7 +220,7 @@ final class TestClient implements AutoCloseable {
     try (BackupWriter writer =
         repository()
             .begin(new BackupStart(SOURCE, type, base, Optional.empty(), TestRepository.NOW))) {
-      return backUp(writer, files, BackupStatus.COMPLETE, segment, new Arrival.Compared());
+      return backUp(writer, files, BackupStatus.COMPLETE, segment, arrival);
     }
   }
 

@@ -434,12 +434,15 @@ public final class SealedBackupWriter implements BackupWriter {
 
   @Override
   public boolean keep(StoredFile file) throws IOException {
-    FileState state = begin(file, StoredFile.Kind.FILE);
+    requireIdle();
     Optional<Base.BaseFile> found =
-        base == null ? Optional.empty() : base.find(file).filter(one -> isUnchanged(one, file));
+        base == null || file.kind() != StoredFile.Kind.FILE
+            ? Optional.empty()
+            : base.find(file).filter(one -> isUnchanged(one, file));
     if (found.isEmpty()) {
       return false;
     }
+    FileState state = begin(file, StoredFile.Kind.FILE);
     drainStretches();
     Base.BaseFile there = found.get();
     for (Base.BaseFile.Block block : there.blocks()) {

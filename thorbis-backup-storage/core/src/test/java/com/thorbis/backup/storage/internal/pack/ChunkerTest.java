@@ -101,6 +101,14 @@ class ChunkerTest {
     }
   }
 
+  /** A build that cuts elsewhere stores everything once more. */
+  @Test
+  void whereItIsCutNeverChanges() {
+    assertThat(cut(table(1), bytes(2, 4 * MIB), new Random(3)))
+        .containsExactly(
+            500_423, 449_580, 525_330, 471_232, 307_198, 629_010, 456_573, 490_305, 364_653);
+  }
+
   @Test
   void anotherTableCutsElsewhere() {
     byte[] content = bytes(8, 16 * MIB);
