@@ -1,3 +1,4 @@
+import com.thorbis.backup.application.files.FilesEngineFactory;
 import com.thorbis.backup.application.internal.EnvFileFactory;
 import com.thorbis.backup.application.internal.GitHubActionsFactory;
 import com.thorbis.backup.application.internal.KubernetesFactory;
@@ -8,7 +9,7 @@ import com.thorbis.backup.application.secrets.SecretsEngineFactory;
 import com.thorbis.backup.spi.engine.SourceEngineFactory;
 import com.thorbis.backup.spi.secret.SecretTargetFactory;
 
-/** What surrounds a database: secrets, and the platforms that hold them. */
+/** What surrounds a database: files, secrets, and the platforms that hold them. */
 module com.thorbis.backup.application {
   requires com.fasterxml.jackson.core;
   requires transitive com.thorbis.backup.api;
@@ -18,6 +19,7 @@ module com.thorbis.backup.application {
   requires org.slf4j;
   requires static org.jspecify;
 
+  exports com.thorbis.backup.application.files;
   exports com.thorbis.backup.application.platform;
   exports com.thorbis.backup.application.secrets;
 
@@ -29,5 +31,6 @@ module com.thorbis.backup.application {
       VaultKvFactory,
       VercelFactory;
   provides SourceEngineFactory with
+      FilesEngineFactory,
       SecretsEngineFactory;
 }

@@ -10,7 +10,7 @@ import java.util.OptionalLong;
  *
  * @param backup where it starts
  * @param target the moment, as it will be given to the server
- * @param timeline the timeline to follow to it
+ * @param timeline the timeline to follow to it; empty if the source has no server
  * @param wal the stretches that replay needs and the repository has, in order
  * @param files how many files are written
  * @param bytes how many bytes are written
@@ -23,7 +23,7 @@ import java.util.OptionalLong;
 public record RestorePlan(
     BackupDescriptor backup,
     RecoveryTarget target,
-    Timeline timeline,
+    Optional<Timeline> timeline,
     List<WalRange> wal,
     long files,
     long bytes,
@@ -37,7 +37,7 @@ public record RestorePlan(
     notes = List.copyOf(notes);
   }
 
-  /** Of what can be read at once. */
+  /** Of a server, and of what can be read at once. */
   public RestorePlan(
       BackupDescriptor backup,
       RecoveryTarget target,
@@ -48,7 +48,17 @@ public record RestorePlan(
       List<String> notes,
       Optional<Lsn> until,
       Optional<Estimate> estimate) {
-    this(backup, target, timeline, wal, files, bytes, notes, until, estimate, Thaw.NONE);
+    this(
+        backup,
+        target,
+        Optional.of(timeline),
+        wal,
+        files,
+        bytes,
+        notes,
+        until,
+        estimate,
+        Thaw.NONE);
   }
 
   /**

@@ -1,8 +1,10 @@
 package com.thorbis.backup.api;
 
 import java.nio.file.Path;
+import java.util.ArrayList;
 import java.util.LinkedHashMap;
 import java.util.LinkedHashSet;
+import java.util.List;
 import java.util.Map;
 import java.util.Objects;
 import java.util.Optional;
@@ -19,6 +21,7 @@ public final class RestoreRequest {
   private final @Nullable Action action;
   private final Map<String, Path> tablespaces;
   private final Set<String> databases;
+  private final List<String> includes;
   private final @Nullable Standby standby;
   private final boolean delta;
   private final boolean start;
@@ -32,6 +35,7 @@ public final class RestoreRequest {
     this.action = builder.action;
     this.tablespaces = Map.copyOf(builder.tablespaces);
     this.databases = Set.copyOf(builder.databases);
+    this.includes = List.copyOf(builder.includes);
     this.standby = builder.standby;
     this.delta = builder.delta;
     this.start = builder.start;
@@ -78,6 +82,11 @@ public final class RestoreRequest {
     return target instanceof RecoveryTarget.Latest ? Action.PROMOTE : Action.PAUSE;
   }
 
+  /** What was chosen to happen at the target. */
+  public Optional<Action> chosenAction() {
+    return Optional.ofNullable(action);
+  }
+
   /** New places of tablespaces, by the old one's path, name or object id. */
   public Map<String, Path> tablespaces() {
     return tablespaces;
@@ -89,6 +98,11 @@ public final class RestoreRequest {
    */
   public Set<String> databases() {
     return databases;
+  }
+
+  /** Patterns of the files that are brought back, of a source of files; empty for all. */
+  public List<String> includes() {
+    return includes;
   }
 
   /**
@@ -150,6 +164,7 @@ public final class RestoreRequest {
     private @Nullable BackupId backup;
     private @Nullable Action action;
     private final Set<String> databases = new LinkedHashSet<>();
+    private final List<String> includes = new ArrayList<>();
     private @Nullable Standby standby;
     private boolean delta;
     private boolean start;
@@ -195,6 +210,15 @@ public final class RestoreRequest {
      */
     public Builder database(String nameOrOid) {
       databases.add(nameOrOid);
+      return this;
+    }
+
+    /**
+     * Brings back only what this pattern matches, and all below it, and what others match that it
+     * is called for. For sources of files alone.
+     */
+    public Builder include(String pattern) {
+      includes.add(pattern);
       return this;
     }
 

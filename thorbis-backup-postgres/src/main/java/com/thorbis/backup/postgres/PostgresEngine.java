@@ -105,13 +105,28 @@ final class PostgresEngine implements SourceEngine {
 
   @Override
   public RestorePlan plan(RestoreRequest request, Repository repository) throws IOException {
+    refuseIncludes(request);
     return new ThawedRestore(settings, source(repository), repository).plan(request);
   }
 
   @Override
   public RestoreReport restore(RestoreRequest request, Repository repository, RunControl control)
       throws IOException {
+    refuseIncludes(request);
     return new ThawedRestore(settings, source(repository), repository).restore(request, control);
+  }
+
+  private void refuseIncludes(RestoreRequest request) {
+    if (!request.includes().isEmpty()) {
+      throw BackupException.of(
+              "restore.option-refused",
+              FailureKind.CONFIGURATION,
+              "--include: source "
+                  + request.source()
+                  + " is a server, and single files of one are of no use")
+          .remedy("Leave it out; restore-table and --databases bring back parts of a server.")
+          .build();
+    }
   }
 
   @Override

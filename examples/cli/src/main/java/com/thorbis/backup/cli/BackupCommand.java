@@ -27,7 +27,7 @@ final class BackupCommand extends Job {
           "full: everything. differential: what changed since the last full backup. incremental:"
               + " what changed since the last backup. Without one to build on it becomes full."
               + " dump: what pg_dump exports of the database, for load. Full by default, dump with"
-              + " reader: dump.")
+              + " reader: dump, incremental for files.")
   @Nullable String type;
 
   @Option(names = "--exclude-table", paramLabel = "PATTERN", description = EXCLUDE_TABLE)

@@ -5,6 +5,7 @@ import com.thorbis.backup.api.FailureKind;
 import com.thorbis.backup.api.PruneRequest;
 import com.thorbis.backup.api.RetentionPolicy;
 import com.thorbis.backup.api.ThorbisBackup;
+import com.thorbis.backup.application.files.FilesEngine;
 import com.thorbis.backup.crypto.SigningPublicKey;
 import com.thorbis.backup.spi.repository.Compression;
 import com.thorbis.backup.spi.repository.WritePolicy;
@@ -406,6 +407,10 @@ record Config(
         settings.put("parallelism", Integer.toString(threads));
       }
       places(section, settings);
+      if (type.equals(FilesEngine.TYPE)) {
+        lines(section, "paths", settings);
+        lines(section, "exclude", settings);
+      }
       settings.putAll(section.rest());
       if (type.equals(POSTGRES)) {
         commands.forEach(settings::putIfAbsent);
@@ -413,6 +418,18 @@ record Config(
       sources.put(name, new SourceConfig(type, parallelism, policy, settings));
     }
     return sources;
+  }
+
+  /** A list, or one value, as lines; a list without entries is not the same as none. */
+  private static void lines(Section source, String key, Map<String, Object> settings) {
+    if (!source.has(key)) {
+      return;
+    }
+    List<String> texts = source.isList(key) ? source.texts(key) : List.of(source.require(key));
+    if (texts.isEmpty()) {
+      throw source.wrong(key, "names nothing", "Name at least one, or remove the key.");
+    }
+    settings.put(key, String.join("\n", texts));
   }
 
   /** The list of places of a source of secrets, each under its name. */

@@ -109,7 +109,7 @@ final class Facts {
     return Json.object(
         "backup", plan.backup().id(),
         "target", Words.target(plan.target()),
-        "timeline", Integer.toUnsignedLong(plan.timeline().number()),
+        "timeline", plan.timeline().map(one -> Integer.toUnsignedLong(one.number())),
         "wal", plan.wal().stream().map(Facts::range).toList(),
         "until", plan.until(),
         "files", plan.files(),

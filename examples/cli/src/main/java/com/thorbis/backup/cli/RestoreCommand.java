@@ -29,7 +29,7 @@ final class RestoreCommand extends Job {
       names = "--target-dir",
       paramLabel = "DIR",
       required = true,
-      description = "The data directory to write: new or empty, except with --delta.")
+      description = "The folder to write: new or empty, except with --delta.")
   @SuppressWarnings("NullAway.Init") // picocli sets it
   Path directory;
 
@@ -67,6 +67,14 @@ final class RestoreCommand extends Job {
           "Restore the content of these alone, by name or OID, besides template0, template1 and"
               + " postgres; drop the others afterwards.")
   List<String> databases = new ArrayList<>();
+
+  @Option(
+      names = "--include",
+      paramLabel = "GLOB",
+      description =
+          "Of a source of files, bring back only what this matches and what is below it, such as"
+              + " home/anna or *.odt; may be given again.")
+  List<String> includes = new ArrayList<>();
 
   @Option(
       names = "--delta",
@@ -119,8 +127,7 @@ final class RestoreCommand extends Job {
                       + found.backup().id()
                       + " of "
                       + Text.time(found.backup().stoppedAt())
-                      + ", following timeline "
-                      + found.timeline()
+                      + found.timeline().map(line -> ", following timeline " + line).orElse("")
                       + found.until().map(until -> ", up to " + until).orElse(""));
               out.println(
                   found.files()
@@ -219,6 +226,7 @@ final class RestoreCommand extends Job {
       request.action(action(action));
     }
     databases.forEach(request::database);
+    includes.forEach(request::include);
     request.delta(delta);
     if (standby) {
       if (target != null || exclusive || action != null) {

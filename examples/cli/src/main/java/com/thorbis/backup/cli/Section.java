@@ -185,6 +185,11 @@ final class Section {
     return sections;
   }
 
+  /** Whether a list stands there, and not one value. */
+  boolean isList(String key) {
+    return value(key) instanceof Items;
+  }
+
   /** Every value of a list of values; empty if absent. */
   List<String> texts(String key) {
     List<String> texts = new ArrayList<>();

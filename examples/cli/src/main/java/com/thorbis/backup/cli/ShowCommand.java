@@ -85,7 +85,7 @@ final class ShowCommand extends Job {
                     entry.area().label(),
                     entry.mode(),
                     entry.length(),
-                    named(entry));
+                    Text.plain(named(entry)));
               }
             });
     return Exit.DONE;

@@ -22,7 +22,7 @@ import picocli.CommandLine.Spec;
 /** What every command shares: the options in front, the configuration, and how results leave. */
 @Command(
     name = "thorbis",
-    description = "Backs up PostgreSQL and secrets, captures the log, and brings them back.",
+    description = "Backs up PostgreSQL, files and secrets, captures the log, and brings them back.",
     mixinStandardHelpOptions = true,
     versionProvider = Thorbis.Version.class,
     subcommands = {

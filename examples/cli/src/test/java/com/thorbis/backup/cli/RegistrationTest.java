@@ -37,7 +37,7 @@ class RegistrationTest {
     assertThat(names(KeyProviderFactory.class, KeyProviderFactory::scheme))
         .containsExactly("keystore", "passphrase", "pkcs11", "recovery");
     assertThat(names(SourceEngineFactory.class, SourceEngineFactory::type))
-        .containsExactly("postgres", "recovery-point", "secrets");
+        .containsExactly("files", "postgres", "recovery-point", "secrets");
     assertThat(names(SecretTargetFactory.class, SecretTargetFactory::type))
         .containsExactly(
             "env-file", "github-actions", "kubernetes", "supabase", "vault-kv2", "vercel");

@@ -224,7 +224,7 @@ public final class Quickstart {
             .start(true)
             .build();
     RestorePlan plan = thorbis.plan(request);
-    tell("from backup " + plan.backup().id() + " along timeline " + plan.timeline());
+    tell("from backup " + plan.backup().id() + " along timeline " + plan.timeline().orElseThrow());
     RestoreReport report = thorbis.restore(request, watched());
     try {
       RestoreReport.Reached reached = report.reached().orElseThrow();

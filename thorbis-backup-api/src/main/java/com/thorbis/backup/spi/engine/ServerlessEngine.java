@@ -28,12 +28,14 @@ import java.time.Clock;
 import java.time.Duration;
 import java.time.Instant;
 import java.util.Comparator;
+import java.util.EnumSet;
 import java.util.List;
 import java.util.Optional;
+import java.util.Set;
 
 /**
- * Protects a source that has no server: each of its backups is full and complete in itself. What
- * needs a server is refused with code {@code source.no-server}, and how to bring a backup back.
+ * Protects a source that has no server. What needs a server is refused with code {@code
+ * source.no-server}, and how to bring a backup back.
  */
 public abstract class ServerlessEngine implements SourceEngine {
   private final String source;
@@ -62,23 +64,33 @@ public abstract class ServerlessEngine implements SourceEngine {
     return clock;
   }
 
-  /** Takes a full backup. */
+  /** The types of backup there are of it; full ones alone unless overridden. */
+  protected Set<BackupType> types() {
+    return EnumSet.of(BackupType.FULL);
+  }
+
+  /** Takes a backup of one of the {@link #types}, or of the engine's choice where none was made. */
   protected abstract BackupDescriptor take(
       BackupRequest request, Repository repository, RunControl control) throws IOException;
 
   @Override
   public final BackupDescriptor backup(
       BackupRequest request, Repository repository, RunControl control) throws IOException {
-    BackupType type = request.chosenType().orElse(BackupType.FULL);
-    if (type != BackupType.FULL) {
+    Set<BackupType> types = types();
+    Optional<BackupType> other = request.chosenType().filter(chosen -> !types.contains(chosen));
+    if (other.isPresent()) {
       throw BackupException.of(
               "source.no-server",
               FailureKind.REFUSED,
               "Source "
                   + source
                   + " has no server, so there is no "
-                  + type.label()
-                  + " backup of it: each is full, and complete in itself")
+                  + other.get().label()
+                  + " backup of it: "
+                  + (types.equals(EnumSet.of(BackupType.FULL))
+                      ? "each is full, and complete in itself"
+                      : "each is "
+                          + String.join(" or ", types.stream().map(BackupType::label).toList())))
           .detail("source", source)
           .remedy("Leave the type out.")
           .build();

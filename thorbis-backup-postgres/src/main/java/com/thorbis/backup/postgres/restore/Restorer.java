@@ -375,7 +375,8 @@ public final class Restorer {
           request.standby().get().slot(),
           command);
     }
-    return RecoverySettings.of(major, plan.target(), request.action(), plan.timeline(), command);
+    return RecoverySettings.of(
+        major, plan.target(), request.action(), plan.timeline().orElseThrow(), command);
   }
 
   private String primary() {

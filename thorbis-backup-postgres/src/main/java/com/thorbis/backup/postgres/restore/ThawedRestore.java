@@ -110,7 +110,8 @@ public final class ThawedRestore {
         plan.bytes(),
         plan.notes(),
         plan.until(),
-        Optional.of(new Restorer(settings).estimate(request, plan)));
+        Optional.of(new Restorer(settings).estimate(request, plan)),
+        plan.thaw());
   }
 
   private static RestorePlan noted(RestorePlan plan, Thaw thaw, String... more) {

@@ -455,10 +455,11 @@ public final class RecoveryRun {
 
   private TimelineHistory lineTo(RestorePlan plan) throws IOException {
     WalArchive archive = repository.wal(settings.source(), incarnation);
+    Timeline timeline = plan.timeline().orElseThrow();
     return archive
-        .history(plan.timeline())
-        .map(content -> TimelineHistory.parse(plan.timeline(), content))
-        .orElseGet(() -> TimelineHistory.first(plan.timeline()));
+        .history(timeline)
+        .map(content -> TimelineHistory.parse(timeline, content))
+        .orElseGet(() -> TimelineHistory.first(timeline));
   }
 
   /** Compares what the server says with the target, as far as each kind of target allows. */
