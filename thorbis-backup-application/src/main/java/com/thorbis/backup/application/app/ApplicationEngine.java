@@ -30,6 +30,7 @@ import java.util.List;
 import java.util.Map;
 import java.util.Optional;
 import java.util.Set;
+import java.util.function.Function;
 import java.util.function.Supplier;
 import org.jspecify.annotations.Nullable;
 import org.slf4j.Logger;
@@ -48,7 +49,6 @@ public final class ApplicationEngine extends ServerlessEngine {
 
   private final ApplicationType type;
   private final Map<String, Part> parts = new LinkedHashMap<>();
-  private final Optional<String> files;
 
   private ApplicationEngine(Builder builder) {
     super(
@@ -56,7 +56,6 @@ public final class ApplicationEngine extends ServerlessEngine {
         "Bring parts of it back with app restore " + builder.source + ".",
         builder.clock);
     type = builder.type;
-    files = Optional.ofNullable(builder.files);
     for (String name : ApplicationType.COMPONENTS) {
       Part part = builder.parts.get(name);
       if (part != null) {
@@ -91,7 +90,6 @@ public final class ApplicationEngine extends ServerlessEngine {
     private final ApplicationType type;
     private final Map<String, Part> parts = new LinkedHashMap<>();
     private Clock clock = Clock.systemUTC();
-    private @Nullable String files;
 
     private Builder(String source, ApplicationType type) {
       this.source = source;
@@ -120,7 +118,6 @@ public final class ApplicationEngine extends ServerlessEngine {
 
     /** The source whose backups hold the files of its users. */
     public Builder files(String other) {
-      this.files = other;
       return component("files", () -> new FilesReference(other));
     }
 
@@ -164,11 +161,6 @@ public final class ApplicationEngine extends ServerlessEngine {
    */
   public record Taken(BackupDescriptor backup, ApplicationReport report) {}
 
-  /** The source that its files are in, to be backed up first. */
-  public Optional<String> files() {
-    return files;
-  }
-
   /** The components it names, those that it has none of among them. */
   public List<String> components() {
     return List.copyOf(parts.keySet());
@@ -177,16 +169,22 @@ public final class ApplicationEngine extends ServerlessEngine {
   @Override
   protected BackupDescriptor take(BackupRequest request, Repository repository, RunControl control)
       throws IOException {
-    return backUp(request.label(), repository, control).backup();
+    return backUp(request.label(), Optional.empty(), repository, control).backup();
   }
 
   /**
    * Backs up every component.
    *
    * @param label the operator's words for it
+   * @param files backs up the source of its files in the same run; without it, the newest backup of
+   *     that source is referred to
    * @throws BackupException {@code application.nothing-read} if all of them fail
    */
-  public Taken backUp(Optional<String> label, Repository repository, RunControl control)
+  public Taken backUp(
+      Optional<String> label,
+      Optional<Function<String, BackupDescriptor>> files,
+      Repository repository,
+      RunControl control)
       throws IOException {
     repository.register(source(), type.label());
     Instant started = clock().instant();
@@ -198,6 +196,9 @@ public final class ApplicationEngine extends ServerlessEngine {
         try {
           Optional<Component> component = part.getValue().open();
           if (component.isPresent()) {
+            if (component.get() instanceof FilesReference reference) {
+              reference.taker(files.orElse(null));
+            }
             prepared.put(part.getKey(), component.get().prepare(repository, control));
           }
         } catch (IOException | RuntimeException e) {

@@ -9,15 +9,23 @@ import java.io.IOException;
 import java.util.List;
 import java.util.Map;
 import java.util.Optional;
+import java.util.function.Function;
+import org.jspecify.annotations.Nullable;
 
 /** The files of an application's users: backups of another source, by reference. */
 final class FilesReference implements Component {
   private static final String FILE = "files.json";
 
   private final String other;
+  private @Nullable Function<String, BackupDescriptor> taker;
 
   FilesReference(String other) {
     this.other = other;
+  }
+
+  /** Backs the other source up first; a failure of that is one of this component. */
+  void taker(@Nullable Function<String, BackupDescriptor> backup) {
+    this.taker = backup;
   }
 
   static Optional<BackupDescriptor> newest(String source, Repository repository) {
@@ -35,8 +43,9 @@ final class FilesReference implements Component {
 
   @Override
   public Prepared prepare(Repository repository, RunControl control) {
+    Function<String, BackupDescriptor> backup = taker;
     BackupDescriptor newest =
-        newest(other, repository)
+        (backup == null ? newest(other, repository) : Optional.of(backup.apply(other)))
             .orElseThrow(
                 () ->
                     BackupException.of(
