@@ -87,8 +87,7 @@ final class AppCommand extends Group {
                               Optional.ofNullable(label),
                               Optional.of(
                                   files ->
-                                      opened.backup(
-                                          BackupRequest.builder(files).build(), control)),
+                                      opened.backup(BackupRequest.builder(files).build(), control)),
                               opened.repository(),
                               control)));
     }
@@ -131,8 +130,7 @@ final class AppCommand extends Group {
     private static Map<String, @Nullable Object> json(ApplicationEngine.Taken taken) {
       Map<String, @Nullable Object> facts = Facts.backup(taken.backup());
       facts.put("application", taken.report().type());
-      facts.put(
-          "components", taken.report().components().stream().map(Backup::component).toList());
+      facts.put("components", taken.report().components().stream().map(Backup::component).toList());
       return facts;
     }
 
@@ -263,13 +261,10 @@ final class AppCommand extends Group {
               : Optional.of(thorbis().host().folder().resolve(folder).normalize());
       RestoreWish wish = new RestoreWish(target, wanted);
       return thorbis()
-          .reading(
-              opened ->
-                  thorbis().followed(control -> said(() -> run(opened, wish, control))));
+          .reading(opened -> thorbis().followed(control -> said(() -> run(opened, wish, control))));
     }
 
-    private int run(ThorbisBackup opened, RestoreWish wish, RunControl control)
-        throws IOException {
+    private int run(ThorbisBackup opened, RestoreWish wish, RunControl control) throws IOException {
       Repository repository = opened.repository();
       ApplicationEngine engine = opened.engine(name, ApplicationEngine.class);
       BackupId id = id(engine, repository);
@@ -298,8 +293,7 @@ final class AppCommand extends Group {
                     "mode", wish.mode().label(),
                     "results", results.stream().map(Restore::json).toList()),
                 out -> results(id, results, out));
-        return results.stream()
-                .anyMatch(result -> result.done() == ApplicationRestore.Done.FAILED)
+        return results.stream().anyMatch(result -> result.done() == ApplicationRestore.Done.FAILED)
             ? Exit.FAILED
             : Exit.DONE;
       }

@@ -24,7 +24,6 @@ import java.util.TreeMap;
 import java.util.regex.Matcher;
 import java.util.regex.Pattern;
 import org.eclipse.jgit.api.Git;
-import org.eclipse.jgit.api.LsRemoteCommand;
 import org.eclipse.jgit.api.errors.GitAPIException;
 import org.eclipse.jgit.errors.ConfigInvalidException;
 import org.eclipse.jgit.errors.CorruptObjectException;
@@ -243,15 +242,21 @@ public final class GitSource implements Component {
 
   @Override
   public String check() throws IOException {
-    LsRemoteCommand ask =
-        Git.lsRemoteRepository()
-            .setRemote(address)
-            .setCredentialsProvider(credentials())
-            .setTimeout(seconds());
-    try {
-      return address + " has " + ask.call().size() + " refs";
+    Path folder = Folders.temporary(temporary);
+    try (org.eclipse.jgit.lib.Repository here = bare(folder.resolve("ask.git"));
+        Git git = new Git(here)) {
+      int found =
+          git.lsRemote()
+              .setRemote(address)
+              .setCredentialsProvider(credentials())
+              .setTimeout(seconds())
+              .call()
+              .size();
+      return address + " has " + found + " refs, HEAD among them if it has one";
     } catch (GitAPIException e) {
       throw failure(e);
+    } finally {
+      Folders.remove(folder);
     }
   }
 
@@ -330,7 +335,9 @@ public final class GitSource implements Component {
         List.of("zeroPaddedFilemode", "badTimezone", "missingSpaceBeforeDate", "badDate")) {
       config.setString("fsck", null, harmless, "ignore");
     }
+    // Nothing works on after a fetch has returned.
     config.setInt("gc", null, "auto", 0);
+    config.setBoolean("gc", null, "autoDetach", false);
     config.save();
     return made;
   }
@@ -694,6 +701,11 @@ public final class GitSource implements Component {
           throw new IOException("HEAD of the clone could not be set: " + linked);
         }
       }
+      StoredConfig config = made.getConfig();
+      for (String ours : List.of("http", "fetch", "fsck", "gc")) {
+        config.unsetSection(ours, null);
+      }
+      config.save();
     } catch (GitAPIException e) {
       throw failure(e);
     }
@@ -778,7 +790,7 @@ public final class GitSource implements Component {
         "application.unavailable",
         FailureKind.TRANSIENT,
         "could not be fetched from",
-        "Look at the network and the service, and try again.");
+        "Look at the network and the service, and at the repository with git fsck.");
   }
 
   @Override

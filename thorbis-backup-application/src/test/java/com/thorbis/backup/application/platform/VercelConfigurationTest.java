@@ -45,7 +45,8 @@ class VercelConfigurationTest {
       vercel.variables.add(
           variable(key, key.equals("B") ? "sensitive" : "encrypted", "[\"production\"]"));
     }
-    vercel.environments.add("{\"id\":\"env_1\",\"slug\":\"staging\",\"description\":\"for tests\"}");
+    vercel.environments.add(
+        "{\"id\":\"env_1\",\"slug\":\"staging\",\"description\":\"for tests\"}");
     vercel.domains.add("{\"name\":\"shop.vercel.app\",\"apexName\":\"vercel.app\"}");
     vercel.domains.add("{\"name\":\"www.acme.example\",\"apexName\":\"acme.example\"}");
     vercel.domains.add(
@@ -176,8 +177,7 @@ class VercelConfigurationTest {
   void aProjectThatCannotBeReadIsAFailure(int status, String code) throws IOException {
     vercel.strike("GET", status, Map.of(), 5);
     assertThatThrownBy(() -> place.read())
-        .isInstanceOfSatisfying(
-            SecretException.class, e -> assertThat(e.code()).isEqualTo(code));
+        .isInstanceOfSatisfying(SecretException.class, e -> assertThat(e.code()).isEqualTo(code));
   }
 
   @Test
