@@ -427,17 +427,14 @@ public final class ApplicationEngine extends ServerlessEngine {
   public ApplicationRestore restore(
       BackupId id, Set<String> components, RestoreWish wish, Repository repository)
       throws IOException {
-    repository
-        .backup(id)
-        .filter(found -> found.source().equals(source()))
-        .orElseThrow(
-            () ->
-                BackupException.of(
-                        "backup.not-found",
-                        FailureKind.NOT_FOUND,
-                        "Application " + source() + " has no backup " + id)
-                    .remedy("See the backups there are with list.")
-                    .build());
+    if (repository.backup(id).filter(found -> found.source().equals(source())).isEmpty()) {
+      throw BackupException.of(
+              "backup.not-found",
+              FailureKind.NOT_FOUND,
+              "Application " + source() + " has no backup " + id)
+          .remedy("See the backups there are with list.")
+          .build();
+    }
     BackupReader reader = repository.open(id);
     boolean opened = false;
     try {

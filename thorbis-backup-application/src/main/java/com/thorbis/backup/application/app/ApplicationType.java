@@ -5,20 +5,20 @@ import java.util.List;
 /** Kinds of application: which components each must name, or say that there is none. */
 public enum ApplicationType {
   /** An application on Next.js, on a platform that builds and serves it. */
-  NEXTJS("nextjs", List.of("source", "configuration", "artifacts", "deployment", "files")),
+  NEXTJS("nextjs", "source,configuration,artifacts,deployment,files"),
   /** Files that a web server hands out. */
-  STATIC("static", List.of("source", "artifacts", "files")),
+  STATIC("static", "source,artifacts,files"),
   /** A service. */
-  API("api", List.of("source", "configuration", "artifacts", "files"));
+  API("api", "source,configuration,artifacts,files");
 
   /** All there are, in the order in which they are backed up and restored. */
   public static final List<String> COMPONENTS =
       List.of("source", "configuration", "artifacts", "deployment", "files");
 
   private final String label;
-  private final List<String> required;
+  private final String required;
 
-  ApplicationType(String label, List<String> required) {
+  ApplicationType(String label, String required) {
     this.label = label;
     this.required = required;
   }
@@ -30,6 +30,6 @@ public enum ApplicationType {
 
   /** What must be named. */
   public List<String> required() {
-    return required;
+    return List.of(required.split(",", -1));
   }
 }

@@ -166,7 +166,6 @@ public final class Configuration implements Component {
 
   private static String lay(StoredComponent stored, String name, Document document, Path folder)
       throws IOException {
-    Folders.make(folder.getParent());
     stored.lay(
         Map.of(name + ".json", folder.resolveSibling(name + ".json")),
         Map.of(name + ".json", document.reference()));

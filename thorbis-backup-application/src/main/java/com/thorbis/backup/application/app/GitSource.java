@@ -683,7 +683,6 @@ public final class GitSource implements Component {
 
   private String restore(StoredComponent stored, Document about, Path clone) throws IOException {
     Path bundle = clone.resolveSibling(BUNDLE);
-    Folders.make(clone.getParent());
     Reference expected = stored.documents().get(BUNDLE);
     stored.lay(Map.of(BUNDLE, bundle), expected == null ? Map.of() : Map.of(BUNDLE, expected));
     Map<String, String> refs = new TreeMap<>();

@@ -66,7 +66,10 @@ public final class StoredComponent {
    */
   public void lay(Map<String, Path> targets, Map<String, Reference> expected) throws IOException {
     for (Path target : targets.values()) {
-      Files.createDirectories(target.getParent() == null ? target : target.getParent());
+      Path parent = target.getParent();
+      if (parent != null) {
+        Folders.make(parent);
+      }
       if (Files.exists(target, java.nio.file.LinkOption.NOFOLLOW_LINKS)) {
         throw new FileAlreadyExistsException(target.toString());
       }

@@ -427,7 +427,7 @@ public final class VercelConfiguration implements ConfigurationPlace {
   private void settings(
       String what, Document wanted, Document now, ApplyMode mode, List<Step> steps) {
     for (String name : wanted.names()) {
-      Object value = wanted.fields().get(name);
+      Object value = wanted.value(name).orElseThrow();
       Step.Work work =
           () ->
               send(
