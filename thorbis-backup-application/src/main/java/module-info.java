@@ -1,4 +1,5 @@
 import com.thorbis.backup.application.files.FilesEngineFactory;
+import com.thorbis.backup.application.internal.ApplicationFactory;
 import com.thorbis.backup.application.internal.EnvFileFactory;
 import com.thorbis.backup.application.internal.GitHubActionsFactory;
 import com.thorbis.backup.application.internal.KubernetesFactory;
@@ -9,16 +10,18 @@ import com.thorbis.backup.application.secrets.SecretsEngineFactory;
 import com.thorbis.backup.spi.engine.SourceEngineFactory;
 import com.thorbis.backup.spi.secret.SecretTargetFactory;
 
-/** What surrounds a database: files, secrets, and the platforms that hold them. */
+/** What surrounds a database: files, applications, secrets, and the platforms that hold them. */
 module com.thorbis.backup.application {
   requires com.fasterxml.jackson.core;
   requires transitive com.thorbis.backup.api;
   requires transitive com.thorbis.backup.crypto;
   requires transitive java.net.http;
   requires org.bouncycastle.provider;
+  requires org.eclipse.jgit;
   requires org.slf4j;
   requires static org.jspecify;
 
+  exports com.thorbis.backup.application.app;
   exports com.thorbis.backup.application.files;
   exports com.thorbis.backup.application.platform;
   exports com.thorbis.backup.application.secrets;
@@ -31,6 +34,9 @@ module com.thorbis.backup.application {
       VaultKvFactory,
       VercelFactory;
   provides SourceEngineFactory with
+      ApplicationFactory.Api,
+      ApplicationFactory.NextJs,
+      ApplicationFactory.StaticSite,
       FilesEngineFactory,
       SecretsEngineFactory;
 }

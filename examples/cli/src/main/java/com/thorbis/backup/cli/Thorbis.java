@@ -45,6 +45,7 @@ import picocli.CommandLine.Spec;
       OffersCommand.class,
       WalCommand.class,
       SourceCommand.class,
+      AppCommand.class,
       SecretsCommand.class,
       RecoveryPointCommand.class,
       DecodeCommand.class

@@ -128,6 +128,7 @@ class ArchitectureTest {
                           "com.thorbis.backup.crypto..",
                           "com.fasterxml.jackson.core..",
                           "org.bouncycastle..",
+                          "org.eclipse.jgit..",
                           "org.slf4j..")));
 
   @ArchTest

@@ -1,5 +1,6 @@
 package com.thorbis.backup.application.platform;
 
+import com.thorbis.backup.application.app.Document;
 import com.thorbis.backup.spi.SecretValue;
 import java.nio.charset.StandardCharsets;
 
@@ -7,6 +8,14 @@ import java.nio.charset.StandardCharsets;
 final class JsonBody implements AutoCloseable {
   private final ErasableBytes out = new ErasableBytes();
   private boolean first = true;
+
+  /** A document that holds no secret. */
+  static JsonBody of(Document document) {
+    JsonBody body = new JsonBody();
+    byte[] json = document.bytes();
+    body.out.write(json, 0, json.length);
+    return body;
+  }
 
   JsonBody begin() {
     return open('{');

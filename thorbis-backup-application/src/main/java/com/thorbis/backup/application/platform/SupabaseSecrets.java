@@ -37,7 +37,7 @@ public final class SupabaseSecrets implements SecretTarget {
   /** The name of the key under which Vault encrypts. */
   public static final String ROOT_KEY = "vault-root-key";
 
-  private static final String ADDRESS = "https://api.supabase.com";
+  static final String ADDRESS = "https://api.supabase.com";
   private static final String SECRET = "secret/";
   private static final String API_KEY = "api-key/";
   private static final List<String> PARTS = List.of(SECRET, API_KEY, ROOT_KEY);

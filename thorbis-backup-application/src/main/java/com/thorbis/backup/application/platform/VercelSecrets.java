@@ -31,13 +31,13 @@ public final class VercelSecrets implements SecretTarget {
   /** The type of this place. */
   public static final String TYPE = "vercel";
 
-  private static final String ADDRESS = "https://api.vercel.com";
+  static final String ADDRESS = "https://api.vercel.com";
   private static final int MOST_BYTES = 64 * 1024;
-  private static final String KEY = "key";
-  private static final String KIND = "type";
-  private static final String TARGET = "target";
-  private static final String BRANCH = "branch";
-  private static final String CUSTOM = "custom-environments";
+  static final String KEY = "key";
+  static final String KIND = "type";
+  static final String TARGET = "target";
+  static final String BRANCH = "branch";
+  static final String CUSTOM = "custom-environments";
   private static final String SENSITIVE = "sensitive";
 
   /** What values from elsewhere are for: Vercel gives those of development to every developer. */
@@ -134,14 +134,14 @@ public final class VercelSecrets implements SecretTarget {
     return found;
   }
 
-  private static String next(JsonAnswer.Fields answer) throws IOException {
+  static String next(JsonAnswer.Fields answer) throws IOException {
     if (!answer.has("pagination") || !answer.object("pagination").has("next")) {
       return "";
     }
     return "until=" + answer.object("pagination").number("next");
   }
 
-  private static SecretInfo info(JsonAnswer.Fields variable) throws IOException {
+  static SecretInfo info(JsonAnswer.Fields variable) throws IOException {
     String kind = variable.require(KIND);
     Map<String, String> attributes = new TreeMap<>();
     attributes.put(KEY, variable.require(KEY));
@@ -176,7 +176,7 @@ public final class VercelSecrets implements SecretTarget {
         : Readability.VALUE;
   }
 
-  private static String name(Map<String, String> attributes) {
+  static String name(Map<String, String> attributes) {
     return attributes.get(KEY)
         + ":"
         + attributes.getOrDefault(TARGET, "")

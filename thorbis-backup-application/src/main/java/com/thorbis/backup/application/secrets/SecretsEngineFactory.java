@@ -1,5 +1,6 @@
 package com.thorbis.backup.application.secrets;
 
+import com.thorbis.backup.application.internal.PartContext;
 import com.thorbis.backup.spi.ProviderContext;
 import com.thorbis.backup.spi.Providers;
 import com.thorbis.backup.spi.Settings;
@@ -30,13 +31,13 @@ public final class SecretsEngineFactory implements SourceEngineFactory {
     for (String place : settings.require("places").split(",", -1)) {
       String own = place.strip();
       String kind = settings.require("places." + own + ".kind");
-      PlaceContext about = new PlaceContext(context, "places." + own + ".");
+      PartContext about = new PartContext(context, "places." + own + ".");
       engine.place(own, () -> open(kind, about));
     }
     return engine.build();
   }
 
-  private static SecretTarget open(String kind, PlaceContext about) {
+  private static SecretTarget open(String kind, PartContext about) {
     SecretTarget place =
         Providers.load(
                 SecretTargetFactory.class,

@@ -1,4 +1,4 @@
-package com.thorbis.backup.application.secrets;
+package com.thorbis.backup.application.internal;
 
 import com.thorbis.backup.api.BackupException;
 import com.thorbis.backup.api.FailureKind;
@@ -15,15 +15,15 @@ import java.util.Optional;
 import java.util.Set;
 import java.util.TreeSet;
 
-/** What a place is opened with: the part of its source's settings that is its own. */
-final class PlaceContext implements ProviderContext {
+/** What a part of a source is opened with: those of the source's settings that are its own. */
+public final class PartContext implements ProviderContext {
   private static final String KIND = "kind";
 
   private final ProviderContext source;
   private final Part settings;
 
-  /** Counts all settings of the place as read: whoever opens it looks whether they are. */
-  PlaceContext(ProviderContext source, String prefix) {
+  /** Counts all settings of the part as read: whoever opens it looks whether they are. */
+  public PartContext(ProviderContext source, String prefix) {
     this.source = source;
     this.settings = new Part(source.settings(), prefix);
   }
