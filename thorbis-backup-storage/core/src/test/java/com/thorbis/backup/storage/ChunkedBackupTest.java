@@ -49,7 +49,6 @@ import java.util.Set;
 import java.util.TreeMap;
 import java.util.TreeSet;
 import java.util.concurrent.atomic.AtomicLong;
-import java.util.function.UnaryOperator;
 import java.util.stream.Collectors;
 import java.util.stream.IntStream;
 import org.assertj.core.api.ThrowableAssert.ThrowingCallable;
@@ -220,69 +219,36 @@ class ChunkedBackupTest {
     site.requireAllWhole();
   }
 
-  /** One that is unlike what the base has. */
+  /** In what a file is unlike the base's. */
   enum Difference {
-    LENGTH(it -> with(it, it.length() + 1, it.modifiedAt().getNano(), it.node())),
-    MODIFIED(it -> with(it, it.length(), it.modifiedAt().getNano() + 1, it.node())),
-    CHANGED(it -> withNode(it, it.node().get().inode(), it.node().get().uid(), 1)),
-    INODE(it -> withNode(it, it.node().get().inode() + 1, it.node().get().uid(), 0)),
-    OWNER(it -> withNode(it, it.node().get().inode(), 0, 0)),
-    NO_NODE(it -> with(it, it.length(), it.modifiedAt().getNano(), Optional.empty())),
-    PATH(
-        it ->
-            new StoredFile(
-                it.area(),
-                "other",
-                it.kind(),
-                it.length(),
-                it.mode(),
-                it.modifiedAt(),
-                it.target(),
-                it.node())),
-    AREA(
-        it ->
-            new StoredFile(
-                StoredFile.Area.CONFIG,
-                it.path(),
-                it.kind(),
-                it.length(),
-                it.mode(),
-                it.modifiedAt(),
-                it.target(),
-                it.node()));
+    LENGTH,
+    MODIFIED,
+    CHANGED,
+    INODE,
+    OWNER,
+    NO_NODE,
+    PATH,
+    AREA;
 
-    final UnaryOperator<StoredFile> change;
-
-    Difference(UnaryOperator<StoredFile> change) {
-      this.change = change;
-    }
-
-    private static StoredFile with(StoredFile of, long length, int nanos, Optional<FileNode> node) {
+    StoredFile of(StoredFile file) {
+      FileNode node = file.node().orElseThrow();
+      FileNode other =
+          new FileNode(
+              this == OWNER ? 0 : node.uid(),
+              node.gid(),
+              node.owner(),
+              node.group(),
+              this == INODE ? node.inode() + 1 : node.inode(),
+              this == CHANGED ? node.changedAt().plusNanos(1) : node.changedAt());
       return new StoredFile(
-          of.area(),
-          of.path(),
-          of.kind(),
-          length,
-          of.mode(),
-          of.modifiedAt().plusNanos(nanos - of.modifiedAt().getNano()),
-          of.target(),
-          node);
-    }
-
-    private static StoredFile withNode(StoredFile of, long inode, long uid, long later) {
-      FileNode node = of.node().get();
-      return with(
-          of,
-          of.length(),
-          of.modifiedAt().getNano(),
-          Optional.of(
-              new FileNode(
-                  uid,
-                  node.gid(),
-                  node.owner(),
-                  node.group(),
-                  inode,
-                  node.changedAt().plusNanos(later))));
+          this == AREA ? StoredFile.Area.CONFIG : file.area(),
+          this == PATH ? "other" : file.path(),
+          file.kind(),
+          this == LENGTH ? file.length() + 1 : file.length(),
+          file.mode(),
+          this == MODIFIED ? file.modifiedAt().plusNanos(1) : file.modifiedAt(),
+          file.target(),
+          this == NO_NODE ? Optional.empty() : Optional.of(other));
     }
   }
 
@@ -292,7 +258,7 @@ class ChunkedBackupTest {
     tree.file("f", bytes(10_000));
     FileTree.Made first = full(tree);
     try (BackupWriter writer = begin(first.id())) {
-      assertThat(writer.keep(difference.change.apply(tree.entry("f")))).isFalse();
+      assertThat(writer.keep(difference.of(tree.entry("f")))).isFalse();
       assertThat(writer.keep(tree.entry("f"))).isTrue();
     }
   }
@@ -311,7 +277,7 @@ class ChunkedBackupTest {
   void aFileOfWhichTheBaseHasNoNodeIsNotKeptNorIsAnythingElse() throws IOException {
     tree.file("f", bytes(10)).file("was a folder", bytes(10)).link(Kind.SYMBOLIC_LINK, "l", "f");
     StoredFile plain = tree.entry("f");
-    tree.as(Difference.NO_NODE.change.apply(plain));
+    tree.as(Difference.NO_NODE.of(plain));
     StoredFile folder = tree.entry("was a folder");
     FileTree before = tree.copy().remove("was a folder").directory("was a folder");
     FileTree.Made first = full(before);
