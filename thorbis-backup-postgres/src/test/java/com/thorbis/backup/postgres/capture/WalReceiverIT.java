@@ -252,7 +252,7 @@ class WalReceiverIT {
         if (kept) {
           assertThat(warnings).isEmpty();
           assertThat(status.gaps()).isEmpty();
-          assertThat(planner.plan(within).timeline()).isEqualTo(new Timeline(1));
+          assertThat(planner.plan(within).timeline()).contains(new Timeline(1));
           return;
         }
         assertThat(warnings).anyMatch(text -> text.startsWith("Gap: "));

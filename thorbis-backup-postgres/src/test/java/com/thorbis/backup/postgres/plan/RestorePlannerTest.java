@@ -283,7 +283,7 @@ class RestorePlannerTest {
     assertThat(plan.timeline()).contains(ONE);
     assertThat(plan.bytes()).isEqualTo(backup.bytes());
     RestorePlan asked = plan(history, new RecoveryTarget.AtLsn(backup.stopLsn(), true), TWO);
-    assertThat(asked.timeline()).isEqualTo(TWO);
+    assertThat(asked.timeline()).contains(TWO);
   }
 
   @Test
