@@ -43,6 +43,11 @@ import java.io.IOException;
 import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.List;
+import com.thorbis.backup.postgres.wire.Failures;
+import com.thorbis.backup.postgres.wire.SqlConnections;
+import java.sql.Connection;
+import java.sql.SQLException;
+import com.thorbis.backup.spi.SecretValue;
 import java.util.Optional;
 
 /** Protects one PostgreSQL cluster. Each job lives in a package of its own; this hands them out. */
@@ -114,6 +119,24 @@ final class PostgresEngine implements SourceEngine {
       throws IOException {
     refuseIncludes(request);
     return new ThawedRestore(settings, source(repository), repository).restore(request, control);
+  }
+
+  /**
+   * A session in another database, such as a restored one, under the same rules as for a load: no
+   * password in the URL, and no server that cannot prove who it is unless the URL says so.
+   *
+   * @param url {@code jdbc:postgresql://host/database}
+   * @param user the role; empty where the URL names it
+   * @param password stays the caller's
+   * @return the caller's to close
+   */
+  public Connection connect(String url, Optional<String> user, Optional<SecretValue> password) {
+    PostgresSettings target = settings.into(url, user, password);
+    try {
+      return SqlConnections.open(target);
+    } catch (SQLException e) {
+      throw Failures.of(target, e);
+    }
   }
 
   private void refuseIncludes(RestoreRequest request) {

@@ -122,7 +122,7 @@ final class LoadCommand extends Job {
     if (!tables.isEmpty() && !schemas.isEmpty()) {
       throw Failure.usage("--tables and --schema choose in two ways", "Write one of them.");
     }
-    SecretValue secret = password == null ? null : secret(password);
+    SecretValue secret = password == null ? null : secret(password, thorbis().host());
     try {
       LoadRequest request = request(id, secret);
       return plan ? plan(request) : load(request);
@@ -150,26 +150,23 @@ final class LoadCommand extends Job {
     return request.build();
   }
 
-  private SecretValue secret(String text) {
-    byte[] filled = filled(text, thorbis().host());
-    try {
-      return SecretValue.copyOf(filled);
-    } finally {
-      Arrays.fill(filled, (byte) 0);
-    }
-  }
-
-  /** Only where a password is stands on the command line, which others can see. */
-  static byte[] filled(String text, Host host) {
+  /** Only where it is stands on the command line, which others can see. */
+  static SecretValue secret(String text, Host host) {
     if (!Placeholders.anyIn(text)) {
       throw Failure.usage(
           "--password is no place for the password itself: everybody on this machine sees it",
           "Write where it is: '${env:NAME}' or '${file:PATH}'.");
     }
+    byte[] filled;
     try {
-      return new Placeholders(host.environment(), host.folder()).fill(text);
+      filled = new Placeholders(host.environment(), host.folder()).fill(text);
     } catch (Placeholders.MissingException e) {
       throw Failure.usage("--password: " + e.getMessage(), e.remedy());
+    }
+    try {
+      return SecretValue.copyOf(filled);
+    } finally {
+      Arrays.fill(filled, (byte) 0);
     }
   }
 

@@ -13,17 +13,15 @@ import com.thorbis.backup.dr.point.RecoveryPointEngine;
 import com.thorbis.backup.spi.repository.RunControl;
 import java.io.IOException;
 import java.io.PrintStream;
-import java.nio.charset.StandardCharsets;
 import java.nio.file.Path;
-import java.sql.Connection;
-import java.sql.DriverManager;
-import java.sql.SQLException;
 import java.util.ArrayList;
-import java.util.Arrays;
 import java.util.LinkedHashSet;
 import java.util.List;
+import com.thorbis.backup.api.RestoreReport;
+import com.thorbis.backup.postgres.PostgresEngine;
+import com.thorbis.backup.spi.SecretValue;
+import java.util.Optional;
 import java.util.Map;
-import java.util.Properties;
 import org.jspecify.annotations.Nullable;
 import picocli.CommandLine.Command;
 import picocli.CommandLine.Option;
@@ -186,113 +184,127 @@ final class RecoveryPointCommand extends Group {
       if (planOnly) {
         PointPlan plan = engine.plan(wanted, folder, only, start, opened.repository());
         thorbis().print(json(plan), out -> people(plan, out));
-        return Exit.DONE;
+        return plan.possible() ? Exit.DONE : Exit.FAILED;
       }
       PointReport report =
           engine.restore(wanted, folder, only, start, opened.repository(), control);
       thorbis().print(json(report), out -> people(report, out));
-      return report.whole() ? Exit.DONE : Exit.FAILED;
+      return report.done() ? Exit.DONE : Exit.FAILED;
     }
 
     private static Map<String, @Nullable Object> json(PointPlan plan) {
       return Json.object(
           "id", plan.point().id(),
           "source", plan.point().source(),
+          "possible", plan.possible(),
           "members",
               plan.parts().stream()
                   .map(
-                      part ->
-                          Json.object(
-                              "source", part.source(),
-                              "backup", part.backup().id(),
-                              "targetDir", part.target(),
-                              "plan", part.plan().map(Facts::plan),
-                              "command", part.command()))
+                      part -> {
+                        Map<String, @Nullable Object> facts = json(part, part.failure());
+                        facts.put("plan", part.plan().map(Facts::plan));
+                        return facts;
+                      })
                   .toList());
-    }
-
-    private static void people(PointPlan plan, PrintStream out) {
-      out.println("Recovery point " + plan.point().id() + ", in this order:");
-      for (PointPlan.Part part : plan.parts()) {
-        out.println(
-            "  "
-                + part.source()
-                + ": "
-                + part.target()
-                    .map(
-                        folder ->
-                            "backup "
-                                + part.backup().id()
-                                + " into "
-                                + folder
-                                + part.plan()
-                                    .map(
-                                        to ->
-                                            ", " + to.files() + " files, " + Text.bytes(to.bytes()))
-                                    .orElse(""))
-                    .orElseGet(() -> "by hand: " + part.command().orElse("")));
-      }
     }
 
     private static Map<String, @Nullable Object> json(PointReport report) {
       return Json.object(
           "id", report.point().id(),
           "source", report.point().source(),
-          "whole", report.whole(),
+          "done", report.done(),
           "members",
               report.parts().stream()
                   .map(
-                      part ->
-                          Json.object(
-                              "source", part.plan().source(),
-                              "backup", part.plan().backup().id(),
-                              "targetDir", part.plan().target(),
-                              "restore", part.report().map(Facts::restore),
-                              "command", part.plan().command(),
-                              "error",
-                                  part.failure()
-                                      .map(
-                                          e ->
-                                              Json.object(
-                                                  "code", e.code(),
-                                                  "message", e.getMessage(),
-                                                  "remedy", e.remedy(),
-                                                  "details", e.details()))))
+                      part -> {
+                        Map<String, @Nullable Object> facts = json(part.plan(), part.failure());
+                        facts.put("restore", part.report().map(Facts::restore));
+                        return facts;
+                      })
                   .toList());
+    }
+
+    private static Map<String, @Nullable Object> json(
+        PointPlan.Part part, Optional<BackupException> failure) {
+      return Json.object(
+          "source", part.member().source(),
+          "backup", part.backup().map(BackupDescriptor::id),
+          "whole", part.member().whole(),
+          "targetDir", part.target(),
+          "command", part.command(),
+          "error",
+              failure.map(
+                  e ->
+                      Json.object(
+                          "code", e.code(),
+                          "message", e.getMessage(),
+                          "remedy", e.remedy(),
+                          "details", e.details())));
+    }
+
+    private static void people(PointPlan plan, PrintStream out) {
+      out.println("Recovery point " + plan.point().id() + ", in this order:");
+      for (PointPlan.Part part : plan.parts()) {
+        String source = "  " + part.member().source() + ": ";
+        part.target()
+            .ifPresent(
+                folder ->
+                    out.println(
+                        source
+                            + "backup "
+                            + part.backup().map(BackupDescriptor::id).orElseThrow()
+                            + " into "
+                            + folder
+                            + part.plan()
+                                .map(
+                                    to ->
+                                        ", " + to.files() + " files, " + Text.bytes(to.bytes()))
+                                .orElse("")));
+        rest(source, part, part.failure(), out);
+      }
     }
 
     private static void people(PointReport report, PrintStream out) {
       for (PointReport.Part part : report.parts()) {
-        String source = part.plan().source();
-        part.report()
-            .ifPresent(
-                done -> {
-                  out.println(
-                      source
-                          + ": backup "
-                          + done.backup()
-                          + " is in "
-                          + done.targetDirectory()
-                          + ": "
-                          + done.files()
-                          + " files, "
-                          + Text.bytes(done.bytesWritten())
-                          + done.reached()
-                              .map(reached -> "; the server is at " + reached.lsn())
-                              .orElse("")
-                          + (done.port().isPresent() ? ", on port " + done.port().getAsInt() : ""));
-                  done.next().forEach(line -> out.println("  " + line));
-                });
-        part.plan().command().ifPresent(line -> out.println(source + ": by hand: " + line));
-        part.failure()
-            .ifPresent(
-                e -> {
-                  out.println(source + ": not restored: " + e.getMessage());
-                  if (!e.remedy().isEmpty()) {
-                    out.println("  " + e.remedy());
-                  }
-                });
+        String source = part.plan().member().source() + ": ";
+        part.report().ifPresent(done -> people(source, done, out));
+        rest(source, part.plan(), part.failure(), out);
       }
+      long byHand = report.parts().stream().filter(it -> it.plan().command().isPresent()).count();
+      if (byHand > 0) {
+        out.println("Left to do by hand: " + byHand);
+      }
+    }
+
+    private static void people(String source, RestoreReport done, PrintStream out) {
+      out.println(
+          source
+              + "backup "
+              + done.backup()
+              + " is in "
+              + done.targetDirectory()
+              + ": "
+              + done.files()
+              + " files, "
+              + Text.bytes(done.bytesWritten())
+              + done.reached().map(reached -> "; the server is at " + reached.lsn()).orElse("")
+              + (done.port().isPresent() ? ", on port " + done.port().getAsInt() : ""));
+      done.next().forEach(line -> out.println("  " + line));
+    }
+
+    private static void rest(
+        String source, PointPlan.Part part, Optional<BackupException> failure, PrintStream out) {
+      part.command().ifPresent(line -> out.println(source + "by hand: " + line));
+      if (!part.member().whole()) {
+        out.println(source + "was taken with gaps or warnings: show " + part.member().backup());
+      }
+      failure.ifPresent(
+          e -> {
+            out.println(source + "not brought back: " + e.getMessage());
+            if (!e.remedy().isEmpty()) {
+              out.println("  " + e.remedy());
+            }
+          });
     }
   }
 
@@ -333,27 +345,37 @@ final class RecoveryPointCommand extends Group {
     }
 
     private int run(ThorbisBackup opened, BackupId wanted, RunControl control) throws IOException {
-      if (!url.startsWith("jdbc:postgresql:")) {
-        throw Failure.usage(
-            "--into is no URL of PostgreSQL", "Write jdbc:postgresql://host/database.");
+      RecoveryPointEngine engine = engine(opened, wanted);
+      RecoveryPoint point = engine.point(wanted, opened.repository());
+      String server =
+          point.members().stream()
+              .filter(member -> member.position().isPresent())
+              .map(RecoveryPoint.Member::source)
+              .findFirst()
+              .orElseThrow(
+                  () ->
+                      Failure.usage(
+                          "No member of recovery point " + wanted + " has a database",
+                          "Only one that has can be compared with its files."));
+      PostgresEngine database = opened.engine(server, PostgresEngine.class);
+      SecretValue secret =
+          password == null ? null : LoadCommand.secret(password, thorbis().host());
+      try {
+        Reconciliation found =
+            engine.reconcile(
+                wanted,
+                () ->
+                    database.connect(
+                        url, Optional.ofNullable(user), Optional.ofNullable(secret)),
+                opened.repository(),
+                control);
+        thorbis().print(json(found), out -> people(found, out));
+        return found.agrees() ? Exit.DONE : Exit.DAMAGED;
+      } finally {
+        if (secret != null) {
+          secret.close();
+        }
       }
-      Reconciliation found =
-          engine(opened, wanted).reconcile(wanted, this::connect, opened.repository(), control);
-      thorbis().print(json(found), out -> people(found, out));
-      return found.agrees() ? Exit.DONE : Exit.DAMAGED;
-    }
-
-    private Connection connect() throws SQLException {
-      Properties how = new Properties();
-      if (user != null) {
-        how.setProperty("user", user);
-      }
-      if (password != null) {
-        byte[] secret = LoadCommand.filled(password, thorbis().host());
-        how.setProperty("password", new String(secret, StandardCharsets.UTF_8));
-        Arrays.fill(secret, (byte) 0);
-      }
-      return DriverManager.getConnection(url, how);
     }
 
     private static Map<String, @Nullable Object> json(Reconciliation found) {
@@ -379,6 +401,8 @@ final class RecoveryPointCommand extends Group {
       some("files are named by no row", found.orphans(), found.orphanPaths(), out);
       if (found.agrees()) {
         out.println("Every path has its file, and every file its row");
+      } else if (found.rows() + found.files() == 0) {
+        out.println("Nothing was compared: is it the right database, and the right prefix?");
       }
     }
 

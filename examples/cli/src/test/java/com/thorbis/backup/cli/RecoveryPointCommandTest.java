@@ -128,9 +128,9 @@ class RecoveryPointCommandTest {
         .contains("has no member x")
         .contains("It has tokens, keys.");
     assertThat(run("recovery-point reconcile " + id + " --into jdbc:postgresql://h/d", 2).err())
-        .contains("reconcile.query");
-    assertThat(run("recovery-point reconcile " + id + " --into http://h/d", 2).err())
-        .contains("jdbc:postgresql://host/database");
+        .contains("No member of recovery point " + id + " has a database");
+    assertThat(run("hold add " + id + " --reason member\\ of\\ x", 4).err())
+        .contains("placed and lifted by the backup that it names");
     assertThat(run("recovery-point create tokens", 2).err()).contains("SecretsEngine");
     Files.createDirectory(folder.resolve("full"));
     Files.createFile(folder.resolve("full/file"));

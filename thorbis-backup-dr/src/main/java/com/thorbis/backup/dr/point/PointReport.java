@@ -17,8 +17,8 @@ public record PointReport(RecoveryPoint point, List<Part> parts) {
     parts = List.copyOf(parts);
   }
 
-  /** Whether everything that goes into a folder lies there. */
-  public boolean whole() {
+  /** Whether everything that goes into a folder lies there; whoever does the rest by hand. */
+  public boolean done() {
     return parts.stream().allMatch(part -> part.failure().isEmpty());
   }
 

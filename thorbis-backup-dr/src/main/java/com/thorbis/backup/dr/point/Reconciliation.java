@@ -31,8 +31,8 @@ public record Reconciliation(
     orphanPaths = List.copyOf(orphanPaths);
   }
 
-  /** Whether each row has its file and each file its row. */
+  /** Whether there is anything, each row has its file, and each file its row. */
   public boolean agrees() {
-    return missing == 0 && orphans == 0;
+    return rows + files > 0 && missing == 0 && orphans == 0;
   }
 }

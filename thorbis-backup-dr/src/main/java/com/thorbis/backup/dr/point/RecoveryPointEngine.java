@@ -50,6 +50,8 @@ public final class RecoveryPointEngine extends ServerlessEngine {
   /** The type of such sources. */
   public static final String TYPE = "recovery-point";
 
+  private static final BackupId NO_POINT = new BackupId("none");
+
   private final List<String> members;
   private final Function<String, SourceEngine> sources;
   private final @Nullable BackupType type;
@@ -69,6 +71,11 @@ public final class RecoveryPointEngine extends ServerlessEngine {
     }
     if (members.contains(builder.source)) {
       throw invalid("members names itself", "Leave it out.");
+    }
+    if (rule != null && !rule.prefix().isEmpty() && !rule.prefix().endsWith("/")) {
+      throw invalid(
+          "reconcile.prefix \"" + rule.prefix() + "\" does not end a folder's name",
+          "Write a slash behind it.");
     }
     if (rule != null && !members.contains(rule.files())) {
       throw invalid(
@@ -120,7 +127,8 @@ public final class RecoveryPointEngine extends ServerlessEngine {
      *
      * @param query SQL that gives one path a row
      * @param files the member that has the files
-     * @param prefix what comes before such a path in that member's backups; may be empty
+     * @param prefix what comes before such a path in that member's backups: empty, or a folder with
+     *     a slash at its end
      */
     public Builder reconcile(String query, String files, String prefix) {
       this.rule = new Rule(query, files, prefix);
@@ -176,7 +184,20 @@ public final class RecoveryPointEngine extends ServerlessEngine {
 
   /** Each member has to be configured; what else it needs, a check of it tells. */
   @Override
-  public List<CheckItem> check(Repository repository) {
+  public List<CheckItem> check(Repository repository) throws IOException {
+    try {
+      requireOpen(repository);
+    } catch (IOException e) {
+      if (e instanceof ClassifiedFailure known && known.kind() == FailureKind.REFUSED) {
+        return List.of(
+            new CheckItem(
+                "recovery-point.repository",
+                CheckItem.Outcome.FAIL,
+                "This host opens nothing of the repository, and so cannot take recovery points",
+                "Take them on a host that has recipients."));
+      }
+      throw e;
+    }
     List<String> order = members();
     long servers = order.stream().filter(name -> !isServerless(name)).count();
     return List.of(
@@ -203,6 +224,7 @@ public final class RecoveryPointEngine extends ServerlessEngine {
   protected BackupDescriptor take(BackupRequest request, Repository repository, RunControl control)
       throws IOException {
     List<String> order = members();
+    requireOpen(repository);
     repository.register(source(), TYPE);
     Instant begun = clock().instant();
     List<BackupDescriptor> backups = new ArrayList<>();
@@ -231,6 +253,11 @@ public final class RecoveryPointEngine extends ServerlessEngine {
               begun, clock().instant(), RecoveryPoint.attributes(taken), warnings),
           warnings.isEmpty() ? BackupStatus.COMPLETE : BackupStatus.COMPLETED_WITH_WARNING);
     }
+  }
+
+  /** A sealed writer could take every member, and then not say that they belong together. */
+  private void requireOpen(Repository repository) throws IOException {
+    repository.members(NO_POINT);
   }
 
   private BackupDescriptor backUp(
@@ -323,13 +350,13 @@ public final class RecoveryPointEngine extends ServerlessEngine {
   }
 
   /**
-   * Proves that each member can be brought back, and says where it goes: below the folder, in one
-   * of its own name. Changes nothing.
+   * Looks whether each member can be brought back, and says where it goes: below the folder, in one
+   * of its own name, or why it cannot. Changes nothing.
    *
    * @param only of these sources; empty for all
    * @param start whether servers are started, to prove the position reached
-   * @throws BackupException code {@code recovery-point.member-gone} if the backup of a member was
-   *     given up
+   * @throws BackupException code {@code recovery-point.no-such-member} if it has no member that is
+   *     asked for
    */
   public PointPlan plan(
       BackupId id, Path folder, Set<String> only, boolean start, Repository repository)
@@ -352,10 +379,25 @@ public final class RecoveryPointEngine extends ServerlessEngine {
     List<PointPlan.Part> parts = new ArrayList<>();
     for (RecoveryPoint.Member member : point.members()) {
       if (only.isEmpty() || only.contains(member.source())) {
-        parts.add(plan(point, member, folder, start, repository));
+        parts.add(planned(point, member, folder, start, repository));
       }
     }
     return new PointPlan(point, parts);
+  }
+
+  private PointPlan.Part planned(
+      RecoveryPoint point,
+      RecoveryPoint.Member member,
+      Path folder,
+      boolean start,
+      Repository repository) {
+    try {
+      return plan(point, member, folder, start, repository);
+    } catch (BackupException e) {
+      return PointPlan.Part.impossible(member, e);
+    } catch (IOException e) {
+      return PointPlan.Part.impossible(member, BackupException.from(e));
+    }
   }
 
   private PointPlan.Part plan(
@@ -370,12 +412,22 @@ public final class RecoveryPointEngine extends ServerlessEngine {
     Optional<String> command = engine.restoreCommand(backup);
     if (command.isPresent()) {
       return new PointPlan.Part(
-          member.source(), backup, Optional.empty(), Optional.empty(), command);
+          member,
+          Optional.of(backup),
+          Optional.empty(),
+          Optional.empty(),
+          command,
+          Optional.empty());
     }
     Path target = folder.resolve(member.source());
     RestorePlan plan = engine.plan(request(backup, target, start), repository);
     return new PointPlan.Part(
-        member.source(), backup, Optional.of(target), Optional.of(plan), Optional.empty());
+        member,
+        Optional.of(backup),
+        Optional.of(target),
+        Optional.of(plan),
+        Optional.empty(),
+        Optional.empty());
   }
 
   /** The member's backup under its name now: sealed anew it has another. */
@@ -417,8 +469,8 @@ public final class RecoveryPointEngine extends ServerlessEngine {
   }
 
   /**
-   * Plans and brings a recovery point back, servers first. A member that fails does not stop the
-   * others; the report has it.
+   * Plans and brings a recovery point back, servers first. A member that fails, or is cancelled,
+   * does not stop the others; the report has it.
    *
    * @param folder new or empty; gets a folder for each member
    * @throws BackupException kind REFUSED if there is something in the folder
@@ -443,19 +495,17 @@ public final class RecoveryPointEngine extends ServerlessEngine {
 
   private PointReport.Part restore(
       PointPlan.Part part, boolean start, Repository repository, RunControl control) {
-    if (part.target().isEmpty()) {
-      return new PointReport.Part(part, Optional.empty(), Optional.empty());
+    if (part.target().isEmpty() || part.backup().isEmpty()) {
+      return new PointReport.Part(part, Optional.empty(), part.failure());
     }
     try {
       RestoreReport report =
           sources
-              .apply(part.source())
-              .restore(request(part.backup(), part.target().get(), start), repository, control);
+              .apply(part.member().source())
+              .restore(
+                  request(part.backup().get(), part.target().get(), start), repository, control);
       return new PointReport.Part(part, Optional.of(report), Optional.empty());
     } catch (BackupException e) {
-      if (e.kind() == FailureKind.CANCELLED) {
-        throw e;
-      }
       return new PointReport.Part(part, Optional.empty(), Optional.of(e));
     } catch (IOException e) {
       return new PointReport.Part(part, Optional.empty(), Optional.of(BackupException.from(e)));

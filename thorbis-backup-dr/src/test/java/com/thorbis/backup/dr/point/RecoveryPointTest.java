@@ -101,6 +101,17 @@ class RecoveryPointTest {
     assertThatThrownBy(
             () -> builder().member("a").member("b").reconcile("select 1", "c", "").build())
         .hasMessageContaining("c, which is no member");
+    assertThatThrownBy(
+            () -> builder().member("a").member("b").reconcile("select 1", "b", "srv").build())
+        .hasMessageContaining("does not end a folder's name");
+  }
+
+  @Test
+  void nothingComparedIsNoAgreement() {
+    assertThat(new Reconciliation(0, 0, 0, 0, List.of(), 0, List.of()).agrees()).isFalse();
+    assertThat(new Reconciliation(2, 1, 1, 0, List.of(), 0, List.of()).agrees()).isTrue();
+    assertThat(new Reconciliation(2, 0, 1, 1, List.of("a"), 0, List.of()).agrees()).isFalse();
+    assertThat(new Reconciliation(1, 0, 2, 0, List.of(), 1, List.of("b")).agrees()).isFalse();
   }
 
   @Test

@@ -68,7 +68,7 @@ class RecoveryPointIT {
       JsonNode report =
           command.json(
               "recovery-point", "restore", id, "--target-dir", restored.toString(), "--start");
-      assertThat(report.path("whole").asBoolean()).isTrue();
+      assertThat(report.path("done").asBoolean()).isTrue();
       assertThat(report.at("/members/0/restore/reached/lsn").asText()).contains("/");
       int port = report.at("/members/0/restore/port").asInt();
       Path back = restored.resolve("uploads").resolve(uploads.toString().substring(1));
@@ -86,6 +86,15 @@ class RecoveryPointIT {
                 "--user",
                 server.superuser());
         assertThat(compared.exit()).as(compared.err()).isEqualTo(3);
+        Command.Result told =
+            command.run(
+                "recovery-point",
+                "reconcile",
+                id,
+                "--into",
+                "jdbc:postgresql://127.0.0.1:" + port + "/bench?password=planted-3xQ");
+        assertThat(told.exit()).isEqualTo(2);
+        assertThat(told.out() + told.err()).doesNotContain("planted-3xQ");
         JsonNode found = compared.json();
         assertThat(found.path("rows").asLong()).isEqualTo(103);
         assertThat(found.path("rowsWithoutPath").asLong()).isEqualTo(1);

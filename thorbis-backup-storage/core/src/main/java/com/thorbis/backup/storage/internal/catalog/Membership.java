@@ -19,6 +19,11 @@ public final class Membership {
 
   private Membership() {}
 
+  /** Whether a hold of this reason is not a person's to place. */
+  public static boolean reserves(String reason) {
+    return reason.startsWith(REASON);
+  }
+
   /** Why a member of this backup is held. */
   public static String reason(BackupId whole) {
     return REASON + whole.value();

@@ -6,6 +6,7 @@ import com.thorbis.backup.api.FailureKind;
 import com.thorbis.backup.spi.repository.RepositoryException;
 import com.thorbis.backup.storage.internal.Services;
 import com.thorbis.backup.storage.internal.catalog.Catalog;
+import com.thorbis.backup.storage.internal.catalog.Membership;
 import com.thorbis.backup.storage.internal.catalog.Operation;
 import com.thorbis.backup.storage.internal.catalog.Registrar;
 import com.thorbis.backup.storage.internal.catalog.StoredBackup;
@@ -59,6 +60,15 @@ public final class Keeper {
           "A hold needs a reason of 1 to " + MOST_REASON + " characters",
           Map.of("backup", id.value()),
           "Say why.",
+          null);
+    }
+    if (Membership.reserves(reason)) {
+      throw new RepositoryException(
+          "hold.reason-reserved",
+          FailureKind.REFUSED,
+          "A hold \"" + reason + "\" is placed and lifted by the backup that it names",
+          Map.of("backup", id.value()),
+          "Say it in other words.",
           null);
     }
     Instant now = services.store().now();
