@@ -34,6 +34,9 @@ import com.thorbis.backup.postgres.serve.WalFiles;
 import com.thorbis.backup.postgres.serve.WalServer;
 import com.thorbis.backup.postgres.settings.PostgresSettings;
 import com.thorbis.backup.postgres.table.TableRestore;
+import com.thorbis.backup.postgres.wire.Failures;
+import com.thorbis.backup.postgres.wire.SqlConnections;
+import com.thorbis.backup.spi.SecretValue;
 import com.thorbis.backup.spi.engine.SourceEngine;
 import com.thorbis.backup.spi.repository.Repository;
 import com.thorbis.backup.spi.repository.RunControl;
@@ -41,13 +44,10 @@ import com.thorbis.backup.spi.repository.SourceInfo;
 import com.thorbis.backup.spi.repository.WalArchive;
 import java.io.IOException;
 import java.nio.file.Path;
-import java.util.ArrayList;
-import java.util.List;
-import com.thorbis.backup.postgres.wire.Failures;
-import com.thorbis.backup.postgres.wire.SqlConnections;
 import java.sql.Connection;
 import java.sql.SQLException;
-import com.thorbis.backup.spi.SecretValue;
+import java.util.ArrayList;
+import java.util.List;
 import java.util.Optional;
 
 /** Protects one PostgreSQL cluster. Each job lives in a package of its own; this hands them out. */

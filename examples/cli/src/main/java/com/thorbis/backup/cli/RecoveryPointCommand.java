@@ -4,12 +4,15 @@ import com.thorbis.backup.api.BackupDescriptor;
 import com.thorbis.backup.api.BackupException;
 import com.thorbis.backup.api.BackupId;
 import com.thorbis.backup.api.BackupRequest;
+import com.thorbis.backup.api.RestoreReport;
 import com.thorbis.backup.api.ThorbisBackup;
 import com.thorbis.backup.dr.point.PointPlan;
 import com.thorbis.backup.dr.point.PointReport;
 import com.thorbis.backup.dr.point.Reconciliation;
 import com.thorbis.backup.dr.point.RecoveryPoint;
 import com.thorbis.backup.dr.point.RecoveryPointEngine;
+import com.thorbis.backup.postgres.PostgresEngine;
+import com.thorbis.backup.spi.SecretValue;
 import com.thorbis.backup.spi.repository.RunControl;
 import java.io.IOException;
 import java.io.PrintStream;
@@ -17,11 +20,8 @@ import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.LinkedHashSet;
 import java.util.List;
-import com.thorbis.backup.api.RestoreReport;
-import com.thorbis.backup.postgres.PostgresEngine;
-import com.thorbis.backup.spi.SecretValue;
-import java.util.Optional;
 import java.util.Map;
+import java.util.Optional;
 import org.jspecify.annotations.Nullable;
 import picocli.CommandLine.Command;
 import picocli.CommandLine.Option;
@@ -256,9 +256,7 @@ final class RecoveryPointCommand extends Group {
                             + " into "
                             + folder
                             + part.plan()
-                                .map(
-                                    to ->
-                                        ", " + to.files() + " files, " + Text.bytes(to.bytes()))
+                                .map(to -> ", " + to.files() + " files, " + Text.bytes(to.bytes()))
                                 .orElse("")));
         rest(source, part, part.failure(), out);
       }
@@ -358,15 +356,12 @@ final class RecoveryPointCommand extends Group {
                           "No member of recovery point " + wanted + " has a database",
                           "Only one that has can be compared with its files."));
       PostgresEngine database = opened.engine(server, PostgresEngine.class);
-      SecretValue secret =
-          password == null ? null : LoadCommand.secret(password, thorbis().host());
+      SecretValue secret = password == null ? null : LoadCommand.secret(password, thorbis().host());
       try {
         Reconciliation found =
             engine.reconcile(
                 wanted,
-                () ->
-                    database.connect(
-                        url, Optional.ofNullable(user), Optional.ofNullable(secret)),
+                () -> database.connect(url, Optional.ofNullable(user), Optional.ofNullable(secret)),
                 opened.repository(),
                 control);
         thorbis().print(json(found), out -> people(found, out));
