@@ -50,7 +50,7 @@ public final class RecoveryPointEngine extends ServerlessEngine {
   /** The type of such sources. */
   public static final String TYPE = "recovery-point";
 
-  private static final BackupId NO_POINT = new BackupId("none");
+  private static final BackupId NO_POINT = new BackupId("19700101T000000Z-00000000");
 
   private final List<String> members;
   private final Function<String, SourceEngine> sources;
