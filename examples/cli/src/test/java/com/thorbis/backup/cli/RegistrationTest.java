@@ -37,7 +37,7 @@ class RegistrationTest {
     assertThat(names(KeyProviderFactory.class, KeyProviderFactory::scheme))
         .containsExactly("keystore", "passphrase", "pkcs11", "recovery");
     assertThat(names(SourceEngineFactory.class, SourceEngineFactory::type))
-        .containsExactly("postgres", "secrets");
+        .containsExactly("api", "nextjs", "postgres", "secrets", "static");
     assertThat(names(SecretTargetFactory.class, SecretTargetFactory::type))
         .containsExactly(
             "env-file", "github-actions", "kubernetes", "supabase", "vault-kv2", "vercel");
