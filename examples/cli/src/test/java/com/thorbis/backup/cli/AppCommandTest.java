@@ -321,7 +321,8 @@ class AppCommandTest {
     config(whole.replaceFirst("kind: files", "kind: file"));
     assertThat(run("app backup shop", 2).err()).contains("Did you mean files?");
     config(whole);
-    assertThat(run("app restore shop --component sauce", 5).err()).contains("no backup of");
+    assertThat(run("app restore shop --component sauce", 2).err())
+        .contains("no component \"sauce\"");
     assertThat(run("app restore shop --mode all", 2).err()).contains("create-missing");
   }
 }

@@ -144,7 +144,7 @@ public final class Artifacts implements Component {
       files.put(
           path, Document.of(Map.of("path", path, "link", Files.readSymbolicLink(file).toString())));
     } else if (attributes.isRegularFile()) {
-      int mode = ListedFiles.mode(Files.getPosixFilePermissions(file));
+      int mode = ListedFiles.mode(file);
       Reference reference;
       try (InputStream in = Files.newInputStream(file)) {
         reference = Reference.of(in);

@@ -71,8 +71,8 @@ public final class GitSource implements Component {
   private static final int MOST_POINTER_BYTES = 1024;
   private static final Pattern POINTER =
       Pattern.compile(
-          "version https://git-lfs\\.github\\.com/spec/v1\n(?:.*\n)*?oid sha256:([0-9a-f]{64})\n"
-              + "size ([0-9]{1,18})\n");
+          "version https://git-lfs\\.github\\.com/spec/v1\\R(?:.*\\R)*?"
+              + "oid sha256:([0-9a-f]{64})\\Rsize ([0-9]{1,18})\\R");
 
   private final String address;
   private final Optional<URI> service;

@@ -10,11 +10,9 @@ import java.nio.file.NoSuchFileException;
 import java.nio.file.Path;
 import java.nio.file.SimpleFileVisitor;
 import java.nio.file.attribute.BasicFileAttributes;
-import java.nio.file.attribute.PosixFilePermission;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Map;
-import java.util.Set;
 import java.util.TreeMap;
 
 /**
@@ -145,7 +143,7 @@ public final class ListedFiles implements ConfigurationPlace {
       int mode;
       try (InputStream in = Files.newInputStream(file)) {
         reference = Reference.of(in);
-        mode = mode(Files.getPosixFilePermissions(file));
+        mode = mode(file);
       } catch (IOException e) {
         unread.add(unreadable(file));
         return;
@@ -169,12 +167,9 @@ public final class ListedFiles implements ConfigurationPlace {
     }
   }
 
-  static int mode(Set<PosixFilePermission> permissions) {
-    int mode = 0;
-    for (PosixFilePermission one : permissions) {
-      mode |= 0400 >> one.ordinal();
-    }
-    return mode;
+  /** Its permission bits. */
+  static int mode(Path file) throws IOException {
+    return Files.getAttribute(file, "unix:mode") instanceof Integer mode ? mode & 0777 : 0600;
   }
 
   @Override
