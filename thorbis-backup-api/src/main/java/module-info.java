@@ -1,5 +1,6 @@
 /** The public face of Thorbis Backup. Needs the JDK alone. */
 module com.thorbis.backup.api {
+  requires transitive java.sql;
   requires static transitive org.jspecify;
 
   exports com.thorbis.backup.api;

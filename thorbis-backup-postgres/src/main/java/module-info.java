@@ -3,7 +3,7 @@ module com.thorbis.backup.postgres {
   requires com.fasterxml.jackson.core;
   requires com.ongres.saslprep;
   requires transitive com.thorbis.backup.api;
-  requires transitive java.sql;
+  requires java.sql;
   requires static org.checkerframework.checker.qual;
   requires static org.jspecify;
   requires org.postgresql.jdbc;

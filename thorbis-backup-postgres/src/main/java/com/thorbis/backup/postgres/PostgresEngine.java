@@ -37,7 +37,7 @@ import com.thorbis.backup.postgres.table.TableRestore;
 import com.thorbis.backup.postgres.wire.Failures;
 import com.thorbis.backup.postgres.wire.SqlConnections;
 import com.thorbis.backup.spi.SecretValue;
-import com.thorbis.backup.spi.engine.SourceEngine;
+import com.thorbis.backup.spi.engine.SqlEngine;
 import com.thorbis.backup.spi.repository.Repository;
 import com.thorbis.backup.spi.repository.RunControl;
 import com.thorbis.backup.spi.repository.SourceInfo;
@@ -51,7 +51,7 @@ import java.util.List;
 import java.util.Optional;
 
 /** Protects one PostgreSQL cluster. Each job lives in a package of its own; this hands them out. */
-final class PostgresEngine implements SourceEngine {
+final class PostgresEngine implements SqlEngine {
   static final String TYPE = "postgres";
 
   private final PostgresSettings settings;
@@ -121,15 +121,7 @@ final class PostgresEngine implements SourceEngine {
     return new ThawedRestore(settings, source(repository), repository).restore(request, control);
   }
 
-  /**
-   * A session in another database, such as a restored one, under the same rules as for a load: no
-   * password in the URL, and no server that cannot prove who it is unless the URL says so.
-   *
-   * @param url {@code jdbc:postgresql://host/database}
-   * @param user the role; empty where the URL names it
-   * @param password stays the caller's
-   * @return the caller's to close
-   */
+  @Override
   public Connection connect(String url, Optional<String> user, Optional<SecretValue> password) {
     PostgresSettings target = settings.into(url, user, password);
     try {

@@ -11,7 +11,6 @@ import com.thorbis.backup.dr.point.PointReport;
 import com.thorbis.backup.dr.point.Reconciliation;
 import com.thorbis.backup.dr.point.RecoveryPoint;
 import com.thorbis.backup.dr.point.RecoveryPointEngine;
-import com.thorbis.backup.postgres.PostgresEngine;
 import com.thorbis.backup.spi.SecretValue;
 import com.thorbis.backup.spi.repository.RunControl;
 import java.io.IOException;
@@ -343,27 +342,17 @@ final class RecoveryPointCommand extends Group {
     }
 
     private int run(ThorbisBackup opened, BackupId wanted, RunControl control) throws IOException {
-      RecoveryPointEngine engine = engine(opened, wanted);
-      RecoveryPoint point = engine.point(wanted, opened.repository());
-      String server =
-          point.members().stream()
-              .filter(member -> member.position().isPresent())
-              .map(RecoveryPoint.Member::source)
-              .findFirst()
-              .orElseThrow(
-                  () ->
-                      Failure.usage(
-                          "No member of recovery point " + wanted + " has a database",
-                          "Only one that has can be compared with its files."));
-      PostgresEngine database = opened.engine(server, PostgresEngine.class);
       SecretValue secret = password == null ? null : LoadCommand.secret(password, thorbis().host());
       try {
         Reconciliation found =
-            engine.reconcile(
-                wanted,
-                () -> database.connect(url, Optional.ofNullable(user), Optional.ofNullable(secret)),
-                opened.repository(),
-                control);
+            engine(opened, wanted)
+                .reconcile(
+                    wanted,
+                    url,
+                    Optional.ofNullable(user),
+                    Optional.ofNullable(secret),
+                    opened.repository(),
+                    control);
         thorbis().print(json(found), out -> people(found, out));
         return found.agrees() ? Exit.DONE : Exit.DAMAGED;
       } finally {

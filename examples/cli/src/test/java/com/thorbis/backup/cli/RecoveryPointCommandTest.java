@@ -128,7 +128,7 @@ class RecoveryPointCommandTest {
         .contains("has no member x")
         .contains("It has tokens, keys.");
     assertThat(run("recovery-point reconcile " + id + " --into jdbc:postgresql://h/d", 2).err())
-        .contains("No member of recovery point " + id + " has a database");
+        .contains("reconcile.query");
     assertThat(run("hold add " + id + " --reason member\\ of\\ x", 4).err())
         .contains("placed and lifted by the backup that it names");
     assertThat(run("recovery-point create tokens", 2).err()).contains("SecretsEngine");

@@ -1,7 +1,5 @@
 package com.thorbis.backup.dr.point;
 
-import com.thorbis.backup.api.BackupException;
-import com.thorbis.backup.api.FailureKind;
 import com.thorbis.backup.spi.repository.BackupReader;
 import com.thorbis.backup.spi.repository.RunControl;
 import com.thorbis.backup.spi.repository.StoredFile;
@@ -31,27 +29,11 @@ final class Reconciler {
    * @param prefix what comes before the rows' paths in the backup; may be empty
    */
   static Reconciliation compare(
-      BackupReader files,
-      String prefix,
-      RecoveryPointEngine.Database database,
-      String query,
-      RunControl control)
-      throws IOException {
+      BackupReader files, String prefix, Connection rows, String query, RunControl control)
+      throws IOException, SQLException {
     Reconciler reconciler = new Reconciler();
-    try (Connection rows = database.open()) {
-      reconciler.look(files, prefix, control);
-      return reconciler.read(rows, query, control);
-    } catch (SQLException e) {
-      throw BackupException.of(
-              "recovery-point.query-failed",
-              FailureKind.PERMANENT,
-              "The database cannot be asked for the paths of files: " + e.getMessage())
-          .remedy(
-              "Start the restored server, and look at its address, at the role, and at"
-                  + " reconcile.query of the source, which gives one path a row.")
-          .cause(e)
-          .build();
-    }
+    reconciler.look(files, prefix, control);
+    return reconciler.read(rows, query, control);
   }
 
   private void look(BackupReader files, String prefix, RunControl control) throws IOException {

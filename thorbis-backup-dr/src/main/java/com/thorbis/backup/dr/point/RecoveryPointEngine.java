@@ -13,8 +13,10 @@ import com.thorbis.backup.api.RecoveryTarget;
 import com.thorbis.backup.api.RestorePlan;
 import com.thorbis.backup.api.RestoreReport;
 import com.thorbis.backup.api.RestoreRequest;
+import com.thorbis.backup.spi.SecretValue;
 import com.thorbis.backup.spi.engine.ServerlessEngine;
 import com.thorbis.backup.spi.engine.SourceEngine;
+import com.thorbis.backup.spi.engine.SqlEngine;
 import com.thorbis.backup.spi.repository.BackupFacts;
 import com.thorbis.backup.spi.repository.BackupReader;
 import com.thorbis.backup.spi.repository.BackupStart;
@@ -535,12 +537,20 @@ public final class RecoveryPointEngine extends ServerlessEngine {
   /**
    * Compares the files of a recovery point with what rows say of them. Repairs nothing.
    *
-   * @param database the restored one; only read, within one transaction. What it opens is closed
+   * @param url the restored database, which is only read, within one transaction
+   * @param user the role; empty where the URL names it
+   * @param password stays the caller's
    * @throws BackupException code {@code recovery-point.no-rule} if the source has no query; code
-   *     {@code recovery-point.query-failed} if the database cannot be asked
+   *     {@code recovery-point.no-database} if no member answers SQL; code {@code
+   *     recovery-point.query-failed} if the query does not work
    */
   public Reconciliation reconcile(
-      BackupId id, Database database, Repository repository, RunControl control)
+      BackupId id,
+      String url,
+      Optional<String> user,
+      Optional<SecretValue> password,
+      Repository repository,
+      RunControl control)
       throws IOException {
     Rule how = rule;
     if (how == null) {
@@ -563,16 +573,33 @@ public final class RecoveryPointEngine extends ServerlessEngine {
                             "Recovery point " + id + " has no member " + how.files())
                         .remedy("Take a recovery point that has it.")
                         .build());
-    try (BackupReader reader = repository.open(backup(point, files, repository).id())) {
-      return Reconciler.compare(reader, how.prefix(), database, how.query(), control);
+    try (Connection rows = database(point).connect(url, user, password);
+        BackupReader reader = repository.open(backup(point, files, repository).id())) {
+      return Reconciler.compare(reader, how.prefix(), rows, how.query(), control);
+    } catch (SQLException e) {
+      throw BackupException.of(
+              "recovery-point.query-failed",
+              FailureKind.PERMANENT,
+              "The query that gives the paths of files failed: " + e.getMessage())
+          .remedy("Correct reconcile.query of the source; it gives one path a row.")
+          .cause(e)
+          .build();
     }
   }
 
-  /** Where the rows are. */
-  @FunctionalInterface
-  public interface Database {
-    /** A connection of its own, which the caller closes. */
-    Connection open() throws SQLException;
+  private SqlEngine database(RecoveryPoint point) {
+    return point.members().stream()
+        .map(member -> sources.apply(member.source()))
+        .flatMap(engine -> engine instanceof SqlEngine sql ? Stream.of(sql) : Stream.empty())
+        .findFirst()
+        .orElseThrow(
+            () ->
+                BackupException.of(
+                        "recovery-point.no-database",
+                        FailureKind.CONFIGURATION,
+                        "No member of recovery point " + point.id() + " has a database")
+                    .remedy("Only one that has can be compared with its files.")
+                    .build());
   }
 
   @Override
