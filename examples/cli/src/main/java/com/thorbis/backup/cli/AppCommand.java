@@ -237,7 +237,7 @@ final class AppCommand extends Group {
     @Option(names = "--plan", description = "Say what would be done; write nothing.")
     boolean planOnly;
 
-    @Option(names = "--yes", description = "Overwrite without asking.")
+    @Option(names = "--yes", description = "Change what is in use without asking.")
     boolean yes;
 
     @Override
@@ -279,9 +279,11 @@ final class AppCommand extends Group {
                       "mode", wish.mode().label(),
                       "steps", plan.stream().map(Restore::json).toList()),
                   out -> people(id, plan, out));
-          return Exit.DONE;
+          return plan.stream().anyMatch(step -> step.action() == Step.Action.UNAVAILABLE)
+              ? Exit.FAILED
+              : Exit.DONE;
         }
-        if (plan.stream().anyMatch(step -> step.action() == Step.Action.UPDATE) && !yes) {
+        if (!yes && plan.stream().anyMatch(Restore::touchesWhatIsInUse)) {
           people(id, plan, thorbis().host().err());
           thorbis().host().confirm("application.not-confirmed", "app restore --plan");
         }
@@ -297,6 +299,10 @@ final class AppCommand extends Group {
             ? Exit.FAILED
             : Exit.DONE;
       }
+    }
+
+    private static boolean touchesWhatIsInUse(Step step) {
+      return step.action() == Step.Action.CREATE || step.action() == Step.Action.UPDATE;
     }
 
     private BackupId id(ApplicationEngine engine, Repository repository) {

@@ -236,7 +236,7 @@ class AppCommandTest {
     assertThat(into).doesNotExist();
     JsonNode done = json("app restore shop --into " + into, 0);
     assertThat(done.get("results").toString())
-        .contains("3 refs are as in the backup", "push --mirror");
+        .contains("3 refs are as in the backup", "push --mirror NEW-ADDRESS");
     Map<String, String> found = new TreeMap<>();
     try (Git git = Git.open(into.resolve("source/repository.git").toFile())) {
       for (Ref ref : git.getRepository().getRefDatabase().getRefsByPrefix("refs/")) {
@@ -279,11 +279,13 @@ class AppCommandTest {
         .isEqualTo("application.no-artifacts");
     assertThat(made.get("warnings").toString()).contains("deployment is not in this backup");
     assertThat(
-            json("app restore shop --component deployment --plan", 0)
+            json("app restore shop --component deployment --plan", 1)
                 .get("steps")
                 .get(0)
                 .get("reason")
                 .asText())
+        .contains("is not in this backup");
+    assertThat(run("app restore shop --component deployment", 1).out())
         .contains("is not in this backup");
     assertThat(run("check shop", 1).out()).contains("the token may not do this");
   }

@@ -21,6 +21,7 @@ import com.thorbis.backup.spi.repository.RepositoryException;
 import com.thorbis.backup.spi.repository.RunControl;
 import com.thorbis.backup.spi.repository.StoredFile;
 import java.io.IOException;
+import java.io.InterruptedIOException;
 import java.time.Clock;
 import java.time.Instant;
 import java.util.ArrayList;
@@ -355,15 +356,18 @@ public final class ApplicationEngine extends ServerlessEngine {
       }
       return found;
     } catch (IOException | BackupException e) {
-      if (e instanceof ClassifiedFailure known
-          && (known.kind() == FailureKind.DAMAGED || known.code().equals("repository.sealed"))) {
-        if (known.kind() == FailureKind.DAMAGED) {
-          LOG.warn("backup={} is damaged, so nothing is compared with it", newest.id(), e);
-          control.progress().warning("Backup " + newest.id() + " is damaged");
-        }
-        return Map.of();
+      if (e instanceof InterruptedIOException
+          || e instanceof ClassifiedFailure known && known.kind() == FailureKind.CANCELLED) {
+        throw e;
       }
-      throw e;
+      if (!(e instanceof ClassifiedFailure known) || !known.code().equals("repository.sealed")) {
+        // What changed since is a remark, and no reason not to store what is there.
+        LOG.warn("backup={} cannot be read, so nothing is compared with it", newest.id(), e);
+        control
+            .progress()
+            .warning("Backup " + newest.id() + " cannot be read now: " + e.getMessage());
+      }
+      return Map.of();
     }
   }
 

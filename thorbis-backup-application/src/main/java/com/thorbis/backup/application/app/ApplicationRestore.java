@@ -84,12 +84,13 @@ public final class ApplicationRestore implements AutoCloseable {
     for (Part part : parts) {
       if (part.stored().isEmpty()) {
         steps.add(
-            Step.none(part.name(), Step.Action.BY_HAND, "is not in this backup: take another one"));
+            Step.none(
+                part.name(), Step.Action.UNAVAILABLE, "is not in this backup: take another one"));
       } else if (part.component().isEmpty()) {
         steps.add(
             Step.none(
                 part.name(),
-                Step.Action.BY_HAND,
+                Step.Action.UNAVAILABLE,
                 "is in this backup, and the source names no such component: add it"));
       } else {
         part.component().get().plan(part.stored().get(), wish).stream()
@@ -126,8 +127,14 @@ public final class ApplicationRestore implements AutoCloseable {
     for (Step step : plan) {
       control.cancellation().check();
       if (step.work().isEmpty()) {
-        Done done = step.action() == Step.Action.BY_HAND ? Done.BY_HAND : Done.LEFT;
-        results.add(new Result(step, done, "", step.reason(), ""));
+        Done done =
+            switch (step.action()) {
+              case UNAVAILABLE -> Done.FAILED;
+              case BY_HAND -> Done.BY_HAND;
+              default -> Done.LEFT;
+            };
+        String code = done == Done.FAILED ? "application.unavailable" : "";
+        results.add(new Result(step, done, code, step.reason(), ""));
         continue;
       }
       try {

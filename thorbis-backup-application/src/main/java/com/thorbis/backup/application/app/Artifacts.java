@@ -201,7 +201,7 @@ public final class Artifacts implements Component {
     }
     Path laid = wish.into().get().resolve(NAME);
     return List.of(
-        Step.create(
+        Step.lay(
             laid.toString(),
             document.list("files").size()
                 + " files"

@@ -124,7 +124,7 @@ public final class Configuration implements Component {
       if (wish.into().isPresent()) {
         Path folder = Globs.below(wish.into().get().resolve(NAME), name);
         steps.add(
-            Step.create(
+            Step.lay(
                 folder.toString(),
                 "the document" + (document.list("files").isEmpty() ? "" : " and its files"),
                 () -> lay(stored, name, document, folder)));
@@ -152,7 +152,7 @@ public final class Configuration implements Component {
           steps.add(
               Step.none(
                   name,
-                  Step.Action.BY_HAND,
+                  Step.Action.UNAVAILABLE,
                   "could not be looked at, so nothing is changed there: "
                       + why.message()
                       + " ("

@@ -646,7 +646,7 @@ public final class GitSource implements Component {
     Path folder = wish.into().get().resolve(NAME);
     Path clone = folder.resolve("repository.git");
     steps.add(
-        Step.create(
+        Step.lay(
             clone.toString(),
             "a bare clone with "
                 + about.object("refs").names().size()
@@ -657,7 +657,7 @@ public final class GitSource implements Component {
       Path laid = folder.resolve("tree");
       Document files = stored.document(TREE);
       steps.add(
-          Step.create(
+          Step.lay(
               laid.toString(),
               files.list("files").size() + " files of branch " + about.require("branch"),
               () -> layTree(stored, files, laid)));
@@ -712,10 +712,10 @@ public final class GitSource implements Component {
     return refs.size()
         + " refs are as in the backup. Work with it: git clone "
         + clone
-        + ". Push it: git -C "
+        + ". To have it on a server again, make a new, empty repository there and run: git -C "
         + clone
-        + " push --mirror "
-        + about.require("repository");
+        + " push --mirror NEW-ADDRESS. Into a repository with anything in it that would remove what"
+        + " came since";
   }
 
   private static String layTree(StoredComponent stored, Document files, Path folder)

@@ -16,7 +16,9 @@ public record Step(
     String subject, Action action, String reason, Optional<String> previous, Optional<Work> work) {
   /** What a step does. Constants may be added. */
   public enum Action {
-    /** Makes what is missing. */
+    /** Lays something into the folder that was named for it. */
+    LAY("lay"),
+    /** Makes what is missing where it is in use. */
     CREATE("create"),
     /** Changes what stands there. */
     UPDATE("update"),
@@ -27,7 +29,9 @@ public record Step(
     /** Nothing: it is there, and not in the backup. */
     ONLY_THERE("only-there"),
     /** Nothing: somebody has to do it. */
-    BY_HAND("by-hand");
+    BY_HAND("by-hand"),
+    /** Nothing: the backup has it not, or the place could not be looked at. A restore fails. */
+    UNAVAILABLE("unavailable");
 
     private final String label;
 
@@ -51,6 +55,11 @@ public record Step(
   /** One that does nothing. */
   public static Step none(String subject, Action action, String reason) {
     return new Step(subject, action, reason, Optional.empty(), Optional.empty());
+  }
+
+  /** One that lays something into a folder. */
+  public static Step lay(String subject, String reason, Work work) {
+    return new Step(subject, Action.LAY, reason, Optional.empty(), Optional.of(work));
   }
 
   /** One that makes something. */

@@ -169,7 +169,7 @@ public final class SupabaseConfiguration implements ConfigurationPlace {
         steps.add(
             Step.none(
                 part.name(),
-                Step.Action.BY_HAND,
+                Step.Action.UNAVAILABLE,
                 "could not be looked at, so nothing is changed there: " + e.getMessage()));
         continue;
       }
@@ -192,9 +192,8 @@ public final class SupabaseConfiguration implements ConfigurationPlace {
           return "done";
         };
     Step step =
-        there.isEmpty()
-            ? Step.create(subject, "is not set", work)
-            : Step.change(subject, there.get(), value, mode, work);
+        // One that is not set counts as set to nothing: somebody may have cleared it on purpose.
+        Step.change(subject, there.orElse("not set"), value, mode, work);
     return part.method().isEmpty() && step.action() != Step.Action.SAME
         ? new Step(
             subject,

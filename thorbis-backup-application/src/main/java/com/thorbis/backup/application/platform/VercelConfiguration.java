@@ -395,7 +395,7 @@ public final class VercelConfiguration implements ConfigurationPlace {
               () -> send("POST", "create the project " + name, path("/v11/projects"), body)));
     } else {
       steps.add(Step.none("project " + name, Step.Action.SAME, "is there"));
-      settings("project setting ", wanted.object("settings"), now.get(), mode, steps);
+      settings("project setting ", wanted.object("settings"), now, mode, steps);
     }
     boolean there = now.isPresent();
     if (!stored.object("gitLink").fields().isEmpty()
@@ -415,17 +415,12 @@ public final class VercelConfiguration implements ConfigurationPlace {
     for (Document zone : stored.list("dns")) {
       planRecords(zone.require("domain"), zone.list("records"), mode, steps);
     }
-    settings(
-        "deployment setting ",
-        stored.object("deploymentSettings"),
-        now.orElse(Document.of(Map.of())),
-        mode,
-        steps);
+    settings("deployment setting ", stored.object("deploymentSettings"), now, mode, steps);
     return steps;
   }
 
   private void settings(
-      String what, Document wanted, Document now, ApplyMode mode, List<Step> steps) {
+      String what, Document wanted, Optional<Document> now, ApplyMode mode, List<Step> steps) {
     for (String name : wanted.names()) {
       Object value = wanted.value(name).orElseThrow();
       Step.Work work =
@@ -435,11 +430,12 @@ public final class VercelConfiguration implements ConfigurationPlace {
                   "set " + name + " of " + project,
                   ofProject("/v9", ""),
                   Map.of(name, value));
-      Optional<Object> there = now.value(name);
       steps.add(
-          there.isEmpty()
+          now.isEmpty()
               ? Step.create(what + name, "is not set", work)
-              : Step.change(what + name, there.get(), value, mode, work));
+              // Not set there counts as set to nothing: somebody may have cleared it on purpose.
+              : Step.change(
+                  what + name, now.get().value(name).orElse("not set"), value, mode, work));
     }
   }
 
@@ -575,7 +571,7 @@ public final class VercelConfiguration implements ConfigurationPlace {
       steps.add(
           Step.none(
               "DNS of " + domain,
-              Step.Action.BY_HAND,
+              Step.Action.UNAVAILABLE,
               "could not be looked at, so nothing is changed there: " + e.getMessage()));
       return;
     }
@@ -596,6 +592,13 @@ public final class VercelConfiguration implements ConfigurationPlace {
       if (others.size() == 1 && rivals == 1) {
         now.remove(others.get(0));
         change(domain, record, others.get(0), mode, steps);
+      } else if (!others.isEmpty()) {
+        steps.add(
+            Step.none(
+                "DNS of " + domain + " " + key(record),
+                Step.Action.BY_HAND,
+                "is not there, and others of its name and type are: which of them count, nobody can"
+                    + " tell from here"));
       } else {
         Map<String, Object> body = body(record);
         steps.add(

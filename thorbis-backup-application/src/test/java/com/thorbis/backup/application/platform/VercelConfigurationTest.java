@@ -261,12 +261,14 @@ class VercelConfigurationTest {
   void whatDiffersIsKeptUnlessItIsToBeOverwrittenAndThePreviousValueIsTold() throws IOException {
     Document stored = place.read().document();
     vercel.project.put("nodeVersion", "\"18.x\"");
+    vercel.project.remove("framework");
     vercel.records.set(0, record("rec_9", "", "A", "198.51.100.7", 300));
     vercel.records.remove(3);
     vercel.domains.add("{\"name\":\"new.acme.example\",\"apexName\":\"acme.example\"}");
     List<Step> careful = place.plan(stored, ApplyMode.CREATE_MISSING);
     assertThat(actions(careful))
         .containsEntry("project setting nodeVersion", Step.Action.KEEP)
+        .containsEntry("project setting framework", Step.Action.KEEP)
         .containsEntry("DNS of acme.example A @ 192.0.2.1", Step.Action.KEEP)
         .containsEntry("DNS of acme.example TXT @ two", Step.Action.CREATE)
         .containsEntry("domain new.acme.example", Step.Action.ONLY_THERE);
@@ -288,5 +290,21 @@ class VercelConfigurationTest {
             "PATCH /v9/projects/shop {\"nodeVersion\":\"22.x\"}",
             "PATCH /v1/domains/records/rec_9"
                 + " {\"name\":\"\",\"ttl\":60,\"type\":\"A\",\"value\":\"192.0.2.1\"}");
+  }
+
+  @Test
+  void recordsBesideOthersOfTheirNameAreLeftToAPerson() throws IOException {
+    Document stored = place.read().document();
+    vercel.records.removeIf(one -> one.contains("\"TXT\""));
+    vercel.records.add(record("rec_7", "", "TXT", "newer", 60));
+    vercel.records.add(record("rec_8", "", "TXT", "newest", 60));
+    for (ApplyMode mode : ApplyMode.values()) {
+      List<Step> steps = place.plan(stored, mode);
+      assertThat(steps)
+          .filteredOn(step -> step.subject().startsWith("DNS of acme.example TXT @ "))
+          .filteredOn(step -> !step.action().equals(Step.Action.ONLY_THERE))
+          .hasSize(2)
+          .allMatch(step -> step.action() == Step.Action.BY_HAND);
+    }
   }
 }
