@@ -19,7 +19,8 @@ import org.junit.jupiter.api.io.TempDir;
  * share of the others, which are others with each seed.
  */
 class SingleFaultTest {
-  private static final int SHARE = Integer.getInteger("thorbis.share", FaultSuite.RELEASE ? 1 : 192);
+  private static final int SHARE =
+      Integer.getInteger("thorbis.share", FaultSuite.RELEASE ? 1 : 192);
   private static final int KINDS = FaultSuite.RELEASE ? 1 : 3;
   private static final Pattern SCENARIOS =
       Pattern.compile(System.getProperty("thorbis.scenarios", ".*"));
