@@ -259,7 +259,8 @@ class ChunkedBackupTest {
       this.change = change;
     }
 
-    private static StoredFile with(StoredFile of, long length, long later, Optional<FileNode> node) {
+    private static StoredFile with(
+        StoredFile of, long length, long later, Optional<FileNode> node) {
       return new StoredFile(
           of.area(),
           of.path(),
