@@ -11,6 +11,7 @@ import com.thorbis.backup.cli.CommandRunner.Result;
 import com.thorbis.backup.spi.repository.BackupFacts;
 import com.thorbis.backup.spi.repository.BackupStart;
 import com.thorbis.backup.spi.repository.BackupWriter;
+import com.thorbis.backup.spi.repository.PieceCheck;
 import com.thorbis.backup.spi.repository.StoredFile;
 import com.thorbis.backup.spi.repository.StoredFile.Area;
 import com.thorbis.backup.spi.repository.StoredFile.Kind;
@@ -70,6 +71,10 @@ class ShowTreeTest {
               .begin(new BackupStart("documents", BackupType.FULL, Optional.empty(), now))) {
         writer.directory(entry("a", Kind.DIRECTORY, null));
         writer.link(entry("a/soft", Kind.SYMBOLIC_LINK, "../b c"));
+        try (BackupWriter.FileWriter file =
+            writer.file(entry("a/file", Kind.FILE, null), PieceCheck.NONE)) {
+          file.finish();
+        }
         writer.link(entry("hard", Kind.HARD_LINK, "a/file"));
         id =
             writer
@@ -86,12 +91,12 @@ class ShowTreeTest {
         new ObjectMapper()
             .readTree(runner.run("show", id, "--files", "--json").out())
             .path("entries");
-    assertThat(entries).hasSize(3);
+    assertThat(entries).hasSize(4);
     assertThat(entries.get(0).path("kind").asText()).isEqualTo("directory");
     assertThat(entries.get(0).has("target")).isFalse();
     assertThat(entries.get(1).path("kind").asText()).isEqualTo("symbolic-link");
     assertThat(entries.get(1).path("target").asText()).isEqualTo("../b c");
-    assertThat(entries.get(2).path("kind").asText()).isEqualTo("hard-link");
-    assertThat(entries.get(2).path("target").asText()).isEqualTo("a/file");
+    assertThat(entries.get(3).path("kind").asText()).isEqualTo("hard-link");
+    assertThat(entries.get(3).path("target").asText()).isEqualTo("a/file");
   }
 }

@@ -18,7 +18,10 @@ public interface BackupWriter extends AutoCloseable {
   /** Adds a folder. */
   void directory(StoredFile directory) throws IOException;
 
-  /** Adds a symbolic or hard link. */
+  /**
+   * Adds a symbolic or hard link. A hard link leads to a file of the same area that was kept, or
+   * finished by its {@link FileWriter}, before it.
+   */
   default void link(StoredFile link) throws IOException {
     throw new UnsupportedOperationException("Links");
   }
@@ -28,7 +31,8 @@ public interface BackupWriter extends AutoCloseable {
    *
    * @param file compared with the base's entry of this path
    * @return false, and nothing is done, if there is no base or its entry is not equal in kind,
-   *     length, times, and a {@link StoredFile#node} that both have
+   *     length, times, and a {@link StoredFile#node} that both have; or if one of the times is not
+   *     at least two seconds before the base began, as a later change might not show in it
    */
   default boolean keep(StoredFile file) throws IOException {
     return false;

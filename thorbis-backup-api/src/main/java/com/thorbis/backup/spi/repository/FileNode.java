@@ -4,7 +4,8 @@ import java.time.Instant;
 
 /**
  * What a POSIX file system says of an entry besides its mode and the time of its content. Two equal
- * ones at one path say that nothing was written to it in between.
+ * ones at one path say that nothing was written to it in between, if the change lies well before
+ * the first was seen: within one tick of a file system's clock there can be several.
  *
  * @param uid the owner's number
  * @param gid the group's number

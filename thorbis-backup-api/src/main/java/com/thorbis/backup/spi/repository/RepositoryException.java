@@ -55,7 +55,7 @@ public final class RepositoryException extends IOException implements Classified
             + " has no server: there is no write-ahead log of it, no moment between two backups, no"
             + " data directory and nothing to dump",
         Map.of(),
-        "Take full backups of it, and bring back one of them: each is complete in itself.",
+        "Take backups of it, and bring back one of them: each is complete in itself.",
         null);
   }
 

@@ -57,6 +57,7 @@ import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.CsvSource;
 import org.junit.jupiter.params.provider.EnumSource;
 
 /** Backups of trees of general files: cut by content, known by content, kept without being read. */
@@ -430,7 +431,7 @@ class ChunkedBackupTest {
   @Test
   void underANewKeyAllIsThereAnewAndTheOldPacksGo() throws IOException {
     someFiles();
-    tree.link(Kind.SYMBOLIC_LINK, "a/up", "..").link(Kind.HARD_LINK, "b", "a/large");
+    tree.link(Kind.SYMBOLIC_LINK, "a/up", "..").link(Kind.HARD_LINK, "z", "a/large");
     FileTree.Made first = full(tree);
     FileTree after = tree.moved("a", "c").file("new", bytes(2 * MIB));
     FileTree.Made second = over(after, first);
@@ -576,15 +577,247 @@ class ChunkedBackupTest {
     TestRepository.Target target = new TestRepository.Target();
     try (BackupReader reader = site.repository.open(id)) {
       reader.extract(file -> !file.path().equals("huge"), target, RunControl.unattended());
-      reader.entries(
-          file -> {
-            if (file.path().equals("huge")) {
-              assertThat(file.length()).isEqualTo(huge);
-            }
-          });
+      Map<String, Long> lengths = new HashMap<>();
+      reader.entries(file -> lengths.put(file.path(), file.length()));
+      assertThat(lengths)
+          .containsOnly(
+              Map.entry("one", (long) content.length + hole.length + 10),
+              Map.entry("two", (long) content.length + hole.length + 10),
+              Map.entry("huge", huge));
+      assertThat(reader.descriptor().bytesChanged())
+          .as("the ten zeros are a chunk's, and the second file is the first again")
+          .isBetween((long) content.length, content.length + 10L);
+      assertThat(reader.descriptor().bytesStored()).isLessThan(content.length + 300_000L);
     }
     assertThat(target.files).containsOnlyKeys("one", "two");
     target.files.values().forEach(found -> assertThat(found).isEqualTo(expected));
+  }
+
+  private BackupWriter beginFull() throws IOException {
+    return site.repository.begin(
+        new BackupStart(FileTree.SOURCE, BackupType.FULL, Optional.empty(), TestRepository.NOW));
+  }
+
+  private static BackupId commit(BackupWriter writer) throws IOException {
+    return writer
+        .commit(
+            BackupFacts.withoutServer(TestRepository.NOW, TestRepository.NOW, Map.of(), List.of()),
+            BackupStatus.COMPLETE)
+        .id();
+  }
+
+  @Test
+  void aFileOfWhichAChunkWasNotTakenIsNeverFinished() throws IOException {
+    byte[] content = bytes(3 * MIB);
+    PieceCheck failing =
+        (offset, piece) -> {
+          throw new IllegalArgumentException("seen");
+        };
+    try (BackupWriter writer = beginFull()) {
+      tree.file("f", content);
+      tree.write(writer, false);
+      try (BackupWriter.FileWriter out =
+          writer.file(
+              TestRepository.file("copy", content.length), failing, new Arrival.Chunked())) {
+        assertThatThrownBy(() -> out.write(content, 0, content.length)).hasMessage("seen");
+        assertThatThrownBy(() -> out.write(content, 0, 1))
+            .isInstanceOf(IllegalStateException.class);
+        assertThatThrownBy(() -> out.zeros(MIB)).isInstanceOf(IllegalStateException.class);
+        assertThatThrownBy(out::finish).isInstanceOf(IllegalStateException.class);
+      }
+      try (BackupWriter.FileWriter out =
+          writer.file(TestRepository.file("end", 1000), failing, new Arrival.Chunked())) {
+        out.write(new byte[1000], 0, 1000);
+        assertThatThrownBy(out::finish).hasMessage("seen");
+        assertThatThrownBy(out::finish).isInstanceOf(IllegalStateException.class);
+      }
+      tree.assertIs(site.repository, commit(writer));
+    }
+    site.requireAllWhole();
+  }
+
+  @Test
+  void aHardLinkLeadsToAFileThatWasFinishedBeforeIt() throws IOException {
+    tree.file("f", bytes(10)).directory("d").link(Kind.SYMBOLIC_LINK, "s", "f");
+    StoredFile link = tree.copy().link(Kind.HARD_LINK, "z", "f").entry("z");
+    FileTree.Made base = full(tree);
+    try (BackupWriter writer = beginFull()) {
+      try (BackupWriter.FileWriter out =
+          writer.file(tree.entry("f"), PieceCheck.NONE, new Arrival.Chunked())) {
+        out.write(new byte[10], 0, 10);
+      }
+      assertNowhere(() -> writer.link(link));
+      writer.directory(tree.entry("d"));
+      writer.link(tree.entry("s"));
+      for (String target : List.of("d", "s", "z", "nowhere")) {
+        assertNowhere(() -> writer.link(with(link, "z", target, link.node())));
+      }
+      FileTree.write(writer, tree.entry("f"), tree.content("f"));
+      assertNowhere(() -> writer.link(Difference.AREA.change.apply(link)));
+      writer.link(link);
+      assertNowhere(() -> writer.link(with(link, "y", "z", link.node())));
+    }
+    for (Arrival arrival : List.of(new Arrival.Whole(), new Arrival.Compared())) {
+      try (BackupWriter writer = begin(base.id())) {
+        try (BackupWriter.FileWriter out = writer.file(tree.entry("f"), PieceCheck.NONE, arrival)) {
+          out.write(new byte[10], 0, 10);
+        }
+        assertNowhere(() -> writer.link(link));
+        try (BackupWriter.FileWriter out = writer.file(tree.entry("f"), PieceCheck.NONE, arrival)) {
+          out.write(tree.content("f"), 0, 10);
+          out.finish();
+        }
+        writer.link(link);
+      }
+    }
+    try (BackupWriter writer = begin(base.id())) {
+      assertThat(writer.keep(tree.entry("f"))).isTrue();
+      writer.link(link);
+    }
+  }
+
+  private static void assertNowhere(ThrowingCallable action) {
+    assertThatThrownBy(action)
+        .isInstanceOfSatisfying(
+            RepositoryException.class,
+            e -> assertThat(e.code()).isEqualTo("repository.entry-refused"))
+        .hasMessageContaining("hard link");
+  }
+
+  @ParameterizedTest
+  @CsvSource({
+    "2001, 2001, true",
+    "2000, 2001, false",
+    "2001, 2000, false",
+    "5000, -1, false",
+    "-1, 5000, false"
+  })
+  void aFileThatChangedWhenItsBaseBeganIsNotKept(long modified, long changed, boolean kept)
+      throws IOException {
+    tree.file("f", bytes(100));
+    StoredFile file = tree.entry("f");
+    FileNode node = file.node().orElseThrow();
+    tree.as(
+        new StoredFile(
+            file.area(),
+            file.path(),
+            file.kind(),
+            file.length(),
+            file.mode(),
+            TestRepository.NOW.minusMillis(modified),
+            file.target(),
+            Optional.of(
+                new FileNode(
+                    node.uid(),
+                    node.gid(),
+                    node.owner(),
+                    node.group(),
+                    node.inode(),
+                    TestRepository.NOW.minusMillis(changed)))));
+    FileTree.Made first = full(tree);
+    try (BackupWriter writer = begin(first.id())) {
+      assertThat(writer.keep(tree.entry("f"))).isEqualTo(kept);
+    }
+  }
+
+  @Test
+  void underANewKeyAFileWithHolesIsCutAsItWas() throws IOException {
+    byte[] content = bytes(6 * MIB);
+    long hole = 150L * MIB + 5; // in several parts of a map
+    StoredFile file = TestRepository.file("sparse", content.length + hole + 1_000_000);
+    BackupId first;
+    try (BackupWriter writer = beginFull()) {
+      writeSparse(writer, file, content, hole);
+      first = commit(writer);
+    }
+    clock.advance(Duration.ofHours(2));
+    site.repository.rotateKeys(RotateRequest.all());
+    BackupId anew =
+        site.repository
+            .rekey(RekeyRequest.of(FileTree.SOURCE), RunControl.unattended())
+            .sources()
+            .get(0)
+            .backups()
+            .get(0)
+            .anew()
+            .orElseThrow();
+    assertThat(anew).isNotEqualTo(first);
+    try (BackupWriter writer = begin(anew)) {
+      writeSparse(writer, file, content, hole);
+      assertThat(site.repository.backup(commit(writer)).orElseThrow().bytesChanged()).isZero();
+    }
+    site.requireAllWhole();
+  }
+
+  private static void writeSparse(BackupWriter writer, StoredFile file, byte[] content, long hole)
+      throws IOException {
+    try (BackupWriter.FileWriter out = writer.file(file, PieceCheck.NONE, new Arrival.Chunked())) {
+      out.write(content, 0, 2_500_000);
+      out.zeros(hole);
+      out.write(content, 2_500_000, content.length - 2_500_000);
+      out.zeros(1_000_000);
+      out.finish();
+    }
+  }
+
+  @Test
+  void ofALargeFileThatBecameAHoleOnlyTheMapAroundWhatIsLeftIsRead() throws IOException {
+    byte[] region = bytes(64 * MIB);
+    assertThat(readsOver(region, "large", 15L * region.length, region)).isBetween(1L, 10L);
+  }
+
+  @Test
+  void ofTheMapsOfLargeFilesManyPartsAreReadWithOneRequest() throws IOException {
+    assertThat(readsOver(bytes(64 * MIB), "other", 0, bytes(MIB))).isBetween(1L, 8L);
+  }
+
+  /** How often packs are read to write a file over a base of a file of sixteen equal regions. */
+  private long readsOver(byte[] region, String path, long hole, byte[] content) throws IOException {
+    BackupId base;
+    try (BackupWriter writer = beginFull()) {
+      try (BackupWriter.FileWriter out =
+          writer.file(
+              TestRepository.file("large", 16L * region.length),
+              PieceCheck.NONE,
+              new Arrival.Chunked())) {
+        for (int i = 0; i < 16; i++) {
+          out.write(region, 0, region.length);
+        }
+        out.finish();
+      }
+      base = commit(writer);
+    }
+    AtomicLong reads = new AtomicLong();
+    ObjectStore counting =
+        new Site.Watched(store) {
+          @Override
+          void before(String call) {
+            if (call.startsWith("get packs/")) {
+              reads.incrementAndGet();
+            }
+          }
+        };
+    try (Site other = another(counting);
+        BackupWriter writer =
+            other.repository.begin(
+                new BackupStart(
+                    FileTree.SOURCE,
+                    BackupType.INCREMENTAL,
+                    Optional.of(base),
+                    Optional.empty(),
+                    TestRepository.NOW))) {
+      long before = reads.get();
+      try (BackupWriter.FileWriter out =
+          writer.file(
+              TestRepository.file(path, hole + content.length),
+              PieceCheck.NONE,
+              new Arrival.Chunked())) {
+        out.zeros(hole);
+        out.write(content, 0, content.length);
+        out.finish();
+      }
+      return reads.get() - before;
+    }
   }
 
   @Test

@@ -134,17 +134,22 @@ final class FileTree {
     FileTree moved = new FileTree();
     moved.changes = changes;
     for (StoredFile entry : entries.values()) {
-      String path =
-          entry.path().startsWith(from) ? to + entry.path().substring(from.length()) : entry.path();
+      String path = moved(entry.path(), from, to);
       if (entry.kind() == Kind.FILE) {
         moved.file(path, contents.get(entry.path()));
       } else if (entry.kind() == Kind.DIRECTORY) {
         moved.directory(path);
       } else {
-        moved.link(entry.kind(), path, entry.target().orElseThrow());
+        String target = entry.target().orElseThrow();
+        moved.link(
+            entry.kind(), path, entry.kind() == Kind.HARD_LINK ? moved(target, from, to) : target);
       }
     }
     return moved;
+  }
+
+  private static String moved(String path, String from, String to) {
+    return path.startsWith(from) ? to + path.substring(from.length()) : path;
   }
 
   Made backUp(Repository repository, Optional<BackupId> base) throws IOException {

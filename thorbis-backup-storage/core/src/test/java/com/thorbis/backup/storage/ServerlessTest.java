@@ -106,7 +106,7 @@ class ServerlessTest {
             e -> {
               assertThat(e.code()).isEqualTo("source.no-server");
               assertThat(e.kind()).isEqualTo(FailureKind.REFUSED);
-              assertThat(e.remedy()).contains("full backups");
+              assertThat(e.remedy()).startsWith("Take backups of it").doesNotContain("full");
             })
         .hasMessageContaining(TOKENS + " has no server");
   }

@@ -1,6 +1,8 @@
 package com.thorbis.backup.storage.internal.backup;
 
+import com.thorbis.backup.api.FailureKind;
 import com.thorbis.backup.crypto.ObjectId;
+import com.thorbis.backup.spi.repository.RepositoryException;
 import com.thorbis.backup.spi.repository.StoredFile;
 import com.thorbis.backup.storage.internal.format.BinaryOutput;
 import com.thorbis.backup.storage.internal.pack.Crc;
@@ -17,6 +19,7 @@ import java.io.IOException;
 import java.util.ArrayList;
 import java.util.LinkedHashSet;
 import java.util.List;
+import java.util.Map;
 import java.util.OptionalInt;
 import java.util.Set;
 import java.util.concurrent.atomic.AtomicLong;
@@ -250,15 +253,32 @@ final class Assembler implements PiecePipeline.Sink {
           "Mapped " + state.mapped + " of " + seen.length() + " bytes of " + seen.path());
     }
     Fingerprint known = state.known;
-    table.add(
+    FileEntry entry =
         new FileEntry(
-            seen, state.crc, known == null ? state.fingerprint : known, state.extents, state.maps));
+            seen, state.crc, known == null ? state.fingerprint : known, state.extents, state.maps);
+    if (!table.fits(entry)) {
+      flushTable();
+      if (!table.fits(entry)) {
+        throw tooLarge(seen);
+      }
+    }
+    table.add(entry);
     if (table.length() >= MapBlock.Builder.FULL) {
       flushTable();
     }
     if (reading != null) {
       reading.content().taken(state.crc);
     }
+  }
+
+  private static RepositoryException tooLarge(StoredFile file) {
+    return new RepositoryException(
+        "repository.file-too-large",
+        FailureKind.REFUSED,
+        file.path() + ", of " + file.length() + " bytes, is in more parts than a file may have",
+        Map.of("file", file.path()),
+        "Leave it out, or back it up in several files.",
+        null);
   }
 
   private void flushMap(FileState state) throws IOException {

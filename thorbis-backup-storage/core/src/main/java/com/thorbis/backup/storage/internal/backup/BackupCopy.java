@@ -15,7 +15,6 @@ import com.thorbis.backup.storage.internal.pack.PieceRef;
 import java.io.IOException;
 import java.util.List;
 import java.util.function.LongConsumer;
-import java.util.zip.CRC32C;
 import org.jspecify.annotations.Nullable;
 
 /** Writes what one backup holds into another, file after file, opened and checked. */
@@ -35,6 +34,9 @@ public final class BackupCopy implements AutoCloseable {
   private int stretchAt;
   private @Nullable PieceRef piece;
   private byte[] plain = new byte[0];
+
+  /** Zeros that are not written yet: a map may have one hole in several parts. */
+  private long hole;
 
   /** Reads with what opened the backup. */
   public BackupCopy(Services services, SealedBackupReader from) {
@@ -75,8 +77,9 @@ public final class BackupCopy implements AutoCloseable {
 
   private void write(FileEntry entry, BackupWriter to, RunControl control, LongConsumer done)
       throws IOException {
-    CRC32C crc = new CRC32C();
+    ContentCrc crc = new ContentCrc();
     long length = 0;
+    hole = 0;
     try (BackupWriter.FileWriter out = to.file(entry.file(), PieceCheck.NONE, arrival)) {
       SealedBackupReader.ExtentCursor cursor = from.extents(entry, packs, codec);
       for (List<Extent> some = cursor.next(); some != null; some = cursor.next()) {
@@ -87,8 +90,9 @@ public final class BackupCopy implements AutoCloseable {
           done.accept(extent.length());
         }
       }
+      writeHole(out, crc);
       if (length != entry.file().length()
-          || entry.crc().isPresent() && entry.crc().getAsInt() != (int) crc.getValue()) {
+          || entry.crc().isPresent() && entry.crc().getAsInt() != crc.value()) {
         throw RepositoryException.damaged(
             from.manifestKey(), entry.file().path() + " is not what was backed up", null);
       }
@@ -96,18 +100,14 @@ public final class BackupCopy implements AutoCloseable {
     }
   }
 
-  private void write(Extent extent, BackupWriter.FileWriter out, CRC32C crc, StoredFile file)
+  private void write(Extent extent, BackupWriter.FileWriter out, ContentCrc crc, StoredFile file)
       throws IOException {
     PieceRef wanted = extent.piece();
     if (wanted == null) {
-      for (long left = extent.length(); left > 0; ) {
-        int count = (int) Math.min(left, zeros.length);
-        out.write(zeros, 0, count);
-        crc.update(zeros, 0, count);
-        left -= count;
-      }
+      hole += extent.length();
       return;
     }
+    writeHole(out, crc);
     byte[] bytes = open(wanted);
     if (extent.offset() < 0 || extent.offset() + extent.length() > bytes.length) {
       throw RepositoryException.damaged(
@@ -115,6 +115,22 @@ public final class BackupCopy implements AutoCloseable {
     }
     out.write(bytes, extent.offset(), (int) extent.length());
     crc.update(bytes, extent.offset(), (int) extent.length());
+  }
+
+  /** What is cut by its content is cut as it was only if its holes come as holes. */
+  private void writeHole(BackupWriter.FileWriter out, ContentCrc crc) throws IOException {
+    if (hole == 0) {
+      return;
+    }
+    crc.zeros(hole);
+    if (arrival instanceof Arrival.Chunked) {
+      out.zeros(hole);
+    } else {
+      for (long left = hole; left > 0; left -= Math.min(left, zeros.length)) {
+        out.write(zeros, 0, (int) Math.min(left, zeros.length));
+      }
+    }
+    hole = 0;
   }
 
   private byte[] open(PieceRef wanted) throws IOException {

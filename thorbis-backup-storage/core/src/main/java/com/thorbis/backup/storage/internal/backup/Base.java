@@ -12,8 +12,11 @@ import com.thorbis.backup.storage.internal.pack.PackRef;
 import com.thorbis.backup.storage.internal.pack.PieceCodec;
 import com.thorbis.backup.storage.internal.pack.PieceRef;
 import java.io.IOException;
+import java.time.Instant;
+import java.util.ArrayDeque;
 import java.util.ArrayList;
 import java.util.Arrays;
+import java.util.Deque;
 import java.util.HashMap;
 import java.util.LinkedHashMap;
 import java.util.List;
@@ -67,6 +70,11 @@ final class Base implements AutoCloseable {
     return reader.descriptor().id();
   }
 
+  /** When it began. */
+  Instant startedAt() {
+    return reader.descriptor().startedAt();
+  }
+
   /** A file of this path; empty if it has none. */
   Optional<BaseFile> find(StoredFile file) throws IOException {
     int part = index.find(file.area(), file.path());
@@ -117,6 +125,37 @@ final class Base implements AutoCloseable {
         maps.put(piece, known);
       }
       return known;
+    }
+  }
+
+  /** Reads parts of a file's map that are asked for next, as many as one request fetches. */
+  void ahead(List<BaseFile.Block> blocks) throws IOException {
+    synchronized (maps) {
+      Deque<PieceRef> wanted = new ArrayDeque<>();
+      for (int i = 0; i < Math.min(blocks.size(), HELD_MAPS / 2); i++) {
+        MapRef map = blocks.get(i).map();
+        if (map != null && !maps.containsKey(map.piece())) {
+          wanted.add(map.piece());
+        } else if (i > 0) {
+          break; // of what is there, enough is
+        }
+      }
+      if (wanted.size() < 2) {
+        return;
+      }
+      List<PieceRef> asked = List.copyOf(wanted);
+      List<List<Extent>> found;
+      try {
+        found = reader.maps(wanted, packs, codec);
+      } catch (RepositoryException e) {
+        if (e.kind() == FailureKind.DAMAGED) {
+          return; // which part it is shows when it is asked for by itself
+        }
+        throw e;
+      }
+      for (int i = 0; i < found.size(); i++) {
+        maps.put(asked.get(i), found.get(i));
+      }
     }
   }
 

@@ -26,6 +26,7 @@ final class ChunkedFile implements BackupWriter.FileWriter {
   private final PieceCheck check;
   private final ChunkedContent content;
   private final KnownContent.@Nullable Nearby nearby;
+  private final End end;
   private final Runnable ended;
   private final Chunker chunker;
   private final byte[] chunk;
@@ -36,17 +37,27 @@ final class ChunkedFile implements BackupWriter.FileWriter {
   private long length;
   private boolean over;
 
+  /** A part of it may be lost: it must not be finished. */
+  private boolean broken;
+
+  /** Takes a file that is whole. */
+  interface End {
+    void accept(FileState state) throws IOException;
+  }
+
   /**
    * Begins.
    *
+   * @param end takes it when it is whole
    * @param ended told when it is finished or closed
    */
-  ChunkedFile(FileState state, PieceCheck check, ChunkedContent content, Runnable ended)
+  ChunkedFile(FileState state, PieceCheck check, ChunkedContent content, End end, Runnable ended)
       throws IOException {
     this.state = state;
     this.check = check;
     this.content = content;
     this.nearby = content.nearby(state.file);
+    this.end = end;
     this.ended = ended;
     this.chunker = content.chunker();
     this.chunk = content.buffer();
@@ -85,7 +96,9 @@ final class ChunkedFile implements BackupWriter.FileWriter {
     }
     endChunk();
     chunker.reset();
+    broken = true;
     addZeros(count);
+    broken = false;
   }
 
   @Override
@@ -97,7 +110,7 @@ final class ChunkedFile implements BackupWriter.FileWriter {
     state.crc = OptionalInt.of(crc.value());
     over = true;
     ended.run();
-    content.feed.end(state);
+    end.accept(state);
   }
 
   @Override
@@ -109,10 +122,15 @@ final class ChunkedFile implements BackupWriter.FileWriter {
   }
 
   private void endChunk() throws IOException {
-    int count = filled;
-    if (count == 0) {
-      return;
+    if (filled > 0) {
+      broken = true;
+      takeChunk();
+      broken = false;
     }
+  }
+
+  private void takeChunk() throws IOException {
+    int count = filled;
     filled = 0;
     int sum = (int) came.getValue();
     came.reset();
@@ -197,6 +215,9 @@ final class ChunkedFile implements BackupWriter.FileWriter {
   private void requireOpen() {
     if (over) {
       throw new IllegalStateException("The file was finished or closed");
+    }
+    if (broken) {
+      throw new IllegalStateException("A part of the file was not taken; it can only be closed");
     }
   }
 }

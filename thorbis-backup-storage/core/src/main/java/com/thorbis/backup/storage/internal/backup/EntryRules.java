@@ -55,6 +55,25 @@ final class EntryRules {
         && new String(bytes, StandardCharsets.UTF_8).equals(text);
   }
 
+  /** Of a hard link to what is no file of the backup: the content of that name would be lost. */
+  static RepositoryException leadsNowhere(StoredFile link) {
+    return new RepositoryException(
+        "repository.entry-refused",
+        FailureKind.REFUSED,
+        "A hard link needs a file that was finished before it, and there is none: \""
+            + shortened(link.path())
+            + "\" leads to \""
+            + shortened(link.target().orElseThrow())
+            + "\"",
+        Map.of(),
+        "Store the file first, or the content under this name.",
+        null);
+  }
+
+  private static String shortened(String path) {
+    return path.length() > 200 ? path.substring(0, 200) : path;
+  }
+
   static RepositoryException refused(StoredFile file) {
     return new RepositoryException(
         "repository.entry-refused",
@@ -62,7 +81,7 @@ final class EntryRules {
         "Not an entry that can be stored: "
             + file.kind()
             + " \""
-            + (file.path().length() > 200 ? file.path().substring(0, 200) : file.path())
+            + shortened(file.path())
             + "\", mode "
             + Integer.toOctalString(file.mode()),
         Map.of(),

@@ -10,10 +10,12 @@ import java.io.IOException;
 import java.util.ArrayDeque;
 import java.util.Deque;
 import java.util.HashMap;
+import java.util.HashSet;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.Optional;
+import java.util.Set;
 import org.jspecify.annotations.Nullable;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
@@ -40,6 +42,7 @@ final class KnownContent {
           return size() > HELD_BLOCKS;
         }
       };
+  private final Set<Long> lost = new HashSet<>();
   private @Nullable PieceTable small;
   private @Nullable PieceTable large;
 
@@ -97,6 +100,7 @@ final class KnownContent {
       Base.BaseFile file = base.file(entry);
       int blocks = Math.min(file.blocks().size(), 1 << BLOCK_BITS);
       for (int block = 0; block < blocks; block++) {
+        base.ahead(file.blocks().subList(block, blocks));
         for (Chunk chunk : chunks(file, block)) {
           boolean wanted = maps ? isLarge(entry, chunk) : !isLarge(entry, chunk);
           if (wanted && !table.add(chunk.fingerprint(), where(part, number, block))) {
@@ -121,7 +125,7 @@ final class KnownContent {
   private Optional<Extent> resolve(PieceTable table, Fingerprint fingerprint, int length, int crc)
       throws IOException {
     long where = table.find(fingerprint);
-    if (where == PieceTable.NONE) {
+    if (where == PieceTable.NONE || lost.contains(where)) {
       return Optional.empty();
     }
     try {
@@ -131,6 +135,7 @@ final class KnownContent {
           : Optional.empty();
     } catch (RepositoryException e) {
       unreadable(e);
+      lost.add(where);
       return Optional.empty();
     }
   }
@@ -207,6 +212,9 @@ final class KnownContent {
       }
       while (next < of.blocks().size() && of.blocks().get(next).start() <= offset + REACH) {
         int number = next++;
+        if (of.blocks().get(number).end() + REACH < offset) {
+          continue;
+        }
         try {
           parts.add(new Part(of.blocks().get(number).end(), byContent(chunks(of, number))));
         } catch (RepositoryException e) {

@@ -14,11 +14,13 @@ import java.nio.ByteBuffer;
 import java.time.Instant;
 import java.time.temporal.ChronoField;
 import java.util.ArrayList;
+import java.util.HashSet;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.Optional;
 import java.util.OptionalInt;
+import java.util.Set;
 
 /**
  * The content of a piece that describes others: a part of the file table, or of the map of one
@@ -45,6 +47,14 @@ final class MapBlock {
   private static final int STORED = 0;
   private static final int ZEROS = 1;
 
+  /** No block has more than 2^21 packs or pieces. */
+  private static final int MOST_INDEX = 3;
+
+  private static final int MOST_NUMBER = 10;
+
+  /** Path, names, times and numbers of an entry. */
+  private static final int MOST_BESIDE_MAPS = 20 << 10;
+
   private static final int LEAST_PIECE = 1 + 1 + 1 + 1 + 1 + 4 + Address.LENGTH + 16;
 
   private static final Map<StoredFile.Area, Integer> AREAS =
@@ -54,7 +64,9 @@ final class MapBlock {
 
   /** Collects a block; {@link #length} tells when it is time to end it. */
   static final class Builder {
-    /** A block ends when it is about this long, which leaves room for one more entry. */
+    /**
+     * A block ends when it is about this long: there is room for one more extent, or small file.
+     */
     static final int FULL = PieceCodec.MAX_PIECE - (192 << 10);
 
     private final int kind;
@@ -98,8 +110,35 @@ final class MapBlock {
       putExtent(extent);
     }
 
+    /** Whether an entry fits beside what there is; never wrongly so. */
+    boolean fits(FileEntry entry) {
+      return entry.maps().isEmpty() || mostWith(entry, describes(entry)) <= PieceCodec.MAX_PIECE;
+    }
+
+    /** Of the map of a very long file a block has no room to tell what its pieces refer to. */
+    private static boolean describes(FileEntry entry) {
+      return entry.maps().stream().noneMatch(map -> map.length() == MapRef.UNKNOWN)
+          && table().mostWith(entry, true) <= PieceCodec.MAX_PIECE;
+    }
+
+    private long mostWith(FileEntry entry, boolean described) {
+      Set<ObjectId> more = new HashSet<>();
+      long most = (long) length() + MOST_BESIDE_MAPS;
+      for (MapRef map : entry.maps()) {
+        most += LEAST_PIECE + 16 + MOST_INDEX;
+        more.add(map.piece().pack());
+        if (described) {
+          most += MOST_NUMBER + (1L + map.packs().size()) * MOST_INDEX;
+          more.addAll(map.packs());
+        }
+      }
+      more.removeAll(packs.keySet());
+      return most + (long) more.size() * ObjectId.LENGTH;
+    }
+
     void add(FileEntry entry) {
       count++;
+      boolean described = describes(entry);
       StoredFile file = entry.file();
       body.put(code(file.kind()) | (file.node().isPresent() ? WITH_NODE : 0));
       Integer area = AREAS.get(file.area());
@@ -119,7 +158,7 @@ final class MapBlock {
       body.putInt(entry.crc().orElse(0));
       boolean fingerprint = !entry.fingerprint().equals(Fingerprint.ZERO);
       body.put(
-          (entry.maps().isEmpty() ? EXTENTS : MAPS | MAPS_DESCRIBED)
+          (entry.maps().isEmpty() ? EXTENTS : described ? MAPS | MAPS_DESCRIBED : MAPS)
               | (fingerprint ? WITH_FINGERPRINT : 0)
               | (entry.crc().isEmpty() ? WITHOUT_CRC : 0));
       if (fingerprint) {
@@ -131,7 +170,7 @@ final class MapBlock {
         entry.extents().forEach(this::putExtent);
       } else {
         body.putVarint(entry.maps().size());
-        entry.maps().forEach(this::putMap);
+        entry.maps().forEach(map -> putMap(map, described));
       }
     }
 
@@ -191,8 +230,11 @@ final class MapBlock {
       }
     }
 
-    private void putMap(MapRef map) {
+    private void putMap(MapRef map, boolean described) {
       body.putVarint(indexOf(map.piece()));
+      if (!described) {
+        return;
+      }
       body.putVarint(map.length());
       body.putVarint(map.packs().size());
       for (ObjectId pack : map.packs()) {
@@ -287,18 +329,26 @@ final class MapBlock {
     int written = in.get();
     StoredFile.Kind kind = kind(in, written & ~WITH_NODE);
     StoredFile.Area area = area(in, in.get());
-    String path = in.getText(EntryRules.MOST_PATH_BYTES);
+    String path = readPath(in, "a path");
     int mode = in.getVarint(07777, "a mode");
     Instant modifiedAt = readTime(in);
     Optional<FileNode> node =
         (written & WITH_NODE) == 0 ? Optional.empty() : Optional.of(readNode(in));
     Optional<String> target =
-        kind.link() ? Optional.of(in.getText(EntryRules.MOST_PATH_BYTES)) : Optional.empty();
+        kind.link() ? Optional.of(readPath(in, "the target of a link")) : Optional.empty();
     long length = kind == StoredFile.Kind.FILE ? in.getVarint() : 0;
     StoredFile file = new StoredFile(area, path, kind, length, mode, modifiedAt, target, node);
     return kind == StoredFile.Kind.FILE
         ? readContent(in, file, packs, pieces)
         : new FileEntry(file, OptionalInt.empty(), Fingerprint.ZERO, List.of(), List.of());
+  }
+
+  private static String readPath(BinaryInput in, String what) throws RepositoryException {
+    String path = in.getText(EntryRules.MOST_PATH_BYTES);
+    if (path.isEmpty()) {
+      throw in.malformed("has nothing for " + what);
+    }
+    return path;
   }
 
   private static StoredFile.Kind kind(BinaryInput in, int code) throws RepositoryException {

@@ -5,9 +5,9 @@ import com.thorbis.backup.storage.internal.pack.Fingerprint;
 import java.nio.charset.StandardCharsets;
 
 /**
- * Tells in which part of a file table a path stands: twelve bytes for each file at a load of at
- * most one half, so that a million files need some 24 MiB. Of two paths with one hash it knows the
- * first; whoever looks reads the entry and sees.
+ * Tells in which part of a file table, or whether at all, a path stands: twelve bytes for each file
+ * at a load of at most one half, so that a million files need some 24 MiB. Of two paths with one
+ * hash it knows the first; whoever looks reads the entry and sees.
  */
 final class PathIndex {
   private static final int LEAST_CAPACITY = 1 << 10;

@@ -292,7 +292,7 @@ public final class SealedBackupReader implements BackupReader {
   }
 
   /** Takes parts of a map that lie side by side, which one request fetches. */
-  private List<List<Extent>> maps(Deque<PieceRef> from, PackReader packs, PieceCodec codec)
+  List<List<Extent>> maps(Deque<PieceRef> from, PackReader packs, PieceCodec codec)
       throws IOException {
     List<PieceRef> run = new ArrayList<>();
     PieceRef first = from.remove();

@@ -90,6 +90,9 @@ public final class SealedBackupWriter implements BackupWriter {
   /** One in so many judged stretches is compared with the base, and the first. */
   private static final int SAMPLE = 64;
 
+  /** Of a change that is no older than this the times of a coarse clock do not tell all. */
+  private static final Duration SETTLING = Duration.ofSeconds(2);
+
   private static final DateTimeFormatter ID_TIME =
       DateTimeFormatter.ofPattern("yyyyMMdd'T'HHmmss'Z'", Locale.ROOT).withZone(ZoneOffset.UTC);
 
@@ -117,6 +120,7 @@ public final class SealedBackupWriter implements BackupWriter {
   private final @Nullable StretchQueue stretches;
   private final SplittableRandom sampling;
   private final Set<Reading> readings = ConcurrentHashMap.newKeySet();
+  private final PathIndex linkable;
   private @Nullable FileWriter open;
   private long bytesRead;
   private long bytesChanged;
@@ -295,6 +299,7 @@ public final class SealedBackupWriter implements BackupWriter {
             () -> new PieceEncoder(services.codecs().get(), addressKey, fingerprints, leftovers),
             assembler);
     this.feed = new PieceFeed(pipeline);
+    this.linkable = new PathIndex(fingerprints);
     this.chunked = new ChunkedContent(key, fingerprints, feed, own, base);
     this.stretches =
         base == null
@@ -427,7 +432,12 @@ public final class SealedBackupWriter implements BackupWriter {
     if (!link.kind().link()) {
       throw EntryRules.refused(link);
     }
-    addEmpty(begin(link, link.kind()));
+    FileState state = begin(link, link.kind());
+    if (link.kind() == StoredFile.Kind.HARD_LINK
+        && linkable.find(link.area(), link.target().orElseThrow()) < 0) {
+      throw EntryRules.leadsNowhere(link);
+    }
+    addEmpty(state);
   }
 
   private void addEmpty(FileState state) throws IOException {
@@ -438,10 +448,11 @@ public final class SealedBackupWriter implements BackupWriter {
   @Override
   public boolean keep(StoredFile file) throws IOException {
     requireIdle();
-    Optional<Base.BaseFile> found =
-        base == null || file.kind() != StoredFile.Kind.FILE
-            ? Optional.empty()
-            : base.find(file).filter(one -> isUnchanged(one, file));
+    if (base == null || file.kind() != StoredFile.Kind.FILE) {
+      return false;
+    }
+    Instant settled = base.startedAt().minus(SETTLING);
+    Optional<Base.BaseFile> found = base.find(file).filter(one -> isUnchanged(one, file, settled));
     if (found.isEmpty()) {
       return false;
     }
@@ -458,16 +469,24 @@ public final class SealedBackupWriter implements BackupWriter {
     state.length = there.length();
     state.crc = there.entry().crc();
     state.known = there.fingerprint();
-    feed.end(state);
+    end(state);
     return true;
   }
 
-  private static boolean isUnchanged(Base.BaseFile there, StoredFile now) {
+  /** Ends a file that is whole: a hard link may lead to it from now on. */
+  private void end(FileState state) throws IOException {
+    feed.end(state);
+    linkable.add(state.file.area(), state.file.path(), 0);
+  }
+
+  private static boolean isUnchanged(Base.BaseFile there, StoredFile now, Instant settled) {
     StoredFile before = there.entry().file();
     return now.node().isPresent()
         && before.node().equals(now.node())
         && before.length() == now.length()
-        && before.modifiedAt().equals(now.modifiedAt());
+        && before.modifiedAt().equals(now.modifiedAt())
+        && now.modifiedAt().isBefore(settled)
+        && now.node().get().changedAt().isBefore(settled);
   }
 
   @Override
@@ -485,7 +504,7 @@ public final class SealedBackupWriter implements BackupWriter {
     if (arrival instanceof Arrival.Chunked) {
       FileState state = begin(file, StoredFile.Kind.FILE);
       drainStretches();
-      FileWriter content = new ChunkedFile(state, check, chunked, () -> open = null);
+      FileWriter content = new ChunkedFile(state, check, chunked, this::end, () -> open = null);
       open = content;
       return content;
     }
@@ -1045,7 +1064,7 @@ public final class SealedBackupWriter implements BackupWriter {
       state.crc = OptionalInt.of(crc.value());
       dropEmptySlice();
       open = null;
-      feed.end(state);
+      SealedBackupWriter.this.end(state);
     }
 
     @Override
@@ -1247,6 +1266,7 @@ public final class SealedBackupWriter implements BackupWriter {
       submit();
       state.crc = whole ? OptionalInt.of(crc.value()) : OptionalInt.empty();
       end();
+      linkable.add(state.file.area(), state.file.path(), 0);
     }
 
     private void end() throws IOException {

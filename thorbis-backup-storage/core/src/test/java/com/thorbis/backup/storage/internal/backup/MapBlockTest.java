@@ -4,6 +4,8 @@ import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
 import com.thorbis.backup.api.FailureKind;
+import com.thorbis.backup.crypto.Address;
+import com.thorbis.backup.crypto.ObjectId;
 import com.thorbis.backup.spi.repository.FileNode;
 import com.thorbis.backup.spi.repository.RepositoryException;
 import com.thorbis.backup.spi.repository.StoredFile;
@@ -11,13 +13,17 @@ import com.thorbis.backup.spi.repository.StoredFile.Area;
 import com.thorbis.backup.spi.repository.StoredFile.Kind;
 import com.thorbis.backup.storage.internal.format.BinaryOutput;
 import com.thorbis.backup.storage.internal.pack.Fingerprint;
+import com.thorbis.backup.storage.internal.pack.PieceCodec;
+import com.thorbis.backup.storage.internal.pack.PieceRef;
 import java.nio.ByteBuffer;
 import java.time.Instant;
+import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.HexFormat;
 import java.util.List;
 import java.util.Optional;
 import java.util.OptionalInt;
+import java.util.stream.IntStream;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.ValueSource;
@@ -166,5 +172,91 @@ class MapBlockTest {
     assertDamaged(
         encode(List.of(entry(Kind.FILE, "f", 0, Optional.empty(), Optional.of(longName)))),
         "the length of a text");
+  }
+
+  @Test
+  void nothingForAPathOrATargetIsDamage() {
+    assertDamaged(
+        encode(List.of(entry(Kind.FILE, "", 0, Optional.empty(), Optional.empty()))), "a path");
+    for (Kind kind : List.of(Kind.SYMBOLIC_LINK, Kind.HARD_LINK)) {
+      assertDamaged(
+          encode(List.of(entry(kind, "l", 0, Optional.of(""), Optional.empty()))), "the target");
+    }
+  }
+
+  /** A file whose map has so many pieces, each of which refers to so many packs. */
+  private static FileEntry mapped(String path, int pieces, int packsEach) {
+    List<MapRef> maps = new ArrayList<>();
+    for (int i = 0; i < pieces; i++) {
+      int number = i;
+      PieceRef piece =
+          new PieceRef(
+              pack(i / 100),
+              (1L << 30) + i * 10_000L,
+              9_000,
+              10_000,
+              (byte) 1,
+              i,
+              new Address(i, 1, 2, 3),
+              new Fingerprint(i, 4));
+      maps.add(
+          new MapRef(
+              piece,
+              64L << 20,
+              IntStream.range(0, packsEach).mapToObj(j -> pack(number * 3 + j)).toList()));
+    }
+    return new FileEntry(
+        new StoredFile(
+            Area.DATA,
+            path,
+            Kind.FILE,
+            pieces * (64L << 20),
+            0640,
+            TIME,
+            Optional.empty(),
+            Optional.of(NODE)),
+        OptionalInt.of(5),
+        Fingerprint.ZERO,
+        List.of(),
+        maps);
+  }
+
+  private static ObjectId pack(int number) {
+    return ObjectId.parse("%032x".formatted(number + 1));
+  }
+
+  @Test
+  void anEntryThatDoesNotFitBesideOthersHasABlockToItself() throws RepositoryException {
+    FileEntry large = mapped("large", 3000, 64);
+    MapBlock.Builder table = MapBlock.Builder.table();
+    assertThat(table.fits(large)).isTrue();
+    for (int i = 0; table.length() < MapBlock.Builder.FULL; i++) {
+      FileEntry small = entry(Kind.FILE, "small" + i, 9, Optional.empty(), Optional.of(NODE));
+      assertThat(table.fits(small)).isTrue();
+      table.add(small);
+    }
+    assertThat(table.fits(large)).isFalse();
+    assertThat(table.encode().length()).isLessThanOrEqualTo(PieceCodec.MAX_PIECE);
+    byte[] alone = encode(List.of(large));
+    assertThat(alone.length)
+        .isGreaterThan(PieceCodec.MAX_PIECE - MapBlock.Builder.FULL)
+        .isLessThanOrEqualTo(PieceCodec.MAX_PIECE);
+    assertThat(read(alone)).containsExactly(large);
+  }
+
+  @Test
+  void theMapOfAVeryLongFileIsWrittenWithoutWhatItRefersTo() throws RepositoryException {
+    FileEntry huge = mapped("huge", 6000, 64);
+    assertThat(MapBlock.Builder.table().fits(huge)).isTrue();
+    byte[] alone = encode(List.of(huge));
+    assertThat(alone.length).isLessThanOrEqualTo(PieceCodec.MAX_PIECE);
+    FileEntry found = read(alone).get(0);
+    assertThat(found.file()).isEqualTo(huge.file());
+    assertThat(found.maps())
+        .isEqualTo(
+            huge.maps().stream()
+                .map(map -> new MapRef(map.piece(), MapRef.UNKNOWN, List.of()))
+                .toList());
+    assertThat(MapBlock.Builder.table().fits(mapped("beyond", 20_000, 1))).isFalse();
   }
 }
