@@ -653,7 +653,7 @@ class ChunkedBackupTest {
         assertNowhere(() -> writer.link(with(link, "z", target, link.node())));
       }
       FileTree.write(writer, tree.entry("f"), tree.content("f"));
-      assertNowhere(() -> writer.link(Difference.AREA.change.apply(link)));
+      assertNowhere(() -> writer.link(Difference.AREA.of(link)));
       writer.link(link);
       assertNowhere(() -> writer.link(with(link, "y", "z", link.node())));
     }
