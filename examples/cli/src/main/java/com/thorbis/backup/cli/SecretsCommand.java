@@ -546,7 +546,7 @@ final class SecretsCommand extends Group {
         names = "--place",
         required = true,
         paramLabel = "PLACE",
-        description = "A place of that source.")
+        description = "A place of that source; with --give-up one that was, as \"KIND PLACE\".")
     @SuppressWarnings("NullAway.Init") // picocli sets it
     String place;
 
@@ -558,39 +558,46 @@ final class SecretsCommand extends Group {
         description = "Finish an earlier one that was interrupted, with the value it was given.")
     boolean resume;
 
-    @Option(names = "--yes", description = "With --resume: also over what was written since.")
+    @Option(
+        names = "--give-up",
+        description = "End an earlier one: no later backup has its pending value.")
+    boolean giveUp;
+
+    @Option(
+        names = "--yes",
+        description = {
+          "With --resume: also over what was written since. With --give-up: without asking."
+        })
     boolean yes;
 
     @Override
     public Integer call() {
-      if (resume ? file != null : yes) {
+      if (resume && giveUp) {
+        throw Failure.usage("--resume finishes it, and --give-up ends it", "Say one of them.");
+      }
+      if (resume || giveUp ? file != null : yes) {
         throw Failure.usage(
-            resume ? "--resume has the value already" : "--yes goes with --resume",
-            resume ? "Leave --value-file out." : "Leave it out.");
+            resume || giveUp
+                ? "--resume and --give-up take no value"
+                : "--yes goes with --resume or --give-up",
+            resume || giveUp ? "Leave --value-file out." : "Leave it out.");
       }
       if (thorbis().config().sealed().isPresent()) {
         throw Failure.usage(
             "A sealed writer reads no backup, so that the value would be in this one alone",
             "Set it from a host that opens the repository.");
       }
-      SecretsEngine.Taken taken =
-          resume
-              ? thorbis()
-                  .writing(
-                      opened ->
-                          thorbis()
-                              .followed(
-                                  control ->
-                                      said(
-                                          () ->
-                                              engine(opened)
-                                                  .resume(
-                                                      place,
-                                                      name,
-                                                      yes,
-                                                      opened.repository(),
-                                                      control))))
-              : write();
+      if (giveUp && !yes) {
+        thorbis()
+            .host()
+            .confirm(
+                "secrets.not-confirmed",
+                "Drop the value of " + Text.plain(name) + " that is kept? Type yes: ",
+                "yes",
+                "Run it with --yes.");
+      }
+      SecretsEngine.Taken taken = giveUp || resume ? onEngine(this::end) : write();
+      String done = giveUp ? " is without the value that was kept" : " has its value";
       thorbis()
           .print(
               Json.object("backup", taken.backup().id(), "place", place, "name", name),
@@ -600,34 +607,46 @@ final class SecretsCommand extends Group {
                           name
                               + " of "
                               + place
-                              + " is set; backup "
+                              + (giveUp ? " is given up" : " is set")
+                              + "; backup "
                               + taken.backup().id()
-                              + " has its value")));
+                              + done)));
       return Exit.DONE;
+    }
+
+    private SecretsEngine.Taken end(SecretsEngine engine, Repository repository, RunControl control)
+        throws IOException {
+      return giveUp
+          ? engine.giveUp(place, name, repository, control)
+          : engine.resume(place, name, yes, repository, control);
     }
 
     private SecretsEngine.Taken write() {
       try (SecretValue value = said(this::value)) {
-        return thorbis()
-            .writing(
-                opened ->
-                    thorbis()
-                        .followed(
-                            control ->
-                                said(
-                                    () ->
-                                        engine(opened)
-                                            .set(
-                                                place,
-                                                name,
-                                                value,
-                                                opened.repository(),
-                                                control))));
+        return onEngine(
+            (engine, repository, control) -> engine.set(place, name, value, repository, control));
       }
     }
 
-    private SecretsEngine engine(ThorbisBackup opened) {
-      return opened.engine(set, SecretsEngine.class);
+    @FunctionalInterface
+    private interface Use {
+      SecretsEngine.Taken on(SecretsEngine engine, Repository repository, RunControl control)
+          throws IOException;
+    }
+
+    private SecretsEngine.Taken onEngine(Use use) {
+      return thorbis()
+          .writing(
+              opened ->
+                  thorbis()
+                      .followed(
+                          control ->
+                              said(
+                                  () ->
+                                      use.on(
+                                          opened.engine(set, SecretsEngine.class),
+                                          opened.repository(),
+                                          control))));
     }
 
     private SecretValue value() throws IOException {

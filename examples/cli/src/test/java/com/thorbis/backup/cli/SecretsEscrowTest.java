@@ -4,6 +4,7 @@ import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
 import com.thorbis.backup.api.BackupException;
+import com.thorbis.backup.api.ClassifiedFailure;
 import com.thorbis.backup.api.FailureKind;
 import com.thorbis.backup.api.ThorbisBackup;
 import com.thorbis.backup.application.secrets.RestoreMode;
@@ -17,6 +18,7 @@ import com.thorbis.backup.spi.SecretValue;
 import com.thorbis.backup.spi.repository.Repository;
 import com.thorbis.backup.spi.repository.RunControl;
 import com.thorbis.backup.spi.secret.Limit;
+import com.thorbis.backup.spi.secret.Listing;
 import com.thorbis.backup.spi.secret.Readability;
 import com.thorbis.backup.spi.secret.Secret;
 import com.thorbis.backup.spi.secret.SecretException;
@@ -29,6 +31,7 @@ import java.nio.file.Files;
 import java.nio.file.Path;
 import java.time.Instant;
 import java.util.ArrayList;
+import java.util.Arrays;
 import java.util.Base64;
 import java.util.List;
 import java.util.Map;
@@ -49,10 +52,14 @@ class SecretsEscrowTest {
   private static final RunControl ALONE = RunControl.unattended();
   private static final String PENDING = "secrets.escrow-pending";
   private static final String CHANGED = "secrets.changed-outside-escrow";
+  private static final String GONE = "secrets.escrow-place-gone";
 
   @TempDir Path folder;
   private final WriteOnly place = new WriteOnly("store");
   private final WriteOnly other = new WriteOnly("other");
+  private boolean withoutOther;
+  private String source = "production";
+  private String configuration = "thorbis.yaml";
   private CommandRunner runner;
 
   @BeforeEach
@@ -250,6 +257,185 @@ class SecretsEscrowTest {
     assertRefused("secrets.nothing-pending", this::resume);
   }
 
+  enum Fault {
+    NONE,
+    /** The list fails, while another place is read. */
+    DOWN,
+    /** A part of the list cannot be looked at. */
+    PARTIAL,
+    /** The list does not have what was written yet. */
+    ABSENT,
+    /** The list has another version. */
+    OTHER,
+    /** One secret can no longer be looked at alone. */
+    NO_FIND,
+    /** A value that the place gives back cannot be read. */
+    NO_READ
+  }
+
+  @ParameterizedTest
+  @EnumSource(names = {"DOWN", "PARTIAL", "ABSENT", "OTHER"})
+  void whatTheLastBackupDidNotSeeIsKeptAndIsNoSuccess(Fault fault) throws IOException {
+    set("KEY", "old");
+    other.put("ANY", "thing");
+    place.afterWrite = fault;
+    assertThatThrownBy(() -> set("KEY", "new"))
+        .isInstanceOfSatisfying(
+            SecretException.class,
+            e -> {
+              assertThat(e.code()).isEqualTo(PENDING);
+              assertThat(e.kind()).isEqualTo(FailureKind.OUTCOME_UNKNOWN);
+              assertThat(e).hasMessageContaining("not seen there yet");
+              assertThat(e.remedy()).contains("secrets set production KEY --place store --resume");
+            });
+    assertThat(place.value("KEY")).isEqualTo(MARKER + "new");
+    assertThat(values("KEY")).containsExactly(MARKER + "new");
+    assertThat(stored("KEY")).anyMatch(secret -> secret.failure().equals(Optional.of(PENDING)));
+    backUp();
+    assertThat(values("KEY")).containsExactly(MARKER + "new");
+    place.mend();
+    resume();
+    assertThat(backUp().gaps()).extracting(SecretsBackupReport.Gap::name).containsExactly("ANY");
+    assertThat(values("KEY")).containsExactly(MARKER + "new");
+  }
+
+  @Test
+  void whatCannotBeReadBackIsKeptUntilItCan() throws IOException {
+    place.readability = Readability.VALUE;
+    place.afterWrite = Fault.NO_READ;
+    assertFails(PENDING, () -> set("KEY", "1"));
+    assertThat(values("KEY")).containsExactly(MARKER + "1");
+    backUp();
+    assertThat(values("KEY")).containsExactly(MARKER + "1");
+    place.mend();
+    resume();
+    assertThat(place.written).isEqualTo(1);
+    assertThat(backUp().gaps()).isEmpty();
+    assertThat(stored("KEY")).hasSize(1).noneMatch(StoredSecret::escrowed);
+  }
+
+  @Test
+  void whatWasPendingAndIsGivenBackNowIsTakenFromItsPlace() throws IOException {
+    place.readability = Readability.VALUE;
+    place.dieAt(3, Moment.AFTER);
+    assertThatThrownBy(() -> set("KEY", "1")).isInstanceOf(Death.class);
+    place.dieAt(0, Moment.AFTER);
+    assertThat(place.value("KEY")).isEqualTo(MARKER + "1");
+    assertThat(backUp().gaps()).extracting(SecretsBackupReport.Gap::code).containsExactly(PENDING);
+    place.put("KEY", "theirs");
+    assertRefused("secrets.written-since", this::resume);
+    place.put("KEY", MARKER + "1");
+    resume();
+    assertThat(place.written).isEqualTo(1);
+    assertThat(stored("KEY")).hasSize(1).noneMatch(StoredSecret::escrowed);
+    assertThat(backUp().gaps()).isEmpty();
+  }
+
+  @Test
+  void aPendingValueCanBeGivenUp() throws IOException {
+    set("KEY", "1");
+    place.loseAnswers = true;
+    assertFails(SecretException.OUTCOME_UNKNOWN, () -> set("KEY", "2"));
+    assertThat(values("KEY")).contains(MARKER + "2");
+    SecretsBackupReport report =
+        onEngine((engine, repository) -> engine.giveUp("store", "KEY", repository, ALONE)).report();
+    assertThat(report.gaps()).extracting(SecretsBackupReport.Gap::code).containsExactly(CHANGED);
+    assertThat(values("KEY")).isEmpty();
+    assertThat(place.value("KEY")).isEqualTo(MARKER + "2");
+    assertRefused(
+        "secrets.nothing-pending",
+        () -> onEngine((engine, repository) -> engine.giveUp("store", "KEY", repository, ALONE)));
+  }
+
+  @Test
+  void aRefusalTakesBackItsOwnValueAlone() throws IOException {
+    set("KEY", "1");
+    place.refuses = true;
+    place.beforeWrite =
+        () -> {
+          try (SecretValue value = SecretValue.ofText(MARKER + "theirs")) {
+            onEngine((engine, r) -> engine.set("other", "THEIRS", value, r, ALONE));
+          }
+        };
+    assertFails(SecretException.FORBIDDEN, () -> set("KEY", "2"));
+    assertThat(values("THEIRS")).containsExactly(MARKER + "theirs");
+    assertThat(values("KEY")).containsExactly(MARKER + "1");
+    assertThat(backUp().gaps()).isEmpty();
+  }
+
+  @Test
+  void aRefusalBringsBackWhatWasPendingBefore() throws IOException {
+    place.loseAnswers = true;
+    assertFails(SecretException.OUTCOME_UNKNOWN, () -> set("KEY", "1"));
+    place.refuses = true;
+    assertFails(SecretException.FORBIDDEN, () -> set("KEY", "2"));
+    assertThat(values("KEY")).containsExactly(MARKER + "1");
+    assertThat(stored("KEY")).anyMatch(secret -> secret.failure().equals(Optional.of(PENDING)));
+  }
+
+  @Test
+  void whatFailsAfterTheWriteDoesNotReadAsIfNothingWasWritten() throws IOException {
+    place.afterWrite = Fault.NO_FIND;
+    assertUnfinished(SecretException.UNAVAILABLE, () -> set("KEY", "1"));
+    place.mend();
+    resume();
+    place.wrote = false;
+    place.onceListed = this::backUp;
+    assertUnfinished("secrets.other-backup", () -> set("KEY", "2"));
+    assertThat(place.value("KEY")).isEqualTo(MARKER + "2");
+    assertThat(values("KEY")).containsExactly(MARKER + "2");
+    resume();
+    assertThat(backUp().gaps()).isEmpty();
+  }
+
+  @Test
+  void aPlaceThatIsLeftOutKeepsItsValues() throws IOException {
+    try (SecretValue value = SecretValue.ofText(MARKER + "1")) {
+      onEngine((engine, r) -> engine.set("other", "FAR", value, r, ALONE));
+    }
+    withoutOther = true;
+    for (int i = 0; i < 2; i++) {
+      SecretsBackupReport report = backUp();
+      assertThat(report.gaps()).extracting(SecretsBackupReport.Gap::code).containsExactly(GONE);
+      assertThat(report.gaps().get(0).name()).isEqualTo("FAR");
+      assertThat(report.gaps().get(0).remedy())
+          .contains("secrets set production FAR --place \"write-only other\" --give-up");
+      assertThat(values("FAR")).containsExactly(MARKER + "1");
+    }
+    withoutOther = false;
+    assertThat(backUp().gaps()).isEmpty();
+    assertThat(values("FAR")).containsExactly(MARKER + "1");
+    withoutOther = true;
+    backUp();
+    onEngine((engine, r) -> engine.giveUp("write-only other", "FAR", r, ALONE));
+    assertThat(backUp().gaps()).isEmpty();
+    assertThat(stored("FAR")).isEmpty();
+  }
+
+  @Test
+  void theCommandGivesUpOnlyWhatSomebodyConfirms() throws IOException {
+    Files.writeString(folder.resolve("app.env"), "A=b\n");
+    source = "files";
+    configuration = "host.yaml";
+    Files.writeString(
+        folder.resolve(configuration),
+        Files.readString(folder.resolve("thorbis.yaml")).replace("  files:", "  more:"));
+    set("KEY", "1");
+    String[] give = {
+      "secrets", "set", "files", "KEY", "--place", "write-only store", "--give-up", "--yes"
+    };
+    assertThat(runner.run("secrets", "backup", "files").out()).contains(GONE);
+    assertThat(runner.run(Arrays.copyOf(give, give.length - 1)).code()).isEqualTo(4);
+    assertThat(values("KEY")).containsExactly(MARKER + "1");
+    CommandRunner.Result done = runner.run(give);
+    assertThat(done.code()).as(done.err()).isZero();
+    assertThat(done.out()).contains("KEY of write-only store is given up");
+    assertThat(runner.run("secrets", "backup", "files").out()).doesNotContain(GONE);
+    assertThat(runner.run(give).code()).isEqualTo(5);
+    give[7] = "--resume";
+    assertThat(runner.run(give).code()).isEqualTo(2);
+  }
+
   @Test
   void aPlaceThatGivesItsValuesBackNeedsNoEscrow() throws IOException {
     place.readability = Readability.VALUE;
@@ -292,11 +478,14 @@ class SecretsEscrowTest {
   }
 
   private <T> T onEngine(Use<T> use) throws IOException {
-    SecretsEngine engine =
-        SecretsEngine.builder("production").place("store", place).place("other", other).build();
+    SecretsEngine.Builder builder = SecretsEngine.builder(source).place("store", place);
+    if (!withoutOther) {
+      builder.place("other", other);
+    }
+    SecretsEngine engine = builder.build();
     try (ThorbisBackup opened =
-        Recipients.all(Config.load(folder.resolve("thorbis.yaml"), runner.host(), false))
-            .source("production", engine)
+        Recipients.all(Config.load(folder.resolve(configuration), runner.host(), false))
+            .source(source, engine)
             .build()) {
       return use.on(engine, opened.repository());
     }
@@ -367,8 +556,32 @@ class SecretsEscrowTest {
         .isInstanceOfSatisfying(BackupException.class, e -> assertThat(e.code()).isEqualTo(code));
   }
 
+  private static void assertFails(String code, ThrowingCallable call) {
+    assertThatThrownBy(call)
+        .isInstanceOfSatisfying(SecretException.class, e -> assertThat(e.code()).isEqualTo(code));
+  }
+
+  private static void assertUnfinished(String cause, ThrowingCallable call) {
+    assertThatThrownBy(call)
+        .isInstanceOfSatisfying(
+            SecretException.class,
+            e -> {
+              assertThat(e.kind()).isEqualTo(FailureKind.OUTCOME_UNKNOWN);
+              assertThat(e).hasMessageContaining("may stand there");
+              assertThat(e.remedy()).contains("--resume");
+              assertThat(e.getCause())
+                  .isInstanceOfSatisfying(
+                      ClassifiedFailure.class, why -> assertThat(why.code()).isEqualTo(cause));
+            });
+  }
+
   private static String text(SecretValue value) {
     return value.useBytes(bytes -> new String(bytes, StandardCharsets.UTF_8));
+  }
+
+  @FunctionalInterface
+  private interface Act {
+    void run() throws IOException;
   }
 
   private static final class Death extends Error {
@@ -391,6 +604,11 @@ class SecretsEscrowTest {
     private boolean refuses;
     private boolean loseAnswers;
     private Readability readability = Readability.NAME_ONLY;
+    private Fault fault = Fault.NONE;
+    private Fault afterWrite = Fault.NONE;
+    private Act beforeWrite = () -> {};
+    private Act onceListed = () -> {};
+    private boolean wrote;
 
     WriteOnly(String instance) {
       this.instance = instance;
@@ -402,6 +620,11 @@ class SecretsEscrowTest {
 
     String value(String name) {
       return values.get(name).value();
+    }
+
+    void mend() {
+      fault = Fault.NONE;
+      afterWrite = Fault.NONE;
     }
 
     void dieAt(int call, Moment when) {
@@ -452,18 +675,52 @@ class SecretsEscrowTest {
 
     @Override
     public List<SecretInfo> list() throws IOException {
+      return survey().requireWhole();
+    }
+
+    @Override
+    public Listing survey() throws IOException {
       call(Moment.BEFORE);
-      if (down) {
+      if (wrote) {
+        Act act = onceListed;
+        onceListed = () -> {};
+        act.run();
+      }
+      if (down || fault == Fault.DOWN) {
         throw failure(SecretException.UNAVAILABLE, FailureKind.TRANSIENT);
       }
       List<SecretInfo> all = values.keySet().stream().map(this::info).toList();
       call(Moment.AFTER);
-      return all;
+      return switch (fault) {
+        case PARTIAL ->
+            new Listing(
+                List.of(),
+                new TreeMap<>(
+                    Map.of("part/", failure(SecretException.FORBIDDEN, FailureKind.PERMANENT))));
+        case ABSENT -> Listing.whole(List.of());
+        case OTHER -> Listing.whole(all.stream().map(info -> info.withVersion("v0")).toList());
+        default -> Listing.whole(all);
+      };
+    }
+
+    @Override
+    public Optional<SecretInfo> find(String name) throws IOException {
+      call(Moment.BEFORE);
+      if (down || fault == Fault.NO_FIND) {
+        throw failure(SecretException.UNAVAILABLE, FailureKind.TRANSIENT);
+      }
+      Optional<SecretInfo> found =
+          values.containsKey(name) ? Optional.of(info(name)) : Optional.empty();
+      call(Moment.AFTER);
+      return found;
     }
 
     @Override
     public Secret read(SecretInfo listed) throws IOException {
-      throw failure(SecretException.UNREADABLE, FailureKind.PERMANENT);
+      if (!readability.hasValue() || fault == Fault.NO_READ) {
+        throw failure(SecretException.UNREADABLE, FailureKind.PERMANENT);
+      }
+      return new Secret(info(listed.name()), SecretValue.ofText(value(listed.name())));
     }
 
     @Override
@@ -485,6 +742,9 @@ class SecretsEscrowTest {
     public void write(SecretInfo secret, SecretValue value, WriteCondition condition)
         throws IOException {
       call(Moment.BEFORE);
+      Act act = beforeWrite;
+      beforeWrite = () -> {};
+      act.run();
       if (refuses) {
         throw failure(SecretException.FORBIDDEN, FailureKind.PERMANENT);
       }
@@ -497,6 +757,8 @@ class SecretsEscrowTest {
         throw failure(SecretException.CONFLICT, FailureKind.REFUSED);
       }
       written++;
+      wrote = true;
+      fault = afterWrite;
       put(secret.name(), text(value));
       call(Moment.AFTER);
       if (loseAnswers) {

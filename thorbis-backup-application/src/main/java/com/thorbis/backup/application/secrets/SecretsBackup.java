@@ -22,6 +22,7 @@ import java.time.Instant;
 import java.time.temporal.ChronoUnit;
 import java.util.ArrayList;
 import java.util.EnumMap;
+import java.util.HashMap;
 import java.util.HashSet;
 import java.util.List;
 import java.util.Map;
@@ -47,6 +48,7 @@ public final class SecretsBackup {
   private final Optional<SetOrigin> previous;
   private final Optional<SecretsSet> escrow;
   private final Optional<Escrowed> escrowed;
+  private final Optional<StoredSecret> dropped;
   private final Clock clock;
   private final SecureRandom random;
   private final Cancellation cancellation;
@@ -60,6 +62,7 @@ public final class SecretsBackup {
     previous = Optional.ofNullable(builder.previous);
     escrow = Optional.ofNullable(builder.escrow);
     escrowed = Optional.ofNullable(builder.escrowed);
+    dropped = Optional.ofNullable(builder.dropped);
     clock = builder.clock;
     random = builder.random;
     cancellation = builder.cancellation;
@@ -119,6 +122,7 @@ public final class SecretsBackup {
     private @Nullable SetOrigin previous;
     private @Nullable SecretsSet escrow;
     private @Nullable Escrowed escrowed;
+    private @Nullable StoredSecret dropped;
     private Clock clock = Clock.systemUTC();
     private SecureRandom random = new SecureRandom();
     private Cancellation cancellation = new Cancellation();
@@ -172,6 +176,12 @@ public final class SecretsBackup {
       return this;
     }
 
+    /** An escrowed value of the set before that is not carried on. */
+    Builder drop(StoredSecret of) {
+      this.dropped = of;
+      return this;
+    }
+
     /** The time. */
     public Builder clock(Clock now) {
       this.clock = now;
@@ -210,8 +220,15 @@ public final class SecretsBackup {
    * @param pending whether nobody knows yet that it stands there
    */
   record Escrowed(String source, SecretInfo info, SecretValue value, boolean pending) {
-    boolean is(SetIndex.Source place, String name) {
-      return source.equals(place.name()) && info.name().equals(name);
+    boolean is(String place, String name) {
+      return source.equals(place) && info.name().equals(name);
+    }
+
+    /** Whether a place lists it as it stood there right after the write. */
+    boolean seen(SecretInfo listed) {
+      return info.name().equals(listed.name())
+          && (unchanged(info, listed)
+              || listed.readability().hasValue() && info.version().isEmpty());
     }
 
     /** Says only which it is. */
@@ -229,6 +246,9 @@ public final class SecretsBackup {
 
   /** The code of an escrowed value whose place could not be looked at. */
   static final String NOT_COMPARED = "secrets.escrow-not-compared";
+
+  /** The code of an escrowed value whose place is none of those that are read. */
+  static final String PLACE_GONE = "secrets.escrow-place-gone";
 
   /**
    * A secret that was listed, and by whom.
@@ -254,7 +274,15 @@ public final class SecretsBackup {
 
     static Listed pending(int source, Escrowed escrowed) {
       return new Listed(
-          source, escrowed.info(), Optional.empty(), Optional.empty(), Optional.of(escrowed));
+          source,
+          withheld(escrowed.info()),
+          Optional.empty(),
+          Optional.empty(),
+          Optional.of(escrowed));
+    }
+
+    boolean looked() {
+      return unseen.isEmpty() && carried.isEmpty() && pending.isEmpty();
     }
   }
 
@@ -279,10 +307,11 @@ public final class SecretsBackup {
     if (asked.stream().allMatch(source -> source.failure().isPresent())) {
       throw nothingRead(gaps);
     }
+    carryGone(asked, listed);
     if (listed.size() > SetFormat.MOST_ENTRIES) {
       throw SetFormat.tooLarge(listed.size() + " secrets", SetFormat.MOST_ENTRIES + " of them");
     }
-    int[] sealed = new int[sources.size()];
+    int[] sealed = new int[asked.size()];
     List<SetIndex.Entry> entries = new ArrayList<>();
     SetOrigin origin;
     try (SetWriter writer = new SetWriter(repository, started, recipients, random)) {
@@ -328,10 +357,7 @@ public final class SecretsBackup {
       SetIndex.Source source, int number, List<Listed> listed, int sealed) {
     Map<Readability, Integer> classes = new EnumMap<>(Readability.class);
     for (Listed secret : listed) {
-      if (secret.source() == number
-          && secret.unseen().isEmpty()
-          && secret.carried().isEmpty()
-          && secret.pending().isEmpty()) {
+      if (secret.source() == number && secret.looked()) {
         classes.merge(secret.info().readability(), 1, Integer::sum);
       }
     }
@@ -357,8 +383,7 @@ public final class SecretsBackup {
       }
       boolean whole = listing.unseen().isEmpty();
       for (StoredSecret before : escrowOf(source)) {
-        boolean pending = before.failure().filter(PENDING::equals).isPresent();
-        if (pending || !whole && !names.contains(before.info().name())) {
+        if (isPending(before) || !whole && !names.contains(before.info().name())) {
           found.add(Listed.carried(number, before));
         }
       }
@@ -378,7 +403,8 @@ public final class SecretsBackup {
       escrowOf(source).forEach(before -> listed.add(Listed.carried(number, before)));
     }
     escrowed
-        .filter(value -> value.pending() && value.source().equals(nameOf(source)))
+        .filter(value -> value.source().equals(nameOf(source)))
+        .filter(value -> value.pending() || !seen(value, number, listed))
         .ifPresent(value -> listed.add(Listed.pending(number, value)));
     return new SetIndex.Source(
         source.type(), source.instance(), source.rotation(), failure, source.limits());
@@ -388,21 +414,70 @@ public final class SecretsBackup {
     return source.type() + " " + source.instance();
   }
 
+  private static boolean seen(Escrowed written, int place, List<Listed> listed) {
+    return listed.stream()
+        .filter(secret -> secret.source() == place && secret.looked())
+        .anyMatch(secret -> written.seen(secret.info()));
+  }
+
+  /** The same, as of a place that gives no value: so it is carried on. */
+  private static SecretInfo withheld(SecretInfo info) {
+    return info.readability().hasValue()
+        ? SecretInfo.of(info.name(), Readability.NAME_ONLY)
+            .withFormat(info.format())
+            .withVersion(info.version())
+            .withUpdated(info.updated())
+            .withAttributes(info.attributes())
+        : info;
+  }
+
   /** What the set before holds though its place gives it to nobody, but what is written anew. */
   private List<StoredSecret> escrowOf(SecretSource source) {
-    if (escrow.isEmpty()) {
-      return List.of();
-    }
-    String place = nameOf(source);
-    return escrow.get().secrets().stream()
-        .filter(before -> before.escrowed() && before.source().equals(place))
-        .filter(
-            before ->
-                escrowed.isEmpty()
-                    || !escrowed.get().source().equals(place)
-                    || !escrowed.get().info().name().equals(before.info().name())
-                    || before.failure().filter(PENDING::equals).isEmpty())
+    return inEscrow().stream().filter(before -> before.source().equals(nameOf(source))).toList();
+  }
+
+  private List<StoredSecret> inEscrow() {
+    return escrow.stream()
+        .flatMap(before -> before.secrets().stream())
+        .filter(StoredSecret::escrowed)
+        .filter(before -> !dropped.equals(Optional.of(before)))
+        .filter(before -> escrowed.filter(value -> replaces(value, before)).isEmpty())
         .toList();
+  }
+
+  /** One that is pending leaves the value that may stand there still. */
+  private static boolean replaces(Escrowed value, StoredSecret before) {
+    return value.is(before.source(), before.info().name())
+        && (!value.pending() || isPending(before));
+  }
+
+  static boolean isPending(StoredSecret secret) {
+    return secret.failure().filter(PENDING::equals).isPresent();
+  }
+
+  /** A place that was renamed, or left out, does not take its values with it. */
+  private void carryGone(List<SetIndex.Source> asked, List<Listed> listed) {
+    Map<String, Integer> numbers = new HashMap<>();
+    for (SetIndex.Source source : asked) {
+      numbers.put(source.name(), -1);
+    }
+    for (StoredSecret before : inEscrow()) {
+      int number = numbers.computeIfAbsent(before.source(), name -> asked.size());
+      if (number < 0) {
+        continue;
+      }
+      if (number == asked.size()) {
+        SecretsSet set = escrow.orElseThrow();
+        asked.add(
+            new SetIndex.Source(
+                before.sourceType(),
+                before.sourceInstance(),
+                set.rotation(before),
+                Optional.of(PLACE_GONE),
+                set.limits().getOrDefault(before.source(), List.of())));
+      }
+      listed.add(Listed.carried(number, before));
+    }
   }
 
   private static void requireOnce(Set<String> names, String name) {
@@ -426,8 +501,8 @@ public final class SecretsBackup {
       throws IOException {
     SecretInfo info = secret.info();
     if (secret.pending().isPresent()) {
-      SecretValue value = secret.pending().get().value();
-      return pending(writer, source, secret, info, value, sequence, ordinal, count, gaps);
+      return pending(
+          writer, source, secret, secret.pending().get(), sequence, ordinal, count, gaps);
     }
     if (secret.carried().isPresent()) {
       return carry(writer, source, secret, sequence, ordinal, count, gaps);
@@ -454,6 +529,11 @@ public final class SecretsBackup {
       value = sources.get(secret.source()).read(info);
     } catch (IOException | RuntimeException e) {
       Failure why = Failure.of(e);
+      Optional<Escrowed> written = written(source, secret);
+      if (written.isPresent()) {
+        LOG.warn("secrets={}: \"{}\" was not read back: {}", set, info.name(), why.code());
+        return pending(writer, source, secret, written.get(), sequence, ordinal, count, gaps);
+      }
       gaps.add(
           new SecretsBackupReport.Gap(
               source.name(), info.name(), why.code(), why.message(), why.remedy()));
@@ -468,6 +548,13 @@ public final class SecretsBackup {
     }
   }
 
+  /** What was written just now of a secret that is listed. */
+  private Optional<Escrowed> written(SetIndex.Source source, Listed secret) {
+    return escrowed
+        .filter(value -> !value.pending() && value.is(source.name(), secret.info().name()))
+        .filter(value -> secret.unseen().isEmpty());
+  }
+
   /** The escrowed value of a secret that is listed and gives none; empty if there is none. */
   private Optional<SetIndex.Entry> kept(
       SetWriter writer,
@@ -479,17 +566,16 @@ public final class SecretsBackup {
       List<SecretsBackupReport.Gap> gaps)
       throws IOException {
     SecretInfo info = secret.info();
-    if (escrowed.filter(value -> !value.pending() && value.is(source, info.name())).isPresent()) {
-      Escrowed written = escrowed.get();
-      if (!unchanged(written.info(), info)) {
-        return Optional.of(changed(source, secret, gaps));
-      }
+    Optional<Escrowed> written = written(source, secret);
+    if (written.isPresent()) {
       return Optional.of(
-          seal(writer, source, secret, info, written.value(), "", sequence, ordinal, count));
+          written.get().seen(info)
+              ? seal(
+                  writer, source, secret, info, written.get().value(), "", sequence, ordinal, count)
+              : changed(source, secret, gaps));
     }
     for (StoredSecret before : escrowOf(sources.get(secret.source()))) {
-      if (before.info().name().equals(info.name())
-          && before.failure().filter(PENDING::equals).isEmpty()) {
+      if (before.info().name().equals(info.name()) && !isPending(before)) {
         if (!unchanged(before.info(), info)) {
           return Optional.of(changed(source, secret, gaps));
         }
@@ -536,10 +622,19 @@ public final class SecretsBackup {
     StoredSecret before = secret.carried().orElseThrow();
     try (Secret value = escrow.orElseThrow().open(before)) {
       SecretInfo info = value.info();
-      if (before.failure().filter(PENDING::equals).isPresent()) {
-        return pending(writer, source, secret, info, value.value(), sequence, ordinal, count, gaps);
-      }
-      if (source.failure().isEmpty()) {
+      String state = isPending(before) ? PENDING : NOT_COMPARED;
+      if (source.failure().filter(PLACE_GONE::equals).isPresent()) {
+        gaps.add(
+            new SecretsBackupReport.Gap(
+                source.name(),
+                info.name(),
+                PLACE_GONE,
+                "\"" + info.name() + "\": its place is not read any more; the value is kept",
+                "Add the place to the source again, or end it with "
+                    + command(source, info, "--give-up")));
+      } else if (isPending(before)) {
+        gaps.add(pendingGap(source, info, "was to be set, and nobody knows whether it was"));
+      } else if (source.failure().isEmpty()) {
         gaps.add(
             new SecretsBackupReport.Gap(
                 source.name(),
@@ -548,8 +643,7 @@ public final class SecretsBackup {
                 "\"" + info.name() + "\" could not be looked at; the escrowed value is kept",
                 "Let its place be read."));
       }
-      return seal(
-          writer, source, secret, info, value.value(), NOT_COMPARED, sequence, ordinal, count);
+      return seal(writer, source, secret, info, value.value(), state, sequence, ordinal, count);
     }
   }
 
@@ -557,21 +651,44 @@ public final class SecretsBackup {
       SetWriter writer,
       SetIndex.Source source,
       Listed secret,
-      SecretInfo info,
-      SecretValue value,
+      Escrowed escrowed,
       long sequence,
       int ordinal,
       int count,
       List<SecretsBackupReport.Gap> gaps)
       throws IOException {
+    SecretInfo info = withheld(escrowed.info());
     gaps.add(
-        new SecretsBackupReport.Gap(
-            source.name(),
-            info.name(),
-            PENDING,
-            "\"" + info.name() + "\" was to be set, and nobody knows whether it was",
-            "Finish it with secrets set --resume, or set it again."));
-    return seal(writer, source, secret, info, value, PENDING, sequence, ordinal, count);
+        pendingGap(
+            source,
+            info,
+            escrowed.pending()
+                ? "was to be set, and nobody knows whether it was"
+                : "was written, and not seen there yet"));
+    return seal(writer, source, secret, info, escrowed.value(), PENDING, sequence, ordinal, count);
+  }
+
+  private SecretsBackupReport.Gap pendingGap(
+      SetIndex.Source source, SecretInfo info, String problem) {
+    return new SecretsBackupReport.Gap(
+        source.name(),
+        info.name(),
+        PENDING,
+        "\"" + info.name() + "\" " + problem,
+        "Finish it with secrets set --resume, set it again, or end it with "
+            + command(source, info, "--give-up"));
+  }
+
+  private String command(SetIndex.Source source, SecretInfo info, String option) {
+    return "secrets set "
+        + set
+        + " "
+        + info.name()
+        + " --place \""
+        + source.name()
+        + "\" "
+        + option
+        + ".";
   }
 
   private SetIndex.Entry seal(
@@ -609,6 +726,12 @@ public final class SecretsBackup {
 
   /** What is passed on of a failure: words that are ours alone, as others may hold a value. */
   record Failure(String code, String message, String remedy) {
+    static String message(Exception failure) {
+      return failure instanceof ClassifiedFailure
+          ? String.valueOf(failure.getMessage())
+          : failure.getClass().getSimpleName();
+    }
+
     static Failure of(Exception failure) {
       if (failure instanceof ClassifiedFailure known) {
         if (known.kind() == FailureKind.CANCELLED) {
@@ -616,10 +739,9 @@ public final class SecretsBackup {
               ? stopped
               : BackupException.of("cancelled", FailureKind.CANCELLED, "Cancelled").build();
         }
-        return new Failure(known.code(), String.valueOf(failure.getMessage()), known.remedy());
+        return new Failure(known.code(), message(failure), known.remedy());
       }
-      return new Failure(
-          "secrets.failed", failure.getClass().getSimpleName(), "Report it: this is a mistake.");
+      return new Failure("secrets.failed", message(failure), "Report it: this is a mistake.");
     }
   }
 }

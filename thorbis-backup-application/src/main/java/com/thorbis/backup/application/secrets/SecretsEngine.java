@@ -33,6 +33,7 @@ import java.io.Closeable;
 import java.io.IOException;
 import java.io.OutputStream;
 import java.nio.ByteBuffer;
+import java.security.MessageDigest;
 import java.time.Clock;
 import java.time.DateTimeException;
 import java.time.Instant;
@@ -222,7 +223,7 @@ public final class SecretsEngine extends ServerlessEngine {
     repository.register(source(), TYPE);
     Before before = before(repository, control);
     try (Closeable unused = before) {
-      return run(label, repository, control, before, before.set(), Optional.empty());
+      return run(label, repository, control, before, before.set(), Change.NONE);
     }
   }
 
@@ -237,6 +238,7 @@ public final class SecretsEngine extends ServerlessEngine {
    * @param value lent; a text
    * @return the last backup
    * @throws SecretException {@code secrets.outcome-unknown} if nobody knows whether it stands
+   *     there, {@code secrets.escrow-pending} if it was written and the last backup did not see it
    *     there: {@link #resume} finishes it. If the place refused it, it is in no set
    */
   public Taken set(
@@ -246,7 +248,7 @@ public final class SecretsEngine extends ServerlessEngine {
     repository.register(source(), TYPE);
     Before before = before(repository, control);
     try (Closeable unused = before) {
-      return set(place, name, value, repository, control, before);
+      return set(placeName, name, value, repository, control, before);
     }
   }
 
@@ -268,12 +270,13 @@ public final class SecretsEngine extends ServerlessEngine {
       StoredSecret pending = pending(place, name, before);
       try (Secret secret = before.set().orElseThrow().open(pending)) {
         Optional<SecretInfo> now = place.find(pending.info().name());
-        if (now.isPresent()
-            && place.matches(now.get(), secret.value()).filter(same -> same).isPresent()) {
-          return recorded(place, now.get(), secret.value(), repository, control);
+        if (now.isPresent() && stands(place, now.get(), secret.value())) {
+          return recorded(placeName, now.get(), secret.value(), repository, control);
         }
-        if (!overwrite
-            && !now.map(SecretInfo::version).orElse("").equals(secret.info().version())) {
+        boolean readable = now.filter(info -> info.readability().hasValue()).isPresent();
+        if (readable
+            || !overwrite
+                && !now.map(SecretInfo::version).orElse("").equals(secret.info().version())) {
           throw BackupException.of(
                   "secrets.written-since",
                   FailureKind.REFUSED,
@@ -281,42 +284,100 @@ public final class SecretsEngine extends ServerlessEngine {
                       + name
                       + "\" of "
                       + placeName
-                      + " was written since, perhaps with this value")
-              .remedy("Overwrite it with --yes if nobody else wrote it.")
+                      + " was written since, "
+                      + (readable ? "with another value" : "perhaps with this value"))
+              .remedy(
+                  readable
+                      ? "Its place gives its value back: write it there, and end this with "
+                          + command(placeName, name, "--give-up")
+                      : "Overwrite it with --yes if nobody else wrote it.")
               .build();
         }
-        return set(place, name, secret.value(), repository, control, before);
+        return set(placeName, name, secret.value(), repository, control, before);
       }
     }
   }
 
-  private StoredSecret pending(SecretTarget place, String name, Before before) {
-    String where = place.type() + " " + place.instance();
-    String there = place.nameOf(SecretInfo.of(name, Readability.NAME_ONLY));
+  /**
+   * Makes a backup without a value that is pending, or whose place is none of the source's any
+   * more. Nothing is written to the place.
+   *
+   * @param placeName one of its places; of one that is gone, its kind and which it is
+   * @throws BackupException {@code secrets.nothing-pending} if there is no such value
+   */
+  public Taken giveUp(String placeName, String name, Repository repository, RunControl control)
+      throws IOException {
+    Before before = before(repository, control);
+    try (Closeable unused = before) {
+      StoredSecret value =
+          places.containsKey(placeName)
+              ? pending(place(placeName), name, before)
+              : ofUnnamedPlace(placeName, name, before);
+      return run(
+          Optional.empty(),
+          repository,
+          control,
+          before,
+          before.set(),
+          new Change(Optional.empty(), Optional.of(value)));
+    }
+  }
+
+  private StoredSecret ofUnnamedPlace(String where, String name, Before before) {
+    boolean read =
+        places.keySet().stream().map(this::place).map(SecretsEngine::where).anyMatch(where::equals);
     return before.set().stream()
         .flatMap(set -> set.secrets().stream())
-        .filter(secret -> secret.source().equals(where))
-        .filter(secret -> List.of(name, there).contains(secret.info().name()))
-        .filter(secret -> secret.failure().filter(SecretsBackup.PENDING::equals).isPresent())
+        .filter(secret -> secret.source().equals(where) && secret.info().name().equals(name))
+        .filter(read ? SecretsBackup::isPending : StoredSecret::escrowed)
         .findFirst()
-        .orElseThrow(
-            () ->
-                BackupException.of(
-                        "secrets.nothing-pending",
-                        FailureKind.NOT_FOUND,
-                        "Nothing is pending of \"" + name + "\" in the newest set of " + source())
-                    .remedy("Set it, with its value.")
-                    .build());
+        .orElseThrow(() -> nothingPending(name));
+  }
+
+  /** Whether the value stands there, as far as the place tells. */
+  private static boolean stands(SecretTarget place, SecretInfo now, SecretValue value)
+      throws IOException {
+    if (!now.readability().hasValue()) {
+      return place.matches(now, value).filter(same -> same).isPresent();
+    }
+    try (Secret there = place.read(now)) {
+      return same(there.value(), value);
+    }
+  }
+
+  private static boolean same(SecretValue one, SecretValue other) {
+    return one.useBytes(bytes -> other.useBytes(others -> MessageDigest.isEqual(bytes, others)));
+  }
+
+  private StoredSecret pending(SecretTarget place, String name, Before before) {
+    String there = place.nameOf(SecretInfo.of(name, Readability.NAME_ONLY));
+    return before
+        .pending(where(place), List.of(name, there))
+        .orElseThrow(() -> nothingPending(name));
+  }
+
+  private BackupException nothingPending(String name) {
+    return BackupException.of(
+            "secrets.nothing-pending",
+            FailureKind.NOT_FOUND,
+            "Nothing is pending of \"" + name + "\" in the newest set of " + source())
+        .remedy("Set it, with its value.")
+        .build();
+  }
+
+  private static String where(SecretTarget place) {
+    return place.type() + " " + place.instance();
   }
 
   private Taken set(
-      SecretTarget place,
+      String placeName,
       String name,
       SecretValue value,
       Repository repository,
       RunControl control,
       Before before)
       throws IOException {
+    SecretTarget place = place(placeName);
     SecretInfo asked = SecretInfo.of(name, Readability.NAME_ONLY);
     String there = place.nameOf(asked);
     Optional<SecretInfo> standing = place.find(name);
@@ -330,34 +391,80 @@ public final class SecretsEngine extends ServerlessEngine {
             ? new WriteCondition.IfVersion(standing.get().version())
             : new WriteCondition.IfAbsent();
     SecretsBackup.Escrowed pending =
-        escrowed(place, standing.orElse(SecretInfo.of(there, Readability.NAME_ONLY)), value, true);
-    run(Optional.empty(), repository, control, before, before.set(), Optional.of(pending));
-    Optional<SecretException> doubt = Optional.empty();
+        new SecretsBackup.Escrowed(
+            where(place),
+            standing.orElse(SecretInfo.of(there, Readability.NAME_ONLY)),
+            value,
+            true);
+    run(
+        Optional.empty(),
+        repository,
+        control,
+        before,
+        before.set(),
+        new Change(Optional.of(pending), Optional.empty()));
+    Optional<Exception> doubt = Optional.empty();
     try {
       place.write(about, value, condition);
-    } catch (SecretException e) {
-      if (e.kind() != FailureKind.OUTCOME_UNKNOWN) {
-        withdraw(repository, control, before, e);
+    } catch (IOException | RuntimeException e) {
+      if (e instanceof ClassifiedFailure known
+          && known.kind() != FailureKind.OUTCOME_UNKNOWN
+          && known.kind() != FailureKind.CANCELLED) {
+        withdraw(repository, control, before, pending, e);
         throw e;
       }
       doubt = Optional.of(e);
     }
-    Optional<SecretInfo> now = place.find(pending.info().name());
-    Optional<Boolean> same = now.flatMap(info -> place.matches(info, value));
-    if (now.isEmpty()
-        || same.filter(equal -> !equal).isPresent()
-        || doubt.isPresent() && same.isEmpty()) {
-      throw doubt.orElseGet(
-          () ->
-              new SecretException(
-                  SecretException.OUTCOME_UNKNOWN,
-                  FailureKind.OUTCOME_UNKNOWN,
-                  name + ": written, and something else stands there",
-                  name,
-                  "Look who else writes there; then finish it with secrets set --resume.",
-                  null));
+    try {
+      Optional<SecretInfo> now = place.find(pending.info().name());
+      Optional<Boolean> same = now.flatMap(info -> place.matches(info, value));
+      if (now.isPresent() && same.orElse(doubt.isEmpty())) {
+        return recorded(placeName, now.get(), value, repository, control);
+      }
+      throw unknown(
+          placeName,
+          name,
+          doubt
+              .map(e -> "nobody knows whether it was written: " + SecretsBackup.Failure.message(e))
+              .orElse(
+                  now.isEmpty()
+                      ? "written, and not seen there yet"
+                      : "written, and something else stands there"),
+          doubt);
+    } catch (SecretException e) {
+      throw e.kind() == FailureKind.OUTCOME_UNKNOWN ? e : afterwards(placeName, name, e);
+    } catch (IOException | RuntimeException e) {
+      throw afterwards(placeName, name, e);
     }
-    return recorded(place, now.get(), value, repository, control);
+  }
+
+  /** Whatever failed after the write: that the value may stand there is what matters. */
+  private SecretException afterwards(String placeName, String name, Exception e) {
+    return unknown(
+        placeName,
+        name,
+        "it may stand there; what came after the write failed: " + SecretsBackup.Failure.message(e),
+        Optional.of(e));
+  }
+
+  private SecretException unknown(
+      String placeName, String name, String problem, Optional<Exception> cause) {
+    return new SecretException(
+        SecretException.OUTCOME_UNKNOWN,
+        FailureKind.OUTCOME_UNKNOWN,
+        name + " of " + placeName + ": " + problem,
+        name,
+        finish(placeName, name),
+        cause.orElse(null));
+  }
+
+  private String finish(String placeName, String name) {
+    return "Look whether somebody else writes there, and finish it with "
+        + command(placeName, name, "--resume");
+  }
+
+  private String command(String placeName, String name, String option) {
+    return "secrets set " + source() + " " + name + " --place " + placeName + " " + option + ".";
   }
 
   private void requireEscrow(SecretTarget place, SecretInfo about, Optional<SecretInfo> standing)
@@ -379,41 +486,97 @@ public final class SecretsEngine extends ServerlessEngine {
     }
   }
 
-  private static SecretsBackup.Escrowed escrowed(
-      SecretTarget place, SecretInfo info, SecretValue value, boolean pending) {
-    return new SecretsBackup.Escrowed(place.type() + " " + place.instance(), info, value, pending);
-  }
-
+  /** The backup that has the value as what stands there, or the failure that says it has not. */
   private Taken recorded(
-      SecretTarget place,
+      String placeName,
       SecretInfo now,
       SecretValue value,
       Repository repository,
       RunControl control)
       throws IOException {
+    String where = where(place(placeName));
+    SecretsBackup.Escrowed written = new SecretsBackup.Escrowed(where, now, value, false);
     Before before = before(repository, control);
     try (Closeable unused = before) {
-      return run(
-          Optional.empty(),
-          repository,
-          control,
-          before,
-          before.set(),
-          Optional.of(escrowed(place, now, value, false)));
+      Taken taken =
+          run(
+              Optional.empty(),
+              repository,
+              control,
+              before,
+              before.set(),
+              new Change(Optional.of(written), Optional.empty()));
+      for (SecretsBackupReport.Gap gap : taken.report().gaps()) {
+        if (gap.code().equals(SecretsBackup.PENDING) && written.is(gap.source(), gap.name())) {
+          throw new SecretException(
+              SecretsBackup.PENDING,
+              FailureKind.OUTCOME_UNKNOWN,
+              now.name()
+                  + " of "
+                  + placeName
+                  + ": written, and not seen there yet; backup "
+                  + taken.backup().id()
+                  + " has its value as pending",
+              now.name(),
+              finish(placeName, now.name()),
+              null);
+        }
+      }
+      return taken;
     }
   }
 
-  /** The set without the value that was refused: the escrow of the one before that. */
+  /** The newest set without the value that was refused, and with what was pending before it. */
   private void withdraw(
-      Repository repository, RunControl control, Before original, SecretException cause) {
+      Repository repository,
+      RunControl control,
+      Before original,
+      SecretsBackup.Escrowed refused,
+      Exception cause) {
     try {
       Before now = before(repository, control);
       try (Closeable unused = now) {
-        run(Optional.empty(), repository, control, now, original.set(), Optional.empty());
+        Optional<StoredSecret> ours = now.pending(refused);
+        if (now.set().isPresent() && (ours.isEmpty() || !now.holds(ours.get(), refused.value()))) {
+          return; // somebody set it, or gave it up, since
+        }
+        Optional<SecretsSet> escrow = now.set().or(original::set);
+        Optional<StoredSecret> earlier = original.pending(refused);
+        if (earlier.isEmpty()) {
+          run(
+              Optional.empty(),
+              repository,
+              control,
+              now,
+              escrow,
+              new Change(Optional.empty(), ours));
+          return;
+        }
+        try (Secret value = original.set().orElseThrow().open(earlier.get())) {
+          SecretsBackup.Escrowed again =
+              new SecretsBackup.Escrowed(refused.source(), value.info(), value.value(), true);
+          run(
+              Optional.empty(),
+              repository,
+              control,
+              now,
+              escrow,
+              new Change(Optional.of(again), ours));
+        }
       }
     } catch (IOException | BackupException e) {
       cause.addSuppressed(e);
     }
+  }
+
+  /**
+   * What is another in the next set than in the one before.
+   *
+   * @param value written, or about to be
+   * @param dropped what is not carried on
+   */
+  private record Change(Optional<SecretsBackup.Escrowed> value, Optional<StoredSecret> dropped) {
+    static final Change NONE = new Change(Optional.empty(), Optional.empty());
   }
 
   /**
@@ -425,6 +588,25 @@ public final class SecretsEngine extends ServerlessEngine {
   private record Before(Optional<BackupId> id, Optional<SetOrigin> origin, Optional<SecretsSet> set)
       implements Closeable {
     static final Before NOTHING = new Before(Optional.empty(), Optional.empty(), Optional.empty());
+
+    Optional<StoredSecret> pending(String where, List<String> names) {
+      return set.stream()
+          .flatMap(known -> known.secrets().stream())
+          .filter(secret -> secret.source().equals(where))
+          .filter(secret -> names.contains(secret.info().name()))
+          .filter(SecretsBackup::isPending)
+          .findFirst();
+    }
+
+    Optional<StoredSecret> pending(SecretsBackup.Escrowed value) {
+      return pending(value.source(), List.of(value.info().name()));
+    }
+
+    boolean holds(StoredSecret secret, SecretValue value) throws IOException {
+      try (Secret opened = set.orElseThrow().open(secret)) {
+        return same(opened.value(), value);
+      }
+    }
 
     @Override
     public void close() {
@@ -438,7 +620,7 @@ public final class SecretsEngine extends ServerlessEngine {
       RunControl control,
       Before before,
       Optional<SecretsSet> escrow,
-      Optional<SecretsBackup.Escrowed> escrowed)
+      Change change)
       throws IOException {
     List<SecretTarget> open = new ArrayList<>();
     for (String name : places.keySet()) {
@@ -456,7 +638,8 @@ public final class SecretsEngine extends ServerlessEngine {
       open.forEach(set::source);
       before.origin().ifPresent(set::previous);
       escrow.ifPresent(set::escrow);
-      escrowed.ifPresent(set::escrow);
+      change.value().ifPresent(set::escrow);
+      change.dropped().ifPresent(set::drop);
       SecretsBackupReport report = set.build().run(content);
       requireNoOther(repository, before);
       return new Taken(store(content, report, label, now, repository), report);

@@ -36,6 +36,7 @@ public final class FakeAwsSecretsManager extends FakeService {
   private final Set<String> denied = new LinkedHashSet<>();
   private int page = 100;
   private @Nullable Runnable beforeMove;
+  private @Nullable Set<String> listed;
 
   /** Starts it, without any secret. */
   public FakeAwsSecretsManager() throws IOException {
@@ -95,6 +96,16 @@ public final class FakeAwsSecretsManager extends FakeService {
   /** Lets somebody else come in between, once, before the current version is another one. */
   public synchronized void beforeMove(Runnable act) {
     this.beforeMove = act;
+  }
+
+  /** From now on its list lags: it has no secret that is made later. */
+  public synchronized void lag() {
+    listed = Set.copyOf(secrets.keySet());
+  }
+
+  /** Its list has everything again. */
+  public synchronized void catchUp() {
+    listed = null;
   }
 
   /** The current text; null if there is none. */
@@ -250,6 +261,7 @@ public final class FakeAwsSecretsManager extends FakeService {
   private Answer list(Map<String, Object> body) {
     List<Held> all =
         secrets.values().stream()
+            .filter(held -> listed == null || listed.contains(held.name))
             .filter(
                 held ->
                     held.deleted == null || Boolean.TRUE.equals(body.get("IncludePlannedDeletion")))

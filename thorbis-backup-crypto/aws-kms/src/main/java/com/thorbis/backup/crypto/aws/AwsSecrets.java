@@ -67,6 +67,9 @@ public final class AwsSecrets implements SecretTarget {
 
   private static final String CURRENT = "AWSCURRENT";
 
+  /** One label that moves: a secret has few, and each that stays behind takes one. */
+  private static final String PENDING = "thorbis-pending";
+
   /** The version of a secret that was made without a value. */
   private static final String NO_VERSION = "none";
 
@@ -89,6 +92,7 @@ public final class AwsSecrets implements SecretTarget {
   private final Runnable release;
   private final List<String> order = new ArrayList<>();
   private final Map<String, Secret> ahead = new HashMap<>();
+  private Optional<SecretException> misplaced = Optional.empty();
   private boolean batches;
   private int next;
 
@@ -349,8 +353,7 @@ public final class AwsSecrets implements SecretTarget {
 
   /** Credentials of another account would show the secrets of that one. */
   private void requireAccount(String action, String arn) throws SecretException {
-    String[] parts = arn.split(":", 7);
-    if (parts.length < 7 || !parts[3].equals(region) || !parts[4].equals(account)) {
+    if (!isHere(arn)) {
       throw new SecretException(
           SecretException.NO_SUCH_PLACE,
           FailureKind.CONFIGURATION,
@@ -359,6 +362,11 @@ public final class AwsSecrets implements SecretTarget {
           "Correct the account, the region or the credentials.",
           null);
     }
+  }
+
+  private boolean isHere(String arn) {
+    String[] parts = arn.split(":", 7);
+    return parts.length == 7 && parts[3].equals(region) && parts[4].equals(account);
   }
 
   /** Whoever reads one after the other gets them by twenties. */
@@ -534,6 +542,9 @@ public final class AwsSecrets implements SecretTarget {
       throw refused(secret.name(), refusal.get());
     }
     requireValue(secret, value);
+    if (misplaced.isPresent()) {
+      throw misplaced(secret.name() + " was not written", misplaced.get());
+    }
     forgetAhead();
     if (condition instanceof WriteCondition.IfVersion expected) {
       replace(secret, value, expected.version());
@@ -594,8 +605,9 @@ public final class AwsSecrets implements SecretTarget {
     } else {
       request.secretString(value.useChars(String::new));
     }
+    String arn;
     try {
-      requireAccount(action, client.createSecret(request.build()).arn());
+      arn = client.createSecret(request.build()).arn();
     } catch (ResourceExistsException e) {
       throw conflict(name);
     } catch (InvalidRequestException e) {
@@ -604,6 +616,36 @@ public final class AwsSecrets implements SecretTarget {
     } catch (SdkException e) {
       throw SecretFailures.write(action, e);
     }
+    if (!isHere(arn)) {
+      String[] parts = (arn + "::::").split(":", 7);
+      String where = "account " + parts[4] + ", region " + parts[3];
+      SecretException failure =
+          new SecretException(
+              SecretException.NO_SUCH_PLACE,
+              FailureKind.CONFIGURATION,
+              action
+                  + ": "
+                  + name
+                  + " was made in "
+                  + where
+                  + ", to which these credentials belong",
+              name,
+              "Delete " + name + " in " + where + "; then correct the account or the credentials.",
+              null);
+      misplaced = Optional.of(failure);
+      throw failure;
+    }
+  }
+
+  /** An empty place shows no account: the first secret that is made does, and is the last one. */
+  private static SecretException misplaced(String problem, SecretException first) {
+    return new SecretException(
+        first.code(),
+        first.kind(),
+        problem + ": " + first.getMessage(),
+        String.valueOf(first.details().get("secret")),
+        first.remedy(),
+        null);
   }
 
   /**
@@ -620,7 +662,7 @@ public final class AwsSecrets implements SecretTarget {
       throw refused(name, "it is managed by " + standing.owningService());
     }
     String version = UUID.randomUUID().toString();
-    String label = expected.equals(NO_VERSION) ? CURRENT : "thorbis-" + version;
+    String label = expected.equals(NO_VERSION) ? CURRENT : PENDING;
     PutSecretValueRequest.Builder request =
         PutSecretValueRequest.builder()
             .secretId(name)
@@ -658,7 +700,9 @@ public final class AwsSecrets implements SecretTarget {
     drop(name, version, label);
   }
 
-  /** A version without a label is forgotten by the service; one that keeps ours does no harm. */
+  /**
+   * A version without a label is forgotten by the service; the next one takes a label that stays.
+   */
   private void drop(String name, String version, String label) {
     try {
       client.updateSecretVersionStage(

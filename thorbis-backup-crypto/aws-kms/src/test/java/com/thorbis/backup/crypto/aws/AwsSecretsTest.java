@@ -246,6 +246,40 @@ class AwsSecretsTest {
     }
   }
 
+  @Test
+  void whatWasMadeInAnotherAccountIsNamedAndIsTheLastOne() {
+    try (AwsSecrets other = place(client).account("999900001111").build();
+        SecretValue value = SecretValue.ofText(MARKER)) {
+      for (String name : List.of("a", "b", "c")) {
+        assertThatThrownBy(() -> other.write(info(name), value, new WriteCondition.IfAbsent()))
+            .isInstanceOfSatisfying(
+                SecretException.class,
+                e -> {
+                  assertThat(e.code()).isEqualTo(SecretException.NO_SUCH_PLACE);
+                  assertThat(e)
+                      .hasMessageContaining(
+                          "a was made in account " + FakeAwsSecretsManager.ACCOUNT);
+                  assertThat(e.remedy())
+                      .contains("Delete a in account " + FakeAwsSecretsManager.ACCOUNT);
+                });
+      }
+    }
+    assertThat(service.calls("CreateSecret")).isEqualTo(1);
+    assertThat(service.text("b")).isNull();
+  }
+
+  @Test
+  void aListThatLagsIsNoProofThatASecretIsGone() throws IOException {
+    service.put("a", MARKER);
+    service.lag();
+    write("b", new WriteCondition.IfAbsent());
+    assertThat(place.list()).extracting(SecretInfo::name).containsExactly("a");
+    assertThat(place.find("b")).isPresent();
+    assertFails(SecretException.CONFLICT, () -> write("b", new WriteCondition.IfAbsent()));
+    service.catchUp();
+    assertThat(place.list()).extracting(SecretInfo::name).containsExactly("a", "b");
+  }
+
   @ParameterizedTest
   @ValueSource(strings = {"THROTTLED", "UNAVAILABLE", "CUT"})
   void readsAreRepeatedAndThenSayThatNobodyLooked(String fault) throws IOException {
@@ -295,6 +329,18 @@ class AwsSecretsTest {
     assertThat(service.text("a")).isEqualTo(MARKER);
     assertThat(service.labels("a")).containsExactlyInAnyOrder("AWSCURRENT", "AWSPREVIOUS");
     assertFails(SecretException.CONFLICT, () -> write("a", new WriteCondition.IfVersion(before)));
+  }
+
+  @Test
+  void writesThatDoNotEndLeaveOneLabelInAll() throws IOException {
+    String before = service.put("a", "before");
+    service.deny("UpdateSecretVersionStage");
+    for (int i = 0; i < 3; i++) {
+      assertFails(
+          SecretException.FORBIDDEN, () -> write("a", new WriteCondition.IfVersion(before)));
+    }
+    assertThat(service.text("a")).isEqualTo("before");
+    assertThat(service.labels("a")).containsExactlyInAnyOrder("AWSCURRENT", "thorbis-pending");
   }
 
   @Test
