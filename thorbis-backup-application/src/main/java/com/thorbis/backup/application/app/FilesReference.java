@@ -2,6 +2,7 @@ package com.thorbis.backup.application.app;
 
 import com.thorbis.backup.api.BackupDescriptor;
 import com.thorbis.backup.api.BackupException;
+import com.thorbis.backup.api.BackupStatus;
 import com.thorbis.backup.api.FailureKind;
 import com.thorbis.backup.spi.repository.Repository;
 import com.thorbis.backup.spi.repository.RunControl;
@@ -57,17 +58,25 @@ final class FilesReference implements Component {
     Document document =
         Document.of(
             Map.of("source", other, "backup", newest.id(), "stoppedAt", newest.stoppedAt()));
-    List<Gap> gaps =
-        newest.partial()
-            ? List.of(
-                new Gap(
-                    other,
-                    "application.files-partial",
-                    "Backup " + newest.id() + " of " + other + " is partial",
-                    "Look at its warnings with show " + newest.id() + ".",
-                    true))
-            : List.of();
-    return new WrittenDocuments(Map.of(FILE, document), gaps, Map.of());
+    return new WrittenDocuments(Map.of(FILE, document), gaps(newest), Map.of());
+  }
+
+  private List<Gap> gaps(BackupDescriptor newest) {
+    boolean warned = newest.status() == BackupStatus.COMPLETED_WITH_WARNING;
+    if (!newest.partial() && !warned) {
+      return List.of();
+    }
+    return List.of(
+        new Gap(
+            other,
+            newest.partial() ? "application.files-partial" : "application.files-warnings",
+            "Backup "
+                + newest.id()
+                + " of "
+                + other
+                + (newest.partial() ? " is partial" : " has warnings, and may lack files"),
+            "Look at its warnings with show " + newest.id() + ".",
+            newest.partial()));
   }
 
   @Override

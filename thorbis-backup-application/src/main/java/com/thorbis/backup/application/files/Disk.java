@@ -5,6 +5,7 @@ import com.thorbis.backup.spi.repository.StoredFile;
 import java.io.Closeable;
 import java.io.IOException;
 import java.nio.channels.SeekableByteChannel;
+import java.nio.file.AccessDeniedException;
 import java.nio.file.DirectoryStream;
 import java.nio.file.Files;
 import java.nio.file.LinkOption;
@@ -13,6 +14,7 @@ import java.nio.file.OpenOption;
 import java.nio.file.Path;
 import java.nio.file.SecureDirectoryStream;
 import java.nio.file.StandardOpenOption;
+import java.nio.file.attribute.BasicFileAttributeView;
 import java.nio.file.attribute.BasicFileAttributes;
 import java.nio.file.attribute.FileTime;
 import java.nio.file.attribute.PosixFileAttributes;
@@ -29,7 +31,7 @@ class Disk {
   private static final Set<OpenOption> READ =
       Set.of(StandardOpenOption.READ, LinkOption.NOFOLLOW_LINKS);
   private static final String NEEDED =
-      "unix:mode,ino,dev,nlink,uid,gid,size,lastModifiedTime,ctime";
+      "unix:mode,ino,dev,nlink,uid,gid,size,lastModifiedTime,ctime,fileKey";
   private static final int TYPE = 0170000;
   private static final int PERMISSIONS = 07777;
 
@@ -43,6 +45,7 @@ class Disk {
    * @param device which file system it is on; 0 where that is not known
    * @param links how many names it has
    * @param node empty where the system has no such thing
+   * @param key what tells it from all else that is there; empty where the system has no such thing
    */
   record Entry(
       Optional<StoredFile.Kind> kind,
@@ -51,7 +54,8 @@ class Disk {
       Instant modifiedAt,
       long device,
       long links,
-      Optional<FileNode> node) {
+      Optional<FileNode> node,
+      Optional<Object> key) {
     StoredFile stored(String path, StoredFile.Kind as, Optional<String> target) {
       return new StoredFile(
           StoredFile.Area.DATA,
@@ -75,6 +79,12 @@ class Disk {
 
     /** Opens a file in it. */
     SeekableByteChannel read(Path name) throws IOException;
+
+    /** The key of what is in it under a name by now. */
+    Optional<Object> key(Path name) throws IOException;
+
+    /** Its own key. */
+    Optional<Object> key() throws IOException;
   }
 
   Entry look(Path path) throws IOException {
@@ -107,7 +117,8 @@ class Disk {
         ((FileTime) found.get("lastModifiedTime")).toInstant(),
         (Long) found.get("dev"),
         (Integer) found.get("nlink"),
-        Optional.of(node));
+        Optional.of(node),
+        Optional.ofNullable(found.get("fileKey")));
   }
 
   /** Asked once for each number: the system looks into its database of accounts. */
@@ -150,7 +161,8 @@ class Disk {
         basic.lastModifiedTime().toInstant(),
         0,
         1,
-        Optional.empty());
+        Optional.empty(),
+        Optional.ofNullable(basic.fileKey()));
   }
 
   String target(Path link) throws IOException {
@@ -161,12 +173,17 @@ class Disk {
     return new OpenFolder(folder, Files.newDirectoryStream(folder));
   }
 
+  /** A folder that may be passed and not listed: what is asked of it is asked by path. */
+  Folder pass(Path folder) {
+    return new OpenFolder(folder, null);
+  }
+
   private static final class OpenFolder implements Folder {
     private final Path path;
-    private final DirectoryStream<Path> stream;
+    private final @Nullable DirectoryStream<Path> stream;
     private final @Nullable SecureDirectoryStream<Path> secure;
 
-    OpenFolder(Path path, DirectoryStream<Path> stream) {
+    OpenFolder(Path path, @Nullable DirectoryStream<Path> stream) {
       this.path = path;
       this.stream = stream;
       this.secure = stream instanceof SecureDirectoryStream<Path> found ? found : null;
@@ -174,6 +191,9 @@ class Disk {
 
     @Override
     public void list(Consumer<Path> each) throws IOException {
+      if (stream == null) {
+        throw new AccessDeniedException(path.toString());
+      }
       try {
         stream.forEach(each);
       } catch (java.nio.file.DirectoryIteratorException e) {
@@ -201,8 +221,33 @@ class Disk {
     }
 
     @Override
+    public Optional<Object> key(Path name) throws IOException {
+      return key(
+          secure != null
+              ? secure.getFileAttributeView(
+                  name, BasicFileAttributeView.class, LinkOption.NOFOLLOW_LINKS)
+              : Files.getFileAttributeView(
+                  path.resolve(name), BasicFileAttributeView.class, LinkOption.NOFOLLOW_LINKS));
+    }
+
+    @Override
+    public Optional<Object> key() throws IOException {
+      return key(
+          secure != null
+              ? secure.getFileAttributeView(BasicFileAttributeView.class)
+              : Files.getFileAttributeView(
+                  path, BasicFileAttributeView.class, LinkOption.NOFOLLOW_LINKS));
+    }
+
+    private static Optional<Object> key(BasicFileAttributeView view) throws IOException {
+      return Optional.ofNullable(view.readAttributes().fileKey());
+    }
+
+    @Override
     public void close() throws IOException {
-      stream.close();
+      if (stream != null) {
+        stream.close();
+      }
     }
   }
 }

@@ -12,6 +12,7 @@ import java.nio.ByteBuffer;
 import java.nio.channels.SeekableByteChannel;
 import java.nio.charset.CharacterCodingException;
 import java.nio.charset.StandardCharsets;
+import java.nio.file.AccessDeniedException;
 import java.nio.file.NoSuchFileException;
 import java.nio.file.Path;
 import java.time.Clock;
@@ -163,12 +164,20 @@ public final class FileTree {
       }
       return true;
     }
-    try (Disk.Folder folder = open(() -> disk.open(parent), place)) {
+    try (Disk.Folder folder = open(() -> above(parent), place)) {
       entry(folder, name, place, entry, entry.device());
     } catch (SkippedException e) {
       count(e);
     }
     return true;
+  }
+
+  private Disk.Folder above(Path parent) throws IOException {
+    try {
+      return disk.open(parent);
+    } catch (AccessDeniedException e) {
+      return disk.pass(parent);
+    }
   }
 
   private static String full(Path root) {
@@ -208,21 +217,34 @@ public final class FileTree {
     }
     switch (entry.kind().get()) {
       case DIRECTORY -> {
-        if (!place.stored().isEmpty()) {
-          writer.directory(
-              entry.stored(place.stored(), StoredFile.Kind.DIRECTORY, Optional.empty()));
-          folders++;
-        }
         if (selection.oneFileSystem() && entry.device() != device) {
+          prove(() -> parent.key(name), place, entry);
+          folder(place, entry);
           excluded++;
           return;
         }
-        try (Disk.Folder folder = open(() -> parent.open(name), place)) {
+        Disk.Folder opened;
+        try {
+          opened = open(() -> parent.open(name), place);
+        } catch (SkippedException e) {
+          prove(() -> parent.key(name), place, entry);
+          folder(place, entry);
+          throw e;
+        }
+        try (Disk.Folder folder = opened) {
+          Disk.Entry proven = entry;
+          if (!open(folder::key, place).equals(entry.key())) {
+            proven = open(() -> disk.look(place.path()), place); // opening it may have mounted it
+            prove(folder::key, place, proven);
+          }
+          folder(place, proven);
           content(folder, place, device);
         }
       }
       case SYMBOLIC_LINK -> {
+        prove(() -> parent.key(name), place, entry);
         String target = open(() -> disk.target(place.path()), place);
+        prove(() -> disk.look(place.path()).key(), place, entry);
         writer.link(
             entry.stored(place.stored(), StoredFile.Kind.SYMBOLIC_LINK, Optional.of(target)));
         links++;
@@ -234,6 +256,24 @@ public final class FileTree {
           file(parent, name, place, entry);
         }
       }
+    }
+  }
+
+  private void folder(Place place, Disk.Entry entry) throws IOException {
+    if (!place.stored().isEmpty()) {
+      writer.directory(entry.stored(place.stored(), StoredFile.Kind.DIRECTORY, Optional.empty()));
+      folders++;
+    }
+  }
+
+  /**
+   * Attributes are asked for by path, which a link may lead elsewhere by now, and content comes
+   * from folders that are held open: both have to be of one entry.
+   */
+  private static void prove(Ask<Optional<Object>> held, Place place, Disk.Entry entry)
+      throws SkippedException {
+    if (!open(held, place).equals(entry.key())) {
+      throw new SkippedException(place.path(), new ExchangedException());
     }
   }
 
@@ -309,6 +349,7 @@ public final class FileTree {
     if (inode.isPresent()) {
       Seen seen = severalNames.get(inode.get());
       if (seen != null) {
+        prove(() -> parent.key(name), place, entry);
         writer.link(
             entry.stored(place.stored(), StoredFile.Kind.HARD_LINK, Optional.of(seen.stored)));
         links++;
@@ -347,12 +388,23 @@ public final class FileTree {
       if (!before.kind().equals(Optional.of(StoredFile.Kind.FILE))) {
         throw new SkippedException(place.path(), null); // something else is there by now
       }
+      if (!open(() -> parent.key(name), place).equals(before.key())) {
+        if (attempt == MOST_READS) {
+          throw new SkippedException(place.path(), new ExchangedException());
+        }
+        before = settled(place, open(() -> disk.look(place.path()), place));
+        continue;
+      }
       StoredFile file = before.stored(place.stored(), StoredFile.Kind.FILE, Optional.empty());
       try (SeekableByteChannel channel = open(() -> parent.read(name), place);
           BackupWriter.FileWriter out = writer.file(file, PieceCheck.NONE, new Arrival.Chunked())) {
         boolean whole = copy(channel, before.length(), out, place);
         Disk.Entry after = open(() -> disk.look(place.path()), place);
-        boolean same = whole && unaltered(before, after);
+        boolean proven = open(() -> parent.key(name), place).equals(before.key());
+        boolean same = whole && proven && unaltered(before, after);
+        if (!proven && attempt == MOST_READS) {
+          throw new SkippedException(place.path(), new ExchangedException());
+        }
         if (same || attempt == MOST_READS) {
           out.finish();
           if (!same) {
@@ -446,6 +498,10 @@ public final class FileTree {
     }
   }
 
+  private static final class ExchangedException extends IOException {
+    private static final long serialVersionUID = 1L;
+  }
+
   /** How many, and the first of them. */
   private static final class Tally {
     private static final int MOST_EXAMPLES = 5;
@@ -463,7 +519,10 @@ public final class FileTree {
     void add(Path path, IOException why) {
       add(path);
       if (examples.size() == count) {
-        String said = why.getClass().getSimpleName().replace("Exception", "");
+        String said =
+            why instanceof ExchangedException
+                ? "was exchanged while it was read"
+                : why.getClass().getSimpleName().replace("Exception", "");
         examples.set(examples.size() - 1, examples.get(examples.size() - 1) + " (" + said + ")");
       }
     }

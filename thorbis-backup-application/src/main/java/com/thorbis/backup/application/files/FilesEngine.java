@@ -21,9 +21,11 @@ import com.thorbis.backup.spi.repository.Frozen;
 import com.thorbis.backup.spi.repository.Repository;
 import com.thorbis.backup.spi.repository.RepositoryException;
 import com.thorbis.backup.spi.repository.RunControl;
+import com.thorbis.backup.spi.repository.StoredFile;
 import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.LinkOption;
+import java.nio.file.NoSuchFileException;
 import java.nio.file.Path;
 import java.time.Clock;
 import java.time.Duration;
@@ -36,6 +38,7 @@ import java.util.Optional;
 import java.util.OptionalInt;
 import java.util.OptionalLong;
 import java.util.Set;
+import java.util.concurrent.atomic.AtomicBoolean;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
@@ -60,6 +63,7 @@ public final class FilesEngine extends ServerlessEngine {
 
   private final List<Path> paths;
   private final FileSelection selection;
+  private final Disk disk;
 
   private FilesEngine(Builder builder) {
     super(
@@ -68,6 +72,7 @@ public final class FilesEngine extends ServerlessEngine {
         builder.clock);
     paths = sorted(builder.source, builder.paths);
     selection = builder.selection;
+    disk = builder.disk;
   }
 
   /** A source of files. */
@@ -81,6 +86,7 @@ public final class FilesEngine extends ServerlessEngine {
     private final List<Path> paths = new ArrayList<>();
     private FileSelection selection = FileSelection.builder().build();
     private Clock clock = Clock.systemUTC();
+    private Disk disk = new Disk();
 
     private Builder(String source) {
       this.source = source;
@@ -101,6 +107,11 @@ public final class FilesEngine extends ServerlessEngine {
     /** The time. */
     public Builder clock(Clock now) {
       this.clock = now;
+      return this;
+    }
+
+    Builder disk(Disk asked) {
+      this.disk = asked;
       return this;
     }
 
@@ -206,6 +217,66 @@ public final class FilesEngine extends ServerlessEngine {
         .reduce((one, other) -> other);
   }
 
+  /** Why a backup cannot have all of a path, said before it begins; empty if nothing is known. */
+  private Optional<String> lack(Path path, Repository repository) throws IOException {
+    boolean something = false;
+    try {
+      Disk.Entry entry = disk.look(path);
+      Path parent = path.getParent();
+      Path name = path.getFileName();
+      if (entry.kind().equals(Optional.of(StoredFile.Kind.DIRECTORY))) {
+        AtomicBoolean any = new AtomicBoolean();
+        try (Disk.Folder folder = disk.open(path)) {
+          folder.list(one -> any.set(true));
+        }
+        something = any.get();
+      } else {
+        something = true;
+        if (entry.kind().equals(Optional.of(StoredFile.Kind.FILE))
+            && parent != null
+            && name != null) {
+          try (Disk.Folder folder = disk.pass(parent)) {
+            folder.read(name).close();
+          }
+        }
+      }
+    } catch (NoSuchFileException e) {
+      return Optional.of("is not there");
+    } catch (IOException e) {
+      return Optional.of("could not be read when the backup began");
+    }
+    return something || !had(repository, path)
+        ? Optional.empty()
+        : Optional.of(
+            "is empty now, and was not in the last backup that was not partial: mount what belongs"
+                + " there, or put a file into it if it is to be empty");
+  }
+
+  /** Whether the newest backup that is not partial has anything below a path. */
+  private boolean had(Repository repository, Path path) {
+    Optional<BackupDescriptor> last =
+        repository.backups(Optional.of(source())).stream()
+            .filter(backup -> backup.status().restorable() && !backup.partial())
+            .reduce((one, other) -> other);
+    if (last.isEmpty()) {
+      return false;
+    }
+    String below = stored(path).isEmpty() ? "" : stored(path) + "/";
+    AtomicBoolean found = new AtomicBoolean();
+    try (BackupReader reader = repository.open(last.get().id())) {
+      reader.entries(
+          entry -> {
+            if (entry.area() == StoredFile.Area.DATA && entry.path().startsWith(below)) {
+              found.set(true);
+            }
+          });
+      return found.get();
+    } catch (IOException | BackupException e) {
+      LOG.warn("source={} cannot see what backup {} has", source(), last.get().id(), e);
+      return last.get().files() > 0; // a partial one too many costs less than a whole one
+    }
+  }
+
   private BackupDescriptor take(
       BackupRequest request,
       Repository repository,
@@ -219,6 +290,13 @@ public final class FilesEngine extends ServerlessEngine {
     if (missing.size() == paths.size()) {
       throw nothing();
     }
+    List<String> warnings = new ArrayList<>(before);
+    boolean partial = false;
+    for (Path path : paths) {
+      Optional<String> lack = lack(path, repository);
+      partial |= lack.isPresent();
+      lack.ifPresent(why -> warnings.add(Names.printable(path.toString()) + " " + why));
+    }
     BackupStart start =
         new BackupStart(
             source(),
@@ -226,19 +304,19 @@ public final class FilesEngine extends ServerlessEngine {
             base.map(BackupDescriptor::id),
             request.label(),
             startedAt,
-            !missing.isEmpty());
+            partial);
     try (BackupWriter writer = repository.begin(start)) {
       LOG.info(
           "backup={} source={} base={} begins",
           writer.id(),
           source(),
           base.map(one -> one.id().toString()).orElse(""));
-      FileTree tree = new FileTree(selection, writer, control, clock());
-      List<String> warnings = new ArrayList<>(before);
+      FileTree tree = new FileTree(selection, writer, control, clock(), disk);
       control.progress().begin("files", -1);
       for (Path path : paths) {
-        if (missing.contains(path) || !tree.add(path, stored(path))) {
-          warnings.add(Names.printable(path.toString()) + " is not there");
+        String gone = Names.printable(path.toString()) + " is not there";
+        if (!warnings.contains(gone) && !tree.add(path, stored(path))) {
+          warnings.add(gone);
         }
       }
       control.progress().end("files");
@@ -288,20 +366,27 @@ public final class FilesEngine extends ServerlessEngine {
     items.add(
         newest
             .map(
-                backup ->
-                    backup.partial()
-                        ? new CheckItem(
-                            "files.backup",
-                            CheckItem.Outcome.WARN,
-                            "The last backup ended at "
-                                + backup.stoppedAt()
-                                + " and lacks a path that was not there",
-                            "Run backup " + source() + " when all of them are.")
-                        : new CheckItem(
-                            "files.backup",
-                            CheckItem.Outcome.OK,
-                            "The last backup ended at " + backup.stoppedAt(),
-                            ""))
+                backup -> {
+                  String ended = "The last backup ended at " + backup.stoppedAt();
+                  if (backup.partial()) {
+                    return new CheckItem(
+                        "files.backup",
+                        CheckItem.Outcome.WARN,
+                        ended + " and lacks a path that was not there, not readable or empty",
+                        "Run backup " + source() + " when all of them are there.");
+                  }
+                  return backup.status() == BackupStatus.COMPLETED_WITH_WARNING
+                      ? new CheckItem(
+                          "files.backup",
+                          CheckItem.Outcome.WARN,
+                          ended + " with warnings: it may lack what could not be read",
+                          "Look at them with show "
+                              + backup.id()
+                              + ", mend it, and run backup "
+                              + source()
+                              + ".")
+                      : new CheckItem("files.backup", CheckItem.Outcome.OK, ended, "");
+                })
             .orElseGet(
                 () ->
                     new CheckItem(

@@ -34,6 +34,7 @@ import java.util.LinkedHashSet;
 import java.util.List;
 import java.util.Map;
 import java.util.Optional;
+import java.util.OptionalInt;
 import java.util.Set;
 import java.util.concurrent.atomic.AtomicBoolean;
 import java.util.concurrent.atomic.AtomicLong;
@@ -51,12 +52,15 @@ public final class TreeRestore {
   private static final Set<StandardOpenOption> CREATE =
       Set.of(StandardOpenOption.CREATE_NEW, StandardOpenOption.WRITE);
   private static final int SET_ID = 06000;
+  private static final int WRITABLE = 022;
+  private static final int STICKY = 01000;
 
   private final BackupReader reader;
   private final Path target;
   private final RunControl control;
   private final List<Glob> includes = new ArrayList<>();
   private final boolean unix;
+  private final OptionalInt sole;
 
   /** Where the content goes of a file that has a wanted name and is not wanted under its first. */
   private final Map<String, String> moved = new HashMap<>();
@@ -76,11 +80,34 @@ public final class TreeRestore {
    * @throws BackupException of kind CONFIGURATION if one of them is no pattern
    */
   public TreeRestore(BackupReader reader, Path target, List<String> includes, RunControl control) {
+    this(reader, target, includes, control, root() ? OptionalInt.of(0) : OptionalInt.empty());
+  }
+
+  /**
+   * Restores for one account.
+   *
+   * @param sole whose folders alone, beside those of root, are written into; empty for any
+   */
+  TreeRestore(
+      BackupReader reader,
+      Path target,
+      List<String> includes,
+      RunControl control,
+      OptionalInt sole) {
+    this.sole = sole;
     this.reader = reader;
     this.target = target.toAbsolutePath().normalize();
     this.control = control;
     this.unix = target.getFileSystem().supportedFileAttributeViews().contains("unix");
     includes.forEach(text -> this.includes.add(Glob.parse("include", text)));
+  }
+
+  private static boolean root() {
+    try {
+      return Files.getAttribute(Path.of("/proc/self"), "unix:uid").equals(0);
+    } catch (IOException | UnsupportedOperationException | IllegalArgumentException e) {
+      return "root".equals(System.getProperty("user.name"));
+    }
   }
 
   /**
@@ -188,8 +215,9 @@ public final class TreeRestore {
    * Lays it.
    *
    * @throws BackupException code {@code restore.target-not-empty} of kind REFUSED if the folder
-   *     holds anything; {@code restore.hostile-path} as {@link #survey} does, and for an entry that
-   *     meets another one
+   *     holds anything; {@code restore.target-not-private} of kind REFUSED if root is to write
+   *     where other accounts could send files elsewhere; {@code restore.hostile-path} as {@link
+   *     #survey} does, and for an entry that meets another one
    */
   public Laid run() throws IOException {
     Map<String, Long> stages = new LinkedHashMap<>();
@@ -273,6 +301,7 @@ public final class TreeRestore {
 
   /** Where the target is, if it is new or empty. */
   private Path free() throws IOException {
+    requirePrivate(target);
     if (!Files.exists(target, LinkOption.NOFOLLOW_LINKS)) {
       return target;
     }
@@ -282,6 +311,7 @@ public final class TreeRestore {
     } catch (IOException e) {
       throw notFree("is a link that leads nowhere", e);
     }
+    requirePrivate(real);
     try (DirectoryStream<Path> content = Files.newDirectoryStream(real)) {
       if (content.iterator().hasNext()) {
         throw notFree(
@@ -294,6 +324,42 @@ public final class TreeRestore {
       throw notFree("is not a folder", e);
     }
     return real;
+  }
+
+  /**
+   * Root writes only where nobody else can put a link in a folder's place: a folder of another
+   * account, or one that others may write, on the way there lets them send files elsewhere.
+   */
+  private void requirePrivate(Path path) throws IOException {
+    if (!unix || sole.isEmpty()) {
+      return;
+    }
+    for (Path folder = path; folder != null; folder = folder.getParent()) {
+      Map<String, Object> found;
+      try {
+        found = Files.readAttributes(folder, "unix:uid,mode");
+      } catch (NoSuchFileException e) {
+        continue; // looked at again when it was made
+      }
+      int uid = (Integer) found.get("uid");
+      int mode = (Integer) found.get("mode");
+      boolean others = uid != 0 && uid != sole.getAsInt();
+      if (others || ((mode & WRITABLE) != 0 && (mode & STICKY) == 0)) {
+        throw BackupException.of(
+                "restore.target-not-private",
+                FailureKind.REFUSED,
+                "The target folder "
+                    + target
+                    + " is not safe to write as root: "
+                    + (others
+                        ? folder + " belongs to account " + Integer.toUnsignedString(uid)
+                        : folder + " may be written by other accounts")
+                    + ", which could send files elsewhere")
+            .remedy("Name a folder below folders that only root can change, such as one in /root.")
+            .detail("path", folder.toString())
+            .build();
+      }
+    }
   }
 
   private BackupException notFree(String problem, @Nullable Exception cause) {
@@ -325,6 +391,7 @@ public final class TreeRestore {
       Files.createDirectory(root, mode("rwx------"));
     }
     Path place = root.toRealPath();
+    requirePrivate(place); // also what was only made, or found, on the way
     Path mark = place.resolve(UNFINISHED);
     try (FileChannel channel = FileChannel.open(mark, CREATE, mode("rw-------"))) {
       write(

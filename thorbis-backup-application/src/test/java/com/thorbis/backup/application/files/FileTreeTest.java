@@ -77,16 +77,15 @@ class FileTreeTest {
 
     @Override
     Folder open(Path folder) throws IOException {
+      IOException failure = opening.get(folder.toString());
+      if (failure != null) {
+        throw failure;
+      }
       return wrap(super.open(folder));
     }
 
     private Folder wrap(Folder inner) {
-      return new Folder() {
-        @Override
-        public void list(Consumer<Path> each) throws IOException {
-          inner.list(each);
-        }
-
+      return new OtherFolder(inner) {
         @Override
         public Folder open(Path name) throws IOException {
           fail(name);
@@ -107,11 +106,6 @@ class FileTreeTest {
           if (failure != null) {
             throw failure;
           }
-        }
-
-        @Override
-        public void close() throws IOException {
-          inner.close();
         }
       };
     }
@@ -191,26 +185,98 @@ class FileTreeTest {
     assertThat(outcome.whole()).isTrue();
   }
 
-  @Test
-  void aFolderThatIsSwappedForALinkIsNotFollowed() throws IOException {
-    Path outside = Files.createDirectory(temp.resolve("outside"));
-    Files.writeString(outside.resolve("f"), "secret");
-    file("d/f", "1");
+  /** Puts a link to another folder in a folder's place as soon as something is looked at. */
+  private Trouble swap(String folder, Path outside, String when) {
     Trouble disk = new Trouble();
     disk.looked =
         path -> {
-          if (path.endsWith("d/f") && !Files.exists(temp.resolve("away"))) {
+          if (path.endsWith(when) && !Files.exists(temp.resolve("away"))) {
             unchecked(
                 () -> {
-                  Files.move(root.resolve("d"), temp.resolve("away"));
-                  Files.createSymbolicLink(root.resolve("d"), outside);
+                  Files.move(root.resolve(folder), temp.resolve("away"));
+                  Files.createSymbolicLink(root.resolve(folder), outside);
                 });
           }
         };
-    walk(disk);
-    assertThat(backup.contents.values())
-        .isNotEmpty()
-        .allSatisfy(bytes -> assertThat(new String(bytes, StandardCharsets.UTF_8)).startsWith("1"));
+    return disk;
+  }
+
+  @Test
+  void aFolderThatIsSwappedForALinkIsNotFollowed() throws IOException {
+    Path outside = Files.createDirectory(temp.resolve("outside"));
+    Files.setAttribute(Files.writeString(outside.resolve("f"), "secret"), "unix:mode", 04755);
+    Files.setAttribute(Files.createDirectory(outside.resolve("g")), "unix:mode", 01777);
+    Files.createSymbolicLink(outside.resolve("l"), Path.of("secret"));
+    Files.createLink(outside.resolve("z"), file("a", "2"));
+    file("d/e", "1");
+    file("d/f", "1");
+    file("d/g/h", "1");
+    Files.createSymbolicLink(root.resolve("d/l"), Path.of("own"));
+    file("d/z", "1");
+    FileTree.Outcome outcome = walk(swap("d", outside, "d/f"));
+    assertThat(backup.paths()).containsExactly("p", "p/a", "p/d", "p/d/e");
+    assertThat(content("p/d/e")).isEqualTo("1");
+    assertThat(outcome.whole()).isFalse();
+    assertThat(outcome.warnings())
+        .singleElement()
+        .asString()
+        .contains("could not be read: 4")
+        .contains("d/f (was exchanged while it was read)");
+  }
+
+  @Test
+  void aLinkThatIsReadElsewhereIsNotStored() throws IOException {
+    Path outside = Files.createDirectory(temp.resolve("outside"));
+    Files.createSymbolicLink(outside.resolve("l"), Path.of("secret"));
+    Files.createDirectory(root.resolve("d"));
+    Files.createSymbolicLink(root.resolve("d/l"), Path.of("own"));
+    Disk disk =
+        new Disk() {
+          @Override
+          String target(Path link) throws IOException {
+            Files.move(root.resolve("d"), temp.resolve("away"));
+            Files.createSymbolicLink(root.resolve("d"), outside);
+            return super.target(link);
+          }
+        };
+    FileTree.Outcome outcome = walk(disk);
+    assertThat(backup.paths()).containsExactly("p", "p/d");
+    assertThat(outcome.warnings()).singleElement().asString().contains("exchanged");
+  }
+
+  @Test
+  void aFileThatIsReplacedWhileItIsReadIsReadAgain() throws IOException {
+    file("f", "old");
+    Trouble disk = new Trouble();
+    disk.reading =
+        name -> {
+          if (disk.opened.size() == 1) {
+            unchecked(
+                () ->
+                    Files.move(
+                        Files.writeString(temp.resolve("new"), "newer"),
+                        root.resolve("f"),
+                        java.nio.file.StandardCopyOption.REPLACE_EXISTING));
+          }
+        };
+    FileTree.Outcome outcome = walk(disk);
+    assertThat(content("p/f")).isEqualTo("newer");
+    assertThat(outcome.whole()).isTrue();
+  }
+
+  @Test
+  void aFolderThatMayBePassedAndNotListedIsPassed() throws IOException {
+    file("d/f", "1");
+    Trouble disk = new Trouble();
+    disk.opening.put(temp.toString(), new AccessDeniedException(temp.toString()));
+    FileTree.Outcome outcome = walk(disk);
+    assertThat(outcome.whole()).isTrue();
+    assertThat(content("p/d/f")).isEqualTo("1");
+    disk.opening.put(root.toString(), new AccessDeniedException(root.toString()));
+    FileTree tree =
+        new FileTree(selection, backup, RunControl.unattended(), Clock.systemUTC(), disk);
+    assertThat(tree.add(file("g", "2"), "q")).isTrue();
+    assertThat(content("q")).isEqualTo("2");
   }
 
   @Test

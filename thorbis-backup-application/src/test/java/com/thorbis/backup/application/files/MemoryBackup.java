@@ -6,6 +6,7 @@ import com.thorbis.backup.api.BackupStatus;
 import com.thorbis.backup.spi.repository.Arrival;
 import com.thorbis.backup.spi.repository.BackupFacts;
 import com.thorbis.backup.spi.repository.BackupReader;
+import com.thorbis.backup.spi.repository.BackupStart;
 import com.thorbis.backup.spi.repository.BackupWriter;
 import com.thorbis.backup.spi.repository.FileContent;
 import com.thorbis.backup.spi.repository.PieceCheck;
@@ -15,6 +16,7 @@ import java.io.ByteArrayOutputStream;
 import java.io.IOException;
 import java.nio.ByteBuffer;
 import java.util.ArrayList;
+import java.util.HashMap;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
@@ -26,14 +28,23 @@ final class MemoryBackup implements BackupWriter, BackupReader {
   final List<StoredFile> entries = new ArrayList<>();
   final Map<String, byte[]> contents = new LinkedHashMap<>();
   final List<String> kept = new ArrayList<>();
+  private final BackupId id;
   private final Optional<MemoryBackup> base;
+  private final Optional<BackupStart> start;
+  private Optional<BackupDescriptor> descriptor = Optional.empty();
 
   MemoryBackup() {
-    base = Optional.empty();
+    this(0, Optional.empty(), Optional.empty());
   }
 
   MemoryBackup(MemoryBackup base) {
-    this.base = Optional.of(base);
+    this(0, Optional.of(base), Optional.empty());
+  }
+
+  MemoryBackup(int number, Optional<MemoryBackup> base, Optional<BackupStart> start) {
+    this.id = new BackupId("20260102T030405Z-%08x".formatted(number));
+    this.base = base;
+    this.start = start;
   }
 
   List<String> paths() {
@@ -70,15 +81,15 @@ final class MemoryBackup implements BackupWriter, BackupReader {
   }
 
   @Override
-  public FileWriter file(StoredFile file, PieceCheck check) {
-    throw new UnsupportedOperationException();
-  }
-
-  @Override
   public FileWriter file(StoredFile file, PieceCheck check, Arrival arrival) {
     if (!(arrival instanceof Arrival.Chunked)) {
       throw new IllegalArgumentException(arrival.toString());
     }
+    return file(file, check);
+  }
+
+  @Override
+  public FileWriter file(StoredFile file, PieceCheck check) {
     ByteArrayOutputStream bytes = new ByteArrayOutputStream();
     return new FileWriter() {
       @Override
@@ -133,7 +144,7 @@ final class MemoryBackup implements BackupWriter, BackupReader {
 
   @Override
   public BackupId id() {
-    throw new UnsupportedOperationException();
+    return id;
   }
 
   @Override
@@ -156,12 +167,26 @@ final class MemoryBackup implements BackupWriter, BackupReader {
 
   @Override
   public BackupDescriptor commit(BackupFacts facts, BackupStatus status) {
-    throw new UnsupportedOperationException();
+    Map<String, Object> said = new HashMap<>();
+    said.put("id", id);
+    said.put("type", start.orElseThrow().type());
+    said.put("partial", start.get().partial());
+    said.put("status", status);
+    said.put("stoppedAt", facts.stoppedAt());
+    said.put("warnings", facts.warnings());
+    said.put("letGoBy", List.of());
+    said.put("files", (long) contents.size());
+    descriptor = Optional.of(MemoryRepository.saying(BackupDescriptor.class, said));
+    return descriptor.get();
   }
 
   @Override
   public BackupDescriptor descriptor() {
-    throw new UnsupportedOperationException();
+    return descriptor.orElseThrow();
+  }
+
+  Optional<BackupDescriptor> committed() {
+    return descriptor;
   }
 
   @Override

@@ -4,6 +4,7 @@ import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
 import com.thorbis.backup.api.BackupException;
+import com.thorbis.backup.api.FailureKind;
 import com.thorbis.backup.spi.repository.RunControl;
 import com.thorbis.backup.spi.repository.StoredFile;
 import com.thorbis.backup.spi.repository.StoredFile.Kind;
@@ -20,6 +21,7 @@ import java.time.Instant;
 import java.util.List;
 import java.util.Map;
 import java.util.Optional;
+import java.util.OptionalInt;
 import java.util.TreeMap;
 import java.util.stream.Stream;
 import org.junit.jupiter.api.BeforeEach;
@@ -172,6 +174,65 @@ class TreeRestoreTest {
         .isInstanceOfSatisfying(
             BackupException.class, e -> assertThat(e.code()).isEqualTo("restore.target-not-empty"));
     assertThat(tree(target)).hasSize(2);
+  }
+
+  private TreeRestore sole() throws IOException {
+    int us = (Integer) Files.getAttribute(temp, "unix:uid");
+    return new TreeRestore(backup, target, List.of(), RunControl.unattended(), OptionalInt.of(us));
+  }
+
+  private void assertNotPrivate(TreeRestore restore, Path because) throws IOException {
+    assertThatThrownBy(restore::run)
+        .hasMessageContaining(because.toString())
+        .isInstanceOfSatisfying(
+            BackupException.class,
+            e -> {
+              assertThat(e.code()).isEqualTo("restore.target-not-private");
+              assertThat(e.kind()).isEqualTo(FailureKind.REFUSED);
+            });
+    assertThat(restore.survey().problem())
+        .hasValueSatisfying(text -> assertThat(text).contains("as root"));
+  }
+
+  @Test
+  void whereOthersCouldSendFilesElsewhereRootWritesNothing() throws IOException {
+    file("f", "1");
+    walk();
+    Path shared = Files.createDirectory(temp.resolve("shared"));
+    target = shared.resolve("not/there/yet");
+    Files.setAttribute(shared, "unix:mode", 0775);
+    assertNotPrivate(sole(), shared);
+    Files.setAttribute(shared, "unix:mode", 0757);
+    assertNotPrivate(sole(), shared);
+    assertThat(shared).isEmptyDirectory();
+
+    Path link = Files.createSymbolicLink(temp.resolve("link"), shared);
+    target = link;
+    assertNotPrivate(sole(), link);
+    Path aside = Files.createDirectory(temp.resolve("aside"));
+    Files.createSymbolicLink(shared.resolve("out"), aside);
+    target = shared.resolve("out");
+    assertNotPrivate(sole(), shared);
+
+    Files.setAttribute(shared, "unix:mode", 01777);
+    target = shared.resolve("mine");
+    sole().run();
+    assertThat(target.resolve("home/root/f")).hasContent("1");
+  }
+
+  @Test
+  void aFolderOfAnotherAccountIsNotWrittenInto() throws IOException {
+    file("f", "1");
+    walk();
+    int us = (Integer) Files.getAttribute(temp, "unix:uid");
+    Files.createDirectory(target);
+    TreeRestore restore =
+        new TreeRestore(backup, target, List.of(), RunControl.unattended(), OptionalInt.of(us + 1));
+    if (us == 0) {
+      Files.setAttribute(target, "unix:uid", 12_345);
+    }
+    assertNotPrivate(restore, target);
+    assertThat(target).isEmptyDirectory();
   }
 
   @Test
