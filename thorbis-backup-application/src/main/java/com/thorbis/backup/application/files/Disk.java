@@ -174,6 +174,7 @@ class Disk {
     return Names.text(Files.readSymbolicLink(link));
   }
 
+  @SuppressWarnings("StreamResourceLeak") // closed with the folder
   Folder open(Path folder) throws IOException {
     return new OpenFolder(folder, Files.newDirectoryStream(folder));
   }
@@ -207,6 +208,7 @@ class Disk {
     }
 
     @Override
+    @SuppressWarnings("StreamResourceLeak") // closed with the folder
     public Folder open(Path name) throws IOException {
       Path place = path.resolve(name);
       if (secure != null) {
