@@ -21,6 +21,7 @@ import java.nio.file.attribute.PosixFileAttributes;
 import java.time.Instant;
 import java.util.HashMap;
 import java.util.Map;
+import java.util.Objects;
 import java.util.Optional;
 import java.util.Set;
 import java.util.function.Consumer;
@@ -92,17 +93,17 @@ class Disk {
       return lookElsewhere(path);
     }
     Map<String, Object> found = Files.readAttributes(path, NEEDED, LinkOption.NOFOLLOW_LINKS);
-    int mode = (Integer) found.get("mode");
-    int uid = (Integer) found.get("uid");
-    int gid = (Integer) found.get("gid");
+    int mode = known(found, "mode", Integer.class);
+    int uid = known(found, "uid", Integer.class);
+    int gid = known(found, "gid", Integer.class);
     FileNode node =
         new FileNode(
             Integer.toUnsignedLong(uid),
             Integer.toUnsignedLong(gid),
             name(owners, path, "unix:owner", uid),
             name(groups, path, "unix:group", gid),
-            (Long) found.get("ino"),
-            ((FileTime) found.get("ctime")).toInstant());
+            known(found, "ino", Long.class),
+            known(found, "ctime", FileTime.class).toInstant());
     StoredFile.Kind kind =
         switch (mode & TYPE) {
           case 0100000 -> StoredFile.Kind.FILE;
@@ -112,13 +113,17 @@ class Disk {
         };
     return new Entry(
         Optional.ofNullable(kind),
-        (Long) found.get("size"),
+        known(found, "size", Long.class),
         mode & PERMISSIONS,
-        ((FileTime) found.get("lastModifiedTime")).toInstant(),
-        (Long) found.get("dev"),
-        (Integer) found.get("nlink"),
+        known(found, "lastModifiedTime", FileTime.class).toInstant(),
+        known(found, "dev", Long.class),
+        known(found, "nlink", Integer.class),
         Optional.of(node),
         Optional.ofNullable(found.get("fileKey")));
+  }
+
+  private static <T> T known(Map<String, Object> found, String name, Class<T> type) {
+    return type.cast(Objects.requireNonNull(found.get(name), name));
   }
 
   /** Asked once for each number: the system looks into its database of accounts. */
@@ -169,6 +174,7 @@ class Disk {
     return Names.text(Files.readSymbolicLink(link));
   }
 
+  @SuppressWarnings("StreamResourceLeak") // closed with the folder
   Folder open(Path folder) throws IOException {
     return new OpenFolder(folder, Files.newDirectoryStream(folder));
   }
@@ -202,6 +208,7 @@ class Disk {
     }
 
     @Override
+    @SuppressWarnings("StreamResourceLeak") // closed with the folder
     public Folder open(Path name) throws IOException {
       Path place = path.resolve(name);
       if (secure != null) {

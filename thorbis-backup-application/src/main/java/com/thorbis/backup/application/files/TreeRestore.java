@@ -335,14 +335,17 @@ public final class TreeRestore {
       return;
     }
     for (Path folder = path; folder != null; folder = folder.getParent()) {
-      Map<String, Object> found;
+      int uid;
+      int mode;
       try {
-        found = Files.readAttributes(folder, "unix:uid,mode");
+        uid = (Integer) Files.getAttribute(folder, "unix:uid", LinkOption.NOFOLLOW_LINKS);
+        if (uid == 0 || uid == sole.getAsInt()) { // else it may be a link of another account
+          uid = (Integer) Files.getAttribute(folder, "unix:uid");
+        }
+        mode = (Integer) Files.getAttribute(folder, "unix:mode");
       } catch (NoSuchFileException e) {
         continue; // looked at again when it was made
       }
-      int uid = (Integer) found.get("uid");
-      int mode = (Integer) found.get("mode");
       boolean others = uid != 0 && uid != sole.getAsInt();
       if (others || ((mode & WRITABLE) != 0 && (mode & STICKY) == 0)) {
         throw BackupException.of(
@@ -391,7 +394,8 @@ public final class TreeRestore {
       Files.createDirectory(root, mode("rwx------"));
     }
     Path place = root.toRealPath();
-    requirePrivate(place); // also what was only made, or found, on the way
+    requirePrivate(target); // also what was made, or found, on the way meanwhile
+    requirePrivate(place);
     Path mark = place.resolve(UNFINISHED);
     try (FileChannel channel = FileChannel.open(mark, CREATE, mode("rw-------"))) {
       write(

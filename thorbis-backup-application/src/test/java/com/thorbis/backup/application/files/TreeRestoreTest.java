@@ -233,6 +233,16 @@ class TreeRestoreTest {
     }
     assertNotPrivate(restore, target);
     assertThat(target).isEmptyDirectory();
+
+    Path own = Files.createDirectory(temp.resolve("own"));
+    target = Files.createSymbolicLink(temp.resolve("link"), own);
+    if (us == 0) {
+      Files.setAttribute(target, "unix:uid", 12_345, LinkOption.NOFOLLOW_LINKS);
+    }
+    assertNotPrivate(
+        new TreeRestore(backup, target, List.of(), RunControl.unattended(), OptionalInt.of(us + 1)),
+        target);
+    assertThat(own).isEmptyDirectory();
   }
 
   @Test
