@@ -401,8 +401,10 @@ public final class TreeRestore {
       write(
           channel,
           ByteBuffer.wrap(
-              ("Thorbis Backup has not finished restoring here: these files are not whole.\n"
-                      + "Restore into another folder, or remove all of this one.\n")
+              """
+              Thorbis Backup has not finished restoring here: these files are not whole.
+              Restore into another folder, or remove all of this one.
+              """
                   .getBytes(StandardCharsets.UTF_8)));
       channel.force(true);
     }

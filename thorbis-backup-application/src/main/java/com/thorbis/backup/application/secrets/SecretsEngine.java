@@ -244,7 +244,7 @@ public final class SecretsEngine extends ServerlessEngine {
   public Taken set(
       String placeName, String name, SecretValue value, Repository repository, RunControl control)
       throws IOException {
-    SecretTarget place = place(placeName);
+    place(placeName); // refused before anything is stored
     repository.register(source(), TYPE);
     Before before = before(repository, control);
     try (Closeable unused = before) {

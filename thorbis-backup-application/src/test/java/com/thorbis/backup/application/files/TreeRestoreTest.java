@@ -11,6 +11,7 @@ import com.thorbis.backup.spi.repository.StoredFile.Kind;
 import java.io.IOException;
 import java.nio.ByteBuffer;
 import java.nio.channels.FileChannel;
+import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.LinkOption;
 import java.nio.file.Path;
@@ -137,7 +138,8 @@ class TreeRestoreTest {
   /** Blocks of 512 bytes. */
   private static long blocks(Path file) throws IOException {
     Process stat = new ProcessBuilder("stat", "-c", "%b", file.toString()).start();
-    return Long.parseLong(new String(stat.getInputStream().readAllBytes()).strip());
+    return Long.parseLong(
+        new String(stat.getInputStream().readAllBytes(), StandardCharsets.UTF_8).strip());
   }
 
   @Test

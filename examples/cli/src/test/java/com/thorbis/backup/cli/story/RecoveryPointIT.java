@@ -85,7 +85,7 @@ class RecoveryPointIT {
                 "jdbc:postgresql://127.0.0.1:" + port + "/bench",
                 "--user",
                 server.superuser());
-        assertThat(compared.exit()).as(compared.err()).isEqualTo(3);
+        assertThat(compared.exit()).as(compared.out() + compared.err()).isEqualTo(3);
         Command.Result told =
             command.run(
                 "recovery-point",
