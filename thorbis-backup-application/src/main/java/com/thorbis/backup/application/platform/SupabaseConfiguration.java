@@ -30,7 +30,7 @@ public final class SupabaseConfiguration implements ConfigurationPlace {
   private static final Pattern SECRET =
       Pattern.compile(
           ".*(secret|pass$|password|passwd|token|credential|private|api_?key|_key$|_keys$"
-              + "|connection_?string|service_role|anon_key|jwt).*");
+              + "|connection_?string|service_role|anon_key|jwt|otp$).*");
   private static final Set<String> HARMLESS =
       Set.of(
           "password_min_length",

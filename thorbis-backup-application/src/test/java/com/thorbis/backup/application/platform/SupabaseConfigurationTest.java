@@ -48,6 +48,8 @@ class SupabaseConfigurationTest {
             + MARKER
             + "\",\"sms_twilio_auth_token\":\""
             + MARKER
+            + "\",\"sms_test_otp\":\"4915200000="
+            + MARKER
             + "\",\"hook_send_sms_uri\":\"https://u:"
             + MARKER
             + "@host.example\",\"password_min_length\":8,\"smtp_host\":null}");
@@ -81,6 +83,7 @@ class SupabaseConfigurationTest {
         .containsExactlyInAnyOrder(
             "auth.external_google_secret",
             "auth.hook_send_sms_uri",
+            "auth.sms_test_otp",
             "auth.sms_twilio_auth_token",
             "auth.smtp_pass",
             "pooler.connection_string",
