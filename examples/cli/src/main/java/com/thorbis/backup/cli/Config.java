@@ -7,6 +7,7 @@ import com.thorbis.backup.api.RetentionPolicy;
 import com.thorbis.backup.api.ThorbisBackup;
 import com.thorbis.backup.application.files.FilesEngine;
 import com.thorbis.backup.crypto.SigningPublicKey;
+import com.thorbis.backup.dr.point.RecoveryPointEngine;
 import com.thorbis.backup.spi.repository.Compression;
 import com.thorbis.backup.spi.repository.WritePolicy;
 import com.thorbis.backup.spi.storage.StorageTier;
@@ -410,6 +411,9 @@ record Config(
       if (type.equals(FilesEngine.TYPE)) {
         lines(section, "paths", settings);
         lines(section, "exclude", settings);
+      }
+      if (type.equals(RecoveryPointEngine.TYPE)) {
+        lines(section, "members", settings);
       }
       settings.putAll(section.rest());
       if (type.equals(POSTGRES)) {

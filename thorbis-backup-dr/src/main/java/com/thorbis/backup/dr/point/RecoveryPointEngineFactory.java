@@ -11,10 +11,10 @@ import java.util.Arrays;
 
 /**
  * Opens engines for sources of the type {@code recovery-point}: {@code members} names the sources
- * it is made of, separated by commas; {@code type-of-backup} is what backups of servers read, if
- * not what their sources say. {@code reconcile.query} gives the paths of files that rows name,
- * {@code reconcile.files} the member that has them, {@code reconcile.prefix} what comes before them
- * there.
+ * it is made of, separated by commas or line ends; {@code type-of-backup} is what backups of
+ * servers read, if not what their sources say. {@code reconcile.query} gives the paths of files
+ * that rows name, {@code reconcile.files} the member that has them, {@code reconcile.prefix} what
+ * comes before them there.
  */
 public final class RecoveryPointEngineFactory implements SourceEngineFactory {
   /** Called by the service loader. */
@@ -30,7 +30,7 @@ public final class RecoveryPointEngineFactory implements SourceEngineFactory {
     Settings settings = context.settings();
     RecoveryPointEngine.Builder engine =
         RecoveryPointEngine.builder(name, context::source).clock(context.clock());
-    for (String member : settings.require("members").split(",", -1)) {
+    for (String member : settings.require("members").split("[,\n]", -1)) {
       engine.member(member.strip());
     }
     settings.find("type-of-backup").ifPresent(label -> engine.type(type(settings, label)));

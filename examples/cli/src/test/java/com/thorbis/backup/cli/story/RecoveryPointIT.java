@@ -46,7 +46,7 @@ class RecoveryPointIT {
                 tokens: { type: secrets, places: [ { name: app, kind: env-file, path: %s } ] }
                 shop:
                   type: recovery-point
-                  members: tokens, uploads, main
+                  members: [tokens, uploads, main]
                   reconcile: { query: select path from attachments, files: uploads, prefix: %s/ }
               """
                   .formatted(uploads, env, uploads.toString().substring(1)));
