@@ -46,6 +46,7 @@ import java.io.IOException;
 import java.nio.file.Path;
 import java.sql.Connection;
 import java.sql.SQLException;
+import java.sql.Statement;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Optional;
@@ -125,9 +126,21 @@ final class PostgresEngine implements SqlEngine {
   public Connection connect(String url, Optional<String> user, Optional<SecretValue> password) {
     PostgresSettings target = settings.into(url, user, password);
     try {
-      return SqlConnections.open(target);
+      return withNames(SqlConnections.open(target));
     } catch (SQLException e) {
       throw Failures.of(target, e);
+    }
+  }
+
+  /** Whoever asks writes names as in a session of his own; ours find none without a schema. */
+  private static Connection withNames(Connection session) throws SQLException {
+    try (Statement statement = session.createStatement()) {
+      statement.execute("SET search_path = \"$user\", public");
+      return session;
+    } catch (SQLException e) {
+      try (session) {
+        throw e;
+      }
     }
   }
 

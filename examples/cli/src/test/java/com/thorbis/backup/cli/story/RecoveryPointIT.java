@@ -109,7 +109,7 @@ class RecoveryPointIT {
           command.run("recovery-point", "restore", id, "--target-dir", restored.toString());
       assertThat(again.exit()).isEqualTo(4);
       List<String> words =
-          List.of(report.at("/members/2/command").asText().replace("PLACE", "app").split(" "));
+          List.of(report.at("/members/1/command").asText().replace("PLACE", "app").split(" "));
       Files.delete(env);
       command.json(words.toArray(String[]::new));
       assertThat(env).hasContent("API_KEY=one");
