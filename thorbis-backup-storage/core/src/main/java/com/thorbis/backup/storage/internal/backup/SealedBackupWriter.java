@@ -630,6 +630,9 @@ public final class SealedBackupWriter implements BackupWriter {
               if (replaced.isPresent()) {
                 return replacing(operations, catalog);
               }
+              if (start.members().isEmpty()) {
+                return operations;
+              }
               List<Operation> all = new ArrayList<>(operations);
               all.addAll(Membership.holds(id, start.members(), catalog, services.store().now()));
               return all;
