@@ -395,16 +395,4 @@ final class AppCommand extends Group {
   }
 
   /** What a library fails with, as the command says it. */
-  private static <T> T said(Call<T> call) {
-    try {
-      return call.run();
-    } catch (IOException e) {
-      throw BackupException.from(e);
-    }
-  }
-
-  @FunctionalInterface
-  private interface Call<T> {
-    T run() throws IOException;
-  }
 }

@@ -1,5 +1,7 @@
 package com.thorbis.backup.cli;
 
+import com.thorbis.backup.api.BackupException;
+import java.io.IOException;
 import java.util.concurrent.Callable;
 import picocli.CommandLine.Model.CommandSpec;
 import picocli.CommandLine.Option;
@@ -19,5 +21,21 @@ abstract class Job implements Callable<Integer> {
 
   Thorbis thorbis() {
     return (Thorbis) spec.root().userObject();
+  }
+
+  /** Work that fails as the repository and engines do. */
+  @FunctionalInterface
+  interface Work<T> {
+    /** Does it. */
+    T run() throws IOException;
+  }
+
+  /** Does it, and says of a failure what the host sees of it. */
+  static <T> T said(Work<T> work) {
+    try {
+      return work.run();
+    } catch (IOException e) {
+      throw BackupException.from(e);
+    }
   }
 }

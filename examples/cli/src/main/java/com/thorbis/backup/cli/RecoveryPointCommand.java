@@ -401,16 +401,4 @@ final class RecoveryPointCommand extends Group {
       }
     }
   }
-
-  private interface Call<T> {
-    T run() throws IOException;
-  }
-
-  private static <T> T said(Call<T> call) {
-    try {
-      return call.run();
-    } catch (IOException e) {
-      throw BackupException.from(e);
-    }
-  }
 }
