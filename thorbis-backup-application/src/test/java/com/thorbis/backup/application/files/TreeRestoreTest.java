@@ -56,7 +56,7 @@ class TreeRestoreTest {
     FileTree tree =
         new FileTree(
             FileSelection.builder().build(), backup, RunControl.unattended(), Clock.systemUTC());
-    assertThat(tree.add(root, "home/root")).isTrue();
+    assertThat(tree.add(root, "people/root")).isTrue();
     assertThat(tree.outcome().warnings()).isEmpty();
   }
 
@@ -110,12 +110,12 @@ class TreeRestoreTest {
     Files.setLastModifiedTime(root.resolve("a"), FileTime.from(TIME.plusNanos(3)));
     walk();
     TreeRestore.Laid laid = restore();
-    assertThat(tree(target.resolve("home/root"))).isEqualTo(tree(root));
+    assertThat(tree(target.resolve("people/root"))).isEqualTo(tree(root));
     assertThat(tree(root)).hasSize(11);
     assertThat(laid.files()).isEqualTo(3);
     assertThat(laid.notes()).isEmpty();
     try (Stream<Path> top = Files.list(target)) {
-      assertThat(top).containsExactly(target.resolve("home"));
+      assertThat(top).containsExactly(target.resolve("people"));
     }
   }
 
@@ -130,7 +130,7 @@ class TreeRestoreTest {
     }
     walk();
     restore();
-    Path laid = target.resolve("home/root/sparse");
+    Path laid = target.resolve("people/root/sparse");
     assertThat(Files.mismatch(sparse, laid)).isEqualTo(-1);
     assertThat(blocks(laid)).isLessThan(1000);
   }
@@ -150,19 +150,19 @@ class TreeRestoreTest {
     Files.createLink(root.resolve("b/four"), one);
     Files.setAttribute(root.resolve("b"), "unix:mode", 0711);
     walk();
-    restore("*.odt", "/home/root/b/four");
+    restore("*.odt", "/people/root/b/four");
     assertThat(tree(target).keySet())
         .containsExactly(
             "",
-            "home",
-            "home/root",
-            "home/root/a",
-            "home/root/a/two.odt",
-            "home/root/b",
-            "home/root/b/four",
-            "home/root/b/three.odt");
-    assertThat(target.resolve("home/root/b/four")).hasContent("1");
-    assertThat(tree(target.resolve("home/root/b")).get(""))
+            "people",
+            "people/root",
+            "people/root/a",
+            "people/root/a/two.odt",
+            "people/root/b",
+            "people/root/b/four",
+            "people/root/b/three.odt");
+    assertThat(target.resolve("people/root/b/four")).hasContent("1");
+    assertThat(tree(target.resolve("people/root/b")).get(""))
         .isEqualTo(tree(root.resolve("b")).get(""));
   }
 
@@ -219,7 +219,7 @@ class TreeRestoreTest {
     Files.setAttribute(shared, "unix:mode", 01777);
     target = shared.resolve("mine");
     sole().run();
-    assertThat(target.resolve("home/root/f")).hasContent("1");
+    assertThat(target.resolve("people/root/f")).hasContent("1");
   }
 
   @Test
@@ -251,7 +251,7 @@ class TreeRestoreTest {
   void whatAFailedRestoreLeavesIsMarkedAndRefused() throws IOException {
     file("f", "1");
     walk();
-    hostile("home/root/f", Kind.FILE, Optional.empty());
+    hostile("people/root/f", Kind.FILE, Optional.empty());
     assertThatThrownBy(this::restore).isInstanceOf(BackupException.class);
     assertThat(target.resolve(TreeRestore.UNFINISHED)).exists();
     assertThatThrownBy(this::restore)
