@@ -8,8 +8,10 @@ import java.time.DateTimeException;
 import java.time.Instant;
 import java.time.LocalDateTime;
 import java.time.ZoneId;
+import java.time.ZoneOffset;
 import java.time.temporal.ChronoUnit;
 import java.time.zone.ZoneOffsetTransition;
+import java.time.zone.ZoneRules;
 import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.List;
@@ -156,10 +158,11 @@ public final class Schedule {
   }
 
   private Instant moment(LocalDateTime wall) {
-    ZoneOffsetTransition turn = zone.getRules().getTransition(wall);
-    return turn != null && turn.isGap()
-        ? turn.getInstant()
-        : wall.atZone(zone).withEarlierOffsetAtOverlap().toInstant();
+    ZoneRules rules = zone.getRules();
+    List<ZoneOffset> offsets = rules.getValidOffsets(wall);
+    return offsets.isEmpty()
+        ? rules.getTransition(wall).getInstant()
+        : wall.toInstant(offsets.get(0)); // of two the first is the one before clocks are put back
   }
 
   /** What was written, without its zone, in one way of writing. */

@@ -11,38 +11,48 @@ import java.time.ZoneOffset;
 import java.time.temporal.ChronoUnit;
 import java.time.zone.ZoneOffsetTransition;
 import java.time.zone.ZoneRules;
+import java.util.ArrayList;
 import java.util.Collection;
 import java.util.List;
+import java.util.Map;
 import java.util.TreeMap;
 import java.util.TreeSet;
-import java.util.stream.Collectors;
 import org.junit.jupiter.api.Test;
 
 /** Ten years of every zone: what is due when, where clocks are put forward and back. */
 class EveryTransitionTest {
   private static final LocalDate FIRST = LocalDate.of(2024, 1, 1);
   private static final LocalDate END = LocalDate.of(2034, 1, 1);
+  private static final Instant START = FIRST.atStartOfDay(ZoneOffset.UTC).toInstant();
+  private static final Instant STOP = END.atStartOfDay(ZoneOffset.UTC).toInstant();
   private static final Duration AROUND = Duration.ofHours(4);
 
-  /** One zone of each set of rules. */
+  /** Of zones whose clocks go alike in these years, one. */
   private static Collection<ZoneId> zones() {
-    return new TreeSet<>(ZoneId.getAvailableZoneIds())
-        .stream()
-            .map(ZoneId::of)
-            .collect(
-                Collectors.toMap(
-                    zone -> zone.getRules().hashCode() + " " + zone.getRules().getTransitions(),
-                    zone -> zone,
-                    (first, second) -> first,
-                    TreeMap::new))
-            .values();
+    Map<String, ZoneId> zones = new TreeMap<>();
+    for (String name : new TreeSet<>(ZoneId.getAvailableZoneIds())) {
+      ZoneId zone = ZoneId.of(name);
+      zones.putIfAbsent(zone.getRules().getOffset(START) + " " + transitions(zone), zone);
+    }
+    return zones.values();
+  }
+
+  private static List<ZoneOffsetTransition> transitions(ZoneId zone) {
+    List<ZoneOffsetTransition> found = new ArrayList<>();
+    ZoneOffsetTransition turn = zone.getRules().nextTransition(START);
+    for (;
+        turn != null && turn.getInstant().isBefore(STOP);
+        turn = zone.getRules().nextTransition(turn.getInstant())) {
+      found.add(turn);
+    }
+    return found;
   }
 
   @Test
   void everyDayHasExactlyOneMomentInOrder() {
     long days = ChronoUnit.DAYS.between(FIRST, END);
     for (ZoneId zone : zones()) {
-      for (String time : List.of("00:00", "00:30", "02:30", "23:59")) {
+      for (String time : List.of("00:00", "02:30")) {
         Schedule schedule = Schedule.parse(time + " " + zone);
         Instant before = schedule.previous(FIRST.atStartOfDay(zone).toInstant().minusNanos(1));
         LocalDate day = FIRST;
@@ -66,19 +76,13 @@ class EveryTransitionTest {
   void everyTimeAroundATransitionIsDueWhenClocksFirstShowItOrALaterOne() {
     int transitions = 0;
     for (ZoneId zone : zones()) {
-      ZoneRules rules = zone.getRules();
-      Instant end = END.atStartOfDay(ZoneOffset.UTC).toInstant();
-      ZoneOffsetTransition turn =
-          rules.nextTransition(FIRST.atStartOfDay(ZoneOffset.UTC).toInstant());
-      for (;
-          turn != null && turn.getInstant().isBefore(end);
-          turn = rules.nextTransition(turn.getInstant())) {
+      for (ZoneOffsetTransition turn : transitions(zone)) {
         transitions++;
         assertThat(turn.getDuration().abs()).isLessThan(AROUND);
         for (LocalDateTime wall : around(turn)) {
           Schedule schedule =
               Schedule.parse("%d %d * * * %s".formatted(wall.getMinute(), wall.getHour(), zone));
-          Instant due = firstShown(wall, turn, rules);
+          Instant due = firstShown(wall, turn, zone.getRules());
           Instant found = schedule.next(due.minusSeconds(1));
           if (!found.equals(due)) {
             assertThat(found).as("%s in %s", wall, zone).isEqualTo(due);
