@@ -9,6 +9,7 @@ import java.time.Instant;
 import java.util.Comparator;
 import java.util.List;
 import java.util.Optional;
+import java.util.function.Supplier;
 
 /**
  * A backup of one source. Done are those that are stored: of this type, or of one that holds more.
@@ -18,18 +19,22 @@ public final class BackupJob implements Job {
   private static final List<BackupType> STRONGEST_FIRST =
       List.of(BackupType.FULL, BackupType.DIFFERENTIAL, BackupType.INCREMENTAL);
 
-  private final ThorbisBackup backup;
+  private final Supplier<ThorbisBackup> backup;
   private final String source;
   private final BackupType type;
 
-  private BackupJob(ThorbisBackup backup, String source, BackupType type) {
+  private BackupJob(Supplier<ThorbisBackup> backup, String source, BackupType type) {
     this.backup = backup;
     this.source = source;
     this.type = type;
   }
 
-  /** Takes backups of this type. The caller closes what takes them. */
-  public static BackupJob of(ThorbisBackup backup, String source, BackupType type) {
+  /**
+   * Takes backups of this type.
+   *
+   * @param backup gives what takes them, when they are due; the caller closes it
+   */
+  public static BackupJob of(Supplier<ThorbisBackup> backup, String source, BackupType type) {
     return new BackupJob(backup, source, type);
   }
 
@@ -45,7 +50,7 @@ public final class BackupJob implements Job {
 
   @Override
   public Optional<Instant> lastDone() {
-    return backup.backups(Optional.of(source)).stream()
+    return backup.get().backups(Optional.of(source)).stream()
         .filter(one -> one.status().restorable() && !one.partial() && holds(one.type(), type))
         .map(BackupDescriptor::startedAt)
         .max(Comparator.naturalOrder());
@@ -61,7 +66,7 @@ public final class BackupJob implements Job {
 
   @Override
   public void run(RunControl control) {
-    backup.backup(BackupRequest.builder(source).type(type).build(), control);
+    backup.get().backup(BackupRequest.builder(source).type(type).build(), control);
   }
 
   private static boolean holds(BackupType stored, BackupType asked) {

@@ -37,7 +37,11 @@ public record ScheduleEvent(
     /** Its window is over, and it was not done. */
     MISSED("missed"),
     /** There was no need to start it, or a blackout holds it up. */
-    SKIPPED("skipped");
+    SKIPPED("skipped"),
+    /** Log that is captured all the time is further behind than it may be. */
+    LATE("late"),
+    /** It is not any more. */
+    CAUGHT_UP("caught-up");
 
     private final String label;
 

@@ -22,6 +22,7 @@ import org.jspecify.annotations.Nullable;
 final class ScheduleState {
   private static final System.Logger LOG = System.getLogger(ScheduleState.class.getName());
   private static final String FORMAT = "thorbis-schedule 1";
+  private static final String SINCE = "since ";
   private static final String DONE = "done ";
   private static final String MISSED = "missed ";
 
@@ -34,18 +35,23 @@ final class ScheduleState {
   /**
    * What is known of a job.
    *
+   * @param since when this host first knew of it
    * @param done when the last run began that succeeded
    * @param missed the last moment that was reported as missed
    */
-  record Known(Optional<Instant> done, Optional<Instant> missed) {
-    static final Known NOTHING = new Known(Optional.empty(), Optional.empty());
+  record Known(Optional<Instant> since, Optional<Instant> done, Optional<Instant> missed) {
+    static final Known NOTHING = new Known(Optional.empty(), Optional.empty(), Optional.empty());
+
+    Known since(Instant at) {
+      return new Known(Optional.of(at), done, missed);
+    }
 
     Known done(Instant at) {
-      return new Known(Optional.of(at), missed);
+      return new Known(since, Optional.of(at), missed);
     }
 
     Known missed(Instant at) {
-      return new Known(done, Optional.of(at));
+      return new Known(since, done, Optional.of(at));
     }
   }
 
@@ -65,6 +71,7 @@ final class ScheduleState {
 
   void put(Job job, Known known) {
     StringBuilder text = new StringBuilder(FORMAT).append('\n');
+    known.since().ifPresent(at -> text.append(SINCE).append(at).append('\n'));
     known.done().ifPresent(at -> text.append(DONE).append(at).append('\n'));
     known.missed().ifPresent(at -> text.append(MISSED).append(at).append('\n'));
     Path file = folder.resolve(job.name());
@@ -98,10 +105,13 @@ final class ScheduleState {
     if (lines.isEmpty() || !lines.get(0).equals(FORMAT)) {
       throw new IllegalArgumentException("It does not begin with \"" + FORMAT + "\"");
     }
+    @Nullable Instant since = null;
     @Nullable Instant done = null;
     @Nullable Instant missed = null;
     for (String line : lines.subList(1, lines.size())) {
-      if (line.startsWith(DONE)) {
+      if (line.startsWith(SINCE)) {
+        since = Instant.parse(line.substring(SINCE.length()));
+      } else if (line.startsWith(DONE)) {
         done = Instant.parse(line.substring(DONE.length()));
       } else if (line.startsWith(MISSED)) {
         missed = Instant.parse(line.substring(MISSED.length()));
@@ -109,6 +119,7 @@ final class ScheduleState {
         throw new IllegalArgumentException("\"" + line + "\" is unknown");
       }
     }
-    return new Known(Optional.ofNullable(done), Optional.ofNullable(missed));
+    return new Known(
+        Optional.ofNullable(since), Optional.ofNullable(done), Optional.ofNullable(missed));
   }
 }

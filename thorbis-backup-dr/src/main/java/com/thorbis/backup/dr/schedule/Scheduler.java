@@ -68,7 +68,13 @@ public final class Scheduler implements AutoCloseable {
     this.progress = builder.progress;
     this.listeners = List.copyOf(builder.listeners);
     this.created = clock.instant();
-    builder.plans.forEach(plan -> entries.add(new Entry(plan)));
+    for (JobPlan plan : builder.plans) {
+      entries.add(new Entry(plan));
+      ScheduleState.Known known = state.of(plan.job());
+      if (known.since().isEmpty()) {
+        state.put(plan.job(), known.since(created));
+      }
+    }
     // Those that cover others come before them, and so have their turn first.
     entries.sort(Comparator.comparingLong(entry -> covering(entry.plan.job(), builder.plans)));
     ThreadPoolExecutor pool =
@@ -283,18 +289,17 @@ public final class Scheduler implements AutoCloseable {
       Duration took = Duration.between(began, clock.instant());
       if (entry.overran()) {
         entry.settle(due);
+        String within = PlanCheck.text(entry.plan.finishWithin().orElseThrow());
         tell(
-            new ScheduleEvent(
-                Kind.FAILED,
-                entry.plan.job().name(),
-                due,
-                clock.instant(),
-                "It was not finished within "
-                    + PlanCheck.text(entry.plan.finishWithin().orElseThrow())
-                    + " of when it was due, and was cancelled",
-                Optional.of(took),
-                Optional.empty(),
-                Optional.of(e)));
+            entry,
+            Kind.FAILED,
+            due,
+            "It was not finished within " + within + " of when it was due, and was cancelled",
+            Optional.of(took),
+            Optional.of(e));
+      } else if (e instanceof BackupException found && found.kind() == FailureKind.DAMAGED) {
+        entry.settle(due); // what is damaged stays so, however often it is looked at
+        tell(entry, Kind.FAILED, due, words(e), Optional.of(took), Optional.of(e));
       } else if (stopping) {
         failed(entry, due, "It was cancelled, because this process ends", e, Optional.of(took));
       } else {
@@ -305,16 +310,8 @@ public final class Scheduler implements AutoCloseable {
     entry.ended();
     state.put(entry.plan.job(), state.of(entry.plan.job()).done(began));
     entry.settle(due);
-    tell(
-        new ScheduleEvent(
-            Kind.FINISHED,
-            entry.plan.job().name(),
-            due,
-            clock.instant(),
-            "",
-            Optional.of(Duration.between(began, clock.instant())),
-            Optional.empty(),
-            Optional.empty()));
+    Optional<Duration> took = Optional.of(Duration.between(began, clock.instant()));
+    tell(entry, Kind.FINISHED, due, "", took, Optional.empty());
   }
 
   private boolean isDone(JobPlan plan, Instant due) {
@@ -335,7 +332,9 @@ public final class Scheduler implements AutoCloseable {
       last = stored;
     }
     entry.settle(due);
-    if (known.missed().filter(at -> !at.isBefore(due)).isPresent()) {
+    // What was due before anybody planned it, and was never done, is not missed.
+    boolean planned = last.isPresent() || known.since().filter(at -> at.isAfter(due)).isEmpty();
+    if (!planned || known.missed().filter(at -> !at.isBefore(due)).isPresent()) {
       return;
     }
     StringBuilder reason = new StringBuilder("It was not started by ");
@@ -378,7 +377,7 @@ public final class Scheduler implements AutoCloseable {
             Optional.of(failure)));
   }
 
-  private static String words(Throwable failure) {
+  static String words(Throwable failure) {
     return failure instanceof BackupException
         ? String.valueOf(failure.getMessage())
         : failure.toString();
@@ -389,24 +388,31 @@ public final class Scheduler implements AutoCloseable {
   }
 
   private void tell(Entry entry, Kind kind, Instant due, String reason) {
-    tell(
-        new ScheduleEvent(
-            kind,
-            entry.plan.job().name(),
-            due,
-            clock.instant(),
-            reason,
-            Optional.empty(),
-            Optional.empty(),
-            Optional.empty()));
+    tell(entry, kind, due, reason, Optional.empty(), Optional.empty());
+  }
+
+  private void tell(
+      Entry entry,
+      Kind kind,
+      Instant due,
+      String reason,
+      Optional<Duration> took,
+      Optional<Throwable> failure) {
+    String job = entry.plan.job().name();
+    Instant now = clock.instant();
+    tell(new ScheduleEvent(kind, job, due, now, reason, took, Optional.empty(), failure));
   }
 
   private void tell(ScheduleEvent event) {
+    tell(listeners, event);
+  }
+
+  static void tell(List<SchedulerListener> listeners, ScheduleEvent event) {
     for (SchedulerListener listener : listeners) {
       try {
         listener.happened(event);
       } catch (RuntimeException | Error e) {
-        LOG.log(System.Logger.Level.WARNING, "A listener failed at " + event, e);
+        LOG.log(System.Logger.Level.WARNING, "A listener failed at " + event + ": " + e);
       }
     }
   }

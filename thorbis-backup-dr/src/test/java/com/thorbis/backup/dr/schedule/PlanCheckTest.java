@@ -95,4 +95,21 @@ class PlanCheckTest {
     assertThat(full("02:00 UTC").build().window()).isEqualTo(Duration.ofHours(4));
     assertThat(full("*/15 * * * * UTC").build().window()).isEqualTo(Duration.ofMinutes(15));
   }
+
+  @Test
+  void theStandardScheduleWorks() {
+    List<JobPlan> standard =
+        StandardSchedule.of(
+            () -> {
+              throw new IllegalStateException("Nothing is due");
+            },
+            "orders");
+
+    assertThat(problems(standard.toArray(JobPlan[]::new))).isEmpty();
+    assertThat(standard)
+        .extracting(plan -> plan.job().name() + " " + plan.schedule())
+        .containsExactly("orders.full Sun 02:00 UTC", "orders.incremental Mon-Sat 01:00 UTC");
+    assertThat(standard.get(0).job().covers(standard.get(1).job())).isTrue();
+    assertThat(standard.get(1).job().covers(standard.get(0).job())).isFalse();
+  }
 }

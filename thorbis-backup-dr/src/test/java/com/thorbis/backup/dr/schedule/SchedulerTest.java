@@ -5,6 +5,7 @@ import static org.assertj.core.api.Assertions.catchThrowableOfType;
 
 import com.thorbis.backup.api.BackupException;
 import com.thorbis.backup.api.BackupType;
+import com.thorbis.backup.api.FailureKind;
 import com.thorbis.backup.dr.schedule.ScheduleEvent.Kind;
 import com.thorbis.backup.testkit.SettableClock;
 import java.io.IOException;
@@ -480,14 +481,28 @@ class SchedulerTest {
     }
     assertThat(runs).hasValue(1);
     Path file = state.resolve("state/schedule/sync");
-    assertThat(file).hasContent("thorbis-schedule 1\ndone 2026-03-08T02:01:00Z\n");
-    clock.advance(Duration.ofHours(12));
-    Files.delete(file);
+    assertThat(file)
+        .hasContent("thorbis-schedule 1\nsince 2026-03-08T02:01:00Z\ndone 2026-03-08T02:01:00Z\n");
+    clock.advance(Duration.ofHours(36));
     try (Scheduler scheduler = scheduler(plan).build()) {
       scheduler.runDue();
     }
-    assertThat(file).hasContent("thorbis-schedule 1\nmissed 2026-03-08T02:00:00Z\n");
-    Files.writeString(file, "thorbis-schedule 1\nsince 2026-03-08T02:00:00Z\n");
+    assertThat(file)
+        .hasContent(
+            """
+            thorbis-schedule 1
+            since 2026-03-08T02:01:00Z
+            done 2026-03-08T02:01:00Z
+            missed 2026-03-09T02:00:00Z
+            """);
+    told();
+    Files.delete(file);
+    try (Scheduler scheduler = scheduler(plan).build()) {
+      scheduler.runDue(); // as if it were planned only now
+    }
+    assertThat(told()).isEmpty();
+    assertThat(file).hasContent("thorbis-schedule 1\nsince 2026-03-09T14:01:00Z\n");
+    Files.writeString(file, "thorbis-schedule 1\nuntil 2026-03-08T02:00:00Z\n");
     assertThat(new ScheduleState(state.resolve("state/schedule")).of(plan.job()))
         .isEqualTo(ScheduleState.Known.NOTHING);
     try (var left = Files.list(state.resolve("state/schedule"))) {
@@ -521,6 +536,26 @@ class SchedulerTest {
 
     assertThat(refused.code()).isEqualTo("schedule.unworkable");
     assertThat(refused).hasMessageContaining("orders.full: its window of 8d is longer than 7d");
+  }
+
+  @Test
+  void damageThatWasFoundIsNotLookedForAgainUntilItIsDueAgain() throws InterruptedException {
+    AtomicInteger runs = new AtomicInteger();
+    Job verify =
+        Job.of(
+            "verify",
+            control -> {
+              runs.incrementAndGet();
+              throw BackupException.of("verify.damaged", FailureKind.DAMAGED, "2 damaged").build();
+            });
+    try (Scheduler scheduler = scheduler(JobPlan.builder(verify, NIGHTLY).build()).build()) {
+      for (int minute = 0; minute < 6 * 60; minute++) {
+        clock.set(SUNDAY.plus(Duration.ofMinutes(minute)));
+        scheduler.runDue();
+      }
+    }
+    assertThat(runs).hasValue(1);
+    assertThat(told()).containsExactly("started verify", "failed verify");
   }
 
   private static Object runDue(Scheduler scheduler) {
