@@ -5,7 +5,6 @@ import com.thorbis.backup.api.Cancellation;
 import com.thorbis.backup.api.ClassifiedFailure;
 import com.thorbis.backup.api.FailureKind;
 import com.thorbis.backup.api.Progress;
-import com.thorbis.backup.api.ReceiveRequest;
 import com.thorbis.backup.api.SourceStatus;
 import com.thorbis.backup.api.ThorbisBackup;
 import com.thorbis.backup.dr.schedule.Claims;
@@ -63,12 +62,7 @@ final class RunCommand extends Job {
     Config config = thorbis().config();
     if (planOnly) {
       return plan(
-          config
-              .timetable()
-              .plans(
-                  RunCommand::unopened,
-                  (name, verify) ->
-                      com.thorbis.backup.dr.schedule.Job.of(name, control -> unopened())),
+          config.timetable().plans(RunCommand::unopened, (name, verify, control) -> unopened()),
           moments == null ? 3 : moments);
     }
     if (config.sealed().isPresent()) {
@@ -88,14 +82,7 @@ final class RunCommand extends Job {
         once ? List.of() : config.sources().keySet().stream().filter(this::streams).toList();
     Events events = new Events(control.progress());
     Upkeep upkeep = new Upkeep(opened, config);
-    List<JobPlan> plans =
-        config
-            .timetable()
-            .plans(
-                () -> opened,
-                (name, verify) ->
-                    com.thorbis.backup.dr.schedule.Job.of(
-                        name, each -> upkeep.run(name, verify, each)));
+    List<JobPlan> plans = config.timetable().plans(() -> opened, upkeep::run);
     if (plans.isEmpty() && streamed.isEmpty()) {
       throw Failure.usage(
           "Nothing is due at any time",
@@ -113,7 +100,8 @@ final class RunCommand extends Job {
       if (once) {
         runDue(scheduler, control.cancellation());
       } else {
-        runOn(scheduler, captures(opened, streamed, claims, events), control.cancellation());
+        runOn(
+            scheduler, captures(opened, streamed, upkeep, claims, events), control.cancellation());
       }
     }
     thorbis().print(events.summary(), events::showSummary);
@@ -134,11 +122,9 @@ final class RunCommand extends Job {
 
   private static void runDue(Scheduler scheduler, Cancellation cancellation) {
     // Closing waits for what it cancels, which whoever cancels need not.
-    try (Cancellation.Registration registered =
-        cancellation.onCancel(() -> new Thread(scheduler::close, "thorbis-stop").start())) {
-      if (registered != null) {
-        scheduler.runDue();
-      }
+    cancellation.onCancel(() -> new Thread(scheduler::close, "thorbis-stop").start());
+    try {
+      scheduler.runDue();
     } catch (InterruptedException e) {
       Thread.currentThread().interrupt();
     }
@@ -160,16 +146,12 @@ final class RunCommand extends Job {
   }
 
   private List<ContinuousJob> captures(
-      ThorbisBackup opened, List<String> sources, Claims claims, Events events) {
+      ThorbisBackup opened, List<String> sources, Upkeep upkeep, Claims claims, Events events) {
     List<ContinuousJob> captures = new ArrayList<>();
     for (String source : sources) {
-      ReceiveRequest request = new ReceiveRequest(source, false);
       Settings settings = settings(source);
       captures.add(
-          ContinuousJob.builder(
-                  com.thorbis.backup.dr.schedule.Job.of(
-                      source + ".wal", control -> opened.receiveWal(request, control)),
-                  claims)
+          ContinuousJob.builder(upkeep.capture(source), claims)
               .clock(thorbis().clock())
               .progress(events)
               .listener(events::happened)

@@ -6,10 +6,12 @@ import com.thorbis.backup.api.ThorbisBackup;
 import com.thorbis.backup.api.VerifyRequest;
 import com.thorbis.backup.dr.schedule.BackupJob;
 import com.thorbis.backup.dr.schedule.Blackout;
+import com.thorbis.backup.dr.schedule.Job;
 import com.thorbis.backup.dr.schedule.JobPlan;
 import com.thorbis.backup.dr.schedule.PlanCheck;
 import com.thorbis.backup.dr.schedule.Schedule;
 import com.thorbis.backup.dr.schedule.StandardSchedule;
+import com.thorbis.backup.spi.repository.RunControl;
 import java.time.DateTimeException;
 import java.time.Duration;
 import java.time.Instant;
@@ -19,7 +21,6 @@ import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.Optional;
-import java.util.function.BiFunction;
 import java.util.function.Supplier;
 import org.jspecify.annotations.Nullable;
 
@@ -104,13 +105,24 @@ final class Timetable {
             });
   }
 
+  /** Does what keeps the repository in order. */
+  @FunctionalInterface
+  interface Work {
+    /**
+     * Does one thing.
+     *
+     * @param verify what verifying looks at
+     */
+    void run(String name, VerifyRequest verify, RunControl control);
+  }
+
   /** What is due when. */
-  List<JobPlan> plans(
-      Supplier<ThorbisBackup> opened,
-      BiFunction<String, VerifyRequest, com.thorbis.backup.dr.schedule.Job> upkeep) {
+  List<JobPlan> plans(Supplier<ThorbisBackup> opened, Work upkeep) {
     List<JobPlan> plans = new ArrayList<>();
     backups.keySet().forEach(name -> plans.addAll(backups(name, opened)));
-    maintenance.forEach((name, timing) -> plans.add(plan(upkeep.apply(name, verify), timing)));
+    maintenance.forEach(
+        (name, timing) ->
+            plans.add(plan(Job.of(name, control -> upkeep.run(name, verify, control)), timing)));
     return plans;
   }
 
@@ -138,7 +150,7 @@ final class Timetable {
     return plans;
   }
 
-  private JobPlan plan(com.thorbis.backup.dr.schedule.Job job, Timing timing) {
+  private JobPlan plan(Job job, Timing timing) {
     JobPlan.Builder plan = JobPlan.builder(job, timing.schedule());
     timing.window().ifPresent(plan::window);
     timing.finishWithin().ifPresent(plan::finishWithin);
@@ -161,10 +173,7 @@ final class Timetable {
       Optional<Timing> timing = timing(section, name, zone);
       timing.ifPresent(found -> maintenance.put(name, shared.fill(found)));
       if (timing.isPresent()) {
-        JobPlan plan =
-            plan(
-                com.thorbis.backup.dr.schedule.Job.of(name, control -> {}),
-                shared.fill(timing.get()));
+        JobPlan plan = plan(Job.of(name, control -> {}), shared.fill(timing.get()));
         PlanCheck.of(List.of(plan))
             .forEach(
                 finding -> {

@@ -4,12 +4,14 @@ import com.thorbis.backup.api.BackupException;
 import com.thorbis.backup.api.FailureKind;
 import com.thorbis.backup.api.PruneReport;
 import com.thorbis.backup.api.PruneRequest;
+import com.thorbis.backup.api.ReceiveRequest;
 import com.thorbis.backup.api.RetentionPolicy;
 import com.thorbis.backup.api.RotateRequest;
 import com.thorbis.backup.api.SyncReport;
 import com.thorbis.backup.api.ThorbisBackup;
 import com.thorbis.backup.api.VerifyReport;
 import com.thorbis.backup.api.VerifyRequest;
+import com.thorbis.backup.dr.schedule.Job;
 import com.thorbis.backup.spi.repository.RunControl;
 import java.util.Map;
 import java.util.Optional;
@@ -35,6 +37,12 @@ final class Upkeep {
     }
   }
 
+  /** What {@code wal receive} does. */
+  Job capture(String source) {
+    ReceiveRequest request = new ReceiveRequest(source, false);
+    return Job.of(source + ".wal", control -> opened.receiveWal(request, control));
+  }
+
   /** One that is refused keeps no other source from its turn. */
   private void prune(RunControl control) {
     BackupException failure = null;
@@ -52,6 +60,9 @@ final class Upkeep {
             .alarms()
             .forEach(alarm -> control.progress().warning(source.getKey() + ": " + alarm));
       } catch (BackupException e) {
+        if (e.code().equals("source.not-registered")) {
+          continue; // it was never backed up: there is nothing to let go of
+        }
         if (failure == null) {
           failure = e;
         } else {
