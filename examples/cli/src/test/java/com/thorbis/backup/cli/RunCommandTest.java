@@ -156,7 +156,8 @@ class RunCommandTest {
             "event", "job", "due", "at", "reason", "durationMillis", "retryAt", "code");
     assertThat(run(0, "run", "--once").out().strip()).isEqualTo("Nothing was due");
     clock.advance(Duration.ofDays(2));
-    assertThat(run(1, "run", "--once").out()).contains("failed prune after 0 ms: The store's clock");
+    assertThat(run(1, "run", "--once").out())
+        .contains("failed prune after 0 ms: The store's clock");
   }
 
   @Test
