@@ -7,6 +7,7 @@ module com.thorbis.backup.dr {
   requires static org.jspecify;
 
   exports com.thorbis.backup.dr.point;
+  exports com.thorbis.backup.dr.schedule;
 
   provides SourceEngineFactory with
       RecoveryPointEngineFactory;

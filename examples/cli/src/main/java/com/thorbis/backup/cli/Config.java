@@ -48,6 +48,7 @@ import org.jspecify.annotations.Nullable;
  * @param sealed the file that keys sealed-writer made, on a host that only writes; empty: it opens
  *     the repository
  * @param sources what is protected, by name
+ * @param timetable when what is due
  * @param grace how long what was given up stays whole
  * @param notes what is accepted and needs to be known
  */
@@ -63,6 +64,7 @@ record Config(
     List<String> administrators,
     Optional<Path> sealed,
     Map<String, SourceConfig> sources,
+    Timetable timetable,
     Duration grace,
     List<Note> notes) {
   /** The scheme of recovery keys. */
@@ -226,7 +228,8 @@ record Config(
       grace = prune.get().duration("grace").orElse(grace);
       prune.get().finish();
     }
-    Map<String, SourceConfig> sources = sources(root, policies, notes, commands(file, host));
+    Timetable timetable = Timetable.read(root);
+    Map<String, SourceConfig> sources = sources(root, policies, timetable, commands(file, host));
     root.finish();
     noteClearSecrets(file, clear, notes);
     return new Config(
@@ -241,6 +244,7 @@ record Config(
         administrators,
         sealed,
         sources,
+        timetable,
         grace,
         List.copyOf(notes));
   }
@@ -381,7 +385,7 @@ record Config(
   private static Map<String, SourceConfig> sources(
       Section root,
       Map<String, RetentionPolicy> policies,
-      List<Note> notes,
+      Timetable timetable,
       Map<String, String> commands) {
     Map<String, SourceConfig> sources = new LinkedHashMap<>();
     Optional<Section> all = root.section("sources");
@@ -399,7 +403,7 @@ record Config(
       Section section = all.get().section(name).orElseThrow();
       String type = section.require("type");
       Optional<RetentionPolicy> policy = policy(section, policies);
-      section.section("schedule").ifPresent(schedule -> schedule(schedule, notes));
+      timetable.source(name, section);
       OptionalInt parallelism = OptionalInt.empty();
       Map<String, Object> settings = new LinkedHashMap<>();
       if (section.has("parallelism")) {
@@ -480,20 +484,6 @@ record Config(
     return host.launcher()
         .map(launcher -> Map.of("launcher", launcher.toString(), "config-file", file.toString()))
         .orElse(Map.of());
-  }
-
-  private static void schedule(Section section, List<Note> notes) {
-    for (String type : List.of("full", "differential", "incremental", "dump")) {
-      section.find(type);
-    }
-    section.duration("window");
-    section.finish();
-    notes.add(
-        new Note(
-            "config." + section.path(),
-            "a schedule is set, and this version starts nothing by itself",
-            "Start backups from cron or a timer.",
-            false));
   }
 
   private static void noteClearSecrets(Path file, List<String> clear, List<Note> notes) {
