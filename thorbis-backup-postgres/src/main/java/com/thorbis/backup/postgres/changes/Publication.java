@@ -110,9 +110,7 @@ public final class Publication {
   }
 
   private static boolean right(Facts facts, List<Table> tables) {
-    return !facts.allTables()
-        && facts.everything()
-        && facts.tables().equals(new HashSet<>(tables));
+    return !facts.allTables() && facts.everything() && facts.tables().equals(new HashSet<>(tables));
   }
 
   private Optional<Facts> find(Connection sql) throws SQLException {
@@ -127,7 +125,8 @@ public final class Publication {
     }
   }
 
-  private Set<Table> tables(Connection sql) throws SQLException {
+  /** Which tables it is of; none if there is no such publication. */
+  public Set<Table> tables(Connection sql) throws SQLException {
     Set<Table> found = new HashSet<>();
     try (PreparedStatement statement =
         sql.prepareStatement(

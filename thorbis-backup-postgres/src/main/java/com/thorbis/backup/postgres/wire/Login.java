@@ -91,12 +91,18 @@ final class Login {
     List<String> words =
         new ArrayList<>(
             List.of(
-                "user", settings.user(),
-                "replication", database.isEmpty() ? "true" : "database",
-                "application_name", settings.applicationName(),
-                "client_encoding", "UTF8",
-                "DateStyle", "ISO",
-                "TimeZone", "UTC"));
+                "user",
+                settings.user(),
+                "replication",
+                database.isEmpty() ? "true" : "database",
+                "application_name",
+                settings.applicationName(),
+                "client_encoding",
+                "UTF8",
+                "DateStyle",
+                "ISO",
+                "TimeZone",
+                "UTC"));
     database.ifPresent(
         name -> {
           words.addAll(List.of("database", name));

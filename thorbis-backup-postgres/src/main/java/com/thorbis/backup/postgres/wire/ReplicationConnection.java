@@ -88,8 +88,7 @@ public final class ReplicationConnection implements ServerSession {
     Transport.Asking[] attempts = Transport.attempts(settings.tls().mode());
     for (int attempt = 0; ; attempt++) {
       try {
-        return over(
-            settings, database, cancellation, Transport.open(settings, attempts[attempt]));
+        return over(settings, database, cancellation, Transport.open(settings, attempts[attempt]));
       } catch (ServerException e) {
         // Class 28: pg_hba.conf may allow with TLS what it refuses without, or the other way round.
         if (!e.sqlState().equals("28000") || attempt + 1 == attempts.length) {

@@ -42,8 +42,7 @@ class PgOutputTest {
   @Test
   void aTransactionBeginsAndEnds() throws IOException {
     assertThat(read("42 0000000001234568 0000000000000000 000002f1"))
-        .isEqualTo(
-            new Begin(new Lsn(0x1234568), Instant.parse("2000-01-01T00:00:00Z"), 0x2f1));
+        .isEqualTo(new Begin(new Lsn(0x1234568), Instant.parse("2000-01-01T00:00:00Z"), 0x2f1));
     assertThat(read("43 00 0000000001234568 0000000001234598 00000000000f4240"))
         .isEqualTo(
             new Commit(
@@ -64,12 +63,9 @@ class PgOutputTest {
 
   @Test
   void rowsComeGoAndBecomeOthers() throws IOException {
-    assertThat(read(INSERT))
-        .isEqualTo(new Insert(0x4001, List.of(new Text("7"), new Null())));
+    assertThat(read(INSERT)).isEqualTo(new Insert(0x4001, List.of(new Text("7"), new Null())));
     assertThat(read("55 00004001 4e 0002 74 00000001 37 75"))
-        .isEqualTo(
-            new Update(
-                0x4001, Optional.empty(), List.of(new Text("7"), new Unchanged())));
+        .isEqualTo(new Update(0x4001, Optional.empty(), List.of(new Text("7"), new Unchanged())));
     assertThat(read(KEY_CHANGED))
         .isEqualTo(
             new Update(
