@@ -109,7 +109,7 @@ public final class ChangeStream {
           told = System.nanoTime();
         }
       }
-      stream.stop(END);
+      stream.stopChanges(END);
       return reached;
     }
   }
@@ -121,7 +121,7 @@ public final class ChangeStream {
       WalStream stream =
           connection.startChanges(slot, stored, publication, ChangeFrames.LONGEST + 64);
       stream.report(stored, stored, false);
-      stream.stop(END);
+      stream.stopChanges(END);
     }
   }
 

@@ -501,6 +501,27 @@ public final class ReplicationConnection implements ServerSession {
     }
   }
 
+  /** Reads on to the end of a stream of changes; returns whether it came in time. */
+  boolean endOfChanges(Duration patience) throws IOException {
+    long deadline = System.nanoTime() + patience.toNanos();
+    while (System.nanoTime() < deadline) {
+      int type = next(Patience.NONE);
+      switch (type) {
+        case 'Z' -> {
+          busy = false;
+          return true;
+        }
+        case 0, 'd', 'c', 'C' -> {
+          // A sign of life may come behind what it calls the end.
+        }
+        default ->
+            throw new ProtocolException(
+                "message '" + MessageReader.printable(type) + "' at the end of a stream");
+      }
+    }
+    return false;
+  }
+
   /** How long a silent server is waited for. */
   enum Patience {
     /** It owes an answer at once. */
