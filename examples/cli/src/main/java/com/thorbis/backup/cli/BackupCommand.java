@@ -61,8 +61,7 @@ final class BackupCommand extends Job {
     Taken taken =
         thorbis.writing(
             opened -> {
-              BackupDescriptor made =
-                  thorbis.followed(control -> opened.backup(request, control));
+              BackupDescriptor made = thorbis.followed(control -> opened.backup(request, control));
               return new Taken(
                   made,
                   made.type() == BackupType.CHANGES ? ShowCommand.changes(opened, made) : null);
@@ -120,8 +119,7 @@ final class BackupCommand extends Job {
    *
    * @param changes what of changes behind a dump is in it
    */
-  private record Taken(
-      BackupDescriptor backup, @Nullable Map<String, @Nullable Object> changes) {}
+  private record Taken(BackupDescriptor backup, @Nullable Map<String, @Nullable Object> changes) {}
 
   private static String followed(Map<String, @Nullable Object> changes) {
     return changes.get("transactions")

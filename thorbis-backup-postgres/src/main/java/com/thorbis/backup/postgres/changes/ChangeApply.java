@@ -242,11 +242,11 @@ public final class ChangeApply implements AutoCloseable {
       // Rows that are alike are told apart by their place; whichever goes, as many stay.
       return " WHERE ctid = (SELECT t.ctid FROM ONLY "
           + target.named()
-          + " t WHERE ROW("
+          + " t WHERE pg_catalog.record_image_eq(ROW("
           + String.join(", ", columns)
-          + ") OPERATOR(pg_catalog.*=) ROW("
+          + "), ROW("
           + String.join(", ", parameters)
-          + ") LIMIT 1)";
+          + ")) LIMIT 1)";
     }
     List<String> equal = new ArrayList<>();
     for (int i = 0; i < columns.size(); i++) {
