@@ -22,6 +22,7 @@ import com.thorbis.backup.api.WalRange;
 import com.thorbis.backup.postgres.backup.ClusterBackup;
 import com.thorbis.backup.postgres.capture.WalReceiver;
 import com.thorbis.backup.postgres.check.Preflight;
+import com.thorbis.backup.postgres.dump.ChangeBackup;
 import com.thorbis.backup.postgres.dump.DumpBackup;
 import com.thorbis.backup.postgres.dump.DumpLoad;
 import com.thorbis.backup.postgres.plan.RecoverySettings;
@@ -74,6 +75,13 @@ final class PostgresEngine implements SqlEngine {
   @Override
   public BackupDescriptor backup(BackupRequest request, Repository repository, RunControl control)
       throws IOException {
+    BackupType chosen = request.chosenType().orElse(BackupType.FULL);
+    if (chosen == BackupType.CHANGES
+        || chosen == BackupType.INCREMENTAL
+            && settings.reader() == PostgresSettings.Reader.DUMP
+            && settings.changes().isPresent()) {
+      return changes(request, repository, control);
+    }
     if (settings.reader() == PostgresSettings.Reader.DUMP
         && request.chosenType().filter(BackupType::physical).isPresent()) {
       throw BackupException.of(
@@ -84,7 +92,9 @@ final class PostgresEngine implements SqlEngine {
                   + " has reader: dump, so no backup of type "
                   + request.type().label()
                   + " can be taken of it")
-          .remedy("Take one of type dump, or let another reader have the server's files.")
+          .remedy(
+              "Take one of type dump, or let another reader have the server's files."
+                  + " Incrementals behind a dump need changes.mode.")
           .build();
     }
     boolean dump =
@@ -101,6 +111,27 @@ final class PostgresEngine implements SqlEngine {
     return dump
         ? new DumpBackup(settings, request, repository, control).run()
         : new ClusterBackup(settings, request, repository, control).run();
+  }
+
+  private BackupDescriptor changes(BackupRequest request, Repository repository, RunControl control)
+      throws IOException {
+    if (settings.changes().isEmpty()) {
+      throw BackupException.of(
+              "changes.not-configured",
+              FailureKind.CONFIGURATION,
+              "Source " + settings.source() + " does not say how changes are followed")
+          .remedy("Set changes.mode: slot, and take a dump, which changes can follow.")
+          .build();
+    }
+    if (!request.excludedTables().isEmpty()) {
+      throw BackupException.of(
+              "changes.excludes",
+              FailureKind.CONFIGURATION,
+              "An incremental has the tables of its dump, and can leave none out")
+          .remedy("Write them under exclude-tables of the source; the next one is a dump then.")
+          .build();
+    }
+    return new ChangeBackup(settings, request, repository, control).run();
   }
 
   @Override

@@ -5,6 +5,7 @@ import com.thorbis.backup.api.BackupRequest;
 import com.thorbis.backup.api.BackupType;
 import java.util.ArrayList;
 import java.util.List;
+import java.util.Map;
 import org.jspecify.annotations.Nullable;
 import picocli.CommandLine.Command;
 import picocli.CommandLine.Option;
@@ -26,7 +27,8 @@ final class BackupCommand extends Job {
       description =
           "full: everything. differential: what changed since the last full backup. incremental:"
               + " what changed since the last backup. Without one to build on it becomes full."
-              + " dump: what pg_dump exports of the database, for load. Full by default, dump with"
+              + " dump: what pg_dump exports of the database, for load; with reader: dump and"
+              + " changes.mode, incremental is what was changed since. Full by default, dump with"
               + " reader: dump, incremental for files.")
   @Nullable String type;
 
@@ -56,10 +58,21 @@ final class BackupCommand extends Job {
   }
 
   static int take(Thorbis thorbis, BackupRequest request) {
-    BackupDescriptor backup =
-        thorbis.writing(opened -> thorbis.followed(control -> opened.backup(request, control)));
+    Taken taken =
+        thorbis.writing(
+            opened -> {
+              BackupDescriptor made = thorbis.followed(control -> opened.backup(request, control));
+              return new Taken(
+                  made,
+                  made.type() == BackupType.CHANGES ? ShowCommand.changes(opened, made) : null);
+            });
+    BackupDescriptor backup = taken.backup();
+    Map<String, @Nullable Object> facts = Facts.backup(backup);
+    if (taken.changes() != null) {
+      facts.put("changes", taken.changes());
+    }
     thorbis.print(
-        Facts.backup(backup),
+        facts,
         out -> {
           out.println(
               "Backup "
@@ -90,11 +103,36 @@ final class BackupCommand extends Job {
                     + " on timeline "
                     + backup.timeline());
           }
+          if (taken.changes() != null) {
+            out.println(followed(taken.changes()));
+          }
           backup.warnings().forEach(warning -> out.println("warning: " + warning));
           if (thorbis.config().sealed().isPresent()) {
             out.println("It counts when a host that opens the repository has run offers adopt");
           }
         });
     return Exit.DONE;
+  }
+
+  /**
+   * A backup that was taken.
+   *
+   * @param changes what of changes behind a dump is in it
+   */
+  private record Taken(BackupDescriptor backup, @Nullable Map<String, @Nullable Object> changes) {}
+
+  private static String followed(Map<String, @Nullable Object> changes) {
+    return changes.get("transactions")
+        + " transactions of "
+        + changes.get("followed")
+        + " tables: "
+        + changes.get("inserts")
+        + " inserts, "
+        + changes.get("updates")
+        + " updates, "
+        + changes.get("deletes")
+        + " deletes, "
+        + changes.get("truncates")
+        + " truncates";
   }
 }

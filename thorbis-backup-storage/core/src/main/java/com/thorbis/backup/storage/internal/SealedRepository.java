@@ -3,7 +3,6 @@ package com.thorbis.backup.storage.internal;
 import com.thorbis.backup.api.BackupDescriptor;
 import com.thorbis.backup.api.BackupId;
 import com.thorbis.backup.api.BackupState;
-import com.thorbis.backup.api.BackupType;
 import com.thorbis.backup.api.CheckItem;
 import com.thorbis.backup.api.ClusterIdentity;
 import com.thorbis.backup.api.CopiesReport;
@@ -230,7 +229,7 @@ public final class SealedRepository implements Repository {
   public BackupWriter begin(BackupStart start) throws IOException {
     services.log().requireDeciding();
     Catalog.Source source = requireSource(start.source());
-    if (start.type() == BackupType.DUMP) {
+    if (!start.type().physical()) {
       Registrar.requireServer(source, source.info().current());
     }
     return new SealedBackupWriter(services, source, start);
