@@ -6,6 +6,7 @@ module com.thorbis.backup.dr {
   requires transitive com.thorbis.backup.api;
   requires static org.jspecify;
 
+  exports com.thorbis.backup.dr.drill;
   exports com.thorbis.backup.dr.point;
 
   provides SourceEngineFactory with

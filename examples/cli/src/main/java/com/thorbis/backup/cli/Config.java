@@ -7,6 +7,7 @@ import com.thorbis.backup.api.RetentionPolicy;
 import com.thorbis.backup.api.ThorbisBackup;
 import com.thorbis.backup.application.files.FilesEngine;
 import com.thorbis.backup.crypto.SigningPublicKey;
+import com.thorbis.backup.dr.drill.DrillSettings;
 import com.thorbis.backup.dr.point.RecoveryPointEngine;
 import com.thorbis.backup.spi.repository.Compression;
 import com.thorbis.backup.spi.repository.WritePolicy;
@@ -111,12 +112,14 @@ record Config(
    * @param type its engine
    * @param parallelism how many threads may work for it, if given
    * @param retention which of its backups stay; empty: all
+   * @param drill how it is tried, if that is said
    * @param settings its engine's
    */
   record SourceConfig(
       String type,
       OptionalInt parallelism,
       Optional<RetentionPolicy> retention,
+      Optional<DrillSettings> drill,
       Map<String, Object> settings) {}
 
   /** Something to know; shown by {@code check}, and at once if {@code urgent}. */
@@ -226,7 +229,8 @@ record Config(
       grace = prune.get().duration("grace").orElse(grace);
       prune.get().finish();
     }
-    Map<String, SourceConfig> sources = sources(root, policies, notes, commands(file, host));
+    Map<String, SourceConfig> sources =
+        sources(root, policies, notes, commands(file, host), folder);
     root.finish();
     noteClearSecrets(file, clear, notes);
     return new Config(
@@ -382,7 +386,8 @@ record Config(
       Section root,
       Map<String, RetentionPolicy> policies,
       List<Note> notes,
-      Map<String, String> commands) {
+      Map<String, String> commands,
+      Path folder) {
     Map<String, SourceConfig> sources = new LinkedHashMap<>();
     Optional<Section> all = root.section("sources");
     if (all.isEmpty()) {
@@ -400,6 +405,8 @@ record Config(
       String type = section.require("type");
       Optional<RetentionPolicy> policy = policy(section, policies);
       section.section("schedule").ifPresent(schedule -> schedule(schedule, notes));
+      Optional<DrillSettings> drill =
+          section.section("drill").map(it -> DrillConfig.read(it, folder));
       OptionalInt parallelism = OptionalInt.empty();
       Map<String, Object> settings = new LinkedHashMap<>();
       if (section.has("parallelism")) {
@@ -419,7 +426,7 @@ record Config(
       if (type.equals(POSTGRES)) {
         commands.forEach(settings::putIfAbsent);
       }
-      sources.put(name, new SourceConfig(type, parallelism, policy, settings));
+      sources.put(name, new SourceConfig(type, parallelism, policy, drill, settings));
     }
     return sources;
   }
