@@ -8,11 +8,16 @@ import com.thorbis.backup.dr.drill.DrillReport;
 import com.thorbis.backup.dr.drill.DrillReport.Verdict;
 import com.thorbis.backup.dr.drill.DrillSettings;
 import com.thorbis.backup.dr.drill.Plant;
+import com.thorbis.backup.dr.evidence.Appended;
+import com.thorbis.backup.dr.evidence.EvidenceLog;
+import com.thorbis.backup.dr.evidence.EvidenceRecord;
 import java.io.PrintStream;
 import java.time.Instant;
 import java.util.LinkedHashMap;
 import java.util.Map;
 import java.util.Optional;
+import java.util.function.Consumer;
+import java.util.function.Function;
 import org.jspecify.annotations.Nullable;
 import picocli.CommandLine.Command;
 import picocli.CommandLine.Option;
@@ -70,7 +75,40 @@ final class DrillCommand extends Job {
     if (random && backup != null) {
       throw Failure.usage("--random chooses the backup itself", "Leave --backup out.");
     }
-    return thorbis().reading(this::run);
+    return plan ? thorbis().reading(this::run) : recording(thorbis(), this::run);
+  }
+
+  /** Does what leaves evidence in the repository, where this host may write there at all. */
+  static <T> T recording(Thorbis thorbis, Function<ThorbisBackup, T> work) {
+    return thorbis.recoveryKeyFile == null && thorbis.config().sealed().isEmpty()
+        ? thorbis.writing(work)
+        : thorbis.reading(work);
+  }
+
+  /** Keeps a report as evidence; where that does not work, it is said, and changes nothing. */
+  static Consumer<DrillReport> evidence(Thorbis thorbis, ThorbisBackup opened) {
+    EvidenceLog.Builder log =
+        EvidenceLog.builder(opened::repository, thorbis.config().stateDirectory());
+    thorbis.config().signingKey().map(Recipients::signingKey).ifPresent(log::signer);
+    EvidenceLog built = log.build();
+    return report -> {
+      Appended kept =
+          built.append(
+              EvidenceRecord.DRILL,
+              report.source(),
+              report.verdict() == Verdict.NONE ? "aborted" : report.verdict().label(),
+              report.json());
+      kept.problem()
+          .ifPresent(
+              problem ->
+                  thorbis
+                      .host()
+                      .err()
+                      .println(
+                          "warning: the report of this drill is not in the repository"
+                              + (kept.place() == Appended.Place.SPOOLED ? " yet: " : ": ")
+                              + problem.getMessage()));
+    };
   }
 
   private int run(ThorbisBackup opened) {
@@ -117,6 +155,7 @@ final class DrillCommand extends Job {
   private Drill.Builder builder(ThorbisBackup opened, String name) {
     return Drill.builder(opened, name, thorbis().config().stateDirectory())
         .product(Main.version())
+        .recorder(evidence(thorbis(), opened))
         .settings(settings(thorbis().config(), name));
   }
 

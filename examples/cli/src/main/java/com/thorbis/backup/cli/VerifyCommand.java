@@ -95,13 +95,14 @@ final class VerifyCommand extends Job {
       throw Failure.usage(
           "--level restore goes with neither --thaw nor --budget nor --sample", "Leave them out.");
     }
-    return thorbis()
-        .reading(
+    return DrillCommand.recording(
+            thorbis(),
             opened -> {
               Drill drill =
                   Drill.builder(
                           opened, opened.show(id).source(), thorbis().config().stateDirectory())
                       .product(Main.version())
+                      .recorder(DrillCommand.evidence(thorbis(), opened))
                       .backup(id)
                       .toEndOfBackup()
                       .build();

@@ -70,6 +70,8 @@ class DrillCommandIT {
         assertThat(list(work)).isEmpty();
         assertThat(list(folder.resolve("state/tables/main"))).isEmpty();
 
+        assertThat(command.json("list", "evidence").path("items")).hasSize(1);
+
         Command.Result verified = command.run("verify", id, "--level", "restore");
         assertThat(verified.exit()).as(verified.out() + verified.err()).isZero();
         assertThat(verified.out()).contains("detected: indexes", "passed");
