@@ -96,19 +96,18 @@ final class VerifyCommand extends Job {
           "--level restore goes with neither --thaw nor --budget nor --sample", "Leave them out.");
     }
     return DrillCommand.recording(
-            thorbis(),
-            opened -> {
-              Drill drill =
-                  Drill.builder(
-                          opened, opened.show(id).source(), thorbis().config().stateDirectory())
-                      .product(Main.version())
-                      .recorder(DrillCommand.evidence(thorbis(), opened))
-                      .backup(id)
-                      .toEndOfBackup()
-                      .build();
-              return DrillCommand.report(
-                  thorbis(), thorbis().followed(control -> said(() -> drill.run(control))));
-            });
+        thorbis(),
+        opened -> {
+          Drill drill =
+              Drill.builder(opened, opened.show(id).source(), thorbis().config().stateDirectory())
+                  .product(Main.version())
+                  .recorder(DrillCommand.evidence(thorbis(), opened))
+                  .backup(id)
+                  .toEndOfBackup()
+                  .build();
+          return DrillCommand.report(
+              thorbis(), thorbis().followed(control -> said(() -> drill.run(control))));
+        });
   }
 
   private VerifyRequest request(Optional<BackupId> chosen) {

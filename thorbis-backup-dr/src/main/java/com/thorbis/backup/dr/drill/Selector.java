@@ -13,7 +13,7 @@ import java.time.temporal.ChronoUnit;
 import java.util.Comparator;
 import java.util.List;
 import java.util.Optional;
-import java.util.Random;
+import java.util.SplittableRandom;
 
 /**
  * Chooses what is tried. The same seed chooses the same of the same.
@@ -54,7 +54,8 @@ record Selector(Optional<BackupId> backup, RecoveryTarget target, Optional<Timel
           .remedy("Take one, or look further back.")
           .build();
     }
-    Random random = new Random(seed);
+    // Unlike those of Random, its first draws differ for seeds that are near each other.
+    SplittableRandom random = new SplittableRandom(seed);
     BackupDescriptor backup = candidates.get(random.nextInt(candidates.size()));
     SourceStatus.Window window = window(windows, backup).orElseThrow();
     return new Selector(
@@ -66,7 +67,7 @@ record Selector(Optional<BackupId> backup, RecoveryTarget target, Optional<Timel
 
   /** One between the backup's end and the last that its log leads to. */
   private static RecoveryTarget moment(
-      BackupDescriptor backup, SourceStatus.Window window, Random random) {
+      BackupDescriptor backup, SourceStatus.Window window, SplittableRandom random) {
     Instant from = backup.stoppedAt();
     long micros = ChronoUnit.MICROS.between(from, window.toTime().orElse(from));
     return micros <= 1

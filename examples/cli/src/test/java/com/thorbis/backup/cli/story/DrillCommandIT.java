@@ -75,7 +75,8 @@ class DrillCommandIT {
         Command.Result verified = command.run("verify", id, "--level", "restore");
         assertThat(verified.exit()).as(verified.out() + verified.err()).isZero();
         assertThat(verified.out()).contains("detected: indexes", "passed");
-        assertThat(command.json("status", "main").at("/sources/0/lastProvenRestore/backup").asText())
+        assertThat(
+                command.json("status", "main").at("/sources/0/lastProvenRestore/backup").asText())
             .isEqualTo(id);
       } finally {
         receiver.stop();

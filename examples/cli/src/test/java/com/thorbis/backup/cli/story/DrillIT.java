@@ -329,6 +329,28 @@ class DrillIT {
 
   @Test
   @Order(8)
+  void aSegmentThatIsGoneFailsByItsPosition() throws Exception {
+    change();
+    String gone = server.query("bench", "SELECT pg_walfile_name(pg_current_wal_lsn())");
+    for (int i = 0; i < 2; i++) {
+      server.query("bench", "SELECT pg_switch_wal()");
+      change();
+    }
+    server.query("bench", "SELECT pg_switch_wal()");
+    Workbench.awaitStored(server, server.query("bench", "SELECT pg_current_wal_lsn()"));
+    for (Path file : stored("wal")) {
+      if (file.getFileName().toString().startsWith(gone)) {
+        Files.delete(file);
+      }
+    }
+    DrillReport report = run(drill(DrillSettings.builder()));
+    assertThat(report.verdict()).isEqualTo(Verdict.FAILED);
+    String start = "0/" + gone.substring(22).replaceFirst("^0", "") + "000000";
+    assertThat(report.problem().orElseThrow().message()).contains("missing", start);
+  }
+
+  @Test
+  @Order(9)
   void aDamagedPageFailsByItsName() throws Exception {
     server.execute(
         "bench",
@@ -346,5 +368,26 @@ class DrillIT {
     assertThat(check(report, "tables").detail()).contains("bench.public.unlucky");
     assertThat(check(report, "pages").detail()).contains(file + " block 1");
     assertThat(check(report, "indexes").holds()).isTrue();
+  }
+
+  @Test
+  @Order(10)
+  void aStoredObjectThatIsDamagedFails() throws Exception {
+    for (Path file : stored("packs")) {
+      byte[] bytes = Files.readAllBytes(file);
+      bytes[bytes.length / 2] ^= 1;
+      Files.write(file, bytes);
+    }
+    DrillReport report = run(drill(DrillSettings.builder()).toEndOfBackup());
+    assertThat(report.verdict()).isEqualTo(Verdict.FAILED);
+    assertThat(check(report, "started").holds()).isFalse();
+    assertThat(check(report, "started").detail()).contains("damaged");
+    assertThat(report.reached()).isEmpty();
+  }
+
+  private static List<Path> stored(String kind) throws IOException {
+    try (Stream<Path> found = Files.walk(folder.resolve("repo").resolve(kind))) {
+      return found.filter(Files::isRegularFile).toList();
+    }
   }
 }
