@@ -149,8 +149,8 @@ final class CheckCommand extends Job {
         .flatMap(DrillSettings::sentinel)
         .map(
             table ->
-                "-- For drills"
-                    + table.database().map(name -> ", in database " + name).orElse("")
+                "-- For drills, in database "
+                    + table.database()
                     + ":\n"
                     + table.grants(
                         String.valueOf(configured.settings().getOrDefault("user", "postgres"))))

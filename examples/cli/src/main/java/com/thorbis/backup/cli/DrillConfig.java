@@ -55,7 +55,7 @@ final class DrillConfig {
       throw section.wrong(
           "table", "\"" + section.require("table") + "\" is not SCHEMA.TABLE", "Write both.");
     }
-    Optional<String> database = section.find("database");
+    String database = section.require("database");
     section.finish();
     return new SentinelTable(database, parts[0], parts[1]);
   }

@@ -40,6 +40,9 @@ final class Checks {
   /** Made where they are configured, or told only. */
   static final List<String> OPTIONAL = List.of(SENTINEL, LOSS, ROLES, REACH);
 
+  /** What every cluster has; the database postgres may be gone. */
+  static final String MAINTENANCE = "template1";
+
   private static final int MOST_NAMED = 20;
   private static final String OURS = "thorbis_drill";
 
@@ -173,7 +176,7 @@ final class Checks {
 
   /** The databases that let sessions in. */
   List<String> databases() throws SQLException {
-    try (Sql session = session("postgres")) {
+    try (Sql session = session(MAINTENANCE)) {
       return session.texts(DATABASES);
     }
   }
@@ -184,7 +187,7 @@ final class Checks {
 
   /** Whether it is the planned cluster, on a branch of the planned line. */
   Finding cluster(Timeline planned) throws SQLException {
-    try (Sql session = session("postgres")) {
+    try (Sql session = session(MAINTENANCE)) {
       String id = session.text("SELECT system_identifier FROM pg_control_system()");
       String wanted = trial.plan().backup().cluster().systemIdText();
       if (!id.equals(wanted)) {
@@ -513,7 +516,7 @@ final class Checks {
 
   /** Who may do everything and shows no password, or one that is kept weakly. */
   Finding roles() throws SQLException {
-    try (Sql session = session("postgres")) {
+    try (Sql session = session(MAINTENANCE)) {
       Wrong wrong = new Wrong();
       session
           .texts(

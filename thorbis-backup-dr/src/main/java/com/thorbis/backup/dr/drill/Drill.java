@@ -454,7 +454,7 @@ public final class Drill {
           .filter(name -> !name.equals("postgres"))
           .findFirst()
           .or(() -> databases.stream().findFirst())
-          .orElse("postgres");
+          .orElse(Checks.MAINTENANCE);
     }
 
     private void plant(
@@ -508,17 +508,9 @@ public final class Drill {
     private Finding found(
         Checks looks, Sentinels sentinels, List<Sentinels.Written> known, Reached at)
         throws SQLException {
-      try (Sql session = looks.session(sentinels.table().database().orElse(database()))) {
+      try (Sql session = looks.session(sentinels.table().database())) {
         Finding finding = sentinels.judge(session, known, at.lsn());
         return new Finding(finding.outcome(), finding.detail() + unwritten);
-      }
-    }
-
-    private String database() {
-      try (java.sql.Connection live = engine.connectSource(Optional.empty())) {
-        return live.getCatalog();
-      } catch (SQLException | BackupException e) {
-        return "postgres"; // what a source without a database is asked in
       }
     }
 
@@ -608,7 +600,7 @@ public final class Drill {
             at.time().map(time -> since(time, startedAt)));
       }
       long next;
-      try (Sql session = looks.session("postgres")) {
+      try (Sql session = looks.session(Checks.MAINTENANCE)) {
         next = Long.parseLong(session.text("SELECT pg_snapshot_xmax(pg_current_snapshot())"));
       }
       long bytes = Math.max(0, live.get().lsn().value() - at.lsn().value());

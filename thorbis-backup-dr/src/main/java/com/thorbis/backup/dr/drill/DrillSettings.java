@@ -130,11 +130,11 @@ public final class DrillSettings {
   /**
    * Where sentinels lie.
    *
-   * @param database empty for the source's own
+   * @param database where it is
    * @param schema its schema
    * @param table its name
    */
-  public record SentinelTable(Optional<String> database, String schema, String table) {
+  public record SentinelTable(String database, String schema, String table) {
     String sql() {
       return Sql.name(schema) + "." + Sql.name(table);
     }

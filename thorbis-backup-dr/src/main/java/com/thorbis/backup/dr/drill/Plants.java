@@ -174,7 +174,7 @@ final class Plants {
       return;
     }
     String table = sentinels.table().sql();
-    try (Sql session = checks.session(sentinels.table().database().orElse(database))) {
+    try (Sql session = checks.session(sentinels.table().database())) {
       judged(
           Checks.SENTINEL,
           "the newest row is gone",

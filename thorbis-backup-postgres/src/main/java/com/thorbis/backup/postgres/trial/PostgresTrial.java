@@ -1,5 +1,6 @@
 package com.thorbis.backup.postgres.trial;
 
+import com.thorbis.backup.api.BackupException;
 import com.thorbis.backup.api.CheckItem;
 import com.thorbis.backup.api.RestorePlan;
 import com.thorbis.backup.api.RestoreReport.Reached;
@@ -19,7 +20,6 @@ import com.thorbis.backup.spi.repository.Repository;
 import com.thorbis.backup.spi.repository.RunControl;
 import com.thorbis.backup.spi.repository.SourceInfo;
 import java.io.IOException;
-import java.io.UncheckedIOException;
 import java.nio.file.Path;
 import java.sql.Connection;
 import java.sql.ResultSet;
@@ -148,7 +148,7 @@ public final class PostgresTrial implements Trial {
   }
 
   private static boolean checksums(ThrowAwayServer server) throws IOException {
-    try (Connection session = server.connect("postgres");
+    try (Connection session = server.connect("template1");
         Statement statement = session.createStatement();
         ResultSet row = statement.executeQuery(CHECKSUMS)) {
       return row.next() && row.getBoolean(1);
@@ -161,7 +161,7 @@ public final class PostgresTrial implements Trial {
     try {
       ThrowAway.requireRoom(parent, ThrowAway.neededBytes(plan), ThrowAway.freeBytes(parent));
     } catch (IOException e) {
-      throw new UncheckedIOException(e);
+      throw BackupException.from(e);
     }
   }
 

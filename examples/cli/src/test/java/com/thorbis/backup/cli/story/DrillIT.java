@@ -76,8 +76,7 @@ class DrillIT {
 
   @TempDir static Path folder;
 
-  private final SentinelTable sentinel =
-      new SentinelTable(Optional.of("bench"), "public", "sentinel");
+  private final SentinelTable sentinel = new SentinelTable("bench", "public", "sentinel");
   private PostgresServer server;
   private Workbench workbench;
   private ThorbisBackup thorbis;
@@ -237,7 +236,7 @@ class DrillIT {
       Random seeds = new Random(20_261_127);
       for (int i = 0; i < RANDOM_DRILLS; i++) {
         long seed = seeds.nextLong();
-        DrillReport report = run(drill(DrillSettings.builder().assertion(ORDERS)).random(seed));
+        DrillReport report = run(drill(settings()).random(seed));
         assertThat(report.problem()).as("seed %d", seed).isEmpty();
         assertThat(report.passed()).isTrue();
         assertThat(report.choice().seed()).hasValue(seed);
