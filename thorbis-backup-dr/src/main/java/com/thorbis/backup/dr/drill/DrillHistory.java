@@ -43,13 +43,17 @@ public final class DrillHistory {
   public List<DrillReport> reports() throws IOException {
     List<DrillReport> reports = new ArrayList<>();
     for (Path file : files()) {
-      try {
-        reports.add(DrillReport.parse(Files.readAllBytes(file)));
-      } catch (IllegalArgumentException e) {
-        continue; // it proves nothing
-      }
+      read(Files.readAllBytes(file)).ifPresent(reports::add);
     }
     return reports;
+  }
+
+  private static Optional<DrillReport> read(byte[] bytes) {
+    try {
+      return Optional.of(DrillReport.parse(bytes));
+    } catch (IllegalArgumentException e) {
+      return Optional.empty(); // it proves nothing
+    }
   }
 
   private List<Path> files() throws IOException {
