@@ -415,6 +415,7 @@ record Config(
         settings.put("parallelism", Integer.toString(threads));
       }
       places(section, settings);
+      probes(section, settings);
       if (type.equals(FilesEngine.TYPE)) {
         lines(section, "paths", settings);
         lines(section, "exclude", settings);
@@ -433,6 +434,11 @@ record Config(
 
   /** A list, or one value, as lines; a list without entries is not the same as none. */
   private static void lines(Section source, String key, Map<String, Object> settings) {
+    lines(source, key, settings, "");
+  }
+
+  private static void lines(
+      Section source, String key, Map<String, Object> settings, String prefix) {
     if (!source.has(key)) {
       return;
     }
@@ -440,7 +446,7 @@ record Config(
     if (texts.isEmpty()) {
       throw source.wrong(key, "names nothing", "Name at least one, or remove the key.");
     }
-    settings.put(key, String.join("\n", texts));
+    settings.put(prefix + key, String.join("\n", texts));
   }
 
   /** The list of places of a source of secrets, each under its name. */
@@ -462,6 +468,18 @@ record Config(
     places.forEach(
         (name, values) ->
             values.forEach((key, value) -> settings.put("places." + name + "." + key, value)));
+  }
+
+  /** The list of probes of a source of secrets, each under its number. */
+  private static void probes(Section source, Map<String, Object> settings) {
+    List<Section> all = source.sections("probes");
+    for (int each = 0; each < all.size(); each++) {
+      Section probe = all.get(each);
+      String prefix = "probes." + each + ".";
+      lines(probe, "command", settings, prefix);
+      probe.rest().forEach((key, value) -> settings.put(prefix + key, value));
+      settings.merge("probes", Integer.toString(each), (before, more) -> before + "," + more);
+    }
   }
 
   /** What a server that recovers runs to get its log, where nobody answers it otherwise. */
