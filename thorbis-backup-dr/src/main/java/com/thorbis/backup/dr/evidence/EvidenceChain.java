@@ -11,6 +11,7 @@ import java.util.HashSet;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
+import java.util.Objects;
 import java.util.Optional;
 import java.util.PriorityQueue;
 import java.util.Set;
@@ -232,7 +233,7 @@ public final class EvidenceChain {
     Set<String> after = new HashSet<>();
     Optional<Set<String>> before = Optional.empty();
     for (String digest : sorted) {
-      EvidenceRecord record = all.get(digest);
+      EvidenceRecord record = Objects.requireNonNull(all.get(digest));
       boolean follows = record.previous().stream().anyMatch(after::contains);
       if (follows || record.signature().isPresent()) {
         after.add(digest);
@@ -247,7 +248,7 @@ public final class EvidenceChain {
       return; // nobody signs
     }
     for (String digest : sorted) {
-      EvidenceRecord record = all.get(digest);
+      EvidenceRecord record = Objects.requireNonNull(all.get(digest));
       if (record.signature().isEmpty() && !before.get().contains(digest)) {
         problems.add(
             new Problem(UNSIGNED, record.id(), "is not signed, and came when others were"));
@@ -261,7 +262,7 @@ public final class EvidenceChain {
     Deque<String> open = new ArrayDeque<>(of.previous());
     while (!open.isEmpty()) {
       String digest = open.remove();
-      EvidenceRecord record = all.get(digest);
+      EvidenceRecord record = Objects.requireNonNull(all.get(digest));
       if (record != null && found.add(digest)) {
         open.addAll(record.previous());
       }

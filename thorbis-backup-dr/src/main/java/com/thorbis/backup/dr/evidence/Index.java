@@ -8,6 +8,7 @@ import java.util.HashSet;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
+import java.util.Objects;
 import java.util.Set;
 import java.util.TreeSet;
 
@@ -32,7 +33,7 @@ final class Index {
               String.valueOf(json.get("digest")),
               String.valueOf(json.get("id")),
               Instant.parse(String.valueOf(json.get("at")))),
-          ((List<?>) json.get("previous")).stream().map(String::valueOf).toList());
+          ((List<?>) Objects.requireNonNull(json.get("previous"))).stream().map(String::valueOf).toList());
     }
   }
 
@@ -103,14 +104,14 @@ final class Index {
   static Index of(Map<String, Object> json) {
     Index index = new Index();
     try {
-      ((Map<?, ?>) json.get("backups"))
+      ((Map<?, ?>) Objects.requireNonNull(json.get("backups")))
           .forEach(
               (id, entries) ->
                   index.backups.put(
                       new BackupId(String.valueOf(id)),
                       ((List<?>) entries)
                           .stream().map(entry -> Entry.of((Map<?, ?>) entry)).toList()));
-      ((List<?>) json.get("anchored")).forEach(one -> index.anchored.add(String.valueOf(one)));
+      ((List<?>) Objects.requireNonNull(json.get("anchored"))).forEach(one -> index.anchored.add(String.valueOf(one)));
     } catch (ClassCastException | NullPointerException | DateTimeException e) {
       throw new IllegalArgumentException("Not what was seen of evidence", e);
     }
