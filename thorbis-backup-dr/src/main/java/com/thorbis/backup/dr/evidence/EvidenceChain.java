@@ -262,7 +262,7 @@ public final class EvidenceChain {
     Deque<String> open = new ArrayDeque<>(of.previous());
     while (!open.isEmpty()) {
       String digest = open.remove();
-      EvidenceRecord record = Objects.requireNonNull(all.get(digest));
+      EvidenceRecord record = all.get(digest);
       if (record != null && found.add(digest)) {
         open.addAll(record.previous());
       }
