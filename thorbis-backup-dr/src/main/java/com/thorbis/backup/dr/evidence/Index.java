@@ -33,7 +33,8 @@ final class Index {
               String.valueOf(json.get("digest")),
               String.valueOf(json.get("id")),
               Instant.parse(String.valueOf(json.get("at")))),
-          ((List<?>) Objects.requireNonNull(json.get("previous"))).stream().map(String::valueOf).toList());
+          ((List<?>) Objects.requireNonNull(json.get("previous")))
+              .stream().map(String::valueOf).toList());
     }
   }
 
@@ -111,7 +112,8 @@ final class Index {
                       new BackupId(String.valueOf(id)),
                       ((List<?>) entries)
                           .stream().map(entry -> Entry.of((Map<?, ?>) entry)).toList()));
-      ((List<?>) Objects.requireNonNull(json.get("anchored"))).forEach(one -> index.anchored.add(String.valueOf(one)));
+      ((List<?>) Objects.requireNonNull(json.get("anchored")))
+          .forEach(one -> index.anchored.add(String.valueOf(one)));
     } catch (ClassCastException | NullPointerException | DateTimeException e) {
       throw new IllegalArgumentException("Not what was seen of evidence", e);
     }
