@@ -35,10 +35,14 @@ import com.thorbis.backup.postgres.serve.WalFiles;
 import com.thorbis.backup.postgres.serve.WalServer;
 import com.thorbis.backup.postgres.settings.PostgresSettings;
 import com.thorbis.backup.postgres.table.TableRestore;
+import com.thorbis.backup.postgres.trial.PostgresTrial;
 import com.thorbis.backup.postgres.wire.Failures;
 import com.thorbis.backup.postgres.wire.SqlConnections;
 import com.thorbis.backup.spi.SecretValue;
 import com.thorbis.backup.spi.engine.SqlEngine;
+import com.thorbis.backup.spi.engine.Trial;
+import com.thorbis.backup.spi.engine.TrialEngine;
+import com.thorbis.backup.spi.engine.TrialRequest;
 import com.thorbis.backup.spi.repository.Repository;
 import com.thorbis.backup.spi.repository.RunControl;
 import com.thorbis.backup.spi.repository.SourceInfo;
@@ -53,7 +57,7 @@ import java.util.List;
 import java.util.Optional;
 
 /** Protects one PostgreSQL cluster. Each job lives in a package of its own; this hands them out. */
-final class PostgresEngine implements SqlEngine {
+final class PostgresEngine implements SqlEngine, TrialEngine {
   static final String TYPE = "postgres";
 
   private final PostgresSettings settings;
@@ -160,6 +164,29 @@ final class PostgresEngine implements SqlEngine {
       return withNames(SqlConnections.open(target));
     } catch (SQLException e) {
       throw Failures.of(target, e);
+    }
+  }
+
+  @Override
+  public RestorePlan planTrial(TrialRequest request, Repository repository) throws IOException {
+    return PostgresTrial.plan(settings, source(repository), request, repository);
+  }
+
+  @Override
+  public Trial begin(TrialRequest request, Repository repository, RunControl control)
+      throws IOException {
+    return PostgresTrial.begin(settings, source(repository), request, repository, control);
+  }
+
+  @Override
+  public Connection connectSource(Optional<String> database) {
+    try {
+      return withNames(
+          database.isPresent()
+              ? SqlConnections.open(settings, database.get())
+              : SqlConnections.open(settings));
+    } catch (SQLException e) {
+      throw Failures.of(settings, e);
     }
   }
 

@@ -7,6 +7,7 @@ import com.thorbis.backup.api.RetentionPolicy;
 import com.thorbis.backup.api.ThorbisBackup;
 import com.thorbis.backup.application.files.FilesEngine;
 import com.thorbis.backup.crypto.SigningPublicKey;
+import com.thorbis.backup.dr.drill.DrillSettings;
 import com.thorbis.backup.dr.point.RecoveryPointEngine;
 import com.thorbis.backup.spi.repository.Compression;
 import com.thorbis.backup.spi.repository.WritePolicy;
@@ -113,12 +114,14 @@ record Config(
    * @param type its engine
    * @param parallelism how many threads may work for it, if given
    * @param retention which of its backups stay; empty: all
+   * @param drill how it is tried, if that is said
    * @param settings its engine's
    */
   record SourceConfig(
       String type,
       OptionalInt parallelism,
       Optional<RetentionPolicy> retention,
+      Optional<DrillSettings> drill,
       Map<String, Object> settings) {}
 
   /** Something to know; shown by {@code check}, and at once if {@code urgent}. */
@@ -229,7 +232,8 @@ record Config(
       prune.get().finish();
     }
     Timetable timetable = Timetable.read(root);
-    Map<String, SourceConfig> sources = sources(root, policies, timetable, commands(file, host));
+    Map<String, SourceConfig> sources =
+        sources(root, policies, timetable, commands(file, host), folder);
     root.finish();
     noteClearSecrets(file, clear, notes);
     return new Config(
@@ -386,7 +390,8 @@ record Config(
       Section root,
       Map<String, RetentionPolicy> policies,
       Timetable timetable,
-      Map<String, String> commands) {
+      Map<String, String> commands,
+      Path folder) {
     Map<String, SourceConfig> sources = new LinkedHashMap<>();
     Optional<Section> all = root.section("sources");
     if (all.isEmpty()) {
@@ -404,6 +409,8 @@ record Config(
       String type = section.require("type");
       Optional<RetentionPolicy> policy = policy(section, policies);
       timetable.source(name, section);
+      Optional<DrillSettings> drill =
+          section.section("drill").map(it -> DrillConfig.read(it, folder));
       OptionalInt parallelism = OptionalInt.empty();
       Map<String, Object> settings = new LinkedHashMap<>();
       if (section.has("parallelism")) {
@@ -424,7 +431,7 @@ record Config(
       if (type.equals(POSTGRES)) {
         commands.forEach(settings::putIfAbsent);
       }
-      sources.put(name, new SourceConfig(type, parallelism, policy, settings));
+      sources.put(name, new SourceConfig(type, parallelism, policy, drill, settings));
     }
     return sources;
   }

@@ -5,6 +5,8 @@ import com.thorbis.backup.api.CheckItem;
 import com.thorbis.backup.api.Erasure;
 import com.thorbis.backup.api.SourceStatus;
 import com.thorbis.backup.api.ThorbisBackup;
+import com.thorbis.backup.dr.drill.DrillHistory;
+import com.thorbis.backup.dr.drill.DrillReport;
 import com.thorbis.backup.spi.Settings;
 import java.io.PrintStream;
 import java.time.Duration;
@@ -40,7 +42,9 @@ final class StatusCommand extends Job {
         .print(
             Json.object(
                 "sources",
-                all.stream().map(each -> Facts.status(each, rpoTarget(each.name()))).toList(),
+                all.stream()
+                    .map(each -> Facts.status(each, rpoTarget(each.name()), proven(each.name())))
+                    .toList(),
                 "copies",
                 copies.stream().map(Facts::copy).toList(),
                 "keys",
@@ -48,7 +52,15 @@ final class StatusCommand extends Job {
                 "erasures",
                 erasures.stream().map(EraseCommand::json).toList()),
             out -> {
-              all.forEach(each -> people(each, out));
+              all.forEach(
+                  each -> {
+                    people(each, out);
+                    out.println(
+                        "  last restore that was proven on this host: "
+                            + proven(each.name())
+                                .map(it -> it.id() + " at " + Text.time(it.startedAt()))
+                                .orElse("none"));
+                  });
               erasures.stream().map(Words::erasure).forEach(out::println);
               items("copies", copies, out);
               if (!keys.isEmpty()) {
@@ -77,6 +89,10 @@ final class StatusCommand extends Job {
     }
     Settings settings = Settings.of("sources." + name, configured.settings());
     return settings.find(MAX_DELAY).map(text -> settings.duration(MAX_DELAY, Duration.ZERO));
+  }
+
+  private Optional<DrillReport> proven(String name) {
+    return said(new DrillHistory(thorbis().config().stateDirectory(), name)::lastPassed);
   }
 
   private static void people(SourceStatus status, PrintStream out) {

@@ -38,6 +38,7 @@ import picocli.CommandLine.Spec;
       RestoreTableCommand.class,
       LoadCommand.class,
       VerifyCommand.class,
+      DrillCommand.class,
       PruneCommand.class,
       HoldCommand.class,
       UndeleteCommand.class,

@@ -465,8 +465,8 @@ class PruneFaultsTest {
     MemoryObjectStore prepared = prepared();
     boolean death = fault == Fault.DEATH_BEFORE || fault == Fault.DEATH_AFTER;
     int cases = 0;
-    int stride = FaultSuite.RELEASE ? 1 : 3; // another third of the calls with each fault
-    for (int call = 1 + fault.ordinal() % stride; ; call += stride) {
+    int stride = FaultSuite.RELEASE ? 1 : 3; // another third of the calls with each seed
+    for (int call = 1 + Math.floorMod(FaultSuite.SEED, stride); ; call += stride) {
       MemoryObjectStore store = prepared.copy();
       FaultyObjectStore faulty = FaultyObjectStore.over(store).failAtCall(call, fault);
       Path local = state.resolve(fault + "-" + call);
