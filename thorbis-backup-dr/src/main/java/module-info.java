@@ -1,11 +1,15 @@
 import com.thorbis.backup.dr.point.RecoveryPointEngineFactory;
 import com.thorbis.backup.spi.engine.SourceEngineFactory;
 
-/** What holds the parts of a business together: one recovery point over all of them. */
+/**
+ * What holds the parts of a business together: one recovery point over all of them, and somebody
+ * who looks whether everything that is expected is there.
+ */
 module com.thorbis.backup.dr {
   requires transitive com.thorbis.backup.api;
   requires static org.jspecify;
 
+  exports com.thorbis.backup.dr.monitor;
   exports com.thorbis.backup.dr.point;
 
   provides SourceEngineFactory with
