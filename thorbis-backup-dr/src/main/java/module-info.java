@@ -1,3 +1,7 @@
+import com.thorbis.backup.dr.notify.ExecNotifier;
+import com.thorbis.backup.dr.notify.LogNotifier;
+import com.thorbis.backup.dr.notify.NotifierFactory;
+import com.thorbis.backup.dr.notify.WebhookNotifier;
 import com.thorbis.backup.dr.point.RecoveryPointEngineFactory;
 import com.thorbis.backup.spi.engine.SourceEngineFactory;
 
@@ -10,8 +14,13 @@ module com.thorbis.backup.dr {
   requires static org.jspecify;
 
   exports com.thorbis.backup.dr.monitor;
+  exports com.thorbis.backup.dr.notify;
   exports com.thorbis.backup.dr.point;
 
+  provides NotifierFactory with
+      ExecNotifier.Factory,
+      LogNotifier.Factory,
+      WebhookNotifier.Factory;
   provides SourceEngineFactory with
       RecoveryPointEngineFactory;
 }

@@ -53,15 +53,39 @@ public final class AlarmBook {
   /** One alarm in the book. */
   static final class Entry {
     Alarm alarm;
+
+    /** When people were first told of it, or anew: steps of the ladder count from here. */
     Instant raisedAt;
+
+    /** When this round of telling began, or the alarm ended. */
     Instant toldAt;
+
+    Notice.Event event = Notice.Event.RAISED;
     boolean cleared;
+
+    /** Who was told in this round. */
     final Set<String> told = new LinkedHashSet<>();
+
+    /** Who was ever told: they will want to know that it is over. */
+    final Set<String> knows = new LinkedHashSet<>();
 
     Entry(Alarm alarm, Instant raisedAt) {
       this.alarm = alarm;
       this.raisedAt = raisedAt;
       this.toldAt = raisedAt;
+    }
+
+    void again(Notice.Event why, Instant now) {
+      event = why;
+      raisedAt = now;
+      toldAt = now;
+      told.clear();
+    }
+
+    void repeat(Instant now) {
+      event = Notice.Event.STILL;
+      toldAt = now;
+      told.clear();
     }
   }
 
@@ -84,7 +108,7 @@ public final class AlarmBook {
                 new Standing(
                     entry.alarm,
                     entry.raisedAt,
-                    List.copyOf(entry.told),
+                    List.copyOf(entry.knows),
                     Optional.ofNullable(acknowledged.get(entry.alarm.id()))
                         .filter(ack -> counts(ack, entry.alarm, entry.raisedAt))))
         .toList();
@@ -132,7 +156,8 @@ public final class AlarmBook {
   /** One from before an alarm came back says nothing of it, nor one of something less urgent. */
   boolean counts(Acknowledgement ack, Alarm alarm, Instant raisedAt) {
     return ack.severity().compareTo(alarm.severity()) >= 0
-        && !ack.at().isBefore(alarm.since().filter(since -> since.isBefore(raisedAt)).orElse(raisedAt))
+        && !ack.at()
+            .isBefore(alarm.since().filter(since -> since.isBefore(raisedAt)).orElse(raisedAt))
         && ack.until().filter(until -> !until.isAfter(clock.instant())).isEmpty();
   }
 
@@ -179,10 +204,13 @@ public final class AlarmBook {
           Entry entry = new Entry(line.alarm(), line.time("raisedAt"));
           entry.toldAt = line.time("toldAt");
           entry.cleared = line.find("cleared").isPresent();
-          line.find("told").ifPresent(told -> entry.told.addAll(List.of(told.split(",", -1))));
+          entry.event = line.event();
+          entry.told.addAll(line.names("told"));
+          entry.knows.addAll(line.names("knows"));
           pages.entries.put(entry.alarm.id(), entry);
         } else if (line.word().equals("failed")) {
-          Failed failed = new Failed(line.take("notifier"), line.time("since"), line.take("reason"));
+          Failed failed =
+              new Failed(line.take("notifier"), line.time("since"), line.take("reason"));
           pages.failed.put(failed.notifier(), failed);
         } else {
           throw new Record.UnreadableException("it has a line of " + line.word());
@@ -207,9 +235,9 @@ public final class AlarmBook {
       if (entry.cleared) {
         line.put("cleared", true);
       }
-      if (!entry.told.isEmpty()) {
-        line.put("told", String.join(",", entry.told));
-      }
+      line.put("event", entry.event.label())
+          .put("told", String.join(",", entry.told))
+          .put("knows", String.join(",", entry.knows));
       text.append(line.line());
     }
     for (Failed failed : pages.failed.values()) {
@@ -315,8 +343,7 @@ public final class AlarmBook {
   private Lock lock(String name) throws IOException {
     create();
     FileChannel channel =
-        FileChannel.open(
-            folder.resolve(name), StandardOpenOption.CREATE, StandardOpenOption.WRITE);
+        FileChannel.open(folder.resolve(name), StandardOpenOption.CREATE, StandardOpenOption.WRITE);
     long deadline = System.nanoTime() + PATIENCE.toNanos();
     try {
       while (true) {
@@ -333,7 +360,11 @@ public final class AlarmBook {
           throw BackupException.of(
                   "alarms.busy",
                   FailureKind.TRANSIENT,
-                  "Another process has held " + folder.resolve(name) + " for " + PATIENCE.toSeconds() + " s")
+                  "Another process has held "
+                      + folder.resolve(name)
+                      + " for "
+                      + PATIENCE.toSeconds()
+                      + " s")
               .remedy("See what it waits for; only one process should tell people of alarms.")
               .build();
         }

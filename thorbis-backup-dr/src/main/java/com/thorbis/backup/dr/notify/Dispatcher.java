@@ -18,17 +18,14 @@ import java.util.ArrayList;
 import java.util.Comparator;
 import java.util.HashSet;
 import java.util.LinkedHashMap;
-import java.util.LinkedHashSet;
 import java.util.List;
 import java.util.Map;
-import java.util.Objects;
 import java.util.Optional;
 import java.util.Set;
 import java.util.concurrent.ExecutionException;
 import java.util.concurrent.FutureTask;
 import java.util.concurrent.TimeUnit;
 import java.util.concurrent.TimeoutException;
-import org.jspecify.annotations.Nullable;
 
 /**
  * Tells people what has changed between looks: what was raised, got worse, is there still, or is
@@ -56,8 +53,7 @@ public final class Dispatcher implements AutoCloseable {
     this.notifiers = new LinkedHashMap<>(builder.notifiers);
     this.ladder =
         builder.ladder.isEmpty()
-            ? List.of(
-                new Step(Duration.ZERO, List.copyOf(notifiers.keySet()), Severity.WARNING))
+            ? List.of(new Step(Duration.ZERO, List.copyOf(notifiers.keySet()), Severity.WARNING))
             : builder.ladder.stream().sorted(Comparator.comparing(Step::after)).toList();
     this.repeat = builder.repeat;
     this.deadline = builder.deadline;
@@ -166,23 +162,34 @@ public final class Dispatcher implements AutoCloseable {
     Instant now = clock.instant();
     Map<String, Acknowledgement> acknowledged = book.acknowledgements();
     Map<String, List<Mail>> mails = new LinkedHashMap<>();
-    Set<String> ids = new HashSet<>();
-    for (Alarm alarm : seen) {
-      ids.add(alarm.id());
-      Entry entry = pages.entries.get(alarm.id());
-      if (entry == null || entry.cleared) {
-        entry = new Entry(alarm, now);
-        pages.entries.put(alarm.id(), entry);
-      }
-      @Nullable Notice.Event change = update(entry, alarm, acknowledged.get(alarm.id()), now);
-      remind(entry, change, acknowledged.get(alarm.id()), now, mails);
-    }
-    for (Entry entry : List.copyOf(pages.entries.values())) {
-      if (ids.contains(entry.alarm.id()) || others.contains(entry.alarm.area())) {
+    Map<String, Alarm> there = new LinkedHashMap<>();
+    seen.forEach(alarm -> there.put(alarm.id(), alarm));
+    pages.entries.values().stream()
+        .filter(entry -> !entry.cleared && unseen.contains(entry.alarm.area()))
+        .forEach(entry -> there.putIfAbsent(entry.alarm.id(), entry.alarm));
+    for (Alarm alarm : there.values()) {
+      Entry entry = entry(pages, alarm, now);
+      Optional<Acknowledgement> ack = Optional.ofNullable(acknowledged.get(alarm.id()));
+      if (ack.flatMap(Acknowledgement::until).filter(until -> !until.isAfter(now)).isPresent()) {
+        entry.again(Notice.Event.RAISED, now);
+        over.add(alarm.id()); // that acknowledgement, not the alarm
+      } else if (ack.filter(one -> book.counts(one, alarm, entry.raisedAt)).isPresent()) {
         continue;
       }
-      if (unseen.contains(entry.alarm.area()) && !entry.cleared) {
-        remind(entry, null, acknowledged.get(entry.alarm.id()), now, mails);
+      if (!entry.told.isEmpty() && !entry.toldAt.plus(repeat).isAfter(now)) {
+        entry.repeat(now);
+      }
+      due(alarm, entry.raisedAt, now)
+          .forEach(
+              (name, escalated) -> {
+                if (!entry.told.contains(name)) {
+                  Notice.Event event = escalated ? Notice.Event.ESCALATED : entry.event;
+                  post(mails, name, entry, event, now);
+                }
+              });
+    }
+    for (Entry entry : pages.entries.values()) {
+      if (there.containsKey(entry.alarm.id()) || others.contains(entry.alarm.area())) {
         continue;
       }
       if (!entry.cleared) {
@@ -190,25 +197,179 @@ public final class Dispatcher implements AutoCloseable {
         entry.toldAt = now;
         over.add(entry.alarm.id());
       }
-      entry.told.retainAll(notifiers.keySet());
-      if (entry.told.isEmpty() || entry.toldAt.plus(OVER).isBefore(now)) {
-        pages.entries.remove(entry.alarm.id());
-        continue;
+      entry.knows.retainAll(notifiers.keySet());
+      if (entry.toldAt.plus(OVER).isBefore(now)) {
+        entry.knows.clear();
       }
-      for (String name : entry.told) {
-        mails
-            .computeIfAbsent(name, any -> new ArrayList<>())
-            .add(new Mail(entry, new Notice(Notice.Event.CLEARED, entry.alarm, entry.raisedAt, now)));
-      }
+      entry.knows.forEach(name -> post(mails, name, entry, Notice.Event.CLEARED, now));
     }
     mails.forEach((name, list) -> send(pages, name, list, now, tired));
-    pages.entries.values().removeIf(entry -> entry.cleared && entry.told.isEmpty());
+    pages.entries.values().removeIf(entry -> entry.cleared && entry.knows.isEmpty());
+  }
+
+  /** The entry of an alarm that is there, brought up to date. */
+  private static Entry entry(Pages pages, Alarm alarm, Instant now) {
+    Entry known = pages.entries.get(alarm.id());
+    if (known == null || known.cleared) {
+      Entry entry = new Entry(alarm, now);
+      pages.entries.put(alarm.id(), entry);
+      return entry;
+    }
+    if (alarm.severity().compareTo(known.alarm.severity()) > 0) {
+      known.again(Notice.Event.WORSE, now);
+    }
+    known.alarm = alarm;
+    return known;
+  }
+
+  /** Whom the steps name that are reached, and whether a later step does. */
+  private Map<String, Boolean> due(Alarm alarm, Instant raisedAt, Instant now) {
+    Map<String, Boolean> due = new LinkedHashMap<>();
+    for (Step step : ladder) {
+      if (step.from().compareTo(alarm.severity()) <= 0
+          && !raisedAt.plus(step.after()).isAfter(now)) {
+        step.to().forEach(name -> due.putIfAbsent(name, !step.after().isZero()));
+      }
+    }
+    if (alarm.kind() == AlarmKind.NOTIFIER) {
+      due.remove(alarm.subject());
+    }
+    return due;
   }
 
   /** A notice that is on its way. */
   private record Mail(Entry entry, Notice notice) {}
 
-  private static @Nullable Event2 none() {
-    return null;
+  private static void post(
+      Map<String, List<Mail>> mails, String to, Entry entry, Notice.Event event, Instant now) {
+    mails
+        .computeIfAbsent(to, any -> new ArrayList<>())
+        .add(new Mail(entry, new Notice(event, entry.alarm, entry.raisedAt, now)));
+  }
+
+  private void send(Pages pages, String name, List<Mail> mails, Instant now, Set<String> tired) {
+    Notifier notifier = notifiers.get(name);
+    if (notifier == null || tired.contains(name)) {
+      return;
+    }
+    Optional<String> failure = tell(name, notifier, mails.stream().map(Mail::notice).toList());
+    if (failure.isPresent()) {
+      tired.add(name);
+      Failed before = pages.failed.get(name);
+      pages.failed.put(
+          name, new Failed(name, before == null ? now : before.since(), failure.get()));
+      LOG.log(
+          System.Logger.Level.WARNING,
+          "Notifier {0} failed: {1}",
+          name,
+          Notice.plain(failure.get()));
+      return;
+    }
+    pages.failed.remove(name);
+    for (Mail mail : mails) {
+      if (mail.notice().event() == Notice.Event.CLEARED) {
+        mail.entry().knows.remove(name);
+      } else {
+        mail.entry().told.add(name);
+        mail.entry().knows.add(name);
+      }
+    }
+  }
+
+  /** Why it failed, if it did; whatever it does, this returns. */
+  private Optional<String> tell(String name, Notifier notifier, List<Notice> notices) {
+    FutureTask<Boolean> task =
+        new FutureTask<>(
+            () -> {
+              notifier.tell(notices);
+              return true;
+            });
+    Thread thread = new Thread(task, "notifier " + name);
+    thread.setDaemon(true);
+    thread.start();
+    try {
+      task.get(deadline.toMillis(), TimeUnit.MILLISECONDS);
+      return Optional.empty();
+    } catch (TimeoutException e) {
+      task.cancel(true);
+      return Optional.of("It took longer than " + deadline.toMillis() + " ms");
+    } catch (InterruptedException e) {
+      task.cancel(true);
+      Thread.currentThread().interrupt();
+      return Optional.of("It was interrupted");
+    } catch (ExecutionException e) {
+      Throwable cause = e.getCause() == null ? e : e.getCause();
+      return Optional.of(
+          cause instanceof IOException && cause.getMessage() != null
+              ? cause.getMessage()
+              : cause.toString());
+    }
+  }
+
+  /** Collects whom to tell, and when. */
+  public static final class Builder {
+    private final Path stateDirectory;
+    private final Map<String, Notifier> notifiers = new LinkedHashMap<>();
+    private final List<Step> ladder = new ArrayList<>();
+    private Duration repeat = Duration.ofDays(1);
+    private Duration deadline = Duration.ofSeconds(30);
+    private Clock clock = Clock.systemUTC();
+
+    private Builder(Path stateDirectory) {
+      this.stateDirectory = stateDirectory;
+    }
+
+    /** Adds a notifier, which is closed with the dispatcher. */
+    public Builder notifier(String name, Notifier notifier) {
+      if (!name.matches("[a-z0-9][a-z0-9_-]{0,62}")
+          || notifiers.putIfAbsent(name, notifier) != null) {
+        throw BackupException.of(
+                "configuration.invalid",
+                FailureKind.CONFIGURATION,
+                "\"" + name + "\" is no name for a notifier, or names two")
+            .remedy("Take up to 63 of a-z, 0-9, \"-\" and \"_\".")
+            .build();
+      }
+      return this;
+    }
+
+    /**
+     * Adds a step of the ladder; without any, all notifiers are told at once.
+     *
+     * @param after how long nobody acknowledged an alarm
+     * @param to whom to tell then
+     * @param from how urgent it must be
+     */
+    public Builder step(Duration after, List<String> to, Severity from) {
+      ladder.add(new Step(after, List.copyOf(to), from));
+      return this;
+    }
+
+    /** Chooses after how long people are told again; a day, otherwise. */
+    public Builder repeatEvery(Duration interval) {
+      this.repeat = interval;
+      return this;
+    }
+
+    /** Limits how long one notifier may take at once; 30 seconds, otherwise. */
+    public Builder deadline(Duration perNotifier) {
+      this.deadline = perNotifier;
+      return this;
+    }
+
+    /** Replaces the system's clock. */
+    public Builder clock(Clock value) {
+      this.clock = value;
+      return this;
+    }
+
+    /**
+     * The dispatcher.
+     *
+     * @throws BackupException if a step names a notifier that there is not
+     */
+    public Dispatcher build() {
+      return new Dispatcher(this);
+    }
   }
 }

@@ -16,11 +16,17 @@ import java.util.concurrent.TimeUnit;
  * nothing but {@code PATH} and {@code LANG}. Exit 0 says that they were taken. What it prints is
  * dropped; when it takes too long it is killed, with whatever it started.
  */
-final class ExecNotifier implements Notifier {
+public final class ExecNotifier implements Notifier {
   private final List<String> command;
   private final Duration timeout;
 
-  ExecNotifier(List<String> command, Duration timeout) {
+  /**
+   * One for a program.
+   *
+   * @param command its absolute path, then each argument
+   * @param timeout how long it may take
+   */
+  public ExecNotifier(List<String> command, Duration timeout) {
     this.command = List.copyOf(command);
     this.timeout = timeout;
   }

@@ -1,5 +1,7 @@
 package com.thorbis.backup.dr.notify;
 
+import com.thorbis.backup.api.BackupException;
+import com.thorbis.backup.api.FailureKind;
 import com.thorbis.backup.dr.monitor.Alarm;
 import com.thorbis.backup.dr.monitor.AlarmKind;
 import com.thorbis.backup.dr.monitor.Severity;
@@ -44,9 +46,9 @@ public final class Heartbeat {
   public static Heartbeat of(Settings settings, Clock clock) {
     String method = settings.find("method").orElse("GET");
     if (!method.equals("GET") && !method.equals("POST")) {
-      throw com.thorbis.backup.api.BackupException.of(
+      throw BackupException.of(
               "configuration.invalid",
-              com.thorbis.backup.api.FailureKind.CONFIGURATION,
+              FailureKind.CONFIGURATION,
               settings.describe("method") + ": \"" + method + "\" is neither GET nor POST")
           .remedy("Write one of them.")
           .build();

@@ -5,8 +5,11 @@ import com.thorbis.backup.spi.ProviderContext;
 import java.util.List;
 
 /** Writes notices into the host's log, one line each, as {@code com.thorbis.backup.alarms}. */
-final class LogNotifier implements Notifier {
+public final class LogNotifier implements Notifier {
   private static final System.Logger LOG = System.getLogger("com.thorbis.backup.alarms");
+
+  /** One. */
+  public LogNotifier() {}
 
   /** Makes them by name. */
   public static final class Factory implements NotifierFactory {

@@ -2,6 +2,8 @@ package com.thorbis.backup.dr.notify;
 
 import com.thorbis.backup.dr.monitor.Alarm;
 import java.time.Instant;
+import java.util.Arrays;
+import java.util.Optional;
 
 /**
  * What somebody is told of an alarm.
@@ -34,6 +36,10 @@ public record Notice(Event event, Alarm alarm, Instant raisedAt, Instant at) {
     /** The name in messages; never changes. */
     public String label() {
       return label;
+    }
+
+    static Optional<Event> ofLabel(String label) {
+      return Arrays.stream(values()).filter(one -> one.label.equals(label)).findFirst();
     }
   }
 

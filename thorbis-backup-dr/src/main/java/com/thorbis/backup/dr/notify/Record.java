@@ -127,6 +127,15 @@ final class Record {
     return known("severity", Severity::ofLabel);
   }
 
+  Notice.Event event() throws UnreadableException {
+    return known("event", Notice.Event::ofLabel);
+  }
+
+  List<String> names(String name) throws UnreadableException {
+    String text = take(name);
+    return text.isEmpty() ? List.of() : List.of(text.split(",", -1));
+  }
+
   Alarm alarm() throws UnreadableException {
     return new Alarm(
         known("code", AlarmKind::ofCode),

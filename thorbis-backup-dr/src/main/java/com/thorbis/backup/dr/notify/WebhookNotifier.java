@@ -4,6 +4,7 @@ import com.thorbis.backup.api.BackupException;
 import com.thorbis.backup.api.FailureKind;
 import com.thorbis.backup.spi.ProviderContext;
 import com.thorbis.backup.spi.SecretValue;
+import com.thorbis.backup.spi.Settings;
 import java.io.IOException;
 import java.nio.charset.StandardCharsets;
 import java.security.GeneralSecurityException;
@@ -19,7 +20,7 @@ import javax.crypto.spec.SecretKeySpec;
  * Thorbis-Timestamp}, a full stop and the body under the shared secret, compares it with the header
  * {@code Thorbis-Signature}, {@code v1=} and 64 hexadecimal digits, and refuses old timestamps.
  */
-final class WebhookNotifier implements Notifier {
+public final class WebhookNotifier implements Notifier {
   private static final int LEAST_SECRET = 16;
 
   private final PinnedHttp http;
@@ -44,25 +45,35 @@ final class WebhookNotifier implements Notifier {
 
     @Override
     public Notifier open(ProviderContext context) {
-      PinnedHttp http = PinnedHttp.of(context.settings());
-      SecretValue secret =
-          context
-              .settings()
-              .findSecret("secret")
-              .filter(value -> value.useBytes(bytes -> bytes.length >= LEAST_SECRET))
-              .orElseThrow(
-                  () ->
-                      BackupException.of(
-                              "configuration.invalid",
-                              FailureKind.CONFIGURATION,
-                              context.settings().describe("secret")
-                                  + " is missing, or shorter than "
-                                  + LEAST_SECRET
-                                  + " bytes")
-                          .remedy("Set it to ${file:PATH}, and give whoever receives the same.")
-                          .build());
-      return new WebhookNotifier(http, secret, context.clock());
+      return of(context.settings(), context.clock());
     }
+  }
+
+  /**
+   * By settings: {@code url}; {@code secret}, of at least 16 bytes; {@code timeout}; {@code
+   * allow-http}, where the way there is trusted; {@code allow-private}, for addresses that are not
+   * of the public Internet.
+   *
+   * @throws BackupException of kind CONFIGURATION if one is missing or wrong
+   */
+  public static WebhookNotifier of(Settings settings, Clock clock) {
+    PinnedHttp http = PinnedHttp.of(settings);
+    SecretValue secret =
+        settings
+            .findSecret("secret")
+            .filter(value -> value.useBytes(bytes -> bytes.length >= LEAST_SECRET))
+            .orElseThrow(
+                () ->
+                    BackupException.of(
+                            "configuration.invalid",
+                            FailureKind.CONFIGURATION,
+                            settings.describe("secret")
+                                + " is missing, or shorter than "
+                                + LEAST_SECRET
+                                + " bytes")
+                        .remedy("Set it to ${file:PATH}, and give whoever receives the same.")
+                        .build());
+    return new WebhookNotifier(http, secret, clock);
   }
 
   @Override
