@@ -16,6 +16,7 @@ module com.thorbis.backup.dr {
   exports com.thorbis.backup.dr.monitor;
   exports com.thorbis.backup.dr.notify;
   exports com.thorbis.backup.dr.point;
+  exports com.thorbis.backup.dr.schedule;
 
   provides NotifierFactory with
       ExecNotifier.Factory,
