@@ -1,8 +1,13 @@
 package com.thorbis.backup.cli;
 
 import com.thorbis.backup.api.BackupDescriptor;
+import com.thorbis.backup.api.BackupException;
 import com.thorbis.backup.api.BackupRequest;
 import com.thorbis.backup.api.BackupType;
+import com.thorbis.backup.api.FailureKind;
+import com.thorbis.backup.dr.monitor.RunFact;
+import com.thorbis.backup.dr.monitor.RunLog;
+import java.time.Instant;
 import java.util.ArrayList;
 import java.util.List;
 import org.jspecify.annotations.Nullable;
@@ -56,8 +61,17 @@ final class BackupCommand extends Job {
   }
 
   static int take(Thorbis thorbis, BackupRequest request) {
-    BackupDescriptor backup =
-        thorbis.writing(opened -> thorbis.followed(control -> opened.backup(request, control)));
+    BackupDescriptor backup;
+    try {
+      backup =
+          thorbis.writing(opened -> thorbis.followed(control -> opened.backup(request, control)));
+    } catch (BackupException e) {
+      if (e.kind() != FailureKind.CANCELLED) {
+        note(thorbis, request.source(), false, e.getMessage() + " (" + e.code() + ")");
+      }
+      throw e;
+    }
+    note(thorbis, backup.source(), true, backup.id().toString());
     thorbis.print(
         Facts.backup(backup),
         out -> {
@@ -96,5 +110,18 @@ final class BackupCommand extends Job {
           }
         });
     return Exit.DONE;
+  }
+
+  /** For whoever looks for alarms; that it does not work changes nothing about the backup. */
+  private static void note(Thorbis thorbis, String source, boolean succeeded, String outcome) {
+    if (!thorbis.config().sources().containsKey(source)) {
+      return;
+    }
+    try {
+      new RunLog(thorbis.config().stateDirectory())
+          .add(new RunFact(source, Instant.now(), succeeded, outcome));
+    } catch (BackupException e) {
+      thorbis.host().err().println("warning: how it ended is not noted: " + e.getMessage());
+    }
   }
 }

@@ -7,7 +7,9 @@ import com.thorbis.backup.api.RetentionPolicy;
 import com.thorbis.backup.api.ThorbisBackup;
 import com.thorbis.backup.application.files.FilesEngine;
 import com.thorbis.backup.crypto.SigningPublicKey;
+import com.thorbis.backup.dr.monitor.Expectation;
 import com.thorbis.backup.dr.point.RecoveryPointEngine;
+import com.thorbis.backup.spi.Settings;
 import com.thorbis.backup.spi.repository.Compression;
 import com.thorbis.backup.spi.repository.WritePolicy;
 import com.thorbis.backup.spi.storage.StorageTier;
@@ -49,6 +51,7 @@ import org.jspecify.annotations.Nullable;
  *     the repository
  * @param sources what is protected, by name
  * @param grace how long what was given up stays whole
+ * @param watching who looks, and who is told
  * @param notes what is accepted and needs to be known
  */
 record Config(
@@ -64,11 +67,13 @@ record Config(
     Optional<Path> sealed,
     Map<String, SourceConfig> sources,
     Duration grace,
+    Watching watching,
     List<Note> notes) {
   /** The scheme of recovery keys. */
   static final String RECOVERY = "recovery";
 
   private static final String POSTGRES = "postgres";
+  private static final String MAX_DELAY = "wal.max-delay";
   private static final int MAX_FILE = 1 << 20;
   private static final List<String> TIERS =
       Arrays.stream(StorageTier.values()).map(StorageTier::label).toList();
@@ -226,7 +231,10 @@ record Config(
       grace = prune.get().duration("grace").orElse(grace);
       prune.get().finish();
     }
-    Map<String, SourceConfig> sources = sources(root, policies, notes, commands(file, host));
+    List<Expectation> expectations = new ArrayList<>();
+    Map<String, SourceConfig> sources =
+        sources(root, policies, notes, commands(file, host), expectations);
+    Watching watching = Watching.read(root, expectations);
     root.finish();
     noteClearSecrets(file, clear, notes);
     return new Config(
@@ -242,6 +250,7 @@ record Config(
         sealed,
         sources,
         grace,
+        watching,
         List.copyOf(notes));
   }
 
@@ -382,7 +391,8 @@ record Config(
       Section root,
       Map<String, RetentionPolicy> policies,
       List<Note> notes,
-      Map<String, String> commands) {
+      Map<String, String> commands,
+      List<Expectation> expectations) {
     Map<String, SourceConfig> sources = new LinkedHashMap<>();
     Optional<Section> all = root.section("sources");
     if (all.isEmpty()) {
@@ -399,6 +409,7 @@ record Config(
       Section section = all.get().section(name).orElseThrow();
       String type = section.require("type");
       Optional<RetentionPolicy> policy = policy(section, policies);
+      Expectation.Builder expected = Watching.expectation(name, section);
       section.section("schedule").ifPresent(schedule -> schedule(schedule, notes));
       OptionalInt parallelism = OptionalInt.empty();
       Map<String, Object> settings = new LinkedHashMap<>();
@@ -419,6 +430,11 @@ record Config(
       if (type.equals(POSTGRES)) {
         commands.forEach(settings::putIfAbsent);
       }
+      Settings known = Settings.of("sources." + name, settings);
+      if (known.find(MAX_DELAY).isPresent()) {
+        expected.maxDelay(known.duration(MAX_DELAY, Duration.ZERO));
+      }
+      expectations.add(expected.build());
       sources.put(name, new SourceConfig(type, parallelism, policy, settings));
     }
     return sources;

@@ -33,6 +33,7 @@ import picocli.CommandLine.Spec;
       ListCommand.class,
       ShowCommand.class,
       StatusCommand.class,
+      AlarmsCommand.class,
       RestoreCommand.class,
       RestoreTableCommand.class,
       LoadCommand.class,

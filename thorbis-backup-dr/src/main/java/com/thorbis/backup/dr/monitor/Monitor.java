@@ -56,6 +56,7 @@ public final class Monitor {
   private final Duration limit;
   private final Duration recipientsEvery;
   private final boolean live;
+  private final boolean recipients;
   private final Map<String, Thread> leftBehind = new ConcurrentHashMap<>();
   private final Map<String, Mark> marks = new HashMap<>();
   private @Nullable Instant tried;
@@ -70,6 +71,7 @@ public final class Monitor {
     this.limit = builder.limit;
     this.recipientsEvery = builder.recipientsEvery;
     this.live = builder.live;
+    this.recipients = builder.recipients;
   }
 
   /** How far a server was, and until when everything it had written is known to be stored. */
@@ -99,7 +101,9 @@ public final class Monitor {
       finding
           .part(CLOCKS, "clocks", evidence::clockSkew)
           .ifPresent(skew -> finding.add(RepositoryJudge.clock(skew)));
-      recipients(finding);
+      if (recipients) {
+        recipients(finding);
+      }
     } else {
       // One failure is one alarm: all of it lies behind what did not open.
       finding.unseen.addAll(List.of(COPIES, WRITERS, CLOCKS, RECIPIENTS));
@@ -362,6 +366,7 @@ public final class Monitor {
     private Duration limit = Duration.ofSeconds(30);
     private Duration recipientsEvery = Duration.ofDays(1);
     private boolean live = true;
+    private boolean recipients = true;
 
     private Builder(Evidence evidence, List<String> sources) {
       this.evidence = evidence;
@@ -413,6 +418,15 @@ public final class Monitor {
     /** Chooses how often recipients that all answered are tried again; daily, otherwise. */
     public Builder recipientsEvery(Duration interval) {
       this.recipientsEvery = interval;
+      return this;
+    }
+
+    /**
+     * Chooses whether recipients are tried at all; they are, otherwise. It may take a request to
+     * each service of keys, or some time of this machine.
+     */
+    public Builder recipients(boolean tried) {
+      this.recipients = tried;
       return this;
     }
 

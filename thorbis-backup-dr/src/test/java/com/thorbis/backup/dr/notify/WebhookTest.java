@@ -159,7 +159,9 @@ class WebhookTest {
       assertThatThrownBy(() -> WebhookNotifier.of(settings(Map.of("url", url)), clock))
           .isInstanceOf(BackupException.class);
     }
-    assertThatThrownBy(() -> WebhookNotifier.of(settings(Map.of("secret", "short", "allow-http", true)), clock))
+    assertThatThrownBy(
+            () ->
+                WebhookNotifier.of(settings(Map.of("secret", "short", "allow-http", true)), clock))
         .isInstanceOf(BackupException.class)
         .hasMessageContaining("notify.hook.secret");
   }
