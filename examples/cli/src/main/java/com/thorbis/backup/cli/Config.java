@@ -50,6 +50,7 @@ import org.jspecify.annotations.Nullable;
  * @param sealed the file that keys sealed-writer made, on a host that only writes; empty: it opens
  *     the repository
  * @param sources what is protected, by name
+ * @param timetable when what is due
  * @param grace how long what was given up stays whole
  * @param watching who looks, and who is told
  * @param notes what is accepted and needs to be known
@@ -66,6 +67,7 @@ record Config(
     List<String> administrators,
     Optional<Path> sealed,
     Map<String, SourceConfig> sources,
+    Timetable timetable,
     Duration grace,
     Watching watching,
     List<Note> notes) {
@@ -232,8 +234,9 @@ record Config(
       prune.get().finish();
     }
     List<Expectation> expectations = new ArrayList<>();
+    Timetable timetable = Timetable.read(root);
     Map<String, SourceConfig> sources =
-        sources(root, policies, notes, commands(file, host), expectations);
+        sources(root, policies, timetable, commands(file, host), expectations);
     Watching watching = Watching.read(root, expectations);
     root.finish();
     noteClearSecrets(file, clear, notes);
@@ -249,6 +252,7 @@ record Config(
         administrators,
         sealed,
         sources,
+        timetable,
         grace,
         watching,
         List.copyOf(notes));
@@ -390,7 +394,7 @@ record Config(
   private static Map<String, SourceConfig> sources(
       Section root,
       Map<String, RetentionPolicy> policies,
-      List<Note> notes,
+      Timetable timetable,
       Map<String, String> commands,
       List<Expectation> expectations) {
     Map<String, SourceConfig> sources = new LinkedHashMap<>();
@@ -410,7 +414,8 @@ record Config(
       String type = section.require("type");
       Optional<RetentionPolicy> policy = policy(section, policies);
       Expectation.Builder expected = Watching.expectation(name, section);
-      section.section("schedule").ifPresent(schedule -> schedule(schedule, notes));
+      timetable.source(name, section);
+      timetable.expect(name, expected);
       OptionalInt parallelism = OptionalInt.empty();
       Map<String, Object> settings = new LinkedHashMap<>();
       if (section.has("parallelism")) {
@@ -478,20 +483,6 @@ record Config(
     return host.launcher()
         .map(launcher -> Map.of("launcher", launcher.toString(), "config-file", file.toString()))
         .orElse(Map.of());
-  }
-
-  private static void schedule(Section section, List<Note> notes) {
-    for (String type : List.of("full", "differential", "incremental", "dump")) {
-      section.find(type);
-    }
-    section.duration("window");
-    section.finish();
-    notes.add(
-        new Note(
-            "config." + section.path(),
-            "a schedule is set, and this version starts nothing by itself",
-            "Start backups from cron or a timer.",
-            false));
   }
 
   private static void noteClearSecrets(Path file, List<String> clear, List<Note> notes) {

@@ -110,7 +110,7 @@ final class VerifyCommand extends Job {
         + Text.span(frozen.time().toMillis());
   }
 
-  private static VerifyRequest.Budget budget(String text) {
+  static VerifyRequest.Budget budget(String text) {
     Settings given = Settings.of("", Map.of("--budget", text));
     try {
       return text.matches(".*[0-9B]\\s*")

@@ -1,7 +1,5 @@
 package com.thorbis.backup.cli;
 
-import com.thorbis.backup.api.BackupException;
-import com.thorbis.backup.api.BackupType;
 import com.thorbis.backup.api.ThorbisBackup;
 import com.thorbis.backup.dr.monitor.Expectation;
 import com.thorbis.backup.dr.monitor.Monitor;
@@ -12,7 +10,6 @@ import com.thorbis.backup.dr.notify.Dispatcher;
 import com.thorbis.backup.dr.notify.Heartbeat;
 import com.thorbis.backup.dr.notify.Notifiers;
 import com.thorbis.backup.dr.notify.Watch;
-import com.thorbis.backup.dr.schedule.Schedule;
 import com.thorbis.backup.spi.ProviderLoader;
 import com.thorbis.backup.spi.Settings;
 import java.nio.file.Path;
@@ -44,8 +41,6 @@ record Watching(
     List<Step> steps,
     Duration repeat,
     List<Expectation> expectations) {
-  private static final Duration WINDOW = Duration.ofHours(4);
-
   /** One to tell somebody through. */
   record Ring(String kind, Map<String, Object> settings) {}
 
@@ -80,7 +75,7 @@ record Watching(
         interval, live, heartbeat, notifiers, steps, repeat, List.copyOf(expectations));
   }
 
-  /** What is expected of a source by {@code expect} and {@code schedule}. */
+  /** What is expected of a source by {@code expect}. */
   static Expectation.Builder expectation(String name, Section source) {
     Expectation.Builder expected = Expectation.builder(name);
     source
@@ -93,7 +88,6 @@ record Watching(
               expected.usual(expect.flag("usual", true));
               expect.finish();
             });
-    source.section("schedule").ifPresent(schedule -> due(schedule, expected));
     return expected;
   }
 
@@ -103,25 +97,6 @@ record Watching(
       throw section.wrong(key, "is nothing", "Write a duration, such as 26h, or remove it.");
     }
     return duration;
-  }
-
-  private static void due(Section section, Expectation.Builder expected) {
-    Duration window =
-        positive(section, "finish-within").or(() -> positive(section, "window")).orElse(WINDOW);
-    for (BackupType type : BackupType.values()) {
-      section
-          .find(type.label())
-          .ifPresent(
-              text -> {
-                Schedule schedule;
-                try {
-                  schedule = Schedule.parse(text);
-                } catch (BackupException e) {
-                  throw section.wrong(type.label(), String.valueOf(e.getMessage()), e.remedy());
-                }
-                expected.due(type, schedule::previous, window);
-              });
-    }
   }
 
   private static void notifier(Section section, Map<String, Ring> notifiers) {

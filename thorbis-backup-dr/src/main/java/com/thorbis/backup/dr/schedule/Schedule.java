@@ -5,6 +5,7 @@ import com.thorbis.backup.api.FailureKind;
 import com.thorbis.backup.dr.schedule.CronFields.FieldException;
 import com.thorbis.backup.spi.Names;
 import java.time.DateTimeException;
+import java.time.Duration;
 import java.time.Instant;
 import java.time.LocalDateTime;
 import java.time.ZoneId;
@@ -37,6 +38,9 @@ public final class Schedule {
   private static final Pattern OFFSET = Pattern.compile("Z|[+-][0-9]{2}:[0-9]{2}");
   private static final List<String> DAYS = List.of("Sun", "Mon", "Tue", "Wed", "Thu", "Fri", "Sat");
   private static final int WEEK = 7;
+  private static final Instant EXAMPLE = Instant.parse("2026-01-01T00:00:00Z");
+  private static final Duration EXAMPLES = Duration.ofDays(2 * 366);
+  private static final int MOST_EXAMPLES = 2000;
 
   /** How often, and the three fields of cron that say so. */
   private static final Map<String, String> WORDS =
@@ -130,6 +134,19 @@ public final class Schedule {
       due = fields.upTo(due.minusMinutes(1));
     }
     return moment(due);
+  }
+
+  /** The shortest time between two moments, as far as two years show it. */
+  Duration shortestInterval() {
+    Instant before = next(EXAMPLE);
+    Duration shortest = Duration.ofDays(Integer.MAX_VALUE);
+    for (int i = 0; i < MOST_EXAMPLES && (i < 2 || before.isBefore(EXAMPLE.plus(EXAMPLES))); i++) {
+      Instant at = next(before);
+      Duration interval = Duration.between(before, at);
+      shortest = interval.compareTo(shortest) < 0 ? interval : shortest;
+      before = at;
+    }
+    return shortest;
   }
 
   /** Whose clocks count. */
