@@ -49,7 +49,7 @@ final class Anomaly {
   }
 
   private static double log(long figure) {
-    return Math.log1p(Math.max(0, figure));
+    return Math.log1p((double) Math.max(0, figure));
   }
 
   private static double median(double[] values) {

@@ -163,7 +163,7 @@ public final class AlarmBook {
 
   Map<String, Acknowledgement> acknowledgements() {
     Map<String, Acknowledgement> all = new LinkedHashMap<>();
-    for (Record line : records("acknowledged", ACKNOWLEDGED)) {
+    for (BookLine line : records("acknowledged", ACKNOWLEDGED)) {
       try {
         Acknowledgement ack =
             new Acknowledgement(
@@ -174,7 +174,7 @@ public final class AlarmBook {
                 line.severity());
         line.finish();
         all.put(ack.id(), ack);
-      } catch (Record.UnreadableException e) {
+      } catch (BookLine.UnreadableException e) {
         setAside("acknowledged", e);
         return new LinkedHashMap<>();
       }
@@ -198,7 +198,7 @@ public final class AlarmBook {
 
   Pages read() {
     Pages pages = new Pages();
-    for (Record line : records("book", BOOK)) {
+    for (BookLine line : records("book", BOOK)) {
       try {
         if (line.word().equals("alarm")) {
           Entry entry = new Entry(line.alarm(), line.time("raisedAt"));
@@ -213,10 +213,10 @@ public final class AlarmBook {
               new Failed(line.take("notifier"), line.time("since"), line.take("reason"));
           pages.failed.put(failed.notifier(), failed);
         } else {
-          throw new Record.UnreadableException("it has a line of " + line.word());
+          throw new BookLine.UnreadableException("it has a line of " + line.word());
         }
         line.finish();
-      } catch (Record.UnreadableException e) {
+      } catch (BookLine.UnreadableException e) {
         setAside("book", e);
         return new Pages();
       }
@@ -227,8 +227,8 @@ public final class AlarmBook {
   void write(Pages pages) {
     StringBuilder text = new StringBuilder(BOOK).append('\n');
     for (Entry entry : pages.entries.values()) {
-      Record line =
-          new Record("alarm")
+      BookLine line =
+          new BookLine("alarm")
               .put(entry.alarm)
               .put("raisedAt", entry.raisedAt)
               .put("toldAt", entry.toldAt);
@@ -242,7 +242,7 @@ public final class AlarmBook {
     }
     for (Failed failed : pages.failed.values()) {
       text.append(
-          new Record("failed")
+          new BookLine("failed")
               .put("notifier", failed.notifier())
               .put("since", failed.since())
               .put("reason", failed.reason())
@@ -278,7 +278,7 @@ public final class AlarmBook {
     StringBuilder text = new StringBuilder(ACKNOWLEDGED).append('\n');
     for (Acknowledgement ack : all.values()) {
       text.append(
-          new Record("acknowledged")
+          new BookLine("acknowledged")
               .put("id", ack.id())
               .put("by", ack.by())
               .put("at", ack.at())
@@ -289,12 +289,12 @@ public final class AlarmBook {
     replace("acknowledged", text.toString());
   }
 
-  private List<Record> records(String name, String header) {
+  private List<BookLine> records(String name, String header) {
     try {
-      return Record.parse(header, Files.readString(folder.resolve(name)));
+      return BookLine.parse(header, Files.readString(folder.resolve(name)));
     } catch (NoSuchFileException e) {
       return List.of();
-    } catch (Record.UnreadableException e) {
+    } catch (BookLine.UnreadableException e) {
       setAside(name, e);
       return List.of();
     } catch (IOException e) {
@@ -303,7 +303,7 @@ public final class AlarmBook {
   }
 
   /** Nobody may stay untold because of it; and what a later version wrote is not destroyed. */
-  private void setAside(String name, Record.UnreadableException why) {
+  private void setAside(String name, BookLine.UnreadableException why) {
     Path file = folder.resolve(name);
     Path aside = folder.resolve(name + ".unreadable");
     try {

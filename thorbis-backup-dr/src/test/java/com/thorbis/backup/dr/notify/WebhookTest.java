@@ -182,7 +182,8 @@ class WebhookTest {
             "hooks.example",
             host ->
                 new InetAddress[] {
-                  InetAddress.getByName("8.8.8.8"), InetAddress.getByName("127.0.0.1")
+                  InetAddress.getByAddress(new byte[] {8, 8, 8, 8}),
+                  InetAddress.getByAddress(new byte[] {127, 0, 0, 1})
                 });
     assertThatThrownBy(() -> http.send("POST", Map.of(), body))
         .hasMessageContaining("hooks.example leads to 127.0.0.1");

@@ -19,7 +19,7 @@ import java.util.function.Function;
  * One line of a file: a word and fields, percent-encoded. Whoever reads takes each field out, and a
  * field that nobody takes makes the file unreadable: a later version wrote it.
  */
-final class Record {
+final class BookLine {
   /** A line or a file is not of this version. */
   static final class UnreadableException extends Exception {
     private static final long serialVersionUID = 1L;
@@ -32,7 +32,7 @@ final class Record {
   private final String word;
   private final Map<String, String> fields = new LinkedHashMap<>();
 
-  Record(String word) {
+  BookLine(String word) {
     this.word = word;
   }
 
@@ -40,17 +40,17 @@ final class Record {
     return word;
   }
 
-  Record put(String name, Object value) {
+  BookLine put(String name, Object value) {
     fields.put(name, value.toString());
     return this;
   }
 
-  Record put(String name, Optional<?> value) {
+  BookLine put(String name, Optional<?> value) {
     value.ifPresent(present -> put(name, present));
     return this;
   }
 
-  Record put(Alarm alarm) {
+  BookLine put(Alarm alarm) {
     return put("code", alarm.kind().code())
         .put("severity", alarm.severity().label())
         .put("area", alarm.area())
@@ -72,15 +72,15 @@ final class Record {
     return line.append('\n').toString();
   }
 
-  static List<Record> parse(String header, String text) throws UnreadableException {
+  static List<BookLine> parse(String header, String text) throws UnreadableException {
     String[] lines = text.split("\n", -1);
     if (!lines[0].equals(header)) {
       throw new UnreadableException("it does not begin with " + header);
     }
-    List<Record> records = new ArrayList<>();
+    List<BookLine> records = new ArrayList<>();
     for (int i = 1; i < lines.length - 1; i++) {
       String[] parts = lines[i].split(" ", -1);
-      Record record = new Record(parts[0]);
+      BookLine record = new BookLine(parts[0]);
       for (int part = 1; part < parts.length; part++) {
         int equals = parts[part].indexOf('=');
         if (equals < 0) {
