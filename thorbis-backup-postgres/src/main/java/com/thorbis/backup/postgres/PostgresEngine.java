@@ -13,6 +13,7 @@ import com.thorbis.backup.api.ReceiveRequest;
 import com.thorbis.backup.api.RestorePlan;
 import com.thorbis.backup.api.RestoreReport;
 import com.thorbis.backup.api.RestoreRequest;
+import com.thorbis.backup.api.ServerLog;
 import com.thorbis.backup.api.SourceStatus;
 import com.thorbis.backup.api.TableRestorePlan;
 import com.thorbis.backup.api.TableRestoreReport;
@@ -23,6 +24,7 @@ import com.thorbis.backup.postgres.backup.ClusterBackup;
 import com.thorbis.backup.postgres.capture.WalReceiver;
 import com.thorbis.backup.postgres.check.Preflight;
 import com.thorbis.backup.postgres.dump.ChangeBackup;
+import com.thorbis.backup.postgres.check.ServerLogReader;
 import com.thorbis.backup.postgres.dump.DumpBackup;
 import com.thorbis.backup.postgres.dump.DumpLoad;
 import com.thorbis.backup.postgres.plan.RecoverySettings;
@@ -255,6 +257,13 @@ final class PostgresEngine implements SqlEngine, TrialEngine {
         : new StatusReader(
                 source.get(), repository.backups(Optional.of(name)), repository.wal(name))
             .read(settings.clock().instant(), fenced);
+  }
+
+  @Override
+  public Optional<ServerLog> serverLog() {
+    return settings.reader() == PostgresSettings.Reader.DUMP
+        ? Optional.empty()
+        : Optional.of(ServerLogReader.read(settings));
   }
 
   @Override

@@ -1,8 +1,13 @@
 package com.thorbis.backup.cli;
 
 import com.thorbis.backup.api.BackupDescriptor;
+import com.thorbis.backup.api.BackupException;
 import com.thorbis.backup.api.BackupRequest;
 import com.thorbis.backup.api.BackupType;
+import com.thorbis.backup.api.FailureKind;
+import com.thorbis.backup.dr.monitor.RunFact;
+import com.thorbis.backup.dr.monitor.RunLog;
+import java.time.Instant;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Map;
@@ -58,15 +63,25 @@ final class BackupCommand extends Job {
   }
 
   static int take(Thorbis thorbis, BackupRequest request) {
-    Taken taken =
-        thorbis.writing(
-            opened -> {
-              BackupDescriptor made = thorbis.followed(control -> opened.backup(request, control));
-              return new Taken(
-                  made,
-                  made.type() == BackupType.CHANGES ? ShowCommand.changes(opened, made) : null);
-            });
+    Taken taken;
+    try {
+      taken =
+          thorbis.writing(
+              opened -> {
+                BackupDescriptor made =
+                    thorbis.followed(control -> opened.backup(request, control));
+                return new Taken(
+                    made,
+                    made.type() == BackupType.CHANGES ? ShowCommand.changes(opened, made) : null);
+              });
+    } catch (BackupException e) {
+      if (e.kind() != FailureKind.CANCELLED) {
+        note(thorbis, request.source(), false, e.getMessage() + " (" + e.code() + ")");
+      }
+      throw e;
+    }
     BackupDescriptor backup = taken.backup();
+    note(thorbis, backup.source(), true, backup.id().toString());
     Map<String, @Nullable Object> facts = Facts.backup(backup);
     if (taken.changes() != null) {
       facts.put("changes", taken.changes());
@@ -134,5 +149,18 @@ final class BackupCommand extends Job {
         + " deletes, "
         + changes.get("truncates")
         + " truncates";
+  }
+
+  /** For whoever looks for alarms; that it does not work changes nothing about the backup. */
+  private static void note(Thorbis thorbis, String source, boolean succeeded, String outcome) {
+    if (!thorbis.config().sources().containsKey(source)) {
+      return;
+    }
+    try {
+      new RunLog(thorbis.config().stateDirectory())
+          .add(new RunFact(source, Instant.now(), succeeded, outcome));
+    } catch (BackupException e) {
+      thorbis.host().err().println("warning: how it ended is not noted: " + e.getMessage());
+    }
   }
 }

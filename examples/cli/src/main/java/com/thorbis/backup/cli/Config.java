@@ -8,7 +8,9 @@ import com.thorbis.backup.api.ThorbisBackup;
 import com.thorbis.backup.application.files.FilesEngine;
 import com.thorbis.backup.crypto.SigningPublicKey;
 import com.thorbis.backup.dr.drill.DrillSettings;
+import com.thorbis.backup.dr.monitor.Expectation;
 import com.thorbis.backup.dr.point.RecoveryPointEngine;
+import com.thorbis.backup.spi.Settings;
 import com.thorbis.backup.spi.repository.Compression;
 import com.thorbis.backup.spi.repository.WritePolicy;
 import com.thorbis.backup.spi.storage.StorageTier;
@@ -51,6 +53,7 @@ import org.jspecify.annotations.Nullable;
  * @param sources what is protected, by name
  * @param timetable when what is due
  * @param grace how long what was given up stays whole
+ * @param watching who looks, and who is told
  * @param notes what is accepted and needs to be known
  */
 record Config(
@@ -67,11 +70,13 @@ record Config(
     Map<String, SourceConfig> sources,
     Timetable timetable,
     Duration grace,
+    Watching watching,
     List<Note> notes) {
   /** The scheme of recovery keys. */
   static final String RECOVERY = "recovery";
 
   private static final String POSTGRES = "postgres";
+  private static final String MAX_DELAY = "wal.max-delay";
   private static final int MAX_FILE = 1 << 20;
   private static final List<String> TIERS =
       Arrays.stream(StorageTier.values()).map(StorageTier::label).toList();
@@ -231,9 +236,11 @@ record Config(
       grace = prune.get().duration("grace").orElse(grace);
       prune.get().finish();
     }
+    List<Expectation> expectations = new ArrayList<>();
     Timetable timetable = Timetable.read(root);
     Map<String, SourceConfig> sources =
-        sources(root, policies, timetable, commands(file, host), folder);
+        sources(root, policies, timetable, commands(file, host), folder, expectations);
+    Watching watching = Watching.read(root, expectations);
     root.finish();
     noteClearSecrets(file, clear, notes);
     return new Config(
@@ -250,6 +257,7 @@ record Config(
         sources,
         timetable,
         grace,
+        watching,
         List.copyOf(notes));
   }
 
@@ -391,7 +399,8 @@ record Config(
       Map<String, RetentionPolicy> policies,
       Timetable timetable,
       Map<String, String> commands,
-      Path folder) {
+      Path folder,
+      List<Expectation> expectations) {
     Map<String, SourceConfig> sources = new LinkedHashMap<>();
     Optional<Section> all = root.section("sources");
     if (all.isEmpty()) {
@@ -408,9 +417,11 @@ record Config(
       Section section = all.get().section(name).orElseThrow();
       String type = section.require("type");
       Optional<RetentionPolicy> policy = policy(section, policies);
+      Expectation.Builder expected = Watching.expectation(name, section);
       timetable.source(name, section);
       Optional<DrillSettings> drill =
           section.section("drill").map(it -> DrillConfig.read(it, folder));
+      timetable.expect(name, expected);
       OptionalInt parallelism = OptionalInt.empty();
       Map<String, Object> settings = new LinkedHashMap<>();
       if (section.has("parallelism")) {
@@ -431,6 +442,11 @@ record Config(
       if (type.equals(POSTGRES)) {
         commands.forEach(settings::putIfAbsent);
       }
+      Settings known = Settings.of("sources." + name, settings);
+      if (known.find(MAX_DELAY).isPresent()) {
+        expected.maxDelay(known.duration(MAX_DELAY, Duration.ZERO));
+      }
+      expectations.add(expected.build());
       sources.put(name, new SourceConfig(type, parallelism, policy, drill, settings));
     }
     return sources;

@@ -34,6 +34,7 @@ import picocli.CommandLine.Spec;
       ListCommand.class,
       ShowCommand.class,
       StatusCommand.class,
+      AlarmsCommand.class,
       RestoreCommand.class,
       RestoreTableCommand.class,
       LoadCommand.class,

@@ -4,6 +4,7 @@ import com.thorbis.backup.api.BackupException;
 import com.thorbis.backup.api.BackupType;
 import com.thorbis.backup.api.ThorbisBackup;
 import com.thorbis.backup.api.VerifyRequest;
+import com.thorbis.backup.dr.monitor.Expectation;
 import com.thorbis.backup.dr.schedule.BackupJob;
 import com.thorbis.backup.dr.schedule.Blackout;
 import com.thorbis.backup.dr.schedule.Job;
@@ -103,6 +104,18 @@ final class Timetable {
             finding -> {
               throw source.wrong("schedule", finding.toString(), finding.remedy());
             });
+  }
+
+  /** Wants of a source what is due of it, within its window. */
+  void expect(String source, Expectation.Builder expected) {
+    backups
+        .getOrDefault(source, Map.of())
+        .forEach(
+            (type, timing) ->
+                expected.due(
+                    type,
+                    timing.schedule()::previous,
+                    timing.finishWithin().or(timing::window).orElse(JobPlan.WINDOW)));
   }
 
   /** Does what keeps the repository in order. */
