@@ -62,8 +62,14 @@ public record JournalRecord(
       Map<String, Object> data) {
     Instant millis = Instant.ofEpochMilli(at.toEpochMilli());
     String body = body(run, sequence, previous, millis, fence, actor, kind, data);
-    return new JournalRecord(
-        run, sequence, previous, millis, fence, actor, kind, data, sha256(body));
+    try {
+      // What whoever reads it later sees is what is gone by now.
+      Map<String, Object> seen = Json.read(Json.write(data));
+      return new JournalRecord(
+          run, sequence, previous, millis, fence, actor, kind, seen, sha256(body));
+    } catch (Json.Malformed e) {
+      throw new IllegalStateException("What was written cannot be read", e);
+    }
   }
 
   /** The line, with its end. */

@@ -96,11 +96,18 @@ public final class RunEngine implements AutoCloseable {
       if (session.state.exists()) {
         return session.report();
       }
-      session.plan(plan, requester);
+      try {
+        session.plan(plan, requester);
+      } catch (BackupException e) {
+        if (e.code().equals("run.fenced")) {
+          return find(incident).orElseThrow(() -> e); // another was faster
+        }
+        throw e;
+      }
       return session.carryOn("started by " + requester, false);
     } catch (BackupException e) {
-      if (e.code().equals("run.fenced") || e.code().equals("run.busy")) {
-        return find(incident).orElseThrow(() -> e); // another was faster
+      if (e.code().equals("run.busy")) {
+        return find(incident).orElseThrow(() -> e); // another process here was faster
       }
       throw e;
     }
