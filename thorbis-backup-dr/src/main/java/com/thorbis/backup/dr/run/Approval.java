@@ -31,9 +31,9 @@ public record Approval(Map<String, String> people, int need, Duration within) {
   Map<String, Object> document() {
     return Json.object(
         "people",
-        people.keySet().stream()
-            .sorted()
-            .map(name -> Json.object("name", name, "key", people.get(name)))
+        people.entrySet().stream()
+            .sorted(Map.Entry.comparingByKey())
+            .map(one -> Json.object("name", one.getKey(), "key", one.getValue()))
             .toList(),
         "need",
         need,

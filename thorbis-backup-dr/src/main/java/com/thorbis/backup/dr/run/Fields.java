@@ -51,7 +51,8 @@ final class Fields {
 
   List<String> texts(String name) {
     known.add(name);
-    return ((List<?>) fields.getOrDefault(name, List.of())).stream().map(String.class::cast).toList();
+    return ((List<?>) fields.getOrDefault(name, List.of()))
+        .stream().map(String.class::cast).toList();
   }
 
   Map<String, String> map(String name) {
@@ -66,6 +67,15 @@ final class Fields {
     known.add(name);
     return ((List<?>) fields.getOrDefault(name, List.of()))
         .stream().map(item -> new Fields(Json.fields(item))).toList();
+  }
+
+  Map<String, Object> object(String name) {
+    known.add(name);
+    Object value = fields.get(name);
+    if (value == null) {
+      throw new IllegalArgumentException("Field " + name + " is missing");
+    }
+    return Json.fields(value);
   }
 
   Optional<Fields> node(String name) {

@@ -154,8 +154,7 @@ final class Journal implements AutoCloseable {
         if (file[i] == '\n') {
           byte[] line = Arrays.copyOfRange(file, from, i);
           long sequence = halves.local.size() + 1L;
-          JournalRecord record =
-              JournalRecord.read(line, sequence + " in " + place);
+          JournalRecord record = JournalRecord.read(line, sequence + " in " + place);
           if (record.sequence() != sequence || !record.run().equals(run)) {
             throw JournalRecord.damaged(sequence + " in " + place, "is another one");
           }

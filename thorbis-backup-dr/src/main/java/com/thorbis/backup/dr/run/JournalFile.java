@@ -53,9 +53,7 @@ interface JournalFile extends AutoCloseable {
       FileLock held = tryLock(lock);
       if (held == null) {
         throw BackupException.of(
-                "run.busy",
-                FailureKind.REFUSED,
-                "Another process carries out the run in " + folder)
+                "run.busy", FailureKind.REFUSED, "Another process carries out the run in " + folder)
             .remedy("Let it end, or stop it.")
             .detail("folder", folder.toString())
             .build();

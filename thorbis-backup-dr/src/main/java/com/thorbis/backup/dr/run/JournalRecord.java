@@ -111,8 +111,7 @@ public record JournalRecord(
    */
   static JournalRecord read(byte[] line, String place) {
     try {
-      String text =
-          StandardCharsets.UTF_8.newDecoder().decode(ByteBuffer.wrap(line)).toString();
+      String text = StandardCharsets.UTF_8.newDecoder().decode(ByteBuffer.wrap(line)).toString();
       Map<String, Object> fields = Json.read(text);
       if (!FORMAT.equals(fields.get("format"))
           || !(fields.get("version") instanceof Long version)) {
@@ -131,17 +130,18 @@ public record JournalRecord(
       if (end < 0 || !sha256(text.substring(0, end)).equals(fields.get("digest"))) {
         throw damaged(place, "is not what was written: its digest is another");
       }
+      Fields read = new Fields(fields);
       JournalRecord record =
           new JournalRecord(
-              (String) fields.get("run"),
-              (Long) fields.get("sequence"),
-              (String) fields.get("previous"),
-              Instant.parse((String) fields.get("at")),
-              (Long) fields.get("fence"),
-              (String) fields.get("actor"),
-              (String) fields.get("kind"),
-              Json.fields(fields.get("data")),
-              (String) fields.get("digest"));
+              read.text("run"),
+              read.number("sequence"),
+              read.text("previous"),
+              Instant.parse(read.text("at")),
+              read.number("fence"),
+              read.text("actor"),
+              read.text("kind"),
+              read.object("data"),
+              read.text("digest"));
       byte[] again = record.encode();
       if (again.length != line.length + 1
           || !ByteBuffer.wrap(again, 0, line.length).equals(ByteBuffer.wrap(line))) {
@@ -152,7 +152,7 @@ public record JournalRecord(
       throw damaged(place, "is no text");
     } catch (Json.Malformed e) {
       throw damaged(place, String.valueOf(e.getMessage()));
-    } catch (ClassCastException | NullPointerException | DateTimeException e) {
+    } catch (ClassCastException | IllegalArgumentException | DateTimeException e) {
       throw damaged(place, "has fields of another form");
     }
   }

@@ -7,7 +7,6 @@ import com.thorbis.backup.spi.crypto.Signer;
 import com.thorbis.backup.spi.storage.ObjectKey;
 import com.thorbis.backup.spi.storage.ObjectStore;
 import java.io.IOException;
-import java.nio.charset.StandardCharsets;
 import java.nio.file.DirectoryStream;
 import java.nio.file.Files;
 import java.nio.file.Path;
@@ -22,7 +21,6 @@ import java.util.Optional;
 import java.util.TreeSet;
 import java.util.UUID;
 import java.util.regex.Pattern;
-import org.jspecify.annotations.Nullable;
 
 /**
  * Carries out recovery procedures so that nothing but two places to write to is needed, and one of
@@ -283,8 +281,7 @@ public final class RunEngine implements AutoCloseable {
             .truncatedTo(java.time.temporal.ChronoUnit.MILLIS);
     String signature = "";
     if (signer.isPresent()) {
-      byte[] signed =
-          Message.signedText(run, task, report.planDigest(), request, expires, by);
+      byte[] signed = Message.signedText(run, task, report.planDigest(), request, expires, by);
       try {
         signature = HexFormat.of().formatHex(signer.get().sign(signed));
       } catch (IOException e) {
@@ -326,12 +323,7 @@ public final class RunEngine implements AutoCloseable {
               throw BackupException.of(
                       "run.message-refused",
                       FailureKind.REFUSED,
-                      "\""
-                          + message.what()
-                          + "\" by "
-                          + message.by()
-                          + " cannot count: "
-                          + reason)
+                      "\"" + message.what() + "\" by " + message.by() + " cannot count: " + reason)
                   .remedy("See dr status " + run + " for what it waits for.")
                   .detail("run", run)
                   .build();
@@ -349,7 +341,8 @@ public final class RunEngine implements AutoCloseable {
               "run.name-invalid",
               FailureKind.CONFIGURATION,
               "\"" + run + "\" does not name an incident")
-          .remedy("Write 1 to 100 letters, digits, \"-\", \"_\" and \".\", a letter or digit first.")
+          .remedy(
+              "Write 1 to 100 letters, digits, \"-\", \"_\" and \".\", a letter or digit first.")
           .build();
     }
   }

@@ -143,8 +143,7 @@ final class RunLease {
       Map<String, Object> said =
           Json.read(new String(store.read(last.key()), StandardCharsets.UTF_8));
       Instant until =
-          last.modifiedAt()
-              .plusSeconds(said.get("seconds") instanceof Long some ? some : 0);
+          last.modifiedAt().plusSeconds(said.get("seconds") instanceof Long some ? some : 0);
       return store.now().isBefore(until)
           ? Optional.of(String.valueOf(said.get("holder")))
           : Optional.empty();

@@ -92,9 +92,7 @@ public record RunPlan(
 
   private BackupException invalid(String problem) {
     return BackupException.of(
-            "run.plan-invalid",
-            FailureKind.CONFIGURATION,
-            "Scenario " + scenario + " " + problem)
+            "run.plan-invalid", FailureKind.CONFIGURATION, "Scenario " + scenario + " " + problem)
         .remedy("Correct the plan; nothing was started.")
         .detail("scenario", scenario)
         .build();

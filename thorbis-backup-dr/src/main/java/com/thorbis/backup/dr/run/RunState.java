@@ -11,6 +11,7 @@ import java.util.LinkedHashMap;
 import java.util.LinkedHashSet;
 import java.util.List;
 import java.util.Map;
+import java.util.Objects;
 import java.util.Optional;
 import java.util.Set;
 import org.jspecify.annotations.Nullable;
@@ -54,8 +55,7 @@ final class RunState {
           Map.entry(UNDO_ENDED, Set.of("task", "outcome", "detail")),
           Map.entry(
               MESSAGE,
-              Set.of(
-                  "id", "at", "what", "by", "task", "text", "request", "expires", "signature")),
+              Set.of("id", "at", "what", "by", "task", "text", "request", "expires", "signature")),
           Map.entry(MESSAGE_REFUSED, Set.of("id", "what", "by", "task", "reason")),
           Map.entry(OBSERVER, Set.of("observer", "reason")),
           Map.entry("store.away", Set.of("since")),
@@ -352,12 +352,13 @@ final class RunState {
       case Message.APPROVE -> refusesApproval(message, node, now);
       case Message.DONE -> refusesDone(message, node);
       case Message.RETRY -> {
+        Node tried = Objects.requireNonNull(node);
         boolean can =
             undoes
-                ? node.undoFailed
-                : node.status == TaskStatus.FAILED
-                    || node.status == TaskStatus.UNKNOWN
-                    || node.waiting != null && node.waiting.what().equals(Waiting.DECISION);
+                ? tried.undoFailed
+                : tried.status == TaskStatus.FAILED
+                    || tried.status == TaskStatus.UNKNOWN
+                    || tried.waiting != null && tried.waiting.what().equals(Waiting.DECISION);
         yield can && status != RunStatus.SUCCEEDED
             ? Optional.empty()
             : Optional.of("there is nothing to try again of it");
@@ -379,8 +380,7 @@ final class RunState {
   private Optional<String> refusesDone(Message message, @Nullable Node node) {
     Waiting waiting = node == null ? null : node.waiting;
     if (waiting == null
-        || !waiting.what().equals(Result.Wait.MANUAL)
-            && !waiting.what().equals(Waiting.DECISION)) {
+        || !waiting.what().equals(Result.Wait.MANUAL) && !waiting.what().equals(Waiting.DECISION)) {
       return Optional.of("the step does not wait for a person to do it");
     }
     return waiting.whom().isEmpty() || waiting.whom().contains(message.by())

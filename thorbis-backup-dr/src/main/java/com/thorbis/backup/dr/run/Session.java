@@ -145,8 +145,7 @@ final class Session implements AutoCloseable {
   private Optional<Node> broken() {
     return state.all().stream()
         .filter(node -> node.task.critical())
-        .filter(
-            node -> node.status == TaskStatus.FAILED || node.status == TaskStatus.UNKNOWN)
+        .filter(node -> node.status == TaskStatus.FAILED || node.status == TaskStatus.UNKNOWN)
         .findFirst();
   }
 
@@ -176,8 +175,7 @@ final class Session implements AutoCloseable {
   }
 
   private boolean ready(Node node) {
-    if (node.settled()
-        || !node.task.needs().stream().map(state::at).allMatch(Node::settled)) {
+    if (node.settled() || !node.task.needs().stream().map(state::at).allMatch(Node::settled)) {
       return false;
     }
     Waiting waiting = node.waiting;
@@ -219,7 +217,8 @@ final class Session implements AutoCloseable {
     } catch (InterruptedException e) {
       Thread.currentThread().interrupt();
       trouble.compareAndSet(
-          null, new IllegalStateException("The thread that carries out run " + run + " was interrupted"));
+          null,
+          new IllegalStateException("The thread that carries out run " + run + " was interrupted"));
     }
     Throwable thrown = trouble.get();
     if (thrown instanceof Error error) {
@@ -361,8 +360,7 @@ final class Session implements AutoCloseable {
     while (true) {
       int attempt = node.undoAttempt + 1;
       note(RunState.UNDO_STARTED, "task", node.task.id(), "attempt", (long) attempt);
-      Result result =
-          calls.act(node.task, () -> step(node).compensate(context(node), value));
+      Result result = calls.act(node.task, () -> step(node).compensate(context(node), value));
       boolean done = result.outcome() == Outcome.DONE;
       boolean last = attempt >= node.task.attempts() || result.outcome() == Outcome.FAILED;
       note(
@@ -464,7 +462,8 @@ final class Session implements AutoCloseable {
           end(
               node,
               Outcome.FAILED,
-              Result.failed("did not happen until " + waiting.until().get() + ": " + found.detail()));
+              Result.failed(
+                  "did not happen until " + waiting.until().get() + ": " + found.detail()));
         }
         return true;
       }
@@ -505,8 +504,8 @@ final class Session implements AutoCloseable {
           end(
               node,
               Outcome.FAILED,
-              Result.failed("how it is now could not be read, so it could not be undone: "
-                  + read.detail()));
+              Result.failed(
+                  "how it is now could not be read, so it could not be undone: " + read.detail()));
         } else {
           end(node, Outcome.FAILED, Result.failed(read.detail()));
         }
@@ -638,8 +637,7 @@ final class Session implements AutoCloseable {
 
   private void takeMessages() {
     List<String> broken = new ArrayList<>();
-    for (Message message :
-        inbox.take(id -> state.seen(id) || unreadable.contains(id), broken)) {
+    for (Message message : inbox.take(id -> state.seen(id) || unreadable.contains(id), broken)) {
       Optional<String> refused = state.refuses(message, now());
       if (refused.isPresent()) {
         journal.append(

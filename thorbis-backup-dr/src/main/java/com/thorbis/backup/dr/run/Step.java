@@ -5,14 +5,14 @@ import java.util.Map;
 
 /**
  * Something that is done to the world outside, so that it can be done again after a crash: whoever
- * resumes a run looks first. Calls may come from different threads, never two at a time. A call that
- * throws leaves open what it did, unless it throws a {@link
+ * resumes a run looks first. Calls may come from different threads, never two at a time. A call
+ * that throws leaves open what it did, unless it throws a {@link
  * com.thorbis.backup.api.ClassifiedFailure} that says otherwise. Interrupted, it ends soon.
  */
 public interface Step {
   /**
-   * Looks whether the effect is there, and changes nothing. Unless it is said otherwise: it is after
-   * {@link #execute} returned, and unknown after one that did not.
+   * Looks whether the effect is there, and changes nothing. Unless it is said otherwise: it is
+   * after {@link #execute} returned, and unknown after one that did not.
    */
   default Result check(StepContext context) throws IOException, InterruptedException {
     if (context.returned()) {

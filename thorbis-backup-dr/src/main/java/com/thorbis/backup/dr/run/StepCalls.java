@@ -64,7 +64,8 @@ final class StepCalls implements AutoCloseable {
       Thread.currentThread().interrupt();
       return Result.unknown("was interrupted");
     } catch (ExecutionException e) {
-      return failure(e.getCause(), acts);
+      Throwable cause = e.getCause();
+      return failure(cause == null ? e : cause, acts);
     }
   }
 
@@ -81,7 +82,8 @@ final class StepCalls implements AutoCloseable {
       throw error;
     }
     String text = shortened(String.valueOf(cause.getMessage()));
-    String detail = cause instanceof ClassifiedFailure ? text : cause.getClass().getSimpleName() + ": " + text;
+    String detail =
+        cause instanceof ClassifiedFailure ? text : cause.getClass().getSimpleName() + ": " + text;
     if (acts && cause instanceof ClassifiedFailure known) {
       return switch (known.kind()) {
         case TRANSIENT -> Result.notDone(detail);
@@ -93,7 +95,8 @@ final class StepCalls implements AutoCloseable {
   }
 
   private static Result shortened(Result result) {
-    return new Result(result.outcome(), shortened(result.detail()), result.facts(), result.awaited());
+    return new Result(
+        result.outcome(), shortened(result.detail()), result.facts(), result.awaited());
   }
 
   private static String shortened(String text) {

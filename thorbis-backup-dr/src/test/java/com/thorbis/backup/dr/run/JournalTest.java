@@ -158,17 +158,25 @@ class JournalTest {
   void aLaterVersionIsRefusedAsSuch() {
     JournalRecord record =
         JournalRecord.of(
-            RUN, 1, JournalRecord.NOTHING, clock.instant(), 1, "a", RunState.RELEASED, Json.object());
+            RUN,
+            1,
+            JournalRecord.NOTHING,
+            clock.instant(),
+            1,
+            "a",
+            RunState.RELEASED,
+            Json.object());
     String line = new String(record.encode(), UTF).strip();
     assertThatThrownBy(
-            () -> JournalRecord.read(line.replace("\"version\":1", "\"version\":2").getBytes(UTF), "1"))
+            () ->
+                JournalRecord.read(
+                    line.replace("\"version\":1", "\"version\":2").getBytes(UTF), "1"))
         .isInstanceOfSatisfying(
             BackupException.class, e -> assertThat(e.code()).isEqualTo("journal.version"));
     JournalRecord unknown =
         JournalRecord.of(
             RUN, 1, JournalRecord.NOTHING, clock.instant(), 1, "a", "moon.full", Json.object());
-    assertThatThrownBy(() -> RunState.requireKnown(unknown, "1"))
-        .hasMessageContaining("moon.full");
+    assertThatThrownBy(() -> RunState.requireKnown(unknown, "1")).hasMessageContaining("moon.full");
   }
 
   @Test
@@ -184,8 +192,7 @@ class JournalTest {
   @Test
   void noTwoCanWriteTheSameNumber() throws IOException {
     Journal one = open();
-    Journal two =
-        Journal.open(RUN, new Disk().open(Path.of(RUN), Fate.none()), half, clock);
+    Journal two = Journal.open(RUN, new Disk().open(Path.of(RUN), Fate.none()), half, clock);
     one.takeOver();
     two.takeOver();
     one.append("one", RunState.RELEASED, Json.object());

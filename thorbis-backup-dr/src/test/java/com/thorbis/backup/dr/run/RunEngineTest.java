@@ -60,7 +60,14 @@ class RunEngineTest {
 
   /** Dies at each thing it does to the outside, before or after it, until it does not die. */
   @ParameterizedTest
-  @CsvSource({"false,BOTH", "true,BOTH", "false,STORE", "true,STORE", "false,FOLDER", "true,FOLDER"})
+  @CsvSource({
+    "false,BOTH",
+    "true,BOTH",
+    "false,STORE",
+    "true,STORE",
+    "false,FOLDER",
+    "true,FOLDER"
+  })
   void wheneverItDiesAnotherMachineGoesOnAndEachEffectHappensOnce(boolean after, String survives) {
     RunPlan plan =
         new RunPlan(
@@ -155,8 +162,7 @@ class RunEngineTest {
       RunReport report = fresh.engine(own).resume(RUN);
       assertThat(report.status()).isEqualTo(RunStatus.COMPENSATED);
       assertThat(report.reason()).isEqualTo("aborted by bob");
-      assertThat(fresh.world.order)
-          .containsExactly("a", "b", "c", "undo c", "undo b", "undo a");
+      assertThat(fresh.world.order).containsExactly("a", "b", "c", "undo c", "undo b", "undo a");
       assertThat(report.tasks())
           .extracting(RunReport.TaskReport::status)
           .containsOnly(TaskStatus.UNDONE);
@@ -188,9 +194,7 @@ class RunEngineTest {
   @Test
   void anOwnerThatWasPausedIsStoppedAtItsNextRecordAndHasNoFurtherEffect() {
     Wire slow = runs.wire();
-    RunEngine first =
-        runs.engine(folder.resolve("one"), new Disk(), slow, Fate.none())
-            .build();
+    RunEngine first = runs.engine(folder.resolve("one"), new Disk(), slow, Fate.none()).build();
     RunEngine second = runs.engine(folder.resolve("two"));
     AtomicInteger records = new AtomicInteger();
     Runnable[] count = new Runnable[1];
@@ -262,8 +266,7 @@ class RunEngineTest {
     engine.start(plan, RUN, "alice");
     wire.away = true;
     runs.clock.advance(Duration.ofHours(1));
-    RunReport alone =
-        runs.engine(folder, disk, wire, Fate.none()).build().resume(RUN);
+    RunReport alone = runs.engine(folder, disk, wire, Fate.none()).build().resume(RUN);
     assertThat(alone.status()).isEqualTo(RunStatus.SUCCEEDED);
     assertThat(alone.proven()).isFalse();
     assertThat(alone.timeline()).extracting(JournalRecord::kind).contains("store.away");
@@ -349,7 +352,8 @@ class RunEngineTest {
     Wire wire = runs.wire();
     RunPlan plan =
         plan(
-            Task.builder("pause", "wait").inputs(Map.of("for", "PT1H")).build(), task("a", "pause"));
+            Task.builder("pause", "wait").inputs(Map.of("for", "PT1H")).build(),
+            task("a", "pause"));
     RunEngine engine = runs.engine(folder, disk, wire, Fate.none()).build();
     engine.start(plan, RUN, "alice");
     disk.full = true;
@@ -384,7 +388,8 @@ class RunEngineTest {
   void whoeverStaysForATimeSeesTheRunEnd() {
     RunPlan plan =
         plan(
-            Task.builder("pause", "wait").inputs(Map.of("for", "PT2M")).build(), task("b", "pause"));
+            Task.builder("pause", "wait").inputs(Map.of("for", "PT2M")).build(),
+            task("b", "pause"));
     RunReport report =
         runs.engine(folder, new Disk(), runs.wire(), Fate.none())
             .patience(Duration.ofHours(1))

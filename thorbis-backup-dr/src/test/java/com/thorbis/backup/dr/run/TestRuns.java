@@ -268,8 +268,7 @@ final class TestRuns {
     }
 
     @Override
-    public ListPage list(
-        String prefix, Optional<String> after) throws IOException {
+    public ListPage list(String prefix, Optional<String> after) throws IOException {
       ask();
       return super.list(prefix, after);
     }
