@@ -12,6 +12,7 @@ import com.thorbis.backup.spi.engine.SourceEngineFactory;
  */
 module com.thorbis.backup.dr {
   requires transitive com.thorbis.backup.api;
+  requires java.net.http;
   requires static org.jspecify;
 
   exports com.thorbis.backup.dr.drill;
@@ -19,6 +20,7 @@ module com.thorbis.backup.dr {
   exports com.thorbis.backup.dr.monitor;
   exports com.thorbis.backup.dr.notify;
   exports com.thorbis.backup.dr.point;
+  exports com.thorbis.backup.dr.run;
   exports com.thorbis.backup.dr.schedule;
 
   provides NotifierFactory with
