@@ -140,7 +140,7 @@ class ChangesCommandIT {
     assertThat(run(0, "show", id, "--files").out())
         .contains("database.dump", "changes-1.pgoutput", "changes-2.pgoutput");
     assertThat(run(4, "restore", "shop", "--target-dir", folder.resolve("new").toString()).err())
-        .contains("load ");
+        .contains("is a dump", "with load");
 
     run(0, "verify");
     run(0, "prune", "shop", "--yes");
