@@ -168,7 +168,7 @@ class ChangesCommandIT {
                     "--clean",
                     "--yes")
                 .err())
-        .contains("load.replaces-changes");
+        .contains("cannot be loaded with what replaces");
     Path laid = folder.resolve("laid");
     run(0, "load", id, "--output", laid.toString());
     assertThat(laid.resolve("changes-2.pgoutput")).isNotEmptyFile();
