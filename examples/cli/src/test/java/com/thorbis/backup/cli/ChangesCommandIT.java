@@ -140,7 +140,7 @@ class ChangesCommandIT {
     assertThat(run(0, "show", id, "--files").out())
         .contains("database.dump", "changes-1.pgoutput", "changes-2.pgoutput");
     assertThat(run(4, "restore", "shop", "--target-dir", folder.resolve("new").toString()).err())
-        .contains("load ");
+        .contains("is a dump", "with load");
 
     run(0, "verify");
     run(0, "prune", "shop", "--yes");
@@ -168,7 +168,7 @@ class ChangesCommandIT {
                     "--clean",
                     "--yes")
                 .err())
-        .contains("load.replaces-changes");
+        .contains("cannot be loaded with what replaces");
     Path laid = folder.resolve("laid");
     run(0, "load", id, "--output", laid.toString());
     assertThat(laid.resolve("changes-2.pgoutput")).isNotEmptyFile();

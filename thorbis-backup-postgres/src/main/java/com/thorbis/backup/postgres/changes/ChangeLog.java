@@ -287,24 +287,21 @@ public record ChangeLog(
     }
 
     private static Object value(JsonParser json) throws IOException {
-      switch (json.nextToken()) {
-        case VALUE_STRING:
-          return json.getText();
-        case VALUE_NUMBER_INT:
-          return json.getLongValue();
-        case VALUE_TRUE:
-          return true;
-        case VALUE_FALSE:
-          return false;
-        case START_ARRAY:
+      return switch (json.nextToken()) {
+        case VALUE_STRING -> json.getText();
+        case VALUE_NUMBER_INT -> json.getLongValue();
+        case VALUE_TRUE -> true;
+        case VALUE_FALSE -> false;
+        case START_ARRAY -> {
           List<Fields> objects = new ArrayList<>();
           while (json.nextToken() == JsonToken.START_OBJECT) {
             objects.add(read(json));
           }
-          return objects;
-        default:
-          throw new IOException("Damaged: " + FILE + " has no value for " + json.currentName());
-      }
+          yield objects;
+        }
+        default ->
+            throw new IOException("Damaged: " + FILE + " has no value for " + json.currentName());
+      };
     }
 
     boolean has(String name) {

@@ -76,7 +76,7 @@ public final class Publication {
       statements.add("DROP PUBLICATION " + name);
     }
     statements.add("CREATE PUBLICATION " + name + " FOR TABLE " + all);
-    return statements;
+    return List.copyOf(statements);
   }
 
   /**

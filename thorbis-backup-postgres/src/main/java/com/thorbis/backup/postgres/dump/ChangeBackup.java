@@ -271,7 +271,7 @@ public final class ChangeBackup {
           carry(writer, file);
         }
       }
-      Recorded recorded = record(writer, before, stream, mark);
+      Recorded recorded = write(writer, before, stream, mark);
       Unaltered unaltered = unaltered(chain, recorded, asOf, tools);
       ChangeLog log = unaltered.log();
       byte[] content = log.format();
@@ -313,7 +313,7 @@ public final class ChangeBackup {
   /** And when the server was looked at last. */
   private record Unaltered(ChangeLog log, Instant endedAt) {}
 
-  private Recorded record(BackupWriter writer, ChangeLog before, ChangeStream stream, Lsn mark)
+  private Recorded write(BackupWriter writer, ChangeLog before, ChangeStream stream, Lsn mark)
       throws IOException {
     String file = "changes-" + (before.segments().size() + 1) + ".pgoutput";
     RateLimit limit = new RateLimit(settings.rateLimit(), control.cancellation());
