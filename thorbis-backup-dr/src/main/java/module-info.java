@@ -4,8 +4,10 @@ import com.thorbis.backup.spi.engine.SourceEngineFactory;
 /** What holds the parts of a business together: one recovery point over all of them. */
 module com.thorbis.backup.dr {
   requires transitive com.thorbis.backup.api;
+  requires org.snakeyaml.engine;
   requires static org.jspecify;
 
+  exports com.thorbis.backup.dr.plan;
   exports com.thorbis.backup.dr.point;
 
   provides SourceEngineFactory with
