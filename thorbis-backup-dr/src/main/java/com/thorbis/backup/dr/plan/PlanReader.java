@@ -6,6 +6,10 @@ import com.thorbis.backup.dr.plan.PlanText.Items;
 import com.thorbis.backup.dr.plan.PlanText.Text;
 import com.thorbis.backup.dr.plan.PlanText.Value;
 import com.thorbis.backup.spi.Names;
+import java.io.IOException;
+import java.io.InputStream;
+import java.io.UncheckedIOException;
+import java.nio.charset.StandardCharsets;
 import java.time.DateTimeException;
 import java.time.Duration;
 import java.time.ZonedDateTime;
@@ -15,6 +19,7 @@ import java.util.LinkedHashMap;
 import java.util.LinkedHashSet;
 import java.util.List;
 import java.util.Map;
+import java.util.Objects;
 import java.util.Optional;
 import java.util.Set;
 import java.util.function.BiFunction;
@@ -41,6 +46,15 @@ public final class PlanReader {
    */
   public static PlanDraft read(String text, String source) {
     return new PlanReader().draft(text, source);
+  }
+
+  /** The text of a plan to start from: one that can work, with everything explained in it. */
+  public static String example() {
+    try (InputStream in = PlanReader.class.getResourceAsStream("example.yaml")) {
+      return new String(Objects.requireNonNull(in).readAllBytes(), StandardCharsets.UTF_8);
+    } catch (IOException e) {
+      throw new UncheckedIOException(e);
+    }
   }
 
   private PlanDraft draft(String text, String source) {
