@@ -49,6 +49,7 @@ import org.jspecify.annotations.Nullable;
  *     the repository
  * @param sources what is protected, by name
  * @param grace how long what was given up stays whole
+ * @param plan the file of the plan for disasters
  * @param notes what is accepted and needs to be known
  */
 record Config(
@@ -64,6 +65,7 @@ record Config(
     Optional<Path> sealed,
     Map<String, SourceConfig> sources,
     Duration grace,
+    Optional<Path> plan,
     List<Note> notes) {
   /** The scheme of recovery keys. */
   static final String RECOVERY = "recovery";
@@ -226,6 +228,12 @@ record Config(
       grace = prune.get().duration("grace").orElse(grace);
       prune.get().finish();
     }
+    Optional<Path> plan = Optional.empty();
+    Optional<Section> dr = root.section("dr");
+    if (dr.isPresent()) {
+      plan = dr.get().find("plan").map(folder::resolve);
+      dr.get().finish();
+    }
     Map<String, SourceConfig> sources = sources(root, policies, notes, commands(file, host));
     root.finish();
     noteClearSecrets(file, clear, notes);
@@ -242,6 +250,7 @@ record Config(
         sealed,
         sources,
         grace,
+        plan,
         List.copyOf(notes));
   }
 
@@ -517,7 +526,8 @@ record Config(
     return parent == null ? file.toAbsolutePath() : parent;
   }
 
-  private static String read(Path file) {
+  /** The text of a file, with what may be wrong about it. */
+  static String read(Path file) {
     byte[] content;
     try (InputStream in = Files.newInputStream(file)) {
       content = in.readNBytes(MAX_FILE + 1);

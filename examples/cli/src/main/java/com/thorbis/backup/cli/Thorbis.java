@@ -48,6 +48,7 @@ import picocli.CommandLine.Spec;
       AppCommand.class,
       SecretsCommand.class,
       RecoveryPointCommand.class,
+      DrCommand.class,
       DecodeCommand.class
     },
     footer = {

@@ -141,7 +141,10 @@ final class Checks {
   private void owner(String path, String owner, String message) {
     if (owner.isEmpty()) {
       report.add(
-          Rule.OWNER_MISSING, path, message, "Set owner to one of people or to one of their roles.");
+          Rule.OWNER_MISSING,
+          path,
+          message,
+          "Set owner to one of people or to one of their roles.");
     } else {
       known(path.isEmpty() ? "owner" : path + ".owner", "person or role", owner, owners);
     }
@@ -233,7 +236,9 @@ final class Checks {
         report.add(
             Rule.OBJECTIVE_PLAN_WIDE,
             "objectives.verdict",
-            "Recoveries are measured against the plan's objectives, and " + tier.id() + " has others",
+            "Recoveries are measured against the plan's objectives, and "
+                + tier.id()
+                + " has others",
             "a recovery in "
                 + Spans.text(draft.objectives().rto())
                 + " with a loss of "
@@ -321,7 +326,11 @@ final class Checks {
       report.add(
           trigger.automatic() ? Rule.TRIGGER_AUTOMATIC_UNSURE : Rule.TRIGGER_SINGLE_SIGNAL,
           path,
-          "It is noticed from " + independent + " places, and " + trigger.quorum() + " has to agree",
+          "It is noticed from "
+              + independent
+              + " places, and "
+              + trigger.quorum()
+              + " has to agree",
           "List two signals with different from, and set quorum: 2.");
     }
     if (trigger.detection().isEmpty() || trigger.decision().isEmpty()) {

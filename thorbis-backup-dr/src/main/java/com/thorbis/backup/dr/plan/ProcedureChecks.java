@@ -94,9 +94,7 @@ final class ProcedureChecks {
           Rule.STEP_DEADLINE_SHORT,
           path + ".deadline",
           "It takes longer than it may",
-          Spans.text(step.expected().get())
-              + " against "
-              + Spans.text(step.deadline().get()),
+          Spans.text(step.expected().get()) + " against " + Spans.text(step.deadline().get()),
           "Lengthen deadline, or correct expected.");
     }
     if (step.mode() != Step.Mode.FULL && step.instruction().isEmpty()) {
@@ -232,8 +230,7 @@ final class ProcedureChecks {
           steps.values().stream()
               .filter(
                   it ->
-                      (Actions.SWITCHES.contains(it.action())
-                              || it.action().equals(Actions.ADOPT))
+                      (Actions.SWITCHES.contains(it.action()) || it.action().equals(Actions.ADOPT))
                           && before(it, steps).contains(step.id()))
               .filter(
                   it ->
@@ -274,8 +271,7 @@ final class ProcedureChecks {
         steps.values().stream()
             .anyMatch(
                 it ->
-                    Actions.CHECKS.contains(it.action())
-                        && before(it, steps).contains(step.id()));
+                    Actions.CHECKS.contains(it.action()) && before(it, steps).contains(step.id()));
     if (!proven) {
       report.add(
           Rule.TRAFFIC_UNPROVEN,

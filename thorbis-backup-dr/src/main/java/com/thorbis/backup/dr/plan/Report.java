@@ -25,8 +25,7 @@ final class Report {
   }
 
   void add(Rule rule, String path, String message, String reason, String remedy) {
-    Severity severity =
-        rule.unchecked() && draft.strict() ? Severity.ERROR : rule.severity();
+    Severity severity = rule.unchecked() && draft.strict() ? Severity.ERROR : rule.severity();
     findings.add(rule.finding(severity, path, message, reason, remedy, position(path)));
   }
 

@@ -325,8 +325,7 @@ final class TimeChecks {
         step.serves().forEach(tier -> served.merge(tier, end, TimeChecks::later));
       }
       offset =
-          offset.plus(
-              later(longest(procedure, ends), procedure.expected().orElse(Duration.ZERO)));
+          offset.plus(later(longest(procedure, ends), procedure.expected().orElse(Duration.ZERO)));
       if (procedure.critical().orElse(true)) {
         critical = offset;
       }
@@ -338,12 +337,7 @@ final class TimeChecks {
     return one.compareTo(other) > 0 ? one : other;
   }
 
-  private void compare(
-      Scenario scenario,
-      Trigger trigger,
-      Variant variant,
-      String id,
-      Back back) {
+  private void compare(Scenario scenario, Trigger trigger, Variant variant, String id, Back back) {
     Tier tier = Objects.requireNonNull(tiers.get(id));
     Duration rto =
         scenario.allowances().stream()

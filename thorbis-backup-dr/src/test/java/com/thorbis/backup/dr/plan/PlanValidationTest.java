@@ -39,9 +39,7 @@ class PlanValidationTest {
   void theExampleCanWork() {
     Validation validation = validate(GOOD);
 
-    assertThat(validation.findings())
-        .filteredOn(it -> it.severity() == Severity.ERROR)
-        .isEmpty();
+    assertThat(validation.findings()).filteredOn(it -> it.severity() == Severity.ERROR).isEmpty();
     RecoveryPlan plan = validation.require();
     assertThat(plan.content().procedures().stream().map(Procedure::id))
         .contains(
@@ -121,6 +119,7 @@ class PlanValidationTest {
   @CsvSource(
       delimiter = '|',
       quoteCharacter = '`',
+      ignoreLeadingAndTrailingWhitespace = false,
       value = {
         "text.unknown-key|title: Disaster recovery|titel: Disaster recovery",
         "text.malformed|max-delay: 3m|max-delay: 3",
@@ -159,19 +158,19 @@ class PlanValidationTest {
         "step.unknown-action|action: hold-backups|action: hold-backup",
         "step.cycle|action: detect\\n        title: Detect database failure|action: detect\\n        after: [health]",
         "step.unreachable|action: detect\\n        title: Detect database failure|action: detect\\n        after: [detect]",
-        "step.no-duration|expected: 20s\\n|",
+        "step.no-duration|        expected: 20s\\n|",
         "step.no-deadline|expected: 20s\\n        deadline: 1m|expected: 20s",
         "step.manual-no-deadline|        deadline: 4h\\n|",
         "step.deadline-short|expected: 20s|expected: 2m",
         "step.no-instruction|        instruction: Choose a moment before the first sign of the intrusion, and note the reason\\n|",
-        "step.unapproved|approval: { people: [platform, lead], required: 1, deadline: 2m }|title: again",
+        "step.unapproved|approval: { people: [platform, lead], required: 1, deadline: 2m }|instruction: none",
         "approval.missing|        approval: { people: [approver], required: 2, deadline: 3m }\\n|",
         "approval.too-few|people: [security, lead], required: 2|people: [security, lead], required: 3",
         "approval.single-person|people: [platform, lead], required: 1|people: [lead], required: 1",
         "promote.unfenced|action: fence\\n        title: Prove that the old primary takes no writes|action: freeze-writes",
         "fence.failure-ignored|with: { source: database }\\n        expected: 30s|with: { source: database }\\n        on-failure: continue\\n        expected: 30s",
         "traffic.before-promotion|action: switch-connection-file\\n|action: switch-connection-file\\n            after: [agree]\\n",
-        "traffic.unproven|            action: switch-connection-file|            after: [validate]\\n            action: switch-connection-file\\n          - { id: late, action: switch-haproxy, after: [health], expected: 1s, deadline: 1m }\\n          - id: other\\n            action: record",
+        "traffic.unproven|      - { id: written, action: record, deadline: 30s }\\n\\n  - id: database-failback|      - { id: late, action: switch-haproxy, expected: 1s, deadline: 1m }\\n\\n  - id: database-failback",
         "restore.unvalidated|- { id: validate, action: validate, expected: 10m, deadline: 30m }|- { id: validate, action: wait, expected: 10m, deadline: 30m }",
         "notify.blocks|title: Tell those on call|on-failure: stop",
         "notify.blocks|action: approve\\n        title: Accept the loss|action: approve\\n        after: [announce]\\n        title: Accept the loss",
@@ -211,8 +210,11 @@ class PlanValidationTest {
 
     assertThat(codes(validate(GOOD.substring(0, GOOD.indexOf("# When each is due")))))
         .contains("plan.untested");
-    assertThat(codes(validate(GOOD.replace("impact: critical", "impact: critical\n    tiers: [tier-1]")
-            .replace("impact: high", "impact: high\n    tiers: [tier-1, tier-2]"))))
+    assertThat(
+            codes(
+                validate(
+                    GOOD.replace("impact: critical", "impact: critical\n    tiers: [tier-1]")
+                        .replace("impact: high", "impact: high\n    tiers: [tier-1, tier-2]"))))
         .contains("tier.without-scenario");
     assertThat(codes(Validation.of(PlanDraft.builder(draft.id(), 1).build(), NO_FACTS)))
         .contains("owner.missing", "plan.untested");
