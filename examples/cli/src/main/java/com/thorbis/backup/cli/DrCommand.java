@@ -177,8 +177,7 @@ final class DrCommand extends Group {
                 + " "
                 + finding.code()
                 + ": "
-                + Text.plain(finding.path())
-                + ": "
+                + (finding.path().isEmpty() ? "" : Text.plain(finding.path()) + ": ")
                 + Text.plain(finding.message()));
         out.println("  because " + Text.plain(finding.reason()));
         out.println("  " + Text.plain(finding.remedy()));

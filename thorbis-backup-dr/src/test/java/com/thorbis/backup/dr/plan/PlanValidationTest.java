@@ -8,6 +8,8 @@ import com.thorbis.backup.dr.plan.Finding.Severity;
 import java.io.IOException;
 import java.io.InputStream;
 import java.nio.charset.StandardCharsets;
+import java.nio.file.Files;
+import java.nio.file.Path;
 import java.time.Duration;
 import java.time.Instant;
 import java.util.Arrays;
@@ -375,6 +377,23 @@ class PlanValidationTest {
               assertThat(it.position()).contains(new Finding.Position("plan", line, 5));
               assertThat(it.remedy()).isEqualTo("Did you mean failback?");
             });
+  }
+
+  @Test
+  void everyCheckIsDocumented() throws IOException {
+    String docs = Files.readString(Path.of("..", "docs", "plans.md"));
+
+    for (Rule rule : Rule.values()) {
+      assertThat(docs)
+          .contains(
+              "| `"
+                  + rule.code()
+                  + "` | "
+                  + (rule.severity() == Severity.ERROR ? "error" : "warning")
+                  + " | "
+                  + rule.because()
+                  + " |");
+    }
   }
 
   private static Validation validate(String text) {
