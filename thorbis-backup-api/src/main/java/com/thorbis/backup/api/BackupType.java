@@ -15,7 +15,12 @@ public enum BackupType {
    * Holds what the server exports of a database, not its files: complete in itself, needs no log,
    * and is loaded into a running server instead of being restored.
    */
-  DUMP("dump");
+  DUMP("dump"),
+  /**
+   * Holds a dump and what was changed in the database since: references the dump and the changes
+   * that the last such backup has, and stores those that came later. Loaded as a dump is.
+   */
+  CHANGES("changes");
 
   private final String label;
 
@@ -33,7 +38,7 @@ public enum BackupType {
    * {@link BackupDescriptor#physical}.
    */
   public boolean physical() {
-    return this != DUMP;
+    return this != DUMP && this != CHANGES;
   }
 
   /** Whether it references no other backup. */

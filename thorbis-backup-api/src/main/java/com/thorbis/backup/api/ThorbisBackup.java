@@ -176,6 +176,15 @@ public final class ThorbisBackup implements AutoCloseable {
   }
 
   /**
+   * What a source says of its log, asked for a moment; empty if it keeps none that is stored.
+   *
+   * @throws BackupException if it cannot be asked
+   */
+  public Optional<ServerLog> serverLog(String source) {
+    return engine(source).serverLog();
+  }
+
+  /**
    * Proves that a moment can be reached, and says how.
    *
    * @throws BackupException code {@code restore.unreachable} with {@code nearest} in its details

@@ -50,8 +50,10 @@ public interface ProviderLoader {
         }
       }
 
-      // ServiceLoader wants the caller's module to declare "uses"; ours does for each service type.
+      // ServiceLoader wants the caller's module to declare "uses"; ours does for its own service
+      // types, and says here that it uses those of modules above it.
       private <T> Iterator<ServiceLoader.Provider<T>> services(Class<T> type, ClassLoader loader) {
+        ProviderLoader.class.getModule().addUses(type);
         return ServiceLoader.load(type, loader).stream().iterator();
       }
     };

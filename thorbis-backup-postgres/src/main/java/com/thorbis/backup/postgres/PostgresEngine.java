@@ -13,6 +13,7 @@ import com.thorbis.backup.api.ReceiveRequest;
 import com.thorbis.backup.api.RestorePlan;
 import com.thorbis.backup.api.RestoreReport;
 import com.thorbis.backup.api.RestoreRequest;
+import com.thorbis.backup.api.ServerLog;
 import com.thorbis.backup.api.SourceStatus;
 import com.thorbis.backup.api.TableRestorePlan;
 import com.thorbis.backup.api.TableRestoreReport;
@@ -22,6 +23,8 @@ import com.thorbis.backup.api.WalRange;
 import com.thorbis.backup.postgres.backup.ClusterBackup;
 import com.thorbis.backup.postgres.capture.WalReceiver;
 import com.thorbis.backup.postgres.check.Preflight;
+import com.thorbis.backup.postgres.dump.ChangeBackup;
+import com.thorbis.backup.postgres.check.ServerLogReader;
 import com.thorbis.backup.postgres.dump.DumpBackup;
 import com.thorbis.backup.postgres.dump.DumpLoad;
 import com.thorbis.backup.postgres.plan.RecoverySettings;
@@ -34,10 +37,14 @@ import com.thorbis.backup.postgres.serve.WalFiles;
 import com.thorbis.backup.postgres.serve.WalServer;
 import com.thorbis.backup.postgres.settings.PostgresSettings;
 import com.thorbis.backup.postgres.table.TableRestore;
+import com.thorbis.backup.postgres.trial.PostgresTrial;
 import com.thorbis.backup.postgres.wire.Failures;
 import com.thorbis.backup.postgres.wire.SqlConnections;
 import com.thorbis.backup.spi.SecretValue;
 import com.thorbis.backup.spi.engine.SqlEngine;
+import com.thorbis.backup.spi.engine.Trial;
+import com.thorbis.backup.spi.engine.TrialEngine;
+import com.thorbis.backup.spi.engine.TrialRequest;
 import com.thorbis.backup.spi.repository.Repository;
 import com.thorbis.backup.spi.repository.RunControl;
 import com.thorbis.backup.spi.repository.SourceInfo;
@@ -52,7 +59,7 @@ import java.util.List;
 import java.util.Optional;
 
 /** Protects one PostgreSQL cluster. Each job lives in a package of its own; this hands them out. */
-final class PostgresEngine implements SqlEngine {
+final class PostgresEngine implements SqlEngine, TrialEngine {
   static final String TYPE = "postgres";
 
   private final PostgresSettings settings;
@@ -74,6 +81,13 @@ final class PostgresEngine implements SqlEngine {
   @Override
   public BackupDescriptor backup(BackupRequest request, Repository repository, RunControl control)
       throws IOException {
+    BackupType chosen = request.chosenType().orElse(BackupType.FULL);
+    if (chosen == BackupType.CHANGES
+        || chosen == BackupType.INCREMENTAL
+            && settings.reader() == PostgresSettings.Reader.DUMP
+            && settings.changes().isPresent()) {
+      return changes(request, repository, control);
+    }
     if (settings.reader() == PostgresSettings.Reader.DUMP
         && request.chosenType().filter(BackupType::physical).isPresent()) {
       throw BackupException.of(
@@ -84,7 +98,9 @@ final class PostgresEngine implements SqlEngine {
                   + " has reader: dump, so no backup of type "
                   + request.type().label()
                   + " can be taken of it")
-          .remedy("Take one of type dump, or let another reader have the server's files.")
+          .remedy(
+              "Take one of type dump, or let another reader have the server's files."
+                  + " Incrementals behind a dump need changes.mode.")
           .build();
     }
     boolean dump =
@@ -101,6 +117,27 @@ final class PostgresEngine implements SqlEngine {
     return dump
         ? new DumpBackup(settings, request, repository, control).run()
         : new ClusterBackup(settings, request, repository, control).run();
+  }
+
+  private BackupDescriptor changes(BackupRequest request, Repository repository, RunControl control)
+      throws IOException {
+    if (settings.changes().isEmpty()) {
+      throw BackupException.of(
+              "changes.not-configured",
+              FailureKind.CONFIGURATION,
+              "Source " + settings.source() + " does not say how changes are followed")
+          .remedy("Set changes.mode: slot, and take a dump, which changes can follow.")
+          .build();
+    }
+    if (!request.excludedTables().isEmpty()) {
+      throw BackupException.of(
+              "changes.excludes",
+              FailureKind.CONFIGURATION,
+              "An incremental has the tables of its dump, and can leave none out")
+          .remedy("Write them under exclude-tables of the source; the next one is a dump then.")
+          .build();
+    }
+    return new ChangeBackup(settings, request, repository, control).run();
   }
 
   @Override
@@ -129,6 +166,29 @@ final class PostgresEngine implements SqlEngine {
       return withNames(SqlConnections.open(target));
     } catch (SQLException e) {
       throw Failures.of(target, e);
+    }
+  }
+
+  @Override
+  public RestorePlan planTrial(TrialRequest request, Repository repository) throws IOException {
+    return PostgresTrial.plan(settings, source(repository), request, repository);
+  }
+
+  @Override
+  public Trial begin(TrialRequest request, Repository repository, RunControl control)
+      throws IOException {
+    return PostgresTrial.begin(settings, source(repository), request, repository, control);
+  }
+
+  @Override
+  public Connection connectSource(Optional<String> database) {
+    try {
+      return withNames(
+          database.isPresent()
+              ? SqlConnections.open(settings, database.get())
+              : SqlConnections.open(settings));
+    } catch (SQLException e) {
+      throw Failures.of(settings, e);
     }
   }
 
@@ -197,6 +257,13 @@ final class PostgresEngine implements SqlEngine {
         : new StatusReader(
                 source.get(), repository.backups(Optional.of(name)), repository.wal(name))
             .read(settings.clock().instant(), fenced);
+  }
+
+  @Override
+  public Optional<ServerLog> serverLog() {
+    return settings.reader() == PostgresSettings.Reader.DUMP
+        ? Optional.empty()
+        : Optional.of(ServerLogReader.read(settings));
   }
 
   @Override

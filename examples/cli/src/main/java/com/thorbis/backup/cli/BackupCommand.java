@@ -1,10 +1,16 @@
 package com.thorbis.backup.cli;
 
 import com.thorbis.backup.api.BackupDescriptor;
+import com.thorbis.backup.api.BackupException;
 import com.thorbis.backup.api.BackupRequest;
 import com.thorbis.backup.api.BackupType;
+import com.thorbis.backup.api.FailureKind;
+import com.thorbis.backup.dr.monitor.RunFact;
+import com.thorbis.backup.dr.monitor.RunLog;
+import java.time.Instant;
 import java.util.ArrayList;
 import java.util.List;
+import java.util.Map;
 import org.jspecify.annotations.Nullable;
 import picocli.CommandLine.Command;
 import picocli.CommandLine.Option;
@@ -26,7 +32,8 @@ final class BackupCommand extends Job {
       description =
           "full: everything. differential: what changed since the last full backup. incremental:"
               + " what changed since the last backup. Without one to build on it becomes full."
-              + " dump: what pg_dump exports of the database, for load. Full by default, dump with"
+              + " dump: what pg_dump exports of the database, for load; with reader: dump and"
+              + " changes.mode, incremental is what was changed since. Full by default, dump with"
               + " reader: dump, incremental for files.")
   @Nullable String type;
 
@@ -56,10 +63,31 @@ final class BackupCommand extends Job {
   }
 
   static int take(Thorbis thorbis, BackupRequest request) {
-    BackupDescriptor backup =
-        thorbis.writing(opened -> thorbis.followed(control -> opened.backup(request, control)));
+    Taken taken;
+    try {
+      taken =
+          thorbis.writing(
+              opened -> {
+                BackupDescriptor made =
+                    thorbis.followed(control -> opened.backup(request, control));
+                return new Taken(
+                    made,
+                    made.type() == BackupType.CHANGES ? ShowCommand.changes(opened, made) : null);
+              });
+    } catch (BackupException e) {
+      if (e.kind() != FailureKind.CANCELLED) {
+        note(thorbis, request.source(), false, e.getMessage() + " (" + e.code() + ")");
+      }
+      throw e;
+    }
+    BackupDescriptor backup = taken.backup();
+    note(thorbis, backup.source(), true, backup.id().toString());
+    Map<String, @Nullable Object> facts = Facts.backup(backup);
+    if (taken.changes() != null) {
+      facts.put("changes", taken.changes());
+    }
     thorbis.print(
-        Facts.backup(backup),
+        facts,
         out -> {
           out.println(
               "Backup "
@@ -90,11 +118,49 @@ final class BackupCommand extends Job {
                     + " on timeline "
                     + backup.timeline());
           }
+          if (taken.changes() != null) {
+            out.println(followed(taken.changes()));
+          }
           backup.warnings().forEach(warning -> out.println("warning: " + warning));
           if (thorbis.config().sealed().isPresent()) {
             out.println("It counts when a host that opens the repository has run offers adopt");
           }
         });
     return Exit.DONE;
+  }
+
+  /**
+   * A backup that was taken.
+   *
+   * @param changes what of changes behind a dump is in it
+   */
+  private record Taken(BackupDescriptor backup, @Nullable Map<String, @Nullable Object> changes) {}
+
+  private static String followed(Map<String, @Nullable Object> changes) {
+    return changes.get("transactions")
+        + " transactions of "
+        + changes.get("followed")
+        + " tables: "
+        + changes.get("inserts")
+        + " inserts, "
+        + changes.get("updates")
+        + " updates, "
+        + changes.get("deletes")
+        + " deletes, "
+        + changes.get("truncates")
+        + " truncates";
+  }
+
+  /** For whoever looks for alarms; that it does not work changes nothing about the backup. */
+  private static void note(Thorbis thorbis, String source, boolean succeeded, String outcome) {
+    if (!thorbis.config().sources().containsKey(source)) {
+      return;
+    }
+    try {
+      new RunLog(thorbis.config().stateDirectory())
+          .add(new RunFact(source, Instant.now(), succeeded, outcome));
+    } catch (BackupException e) {
+      thorbis.host().err().println("warning: how it ended is not noted: " + e.getMessage());
+    }
   }
 }

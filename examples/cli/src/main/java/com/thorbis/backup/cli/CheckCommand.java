@@ -5,6 +5,7 @@ import com.thorbis.backup.api.CheckItem;
 import com.thorbis.backup.api.CheckItem.Outcome;
 import com.thorbis.backup.api.FailureKind;
 import com.thorbis.backup.api.ThorbisBackup;
+import com.thorbis.backup.dr.drill.DrillSettings;
 import com.thorbis.backup.spi.ProviderLoader;
 import com.thorbis.backup.spi.Providers;
 import com.thorbis.backup.spi.storage.ObjectStoreFactory;
@@ -16,6 +17,7 @@ import java.util.ArrayList;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
+import java.util.Optional;
 import java.util.function.Supplier;
 import org.jspecify.annotations.Nullable;
 import picocli.CommandLine.Command;
@@ -124,7 +126,8 @@ final class CheckCommand extends Job {
     thorbis()
         .reading(
             backup -> {
-              chosen(backup).forEach(name -> scripts.put(name, backup.grants(name)));
+              chosen(backup)
+                  .forEach(name -> scripts.put(name, backup.grants(name) + sentinel(name)));
               return true;
             });
     thorbis()
@@ -136,6 +139,22 @@ final class CheckCommand extends Job {
                     .toList()),
             out -> scripts.values().forEach(script -> out.println(script.stripTrailing())));
     return Exit.DONE;
+  }
+
+  /** What lets drills write the rows that they look for. */
+  private String sentinel(String source) {
+    Config.SourceConfig configured = thorbis().config().sources().get(source);
+    return Optional.ofNullable(configured)
+        .flatMap(Config.SourceConfig::drill)
+        .flatMap(DrillSettings::sentinel)
+        .map(
+            table ->
+                "-- For drills, in database "
+                    + table.database()
+                    + ":\n"
+                    + table.grants(
+                        String.valueOf(configured.settings().getOrDefault("user", "postgres"))))
+        .orElse("");
   }
 
   private int check(ThorbisBackup backup) {

@@ -7,7 +7,10 @@ import com.thorbis.backup.api.RetentionPolicy;
 import com.thorbis.backup.api.ThorbisBackup;
 import com.thorbis.backup.application.files.FilesEngine;
 import com.thorbis.backup.crypto.SigningPublicKey;
+import com.thorbis.backup.dr.drill.DrillSettings;
+import com.thorbis.backup.dr.monitor.Expectation;
 import com.thorbis.backup.dr.point.RecoveryPointEngine;
+import com.thorbis.backup.spi.Settings;
 import com.thorbis.backup.spi.repository.Compression;
 import com.thorbis.backup.spi.repository.WritePolicy;
 import com.thorbis.backup.spi.storage.StorageTier;
@@ -48,8 +51,10 @@ import org.jspecify.annotations.Nullable;
  * @param sealed the file that keys sealed-writer made, on a host that only writes; empty: it opens
  *     the repository
  * @param sources what is protected, by name
+ * @param timetable when what is due
  * @param grace how long what was given up stays whole
  * @param plan the file of the plan for disasters
+ * @param watching who looks, and who is told
  * @param notes what is accepted and needs to be known
  */
 record Config(
@@ -64,13 +69,16 @@ record Config(
     List<String> administrators,
     Optional<Path> sealed,
     Map<String, SourceConfig> sources,
+    Timetable timetable,
     Duration grace,
     Optional<Path> plan,
+    Watching watching,
     List<Note> notes) {
   /** The scheme of recovery keys. */
   static final String RECOVERY = "recovery";
 
   private static final String POSTGRES = "postgres";
+  private static final String MAX_DELAY = "wal.max-delay";
   private static final int MAX_FILE = 1 << 20;
   private static final List<String> TIERS =
       Arrays.stream(StorageTier.values()).map(StorageTier::label).toList();
@@ -113,12 +121,14 @@ record Config(
    * @param type its engine
    * @param parallelism how many threads may work for it, if given
    * @param retention which of its backups stay; empty: all
+   * @param drill how it is tried, if that is said
    * @param settings its engine's
    */
   record SourceConfig(
       String type,
       OptionalInt parallelism,
       Optional<RetentionPolicy> retention,
+      Optional<DrillSettings> drill,
       Map<String, Object> settings) {}
 
   /** Something to know; shown by {@code check}, and at once if {@code urgent}. */
@@ -234,7 +244,11 @@ record Config(
       plan = dr.get().find("plan").map(folder::resolve);
       dr.get().finish();
     }
-    Map<String, SourceConfig> sources = sources(root, policies, notes, commands(file, host));
+    List<Expectation> expectations = new ArrayList<>();
+    Timetable timetable = Timetable.read(root);
+    Map<String, SourceConfig> sources =
+        sources(root, policies, timetable, commands(file, host), folder, expectations);
+    Watching watching = Watching.read(root, expectations);
     root.finish();
     noteClearSecrets(file, clear, notes);
     return new Config(
@@ -249,8 +263,10 @@ record Config(
         administrators,
         sealed,
         sources,
+        timetable,
         grace,
         plan,
+        watching,
         List.copyOf(notes));
   }
 
@@ -390,8 +406,10 @@ record Config(
   private static Map<String, SourceConfig> sources(
       Section root,
       Map<String, RetentionPolicy> policies,
-      List<Note> notes,
-      Map<String, String> commands) {
+      Timetable timetable,
+      Map<String, String> commands,
+      Path folder,
+      List<Expectation> expectations) {
     Map<String, SourceConfig> sources = new LinkedHashMap<>();
     Optional<Section> all = root.section("sources");
     if (all.isEmpty()) {
@@ -408,7 +426,11 @@ record Config(
       Section section = all.get().section(name).orElseThrow();
       String type = section.require("type");
       Optional<RetentionPolicy> policy = policy(section, policies);
-      section.section("schedule").ifPresent(schedule -> schedule(schedule, notes));
+      Expectation.Builder expected = Watching.expectation(name, section);
+      timetable.source(name, section);
+      Optional<DrillSettings> drill =
+          section.section("drill").map(it -> DrillConfig.read(it, folder));
+      timetable.expect(name, expected);
       OptionalInt parallelism = OptionalInt.empty();
       Map<String, Object> settings = new LinkedHashMap<>();
       if (section.has("parallelism")) {
@@ -417,6 +439,7 @@ record Config(
         settings.put("parallelism", Integer.toString(threads));
       }
       places(section, settings);
+      probes(section, settings);
       if (type.equals(FilesEngine.TYPE)) {
         lines(section, "paths", settings);
         lines(section, "exclude", settings);
@@ -428,13 +451,23 @@ record Config(
       if (type.equals(POSTGRES)) {
         commands.forEach(settings::putIfAbsent);
       }
-      sources.put(name, new SourceConfig(type, parallelism, policy, settings));
+      Settings known = Settings.of("sources." + name, settings);
+      if (known.find(MAX_DELAY).isPresent()) {
+        expected.maxDelay(known.duration(MAX_DELAY, Duration.ZERO));
+      }
+      expectations.add(expected.build());
+      sources.put(name, new SourceConfig(type, parallelism, policy, drill, settings));
     }
     return sources;
   }
 
   /** A list, or one value, as lines; a list without entries is not the same as none. */
   private static void lines(Section source, String key, Map<String, Object> settings) {
+    lines(source, key, settings, "");
+  }
+
+  private static void lines(
+      Section source, String key, Map<String, Object> settings, String prefix) {
     if (!source.has(key)) {
       return;
     }
@@ -442,7 +475,7 @@ record Config(
     if (texts.isEmpty()) {
       throw source.wrong(key, "names nothing", "Name at least one, or remove the key.");
     }
-    settings.put(key, String.join("\n", texts));
+    settings.put(prefix + key, String.join("\n", texts));
   }
 
   /** The list of places of a source of secrets, each under its name. */
@@ -466,25 +499,23 @@ record Config(
             values.forEach((key, value) -> settings.put("places." + name + "." + key, value)));
   }
 
+  /** The list of probes of a source of secrets, each under its number. */
+  private static void probes(Section source, Map<String, Object> settings) {
+    List<Section> all = source.sections("probes");
+    for (int each = 0; each < all.size(); each++) {
+      Section probe = all.get(each);
+      String prefix = "probes." + each + ".";
+      lines(probe, "command", settings, prefix);
+      probe.rest().forEach((key, value) -> settings.put(prefix + key, value));
+      settings.merge("probes", Integer.toString(each), (before, more) -> before + "," + more);
+    }
+  }
+
   /** What a server that recovers runs to get its log, where nobody answers it otherwise. */
   private static Map<String, String> commands(Path file, Host host) {
     return host.launcher()
         .map(launcher -> Map.of("launcher", launcher.toString(), "config-file", file.toString()))
         .orElse(Map.of());
-  }
-
-  private static void schedule(Section section, List<Note> notes) {
-    for (String type : List.of("full", "differential", "incremental", "dump")) {
-      section.find(type);
-    }
-    section.duration("window");
-    section.finish();
-    notes.add(
-        new Note(
-            "config." + section.path(),
-            "a schedule is set, and this version starts nothing by itself",
-            "Start backups from cron or a timer.",
-            false));
   }
 
   private static void noteClearSecrets(Path file, List<String> clear, List<Note> notes) {

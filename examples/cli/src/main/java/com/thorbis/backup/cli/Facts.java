@@ -16,6 +16,7 @@ import com.thorbis.backup.api.Thaw;
 import com.thorbis.backup.api.VerifyReport;
 import com.thorbis.backup.api.WalGap;
 import com.thorbis.backup.api.WalRange;
+import com.thorbis.backup.dr.drill.DrillReport;
 import java.nio.file.Path;
 import java.time.Duration;
 import java.util.Map;
@@ -92,14 +93,23 @@ final class Facts {
     return facts;
   }
 
-  static Map<String, @Nullable Object> status(SourceStatus status, Optional<Duration> rpoTarget) {
+  static Map<String, @Nullable Object> status(
+      SourceStatus status, Optional<Duration> rpoTarget, Optional<DrillReport> proven) {
     return Json.object(
         "name", status.name(),
         "windows", status.windows().stream().map(Facts::window).toList(),
         "gaps", status.gaps().stream().map(Facts::gap).toList(),
         "lastBackup", status.lastBackup().map(Facts::backup),
         "awaitingWal", status.awaitingWal(),
-        "lastProvenRestore", null,
+        "lastProvenRestore",
+            proven.map(
+                it ->
+                    Json.object(
+                        "drill", it.id(),
+                        "at", it.startedAt(),
+                        "target", it.choice().target(),
+                        "backup", it.choice().backup(),
+                        "durationMillis", it.millis())),
         "rpo", Json.object("currentMillis", status.lag(), "targetMillis", rpoTarget),
         "rto", Json.object("currentMillis", null, "targetMillis", null),
         "fenced", status.fenced());

@@ -2,7 +2,6 @@ package com.thorbis.backup.cli;
 
 import com.thorbis.backup.api.BackupException;
 import com.thorbis.backup.api.BackupId;
-import com.thorbis.backup.api.BackupType;
 import com.thorbis.backup.api.FailureKind;
 import com.thorbis.backup.api.ThorbisBackup;
 import com.thorbis.backup.spi.repository.BackupReader;
@@ -90,7 +89,7 @@ final class LaidDump {
   }
 
   private void requireDump(ThorbisBackup opened) {
-    if (opened.show(id).type() != BackupType.DUMP) {
+    if (opened.show(id).type().physical()) {
       throw BackupException.of("load.no-dump", FailureKind.REFUSED, "Backup " + id + " is no dump")
           .remedy("Bring it back with restore.")
           .build();

@@ -53,7 +53,8 @@ final class PruneCommand extends Job {
   @Option(
       names = "--every",
       paramLabel = "TIME",
-      description = "With --forecast: how often a backup is made. Default: 1d.")
+      description =
+          "With --forecast: how often a backup is made. Default: as its schedule says, else 1d.")
   @Nullable String every;
 
   @Option(names = "--yes", description = "Do it without asking.")
@@ -100,12 +101,14 @@ final class PruneCommand extends Job {
           "--forecast goes with none of --backup, --yes, --allow-many and --allow-last",
           "Leave them out: a forecast changes nothing.");
     }
-    PruneForecast forecast = PruneForecast.until(ahead, every == null ? "1d" : every);
+    PruneForecast forecast = PruneForecast.until(ahead, every);
     Map<String, RetentionPolicy> policies = policies();
     return thorbis()
         .reading(
             opened -> {
-              policies.forEach((name, policy) -> forecast.of(opened, name, policy));
+              policies.forEach(
+                  (name, policy) ->
+                      forecast.of(opened, name, policy, thorbis().config().timetable()));
               thorbis().print(forecast.json(), forecast::show);
               return Exit.DONE;
             });

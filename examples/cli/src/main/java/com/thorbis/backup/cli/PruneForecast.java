@@ -29,29 +29,33 @@ final class PruneForecast {
   private static final Comparator<Map.Entry<String, Long>> MOST_FIRST =
       Map.Entry.<String, Long>comparingByValue().reversed().thenComparing(Map.Entry::getKey);
 
-  private final List<Instant> schedule;
+  private final List<Instant> regular;
+  private final boolean asked;
   private final List<Instant> dates;
   private final Map<String, List<RetentionForecast>> found = new LinkedHashMap<>();
 
-  private PruneForecast(List<Instant> schedule, List<Instant> dates) {
-    this.schedule = schedule;
+  private PruneForecast(List<Instant> regular, boolean asked, List<Instant> dates) {
+    this.regular = regular;
+    this.asked = asked;
     this.dates = dates;
   }
 
-  /** As far ahead as somebody wrote, with a backup as often as they wrote. */
-  static PruneForecast until(String ahead, String every) {
+  /**
+   * As far ahead as somebody wrote, with a backup as often as they wrote; else as the schedule of a
+   * source says, and every day where it has none.
+   */
+  static PruneForecast until(String ahead, @Nullable String every) {
     Duration length = span("--forecast", ahead);
-    Duration interval = span("--every", every);
+    Duration interval = span("--every", every == null ? "1d" : every);
     if (length.dividedBy(interval) > MOST_BACKUPS) {
-      throw Failure.usage(
-          "A backup every " + every + " for " + ahead + " makes more than " + MOST_BACKUPS,
-          "Look less far ahead, or at fewer backups with --every.");
+      throw tooMany();
     }
     Instant now = Instant.now();
     Instant end = now.plus(length);
     return new PruneForecast(
         Stream.iterate(now.plus(interval), at -> !at.isAfter(end), at -> at.plus(interval))
             .toList(),
+        every != null,
         LongStream.rangeClosed(0, DATES)
             .mapToObj(i -> now.plus(length.multipliedBy(i).dividedBy(DATES)))
             .toList());
@@ -71,9 +75,21 @@ final class PruneForecast {
     return span;
   }
 
+  private static BackupException tooMany() {
+    return Failure.usage(
+        "That makes more than " + MOST_BACKUPS + " backups",
+        "Look less far ahead, or at fewer backups with --every.");
+  }
+
   /** Foretells one source. */
-  void of(ThorbisBackup opened, String source, RetentionPolicy policy) {
-    found.put(source, opened.forecast(source, policy, schedule, dates));
+  void of(ThorbisBackup opened, String source, RetentionPolicy policy, Timetable timetable) {
+    List<Instant> scheduled =
+        asked ? List.of() : timetable.backups(source, dates.get(0), dates.get(DATES));
+    if (scheduled.size() > MOST_BACKUPS) {
+      throw tooMany();
+    }
+    found.put(
+        source, opened.forecast(source, policy, scheduled.isEmpty() ? regular : scheduled, dates));
   }
 
   Map<String, @Nullable Object> json() {

@@ -58,7 +58,7 @@ final class Recipients {
     }
   }
 
-  private static SigningKey signingKey(Path file) {
+  static SigningKey signingKey(Path file) {
     try {
       return SigningKey.read(file);
     } catch (IOException e) {

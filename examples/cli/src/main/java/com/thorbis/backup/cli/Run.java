@@ -4,6 +4,7 @@ import com.thorbis.backup.api.Cancellation;
 import com.thorbis.backup.spi.repository.RunControl;
 import java.io.PrintWriter;
 import java.nio.charset.StandardCharsets;
+import java.time.Clock;
 import java.util.Arrays;
 import picocli.CommandLine;
 
@@ -11,11 +12,24 @@ import picocli.CommandLine;
 final class Run {
   private final Host host;
   private final Cancellation cancellation;
+  private final Clock clock;
   private volatile boolean stopsCleanly;
 
   Run(Host host, Cancellation cancellation) {
+    this(host, cancellation, Clock.systemUTC());
+  }
+
+  /**
+   * @param clock what schedules go by
+   */
+  Run(Host host, Cancellation cancellation, Clock clock) {
     this.host = host;
     this.cancellation = cancellation;
+    this.clock = clock;
+  }
+
+  Clock clock() {
+    return clock;
   }
 
   Host host() {

@@ -296,6 +296,7 @@ final class SecretsCommand extends Group {
         SecretsRestore.Builder builder =
             SecretsRestore.builder(open, place).mode(wanted).cancellation(control.cancellation());
         secrets.forEach(builder::secret);
+        engine.probes().forEach(builder::probe);
         if (from != null) {
           builder.from(from(engine, place));
         }

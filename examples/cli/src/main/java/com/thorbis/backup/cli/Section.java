@@ -190,6 +190,11 @@ final class Section {
     return value(key) instanceof Items;
   }
 
+  /** Whether a map stands there, and not one value. */
+  boolean isMap(String key) {
+    return value(key) instanceof Fields;
+  }
+
   /** Every value of a list of values; empty if absent. */
   List<String> texts(String key) {
     List<String> texts = new ArrayList<>();

@@ -24,6 +24,7 @@ import picocli.CommandLine.Parameters;
 @Command(name = "show", description = "Show one backup.")
 final class ShowCommand extends Job {
   private static final String DUMP = "postgres.dump.";
+  private static final String CHANGES = "postgres.changes.";
   private static final Pattern DASH = Pattern.compile("-(.)");
 
   @Parameters(paramLabel = "BACKUP", description = "Its id, as list prints it.")
@@ -64,7 +65,8 @@ final class ShowCommand extends Job {
     facts.put("packs", layout.packs());
     facts.put("packBytes", layout.sealedBytes());
     facts.put("keys", layout.keys());
-    facts.put("dump", backup.type().physical() ? null : dump(opened, id));
+    facts.put("dump", backup.type().physical() ? null : facts(opened, id, DUMP));
+    facts.put("changes", changes(opened, backup));
     facts.put("entries", files ? entries.stream().map(ShowCommand::entry).toList() : null);
     thorbis()
         .print(
@@ -91,8 +93,19 @@ final class ShowCommand extends Job {
     return Exit.DONE;
   }
 
+  /** What of changes behind a dump is in it; nothing where none are followed. */
+  static @Nullable Map<String, @Nullable Object> changes(
+      ThorbisBackup opened, BackupDescriptor backup) {
+    if (backup.type().physical()) {
+      return null;
+    }
+    Map<String, @Nullable Object> facts = facts(opened, backup.id(), CHANGES);
+    return facts.isEmpty() ? null : facts;
+  }
+
   /** What a dump holds, and what was left out of it. */
-  private static Map<String, @Nullable Object> dump(ThorbisBackup opened, BackupId id) {
+  private static Map<String, @Nullable Object> facts(
+      ThorbisBackup opened, BackupId id, String prefix) {
     Map<String, @Nullable Object> dump = Json.object();
     try (BackupReader reader = opened.repository().open(id)) {
       reader
@@ -100,8 +113,8 @@ final class ShowCommand extends Job {
           .attributes()
           .forEach(
               (name, value) -> {
-                if (name.startsWith(DUMP)) {
-                  dump.put(camelCase(name.substring(DUMP.length())), value);
+                if (name.startsWith(prefix)) {
+                  dump.put(camelCase(name.substring(prefix.length())), value);
                 }
               });
     } catch (IOException e) {

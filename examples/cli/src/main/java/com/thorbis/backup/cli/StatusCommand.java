@@ -5,6 +5,10 @@ import com.thorbis.backup.api.CheckItem;
 import com.thorbis.backup.api.Erasure;
 import com.thorbis.backup.api.SourceStatus;
 import com.thorbis.backup.api.ThorbisBackup;
+import com.thorbis.backup.dr.drill.DrillHistory;
+import com.thorbis.backup.dr.drill.DrillReport;
+import com.thorbis.backup.dr.monitor.Alarm;
+import com.thorbis.backup.dr.notify.AlarmBook;
 import com.thorbis.backup.spi.Settings;
 import java.io.PrintStream;
 import java.time.Duration;
@@ -13,6 +17,7 @@ import java.util.List;
 import java.util.Optional;
 import org.jspecify.annotations.Nullable;
 import picocli.CommandLine.Command;
+import picocli.CommandLine.Option;
 import picocli.CommandLine.Parameters;
 
 @Command(name = "status", description = "Show what can be recovered now, by what is stored.")
@@ -21,6 +26,11 @@ final class StatusCommand extends Job {
 
   @Parameters(arity = "0..1", paramLabel = "SOURCE", description = "One source; else all.")
   @Nullable String source;
+
+  @Option(
+      names = "--alarms",
+      description = "Try recipients too, and end with 1 if an alarm is critical.")
+  boolean alarmed;
 
   @Override
   public Integer call() {
@@ -36,26 +46,42 @@ final class StatusCommand extends Job {
     opened.checkWriters().stream()
         .filter(item -> item.outcome() == CheckItem.Outcome.FAIL)
         .forEach(keys::add);
+    List<Alarm> alarms = AlarmsCommand.look(thorbis(), opened, alarmed);
+    AlarmBook book = AlarmsCommand.book(thorbis());
     thorbis()
         .print(
             Json.object(
                 "sources",
-                all.stream().map(each -> Facts.status(each, rpoTarget(each.name()))).toList(),
+                all.stream()
+                    .map(each -> Facts.status(each, rpoTarget(each.name()), proven(each.name())))
+                    .toList(),
                 "copies",
                 copies.stream().map(Facts::copy).toList(),
                 "keys",
                 keys.stream().map(Facts::copy).toList(),
                 "erasures",
-                erasures.stream().map(EraseCommand::json).toList()),
+                erasures.stream().map(EraseCommand::json).toList(),
+                "alarms",
+                AlarmsCommand.json(alarms, book)),
             out -> {
-              all.forEach(each -> people(each, out));
+              all.forEach(
+                  each -> {
+                    people(each, out);
+                    out.println(
+                        "  last restore that was proven on this host: "
+                            + proven(each.name())
+                                .map(it -> it.id() + " at " + Text.time(it.startedAt()))
+                                .orElse("none"));
+                  });
               erasures.stream().map(Words::erasure).forEach(out::println);
               items("copies", copies, out);
               if (!keys.isEmpty()) {
                 items("keys", keys, out);
               }
+              out.println(alarms.isEmpty() ? "no alarms" : "alarms");
+              AlarmsCommand.people(alarms, book, out);
             });
-    return Exit.DONE;
+    return alarmed ? AlarmsCommand.exit(alarms) : Exit.DONE;
   }
 
   private static void items(String title, List<CheckItem> items, PrintStream out) {
@@ -77,6 +103,10 @@ final class StatusCommand extends Job {
     }
     Settings settings = Settings.of("sources." + name, configured.settings());
     return settings.find(MAX_DELAY).map(text -> settings.duration(MAX_DELAY, Duration.ZERO));
+  }
+
+  private Optional<DrillReport> proven(String name) {
+    return said(new DrillHistory(thorbis().config().stateDirectory(), name)::lastPassed);
   }
 
   private static void people(SourceStatus status, PrintStream out) {

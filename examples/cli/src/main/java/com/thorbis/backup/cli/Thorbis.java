@@ -7,6 +7,7 @@ import com.thorbis.backup.spi.repository.InitReport;
 import com.thorbis.backup.spi.repository.RunControl;
 import java.io.PrintStream;
 import java.nio.file.Path;
+import java.time.Clock;
 import java.util.Map;
 import java.util.function.Consumer;
 import java.util.function.Function;
@@ -33,10 +34,12 @@ import picocli.CommandLine.Spec;
       ListCommand.class,
       ShowCommand.class,
       StatusCommand.class,
+      AlarmsCommand.class,
       RestoreCommand.class,
       RestoreTableCommand.class,
       LoadCommand.class,
       VerifyCommand.class,
+      DrillCommand.class,
       PruneCommand.class,
       HoldCommand.class,
       UndeleteCommand.class,
@@ -49,6 +52,7 @@ import picocli.CommandLine.Spec;
       SecretsCommand.class,
       RecoveryPointCommand.class,
       DrCommand.class,
+      RunCommand.class,
       DecodeCommand.class
     },
     footer = {
@@ -119,6 +123,11 @@ final class Thorbis implements Runnable {
     return run.host();
   }
 
+  /** What schedules go by. */
+  Clock clock() {
+    return run.clock();
+  }
+
   /** Whether somebody asked to stop. */
   boolean stopped() {
     return run.stopped();
@@ -180,7 +189,7 @@ final class Thorbis implements Runnable {
 
   private <T> T with(ThorbisBackup.Builder builder, Function<ThorbisBackup, T> work) {
     Logging.start(host().err(), debug);
-    try (ThorbisBackup backup = builder.build()) {
+    try (ThorbisBackup backup = builder.clock(run.clock()).build()) {
       return work.apply(backup);
     }
   }

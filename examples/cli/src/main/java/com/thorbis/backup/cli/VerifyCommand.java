@@ -5,6 +5,7 @@ import com.thorbis.backup.api.BackupId;
 import com.thorbis.backup.api.Thaw;
 import com.thorbis.backup.api.VerifyReport;
 import com.thorbis.backup.api.VerifyRequest;
+import com.thorbis.backup.dr.drill.Drill;
 import com.thorbis.backup.spi.Settings;
 import java.io.PrintStream;
 import java.time.Duration;
@@ -25,8 +26,10 @@ final class VerifyCommand extends Job {
 
   @Option(
       names = "--level",
-      paramLabel = "objects|data",
-      description = "objects: presence and length; data: every byte is opened.")
+      paramLabel = "objects|data|restore",
+      description =
+          "objects: presence and length; data: every byte is opened; restore: the BACKUP is"
+              + " restored, started, looked at and thrown away, as drill does.")
   String level = "data";
 
   @Option(
@@ -56,6 +59,11 @@ final class VerifyCommand extends Job {
     if (sample < 1 || sample > 100) {
       throw Failure.usage("--sample: " + sample + " is not a percentage", "Write 1 to 100.");
     }
+    if (level.equals("restore")) {
+      return restore(
+          chosen.orElseThrow(
+              () -> Failure.usage("--level restore tries one backup", "Name BACKUP.")));
+    }
     VerifyRequest request = request(chosen);
     VerifyReport report =
         thorbis().reading(opened -> thorbis().followed(control -> opened.verify(request, control)));
@@ -79,6 +87,27 @@ final class VerifyCommand extends Job {
               }
             });
     return report.damaged().isEmpty() ? Exit.DONE : Exit.DAMAGED;
+  }
+
+  /** A drill of a backup to its own end, by what every cluster has to be. */
+  private int restore(BackupId id) {
+    if (thaw || budget != null || sample != 100) {
+      throw Failure.usage(
+          "--level restore goes with neither --thaw nor --budget nor --sample", "Leave them out.");
+    }
+    return DrillCommand.recording(
+        thorbis(),
+        opened -> {
+          Drill drill =
+              Drill.builder(opened, opened.show(id).source(), thorbis().config().stateDirectory())
+                  .product(Main.version())
+                  .recorder(DrillCommand.evidence(thorbis(), opened))
+                  .backup(id)
+                  .toEndOfBackup()
+                  .build();
+          return DrillCommand.report(
+              thorbis(), thorbis().followed(control -> said(() -> drill.run(control))));
+        });
   }
 
   private VerifyRequest request(Optional<BackupId> chosen) {
@@ -110,7 +139,7 @@ final class VerifyCommand extends Job {
         + Text.span(frozen.time().toMillis());
   }
 
-  private static VerifyRequest.Budget budget(String text) {
+  static VerifyRequest.Budget budget(String text) {
     Settings given = Settings.of("", Map.of("--budget", text));
     try {
       return text.matches(".*[0-9B]\\s*")
@@ -147,13 +176,9 @@ final class VerifyCommand extends Job {
     return switch (level) {
       case "objects" -> VerifyRequest.Level.OBJECTS;
       case "data" -> VerifyRequest.Level.DATA;
-      case "restore" ->
-          throw Failure.usage(
-              "--level: this version does not verify by restoring",
-              "Restore to an empty folder with restore --start, or take --level data.");
       default ->
           throw Failure.usage(
-              "--level: \"" + level + "\" is neither objects nor data", "Write one.");
+              "--level: \"" + level + "\" is neither objects, data nor restore", "Write one.");
     };
   }
 

@@ -28,6 +28,8 @@ import org.junit.jupiter.api.io.TempDir;
 class AppCommandTest {
   private static final String MARKER = "planted-5Yt7wB";
   private static final String TOKEN = "planted-token-Nq41";
+  private static final String LARGE =
+      "d0607f7ad2628b2af9158dfba06ce87166e66b15bf68f8f358f9aa27ccb7c321"; // SHA-256 of "film"
   private static final String CONFIG =
       """
       state-directory: state
@@ -100,6 +102,13 @@ class AppCommandTest {
       Files.writeString(work.resolve(".gitignore"), "dist\n");
       Files.writeString(work.resolve(".env"), "LOCAL=1\n");
       Files.writeString(work.resolve("package-lock.json"), "{}\n");
+      Files.writeString(
+          work.resolve("film.bin"),
+          "version https://git-lfs.github.com/spec/v1\noid sha256:" + LARGE + "\nsize 4\n");
+      Path large =
+          work.resolve(".git/lfs/objects/" + LARGE.substring(0, 2) + "/" + LARGE.substring(2, 4));
+      Files.createDirectories(large);
+      Files.writeString(large.resolve(LARGE), "film");
       commit(git, "first");
       git.tag().setName("v1").setMessage("release").setSigned(false).call();
       git.branchCreate().setName("feature").call();
@@ -232,7 +241,8 @@ class AppCommandTest {
     run("app backup shop", 0);
     Path into = folder.resolve("files/back");
     assertThat(run("app restore shop --into " + into + " --plan", 0).out())
-        .contains("repository.git", "bare clone with 3 refs", "restore backup", "dpl_1");
+        .contains(
+            "repository.git", "bare clone with 3 refs, 1 LFS objects", "restore backup", "dpl_1");
     assertThat(into).doesNotExist();
     JsonNode done = json("app restore shop --into " + into, 0);
     assertThat(done.get("results").toString())
@@ -246,6 +256,15 @@ class AppCommandTest {
     }
     assertThat(found).isEqualTo(refs);
     assertThat(into.resolve("source/repository.bundle")).doesNotExist();
+    assertThat(
+            into.resolve(
+                "source/repository.git/lfs/objects/"
+                    + LARGE.substring(0, 2)
+                    + "/"
+                    + LARGE.substring(2, 4)
+                    + "/"
+                    + LARGE))
+        .hasContent("film");
     assertThat(into.resolve("source/tree/page.js")).hasContent("page\n");
     assertThat(into.resolve("source/tree/.env")).doesNotExist();
     assertThat(into.resolve("artifacts/dist/assets/copy.html")).hasContent("built\n");
@@ -288,6 +307,16 @@ class AppCommandTest {
     assertThat(run("app restore shop --component deployment", 1).out())
         .contains("is not in this backup");
     assertThat(run("check shop", 1).out()).contains("the token may not do this");
+  }
+
+  @Test
+  void oneThatCannotBeOpenedStopsNoOtherFromBeingRestored() throws Exception {
+    run("app backup shop", 0);
+    config(config().replace("repository: " + work, "repository: ssh://example.org/shop"));
+    Path into = folder.resolve("files/back");
+    assertThat(run("app restore shop --into " + into, 1).out())
+        .contains("source", "cannot be restored now", "SSH is not spoken");
+    assertThat(into.resolve("artifacts/dist/assets/copy.html")).hasContent("built\n");
   }
 
   @Test

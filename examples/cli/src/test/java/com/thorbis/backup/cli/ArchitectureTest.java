@@ -198,12 +198,14 @@ class ArchitectureTest {
           .belongToAnyOf(ObjectInputStream.class, ObjectOutputStream.class);
 
   @ArchTest
-  static final ArchRule onlyTheServerControlAndTheClientToolsStartProcesses =
+  static final ArchRule onlyTheServerControlTheClientToolsAndANotifierStartProcesses =
       noClasses()
           .that(LIBRARIES)
           .and()
           .resideOutsideOfPackages(
-              "com.thorbis.backup.postgres.server..", "com.thorbis.backup.postgres.tools..")
+              "com.thorbis.backup.postgres.server..",
+              "com.thorbis.backup.postgres.tools..",
+              "com.thorbis.backup.dr.notify..")
           .should()
           .dependOnClassesThat()
           .belongToAnyOf(ProcessBuilder.class, Process.class)

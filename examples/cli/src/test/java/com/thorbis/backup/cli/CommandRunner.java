@@ -6,6 +6,7 @@ import java.io.ByteArrayOutputStream;
 import java.io.PrintStream;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.Path;
+import java.time.Clock;
 import java.util.LinkedHashMap;
 import java.util.Map;
 import java.util.Optional;
@@ -20,6 +21,7 @@ final class CommandRunner {
   private final Map<String, String> environment = new LinkedHashMap<>();
   private String typed = "";
   private boolean terminal;
+  private Clock clock = Clock.systemUTC();
   private Optional<Path> launcher = Optional.empty();
 
   CommandRunner(Path folder) {
@@ -35,6 +37,12 @@ final class CommandRunner {
   CommandRunner typing(String lines) {
     typed = lines;
     terminal = true;
+    return this;
+  }
+
+  /** Schedules go by this clock. */
+  CommandRunner at(Clock time) {
+    clock = time;
     return this;
   }
 
@@ -88,8 +96,14 @@ final class CommandRunner {
               host(
                   new PrintStream(out, false, StandardCharsets.UTF_8),
                   new PrintStream(err, true, StandardCharsets.UTF_8)),
-              new Cancellation());
+              new Cancellation(),
+              clock);
       task = new FutureTask<>(() -> run.execute(args));
+    }
+
+    /** What it printed so far. */
+    String err() {
+      return err.toString(StandardCharsets.UTF_8);
     }
 
     /** Stops it as a signal does. */

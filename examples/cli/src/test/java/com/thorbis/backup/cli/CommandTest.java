@@ -93,8 +93,8 @@ class CommandTest {
           load 20260102T030405Z-0000abcd --into x --tables orders | is no list of tables
           load 20260102T030405Z-0000abcd --into x --tables "a.b | a double quote is not closed
           load 20260102T030405Z-0000abcd --into x --tables a.b --schema c | choose in two ways
-          verify --level restore                          | does not verify by restoring
-          verify --level all                              | "all" is neither objects nor data
+          verify --level restore                          | --level restore tries one backup
+          verify --level all                              | "all" is neither objects, data nor restore
           verify --sample 0                               | 0 is not a percentage
           verify --budget soon                            | "soon" is neither a size nor a time
           verify --budget 0                               | "0" is neither a size nor a time

@@ -15,6 +15,7 @@ import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.nio.file.attribute.PosixFilePermissions;
+import java.time.Instant;
 import java.util.Map;
 import java.util.Optional;
 import org.junit.jupiter.api.BeforeEach;
@@ -122,9 +123,16 @@ class ConfigTest {
         .containsEntry("rate-limit", "0")
         .doesNotContainKeys("retention", "schedule", "schedule.full", "type", "launcher");
     assertThat(text(orders.get("password"))).isEqualTo("a0123z");
-    assertThat(config.notes())
-        .extracting(Config.Note::subject)
-        .containsExactly("config.sources.orders.schedule");
+    assertThat(config.notes()).isEmpty();
+    assertThat(
+            config
+                .timetable()
+                .backups(
+                    "orders",
+                    Instant.parse("2026-03-01T02:00:00Z"),
+                    Instant.parse("2026-03-15T02:00:00Z")))
+        .containsExactly(
+            Instant.parse("2026-03-08T02:00:00Z"), Instant.parse("2026-03-15T02:00:00Z"));
   }
 
   @Test
@@ -182,6 +190,13 @@ class ConfigTest {
           level: 3                   | level: best               | repository.compression.level: "best" is not a whole number | Write one
           level: 3                   | level: 30                 | "30" is not a whole number from -7 to 22 | Write one
           offsite: false             | offsite: maybe            | repository.copies[0].offsite: "maybe" is not true or false | Write one
+          full: "Sun 02:00 UTC"      | full: "Sun 02:00"         | sources.orders.schedule.full: Schedule "Sun 02:00": does not say in which time zone | "Sun 02:00 UTC"
+          full: "Sun 02:00 UTC"      | full: "0 2 30 2 * UTC"    | sources.orders.schedule.full: Schedule "0 2 30 2 * UTC": no month | Write
+          full: "Sun 02:00 UTC"      | full: { at: "daily UTC", until: 4h } | sources.orders.schedule.full.until: is unknown | Remove it
+          full: "Sun 02:00 UTC"      | incremental: "daily UTC", full: "Sun 02:00 UTC" | sources.orders.schedule: orders.incremental: its window overlaps | Leave such days out
+          full: "Sun 02:00 UTC"      | zone: Mars/Phobos, full: "02:00" | sources.orders.schedule.zone: there is no time zone | Europe/Berlin
+          full: "Sun 02:00 UTC", wi  | wi                        | sources.orders.schedule: says of nothing | schedule: standard
+          window: 4h                 | window: 8d                | sources.orders.schedule: orders.full: its window of 8d is longer than 7d | at most 7d
           window: 4h                 | window: long              | sources.orders.schedule.window: "long" is not a duration | 4h
           retention: critical        | retention: vital          | sources.orders.retention: there is no policy "vital" | below retention
           offsite: false             | tiers: [{tier: cold}]     | repository.copies[0].tiers[0].after: is missing | 30d

@@ -38,7 +38,14 @@ class RegistrationTest {
         .containsExactly("keystore", "passphrase", "pkcs11", "recovery");
     assertThat(names(SourceEngineFactory.class, SourceEngineFactory::type))
         .containsExactly(
-            "api", "files", "nextjs", "postgres", "recovery-point", "secrets", "static");
+            "api",
+            "evidence",
+            "files",
+            "nextjs",
+            "postgres",
+            "recovery-point",
+            "secrets",
+            "static");
     assertThat(names(SecretTargetFactory.class, SecretTargetFactory::type))
         .containsExactly(
             "env-file", "github-actions", "kubernetes", "supabase", "vault-kv2", "vercel");

@@ -221,6 +221,32 @@ class SecretsCommandTest {
   }
 
   @Test
+  void aRestoredSecretIsTriedWhereItIsUsed() throws IOException {
+    String config = Files.readString(folder.resolve("thorbis.yaml"));
+    Files.writeString(
+        folder.resolve("thorbis.yaml"),
+        config.replaceFirst(
+            "(?m)^  staging:\n",
+            """
+                probes:
+                  - { name: OTHER, command: [/usr/bin/grep, -q, two] }
+                  - { name: API_KEY, command: /bin/false }
+              staging:
+            """
+                .indent(0)));
+    run("secrets backup tokens", 0);
+    Files.delete(env);
+    JsonNode results = json("secrets restore tokens --into app", 1).get("results");
+    assertThat(results.get(0).get("code").asText()).isEqualTo("secrets.does-not-work");
+    assertThat(results.get(1).get("outcome").asText()).isEqualTo("works");
+    Files.writeString(
+        folder.resolve("thorbis.yaml"),
+        config.replaceFirst(
+            "(?m)^  staging:\n", "    probes:\n      - { name: OTHER }\n  staging:\n"));
+    assertThat(run("list", 2).err()).contains("url or with a command");
+  }
+
+  @Test
   void overwritingIsAskedForTwice() throws IOException {
     String id = json("secrets backup tokens", 0).get("id").asText();
     vault.put("db", "{\"password\":\"newer\"}");

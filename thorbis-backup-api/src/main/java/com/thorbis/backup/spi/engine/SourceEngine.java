@@ -1,6 +1,7 @@
 package com.thorbis.backup.spi.engine;
 
 import com.thorbis.backup.api.BackupDescriptor;
+import com.thorbis.backup.api.BackupException;
 import com.thorbis.backup.api.BackupRequest;
 import com.thorbis.backup.api.CheckItem;
 import com.thorbis.backup.api.LoadPlan;
@@ -10,6 +11,7 @@ import com.thorbis.backup.api.ReceiveRequest;
 import com.thorbis.backup.api.RestorePlan;
 import com.thorbis.backup.api.RestoreReport;
 import com.thorbis.backup.api.RestoreRequest;
+import com.thorbis.backup.api.ServerLog;
 import com.thorbis.backup.api.SourceStatus;
 import com.thorbis.backup.api.TableRestorePlan;
 import com.thorbis.backup.api.TableRestoreReport;
@@ -82,6 +84,15 @@ public interface SourceEngine extends AutoCloseable {
   default LoadReport load(LoadRequest request, Repository repository, RunControl control)
       throws IOException {
     throw new UnsupportedOperationException("This engine takes no dumps");
+  }
+
+  /**
+   * What the source says of its log, asked for a moment; empty if it keeps none that is stored.
+   *
+   * @throws BackupException if it cannot be asked
+   */
+  default Optional<ServerLog> serverLog() {
+    return Optional.empty();
   }
 
   /**

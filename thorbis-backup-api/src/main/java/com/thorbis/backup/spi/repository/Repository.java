@@ -379,6 +379,20 @@ public interface Repository extends AutoCloseable {
     throw new UnsupportedOperationException("healCopies");
   }
 
+  /**
+   * Claims a name, so that of several processes one does what it stands for. It is renewed until it
+   * is closed; that of a process that died, or whose store cannot be reached, lapses.
+   *
+   * <p>It keeps others from work that would be in vain, and no more: look afterwards whether the
+   * work is still to be done, and do none that would harm if it were done twice.
+   *
+   * @param lasts how long it counts without being renewed, at most a day
+   * @return empty if another has it
+   */
+  default Optional<Claim> claim(String name, Duration lasts) throws IOException {
+    throw new UnsupportedOperationException("claim");
+  }
+
   @Override
   void close() throws IOException;
 }

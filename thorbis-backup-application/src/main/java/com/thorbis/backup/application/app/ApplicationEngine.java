@@ -446,11 +446,19 @@ public final class ApplicationEngine extends ServerlessEngine {
       List<ApplicationRestore.Part> chosen = new ArrayList<>();
       for (String name : chosen(components, manifest)) {
         Map<String, Reference> documents = documents(manifest, name);
-        Part part = parts.get(name);
+        Optional<Component> component = Optional.empty();
+        Optional<Gap> unusable = Optional.empty();
+        try {
+          Part part = parts.get(name);
+          component = part == null ? Optional.empty() : part.open();
+        } catch (RuntimeException e) {
+          unusable = Optional.of(Gap.of(name, e));
+        }
         chosen.add(
             new ApplicationRestore.Part(
                 name,
-                part == null ? Optional.empty() : part.open(),
+                component,
+                unusable,
                 documents.isEmpty()
                     ? Optional.empty()
                     : Optional.of(new StoredComponent(name, reader, documents))));

@@ -28,9 +28,15 @@ public final class ApplicationRestore implements AutoCloseable {
   /**
    * A component and what the backup has of it.
    *
+   * @param component empty if the source names none, or what it names cannot be opened
+   * @param unusable why it cannot be opened
    * @param stored empty if it has nothing
    */
-  record Part(String name, Optional<Component> component, Optional<StoredComponent> stored) {}
+  record Part(
+      String name,
+      Optional<Component> component,
+      Optional<Gap> unusable,
+      Optional<StoredComponent> stored) {}
 
   /** What came of a step. Constants may be added. */
   public enum Done {
@@ -86,6 +92,8 @@ public final class ApplicationRestore implements AutoCloseable {
         steps.add(
             Step.none(
                 part.name(), Step.Action.UNAVAILABLE, "is not in this backup: take another one"));
+      } else if (part.unusable().isPresent()) {
+        steps.add(unusable(part.name(), part.unusable().get()));
       } else if (part.component().isEmpty()) {
         steps.add(
             Step.none(
@@ -93,12 +101,26 @@ public final class ApplicationRestore implements AutoCloseable {
                 Step.Action.UNAVAILABLE,
                 "is in this backup, and the source names no such component: add it"));
       } else {
-        part.component().get().plan(part.stored().get(), wish).stream()
-            .map(step -> step.of(part.name()))
-            .forEach(steps::add);
+        steps.addAll(plan(part.name(), part.component().get(), part.stored().get()));
       }
     }
     return steps;
+  }
+
+  /** One that cannot be planned stops no other. */
+  private List<Step> plan(String name, Component component, StoredComponent stored) {
+    try {
+      return component.plan(stored, wish).stream().map(step -> step.of(name)).toList();
+    } catch (IOException | RuntimeException e) {
+      return List.of(unusable(name, Gap.of(name, e)));
+    }
+  }
+
+  private static Step unusable(String name, Gap why) {
+    return Step.none(
+        name,
+        Step.Action.UNAVAILABLE,
+        "cannot be restored now: " + why.message() + ": " + why.remedy());
   }
 
   private static void requireEmpty(Path folder) throws IOException {

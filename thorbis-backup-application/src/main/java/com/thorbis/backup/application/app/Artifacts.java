@@ -212,12 +212,12 @@ public final class Artifacts implements Component {
   private static String lay(StoredComponent stored, Document document, Path laid)
       throws IOException {
     Folders.make(laid);
-    Path held = Folders.temporary(laid);
     Map<String, Path> targets = new LinkedHashMap<>();
     Map<String, Reference> expected = new LinkedHashMap<>();
     int files = 0;
     int links = 0;
-    try {
+    try (Scratch scratch = Scratch.below(laid)) {
+      Path held = scratch.path();
       for (Document file : document.list("files")) {
         if (file.text("sha256").isPresent()) {
           String name = "contents/" + file.require("sha256");
@@ -243,8 +243,6 @@ public final class Artifacts implements Component {
           files++;
         }
       }
-    } finally {
-      Folders.remove(held);
     }
     return files
         + " files were laid down"

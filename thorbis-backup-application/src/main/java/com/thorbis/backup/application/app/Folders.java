@@ -13,15 +13,6 @@ import org.jspecify.annotations.Nullable;
 final class Folders {
   private Folders() {}
 
-  /** A new one for a while. */
-  static Path temporary(Path below) throws IOException {
-    make(below);
-    return Files.createTempDirectory(
-        below,
-        "application-",
-        PosixFilePermissions.asFileAttribute(PosixFilePermissions.fromString("rwx------")));
-  }
-
   static void make(Path folder) throws IOException {
     Files.createDirectories(
         folder, PosixFilePermissions.asFileAttribute(PosixFilePermissions.fromString("rwx------")));

@@ -31,6 +31,7 @@ import org.eclipse.jgit.errors.MissingObjectException;
 import org.eclipse.jgit.errors.NoRemoteRepositoryException;
 import org.eclipse.jgit.internal.JGitText;
 import org.eclipse.jgit.lib.Config;
+import org.eclipse.jgit.lib.Constants;
 import org.eclipse.jgit.lib.EmptyProgressMonitor;
 import org.eclipse.jgit.lib.FileMode;
 import org.eclipse.jgit.lib.NullProgressMonitor;
@@ -40,7 +41,9 @@ import org.eclipse.jgit.lib.ProgressMonitor;
 import org.eclipse.jgit.lib.Ref;
 import org.eclipse.jgit.lib.RefUpdate;
 import org.eclipse.jgit.lib.StoredConfig;
+import org.eclipse.jgit.revwalk.ObjectWalk;
 import org.eclipse.jgit.revwalk.RevCommit;
+import org.eclipse.jgit.revwalk.RevObject;
 import org.eclipse.jgit.revwalk.RevWalk;
 import org.eclipse.jgit.storage.file.FileRepositoryBuilder;
 import org.eclipse.jgit.transport.BundleWriter;
@@ -67,6 +70,7 @@ public final class GitSource implements Component {
   private static final String REFS = "refs.json";
   private static final String TREE = "tree.json";
   private static final String HEAD = "HEAD";
+  private static final String LFS = "lfs";
   private static final RefSpec EVERYTHING = new RefSpec("+refs/*:refs/*");
   private static final int MOST_POINTER_BYTES = 1024;
   private static final Pattern POINTER =
@@ -242,8 +246,8 @@ public final class GitSource implements Component {
 
   @Override
   public String check() throws IOException {
-    Path folder = Folders.temporary(temporary);
-    try (org.eclipse.jgit.lib.Repository here = bare(folder.resolve("ask.git"));
+    try (Scratch scratch = Scratch.below(temporary);
+        org.eclipse.jgit.lib.Repository here = bare(scratch.path().resolve("ask.git"));
         Git git = new Git(here)) {
       int found =
           git.lsRemote()
@@ -255,27 +259,26 @@ public final class GitSource implements Component {
       return address + " has " + found + " refs, HEAD among them if it has one";
     } catch (GitAPIException e) {
       throw failure(e);
-    } finally {
-      Folders.remove(folder);
     }
   }
 
   @Override
   public Prepared prepare(Repository repository, RunControl control) throws IOException {
-    Path folder = Folders.temporary(temporary);
+    Scratch scratch = Scratch.below(temporary);
     boolean whole = false;
     try {
-      Received received = receive(folder, control);
+      Received received = receive(scratch, control);
       whole = true;
       return received;
     } finally {
       if (!whole) {
-        Folders.remove(folder);
+        scratch.close();
       }
     }
   }
 
-  private Received receive(Path folder, RunControl control) throws IOException {
+  private Received receive(Scratch scratch, RunControl control) throws IOException {
+    Path folder = scratch.path();
     org.eclipse.jgit.lib.Repository mirror = bare(folder.resolve("mirror.git"));
     boolean whole = false;
     try {
@@ -303,7 +306,7 @@ public final class GitSource implements Component {
         requireSame("its bundle", refs, refs(back));
       }
       Folders.remove(folder.resolve("back.git"));
-      Received received = look(folder, mirror, refs, standard, bundle);
+      Received received = look(scratch, mirror, refs, standard, bundle, control);
       whole = true;
       return received;
     } catch (GitAPIException e) {
@@ -398,22 +401,22 @@ public final class GitSource implements Component {
   }
 
   private Received look(
-      Path folder,
+      Scratch scratch,
       org.eclipse.jgit.lib.Repository mirror,
       Map<String, String> refs,
       Optional<String> head,
-      Path bundle)
+      Path bundle,
+      RunControl control)
       throws IOException, ConfigInvalidException {
     List<Gap> gaps = new ArrayList<>();
     Map<String, Long> counts = new TreeMap<>();
     List<Document> submodules = new ArrayList<>();
-    List<Document> large = new ArrayList<>();
     Map<String, Entry> files = new TreeMap<>();
     Optional<String> commit = Optional.ofNullable(refs.get("refs/heads/" + branch));
     if (commit.isPresent()) {
       try (RevWalk walk = new RevWalk(mirror)) {
         RevCommit tip = walk.parseCommit(ObjectId.fromString(commit.get()));
-        walk(mirror, tip, submodules, large, files);
+        walk(mirror, tip, submodules, files);
       }
     } else {
       gaps.add(
@@ -431,14 +434,21 @@ public final class GitSource implements Component {
               "Submodule " + one.require("path") + " is a repository of its own",
               "Back it up as an application of its own."));
     }
-    for (Document one : large) {
-      gaps.add(
-          Gap.part(
-              one.require("path"),
-              "application.lfs-object",
-              one.require("path") + " is kept in Git LFS, and its content is not in this backup",
-              "Keep a copy of the LFS objects, as git lfs fetch --all makes."));
-    }
+    Map<String, LfsObjects.Pointer> pointers = pointers(mirror, refs, control);
+    Map<String, Gap> missing =
+        new LfsObjects(address, service, user, token, timeout)
+            .fetch(pointers.values(), scratch.path().resolve(LFS), control);
+    gaps.addAll(missing.values());
+    List<Document> large = new ArrayList<>();
+    pointers.forEach(
+        (oid, one) ->
+            large.add(
+                Document.of(
+                    Map.of(
+                        "path", one.path(),
+                        "oid", oid,
+                        "size", one.size(),
+                        "stored", !missing.containsKey(oid)))));
     Document about =
         Document.of(
             Map.of(
@@ -461,7 +471,37 @@ public final class GitSource implements Component {
       counts.put("treeFiles", (long) files.size());
     }
     return new Received(
-        folder, mirror, bundle, reference, about, tree ? files : null, gaps, counts);
+        scratch, mirror, bundle, reference, about, tree ? files : null, gaps, counts);
+  }
+
+  /** What stands for LFS objects anywhere in the history, by their SHA-256. */
+  private static Map<String, LfsObjects.Pointer> pointers(
+      org.eclipse.jgit.lib.Repository mirror, Map<String, String> refs, RunControl control)
+      throws IOException {
+    Map<String, LfsObjects.Pointer> found = new TreeMap<>();
+    try (ObjectWalk walk = new ObjectWalk(mirror)) {
+      for (String id : refs.values()) {
+        walk.markStart(walk.parseAny(ObjectId.fromString(id)));
+      }
+      while (walk.next() != null) {
+        control.cancellation().check();
+      }
+      for (RevObject object = walk.nextObject(); object != null; object = walk.nextObject()) {
+        control.cancellation().check();
+        if (object.getType() == Constants.OBJ_BLOB
+            && walk.getObjectReader().getObjectSize(object, Constants.OBJ_BLOB)
+                <= MOST_POINTER_BYTES) {
+          byte[] bytes = walk.getObjectReader().open(object).getBytes();
+          Matcher pointer = POINTER.matcher(new String(bytes, StandardCharsets.UTF_8));
+          if (pointer.matches()) {
+            String oid = pointer.group(1);
+            long size = Long.parseLong(pointer.group(2));
+            found.putIfAbsent(oid, new LfsObjects.Pointer(oid, size, walk.getPathString()));
+          }
+        }
+      }
+    }
+    return found;
   }
 
   /**
@@ -475,7 +515,6 @@ public final class GitSource implements Component {
       org.eclipse.jgit.lib.Repository mirror,
       RevCommit tip,
       List<Document> submodules,
-      List<Document> large,
       Map<String, Entry> files)
       throws IOException, ConfigInvalidException {
     Config modules = new Config();
@@ -494,20 +533,6 @@ public final class GitSource implements Component {
         ObjectLoader loader = mirror.open(id);
         if (path.equals(".gitmodules")) {
           modules.fromText(new String(loader.getBytes(), StandardCharsets.UTF_8));
-        }
-        if (!mode.equals(FileMode.SYMLINK) && loader.getSize() <= MOST_POINTER_BYTES) {
-          Matcher pointer = POINTER.matcher(new String(loader.getBytes(), StandardCharsets.UTF_8));
-          if (pointer.matches()) {
-            large.add(
-                Document.of(
-                    Map.of(
-                        "path",
-                        path,
-                        "oid",
-                        pointer.group(1),
-                        "size",
-                        Long.parseLong(pointer.group(2)))));
-          }
         }
         if (tree && !excluded.match(path)) {
           Optional<String> link =
@@ -543,8 +568,15 @@ public final class GitSource implements Component {
                         Optional.ofNullable(urls.get(path))))));
   }
 
+  /** The LFS objects that are in the backup. */
+  private static List<Document> stored(Document about) {
+    return about.list("lfs").stream()
+        .filter(one -> one.value("stored").filter(Boolean.TRUE::equals).isPresent())
+        .toList();
+  }
+
   private static final class Received implements Prepared {
-    private final Path folder;
+    private final Scratch scratch;
     private final org.eclipse.jgit.lib.Repository mirror;
     private final Path bundle;
     private final Reference reference;
@@ -554,7 +586,7 @@ public final class GitSource implements Component {
     private final Map<String, Long> counts;
 
     Received(
-        Path folder,
+        Scratch scratch,
         org.eclipse.jgit.lib.Repository mirror,
         Path bundle,
         Reference reference,
@@ -562,7 +594,7 @@ public final class GitSource implements Component {
         @Nullable Map<String, Entry> files,
         List<Gap> gaps,
         Map<String, Long> counts) {
-      this.folder = folder;
+      this.scratch = scratch;
       this.mirror = mirror;
       this.bundle = bundle;
       this.reference = reference;
@@ -587,6 +619,13 @@ public final class GitSource implements Component {
       into.document(REFS, about);
       try (InputStream in = Files.newInputStream(bundle)) {
         into.object(BUNDLE, reference, in);
+      }
+      for (Document one : stored(about)) {
+        String oid = one.require("oid");
+        Reference content = new Reference(one.number("size", -1), oid);
+        try (InputStream in = Files.newInputStream(scratch.path().resolve(LFS).resolve(oid))) {
+          into.content(LFS + "/" + oid, 0600, content, in);
+        }
       }
       if (files == null) {
         return;
@@ -615,7 +654,7 @@ public final class GitSource implements Component {
     @Override
     public void close() throws IOException {
       mirror.close();
-      Folders.remove(folder);
+      scratch.close();
     }
   }
 
@@ -650,7 +689,9 @@ public final class GitSource implements Component {
             clone.toString(),
             "a bare clone with "
                 + about.object("refs").names().size()
-                + " refs; nothing is pushed to "
+                + " refs"
+                + (stored(about).isEmpty() ? "" : ", " + stored(about).size() + " LFS objects")
+                + "; nothing is pushed to "
                 + about.require("repository"),
             () -> restore(stored, about, clone)));
     if (stored.documents().containsKey(TREE)) {
@@ -671,7 +712,9 @@ public final class GitSource implements Component {
                   + one.require("commit")
                   + one.text("url").map(url -> " of " + url).orElse("")));
     }
-    for (Document one : about.list("lfs")) {
+    List<Document> away = new ArrayList<>(about.list("lfs"));
+    away.removeAll(stored(about));
+    for (Document one : away) {
       steps.add(
           Step.none(
               one.require("path"),
@@ -709,6 +752,7 @@ public final class GitSource implements Component {
       throw failure(e);
     }
     Files.delete(bundle);
+    layLarge(stored, stored(about), clone);
     return refs.size()
         + " refs are as in the backup. Work with it: git clone "
         + clone
@@ -716,6 +760,21 @@ public final class GitSource implements Component {
         + clone
         + " push --mirror NEW-ADDRESS. Into a repository with anything in it that would remove what"
         + " came since";
+  }
+
+  /** Where {@code git lfs} looks for them before it asks anybody. */
+  private static void layLarge(StoredComponent stored, List<Document> objects, Path clone)
+      throws IOException {
+    Map<String, Path> targets = new LinkedHashMap<>();
+    Map<String, Reference> expected = new LinkedHashMap<>();
+    for (Document one : objects) {
+      String oid = one.require("oid");
+      String name = LFS + "/" + oid;
+      String place = "lfs/objects/" + oid.substring(0, 2) + "/" + oid.substring(2, 4) + "/" + oid;
+      targets.put(name, Globs.below(clone, place));
+      expected.put(name, new Reference(one.number("size", -1), oid));
+    }
+    stored.lay(targets, expected);
   }
 
   private static String layTree(StoredComponent stored, Document files, Path folder)

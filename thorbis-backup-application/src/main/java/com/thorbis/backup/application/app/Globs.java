@@ -2,6 +2,7 @@ package com.thorbis.backup.application.app;
 
 import com.thorbis.backup.api.BackupException;
 import com.thorbis.backup.api.FailureKind;
+import java.io.File;
 import java.nio.file.Path;
 import java.util.Arrays;
 import java.util.List;
@@ -69,7 +70,7 @@ final class Globs {
           || part.equals(".")
           || part.equals("..")
           || part.indexOf('\0') >= 0
-          || part.indexOf('\\') >= 0) {
+          || part.indexOf(File.separatorChar) >= 0) {
         throw BackupException.of(
                 "application.unsafe-name",
                 FailureKind.REFUSED,

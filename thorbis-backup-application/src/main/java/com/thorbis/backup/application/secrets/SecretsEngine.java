@@ -66,6 +66,7 @@ public final class SecretsEngine extends ServerlessEngine {
   private static final String CREATED = "secrets.created";
 
   private final Map<String, Place> places;
+  private final Map<String, SecretProbe> probes;
 
   private SecretsEngine(Builder builder) {
     super(
@@ -73,6 +74,7 @@ public final class SecretsEngine extends ServerlessEngine {
         "Bring its secrets back with secrets restore " + builder.source + " --into PLACE.",
         builder.clock);
     places = new LinkedHashMap<>(builder.places);
+    probes = Map.copyOf(builder.probes);
     if (places.isEmpty()) {
       throw BackupException.of(
               "configuration.invalid",
@@ -92,6 +94,7 @@ public final class SecretsEngine extends ServerlessEngine {
   public static final class Builder {
     private final String source;
     private final Map<String, Place> places = new LinkedHashMap<>();
+    private final Map<String, SecretProbe> probes = new LinkedHashMap<>();
     private Clock clock = Clock.systemUTC();
 
     private Builder(String source) {
@@ -121,6 +124,12 @@ public final class SecretsEngine extends ServerlessEngine {
             .remedy("Rename one of them.")
             .build();
       }
+      return this;
+    }
+
+    /** How a restored secret is tried where it is used; one of each name counts. */
+    public Builder probe(String secret, SecretProbe probe) {
+      probes.put(secret, probe);
       return this;
     }
 
@@ -203,6 +212,11 @@ public final class SecretsEngine extends ServerlessEngine {
           .build();
     }
     return place.open();
+  }
+
+  /** How its restored secrets are tried, by the name that they have in its sets. */
+  public Map<String, SecretProbe> probes() {
+    return probes;
   }
 
   @Override

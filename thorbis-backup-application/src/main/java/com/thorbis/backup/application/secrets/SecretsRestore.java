@@ -48,6 +48,7 @@ public final class SecretsRestore {
   private final RestoreMode mode;
   private final Optional<String> source;
   private final Set<String> names;
+  private final Map<String, SecretProbe> probes;
   private final Optional<Breach> breach;
   private final Clock clock;
   private final Cancellation cancellation;
@@ -58,6 +59,7 @@ public final class SecretsRestore {
     mode = builder.mode;
     source = Optional.ofNullable(builder.source);
     names = Set.copyOf(builder.names);
+    probes = Map.copyOf(builder.probes);
     breach = Optional.ofNullable(builder.breach);
     clock = builder.clock;
     cancellation = builder.cancellation;
@@ -73,6 +75,7 @@ public final class SecretsRestore {
     private final SecretsSet set;
     private final SecretTarget target;
     private final Set<String> names = new LinkedHashSet<>();
+    private final Map<String, SecretProbe> probes = new HashMap<>();
     private RestoreMode mode = RestoreMode.CREATE_MISSING;
     private @Nullable String source;
     private @Nullable Breach breach;
@@ -103,6 +106,15 @@ public final class SecretsRestore {
     /** This secret, and others that are named; all if none is. */
     public Builder secret(String name) {
       names.add(name);
+      return this;
+    }
+
+    /**
+     * Tries a secret of the set where it is used, once it stands in the place: when it was written,
+     * and when the same value stood there already.
+     */
+    public Builder probe(String name, SecretProbe probe) {
+      probes.put(name, probe);
       return this;
     }
 
@@ -426,7 +438,7 @@ public final class SecretsRestore {
       for (SecretsPlan.Step step : plan.steps()) {
         results.add(
             switch (step.action()) {
-              case KEEP -> new Result(step.name(), Outcome.KEPT, "", step.reason(), "");
+              case KEEP -> kept(step);
               case CANNOT ->
                   new Result(
                       step.name(),
@@ -441,9 +453,10 @@ public final class SecretsRestore {
     SecretsRestoreReport report =
         new SecretsRestoreReport(set.origin(), plan.target(), started, clock.instant(), results);
     LOG.info(
-        "secrets={} into {}: {} verified, {} untested, {} kept, {} failed",
+        "secrets={} into {}: {} work, {} verified, {} untested, {} kept, {} failed",
         set.origin().set(),
         plan.target(),
+        report.count(Outcome.WORKS),
         report.count(Outcome.VERIFIED),
         report.count(Outcome.UNTESTED),
         report.count(Outcome.KEPT),
@@ -469,9 +482,55 @@ public final class SecretsRestore {
         }
         doubt = Optional.of(SecretsBackup.Failure.of(e));
       }
-      return probe(step.name(), value.value(), doubt, digest);
+      return tried(step, value.value(), written(step.name(), value.value(), doubt, digest));
     } catch (IOException | RuntimeException e) {
       return failed(step.name(), failure(e));
+    }
+  }
+
+  private Result kept(SecretsPlan.Step step) {
+    Result kept = new Result(step.name(), Outcome.KEPT, "", step.reason(), "");
+    if (step.comparison() != Comparison.SAME
+        || !step.secret().sealed()
+        || !probes.containsKey(step.secret().info().name())
+        || cancellation.requested()) {
+      return kept;
+    }
+    try (Secret value = set.open(step.secret())) {
+      return tried(step, value.value(), kept);
+    } catch (IOException | RuntimeException e) {
+      return failed(step.name(), failure(e));
+    }
+  }
+
+  /** What stands there as it should is tried where it is used. */
+  private Result tried(SecretsPlan.Step step, SecretValue value, Result stands) {
+    SecretProbe probe = probes.get(step.secret().info().name());
+    if (probe == null || stands.outcome() == Outcome.FAILED || cancellation.requested()) {
+      return stands;
+    }
+    String done = stands.outcome() == Outcome.UNTESTED ? "written" : stands.message();
+    try {
+      Optional<String> refusal = probe.refusal(value);
+      if (refusal.isPresent()) {
+        return new Result(
+            stands.name(),
+            Outcome.FAILED,
+            "secrets.does-not-work",
+            done + "; where it is used it does not work: " + refusal.get(),
+            set.rotation(step.secret()));
+      }
+      boolean kept = stands.outcome() == Outcome.KEPT;
+      return new Result(
+          stands.name(), kept ? Outcome.KEPT : Outcome.WORKS, "", done + ", and it works", "");
+    } catch (IOException | RuntimeException e) {
+      String why = e instanceof IOException ? e.getMessage() : e.getClass().getSimpleName();
+      return new Result(
+          stands.name(),
+          stands.outcome(),
+          "",
+          done + "; it could not be tried where it is used: " + why,
+          "Try what uses it.");
     }
   }
 
@@ -489,7 +548,7 @@ public final class SecretsRestore {
   }
 
   /** What stands there now: of what a write said, or did not say, this is the proof. */
-  private Result probe(
+  private Result written(
       String name, SecretValue value, Optional<SecretsBackup.Failure> doubt, KeyedDigest digest) {
     try {
       Optional<SecretInfo> standing = target.find(name);

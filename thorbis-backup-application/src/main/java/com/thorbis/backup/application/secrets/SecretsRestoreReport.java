@@ -21,6 +21,8 @@ public record SecretsRestoreReport(
 
   /** What came of a secret. Constants may be added. */
   public enum Outcome {
+    /** Written, and tried with success where it is used. */
+    WORKS("works"),
     /** Written, and read back as what was written. */
     VERIFIED("verified"),
     /** Written; the place does not let one read it, so nobody knows that it is right. */

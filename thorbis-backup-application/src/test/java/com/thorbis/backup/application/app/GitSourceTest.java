@@ -182,7 +182,9 @@ class GitSourceTest {
   void aBranchThatIsNotThereIsAGapAndTheHistoryIsStored() throws Exception {
     try (GitSource source = source().branch("trunk").build();
         Component.Prepared prepared = prepare(source)) {
-      assertThat(prepared.gaps()).extracting(Gap::code).containsExactly("application.no-branch");
+      assertThat(prepared.gaps())
+          .extracting(Gap::code)
+          .containsExactly("application.no-branch", "application.lfs-object");
       assertThat(prepared.counts()).containsEntry("refs", 5L);
     }
   }

@@ -11,10 +11,14 @@ import com.thorbis.backup.application.secrets.SecretsPlan.Comparison;
 import com.thorbis.backup.application.secrets.SecretsRestoreReport.Outcome;
 import com.thorbis.backup.application.secrets.SecretsRestoreReport.Result;
 import com.thorbis.backup.application.secrets.Sets.Made;
+import com.thorbis.backup.spi.SecretValue;
 import com.thorbis.backup.spi.secret.Readability;
 import com.thorbis.backup.spi.secret.SecretException;
 import java.io.IOException;
+import java.nio.charset.StandardCharsets;
 import java.time.Instant;
+import java.util.ArrayList;
+import java.util.List;
 import java.util.Map;
 import java.util.Optional;
 import org.assertj.core.groups.Tuple;
@@ -406,5 +410,53 @@ class SecretsRestoreTest {
         .containsEntry("OLDER", Action.REPLACE);
     target.failing.remove("find GONE");
     assertThat(actions(restore().build().plan())).containsEntry("GONE", Action.CREATE);
+  }
+
+  @Test
+  void whatStandsThereIsTriedWhereItIsUsed() throws IOException {
+    List<String> tried = new ArrayList<>();
+    SecretsRestore restore =
+        restore()
+            .mode(RestoreMode.OVERWRITE)
+            .probe("GONE", value -> accept(value, tried))
+            .probe("SAME", value -> accept(value, tried))
+            .probe("OLDER", value -> Optional.of("it was revoked"))
+            .probe(
+                "NEWER",
+                value -> {
+                  throw new IOException("nobody answers");
+                })
+            .probe(
+                "UNDATED",
+                value -> {
+                  throw new IllegalStateException("not for logs");
+                })
+            .build();
+    SecretsRestoreReport report = restore.run(restore.plan());
+    assertThat(tried).containsExactlyInAnyOrder("1", "2");
+    assertThat(result(report, "GONE").outcome()).isEqualTo(Outcome.WORKS);
+    assertThat(result(report, "SAME").outcome()).isEqualTo(Outcome.KEPT);
+    assertThat(result(report, "SAME").message()).endsWith("and it works");
+    assertThat(result(report, "OLDER").outcome()).isEqualTo(Outcome.FAILED);
+    assertThat(result(report, "OLDER").code()).isEqualTo("secrets.does-not-work");
+    assertThat(result(report, "OLDER").message()).startsWith("written").contains("revoked");
+    assertThat(target.values).containsEntry("OLDER", "3");
+    assertThat(result(report, "NEWER").outcome()).isEqualTo(Outcome.VERIFIED);
+    assertThat(result(report, "NEWER").message()).contains("nobody answers");
+    assertThat(result(report, "UNDATED").outcome()).isEqualTo(Outcome.VERIFIED);
+    assertThat(result(report, "UNDATED").message()).doesNotContain("not for logs");
+  }
+
+  private static Optional<String> accept(SecretValue value, List<String> tried) {
+    tried.add(value.useBytes(bytes -> new String(bytes, StandardCharsets.UTF_8)));
+    return Optional.empty();
+  }
+
+  @Test
+  void whatWasKeptAsItIsAnotherValueIsNotTried() throws IOException {
+    List<String> tried = new ArrayList<>();
+    SecretsRestore restore = restore().probe("OLDER", value -> accept(value, tried)).build();
+    assertThat(result(restore.run(restore.plan()), "OLDER").outcome()).isEqualTo(Outcome.KEPT);
+    assertThat(tried).isEmpty();
   }
 }

@@ -208,7 +208,7 @@ final class Checks {
         String at = path + ".applications." + application.id();
         for (String other : application.dependsOn()) {
           if (known(at + ".depends-on", "application", other, homes.keySet())) {
-            slower(at, tier, application.id(), homes.get(other), other);
+            slower(at, tier, application.id(), Objects.requireNonNull(homes.get(other)), other);
           }
         }
       }

@@ -2,6 +2,7 @@ package com.thorbis.backup.postgres.check;
 
 import com.thorbis.backup.postgres.cluster.BackupRights;
 import com.thorbis.backup.postgres.cluster.SqlFiles;
+import java.util.List;
 import java.util.OptionalInt;
 import java.util.stream.Collectors;
 
@@ -98,6 +99,24 @@ public final class Grants {
         + ";\n-- Only where tables have row security; a superuser gives it:\n-- ALTER ROLE "
         + name.replaceAll("\\p{Cntrl}", " ")
         + " BYPASSRLS;\n-- Large objects have to be readable too: it owns them, or each is granted.\n";
+  }
+
+  /**
+   * What comes besides where changes are followed.
+   *
+   * @param publication the statements that make the publication right
+   */
+  static String changes(String role, List<String> publication) {
+    StringBuilder text = new StringBuilder();
+    text.append("-- To follow changes; a superuser gives it:\nALTER ROLE ")
+        .append(quoted(role))
+        .append(" REPLICATION;\n");
+    if (!publication.isEmpty()) {
+      text.append(
+          "-- The tables that can be followed; whoever owns them runs it, in their database:\n");
+      publication.forEach(each -> text.append(each).append(";\n"));
+    }
+    return text.toString();
   }
 
   private static String backup(int major, String role) {

@@ -14,6 +14,7 @@ import com.thorbis.backup.postgres.cluster.BackupRights;
 import com.thorbis.backup.postgres.cluster.DataDirectoryProof;
 import com.thorbis.backup.postgres.cluster.LocalFiles;
 import com.thorbis.backup.postgres.cluster.SqlFiles;
+import com.thorbis.backup.postgres.dump.ChangeCheck;
 import com.thorbis.backup.postgres.dump.DumpBackup;
 import com.thorbis.backup.postgres.plan.StatusReader;
 import com.thorbis.backup.postgres.settings.PostgresSettings;
@@ -59,18 +60,36 @@ public final class Preflight {
       // The role may be what is missing.
       major = OptionalInt.empty();
     }
-    return settings.reader() == Reader.DUMP
-        ? Grants.dumps(
-            settings.user(),
-            settings.database().orElse("postgres"),
-            !settings.dumpedDatabases().isEmpty())
-        : Grants.script(settings.user(), major);
+    String script =
+        settings.reader() == Reader.DUMP
+            ? Grants.dumps(
+                settings.user(),
+                settings.database().orElse("postgres"),
+                !settings.dumpedDatabases().isEmpty())
+            : Grants.script(settings.user(), major);
+    return script + followed(settings);
+  }
+
+  private static String followed(PostgresSettings settings) {
+    if (settings.changes().isEmpty()) {
+      return "";
+    }
+    List<String> statements;
+    try {
+      statements = ChangeCheck.statements(settings);
+    } catch (SQLException | BackupException e) {
+      // The role may be what is missing; once it is there, the same says the rest.
+      return Grants.changes(settings.user(), List.of())
+          + "-- Ask again when the role can connect: it may need a publication besides.\n";
+    }
+    return Grants.changes(settings.user(), statements);
   }
 
   /** Everything that was found, whatever of it failed. */
   public List<CheckItem> run() throws IOException {
     if (settings.reader() == Reader.DUMP) {
       dumps();
+      changes();
       repository();
       return List.copyOf(items);
     }
@@ -84,6 +103,7 @@ public final class Preflight {
                       state, settings.slot(), settings.slotBudget(), settings.address().local())
                   .items());
         });
+    changes();
     repository();
     TableRestore.check(settings).ifPresent(items::add);
     return List.copyOf(items);
@@ -113,6 +133,16 @@ public final class Preflight {
       }
     } catch (BackupException e) {
       refused(e.code().startsWith("tools.") ? "postgres.tools" : "postgres.connection.sql", e);
+    }
+  }
+
+  private void changes() {
+    try {
+      items.addAll(ChangeCheck.items(settings));
+    } catch (BackupException e) {
+      refused("postgres.changes.server", e);
+    } catch (SQLException e) {
+      refused("postgres.changes.server", Failures.of(settings, e));
     }
   }
 

@@ -199,6 +199,11 @@ final class DatabaseSession implements AutoCloseable {
     return text("SELECT pg_catalog.pg_export_snapshot()");
   }
 
+  /** For other questions under the same snapshot. */
+  Connection connection() {
+    return sql;
+  }
+
   /** The database's encoding. */
   String encoding() {
     return encoding;

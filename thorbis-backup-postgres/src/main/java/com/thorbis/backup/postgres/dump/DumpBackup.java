@@ -9,6 +9,7 @@ import com.thorbis.backup.api.Cancellation;
 import com.thorbis.backup.api.ClusterIdentity;
 import com.thorbis.backup.api.FailureKind;
 import com.thorbis.backup.api.LoadRequest.Table;
+import com.thorbis.backup.postgres.changes.ChangeLog;
 import com.thorbis.backup.postgres.cluster.RateLimit;
 import com.thorbis.backup.postgres.dump.Contents.Apart;
 import com.thorbis.backup.postgres.dump.Contents.DumpedTable;
@@ -16,6 +17,7 @@ import com.thorbis.backup.postgres.dump.Contents.Part;
 import com.thorbis.backup.postgres.dump.DatabaseSession.Relation;
 import com.thorbis.backup.postgres.dump.DatabaseSession.Sum;
 import com.thorbis.backup.postgres.dump.ParallelExport.Large;
+import com.thorbis.backup.postgres.settings.ChangesSettings;
 import com.thorbis.backup.postgres.settings.PostgresSettings;
 import com.thorbis.backup.postgres.settings.TablePattern;
 import com.thorbis.backup.postgres.tools.ClientTools;
@@ -75,6 +77,7 @@ public final class DumpBackup {
   private final BackupRequest request;
   private final Repository repository;
   private final RunControl control;
+  private final Optional<String> insteadOfChanges;
   private final List<String> warnings = new ArrayList<>();
   private final Map<String, String> attributes = new LinkedHashMap<>();
 
@@ -84,6 +87,21 @@ public final class DumpBackup {
   /** One run. */
   public DumpBackup(
       PostgresSettings settings, BackupRequest request, Repository repository, RunControl control) {
+    this(settings, request, repository, control, Optional.empty());
+  }
+
+  /**
+   * One run.
+   *
+   * @param insteadOfChanges why it is no incremental, where one was asked for
+   */
+  DumpBackup(
+      PostgresSettings settings,
+      BackupRequest request,
+      Repository repository,
+      RunControl control,
+      Optional<String> insteadOfChanges) {
+    this.insteadOfChanges = insteadOfChanges;
     this.settings = settings;
     this.request = request;
     this.repository = repository;
@@ -129,8 +147,76 @@ public final class DumpBackup {
       passwords =
           session.flag("SELECT pg_catalog.has_table_privilege('pg_catalog.pg_authid', 'SELECT')");
     }
-    SystemIdentity position = server.identify();
     boolean partial = !settings.excludedTables().containsAll(request.excludedTables());
+    insteadOfChanges.ifPresent(why -> warn("a dump and no incremental, because " + why));
+    Optional<ChangeStart> changes =
+        settings.changes().isEmpty() || partial
+            ? Optional.empty()
+            : Optional.of(follow(settings.changes().get(), databases));
+    try {
+      BackupDescriptor taken =
+          take(
+              server,
+              tools,
+              serverMajor,
+              databases,
+              changes,
+              changes.isEmpty() ? startedAt : settledAt(),
+              passwords,
+              partial);
+      changes.ifPresent(ChangeStart::keep);
+      return taken;
+    } finally {
+      changes.ifPresent(ChangeStart::close);
+    }
+  }
+
+  /** By the server's clock, now that no transaction is open any more which the dump is without. */
+  private Instant settledAt() throws SQLException {
+    try (DatabaseSession session = DatabaseSession.open(settings, control.cancellation())) {
+      return now(session);
+    }
+  }
+
+  private ChangeStart follow(ChangesSettings changes, List<String> databases)
+      throws IOException, SQLException {
+    requireOne(databases);
+    Set<Long> dumped = new HashSet<>();
+    try (DatabaseSession session =
+        DatabaseSession.open(settings, databases.get(0), control.cancellation())) {
+      List<Relation> relations = session.relations();
+      Set<Long> excluded = excluded(settings.excludedTables(), relations);
+      relations.stream()
+          .filter(one -> one.hasRows() && !excluded.contains(one.oid()))
+          .forEach(one -> dumped.add(one.oid()));
+    }
+    return ChangeStart.open(settings, changes, databases.get(0), dumped, repository, control);
+  }
+
+  /** Changes are of one database: each has a log of its own kind, and positions of its own. */
+  static void requireOne(List<String> databases) {
+    if (databases.size() != 1) {
+      throw BackupException.of(
+              "changes.several-databases",
+              FailureKind.CONFIGURATION,
+              "Changes are followed in one database, and this source dumps "
+                  + String.join(", ", databases))
+          .remedy("Give each database a source of its own, with changes.mode where wanted.")
+          .build();
+    }
+  }
+
+  private BackupDescriptor take(
+      SqlSession server,
+      ClientTools tools,
+      int serverMajor,
+      List<String> databases,
+      Optional<ChangeStart> changes,
+      Instant startedAt,
+      boolean passwords,
+      boolean partial)
+      throws IOException, SQLException {
+    SystemIdentity position = server.identify();
     try (BackupWriter writer =
         repository.begin(
             new BackupStart(
@@ -145,12 +231,31 @@ public final class DumpBackup {
       for (String database : databases) {
         about = databases.size() == 1 ? "" : "database " + database + ": ";
         try (DatabaseSession session =
-            DatabaseSession.open(settings, database, control.cancellation())) {
+            changes.isPresent()
+                ? DatabaseSession.open(
+                    settings, database, changes.get().snapshot(), control.cancellation())
+                : DatabaseSession.open(settings, database, control.cancellation())) {
           ArchiveFiles files =
               databases.size() == 1
                   ? ArchiveFiles.ALONE
                   : ArchiveFiles.numbered(summaries.size() + 1);
-          summaries.add(take(writer, session, tools, database, files, serverMajor));
+          Summary summary = take(writer, session, tools, database, files, serverMajor);
+          summaries.add(summary);
+          if (changes.isPresent()) {
+            String schema =
+                SchemaDigest.of(
+                    tools,
+                    ToolConnection.of(settings, database),
+                    summary.snapshot(),
+                    summary.contents().excluded(),
+                    control.cancellation());
+            ChangeLog log =
+                changes
+                    .get()
+                    .log(session, summary.contents(), schema, position.timeline(), startedAt);
+            write(writer, ChangeLog.FILE, log.format());
+            attributes.putAll(ChangeBackup.attributes(log, summary.contents()));
+          }
         }
       }
       about = "";
@@ -159,8 +264,8 @@ public final class DumpBackup {
       describe(summaries, tools);
       BackupFacts facts =
           new BackupFacts(
-              position.position(),
-              position.position(),
+              changes.map(ChangeStart::position).orElse(position.position()),
+              changes.map(ChangeStart::position).orElse(position.position()),
               position.timeline(),
               startedAt,
               summaries.get(summaries.size() - 1).endedAt(),
@@ -338,7 +443,7 @@ public final class DumpBackup {
   }
 
   /** The tables to leave out, and those that inherit from them. */
-  private static Set<Long> excluded(List<String> patterns, List<Relation> relations) {
+  static Set<Long> excluded(List<String> patterns, List<Relation> relations) {
     List<TablePattern> parsed =
         patterns.stream().map(each -> TablePattern.parse("exclude-tables", each)).toList();
     Set<Long> found = new HashSet<>();
@@ -398,7 +503,7 @@ public final class DumpBackup {
     return arguments;
   }
 
-  private static String pattern(Table table) {
+  static String pattern(Table table) {
     return DatabaseSession.quoted(table.schema()) + "." + DatabaseSession.quoted(table.name());
   }
 
@@ -596,13 +701,13 @@ public final class DumpBackup {
     control.progress().warning(text);
   }
 
-  private static Instant now(DatabaseSession session) throws SQLException {
+  static Instant now(DatabaseSession session) throws SQLException {
     return instant(
         session.text(
             "SELECT (extract(epoch FROM pg_catalog.clock_timestamp()) * 1000000)::bigint::text"));
   }
 
-  private static Instant instant(String micros) {
+  static Instant instant(String micros) {
     long value = Long.parseLong(micros);
     return Instant.ofEpochSecond(
         Math.floorDiv(value, 1_000_000L), Math.floorMod(value, 1_000_000L) * 1000L);

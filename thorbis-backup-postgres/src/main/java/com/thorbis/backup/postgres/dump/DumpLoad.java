@@ -2,6 +2,7 @@ package com.thorbis.backup.postgres.dump;
 
 import com.thorbis.backup.api.BackupDescriptor;
 import com.thorbis.backup.api.BackupException;
+import com.thorbis.backup.api.BackupType;
 import com.thorbis.backup.api.Cancellation;
 import com.thorbis.backup.api.FailureKind;
 import com.thorbis.backup.api.LoadPlan;
@@ -11,6 +12,7 @@ import com.thorbis.backup.api.LoadReport.Outcome;
 import com.thorbis.backup.api.LoadRequest;
 import com.thorbis.backup.api.LoadRequest.Table;
 import com.thorbis.backup.api.Progress;
+import com.thorbis.backup.postgres.changes.ChangeLog;
 import com.thorbis.backup.postgres.dump.Contents.DumpedTable;
 import com.thorbis.backup.postgres.dump.DatabaseSession.Sum;
 import com.thorbis.backup.postgres.settings.PostgresSettings;
@@ -45,7 +47,9 @@ import java.util.Set;
 import java.util.concurrent.ExecutionException;
 import java.util.concurrent.FutureTask;
 import java.util.concurrent.atomic.AtomicLong;
+import java.util.function.Predicate;
 import java.util.stream.Collectors;
+import java.util.stream.Stream;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
@@ -75,7 +79,8 @@ public final class DumpLoad {
   public LoadPlan plan() throws IOException {
     PostgresSettings into = into();
     try (BackupReader reader = open()) {
-      return plan(into, archive(reader).contents());
+      Archive archive = archive(reader);
+      return plan(into, archive);
     }
   }
 
@@ -84,18 +89,17 @@ public final class DumpLoad {
     Instant begun = source.clock().instant();
     PostgresSettings into = into();
     List<String> warnings = new ArrayList<>();
-    Contents contents;
+    Archive archive;
     LoadPlan plan;
     boolean loaded = false;
     BackupReader reader = open();
     try {
-      Archive archive = archive(reader);
-      contents = archive.contents();
-      plan = plan(into, contents);
+      archive = archive(reader);
+      plan = plan(into, archive);
       if (!plan.existing().isEmpty() && !request.replace()) {
         throw exist(plan);
       }
-      requireReplaceable(plan, contents);
+      requireReplaceable(plan, archive);
       warnings.addAll(load(into, reader, archive, plan));
       loaded = true;
     } finally {
@@ -103,7 +107,7 @@ public final class DumpLoad {
     }
     List<LoadedTable> tables;
     try {
-      tables = compare(into, contents, warnings);
+      tables = compare(into, archive, warnings);
     } catch (IOException | BackupException e) {
       throw notCompared(plan, e);
     }
@@ -164,8 +168,31 @@ public final class DumpLoad {
     return reader;
   }
 
-  /** One database of the dump: what is in it, and the file that has it. */
-  private record Archive(Contents contents, String file) {
+  /**
+   * One database of the dump: what is in it, and the file that has it.
+   *
+   * @param changes what was followed behind it, if anything was
+   */
+  private record Archive(Contents contents, String file, Optional<ChangeLog> changes) {
+    /** What a table has at the end. */
+    OptionalLong rows(DumpedTable table) {
+      return followed(table).map(ChangeLog.Followed::rows).orElse(table.rows());
+    }
+
+    /** Nobody digested rows that were changed since. */
+    Optional<String> digest(DumpedTable table) {
+      return followed(table).filter(ChangeLog.Followed::touched).isPresent()
+          ? Optional.empty()
+          : table.digest();
+    }
+
+    private Optional<ChangeLog.Followed> followed(DumpedTable table) {
+      return changes.stream()
+          .flatMap(log -> log.followed().stream())
+          .filter(each -> each.oid() == table.oid())
+          .findFirst();
+    }
+
     boolean is(StoredFile stored) {
       return stored.area() == StoredFile.Area.DATA && stored.path().equals(file);
     }
@@ -218,12 +245,25 @@ public final class DumpLoad {
   private static Optional<Archive> archive(BackupReader reader, ArchiveFiles files)
       throws IOException {
     Optional<byte[]> content = reader.read(StoredFile.Area.META, files.contents());
-    return content.isEmpty()
-        ? Optional.empty()
-        : Optional.of(new Archive(Contents.parse(content.get()), files.archive()));
+    if (content.isEmpty()) {
+      return Optional.empty();
+    }
+    Optional<byte[]> changes = reader.read(StoredFile.Area.META, ChangeLog.FILE);
+    if (changes.isEmpty() && reader.descriptor().type() == BackupType.CHANGES) {
+      throw new IOException("Backup " + reader.descriptor().id() + " has no " + ChangeLog.FILE);
+    }
+    return Optional.of(
+        new Archive(
+            Contents.parse(content.get()),
+            files.archive(),
+            changes.isEmpty()
+                ? Optional.empty()
+                : Optional.of(ChangeLog.parse(changes.get()))
+                    .filter(log -> !log.segments().isEmpty())));
   }
 
-  private LoadPlan plan(PostgresSettings into, Contents contents) throws IOException {
+  private LoadPlan plan(PostgresSettings into, Archive archive) throws IOException {
+    Contents contents = archive.contents();
     List<DumpedTable> chosen = chosen(contents);
     List<String> notes = new ArrayList<>();
     try (DatabaseSession session = DatabaseSession.open(into, control.cancellation())) {
@@ -243,6 +283,26 @@ public final class DumpLoad {
                 + session.encoding()
                 + ", which may lack characters");
       }
+      archive
+          .changes()
+          .ifPresent(
+              log -> {
+                notes.add(
+                    "the dump, and what was changed until "
+                        + log.asOf()
+                        + ": "
+                        + log.segments().stream().mapToLong(ChangeLog.Segment::transactions).sum()
+                        + " transactions of "
+                        + log.followed().size()
+                        + " tables");
+                if (!log.others().isEmpty()) {
+                  notes.add(
+                      "as they were dumped: "
+                          + log.others().stream()
+                              .map(each -> each.table() + " (" + each.why() + ")")
+                              .collect(Collectors.joining(", ")));
+                }
+              });
       if (!request.tables().isEmpty()) {
         notes.add("triggers, policies, rules and foreign keys of single tables are not loaded");
       }
@@ -264,7 +324,7 @@ public final class DumpLoad {
           into.address() + "/" + session.text("SELECT pg_catalog.current_database()"),
           chosen.stream()
               .filter(each -> !each.partitioned())
-              .map(each -> new LoadPlan.PlannedTable(each.table(), each.rows()))
+              .map(each -> new LoadPlan.PlannedTable(each.table(), archive.rows(each)))
               .toList(),
           chosen.stream().map(DumpedTable::table).filter(existing::contains).toList(),
           contents.excluded(),
@@ -336,7 +396,17 @@ public final class DumpLoad {
   }
 
   /** What an index of a partitioned table needs of its partitions cannot be dropped by itself. */
-  private void requireReplaceable(LoadPlan plan, Contents contents) {
+  private void requireReplaceable(LoadPlan plan, Archive archive) {
+    if (request.replace() && archive.changes().isPresent()) {
+      throw BackupException.of(
+              "load.replaces-changes",
+              FailureKind.REFUSED,
+              "What was followed behind a dump cannot be loaded with what replaces: its keys come"
+                  + " before the changes, and what refers to them behind")
+          .remedy("Load into another database, or drop first what is to be replaced.")
+          .build();
+    }
+    Contents contents = archive.contents();
     List<String> split =
         apart(chosen(contents)).stream().map(each -> each.table().toString()).toList();
     if (request.replace() && !split.isEmpty()) {
@@ -420,7 +490,9 @@ public final class DumpLoad {
             : makeSchemas(into, chosen);
     boolean loaded = false;
     try {
-      byte[] wanted = (String.join("\n", entries) + "\n").getBytes(StandardCharsets.UTF_8);
+      boolean changed = archive.changes().isPresent();
+      byte[] wanted =
+          listed(entries.stream().filter(e -> !changed || !TableOfContents.behindChanges(e)));
       List<String> said =
           apart.isEmpty()
               ? load(tools, connection, reader, archive, wanted)
@@ -428,10 +500,24 @@ public final class DumpLoad {
                   .run(apart);
       loaded = true;
       List<String> warnings = new ArrayList<>(said);
+      if (changed) {
+        List<String> behind = entries.stream().filter(TableOfContents::behindChanges).toList();
+        warnings.addAll(
+            changes(
+                into,
+                reader,
+                archive,
+                () ->
+                    behind.isEmpty()
+                        ? List.of()
+                        : load(tools, connection, reader, archive, listed(behind.stream()))));
+      }
       if (!list.leftOut().isEmpty()) {
         warnings.add("only a superuser can load: " + String.join("; ", list.leftOut()));
       }
       return warnings;
+    } catch (ChangesFailed e) {
+      throw e.reported(plan);
     } catch (BackupException e) {
       throw failed(e, into, plan);
     } catch (IOException e) {
@@ -446,6 +532,91 @@ public final class DumpLoad {
         dropSchemas(into, made);
       }
     }
+  }
+
+  private static byte[] listed(Stream<String> entries) {
+    return (entries.collect(Collectors.joining("\n")) + "\n").getBytes(StandardCharsets.UTF_8);
+  }
+
+  /** What comes behind the changes. */
+  private interface Rest {
+    List<String> load() throws IOException;
+  }
+
+  /** The dump is committed, and something behind it failed. */
+  private static final class ChangesFailed extends IOException {
+    private static final long serialVersionUID = 1L;
+    private final BackupException failure;
+    private final String left;
+
+    ChangesFailed(BackupException failure, String left) {
+      super(failure);
+      this.failure = failure;
+      this.left = left;
+    }
+
+    BackupException reported(LoadPlan plan) {
+      return BackupException.of(
+              failure.code().startsWith("load.") && !failure.code().equals("load.failed")
+                  ? failure.code()
+                  : "load.changes-failed",
+              failure.kind(),
+              failure.getMessage() + " (" + plan.target() + " " + left + ")")
+          .remedy("Drop what was loaded, or load into another database. " + failure.remedy())
+          .cause(failure)
+          .build();
+    }
+  }
+
+  /**
+   * Applies what was changed, in one transaction; then loads what acts upon changes, in another.
+   */
+  private List<String> changes(
+      PostgresSettings into, BackupReader reader, Archive archive, Rest rest) throws IOException {
+    ChangeLog log = archive.changes().orElseThrow();
+    List<String> said = new ArrayList<>();
+    String left = "has the dump, and nothing of the changes";
+    try {
+      said.addAll(
+          new ChangeLoad(into, reader, log, control).run(wanted(archive), sequences(log, archive)));
+      left = "has the dump and the changes, without foreign keys, triggers, policies and rules";
+      said.addAll(rest.load());
+      return said;
+    } catch (BackupException e) {
+      throw new ChangesFailed(e, left);
+    } catch (IOException e) {
+      throw new ChangesFailed(
+          BackupException.of(
+                  "load.changes-failed", FailureKind.PERMANENT, String.valueOf(e.getMessage()))
+              .cause(e)
+              .build(),
+          left);
+    }
+  }
+
+  private Predicate<Table> wanted(Archive archive) {
+    Set<Table> chosen =
+        chosen(archive.contents()).stream().map(DumpedTable::table).collect(Collectors.toSet());
+    return chosen::contains;
+  }
+
+  /** Those that are loaded with what was asked for. */
+  private List<ChangeLog.Sequence> sequences(ChangeLog log, Archive archive) {
+    if (request.tables().isEmpty()) {
+      return log.sequences().stream()
+          .filter(
+              each ->
+                  request.schemas().isEmpty() || request.schemas().contains(each.name().schema()))
+          .toList();
+    }
+    Set<Table> owned =
+        chosen(archive.contents()).stream()
+            .flatMap(
+                each ->
+                    each.parts().stream()
+                        .map(part -> new Table(each.table().schema(), part.name())))
+            .collect(Collectors.toSet());
+    return log.sequences().stream().filter(each -> owned.contains(each.name())).toList();
   }
 
   /** Those whose rows are not in the archive. */
@@ -625,8 +796,9 @@ public final class DumpLoad {
         .build();
   }
 
-  private List<LoadedTable> compare(PostgresSettings into, Contents contents, List<String> warnings)
+  private List<LoadedTable> compare(PostgresSettings into, Archive archive, List<String> warnings)
       throws IOException {
+    Contents contents = archive.contents();
     control.progress().begin("compare", -1);
     List<LoadedTable> compared = new ArrayList<>();
     try (DatabaseSession session = DatabaseSession.open(into, control.cancellation())) {
@@ -642,9 +814,9 @@ public final class DumpLoad {
           compared.add(
               new LoadedTable(
                   each.table(),
-                  each.rows(),
+                  archive.rows(each),
                   sum.rows(),
-                  outcome(each.rows(), each.digest(), sum, comparable)));
+                  outcome(archive.rows(each), archive.digest(each), sum, comparable)));
         }
       }
     } catch (SQLException e) {

@@ -24,6 +24,21 @@ final class TableOfContents {
       List.of("INDEX ATTACH ", "SEQUENCE SET ", "SEQUENCE OWNED BY ");
   private static final long EVENT_TRIGGERS = 3466;
 
+  /** What acts upon changes, or looks at rows that they change; and what is said of those. */
+  private static final List<String> BEHIND_CHANGES =
+      List.of(
+          "FK CONSTRAINT ",
+          "TRIGGER ",
+          "EVENT TRIGGER ",
+          "RULE ",
+          "POLICY ",
+          "ROW SECURITY ",
+          "MATERIALIZED VIEW DATA ",
+          "PUBLICATION ",
+          "SUBSCRIPTION ",
+          "COMMENT ",
+          "SECURITY LABEL ");
+
   private final List<String> entries;
   private final List<String> leftOut = new ArrayList<>();
 
@@ -108,6 +123,12 @@ final class TableOfContents {
       }
     }
     return chosen;
+  }
+
+  /** Whether an entry is loaded once changes are applied, not before. */
+  static boolean behindChanges(String line) {
+    String what = entry(line).group(3);
+    return BEHIND_CHANGES.stream().anyMatch(what::startsWith);
   }
 
   /** How the entries begin that are known by the names of a table and of what belongs to it. */

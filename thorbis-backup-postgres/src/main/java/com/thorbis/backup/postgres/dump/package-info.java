@@ -12,6 +12,12 @@
  * <p>The digest of a table is that of its rows in any order: of the SHA-256 of each row as text in
  * UTF-8, under settings that are always the same, the first two 64-bit words, each summed up over
  * all rows modulo 2^64.
+ *
+ * <p>Where changes are followed, {@code changes.json} is among the metadata, a {@link
+ * com.thorbis.backup.postgres.changes.ChangeLog}; a backup of type {@code changes} has the files of
+ * its dump and besides, for each incremental up to it, {@code changes-N.pgoutput} among the data:
+ * messages of {@code pgoutput} in its first version, each behind its length in four bytes, the
+ * highest first; whole transactions in the order of their commits. Each file tells its tables anew.
  */
 @NullMarked
 package com.thorbis.backup.postgres.dump;

@@ -167,7 +167,7 @@ public final class Fence {
   }
 
   /** The libraries that a configuration loads and that run jobs by themselves. */
-  static List<String> jobs(String configuration) {
+  public static List<String> jobs(String configuration) {
     TreeSet<String> found = new TreeSet<>();
     PRELOAD
         .matcher(configuration)

@@ -187,6 +187,27 @@ public final class RecoveryRun {
       RestorePlan plan,
       ObjLongConsumer<String> stage)
       throws IOException {
+    return hidden(dataDirectory, account, sockets, plan, Map.of(), said -> {}, stage);
+  }
+
+  /**
+   * The same.
+   *
+   * @param more settings of the host's own, which go before ours
+   * @param proof looks at what would be in force, before the server is started
+   */
+  public ThrowAwayServer hidden(
+      Path dataDirectory,
+      ServerUser account,
+      Path sockets,
+      RestorePlan plan,
+      Map<String, String> more,
+      StartProof proof,
+      ObjLongConsumer<String> stage)
+      throws IOException {
+    Map<String, String> set =
+        new LinkedHashMap<>(ThrowAwayServer.hidden(plan.backup().cluster().majorVersion()));
+    set.putAll(more);
     ServerPrograms programs =
         ServerPrograms.find(settings.binDirectory(), plan.backup().cluster().majorVersion());
     thrownAway = true;
@@ -196,13 +217,7 @@ public final class RecoveryRun {
     RecoveryServer server = null;
     boolean proven = false;
     try {
-      server =
-          RecoveryServer.start(
-              programs,
-              account,
-              dataDirectory,
-              sockets,
-              ThrowAwayServer.hidden(plan.backup().cluster().majorVersion()));
+      server = RecoveryServer.start(programs, account, dataDirectory, sockets, set, proof);
       stage.accept("recover", 0);
       databases.clear();
       databases.addAll(ThrowAwayServer.MAINTENANCE);

@@ -94,6 +94,23 @@ final class RecoveryServer {
       Path folder,
       Map<String, String> more)
       throws IOException {
+    return start(programs, account, dataDirectory, folder, more, said -> {});
+  }
+
+  /**
+   * The same.
+   *
+   * @param proof asks the server's program what would be set, before a server is started; its
+   *     failure is the end
+   */
+  static RecoveryServer start(
+      ServerPrograms programs,
+      ServerUser account,
+      Path dataDirectory,
+      Path folder,
+      Map<String, String> more,
+      StartProof proof)
+      throws IOException {
     Path access = folder.resolve("pg_hba.conf");
     write(access, ONLY_US);
     account.give(access);
@@ -133,6 +150,13 @@ final class RecoveryServer {
           words.add("-c");
           words.add(name + "=" + value);
         });
+    proof.prove(
+        name -> {
+          List<String> question = new ArrayList<>(words);
+          question.add("-C");
+          question.add(name);
+          return lastLine(Program.run(account.command(question)));
+        });
     Process process =
         Program.builder(session(account.command(words)))
             .redirectErrorStream(true)
@@ -140,6 +164,12 @@ final class RecoveryServer {
             .start();
     return new RecoveryServer(
         programs, account, dataDirectory, folder, log, logStart, port, process);
+  }
+
+  /** Warnings about the configuration come before the answer. */
+  private static String lastLine(String said) {
+    String text = said.endsWith("\n") ? said.substring(0, said.length() - 1) : said;
+    return text.substring(text.lastIndexOf('\n') + 1);
   }
 
   /** In a session of its own where that can be had: what ends ours does not end the server. */

@@ -49,6 +49,7 @@ public final class PostgresSettings implements AutoCloseable {
   private final List<String> dumpedDatabases;
   private final List<String> excludedTables;
   private final long splitTablesAbove;
+  private final Optional<ChangesSettings> changes;
   private final String slot;
   private final Duration shipInterval;
   private final Duration maxDelay;
@@ -118,6 +119,7 @@ public final class PostgresSettings implements AutoCloseable {
         settings.find("exclude-tables").map(TablePattern::split).orElseGet(List::of);
     excludedTables.forEach(each -> TablePattern.parse(settings.describe("exclude-tables"), each));
     this.splitTablesAbove = settings.bytes("split-tables-above", Long.MAX_VALUE);
+    this.changes = ChangesSettings.of(settings, source);
     choice(settings, "wal.mode", "stream", List.of("stream", "archive"), Function.identity());
     this.fastCheckpoint =
         choice(settings, "checkpoint", "fast", List.of("fast", "spread"), Function.identity())
@@ -278,6 +280,11 @@ public final class PostgresSettings implements AutoCloseable {
   /** From how many bytes on a dump reads a table with several sessions at once. */
   public long splitTablesAbove() {
     return splitTablesAbove;
+  }
+
+  /** How changes are followed behind a dump; empty if they are not. */
+  public Optional<ChangesSettings> changes() {
+    return changes;
   }
 
   /** Where the server keeps its data, if this host can see it. */

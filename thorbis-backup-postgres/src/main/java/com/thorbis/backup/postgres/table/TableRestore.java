@@ -15,6 +15,7 @@ import com.thorbis.backup.postgres.restore.Stages;
 import com.thorbis.backup.postgres.restore.ThawedRestore;
 import com.thorbis.backup.postgres.server.RecoveryRun;
 import com.thorbis.backup.postgres.server.ServerPrograms;
+import com.thorbis.backup.postgres.server.ThrowAway;
 import com.thorbis.backup.postgres.server.ThrowAwayServer;
 import com.thorbis.backup.postgres.settings.OwnerOnly;
 import com.thorbis.backup.postgres.settings.PostgresSettings;
@@ -41,11 +42,6 @@ import java.util.stream.Collectors;
 
 /** Brings tables back through a throw-away server. */
 public final class TableRestore {
-  /** A server that recovers keeps restored log until its next restart point. */
-  private static final long MOST_LOG_BYTES = 1L << 30;
-
-  private static final long SPARE_BYTES = 128L << 20;
-
   private final PostgresSettings settings;
   private final SourceInfo source;
   private final Repository repository;
@@ -80,41 +76,14 @@ public final class TableRestore {
     int major = plan.backup().cluster().majorVersion();
     ClientTools tools = Definitions.find(settings, major);
     ServerPrograms programs = ServerPrograms.find(settings.binDirectory(), major);
-    long log = plan.wal().stream().mapToLong(r -> r.end().value() - r.start().value()).sum();
     return new TableRestorePlan(
         plan,
         parent,
-        plan.bytes() + Math.min(log, MOST_LOG_BYTES) + SPARE_BYTES,
-        Files.getFileStore(existing(parent)).getUsableSpace(),
+        ThrowAway.neededBytes(plan),
+        ThrowAway.freeBytes(parent),
         List.of(
             programs.program("postgres"),
             tools.folder().resolve("pg_dump") + " (" + tools.version() + ")"));
-  }
-
-  private static Path existing(Path folder) {
-    Path existing = folder;
-    while (existing.getParent() != null && !Files.exists(existing)) {
-      existing = existing.getParent();
-    }
-    return existing;
-  }
-
-  static void requireRoom(Path parent, long needed, long free) {
-    if (free < needed) {
-      throw BackupException.of(
-              "restore.no-room",
-              FailureKind.REFUSED,
-              parent
-                  + " has "
-                  + (free >> 20)
-                  + " MiB free, and the throw-away server needs "
-                  + (needed >> 20)
-                  + " MiB")
-          .remedy("Make room, or name a folder that has it with --work-dir.")
-          .detail("freeBytes", Long.toString(free))
-          .detail("neededBytes", Long.toString(needed))
-          .build();
-    }
   }
 
   /** Brings them back. */
@@ -145,7 +114,7 @@ public final class TableRestore {
           .progress()
           .warning(
               "What was made on this host for it could not be removed, which the next"
-                  + " restore-table tries again: "
+                  + " restore-table or drill tries again: "
                   + e.getMessage());
     }
   }
@@ -166,7 +135,7 @@ public final class TableRestore {
                   facts -> fitted(request, place.dataDirectory(), facts, place::tablespace),
                   plan -> {
                     TableRestorePlan found = looked(plan, parent);
-                    requireRoom(parent, found.neededBytes(), found.freeBytes());
+                    ThrowAway.requireRoom(parent, found.neededBytes(), found.freeBytes());
                   },
                   stages);
     } catch (BackupException e) {
@@ -232,9 +201,7 @@ public final class TableRestore {
     List<Path> swept = ThrowAway.sweep(settings);
     swept.forEach(
         folder ->
-            control
-                .progress()
-                .note("Removed " + folder + ", which a restore-table that was killed left"));
+            control.progress().note("Removed " + folder + ", which a run that was killed left"));
     return swept;
   }
 
@@ -247,10 +214,10 @@ public final class TableRestore {
             new CheckItem(
                 "postgres.throw-away",
                 CheckItem.Outcome.WARN,
-                "A restore-table that was killed left "
+                "A restore-table or drill that was killed left "
                     + left.stream().map(Path::toString).collect(Collectors.joining(", "))
                     + ", and maybe a server that works there",
-                "The next restore-table of " + settings.source() + " removes it."));
+                "The next one of " + settings.source() + " removes it."));
   }
 
   private void checkDestination(TableRestoreRequest request) throws IOException {

@@ -28,14 +28,35 @@ final class Login {
   private static final String BINDING_HEADER = "p=tls-server-end-point,,";
   private static final int MOST_MECHANISMS = 32;
 
+  /** What is decoded is text, which another server has to read as the same values. */
+  private static final List<String> VALUES_ALIKE_EVERYWHERE =
+      List.of(
+          "IntervalStyle", "postgres",
+          "extra_float_digits", "1",
+          "bytea_output", "hex",
+          "xmlbinary", "base64",
+          "lc_monetary", "C");
+
   private final PostgresSettings settings;
   private final Transport transport;
   private final MessageReader in;
   private final MessageWriter out;
+  private final Optional<String> database;
   private boolean proven;
   private boolean bound;
 
-  Login(PostgresSettings settings, Transport transport, MessageReader in, MessageWriter out) {
+  /**
+   * One login.
+   *
+   * @param database the one whose changes are to be decoded; empty for a session of no database
+   */
+  Login(
+      PostgresSettings settings,
+      Transport transport,
+      MessageReader in,
+      MessageWriter out,
+      Optional<String> database) {
+    this.database = database;
     this.settings = settings;
     this.transport = transport;
     this.in = in;
@@ -67,17 +88,27 @@ final class Login {
   private byte[] startup() {
     ByteArrayOutputStream body = new ByteArrayOutputStream();
     body.writeBytes(ByteBuffer.allocate(4).putInt(PROTOCOL_3_0).array());
-    for (String text :
-        new String[] {
-          "user", settings.user(),
-          "replication", "true",
-          "application_name", settings.applicationName(),
-          "client_encoding", "UTF8",
-          "DateStyle", "ISO",
-          "TimeZone", "UTC"
-        }) {
-      body.writeBytes(MessageWriter.terminated(text));
-    }
+    List<String> words =
+        new ArrayList<>(
+            List.of(
+                "user",
+                settings.user(),
+                "replication",
+                database.isEmpty() ? "true" : "database",
+                "application_name",
+                settings.applicationName(),
+                "client_encoding",
+                "UTF8",
+                "DateStyle",
+                "ISO",
+                "TimeZone",
+                "UTC"));
+    database.ifPresent(
+        name -> {
+          words.addAll(List.of("database", name));
+          words.addAll(VALUES_ALIKE_EVERYWHERE);
+        });
+    words.forEach(text -> body.writeBytes(MessageWriter.terminated(text)));
     body.write(0);
     return body.toByteArray();
   }

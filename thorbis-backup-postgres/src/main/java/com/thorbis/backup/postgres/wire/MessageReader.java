@@ -20,6 +20,7 @@ final class MessageReader {
   private int next;
   private int position;
   private int end;
+  private int longestData = 1 << 20;
   private long lastReceived = System.nanoTime();
 
   MessageReader(InputStream in) {
@@ -49,9 +50,14 @@ final class MessageReader {
     return type;
   }
 
-  private static int limit(int type) {
+  /** Takes longer messages of data than log has. */
+  void allowData(int longest) {
+    longestData = longest;
+  }
+
+  private int limit(int type) {
     return switch (type) {
-      case 'd' -> 1 << 20;
+      case 'd' -> longestData;
       case 'D' -> 4 << 20;
       case 'E', 'N' -> 256 << 10;
       default -> 64 << 10;

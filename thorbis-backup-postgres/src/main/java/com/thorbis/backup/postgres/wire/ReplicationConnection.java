@@ -68,11 +68,27 @@ public final class ReplicationConnection implements ServerSession {
    */
   public static ReplicationConnection open(PostgresSettings settings, Cancellation cancellation)
       throws IOException {
+    return open(settings, Optional.empty(), cancellation);
+  }
+
+  /**
+   * The same, for the changes of one database.
+   *
+   * @throws BackupException if it is refused, by the server or by our settings
+   */
+  public static ReplicationConnection open(
+      PostgresSettings settings, String database, Cancellation cancellation) throws IOException {
+    return open(settings, Optional.of(database), cancellation);
+  }
+
+  private static ReplicationConnection open(
+      PostgresSettings settings, Optional<String> database, Cancellation cancellation)
+      throws IOException {
     cancellation.check();
     Transport.Asking[] attempts = Transport.attempts(settings.tls().mode());
     for (int attempt = 0; ; attempt++) {
       try {
-        return login(settings, cancellation, attempts[attempt]);
+        return over(settings, database, cancellation, Transport.open(settings, attempts[attempt]));
       } catch (ServerException e) {
         // Class 28: pg_hba.conf may allow with TLS what it refuses without, or the other way round.
         if (!e.sqlState().equals("28000") || attempt + 1 == attempts.length) {
@@ -82,20 +98,23 @@ public final class ReplicationConnection implements ServerSession {
     }
   }
 
-  private static ReplicationConnection login(
-      PostgresSettings settings, Cancellation cancellation, Transport.Asking asking)
-      throws IOException {
-    return over(settings, cancellation, Transport.open(settings, asking));
-  }
-
   /** Logs in over an open transport, which is closed if that fails. */
   static ReplicationConnection over(
       PostgresSettings settings, Cancellation cancellation, Transport transport)
       throws IOException {
+    return over(settings, Optional.empty(), cancellation, transport);
+  }
+
+  private static ReplicationConnection over(
+      PostgresSettings settings,
+      Optional<String> database,
+      Cancellation cancellation,
+      Transport transport)
+      throws IOException {
     try {
       ReplicationConnection connection =
           new ReplicationConnection(settings, cancellation, transport);
-      new Login(settings, transport, connection.in, connection.out).run();
+      new Login(settings, transport, connection.in, connection.out, database).run();
       transport.socket().setSoTimeout(Math.toIntExact(TICK.toMillis()));
       connection.awaitReady();
       return connection;
@@ -392,6 +411,57 @@ public final class ReplicationConnection implements ServerSession {
     throw new ProtocolException("message '" + MessageReader.printable(type) + "' to a stream");
   }
 
+  /**
+   * Creates a slot that keeps the changes of this database from now on, once every transaction has
+   * ended that is open now, and exports the snapshot that they begin behind. It lasts until the
+   * next command, or the end of the connection.
+   */
+  public LogicalStart createLogicalSlot(String name) throws IOException {
+    String command = "CREATE_REPLICATION_SLOT " + slot(name) + " LOGICAL pgoutput EXPORT_SNAPSHOT";
+    send(command);
+    List<Row> rows = rows(command, Patience.LONG);
+    finish(command);
+    if (rows.size() != 1) {
+      throw new ProtocolException(rows.size() + " rows to " + command);
+    }
+    return new LogicalStart(parse(rows.get(0), 1, Lsn::parse), rows.get(0).text(2));
+  }
+
+  /**
+   * Where changes begin.
+   *
+   * @param position the first one lies behind it
+   * @param snapshot the name of a snapshot that has everything before it, and nothing else
+   */
+  public record LogicalStart(Lsn position, String snapshot) {}
+
+  /**
+   * Starts streaming the changes of a database, as {@code pgoutput} says them in its first version:
+   * whole transactions, in the order of their commits.
+   *
+   * @param slot the slot to use
+   * @param from transactions that were committed before are passed over
+   * @param publication which tables
+   * @param longest the longest message that is taken, which holds one row or two
+   */
+  public WalStream startChanges(String slot, Lsn from, String publication, int longest)
+      throws IOException {
+    in.allowData(longest);
+    send(
+        "START_REPLICATION SLOT "
+            + slot(slot)
+            + " LOGICAL "
+            + from
+            + " (proto_version '1', publication_names '"
+            + slot(publication)
+            + "')");
+    int type = next(Patience.LONG); // it may first read what it has kept
+    if (type != 'W') {
+      throw new ProtocolException("message '" + MessageReader.printable(type) + "' to a stream");
+    }
+    return new WalStream(this, false);
+  }
+
   MessageReader reader() {
     return in;
   }
@@ -429,6 +499,27 @@ public final class ReplicationConnection implements ServerSession {
                 "message '" + MessageReader.printable(type) + "' after a stream");
       }
     }
+  }
+
+  /** Reads on to the end of a stream of changes; returns whether it came in time. */
+  boolean endOfChanges(Duration patience) throws IOException {
+    long deadline = System.nanoTime() + patience.toNanos();
+    while (System.nanoTime() < deadline) {
+      int type = next(Patience.NONE);
+      switch (type) {
+        case 'Z' -> {
+          busy = false;
+          return true;
+        }
+        case 0, 'd', 'c', 'C' -> {
+          // A sign of life may come behind what it calls the end.
+        }
+        default ->
+            throw new ProtocolException(
+                "message '" + MessageReader.printable(type) + "' at the end of a stream");
+      }
+    }
+    return false;
   }
 
   /** How long a silent server is waited for. */

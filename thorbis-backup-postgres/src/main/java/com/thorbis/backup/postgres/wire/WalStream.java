@@ -5,6 +5,7 @@ import com.thorbis.backup.postgres.wire.ReplicationConnection.Patience;
 import com.thorbis.backup.postgres.wire.ReplicationConnection.WalPosition;
 import java.io.EOFException;
 import java.io.IOException;
+import java.net.SocketTimeoutException;
 import java.nio.ByteBuffer;
 import java.time.Duration;
 import java.time.Instant;
@@ -170,6 +171,18 @@ public final class WalStream {
       }
     }
     connection.timelineEnd(false);
+  }
+
+  /**
+   * Ends a stream of changes from our side, within {@code patience}: the server has heard then what
+   * was reported. What still comes is dropped.
+   */
+  public void stopChanges(Duration patience) throws IOException {
+    connection.writer().send('c', new byte[0]);
+    if (!connection.endOfChanges(patience)) {
+      throw new SocketTimeoutException(
+          "The server did not end its stream within " + patience.toSeconds() + " s");
+    }
   }
 
   private static Instant time(long micros) throws ProtocolException {

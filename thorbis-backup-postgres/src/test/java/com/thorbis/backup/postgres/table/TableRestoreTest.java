@@ -6,15 +6,16 @@ import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
 import com.thorbis.backup.api.BackupException;
 import com.thorbis.backup.api.FailureKind;
+import com.thorbis.backup.postgres.server.ThrowAway;
 import java.nio.file.Path;
 import org.junit.jupiter.api.Test;
 
 class TableRestoreTest {
   @Test
   void tooLittleRoomIsRefusedBeforeAnythingIsWritten() {
-    assertThatCode(() -> TableRestore.requireRoom(Path.of("/work"), 100, 100))
+    assertThatCode(() -> ThrowAway.requireRoom(Path.of("/work"), 100, 100))
         .doesNotThrowAnyException();
-    assertThatThrownBy(() -> TableRestore.requireRoom(Path.of("/work"), 101, 100))
+    assertThatThrownBy(() -> ThrowAway.requireRoom(Path.of("/work"), 101, 100))
         .isInstanceOfSatisfying(
             BackupException.class,
             e -> {

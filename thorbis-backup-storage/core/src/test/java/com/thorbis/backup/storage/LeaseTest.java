@@ -6,6 +6,7 @@ import com.thorbis.backup.api.BackupId;
 import com.thorbis.backup.api.BackupStatus;
 import com.thorbis.backup.api.FailureKind;
 import com.thorbis.backup.spi.repository.BackupWriter;
+import com.thorbis.backup.spi.repository.Claim;
 import com.thorbis.backup.spi.storage.ObjectInfo;
 import com.thorbis.backup.spi.storage.ObjectKey;
 import com.thorbis.backup.spi.storage.ObjectSource;
@@ -190,6 +191,65 @@ class LeaseTest {
       site.prune(1, Duration.ZERO);
       clock.advance(Duration.ofSeconds(1));
       assertThat(site.prune(1, Duration.ZERO).swept()).containsExactly(base);
+    }
+  }
+
+  @Test
+  void ofSeveralProcessesOneHasAClaimUntilItGivesItBack() throws IOException {
+    Duration lasts = Duration.ofMinutes(5);
+    Site.create(store, state, clock).close();
+    try (Site one = Site.open(store, state, clock);
+        Site other = Site.open(store, state, clock)) {
+      Claim held = one.repository.claim("source orders", lasts).orElseThrow();
+      assertThat(other.repository.claim("source orders", lasts)).isEmpty();
+      assertThat(one.repository.claim("source orders", lasts)).isEmpty();
+      other.repository.claim("source billing", lasts).orElseThrow().close();
+      clock.advance(Duration.ofMinutes(4));
+      one.beats.beat();
+      clock.advance(Duration.ofMinutes(4));
+      assertThat(other.repository.claim("source orders", lasts)).isEmpty();
+      held.close();
+      held.close();
+      try (Claim next = other.repository.claim("source orders", lasts).orElseThrow()) {
+        assertThat(next).isNotNull();
+        assertThat(Leases.all(store)).hasSize(1);
+      }
+      assertThat(Leases.all(store)).isEmpty();
+    }
+  }
+
+  @Test
+  void theClaimOfAProcessThatDiedLapsesAndOneOfTheOthersGetsIt() throws IOException {
+    Duration lasts = Duration.ofMinutes(5);
+    Site.create(store, state, clock).close();
+    try (Site died = Site.open(store, state, clock);
+        Site other = Site.open(store, state, clock);
+        Site third = Site.open(store, state, clock)) {
+      Claim lost = died.repository.claim("prune", lasts).orElseThrow();
+      clock.advance(lasts);
+      assertThat(other.repository.claim("prune", lasts)).isEmpty();
+      clock.advance(Duration.ofSeconds(1));
+      try (Claim next = other.repository.claim("prune", lasts).orElseThrow()) {
+        assertThat(third.repository.claim("prune", lasts)).isEmpty();
+        died.beats.beat(); // it was only asleep: too late
+        lost.close();
+        assertThat(third.repository.claim("prune", lasts)).isEmpty();
+        assertThat(next).isNotNull();
+      }
+    }
+  }
+
+  @Test
+  void aClaimKeepsNothingFromBeingSwept() throws IOException {
+    try (Site site = Site.create(store, state, clock);
+        Claim claim = site.repository.claim("prune", Duration.ofMinutes(5)).orElseThrow()) {
+      assertThat(claim).isNotNull();
+      assertThat(Leases.all(store)).singleElement().matches(held -> !held.mayRefer());
+      BackupId old = site.backUp(1);
+      site.backUp(2);
+      site.prune(1, Duration.ZERO);
+      clock.advance(Duration.ofSeconds(1));
+      assertThat(site.prune(1, Duration.ZERO).swept()).containsExactly(old);
     }
   }
 }

@@ -3,7 +3,6 @@ package com.thorbis.backup.storage.internal;
 import com.thorbis.backup.api.BackupDescriptor;
 import com.thorbis.backup.api.BackupId;
 import com.thorbis.backup.api.BackupState;
-import com.thorbis.backup.api.BackupType;
 import com.thorbis.backup.api.CheckItem;
 import com.thorbis.backup.api.ClusterIdentity;
 import com.thorbis.backup.api.CopiesReport;
@@ -36,6 +35,7 @@ import com.thorbis.backup.crypto.ObjectId;
 import com.thorbis.backup.spi.repository.BackupReader;
 import com.thorbis.backup.spi.repository.BackupStart;
 import com.thorbis.backup.spi.repository.BackupWriter;
+import com.thorbis.backup.spi.repository.Claim;
 import com.thorbis.backup.spi.repository.Copy;
 import com.thorbis.backup.spi.repository.Repository;
 import com.thorbis.backup.spi.repository.RepositoryException;
@@ -61,6 +61,7 @@ import com.thorbis.backup.storage.internal.catalog.StoredBackup;
 import com.thorbis.backup.storage.internal.catalog.WriterChanges;
 import com.thorbis.backup.storage.internal.copies.CopySet;
 import com.thorbis.backup.storage.internal.copies.KnownStores;
+import com.thorbis.backup.storage.internal.lease.Lease;
 import com.thorbis.backup.storage.internal.prune.CopyRetention;
 import com.thorbis.backup.storage.internal.prune.Eraser;
 import com.thorbis.backup.storage.internal.prune.Histories;
@@ -87,6 +88,7 @@ import java.time.Duration;
 import java.time.Instant;
 import java.util.ArrayList;
 import java.util.HashMap;
+import java.util.HexFormat;
 import java.util.List;
 import java.util.Map;
 import java.util.Optional;
@@ -227,7 +229,7 @@ public final class SealedRepository implements Repository {
   public BackupWriter begin(BackupStart start) throws IOException {
     services.log().requireDeciding();
     Catalog.Source source = requireSource(start.source());
-    if (start.type() == BackupType.DUMP) {
+    if (!start.type().physical()) {
       Registrar.requireServer(source, source.info().current());
     }
     return new SealedBackupWriter(services, source, start);
@@ -621,6 +623,14 @@ public final class SealedRepository implements Repository {
 
   private CopySurvey survey() {
     return new CopySurvey(services, narrowing, copies, policy, known);
+  }
+
+  @Override
+  public Optional<Claim> claim(String name, Duration lasts) throws IOException {
+    byte[] run = new byte[16];
+    services.random().nextBytes(run);
+    return Lease.claim(services, HexFormat.of().formatHex(run), name, lasts)
+        .map(lease -> lease::close);
   }
 
   @Override

@@ -24,6 +24,7 @@ import java.util.LinkedHashMap;
 import java.util.LinkedHashSet;
 import java.util.List;
 import java.util.Map;
+import java.util.Optional;
 import java.util.Set;
 
 /** Tries every recipient that can be tried on the slots of every epoch of every tree. */
@@ -50,7 +51,14 @@ public final class KeyChecks {
     log.refresh();
     List<CheckItem> slots = readSlots();
     for (KeyProvider recipient : keys.recipients()) {
-      items.add(recipient.canUnwrap() ? known(recipient) : untried(recipient));
+      CheckItem found = recipient.canUnwrap() ? known(recipient) : untried(recipient);
+      items.add(
+          new CheckItem(
+              found.subject(),
+              found.outcome(),
+              found.message(),
+              found.remedy(),
+              Optional.of(recipient.describe())));
     }
     others();
     items.addAll(slots);
@@ -135,7 +143,7 @@ public final class KeyChecks {
         refused.put(each.getKey(), e);
         if (e instanceof KeyException key && key.kind() == FailureKind.TRANSIENT) {
           return new CheckItem(
-              SUBJECT,
+              "repository.key-unreachable",
               Outcome.FAIL,
               recipient.describe() + " could not be asked: " + e.getMessage(),
               key.remedy());

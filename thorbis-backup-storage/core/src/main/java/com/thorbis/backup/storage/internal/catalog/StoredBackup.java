@@ -161,7 +161,7 @@ public record StoredBackup(
       throw node.wrong(
           log.isPresent() ? "cluster" : "startLsn", "missing, and the rest of a server is there");
     }
-    if (server.isEmpty() && (type == BackupType.DUMP || status == BackupStatus.AWAITING_WAL)) {
+    if (server.isEmpty() && (!type.physical() || status == BackupStatus.AWAITING_WAL)) {
       throw node.wrong("cluster", "missing in a backup that only a server can have");
     }
     return new StoredBackup(

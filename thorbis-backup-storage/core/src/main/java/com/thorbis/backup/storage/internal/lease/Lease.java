@@ -40,7 +40,7 @@ public final class Lease implements AutoCloseable {
   private static final int BEATS = 3;
 
   private final ObjectStore store;
-  private final boolean exclusive;
+  private final String folder;
   private LeaseFacts facts;
   private Heartbeat.@Nullable Beating beating;
   private long number;
@@ -50,10 +50,10 @@ public final class Lease implements AutoCloseable {
   private boolean taken;
   private boolean ended;
 
-  private Lease(ObjectStore store, LeaseFacts facts, boolean exclusive, long before) {
+  private Lease(ObjectStore store, LeaseFacts facts, String folder, long before) {
     this.store = store;
     this.facts = facts;
-    this.exclusive = exclusive;
+    this.folder = folder;
     this.number = before;
   }
 
@@ -67,7 +67,7 @@ public final class Lease implements AutoCloseable {
       throws IOException {
     LeaseFacts facts =
         new LeaseFacts(run, Holder.name(), purpose, pins, services.tuning().leaseLasts());
-    return begin(services, new Lease(services.store(), facts, false, 0));
+    return begin(services, new Lease(services.store(), facts, run, 0));
   }
 
   /**
@@ -93,7 +93,7 @@ public final class Lease implements AutoCloseable {
                 pins,
                 services.tuning().leaseLasts())
             .trace(new LeaseFacts.Trace(tree, packs, head, Holder.process(), Optional.empty()));
-    return begin(services, new Lease(services.store(), facts, false, 0));
+    return begin(services, new Lease(services.store(), facts, backup.value(), 0));
   }
 
   /**
@@ -137,23 +137,41 @@ public final class Lease implements AutoCloseable {
       throws IOException {
     LeaseFacts facts =
         new LeaseFacts(run, Holder.name(), purpose, List.of(), services.tuning().leaseLasts());
+    return alone(services, facts, purpose).orElseThrow(() -> busy(services, purpose));
+  }
+
+  /**
+   * Takes the lease of a name, which one run has at a time; empty if another has it.
+   *
+   * @param run drawn at random
+   * @param name what it is for
+   */
+  public static Optional<Lease> claim(Services services, String run, String name, Duration lasts)
+      throws IOException {
+    LeaseFacts facts = new LeaseFacts(run, Holder.name(), LeaseFacts.CLAIM, List.of(), lasts);
+    return alone(services, facts, LeaseFacts.claim(name));
+  }
+
+  private static Optional<Lease> alone(Services services, LeaseFacts facts, String folder)
+      throws IOException {
     Instant now = services.store().now();
     long before = 0;
-    for (Leases.Held held : Leases.of(services.store(), purpose)) {
+    for (Leases.Held held : Leases.of(services.store(), folder)) {
       if (held.alive(now)) {
-        throw busy(held);
+        return Optional.empty();
       }
       before = Math.max(before, held.number());
     }
-    return begin(services, new Lease(services.store(), facts, true, before));
+    Lease lease = new Lease(services.store(), facts, folder, before);
+    try {
+      return Optional.of(begin(services, lease));
+    } catch (StorageException.AlreadyExists e) {
+      return Optional.empty();
+    }
   }
 
   private static Lease begin(Services services, Lease lease) throws IOException {
-    try {
-      lease.put();
-    } catch (StorageException.AlreadyExists e) {
-      throw busy(Leases.of(services.store(), lease.folder()).stream().findFirst().orElse(null));
-    }
+    lease.put();
     Duration period = lease.facts.lasts().dividedBy(BEATS);
     // A run that was dropped without an end must not be kept alive, and its lease not either.
     WeakReference<Lease> held = new WeakReference<>(lease);
@@ -270,7 +288,7 @@ public final class Lease implements AutoCloseable {
 
   /** Writes the next number and removes the one before. */
   private void put() throws IOException {
-    ObjectKey key = ObjectNames.lease(folder(), number + 1);
+    ObjectKey key = ObjectNames.lease(folder, number + 1);
     byte[] bytes = facts.since(Optional.ofNullable(startedAt)).encode();
     ObjectInfo[] taken = new ObjectInfo[1];
     Outcomes.settle(
@@ -303,18 +321,14 @@ public final class Lease implements AutoCloseable {
 
   private void discard(long old) {
     try {
-      store.delete(ObjectNames.lease(folder(), old));
+      store.delete(ObjectNames.lease(folder, old));
     } catch (IOException e) {
       LOG.debug("Lease {} of run {} stays until it lapses", old, facts.run(), e);
     }
   }
 
-  private String folder() {
-    return exclusive ? facts.purpose() : facts.run();
-  }
-
-  private static RepositoryException busy(Leases.@Nullable Held held) {
-    String holder = held == null ? "another run" : held.facts().map(LeaseFacts::holder).orElse("?");
+  private static RepositoryException busy(Services services, String folder) {
+    String holder = holder(services, folder);
     return new RepositoryException(
         "prune.busy",
         FailureKind.REFUSED,
@@ -322,5 +336,17 @@ public final class Lease implements AutoCloseable {
         Map.of("holder", holder),
         "Wait until it has ended. The lease of a run that died lapses by itself.",
         null);
+  }
+
+  private static String holder(Services services, String folder) {
+    try {
+      return Leases.of(services.store(), folder).stream()
+          .reduce((older, newer) -> newer)
+          .map(held -> held.facts().map(LeaseFacts::holder).orElse("?"))
+          .orElse("another run");
+    } catch (IOException e) {
+      LOG.debug("Nobody knows who has lease {}", folder, e);
+      return "another run";
+    }
   }
 }

@@ -3,7 +3,9 @@ package com.thorbis.backup.storage.internal.lease;
 import com.thorbis.backup.api.BackupId;
 import com.thorbis.backup.crypto.ObjectId;
 import com.thorbis.backup.spi.repository.RepositoryException;
+import com.thorbis.backup.storage.internal.format.Digests;
 import com.thorbis.backup.storage.internal.format.Json;
+import java.nio.charset.StandardCharsets;
 import java.time.Duration;
 import java.time.Instant;
 import java.util.List;
@@ -43,10 +45,14 @@ public record LeaseFacts(
   /** A backup that died, and whose packs another run has taken. */
   public static final String TAKEN = "taken";
 
+  /** A run that others are to leave some work to. It relies on no object that it does not name. */
+  public static final String CLAIM = "claim";
+
   static final long MOST_BYTES = 1 << 20;
 
   private static final String FORMAT = "thorbis-lease";
   private static final int VERSION = 1;
+  private static final int NAME_DIGITS = 32;
   private static final long MOST_SECONDS = Duration.ofDays(1).toSeconds();
 
   /**
@@ -91,6 +97,13 @@ public record LeaseFacts(
 
   LeaseFacts(String run, String holder, String purpose, List<BackupId> pins, Duration lasts) {
     this(run, holder, purpose, pins, lasts, Optional.empty(), Optional.empty(), Optional.empty());
+  }
+
+  /** The folder of the claims on a name; what is in the name does not matter. */
+  static String claim(String name) {
+    return CLAIM
+        + "-"
+        + Digests.sha256(name.getBytes(StandardCharsets.UTF_8)).substring(0, NAME_DIGITS);
   }
 
   LeaseFacts since(Optional<Instant> first) {

@@ -77,6 +77,11 @@ public final class Leases {
       return facts.flatMap(LeaseFacts::since).orElse(facts.isPresent() ? takenAt : Instant.EPOCH);
     }
 
+    /** Whether its run may refer to objects that no commit names; of one that is unknown it may. */
+    public boolean mayRefer() {
+      return facts.isEmpty() || !(serves(LeaseFacts.PRUNE) || serves(LeaseFacts.CLAIM));
+    }
+
     /** Whether it is one of this purpose; what cannot be read is of every purpose. */
     public boolean serves(String purpose) {
       return facts.isEmpty() || facts.get().purpose().equals(purpose);

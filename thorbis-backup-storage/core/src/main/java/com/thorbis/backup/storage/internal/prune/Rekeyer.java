@@ -439,8 +439,9 @@ public final class Rekeyer {
       return catalog.kept().stream()
           .filter(one -> one.fate().live() && one.fate().place() < kept.fate().place())
           .map(one -> one.entry().backup())
-          .filter(one -> one.source().equals(backup.source()) && one.type().physical())
-          .filter(one -> backup.type() == BackupType.INCREMENTAL || one.type() == BackupType.FULL)
+          .filter(one -> one.source().equals(backup.source()))
+          .filter(one -> one.type().physical() == backup.type().physical())
+          .filter(one -> backup.type() != BackupType.DIFFERENTIAL || one.type() == BackupType.FULL)
           .map(StoredBackup::id)
           .filter(id -> scan.clean.contains(id) && catalog.letGoBy(id).isEmpty())
           .reduce((one, other) -> other);

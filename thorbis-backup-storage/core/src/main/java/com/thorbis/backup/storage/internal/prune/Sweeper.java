@@ -302,8 +302,7 @@ final class Sweeper {
     leases.addAll(Leases.all(services.store())); // after the listing: whose objects it shows
     Instant bound = now.minus(grace);
     for (Leases.Held held : leases) {
-      boolean pruner = held.facts().isPresent() && held.serves(LeaseFacts.PRUNE);
-      if (!pruner && held.alive(now) && held.reachesTo().isBefore(bound)) {
+      if (held.mayRefer() && held.alive(now) && held.reachesTo().isBefore(bound)) {
         bound = held.reachesTo();
       }
     }

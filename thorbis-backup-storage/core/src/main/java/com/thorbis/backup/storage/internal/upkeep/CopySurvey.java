@@ -41,6 +41,9 @@ import org.slf4j.LoggerFactory;
 public final class CopySurvey {
   private static final Logger LOG = LoggerFactory.getLogger(CopySurvey.class);
 
+  private static final String COPY = "repository.copy";
+  private static final String BEHIND = "repository.copy-behind";
+
   /** What was read back longer ago proves nothing any more. */
   private static final Duration FRESH = Duration.ofDays(35);
 
@@ -372,12 +375,14 @@ public final class CopySurvey {
       } catch (StorageException e) {
         items.add(
             item(
+                "repository.copy-unreachable",
+                copy,
                 required ? Outcome.FAIL : Outcome.WARN,
                 copy.name() + ": " + e.getMessage(),
                 "Bring it back, then run copies sync. A copy that is gone for good is taken out"
                     + " of repository.copies."));
       } catch (RepositoryException e) {
-        items.add(item(Outcome.FAIL, copy.name() + ": " + e.getMessage(), e.remedy()));
+        items.add(item(COPY, copy, Outcome.FAIL, copy.name() + ": " + e.getMessage(), e.remedy()));
       }
     }
     return items;
@@ -388,6 +393,8 @@ public final class CopySurvey {
             && copies.stream().allMatch(one -> one.retention().isPresent())
         ? Optional.of(
             item(
+                COPY,
+                copy,
                 Outcome.FAIL,
                 copy.name() + " has a retention of its own, as every other copy has",
                 "Leave one copy without: it holds everything."))
@@ -398,6 +405,8 @@ public final class CopySurvey {
     long last = services.log().sequence();
     if (copy.store().head(ObjectNames.HEADER).isEmpty()) {
       return item(
+          BEHIND,
+          copy,
           first ? Outcome.FAIL : Outcome.WARN,
           copy.name() + " can be asked and does not hold the repository yet",
           "Run copies sync.");
@@ -405,6 +414,8 @@ public final class CopySurvey {
     boolean primary = isPrimary(copy);
     if (first && !primary) {
       return item(
+          COPY,
+          copy,
           Outcome.FAIL,
           copy.name()
               + " is configured as the first copy; the repository is written through "
@@ -416,9 +427,15 @@ public final class CopySurvey {
     }
     if (copy.store().head(ObjectNames.commit(last)).isEmpty()) {
       return item(
-          Outcome.WARN, copy.name() + " can be asked and lacks commit " + last, "Run copies sync.");
+          BEHIND,
+          copy,
+          Outcome.WARN,
+          copy.name() + " can be asked and lacks commit " + last,
+          "Run copies sync.");
     }
     return item(
+        COPY,
+        copy,
         Outcome.OK,
         copy.name()
             + " can be asked and holds commit "
@@ -437,7 +454,8 @@ public final class CopySurvey {
     return id.equals(Optional.of(places.get(0).id()));
   }
 
-  private static CheckItem item(Outcome outcome, String message, String remedy) {
-    return new CheckItem("repository.copy", outcome, message, remedy);
+  private static CheckItem item(
+      String subject, Copy copy, Outcome outcome, String message, String remedy) {
+    return new CheckItem(subject, outcome, message, remedy, Optional.of(copy.name()));
   }
 }

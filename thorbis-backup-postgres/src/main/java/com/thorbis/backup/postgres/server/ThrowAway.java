@@ -1,9 +1,8 @@
-package com.thorbis.backup.postgres.table;
+package com.thorbis.backup.postgres.server;
 
 import com.thorbis.backup.api.BackupException;
 import com.thorbis.backup.api.FailureKind;
-import com.thorbis.backup.postgres.server.ServerUser;
-import com.thorbis.backup.postgres.server.StrayServer;
+import com.thorbis.backup.api.RestorePlan;
 import com.thorbis.backup.postgres.settings.OwnerOnly;
 import com.thorbis.backup.postgres.settings.PostgresSettings;
 import java.io.ByteArrayOutputStream;
@@ -40,13 +39,18 @@ import org.jspecify.annotations.Nullable;
  * made, in a file that is locked for as long as the run lives: whoever gets the lock knows that
  * nobody lives, in whatever container that was, and removes what the file names.
  */
-final class ThrowAway implements AutoCloseable {
+public final class ThrowAway implements AutoCloseable {
   private static final String SUFFIX = ".run";
   private static final String FOLDER = "folder ";
   private static final String SOCKETS = "sockets ";
   private static final String FILE = "file ";
   private static final String NAME = "thorbis-";
   private static final int MOST_BYTES = 1 << 16;
+
+  /** A server that recovers keeps restored log until its next restart point. */
+  private static final long MOST_LOG_BYTES = 1L << 30;
+
+  private static final long SPARE_BYTES = 128L << 20;
   private static final SecureRandom RANDOM = new SecureRandom();
 
   private final PostgresSettings settings;
@@ -75,7 +79,7 @@ final class ThrowAway implements AutoCloseable {
    * Where the folders go: below {@code wanted}, else where the account that the server runs as gets
    * to, the state directory if it is ours.
    */
-  static Path parent(PostgresSettings settings, Optional<Path> wanted) throws IOException {
+  public static Path parent(PostgresSettings settings, Optional<Path> wanted) throws IOException {
     if (wanted.isPresent()) {
       Path place = wanted.get().toAbsolutePath().normalize();
       if (!Files.isDirectory(place)) {
@@ -102,7 +106,7 @@ final class ThrowAway implements AutoCloseable {
    *
    * @param output a file that will be written beside under another name first
    */
-  static ThrowAway make(PostgresSettings settings, Path parent, Optional<Path> output)
+  public static ThrowAway make(PostgresSettings settings, Path parent, Optional<Path> output)
       throws IOException {
     byte[] random = new byte[8];
     RANDOM.nextBytes(random);
@@ -122,7 +126,7 @@ final class ThrowAway implements AutoCloseable {
     try {
       lock.lock();
       String text =
-          "# What a restore-table of process "
+          "# What a run of process "
               + ProcessHandle.current().pid()
               + " removes when it ends.\n"
               + FOLDER
@@ -174,23 +178,62 @@ final class ThrowAway implements AutoCloseable {
     return self.pid() + "-" + self.info().startInstant().map(Instant::toEpochMilli).orElse(0L);
   }
 
+  /**
+   * Refuses a place that has too little room.
+   *
+   * @param needed bytes
+   * @param free bytes there
+   */
+  public static void requireRoom(Path parent, long needed, long free) {
+    if (free < needed) {
+      throw BackupException.of(
+              "restore.no-room",
+              FailureKind.REFUSED,
+              parent
+                  + " has "
+                  + (free >> 20)
+                  + " MiB free, and the throw-away server needs "
+                  + (needed >> 20)
+                  + " MiB")
+          .remedy("Make room, or name a folder that has it with --work-dir.")
+          .detail("freeBytes", Long.toString(free))
+          .detail("neededBytes", Long.toString(needed))
+          .build();
+    }
+  }
+
+  /** How many bytes a throw-away server takes. */
+  public static long neededBytes(RestorePlan plan) {
+    long log = plan.wal().stream().mapToLong(r -> r.end().value() - r.start().value()).sum();
+    return plan.bytes() + Math.min(log, MOST_LOG_BYTES) + SPARE_BYTES;
+  }
+
+  /** How many bytes may be written below a folder, which need not exist yet. */
+  public static long freeBytes(Path parent) throws IOException {
+    Path existing = parent;
+    while (existing.getParent() != null && !Files.exists(existing)) {
+      existing = existing.getParent();
+    }
+    return Files.getFileStore(existing).getUsableSpace();
+  }
+
   /** Where the server's files go; does not exist yet. */
-  Path dataDirectory() {
+  public Path dataDirectory() {
     return folder.resolve("data");
   }
 
   /** Where a tablespace goes; does not exist yet. */
-  Path tablespace(long oid) {
+  public Path tablespace(long oid) {
     return folder.resolve("tablespace-" + oid);
   }
 
   /** For the server's socket; ours until it is given away. */
-  Path sockets() {
+  public Path sockets() {
     return sockets;
   }
 
   /** The file that becomes the output once it is whole. */
-  Path unfinished() {
+  public Path unfinished() {
     return unfinished.orElseThrow();
   }
 
@@ -204,7 +247,7 @@ final class ThrowAway implements AutoCloseable {
   }
 
   /** What killed runs left behind, by the folder of each; changes nothing. */
-  static List<Path> leftovers(PostgresSettings settings) throws IOException {
+  public static List<Path> leftovers(PostgresSettings settings) throws IOException {
     return each(settings, false);
   }
 
@@ -213,7 +256,7 @@ final class ThrowAway implements AutoCloseable {
    *
    * @return the folders of their servers
    */
-  static List<Path> sweep(PostgresSettings settings) throws IOException {
+  public static List<Path> sweep(PostgresSettings settings) throws IOException {
     return each(settings, true);
   }
 

@@ -1,4 +1,4 @@
-package com.thorbis.backup.postgres.table;
+package com.thorbis.backup.postgres.server;
 
 import static org.assertj.core.api.Assertions.assertThat;
 

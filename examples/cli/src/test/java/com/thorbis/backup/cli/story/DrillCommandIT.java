@@ -1,0 +1,96 @@
+package com.thorbis.backup.cli.story;
+
+import static org.assertj.core.api.Assertions.assertThat;
+
+import com.fasterxml.jackson.databind.JsonNode;
+import com.thorbis.backup.cli.story.RecoveryStoryIT.Story;
+import com.thorbis.backup.testkit.postgres.PostgresBinaries;
+import com.thorbis.backup.testkit.postgres.PostgresServer;
+import java.io.IOException;
+import java.io.UncheckedIOException;
+import java.nio.file.Files;
+import java.nio.file.NoSuchFileException;
+import java.nio.file.Path;
+import java.nio.file.attribute.PosixFilePermissions;
+import java.util.List;
+import java.util.stream.Stream;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.io.TempDir;
+
+/** Drills as an operator does them, and one whose process is killed. */
+class DrillCommandIT {
+  private static final String DRILL =
+      """
+          drill:
+            work-directory: %s
+            sentinel: { database: bench, table: public.sentinel }
+            assertions:
+              - { name: rows, database: bench, query: "SELECT count(*) FROM kept", equals: 1000 }
+      """;
+
+  @TempDir Path folder;
+
+  @Test
+  void whatAKilledDrillLeftGoesAndTheNextOnePasses() throws Exception {
+    Path work = Files.createDirectory(folder.resolve("work"));
+    Files.setPosixFilePermissions(work, PosixFilePermissions.fromString("rwx--x--x"));
+    try (PostgresServer server =
+        PostgresServer.builder(PostgresBinaries.newest())
+            .dataDirectory(folder.resolve("data"))
+            .start()) {
+      server.execute("postgres", "CREATE DATABASE bench");
+      server.execute("bench", "CREATE TABLE kept AS SELECT generate_series(1, 1000) AS id");
+      Story story = new Story(folder, server, DRILL.formatted(work));
+      Command command = story.command;
+      command.json("init", "--recovery-key-file", folder.resolve("recovery.key").toString());
+      Command.Background receiver = command.start("wal", "receive", "main");
+      try {
+        story.awaitSlot();
+        String id = command.json("backup", "main").path("id").asText();
+        String grants = command.json("check", "main", "--grants").at("/items/0/grants").asText();
+        assertThat(grants).contains("-- For drills, in database bench:");
+        for (String grant : grants.substring(grants.indexOf("CREATE TABLE")).split(";\n")) {
+          server.execute("bench", grant);
+        }
+        assertThat(command.json("drill", "--write-sentinel").path("writtenAt").asText())
+            .isNotEmpty();
+        JsonNode plan = command.json("drill", "main", "--plan");
+        assertThat(plan.at("/plan/backup").asText()).isEqualTo(id);
+        assertThat(plan.at("/needsRetest/0").asText()).isEqualTo("no drill of it has passed yet");
+        assertThat(list(work)).isEmpty();
+
+        Command.Background killed = command.start("drill", "main");
+        Command.await("its files are laid", () -> !list(work).isEmpty());
+        killed.kill();
+        assertThat(list(work)).isNotEmpty();
+
+        JsonNode report = command.json("drill", "main");
+        assertThat(report.path("verdict").asText()).isEqualTo("passed");
+        assertThat(report.toString()).contains("\"check\":\"sentinel\"", "\"check\":\"rows\"");
+        assertThat(list(work)).isEmpty();
+        assertThat(list(folder.resolve("state/tables/main"))).isEmpty();
+
+        assertThat(command.json("list", "evidence").path("items")).hasSize(1);
+
+        Command.Result verified = command.run("verify", id, "--level", "restore");
+        assertThat(verified.exit()).as(verified.out() + verified.err()).isZero();
+        assertThat(verified.out()).contains("detected: indexes", "passed");
+        assertThat(
+                command.json("status", "main").at("/sources/0/lastProvenRestore/backup").asText())
+            .isEqualTo(id);
+      } finally {
+        receiver.stop();
+      }
+    }
+  }
+
+  private static List<Path> list(Path folder) {
+    try (Stream<Path> found = Files.list(folder)) {
+      return found.toList();
+    } catch (NoSuchFileException e) {
+      return List.of();
+    } catch (IOException e) {
+      throw new UncheckedIOException(e);
+    }
+  }
+}

@@ -1,0 +1,856 @@
+package com.thorbis.backup.dr.drill;
+
+import com.thorbis.backup.api.BackupDescriptor;
+import com.thorbis.backup.api.BackupException;
+import com.thorbis.backup.api.BackupId;
+import com.thorbis.backup.api.Cancellation;
+import com.thorbis.backup.api.CheckItem;
+import com.thorbis.backup.api.FailureKind;
+import com.thorbis.backup.api.Lsn;
+import com.thorbis.backup.api.RecoveryTarget;
+import com.thorbis.backup.api.RestorePlan;
+import com.thorbis.backup.api.RestoreReport.Reached;
+import com.thorbis.backup.api.SourceStatus;
+import com.thorbis.backup.api.ThorbisBackup;
+import com.thorbis.backup.api.Timeline;
+import com.thorbis.backup.dr.drill.Checks.Finding;
+import com.thorbis.backup.dr.drill.Checks.Scope;
+import com.thorbis.backup.dr.drill.DrillCheck.Category;
+import com.thorbis.backup.dr.drill.DrillCheck.Outcome;
+import com.thorbis.backup.dr.drill.DrillReport.Choice;
+import com.thorbis.backup.dr.drill.DrillReport.Loss;
+import com.thorbis.backup.dr.drill.DrillReport.Problem;
+import com.thorbis.backup.dr.drill.DrillReport.Status;
+import com.thorbis.backup.dr.drill.DrillReport.Verdict;
+import com.thorbis.backup.spi.engine.Trial;
+import com.thorbis.backup.spi.engine.TrialEngine;
+import com.thorbis.backup.spi.engine.TrialRequest;
+import com.thorbis.backup.spi.repository.RunControl;
+import java.io.IOException;
+import java.io.InterruptedIOException;
+import java.nio.file.Path;
+import java.security.SecureRandom;
+import java.sql.SQLException;
+import java.time.Clock;
+import java.time.Duration;
+import java.time.Instant;
+import java.time.ZoneOffset;
+import java.time.format.DateTimeFormatter;
+import java.time.temporal.ChronoUnit;
+import java.util.ArrayList;
+import java.util.HexFormat;
+import java.util.LinkedHashMap;
+import java.util.List;
+import java.util.Map;
+import java.util.Objects;
+import java.util.Optional;
+import java.util.OptionalLong;
+import java.util.concurrent.TimeUnit;
+import java.util.concurrent.atomic.AtomicBoolean;
+import java.util.function.Consumer;
+import java.util.stream.Collectors;
+import org.jspecify.annotations.Nullable;
+
+/**
+ * Tries whether a source comes back: restores it apart from everything, starts its server, replays
+ * the log to a moment, looks at what is there, damages it on purpose to see that the looking finds
+ * it, and throws it away. What was seen is kept, whatever came of it. Used by one thread.
+ */
+public final class Drill {
+  /** How far back a random drill looks. */
+  public static final Duration WITHIN = Duration.ofDays(30);
+
+  private static final Duration SHIPPING = Duration.ofSeconds(30);
+  private static final long POLL_MILLIS = 250;
+  private static final SecureRandom RANDOM = new SecureRandom();
+  private static final DateTimeFormatter ID =
+      DateTimeFormatter.ofPattern("yyyyMMdd'T'HHmmss'Z'").withZone(ZoneOffset.UTC);
+
+  private final ThorbisBackup opened;
+  private final String source;
+  private final TrialEngine engine;
+  private final DrillSettings settings;
+  private final DrillHistory history;
+  private final Consumer<DrillReport> recorder;
+  private final Clock clock;
+  private final String product;
+  private final boolean negativeControl;
+  private final Duration shipping;
+  private final @Nullable BackupId backup;
+  private final @Nullable Instant to;
+  private final @Nullable RecoveryTarget target;
+  private final OptionalLong seed;
+  private final Duration within;
+
+  private Drill(Builder builder) {
+    this.opened = builder.opened;
+    this.source = builder.source;
+    this.engine = opened.engine(source, TrialEngine.class);
+    this.settings = builder.settings;
+    this.history = new DrillHistory(Objects.requireNonNull(builder.state), source);
+    this.recorder = builder.recorder;
+    this.clock = builder.clock;
+    this.product = builder.product;
+    this.negativeControl = builder.negativeControl;
+    this.shipping = builder.shipping;
+    this.backup = builder.backup;
+    this.to = builder.to;
+    this.target = builder.target;
+    this.seed = builder.seed;
+    this.within = builder.within;
+  }
+
+  /**
+   * Starts one.
+   *
+   * @param opened stays the caller's
+   * @param stateDirectory where reports are kept
+   */
+  public static Builder builder(ThorbisBackup opened, String source, Path stateDirectory) {
+    return new Builder(opened, source, stateDirectory);
+  }
+
+  /**
+   * What would be tried, and why it should be.
+   *
+   * @param plan the way there
+   * @param choice what was chosen
+   * @param retest why the last passed drill does not speak for the source any more; empty if it
+   *     does
+   */
+  public record Plan(RestorePlan plan, Choice choice, List<String> retest) {
+    /** Copies the list. */
+    public Plan {
+      retest = List.copyOf(retest);
+    }
+  }
+
+  /** Says what would be tried. Writes nothing, also no sentinel. */
+  public Plan plan() throws IOException {
+    Selector chosen = select();
+    RestorePlan plan = engine.planTrial(request(chosen), opened.repository());
+    return new Plan(
+        plan,
+        choice(chosen, Optional.of(plan)),
+        DrillHistory.needsRetest(
+            history.reports(),
+            plan.backup().type().label(),
+            plan.backup().cluster().majorVersion(),
+            product,
+            settings.digest()));
+  }
+
+  /**
+   * Writes a sentinel to the live source.
+   *
+   * @return when, by the source's clock
+   */
+  public Instant writeSentinel() throws IOException {
+    return sentinels()
+        .orElseThrow(
+            () ->
+                BackupException.of(
+                        "drill.no-sentinel",
+                        FailureKind.CONFIGURATION,
+                        "Source " + source + " has no table for sentinels")
+                    .remedy("Set drill.sentinel.table.")
+                    .build())
+        .write(engine)
+        .at();
+  }
+
+  private Optional<Sentinels> sentinels() throws IOException {
+    return settings.sentinel().isEmpty()
+        ? Optional.empty()
+        : Optional.of(new Sentinels(history.folder(), settings.sentinel().get()));
+  }
+
+  private boolean latest() {
+    return backup == null && to == null && target == null && seed.isEmpty();
+  }
+
+  private Selector select() {
+    if (seed.isPresent()) {
+      return Selector.random(
+          source,
+          opened.backups(Optional.of(source)),
+          opened.status(source).windows(),
+          within,
+          clock.instant(),
+          Optional.ofNullable(to),
+          seed.getAsLong());
+    }
+    RecoveryTarget moment =
+        target != null
+            ? target
+            : to == null ? new RecoveryTarget.Latest() : new RecoveryTarget.AtTime(to, true);
+    return new Selector(Optional.ofNullable(backup), moment, Optional.empty());
+  }
+
+  private TrialRequest request(Selector chosen) {
+    TrialRequest.Builder request = TrialRequest.builder(source).target(chosen.target());
+    chosen.backup().ifPresent(request::backup);
+    chosen.timeline().ifPresent(request::timeline);
+    settings.workDirectory().ifPresent(request::workDirectory);
+    settings.server().forEach(request::server);
+    return request.build();
+  }
+
+  private Choice choice(Selector chosen, Optional<RestorePlan> plan) {
+    Optional<BackupDescriptor> from = plan.map(RestorePlan::backup);
+    return new Choice(
+        seed.isPresent() ? "random" : latest() ? "latest" : "given",
+        seed,
+        words(chosen.target()),
+        from.map(it -> it.id().value()).or(() -> chosen.backup().map(BackupId::value)),
+        from.map(it -> it.type().label()),
+        from.map(it -> OptionalLong.of(it.cluster().majorVersion())).orElse(OptionalLong.empty()),
+        plan.flatMap(RestorePlan::timeline).or(chosen::timeline),
+        from.map(BackupDescriptor::copies).orElse(List.of()));
+  }
+
+  private static String words(RecoveryTarget target) {
+    if (target instanceof RecoveryTarget.AtTime at) {
+      return at.time().toString();
+    }
+    return target instanceof RecoveryTarget.Latest ? "latest" : "the end of the backup";
+  }
+
+  /** Tries it. What stands in the way is in the report, which is kept before this returns. */
+  public DrillReport run(RunControl control) throws IOException {
+    Cancellation enough = new Cancellation();
+    AtomicBoolean late = new AtomicBoolean();
+    Thread timer = timer(enough, late);
+    Attempt attempt = new Attempt(new RunControl(enough, control.progress()));
+    try (Cancellation.Registration registered = control.cancellation().onCancel(enough::cancel)) {
+      attempt.run();
+    } catch (BackupException e) {
+      attempt.ended(e, late.get());
+    } catch (IOException e) {
+      attempt.ended(BackupException.from(e), late.get());
+    } catch (SQLException e) {
+      attempt.ended(
+          BackupException.of(
+                  "drill.server-silent",
+                  FailureKind.PERMANENT,
+                  "The restored server does not answer: " + Checks.words(e))
+              .cause(e)
+              .build(),
+          late.get());
+    } finally {
+      timer.interrupt();
+    }
+    DrillReport report = attempt.report();
+    history.add(report);
+    recorder.accept(report);
+    return report;
+  }
+
+  private Thread timer(Cancellation enough, AtomicBoolean late) {
+    Thread timer =
+        new Thread(
+            () -> {
+              try {
+                TimeUnit.MILLISECONDS.sleep(settings.deadline().toMillis());
+                late.set(true);
+                enough.cancel();
+              } catch (InterruptedException e) {
+                return; // it was in time
+              }
+            },
+            "drill-deadline");
+    timer.setDaemon(true);
+    timer.start();
+    return timer;
+  }
+
+  /** Where the live source is. */
+  private record Position(Lsn lsn, long nextTransaction, Instant time) {}
+
+  /** A check that may fail as the server or its files do. */
+  @FunctionalInterface
+  private interface Look {
+    Finding look() throws SQLException, IOException;
+  }
+
+  /** One run, and what it has seen so far. */
+  private final class Attempt {
+    private final RunControl control;
+    private final Instant startedAt = clock.instant().truncatedTo(ChronoUnit.MILLIS);
+    private final long start = System.nanoTime();
+    private final Map<String, Long> stages = new LinkedHashMap<>();
+    private final List<DrillCheck> checks = new ArrayList<>();
+    private List<Plant> plants = List.of();
+    private List<CheckItem> isolation = List.of();
+    private @Nullable Choice choice;
+    private @Nullable Reached reached;
+    private @Nullable Loss loss;
+    private @Nullable Problem problem;
+    private Status status = Status.COMPLETED;
+    private Verdict verdict = Verdict.NONE;
+    private long bytesFetched;
+    private String unwritten = "";
+
+    Attempt(RunControl control) {
+      this.control = control;
+    }
+
+    void run() throws IOException, SQLException {
+      Optional<Sentinels> sentinels = sentinels();
+      Optional<Position> live = Optional.empty();
+      if (latest()) {
+        if (sentinels.isPresent()) {
+          live = written(sentinels.get());
+        }
+        live = live.or(this::position);
+      }
+      Selector chosen = select();
+      choice = choice(chosen, Optional.empty());
+      SourceStatus before = opened.status(source);
+      try (Trial trial = begun(chosen)) {
+        choice = choice(chosen, Optional.of(trial.plan()));
+        isolation = trial.isolation();
+        Reached at = trial.reached();
+        reached = at;
+        stages.putAll(trial.stages());
+        bytesFetched = trial.bytesFetched();
+        looked(
+            Checks.STARTED,
+            Category.AVAILABILITY,
+            Finding.passed("the server was started and recovered"),
+            stages.values().stream().mapToLong(Long::longValue).sum());
+        validate(trial, at, before, live, sentinels, chosen.target());
+      }
+      judge();
+    }
+
+    /** Fails as a restore would. */
+    private Trial begun(Selector chosen) throws IOException {
+      control.progress().note("Drill of " + source + ": " + words(chosen.target()));
+      return engine.begin(request(chosen), opened.repository(), control);
+    }
+
+    /** Writes a sentinel, and gives it time to be stored. */
+    private Optional<Position> written(Sentinels sentinels) throws IOException {
+      Sentinels.Written one;
+      try {
+        one = sentinels.write(engine);
+      } catch (BackupException e) {
+        unwritten = "; none was written for this drill: " + e.getMessage();
+        control.progress().warning("No sentinel was written: " + e.getMessage());
+        return Optional.empty();
+      }
+      Optional<Position> position = position();
+      long end = System.nanoTime() + shipping.toNanos();
+      while (System.nanoTime() - end < 0) {
+        control.cancellation().check();
+        boolean stored =
+            opened.status(source).windows().stream()
+                .anyMatch(window -> window.toLsn().compareTo(one.after()) >= 0);
+        if (stored) {
+          return position;
+        }
+        try {
+          TimeUnit.MILLISECONDS.sleep(POLL_MILLIS);
+        } catch (InterruptedException e) {
+          Thread.currentThread().interrupt();
+          throw new InterruptedIOException("Interrupted while log was stored");
+        }
+      }
+      control.progress().note("The log of the sentinel is not stored yet; going on without it");
+      return position;
+    }
+
+    private Optional<Position> position() {
+      try (Sql live = new Sql(engine.connectSource(Optional.empty()), control.cancellation())) {
+        return live
+            .rows(
+                row ->
+                    new Position(
+                        Lsn.parse(row.getString(1)),
+                        row.getLong(2),
+                        row.getTimestamp(3).toInstant()),
+                "SELECT CASE WHEN pg_is_in_recovery() THEN pg_last_wal_replay_lsn() ELSE"
+                    + " pg_current_wal_lsn() END::text,"
+                    + " pg_snapshot_xmax(pg_current_snapshot())::text, clock_timestamp()")
+            .stream()
+            .findFirst();
+      } catch (SQLException | BackupException e) {
+        control.cancellation().check();
+        return Optional.empty(); // a drill must not need what it stands in for
+      }
+    }
+
+    private void validate(
+        Trial trial,
+        Reached at,
+        SourceStatus before,
+        Optional<Position> live,
+        Optional<Sentinels> sentinels,
+        RecoveryTarget target)
+        throws IOException, SQLException {
+      long begun = System.nanoTime();
+      control.progress().begin("validate", -1);
+      Checks looks = new Checks(trial, control);
+      if (target instanceof RecoveryTarget.Latest) {
+        loss = lost(looks, at, before, live);
+      }
+      Instant moment = target instanceof RecoveryTarget.Latest ? startedAt : recovered(trial, at);
+      List<Sentinels.Written> known = sentinels.isPresent() ? sentinels.get().known() : List.of();
+      Timeline planned = trial.plan().timeline().orElseThrow();
+      look(Checks.CLUSTER, Category.INTEGRITY, () -> looks.cluster(planned));
+      look(Checks.TARGET, Category.AVAILABILITY, () -> Checks.target(trial.plan(), at));
+      look(Checks.LOG, Category.INTEGRITY, () -> Checks.log(before.gaps(), trial.plan()));
+      look(Checks.TABLES, Category.INTEGRITY, () -> looks.tables(Scope.ALL, settings.readBudget()));
+      look(Checks.INDEXES, Category.INTEGRITY, () -> looks.indexes(Scope.ALL));
+      look(Checks.HEAP, Category.INTEGRITY, () -> looks.heap(Scope.ALL));
+      look(Checks.CONSTRAINTS, Category.INTEGRITY, () -> looks.constraints(Scope.ALL));
+      if (sentinels.isPresent()) {
+        look(Checks.SENTINEL, Category.INTEGRITY, () -> found(looks, sentinels.get(), known, at));
+      }
+      Loss measured = loss;
+      if (measured != null && settings.mostLoss().isPresent()) {
+        look(
+            Checks.LOSS,
+            Category.AVAILABILITY,
+            () -> withinLoss(measured, settings.mostLoss().get()));
+      }
+      for (Assertion each : settings.assertions()) {
+        look(
+            each.name(),
+            Category.BUSINESS,
+            () -> looks.assertion(each, moment, settings.statementTimeout()));
+      }
+      for (Assertion.Pace each : settings.paces()) {
+        pace(looks, each);
+      }
+      advise(Checks.ROLES, looks::roles);
+      advise(Checks.REACH, looks::reach);
+      stage("validate", begun);
+
+      begun = System.nanoTime();
+      Plants negative = new Plants(trial, looks, place(looks));
+      boolean controlled = negativeControl && checks.stream().allMatch(DrillCheck::holds);
+      if (controlled) {
+        control.progress().begin("negative-control", -1);
+        plant(negative, trial, at, sentinels, known, moment);
+        stage("negative-control", begun);
+      }
+
+      begun = System.nanoTime();
+      control.progress().begin("pages", -1);
+      trial.stop();
+      look(Checks.PAGES, Category.INTEGRITY, looks::pages);
+      if (controlled && passed(Checks.PAGES)) {
+        negative.changedPage();
+      }
+      stage("pages", begun);
+      plants = negative.plants();
+    }
+
+    private String place(Checks looks) throws SQLException {
+      List<String> databases = looks.databases();
+      return databases.stream()
+          .filter(name -> !name.equals("postgres"))
+          .findFirst()
+          .or(() -> databases.stream().findFirst())
+          .orElse(Checks.MAINTENANCE);
+    }
+
+    private void plant(
+        Plants plants,
+        Trial trial,
+        Reached at,
+        Optional<Sentinels> sentinels,
+        List<Sentinels.Written> known,
+        Instant moment)
+        throws SQLException {
+      plants.told(trial.plan(), at);
+      if (passed(Checks.TABLES)) {
+        plants.lostFile(settings.readBudget());
+      }
+      if (passed(Checks.INDEXES)) {
+        plants.missingEntry();
+      }
+      if (passed(Checks.HEAP)) {
+        plants.tooOldRow();
+      }
+      if (passed(Checks.CONSTRAINTS)) {
+        plants.brokenConstraints();
+      }
+      if (sentinels.isPresent() && passed(Checks.SENTINEL)) {
+        plants.sentinels(sentinels.get(), known, at);
+      }
+      Loss measured = loss;
+      if (measured != null && settings.mostLoss().isPresent()) {
+        Duration most = settings.mostLoss().get();
+        plants.judged(
+            Checks.LOSS,
+            "more than " + most + " were lost",
+            withinLoss(
+                new Loss(true, 1, OptionalLong.of(1), Optional.of(most.plusMillis(1))), most),
+            "more than");
+      }
+      for (Assertion each : settings.assertions()) {
+        if (passed(each.name())) {
+          plants.assertion(each, moment, settings.statementTimeout());
+        }
+      }
+      for (Assertion.Pace each : settings.paces()) {
+        plants.judged(
+            each.name(),
+            "it takes a hundred times as long",
+            inPace(100L * each.mostPercent(), OptionalLong.of(100), each.mostPercent()),
+            "not more than");
+      }
+    }
+
+    private Finding found(
+        Checks looks, Sentinels sentinels, List<Sentinels.Written> known, Reached at)
+        throws SQLException {
+      try (Sql session = looks.session(sentinels.table().database())) {
+        Finding finding = sentinels.judge(session, known, at.lsn());
+        return new Finding(finding.outcome(), finding.detail() + unwritten);
+      }
+    }
+
+    private void look(String name, Category category, Look look) {
+      long begun = System.nanoTime();
+      Finding finding;
+      try {
+        control.cancellation().check();
+        finding = look.look();
+      } catch (SQLException e) {
+        control.cancellation().check();
+        finding = Finding.failed("the restored server does not answer: " + Checks.words(e));
+      } catch (IOException e) {
+        finding = Finding.failed("its files cannot be read: " + e.getMessage());
+      }
+      looked(name, category, finding, (System.nanoTime() - begun) / 1_000_000);
+    }
+
+    private void looked(String name, Category category, Finding finding, long millis) {
+      boolean cannot = name.equals(Checks.PAGES) && finding.outcome() == Outcome.NOT_PERFORMED;
+      checks.add(
+          new DrillCheck(
+              name,
+              category,
+              !cannot && !settings.advisory().contains(name),
+              finding.outcome(),
+              finding.detail(),
+              millis));
+    }
+
+    private void advise(String name, Look look) {
+      look(name, Category.SECURITY, look);
+      DrillCheck last = checks.remove(checks.size() - 1);
+      checks.add(
+          new DrillCheck(
+              name, last.category(), false, last.outcome(), last.detail(), last.millis()));
+    }
+
+    private void pace(Checks looks, Assertion.Pace pace) throws IOException {
+      OptionalLong usual = DrillHistory.usual(history.reports(), pace.name());
+      long took = 0;
+      Finding finding;
+      try {
+        took = looks.pace(pace, settings.statementTimeout());
+        finding = inPace(took, usual, pace.mostPercent());
+      } catch (SQLException e) {
+        control.cancellation().check();
+        finding = Finding.failed("the query fails: " + Checks.words(e));
+      }
+      checks.add(
+          new DrillCheck(
+              pace.name(),
+              Category.PERFORMANCE,
+              finding.outcome() != Outcome.NOT_PERFORMED
+                  && !settings.advisory().contains(pace.name()),
+              finding.outcome(),
+              finding.detail(),
+              took));
+    }
+
+    private boolean passed(String check) {
+      return checks.stream()
+          .anyMatch(it -> it.name().equals(check) && it.outcome() == Outcome.PASSED);
+    }
+
+    private void stage(String name, long begun) {
+      control.progress().end(name);
+      stages.put(name, (System.nanoTime() - begun) / 1_000_000);
+    }
+
+    private Instant recovered(Trial trial, Reached at) {
+      return at.time().orElse(trial.plan().backup().stoppedAt());
+    }
+
+    private Loss lost(Checks looks, Reached at, SourceStatus before, Optional<Position> live)
+        throws SQLException {
+      if (live.isEmpty()) {
+        long bytes =
+            before.windows().stream()
+                .mapToLong(window -> window.toLsn().value() - at.lsn().value())
+                .max()
+                .orElse(0);
+        return new Loss(
+            false,
+            Math.max(0, bytes),
+            OptionalLong.empty(),
+            at.time().map(time -> since(time, startedAt)));
+      }
+      long next;
+      try (Sql session = looks.session(Checks.MAINTENANCE)) {
+        next = Long.parseLong(session.text("SELECT pg_snapshot_xmax(pg_current_snapshot())"));
+      }
+      long bytes = Math.max(0, live.get().lsn().value() - at.lsn().value());
+      long transactions = bytes == 0 ? 0 : Math.max(0, live.get().nextTransaction() - next);
+      return new Loss(
+          true,
+          bytes,
+          OptionalLong.of(transactions),
+          transactions == 0
+              ? Optional.of(Duration.ZERO)
+              : at.time().map(time -> since(time, live.get().time())));
+    }
+
+    private Duration since(Instant from, Instant to) {
+      return from.isAfter(to) ? Duration.ZERO : Duration.between(from, to);
+    }
+
+    /** Puts what was seen together. */
+    private void judge() {
+      List<DrillCheck> failed = checks.stream().filter(check -> !check.holds()).toList();
+      if (!failed.isEmpty()) {
+        verdict = Verdict.FAILED;
+        problem =
+            new Problem(
+                "drill.check-failed",
+                failed.stream()
+                    .map(it -> it.name() + " " + it.outcome().label() + ": " + it.detail())
+                    .collect(Collectors.joining("; ")),
+                "Until it is mended, do not count on restoring " + source + ".");
+        return;
+      }
+      List<Plant> blind = blind(checks, plants);
+      if (!blind.isEmpty()) {
+        verdict = Verdict.FAILED;
+        problem =
+            new Problem(
+                "drill.blind",
+                blind.stream()
+                    .map(
+                        it ->
+                            it.check()
+                                + " did not notice: "
+                                + it.damage()
+                                + " ("
+                                + it.detail()
+                                + ")")
+                    .collect(Collectors.joining("; ")),
+                "A check that cannot fail proves nothing: mend it, or make it advisory.");
+        return;
+      }
+      verdict = Verdict.PASSED;
+    }
+
+    void ended(BackupException e, boolean late) {
+      boolean cancelled = e.kind() == FailureKind.CANCELLED;
+      if (cancelled && late) {
+        status = Status.ABORTED;
+        verdict = Verdict.FAILED;
+        problem =
+            new Problem(
+                "drill.deadline",
+                "It was not done within " + settings.deadline(),
+                "Give it more time with drill.deadline, or find what became slow.");
+        return;
+      }
+      boolean proves = !cancelled && proves(e);
+      status = proves ? Status.COMPLETED : Status.ABORTED;
+      verdict = proves ? Verdict.FAILED : Verdict.NONE;
+      problem = new Problem(e.code(), String.valueOf(e.getMessage()), e.remedy());
+      if (proves && checks.isEmpty()) {
+        looked(
+            Checks.STARTED,
+            Category.AVAILABILITY,
+            Finding.failed(e.code() + ": " + e.getMessage()),
+            (System.nanoTime() - start) / 1_000_000);
+      }
+    }
+
+    DrillReport report() {
+      byte[] random = new byte[4];
+      RANDOM.nextBytes(random);
+      return new DrillReport(
+          "drill-" + ID.format(startedAt) + "-" + HexFormat.of().formatHex(random),
+          source,
+          startedAt,
+          (System.nanoTime() - start) / 1_000_000,
+          status,
+          verdict,
+          Optional.ofNullable(problem),
+          choice != null
+              ? choice
+              : new Choice(
+                  seed.isPresent() ? "random" : latest() ? "latest" : "given",
+                  seed,
+                  "",
+                  Optional.empty(),
+                  Optional.empty(),
+                  OptionalLong.empty(),
+                  Optional.empty(),
+                  List.of()),
+          Optional.ofNullable(reached),
+          stages,
+          bytesFetched,
+          isolation,
+          checks,
+          plants,
+          Optional.ofNullable(loss),
+          product,
+          settings.digest());
+    }
+  }
+
+  /** Planted damage that a required check passed over. */
+  static List<Plant> blind(List<DrillCheck> checks, List<Plant> plants) {
+    return plants.stream()
+        .filter(plant -> plant.result() == Plant.Result.UNDETECTED)
+        .filter(
+            plant ->
+                checks.stream()
+                    .anyMatch(check -> check.required() && check.name().equals(plant.check())))
+        .toList();
+  }
+
+  /** Whether a failure says something of the source, and not of this host or its settings. */
+  static boolean proves(BackupException e) {
+    return switch (e.kind()) {
+      case DAMAGED, NOT_FOUND -> true;
+      case PERMANENT -> !e.code().startsWith("file.");
+      default -> e.code().equals("restore.unreachable");
+    };
+  }
+
+  static Finding withinLoss(Loss loss, Duration most) {
+    if (loss.time().isEmpty()) {
+      return Finding.notPerformed("no commit was replayed, so nobody knows how much was lost");
+    }
+    Duration lost = loss.time().get();
+    return lost.compareTo(most) > 0
+        ? Finding.failed("up to " + lost + " would have been lost, more than " + most)
+        : Finding.passed("up to " + lost + " would have been lost");
+  }
+
+  static Finding inPace(long took, OptionalLong usual, int mostPercent) {
+    if (usual.isEmpty()) {
+      return Finding.notPerformed("it took " + took + " ms, with nothing to compare it with yet");
+    }
+    // Below some milliseconds a clock measures chance.
+    long most = Math.max(50, usual.getAsLong() * mostPercent / 100);
+    return took > most
+        ? Finding.failed("it took " + took + " ms, not more than " + most + " were expected")
+        : Finding.passed("it took " + took + " ms, usually " + usual.getAsLong());
+  }
+
+  /** Collects a drill. */
+  public static final class Builder {
+    private final ThorbisBackup opened;
+    private final String source;
+    private final Path state;
+    private DrillSettings settings = DrillSettings.builder().build();
+    private Consumer<DrillReport> recorder = report -> {};
+    private Clock clock = Clock.systemUTC();
+    private String product = "";
+    private boolean negativeControl = true;
+    private Duration shipping = SHIPPING;
+    private @Nullable BackupId backup;
+    private @Nullable Instant to;
+    private @Nullable RecoveryTarget target;
+    private OptionalLong seed = OptionalLong.empty();
+    private Duration within = WITHIN;
+
+    private Builder(ThorbisBackup opened, String source, Path state) {
+      this.opened = opened;
+      this.source = source;
+      this.state = state;
+    }
+
+    /** Chooses how it is tried. */
+    public Builder settings(DrillSettings settings) {
+      this.settings = settings;
+      return this;
+    }
+
+    /** Told the report of each run, whatever came of it, after it was kept. */
+    public Builder recorder(Consumer<DrillReport> recorder) {
+      this.recorder = recorder;
+      return this;
+    }
+
+    /** Replaces the system's clock. */
+    public Builder clock(Clock clock) {
+      this.clock = clock;
+      return this;
+    }
+
+    /** The version of the host's build, for reports. */
+    public Builder product(String version) {
+      this.product = version;
+      return this;
+    }
+
+    /** Whether damage is planted to see that the checks find it; true if not called. */
+    public Builder negativeControl(boolean planted) {
+      this.negativeControl = planted;
+      return this;
+    }
+
+    /** Waits so long for the log of a sentinel to be stored; 30 seconds if not called. */
+    public Builder shipping(Duration wait) {
+      this.shipping = wait;
+      return this;
+    }
+
+    /** Starts from this backup. */
+    public Builder backup(BackupId backup) {
+      this.backup = backup;
+      return this;
+    }
+
+    /** Recovers to this moment instead of the latest. */
+    public Builder to(Instant moment) {
+      this.to = moment;
+      return this;
+    }
+
+    /** Recovers to the end of the backup alone. */
+    public Builder toEndOfBackup() {
+      this.target = new RecoveryTarget.Immediate();
+      return this;
+    }
+
+    /** Tries a backup and a moment that chance chooses. */
+    public Builder random() {
+      return random(RANDOM.nextLong());
+    }
+
+    /** The same, with what an earlier drill had as its seed. */
+    public Builder random(long seed) {
+      this.seed = OptionalLong.of(seed);
+      return this;
+    }
+
+    /** Lets chance look so far back; {@link #WITHIN} if not called. */
+    public Builder within(Duration span) {
+      this.within = span;
+      return this;
+    }
+
+    /** The drill. */
+    public Drill build() {
+      return new Drill(this);
+    }
+  }
+}

@@ -1,0 +1,129 @@
+package com.thorbis.backup.dr.run;
+
+import com.thorbis.backup.api.BackupException;
+import com.thorbis.backup.api.FailureKind;
+import com.thorbis.backup.spi.storage.ObjectKey;
+import java.io.IOException;
+import java.nio.channels.FileChannel;
+import java.nio.file.DirectoryStream;
+import java.nio.file.Files;
+import java.nio.file.NoSuchFileException;
+import java.nio.file.Path;
+import java.nio.file.StandardCopyOption;
+import java.nio.file.StandardOpenOption;
+import java.nio.file.attribute.PosixFilePermissions;
+import java.util.ArrayList;
+import java.util.Comparator;
+import java.util.List;
+import java.util.Map;
+import java.util.Set;
+import java.util.TreeMap;
+import java.util.function.Predicate;
+
+/** What people say to a run: beside its journal, in both places, until its owner takes it in. */
+final class Inbox {
+  private static final String SUFFIX = ".json";
+
+  private final Path folder;
+  private final JournalStore store;
+  private final String run;
+
+  Inbox(Path folder, JournalStore store, String run) {
+    this.folder = folder.resolve("inbox");
+    this.store = store;
+    this.run = run;
+  }
+
+  /**
+   * Leaves a message.
+   *
+   * @throws BackupException code {@code run.message-lost} if neither place takes it
+   */
+  void leave(Message message) {
+    byte[] content = message.encode();
+    boolean kept = false;
+    try {
+      store.put(key(message.id()), content);
+      kept = true;
+    } catch (IOException e) {
+      // The other place may do.
+    }
+    try {
+      write(message.id(), content);
+      kept = true;
+    } catch (IOException e) {
+      if (!kept) {
+        throw BackupException.of(
+                "run.message-lost",
+                FailureKind.TRANSIENT,
+                "Neither the local folder nor " + store.describe() + " takes it: " + e)
+            .remedy("Make room for one of them and say it again.")
+            .cause(e)
+            .build();
+      }
+    }
+  }
+
+  private void write(String id, byte[] content) throws IOException {
+    JournalFile.privateFolders(folder);
+    Path temp = folder.resolve(id + ".part");
+    try (FileChannel out =
+        FileChannel.open(
+            temp,
+            Set.of(StandardOpenOption.CREATE_NEW, StandardOpenOption.WRITE),
+            PosixFilePermissions.asFileAttribute(PosixFilePermissions.fromString("rw-------")))) {
+      out.write(java.nio.ByteBuffer.wrap(content));
+      out.force(true);
+    }
+    Files.move(temp, folder.resolve(id + SUFFIX), StandardCopyOption.ATOMIC_MOVE);
+  }
+
+  /**
+   * What was said and not seen yet, in the order in which it was said; what cannot be read is told
+   * by its id.
+   */
+  List<Message> take(Predicate<String> seen, List<String> unreadable) {
+    Map<String, byte[]> found = new TreeMap<>();
+    try (DirectoryStream<Path> files = Files.newDirectoryStream(folder, "*" + SUFFIX)) {
+      for (Path file : files) {
+        String name = file.getFileName().toString();
+        String id = name.substring(0, name.length() - SUFFIX.length());
+        if (!seen.test(id)) {
+          found.put(id, Files.readAllBytes(file));
+        }
+      }
+    } catch (NoSuchFileException e) {
+      // Nobody said anything here.
+    } catch (IOException e) {
+      // The other place may tell.
+    }
+    try {
+      for (ObjectKey key : store.keys("inbox/" + run + "/")) {
+        if (!seen.test(key.name()) && !found.containsKey(key.name())) {
+          found.put(key.name(), store.read(key));
+        }
+      }
+    } catch (IOException e) {
+      // What was said there counts when it answers.
+    }
+    List<Message> messages = new ArrayList<>();
+    found.forEach(
+        (id, content) -> {
+          try {
+            Message message = Message.read(content);
+            if (!message.id().equals(id) || !message.run().equals(run)) {
+              throw new IllegalArgumentException("is another");
+            }
+            messages.add(message);
+          } catch (IllegalArgumentException e) {
+            unreadable.add(id);
+          }
+        });
+    messages.sort(Comparator.comparing(Message::at).thenComparing(Message::id));
+    return messages;
+  }
+
+  private ObjectKey key(String id) {
+    return new ObjectKey("inbox/" + run + "/" + id);
+  }
+}

@@ -1,0 +1,162 @@
+package com.thorbis.backup.dr.drill;
+
+import static org.assertj.core.api.Assertions.assertThat;
+import static org.assertj.core.api.Assertions.assertThatThrownBy;
+
+import com.thorbis.backup.api.BackupException;
+import com.thorbis.backup.api.FailureKind;
+import com.thorbis.backup.api.Lsn;
+import com.thorbis.backup.api.RecoveryTarget;
+import com.thorbis.backup.api.RestoreReport.Reached;
+import com.thorbis.backup.api.Timeline;
+import com.thorbis.backup.api.WalGap;
+import com.thorbis.backup.api.WalRange;
+import com.thorbis.backup.dr.drill.DrillCheck.Category;
+import com.thorbis.backup.dr.drill.DrillCheck.Outcome;
+import com.thorbis.backup.dr.drill.DrillReport.Loss;
+import com.thorbis.backup.dr.drill.Plant.Result;
+import java.time.Duration;
+import java.time.Instant;
+import java.util.List;
+import java.util.Optional;
+import java.util.OptionalLong;
+import org.junit.jupiter.api.Test;
+
+class DrillTest {
+  private static final TestBackup BACKUP = TestBackup.of(1, "2026-01-01T00:00:00Z", "0/2000");
+
+  private static DrillCheck check(String name, boolean required, Outcome outcome) {
+    return new DrillCheck(name, Category.INTEGRITY, required, outcome, "", 1);
+  }
+
+  @Test
+  void whatNobodyLookedAtDoesNotHold() {
+    assertThat(check("a", true, Outcome.PASSED).holds()).isTrue();
+    assertThat(check("a", true, Outcome.FAILED).holds()).isFalse();
+    assertThat(check("a", true, Outcome.NOT_PERFORMED).holds()).isFalse();
+    assertThat(check("a", false, Outcome.FAILED).holds()).isTrue();
+  }
+
+  @Test
+  void aCheckIsBlindThatPassesOverDamageAndIsRequired() {
+    List<DrillCheck> checks =
+        List.of(check("sees", true, Outcome.PASSED), check("told", false, Outcome.PASSED));
+    assertThat(
+            Drill.blind(
+                checks,
+                List.of(
+                    new Plant("sees", "one", Result.DETECTED, ""),
+                    new Plant("sees", "two", Result.UNDETECTED, ""),
+                    new Plant("sees", "three", Result.NOT_PLANTED, ""),
+                    new Plant("told", "four", Result.UNDETECTED, ""))))
+        .extracting(Plant::damage)
+        .containsExactly("two");
+  }
+
+  @Test
+  void whatThisHostLacksProvesNothing() {
+    assertThat(Drill.proves(failure("restore.unreachable", FailureKind.REFUSED))).isTrue();
+    assertThat(Drill.proves(failure("pack.damaged", FailureKind.DAMAGED))).isTrue();
+    assertThat(Drill.proves(failure("restore.target-not-reached", FailureKind.PERMANENT))).isTrue();
+    assertThat(Drill.proves(failure("restore.no-room", FailureKind.REFUSED))).isFalse();
+    assertThat(Drill.proves(failure("restore.no-programs", FailureKind.CONFIGURATION))).isFalse();
+    assertThat(Drill.proves(failure("storage.unavailable", FailureKind.TRANSIENT))).isFalse();
+    assertThat(Drill.proves(failure("file.refused", FailureKind.PERMANENT))).isFalse();
+  }
+
+  private static BackupException failure(String code, FailureKind kind) {
+    return BackupException.of(code, kind, "").build();
+  }
+
+  @Test
+  void lossIsJudgedWhereItIsKnown() {
+    Duration most = Duration.ofMinutes(1);
+    assertThat(Drill.withinLoss(loss(Optional.of(most)), most).outcome()).isEqualTo(Outcome.PASSED);
+    assertThat(Drill.withinLoss(loss(Optional.of(most.plusMillis(1))), most).outcome())
+        .isEqualTo(Outcome.FAILED);
+    assertThat(Drill.withinLoss(loss(Optional.empty()), most).outcome())
+        .isEqualTo(Outcome.NOT_PERFORMED);
+  }
+
+  private static Loss loss(Optional<Duration> time) {
+    return new Loss(true, 1, OptionalLong.of(1), time);
+  }
+
+  @Test
+  void paceIsComparedWithWhatWasUsual() {
+    assertThat(Drill.inPace(900, OptionalLong.empty(), 300).outcome())
+        .isEqualTo(Outcome.NOT_PERFORMED);
+    assertThat(Drill.inPace(600, OptionalLong.of(200), 300).outcome()).isEqualTo(Outcome.PASSED);
+    assertThat(Drill.inPace(601, OptionalLong.of(200), 300).outcome()).isEqualTo(Outcome.FAILED);
+    assertThat(Drill.inPace(49, OptionalLong.of(1), 300).outcome()).isEqualTo(Outcome.PASSED);
+  }
+
+  @Test
+  void aPositionBeforeThePlansFails() {
+    Reached there = new Reached(Lsn.parse("0/3000"), Optional.empty(), new Timeline(2));
+    Optional<Lsn> until = Optional.of(Lsn.parse("0/3000"));
+    assertThat(Checks.target(BACKUP.plan(new RecoveryTarget.Latest(), until), there).outcome())
+        .isEqualTo(Outcome.PASSED);
+    Optional<Lsn> further = Optional.of(Lsn.parse("0/3001"));
+    assertThat(Checks.target(BACKUP.plan(new RecoveryTarget.Latest(), further), there).outcome())
+        .isEqualTo(Outcome.FAILED);
+    Reached early = new Reached(Lsn.parse("0/1FFF"), Optional.empty(), new Timeline(2));
+    assertThat(
+            Checks.target(BACKUP.plan(new RecoveryTarget.Immediate(), Optional.empty()), early)
+                .outcome())
+        .isEqualTo(Outcome.FAILED);
+    Instant time = Instant.parse("2026-01-02T00:00:00Z");
+    Reached late =
+        new Reached(Lsn.parse("0/3000"), Optional.of(time.plusSeconds(1)), new Timeline(2));
+    assertThat(
+            Checks.target(
+                    BACKUP.plan(new RecoveryTarget.AtTime(time, true), Optional.empty()), late)
+                .outcome())
+        .isEqualTo(Outcome.FAILED);
+  }
+
+  @Test
+  void missingLogIsNamedIfItLiesBehindTheBackup() {
+    WalGap before =
+        WalGap.unexplained(new WalRange(TestBackup.ONE, Lsn.parse("0/100"), Lsn.parse("0/1000")));
+    WalGap behind =
+        WalGap.unexplained(new WalRange(TestBackup.ONE, Lsn.parse("0/3000"), Lsn.parse("0/4000")));
+    var plan = BACKUP.plan(new RecoveryTarget.Latest(), Optional.empty());
+    assertThat(Checks.log(List.of(before), plan).outcome()).isEqualTo(Outcome.PASSED);
+    assertThat(Checks.log(List.of(before, behind), plan))
+        .isEqualTo(Checks.Finding.failed("log of timeline 1 is missing from 0/3000 to 0/4000"));
+  }
+
+  @Test
+  void theBranchOfAHistoryIsItsLastLines() {
+    assertThat(Checks.parent("1\t0/100\tone\n# words\n\n3\t0/200\tthree\n"))
+        .contains(new Timeline(3));
+    assertThat(Checks.parent("")).isEmpty();
+  }
+
+  @Test
+  void theSentinelThatIsDueIsTheNewestThatIsWhollyBefore() {
+    Sentinels.Written first = written("a", "0/100", "0/110");
+    Sentinels.Written second = written("b", "0/200", "0/210");
+    List<Sentinels.Written> known = List.of(first, second);
+    assertThat(Sentinels.due(known, Lsn.parse("0/20F"))).contains(first);
+    assertThat(Sentinels.due(known, Lsn.parse("0/210"))).contains(second);
+    assertThat(Sentinels.due(known, Lsn.parse("0/10F"))).isEmpty();
+  }
+
+  private static Sentinels.Written written(String id, String before, String after) {
+    return new Sentinels.Written(id, Instant.EPOCH, Lsn.parse(before), Lsn.parse(after));
+  }
+
+  @Test
+  void namesOfChecksAreKnownAndOnlyGivenOnce() {
+    Assertion.Pace pace = new Assertion.Pace("count", "shop", "SELECT 1", 200);
+    assertThatThrownBy(() -> DrillSettings.builder().pace(pace).pace(pace).build())
+        .hasMessage("Two checks are named \"count\"");
+    assertThatThrownBy(() -> DrillSettings.builder().advisory("indices").build())
+        .hasMessageStartingWith("advisory: there is no check \"indices\", but started");
+    assertThat(DrillSettings.builder().advisory("indexes").build().digest())
+        .isNotEqualTo(DrillSettings.builder().build().digest())
+        .hasSize(64);
+  }
+}
