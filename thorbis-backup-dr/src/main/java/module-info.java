@@ -13,12 +13,14 @@ import com.thorbis.backup.spi.engine.SourceEngineFactory;
 module com.thorbis.backup.dr {
   requires transitive com.thorbis.backup.api;
   requires java.net.http;
+  requires org.snakeyaml.engine;
   requires static org.jspecify;
 
   exports com.thorbis.backup.dr.drill;
   exports com.thorbis.backup.dr.evidence;
   exports com.thorbis.backup.dr.monitor;
   exports com.thorbis.backup.dr.notify;
+  exports com.thorbis.backup.dr.plan;
   exports com.thorbis.backup.dr.point;
   exports com.thorbis.backup.dr.run;
   exports com.thorbis.backup.dr.schedule;

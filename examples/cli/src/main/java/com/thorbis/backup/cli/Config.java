@@ -53,6 +53,7 @@ import org.jspecify.annotations.Nullable;
  * @param sources what is protected, by name
  * @param timetable when what is due
  * @param grace how long what was given up stays whole
+ * @param plan the file of the plan for disasters
  * @param watching who looks, and who is told
  * @param notes what is accepted and needs to be known
  */
@@ -70,6 +71,7 @@ record Config(
     Map<String, SourceConfig> sources,
     Timetable timetable,
     Duration grace,
+    Optional<Path> plan,
     Watching watching,
     List<Note> notes) {
   /** The scheme of recovery keys. */
@@ -236,6 +238,12 @@ record Config(
       grace = prune.get().duration("grace").orElse(grace);
       prune.get().finish();
     }
+    Optional<Path> plan = Optional.empty();
+    Optional<Section> dr = root.section("dr");
+    if (dr.isPresent()) {
+      plan = dr.get().find("plan").map(folder::resolve);
+      dr.get().finish();
+    }
     List<Expectation> expectations = new ArrayList<>();
     Timetable timetable = Timetable.read(root);
     Map<String, SourceConfig> sources =
@@ -257,6 +265,7 @@ record Config(
         sources,
         timetable,
         grace,
+        plan,
         watching,
         List.copyOf(notes));
   }
@@ -548,7 +557,8 @@ record Config(
     return parent == null ? file.toAbsolutePath() : parent;
   }
 
-  private static String read(Path file) {
+  /** The text of a file, with what may be wrong about it. */
+  static String read(Path file) {
     byte[] content;
     try (InputStream in = Files.newInputStream(file)) {
       content = in.readNBytes(MAX_FILE + 1);

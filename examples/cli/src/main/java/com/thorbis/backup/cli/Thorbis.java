@@ -51,6 +51,7 @@ import picocli.CommandLine.Spec;
       AppCommand.class,
       SecretsCommand.class,
       RecoveryPointCommand.class,
+      DrCommand.class,
       RunCommand.class,
       DecodeCommand.class
     },

@@ -106,13 +106,14 @@ class ArchitectureTest {
                           "org.slf4j..")));
 
   @ArchTest
-  static final ArchRule orchestrationKnowsTheApiAlone =
+  static final ArchRule orchestrationKnowsTheApiAndYaml =
       classes()
           .that()
           .resideInAPackage("com.thorbis.backup.dr..")
           .should()
           .onlyDependOnClassesThat(
-              resideInAnyPackage(API).or(resideInAPackage("com.thorbis.backup.dr..")));
+              resideInAnyPackage(API)
+                  .or(resideInAnyPackage("com.thorbis.backup.dr..", "org.snakeyaml.engine..")));
 
   @ArchTest
   static final ArchRule applicationsNeverSeeAStoreOrADatabase =

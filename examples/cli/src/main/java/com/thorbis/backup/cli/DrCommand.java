@@ -1,0 +1,204 @@
+package com.thorbis.backup.cli;
+
+import com.thorbis.backup.api.BackupException;
+import com.thorbis.backup.api.FailureKind;
+import com.thorbis.backup.api.SourceStatus;
+import com.thorbis.backup.api.ThorbisBackup;
+import com.thorbis.backup.dr.plan.Finding;
+import com.thorbis.backup.dr.plan.PlanDraft;
+import com.thorbis.backup.dr.plan.PlanFacts;
+import com.thorbis.backup.dr.plan.PlanReader;
+import com.thorbis.backup.dr.plan.ProtectedSource;
+import com.thorbis.backup.dr.plan.Validation;
+import com.thorbis.backup.spi.Settings;
+import java.io.PrintStream;
+import java.nio.file.Path;
+import java.time.Duration;
+import java.time.Instant;
+import java.util.ArrayList;
+import java.util.List;
+import java.util.Map;
+import java.util.Optional;
+import java.util.OptionalLong;
+import org.jspecify.annotations.Nullable;
+import picocli.CommandLine.Command;
+import picocli.CommandLine.Option;
+import picocli.CommandLine.Parameters;
+
+@Command(
+    name = "dr",
+    description = "Work with plans for disasters.",
+    subcommands = {DrCommand.Validate.class})
+final class DrCommand extends Group {
+  /** The file of the plan: the one that is named, or the configured one. */
+  static Path planFile(Thorbis thorbis, @Nullable Path named) {
+    if (named != null) {
+      return thorbis.host().folder().resolve(named).normalize();
+    }
+    return thorbis
+        .config()
+        .plan()
+        .orElseThrow(
+            () ->
+                BackupException.of(
+                        "configuration.invalid",
+                        FailureKind.CONFIGURATION,
+                        thorbis.config().file() + " names no plan")
+                    .remedy("Set dr.plan to its file, or name the file.")
+                    .build());
+  }
+
+  @Command(
+      name = "validate",
+      description = {
+        "Check whether a plan can work: by itself, and against what is stored and how far behind it",
+        "is. Exits 2 if it does not load."
+      })
+  static final class Validate extends Job {
+    @Parameters(
+        arity = "0..1",
+        paramLabel = "FILE",
+        description = "The plan; else what dr.plan of the configuration names.")
+    @Nullable Path file;
+
+    @Option(names = "--offline", description = "Do not open the repository.")
+    boolean offline;
+
+    @Option(names = "--example", description = "Print a plan to start from, and check nothing.")
+    boolean example;
+
+    @Override
+    public Integer call() {
+      if (example) {
+        thorbis()
+            .print(
+                Json.object("plan", PlanReader.example()), out -> out.print(PlanReader.example()));
+        return Exit.DONE;
+      }
+      Path chosen = planFile(thorbis(), file);
+      PlanDraft draft = PlanReader.read(Config.read(chosen), chosen.toString());
+      List<String> notes = new ArrayList<>();
+      Validation validation = Validation.of(draft, offline ? none() : facts(draft, notes));
+      Optional<String> digest =
+          validation.loads() ? Optional.of(validation.require().digest()) : Optional.empty();
+      thorbis().print(json(draft, validation, digest), out -> people(validation, digest, out));
+      if (!thorbis().json) {
+        notes.forEach(note -> thorbis().host().err().println("warning: " + note));
+      }
+      return validation.loads() ? Exit.DONE : Exit.USAGE;
+    }
+
+    private static PlanFacts none() {
+      return PlanFacts.none(Instant.now());
+    }
+
+    /** What is stored says; where it cannot be opened the plan is checked without. */
+    private PlanFacts facts(PlanDraft draft, List<String> notes) {
+      PlanFacts.Builder facts = PlanFacts.builder(Instant.now());
+      try {
+        Config config = thorbis().config();
+        thorbis()
+            .reading(
+                opened -> {
+                  for (ProtectedSource source : draft.sources()) {
+                    if (opened.sources().contains(source.id())) {
+                      facts.source(source.id(), facts(config, opened, source.id()));
+                    } else {
+                      notes.add(source.id() + " is no source of " + config.file());
+                    }
+                  }
+                  return true;
+                });
+      } catch (BackupException e) {
+        notes.add("nothing was measured: " + e.getMessage());
+      }
+      return facts.build();
+    }
+
+    private static PlanFacts.SourceFacts facts(Config config, ThorbisBackup opened, String name) {
+      SourceStatus status = opened.status(name);
+      Config.SourceConfig configured = config.sources().get(name);
+      Optional<Duration> maxDelay =
+          Optional.ofNullable(configured)
+              .map(it -> Settings.of("sources." + name, it.settings()))
+              .filter(it -> it.find("wal.max-delay").isPresent())
+              .map(it -> it.duration("wal.max-delay", Duration.ZERO));
+      return new PlanFacts.SourceFacts(
+          maxDelay,
+          status.lag(),
+          Optional.empty(),
+          OptionalLong.empty(),
+          OptionalLong.empty(),
+          Duration.ZERO);
+    }
+
+    private static Map<String, @Nullable Object> json(
+        PlanDraft draft, Validation validation, Optional<String> digest) {
+      return Json.object(
+          "plan", draft.id(),
+          "version", draft.version(),
+          "loads", validation.loads(),
+          "digest", digest,
+          "findings", validation.findings().stream().map(Validate::json).toList(),
+          "predictions",
+              validation.predictions().stream()
+                  .map(
+                      it ->
+                          Json.object(
+                              "scenario", it.scenario(),
+                              "trigger", it.trigger(),
+                              "variant", it.variant().label(),
+                              "tier", it.tier(),
+                              "detectionMillis", it.detection(),
+                              "decisionMillis", it.decision(),
+                              "recoveryMillis", it.recovery(),
+                              "totalMillis", it.total(),
+                              "rtoMillis", it.rto()))
+                  .toList());
+    }
+
+    private static Map<String, @Nullable Object> json(Finding finding) {
+      return Json.object(
+          "code", finding.code(),
+          "severity", finding.severity().label(),
+          "path", finding.path(),
+          "line", finding.position().map(Finding.Position::line),
+          "column", finding.position().map(Finding.Position::column),
+          "message", finding.message(),
+          "reason", finding.reason(),
+          "remedy", finding.remedy());
+    }
+
+    private static void people(Validation validation, Optional<String> digest, PrintStream out) {
+      for (Finding finding : validation.findings()) {
+        out.println(
+            finding.position().map(at -> at + ": ").orElse("")
+                + finding.severity().label()
+                + " "
+                + finding.code()
+                + ": "
+                + (finding.path().isEmpty() ? "" : Text.plain(finding.path()) + ": ")
+                + Text.plain(finding.message()));
+        out.println("  because " + Text.plain(finding.reason()));
+        out.println("  " + Text.plain(finding.remedy()));
+      }
+      List<List<String>> rows = new ArrayList<>();
+      rows.add(List.of("TRIGGER", "TIER", "BACK AFTER", "PROMISED"));
+      validation
+          .predictions()
+          .forEach(
+              it ->
+                  rows.add(
+                      List.of(
+                          it.trigger(),
+                          it.tier(),
+                          Text.span(it.total().toMillis()),
+                          Text.span(it.rto().toMillis()))));
+      if (rows.size() > 1) {
+        Text.table(rows).forEach(out::println);
+      }
+      out.println(
+          digest.map(it -> "The plan loads, digest " + it).orElse("The plan does not load"));
+    }
+  }
+}

@@ -1,0 +1,84 @@
+package com.thorbis.backup.dr.plan;
+
+/** The words of plans. They are persisted: canonical forms hold them. */
+final class Keys {
+  static final int VERSION_OF_FORMAT = 1;
+
+  static final String FORMAT = "format";
+  static final String PLAN = "plan";
+  static final String VERSION = "version";
+  static final String TITLE = "title";
+  static final String OWNER = "owner";
+  static final String STRICT = "strict";
+  static final String OBJECTIVES = "objectives";
+  static final String PEOPLE = "people";
+  static final String SOURCES = "sources";
+  static final String ENVIRONMENTS = "environments";
+  static final String TIERS = "tiers";
+  static final String SCENARIOS = "scenarios";
+  static final String PROCEDURES = "procedures";
+  static final String EXERCISES = "exercises";
+  static final String RTO = "rto";
+  static final String RPO = "rpo";
+  static final String VERDICT = "verdict";
+  static final String ID = "id";
+  static final String NAME = "name";
+  static final String CONTACTS = "contacts";
+  static final String ROLES = "roles";
+  static final String MAX_DELAY = "max-delay";
+  static final String BACKUPS = "backups";
+  static final String TYPE = "type";
+  static final String AT = "at";
+  static final String WINDOW = "window";
+  static final String PURPOSE = "purpose";
+  static final String ISOLATION = "isolation";
+  static final String MASKED = "masked";
+  static final String LEASE = "lease";
+  static final String PRIORITY = "priority";
+  static final String APPLICATIONS = "applications";
+  static final String DEPENDS_ON = "depends-on";
+  static final String DESCRIPTION = "description";
+  static final String LIKELIHOOD = "likelihood";
+  static final String IMPACT = "impact";
+  static final String SIMULATION = "simulation";
+  static final String ALLOWANCES = "allowances";
+  static final String TIER = "tier";
+  static final String REASON = "reason";
+  static final String ACCEPTED_BY = "accepted-by";
+  static final String TRIGGERS = "triggers";
+  static final String BRANCHES = "branches";
+  static final String WHEN = "when";
+  static final String VARIANT = "variant";
+  static final String CAUSE = "cause";
+  static final String SIGNALS = "signals";
+  static final String FROM = "from";
+  static final String QUORUM = "quorum";
+  static final String DETECTION = "detection";
+  static final String DECISION = "decision";
+  static final String AUTOMATIC = "automatic";
+  static final String CRITICAL = "critical";
+  static final String EXPECTED = "expected";
+  static final String FAILBACK = "failback";
+  static final String SETTLEMENT = "settlement";
+  static final String WITHIN = "within";
+  static final String OTHERWISE = "otherwise";
+  static final String STEPS = "steps";
+  static final String TOGETHER = "together";
+  static final String ACTION = "action";
+  static final String WITH = "with";
+  static final String MODE = "mode";
+  static final String DEADLINE = "deadline";
+  static final String APPROVAL = "approval";
+  static final String REQUIRED = "required";
+  static final String AFTER = "after";
+  static final String INSTRUCTION = "instruction";
+  static final String ON_FAILURE = "on-failure";
+  static final String DESTRUCTIVE = "destructive";
+  static final String SERVES = "serves";
+  static final String KIND = "kind";
+  static final String FREQUENCY = "frequency";
+  static final String FIRST = "first";
+  static final String ENVIRONMENT = "environment";
+
+  private Keys() {}
+}
