@@ -4,7 +4,6 @@ import com.thorbis.backup.spi.engine.SourceEngineFactory;
 /** What holds the parts of a business together: one recovery point over all of them. */
 module com.thorbis.backup.dr {
   requires transitive com.thorbis.backup.api;
-  requires transitive java.sql;
   requires static org.jspecify;
 
   exports com.thorbis.backup.dr.point;

@@ -176,8 +176,8 @@ class HaProxySwitchIT {
               while (!server.isClosed()) {
                 try {
                   server.accept().getOutputStream().write(name);
-                } catch (IOException e) {
-                  continue; // closed, or the client has gone
+                } catch (IOException ignored) {
+                  // closed, or the client has gone: the loop looks which
                 }
               }
             });
