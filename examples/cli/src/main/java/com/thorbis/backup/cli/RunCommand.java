@@ -7,6 +7,7 @@ import com.thorbis.backup.api.FailureKind;
 import com.thorbis.backup.api.Progress;
 import com.thorbis.backup.api.SourceStatus;
 import com.thorbis.backup.api.ThorbisBackup;
+import com.thorbis.backup.dr.notify.Watch;
 import com.thorbis.backup.dr.schedule.Claims;
 import com.thorbis.backup.dr.schedule.ContinuousJob;
 import com.thorbis.backup.dr.schedule.JobPlan;
@@ -26,6 +27,7 @@ import java.util.List;
 import java.util.Map;
 import java.util.Optional;
 import java.util.concurrent.CountDownLatch;
+import java.util.concurrent.TimeUnit;
 import org.jspecify.annotations.Nullable;
 import picocli.CommandLine.Command;
 import picocli.CommandLine.Option;
@@ -100,8 +102,14 @@ final class RunCommand extends Job {
       if (once) {
         runDue(scheduler, control.cancellation());
       } else {
-        runOn(
-            scheduler, captures(opened, streamed, upkeep, claims, events), control.cancellation());
+        try (Watch watch =
+            config.watching().watch(opened, config.stateDirectory(), thorbis().clock())) {
+          runOn(
+              scheduler,
+              captures(opened, streamed, upkeep, claims, events),
+              () -> look(watch, events),
+              control.cancellation());
+        }
       }
     }
     thorbis().print(events.summary(), events::showSummary);
@@ -130,14 +138,29 @@ final class RunCommand extends Job {
     }
   }
 
-  private static void runOn(
-      Scheduler scheduler, List<ContinuousJob> captures, Cancellation cancellation) {
+  /** One that fails stops nothing: the next round may work, and the heartbeat is silent till then. */
+  private static void look(Watch watch, Events events) {
+    try {
+      int unused = watch.round().size();
+    } catch (RuntimeException e) {
+      events.warning("Alarms could not be looked for: " + e.getMessage());
+    }
+  }
+
+  private void runOn(
+      Scheduler scheduler,
+      List<ContinuousJob> captures,
+      Runnable look,
+      Cancellation cancellation) {
     CountDownLatch stopped = new CountDownLatch(1);
     cancellation.onCancel(stopped::countDown);
+    long pause = thorbis().config().watching().interval().toMillis();
     try {
       scheduler.start();
       captures.forEach(ContinuousJob::start);
-      stopped.await();
+      while (!stopped.await(pause, TimeUnit.MILLISECONDS)) {
+        look.run();
+      }
     } catch (InterruptedException e) {
       Thread.currentThread().interrupt();
     } finally {
