@@ -138,7 +138,9 @@ final class RunCommand extends Job {
     }
   }
 
-  /** One that fails stops nothing: the next round may work, and the heartbeat is silent till then. */
+  /**
+   * One that fails stops nothing: the next round may work, and the heartbeat is silent till then.
+   */
   private static void look(Watch watch, Events events) {
     try {
       int unused = watch.round().size();
@@ -148,10 +150,7 @@ final class RunCommand extends Job {
   }
 
   private void runOn(
-      Scheduler scheduler,
-      List<ContinuousJob> captures,
-      Runnable look,
-      Cancellation cancellation) {
+      Scheduler scheduler, List<ContinuousJob> captures, Runnable look, Cancellation cancellation) {
     CountDownLatch stopped = new CountDownLatch(1);
     cancellation.onCancel(stopped::countDown);
     long pause = thorbis().config().watching().interval().toMillis();

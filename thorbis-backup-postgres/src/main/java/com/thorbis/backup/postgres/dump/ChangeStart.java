@@ -26,6 +26,7 @@ import java.util.ArrayList;
 import java.util.Collection;
 import java.util.List;
 import java.util.Map;
+import java.util.Objects;
 import java.util.Optional;
 import java.util.OptionalLong;
 import java.util.function.Function;
@@ -224,7 +225,7 @@ final class ChangeStart implements AutoCloseable {
     List<ChangeLog.Followed> followed = new ArrayList<>();
     List<ChangeLog.Other> others = new ArrayList<>();
     for (TableStates.State state : states) {
-      OptionalLong rows = dumped.get(state.oid()).rows();
+      OptionalLong rows = Objects.requireNonNull(dumped.get(state.oid())).rows();
       if (state.followable()) {
         followed.add(
             new ChangeLog.Followed(
