@@ -29,7 +29,7 @@ public final class EvidenceEngine extends ServerlessEngine {
    * @param keep how old evidence must be to be let go of
    */
   public EvidenceEngine(String source, Path stateDirectory, Duration keep, Clock clock) {
-    super(source, "Read its records with report.", clock);
+    super(source, "Have its records looked at with check " + source + ".", clock);
     this.stateDirectory = stateDirectory;
     this.keep = keep;
   }
@@ -46,7 +46,7 @@ public final class EvidenceEngine extends ServerlessEngine {
             "evidence.written-by-itself",
             FailureKind.REFUSED,
             "Source " + source() + " holds evidence, which is written when something is done")
-        .remedy("Run a drill, verify or prune; report writes what waits on this host.")
+        .remedy("Run a drill: it also writes what waits on this host.")
         .build();
   }
 
@@ -67,7 +67,7 @@ public final class EvidenceEngine extends ServerlessEngine {
               "evidence." + problem.code(),
               CheckItem.Outcome.FAIL,
               problem.record() + " " + problem.message(),
-              "Find out who changed it; what a copy or an earlier report has of it is as it was."));
+              "Find out who changed it; another copy may have it as it was."));
     }
     if (chain.sound()) {
       items.add(
@@ -93,7 +93,7 @@ public final class EvidenceEngine extends ServerlessEngine {
               "evidence.waiting",
               CheckItem.Outcome.WARN,
               waiting + " records wait on this host for the repository",
-              "Run report once the repository can be written."));
+              "Run a drill once the repository can be written."));
     }
     return items;
   }
