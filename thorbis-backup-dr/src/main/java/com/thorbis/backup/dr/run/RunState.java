@@ -184,7 +184,7 @@ final class RunState {
         released = false;
       }
       case RELEASED -> released = true;
-      case MESSAGE -> message(Message.read(run, data), record);
+      case MESSAGE -> message(Message.read(run, data));
       case MESSAGE_REFUSED -> messages.add(data.text("id"));
       default -> {
         Optional<String> task = data.optional("task");
@@ -274,7 +274,7 @@ final class RunState {
     }
   }
 
-  private void message(Message message, JournalRecord record) {
+  private void message(Message message) {
     messages.add(message.id());
     switch (message.what()) {
       case Message.APPROVE -> {
