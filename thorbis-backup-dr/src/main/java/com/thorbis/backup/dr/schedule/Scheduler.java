@@ -204,8 +204,13 @@ public final class Scheduler implements AutoCloseable {
   }
 
   private synchronized void pause() {
+    long end = System.nanoTime() + LONGEST_SLEEP.toNanos();
     try {
-      wait(LONGEST_SLEEP.toMillis());
+      for (long left = LONGEST_SLEEP.toNanos();
+          left > 0 && !closed;
+          left = end - System.nanoTime()) {
+        TimeUnit.NANOSECONDS.timedWait(this, left);
+      }
     } catch (InterruptedException e) {
       Thread.currentThread().interrupt();
     }
