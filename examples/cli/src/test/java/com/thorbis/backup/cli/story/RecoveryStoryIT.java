@@ -21,6 +21,7 @@ import java.time.Duration;
 import java.time.Instant;
 import java.util.ArrayList;
 import java.util.HexFormat;
+import java.util.IntSummaryStatistics;
 import java.util.List;
 import java.util.Map;
 import java.util.stream.Stream;
@@ -38,10 +39,20 @@ class RecoveryStoryIT {
 
   @TempDir Path folder;
 
+  /** Every major before a release; otherwise that with client tools, the oldest and the newest. */
   static Stream<PostgresBinaries> servers() {
     String only = System.getProperty("thorbis.major", "");
+    IntSummaryStatistics majors =
+        PostgresBinaries.all().stream().mapToInt(PostgresBinaries::major).summaryStatistics();
     return PostgresBinaries.all().stream()
-        .filter(binaries -> only.isEmpty() || only.equals("" + binaries.major()));
+        .filter(
+            binaries ->
+                only.isEmpty()
+                    ? RELEASE
+                        || binaries.has("pg_verifybackup")
+                        || binaries.major() == majors.getMin()
+                        || binaries.major() == majors.getMax()
+                    : only.equals("" + binaries.major()));
   }
 
   @ParameterizedTest
