@@ -393,6 +393,4 @@ final class AppCommand extends Group {
                   .collect(Collectors.joining(", ")));
     }
   }
-
-  /** What a library fails with, as the command says it. */
 }

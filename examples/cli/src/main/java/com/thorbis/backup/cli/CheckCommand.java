@@ -17,7 +17,6 @@ import java.util.ArrayList;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
-import java.util.Optional;
 import java.util.function.Supplier;
 import org.jspecify.annotations.Nullable;
 import picocli.CommandLine.Command;
@@ -144,8 +143,11 @@ final class CheckCommand extends Job {
   /** What lets drills write the rows that they look for. */
   private String sentinel(String source) {
     Config.SourceConfig configured = thorbis().config().sources().get(source);
-    return Optional.ofNullable(configured)
-        .flatMap(Config.SourceConfig::drill)
+    if (configured == null) {
+      return "";
+    }
+    return configured
+        .drill()
         .flatMap(DrillSettings::sentinel)
         .map(
             table ->

@@ -681,6 +681,4 @@ final class SecretsCommand extends Group {
       }
     }
   }
-
-  /** What a library fails with, as the command says it. */
 }
