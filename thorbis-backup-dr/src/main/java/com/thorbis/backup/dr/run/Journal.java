@@ -371,7 +371,7 @@ final class Journal implements AutoCloseable {
                         + " now: it has written record "
                         + (inStore + 1)
                         + (inStore < inFile ? ", while this one had no store to ask" : ""))
-                .remedy("This one has stopped. See dr status for who goes on with it.")
+                .remedy("This one has stopped; look at the run for who goes on with it.")
                 .detail("sequence", Long.toString(inStore + 1L))
                 .build();
         throw ended;

@@ -324,7 +324,7 @@ public final class RunEngine implements AutoCloseable {
                       "run.message-refused",
                       FailureKind.REFUSED,
                       "\"" + message.what() + "\" by " + message.by() + " cannot count: " + reason)
-                  .remedy("See dr status " + run + " for what it waits for.")
+                  .remedy("Look at the run for what it waits for.")
                   .detail("run", run)
                   .build();
             });
@@ -349,7 +349,7 @@ public final class RunEngine implements AutoCloseable {
 
   private static BackupException notFound(String run) {
     return BackupException.of("run.not-found", FailureKind.NOT_FOUND, "There is no run " + run)
-        .remedy("See dr status for those there are.")
+        .remedy("Name one of those there are.")
         .detail("run", run)
         .build();
   }
