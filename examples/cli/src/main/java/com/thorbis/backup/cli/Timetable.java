@@ -111,11 +111,11 @@ final class Timetable {
     backups
         .getOrDefault(source, Map.of())
         .forEach(
-            (type, timing) ->
-                expected.due(
-                    type,
-                    timing.schedule()::previous,
-                    timing.finishWithin().or(timing::window).orElse(JobPlan.WINDOW)));
+            (type, timing) -> {
+              JobPlan plan = plan(BackupJob.of(Timetable::unopened, source, type), timing);
+              expected.due(
+                  type, timing.schedule()::previous, plan.finishWithin().orElse(plan.window()));
+            });
   }
 
   /** Does what keeps the repository in order. */

@@ -198,7 +198,7 @@ class ArchitectureTest {
           .belongToAnyOf(ObjectInputStream.class, ObjectOutputStream.class);
 
   @ArchTest
-  static final ArchRule onlyTheServerControlTheClientToolsAndANotifierStartProcesses =
+  static final ArchRule onlyTheServerControlTheClientToolsAndWhatTheHostNamesStartProcesses =
       noClasses()
           .that(LIBRARIES)
           .and()
@@ -206,6 +206,9 @@ class ArchitectureTest {
               "com.thorbis.backup.postgres.server..",
               "com.thorbis.backup.postgres.tools..",
               "com.thorbis.backup.dr.notify..")
+          .and()
+          .haveNameNotMatching(
+              "com\\.thorbis\\.backup\\.(application\\.secrets\\.CommandProbe|dr\\.run\\.BuiltIn)(\\$.*)?")
           .should()
           .dependOnClassesThat()
           .belongToAnyOf(ProcessBuilder.class, Process.class)

@@ -151,13 +151,14 @@ final class Sentinels {
         known.stream()
             .filter(one -> one.before().compareTo(reached) >= 0 && found.contains(one.id()))
             .findFirst();
-    return later.isPresent()
-        ? Checks.Finding.failed(
-            "a sentinel that was written after the target, at " + later.get().at() + ", is there")
-        : Checks.Finding.passed(
-            "the newest one before the target, of "
-                + due.get().at()
-                + ", is there, and none after");
+    if (later.isPresent()) {
+      return Checks.Finding.failed(
+          "a sentinel that was written after the target, at " + later.get().at() + ", is there");
+    }
+    return Checks.Finding.passed(
+        due.map(one -> "the newest one before the target, of " + one.at() + ", is there")
+                .orElse("this host knows of none before the target")
+            + ", and none after");
   }
 
   DrillSettings.SentinelTable table() {

@@ -106,7 +106,7 @@ public final class Monitor {
       }
     } else {
       // One failure is one alarm: all of it lies behind what did not open.
-      finding.unseen.addAll(List.of(COPIES, WRITERS, CLOCKS, RECIPIENTS));
+      finding.unseen.addAll(List.of(COPIES, WRITERS, CLOCKS, RECIPIENTS, DRILLS, RUNS));
     }
     Optional<List<DrillFact>> drilled = finding.part(DRILLS, "drills", drills::get);
     Optional<List<RunFact>> ran = finding.part(RUNS, "runs", runs::get);
@@ -185,6 +185,7 @@ public final class Monitor {
     drilled.ifPresent(facts -> judge.drills(facts, begun));
     if (backups.isEmpty()) {
       finding.unseen.add(SourceJudge.liveArea(name));
+      finding.unseen.add(RUNS); // what of them counts is not known without the backups
       finding.add(judge.alarms());
       return;
     }

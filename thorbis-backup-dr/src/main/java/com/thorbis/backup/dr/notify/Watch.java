@@ -14,6 +14,9 @@ public final class Watch implements AutoCloseable {
   private final Dispatcher dispatcher;
   private final Optional<Heartbeat> heartbeat;
 
+  /** What came of the last heartbeat, where nobody took it. */
+  private Optional<Alarm> unheard = Optional.empty();
+
   /** Of these; the dispatcher is closed with it. */
   public Watch(Monitor monitor, Dispatcher dispatcher, Optional<Heartbeat> heartbeat) {
     this.monitor = monitor;
@@ -32,17 +35,14 @@ public final class Watch implements AutoCloseable {
     heartbeat.ifPresent(Heartbeat::begin);
     Look look = monitor.look();
     List<Alarm> alarms = new ArrayList<>(look.alarms());
-    heartbeat
-        .flatMap(
-            beat -> {
-              List<Alarm> all = new ArrayList<>(look.alarms());
-              all.addAll(dispatcher.failing());
-              return beat.end(all);
-            })
-        .ifPresent(alarms::add);
-    List<Alarm> failing =
-        dispatcher.dispatch(new Look(look.at(), alarms, look.sources(), look.unseen()));
-    alarms.addAll(failing);
+    unheard.ifPresent(alarms::add);
+    // Nobody elsewhere is to hear that all is well before people here could be told.
+    alarms.addAll(dispatcher.dispatch(new Look(look.at(), alarms, look.sources(), look.unseen())));
+    Optional<Alarm> before = unheard;
+    unheard = heartbeat.flatMap(beat -> beat.end(alarms));
+    if (before.isEmpty()) {
+      unheard.ifPresent(alarms::add); // told with the next round
+    }
     alarms.sort(Comparator.comparing(Alarm::severity).reversed());
     return List.copyOf(alarms);
   }

@@ -346,7 +346,16 @@ final class Session implements AutoCloseable {
                 + ": the store that tells who owns the run is away; override lets it go on");
         return true;
       }
-      if (!undo(node)) {
+      Outcome undone = undo(node);
+      if (undone == Outcome.NOT_DONE) {
+        to(
+            RunStatus.WAITING,
+            "to undo "
+                + node.task.id()
+                + ": the store that tells who owns the run is away; override lets it go on");
+        return true;
+      }
+      if (undone != Outcome.DONE) {
         to(RunStatus.FAILED, "step " + node.task.id() + " could not be undone: " + node.detail);
         return true;
       }
@@ -355,11 +364,23 @@ final class Session implements AutoCloseable {
     return true;
   }
 
-  private boolean undo(Node node) {
+  /** Not done: nothing was begun, as nobody can tell who owns the run. */
+  private Outcome undo(Node node) {
     Map<String, String> value = node.undo == null ? Map.of() : node.undo;
     while (true) {
       int attempt = node.undoAttempt + 1;
       note(RunState.UNDO_STARTED, "task", node.task.id(), "attempt", (long) attempt);
+      if (node.task.destructive() && state.overrideBy().isEmpty() && !journal.proven()) {
+        note(
+            RunState.UNDO_ENDED,
+            "task",
+            node.task.id(),
+            "outcome",
+            Outcome.NOT_DONE.label(),
+            "detail",
+            "was withheld");
+        return Outcome.NOT_DONE;
+      }
       Result result = calls.act(node.task, () -> step(node).compensate(context(node), value));
       boolean done = result.outcome() == Outcome.DONE;
       boolean last = attempt >= node.task.attempts() || result.outcome() == Outcome.FAILED;
@@ -372,7 +393,7 @@ final class Session implements AutoCloseable {
           "detail",
           result.detail());
       if (done || last) {
-        return done;
+        return done ? Outcome.DONE : Outcome.FAILED;
       }
       pause(backoff(node.task, attempt));
     }

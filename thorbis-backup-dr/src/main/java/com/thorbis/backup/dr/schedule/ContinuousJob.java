@@ -167,6 +167,9 @@ public final class ContinuousJob implements AutoCloseable {
       return;
     }
     blind = false;
+    if (behind.isEmpty()) {
+      return; // unknown is neither late nor caught up
+    }
     Duration most = maxDelay.orElseThrow();
     boolean now = behind.filter(lag -> lag.compareTo(most) > 0).isPresent();
     if (now != late) {

@@ -320,12 +320,21 @@ public final class Scheduler implements AutoCloseable {
   }
 
   private boolean isDone(JobPlan plan, Instant due) {
-    if (state.of(plan.job()).done().filter(at -> !at.isBefore(due)).isPresent()) {
+    // What a clock that was wrong dated to come would keep this from being done until then.
+    Instant most = clock.instant().plus(CLOCKS_DIFFER);
+    if (state
+        .of(plan.job())
+        .done()
+        .filter(at -> !at.isBefore(due) && !at.isAfter(most))
+        .isPresent()) {
       return true;
     }
     Duration half = plan.shortestInterval().dividedBy(2);
     Duration before = half.compareTo(CLOCKS_DIFFER) < 0 ? half : CLOCKS_DIFFER;
-    return plan.job().lastDone().filter(at -> !at.isBefore(due.minus(before))).isPresent();
+    return plan.job()
+        .lastDone()
+        .filter(at -> !at.isBefore(due.minus(before)) && !at.isAfter(most))
+        .isPresent();
   }
 
   private void missed(Entry entry, Instant due) {
@@ -339,7 +348,7 @@ public final class Scheduler implements AutoCloseable {
     entry.settle(due);
     // What was due before anybody planned it, and was never done, is not missed.
     boolean planned = last.isPresent() || known.since().filter(at -> at.isAfter(due)).isEmpty();
-    if (!planned || known.missed().filter(at -> !at.isBefore(due)).isPresent()) {
+    if (!planned || known.missed().filter(at -> at.equals(due)).isPresent()) {
       return;
     }
     StringBuilder reason = new StringBuilder("It was not started by ");

@@ -428,6 +428,10 @@ public final class ChangeBackup {
       Set<Long> excluded = DumpBackup.excluded(chain.contents().patterns(), relations);
       requireShapes(session, before, relations, excluded);
       requirePublished(session.connection(), before);
+      require(
+          chain.contents().largeObjects() > 0
+              || !session.flag("SELECT EXISTS (SELECT FROM pg_catalog.pg_largeobject_metadata)"),
+          "there are large objects now, and none were in the last dump");
       String schema =
           SchemaDigest.of(
               tools,

@@ -195,7 +195,7 @@ public final class ThrowAway implements AutoCloseable {
                   + " MiB free, and the throw-away server needs "
                   + (needed >> 20)
                   + " MiB")
-          .remedy("Make room, or name a folder that has it with --work-dir.")
+          .remedy("Make room, or name a folder that has it: --work-dir, or drill.work-directory.")
           .detail("freeBytes", Long.toString(free))
           .detail("neededBytes", Long.toString(needed))
           .build();

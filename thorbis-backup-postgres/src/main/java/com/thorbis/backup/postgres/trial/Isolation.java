@@ -66,7 +66,7 @@ final class Isolation implements StartProof {
       judge(
           each.getKey(),
           value.equals(each.getValue().value()),
-          "is \"" + value + "\"",
+          each.getKey().equals("primary_conninfo") ? "is set" : "is \"" + value + "\"",
           each.getValue().otherwise());
     }
     String sockets = effective.of("unix_socket_directories");

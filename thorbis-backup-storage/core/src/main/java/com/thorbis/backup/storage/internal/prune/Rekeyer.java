@@ -362,7 +362,9 @@ public final class Rekeyer {
       BackupStart start =
           new BackupStart(
               target.name(),
-              base.isPresent() || old.type().independent() ? old.type() : BackupType.FULL,
+              base.isPresent() || old.type().independent()
+                  ? old.type()
+                  : old.type().physical() ? BackupType.FULL : BackupType.DUMP,
               base,
               old.label(),
               services.clock().instant(),
