@@ -75,13 +75,14 @@ class PartitionMatrixIT {
   }
 
   private static List<Case> cases() {
+    List<Link> links = List.of(Link.values());
     List<Case> all = new ArrayList<>();
     for (Event event : Event.values()) {
-      for (int bits = 0; bits < 1 << Link.values().length; bits++) {
+      for (int bits = 0; bits < 1 << links.size(); bits++) {
         Set<Link> cut = EnumSet.noneOf(Link.class);
-        for (Link link : Link.values()) {
-          if ((bits >> link.ordinal() & 1) != 0) {
-            cut.add(link);
+        for (int i = 0; i < links.size(); i++) {
+          if ((bits >> i & 1) != 0) {
+            cut.add(links.get(i));
           }
         }
         all.add(new Case(event, cut));
