@@ -765,6 +765,7 @@ final class Session implements AutoCloseable {
         Optional.ofNullable(node.waiting).map(Waiting::since),
         Optional.ofNullable(node.waiting).flatMap(Waiting::until),
         Optional.ofNullable(node.confirmedBy),
+        Optional.of(node.confirmedText).filter(text -> !text.isEmpty()),
         state.facts());
   }
 
@@ -778,6 +779,7 @@ final class Session implements AutoCloseable {
         0,
         false,
         false,
+        Optional.empty(),
         Optional.empty(),
         Optional.empty(),
         Optional.empty(),
@@ -795,6 +797,7 @@ final class Session implements AutoCloseable {
       Optional<Instant> waitingSince,
       Optional<Instant> waitingUntil,
       Optional<String> confirmedBy,
+      Optional<String> said,
       Map<String, Map<String, String>> found)
       implements StepContext {
     @Override
