@@ -161,30 +161,28 @@ final class Items {
                   : ", " + Texts.span(Duration.between(until, done.get().stoppedAt())) + " late");
     } else if (!until.isBefore(to)) {
       return; // it still has time
-    } else if (seen.isEmpty() || seen.get().text("problem").isPresent()) {
+    } else if (seen.isPresent() && seen.get().text("problem").isPresent()) {
       verdict = Verdict.UNKNOWN;
-      why =
-          "could not be looked at: "
-              + seen.flatMap(it -> it.text("problem")).orElse("nothing is known of the source");
+      why = "could not be looked at: " + seen.get().require("problem");
     } else {
       Optional<Fields> failure =
           failures.stream()
               .filter(
                   one ->
                       one.moment("at")
-                          .filter(when -> !when.isBefore(first) && when.isBefore(next))
+                          .filter(when -> !when.isBefore(first) && !when.isAfter(until))
                           .isPresent())
               .findFirst();
-      boolean letGo = source.retention().isPresent() && oldest.filter(next::isAfter).isEmpty();
+      boolean letGo = source.retention().isPresent() && oldest.filter(at::isBefore).isPresent();
       if (failure.isPresent()) {
         verdict = Verdict.FAILED;
         why = "failed: " + failure.get().text("outcome").orElse("no reason is known");
-      } else if (letGo && oldest.isPresent()) {
+      } else if (letGo) {
         verdict = Verdict.UNKNOWN;
         why = "retention may have let go of it: no record says what was there then";
       } else {
         verdict = Verdict.MISSING;
-        why = "there is none";
+        why = seen.isEmpty() ? "the repository has no such source" : "there is none";
       }
     }
     add(

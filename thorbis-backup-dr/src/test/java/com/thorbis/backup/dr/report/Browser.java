@@ -29,7 +29,9 @@ final class Browser implements AutoCloseable {
   private final WebSocket socket;
   private final BlockingQueue<Map<?, ?>> answers = new LinkedBlockingQueue<>();
   private final List<String> complaints = new ArrayList<>();
+  private String session = "";
   private int asked;
+  private int requests;
 
   private Browser(Process process, WebSocket socket) {
     this.process = process;
@@ -99,8 +101,6 @@ final class Browser implements AutoCloseable {
     return browser;
   }
 
-  private String session = "";
-
   /** Collects what comes, in whole messages. */
   private static final class Listener implements WebSocket.Listener {
     private final StringBuilder text = new StringBuilder();
@@ -164,7 +164,7 @@ final class Browser implements AutoCloseable {
     if (method.equals("Log.entryAdded")
         || method.equals("Runtime.consoleAPICalled")
         || method.equals("Runtime.exceptionThrown")
-        || request && !String.valueOf(event.get("params")).contains("documentURL=file:")) {
+        || request && !url(event).startsWith("file:") && !url(event).startsWith("data:")) {
       complaints.add(String.valueOf(event.get("params")));
     }
     if (request) {
@@ -172,7 +172,10 @@ final class Browser implements AutoCloseable {
     }
   }
 
-  private int requests;
+  private static String url(Map<?, ?> event) {
+    Map<?, ?> request = (Map<?, ?>) ((Map<?, ?>) event.get("params")).get("request");
+    return String.valueOf(request.get("url"));
+  }
 
   /** How much was fetched since the last time. */
   int requests() {
