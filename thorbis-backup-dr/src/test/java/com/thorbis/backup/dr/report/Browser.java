@@ -110,8 +110,7 @@ final class Browser implements AutoCloseable {
     public CompletionStage<?> onText(WebSocket from, CharSequence part, boolean last) {
       text.append(part);
       if (last) {
-        LoadSettings settings =
-            LoadSettings.builder().setCodePointLimit(Integer.MAX_VALUE).build();
+        LoadSettings settings = LoadSettings.builder().setCodePointLimit(Integer.MAX_VALUE).build();
         to.add((Map<?, ?>) new Load(settings).loadFromString(text.toString()));
         text.setLength(0);
       }
@@ -228,9 +227,7 @@ final class Browser implements AutoCloseable {
       }
     }
     Map<?, ?> result =
-        ask(
-            "Runtime.evaluate",
-            "{\"returnByValue\":true,\"expression\":\"" + quoted + "\"}");
+        ask("Runtime.evaluate", "{\"returnByValue\":true,\"expression\":\"" + quoted + "\"}");
     if (result.get("exceptionDetails") != null) {
       throw new IOException(expression + ": " + result.get("exceptionDetails"));
     }

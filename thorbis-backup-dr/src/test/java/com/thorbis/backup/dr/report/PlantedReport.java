@@ -23,7 +23,8 @@ final class PlantedReport {
   static final Instant FROM = TO.minus(Duration.ofDays(28));
   static final String REPOSITORY = "repo-0123456789";
   static final SigningKey KEY = key(7);
-  static final String HOSTILE = "<script>alert(1)</script>&\"'\u202e\u0000 very long name ".repeat(3);
+  static final String HOSTILE =
+      "<script>alert(1)</script>&\"'\u202e\u0000 very long name ".repeat(3);
 
   private final List<EvidenceRecord> records = new ArrayList<>();
   private final Map<String, Object> observed = new LinkedHashMap<>();
@@ -151,8 +152,7 @@ final class PlantedReport {
             "loss", Map.of("millis", lost.toMillis()),
             "isolation",
                 List.of(Map.of("subject", "network", "outcome", "ok", "message", "is apart")),
-            "choice",
-                Map.of("backup", "20260222T020000Z", "selection", "random", "seed", "4711")));
+            "choice", Map.of("backup", "20260222T020000Z", "selection", "random", "seed", "4711")));
   }
 
   static Map<String, Object> backup(String id, String type, Instant started, Duration took) {

@@ -104,11 +104,33 @@ class ReportPageIT {
                 "copies",
                 List.of(
                     Map.of(
-                        "name", "one", "offsite", false, "immutable", false, "complete", true,
-                        "objects", 4711, "bytes", 1L << 40, "verifiedAt", FROM.toString()),
+                        "name",
+                        "one",
+                        "offsite",
+                        false,
+                        "immutable",
+                        false,
+                        "complete",
+                        true,
+                        "objects",
+                        4711,
+                        "bytes",
+                        1L << 40,
+                        "verifiedAt",
+                        FROM.toString()),
                     Map.of(
-                        "name", "two", "offsite", true, "immutable", true, "medium", "object",
-                        "domain", "other-account", "problem", "access denied")))
+                        "name",
+                        "two",
+                        "offsite",
+                        true,
+                        "immutable",
+                        true,
+                        "medium",
+                        "object",
+                        "domain",
+                        "other-account",
+                        "problem",
+                        "access denied")))
             .observe(
                 "criteria",
                 List.of(
@@ -118,12 +140,19 @@ class ReportPageIT {
                 "keys",
                 List.of(
                     Map.of(
-                        "key", "orders/1", "source", "orders", "since", FROM.toString(),
-                        "recipients", 2, "problems", List.of("recovery key was never tried"))))
+                        "key",
+                        "orders/1",
+                        "source",
+                        "orders",
+                        "since",
+                        FROM.toString(),
+                        "recipients",
+                        2,
+                        "problems",
+                        List.of("recovery key was never tried"))))
             .observe(
                 "evidenceProblems",
-                List.of(
-                    Map.of("code", "missing", "record", "0".repeat(64), "message", "is away")));
+                List.of(Map.of("code", "missing", "record", "0".repeat(64), "message", "is away")));
     for (int week = 0; week < 4; week++) {
       planted.drill(
           FROM.plus(Duration.ofDays(7L * week + 6)),

@@ -40,8 +40,7 @@ class ReportTest {
 
   private static Fields control(PlantedReport planted, String framework, String id) {
     return planted.report().figures().objects("controls").stream()
-        .filter(
-            one -> one.require("framework").equals(framework) && one.require("id").equals(id))
+        .filter(one -> one.require("framework").equals(framework) && one.require("id").equals(id))
         .findFirst()
         .orElseThrow();
   }
@@ -114,9 +113,7 @@ class ReportTest {
     List<Map<String, Object>> gone = new ArrayList<>(backups.subList(0, 10));
     backups.subList(0, 10).clear();
     PlantedReport silent = planted().source("orders", "postgres", backups);
-    assertThat(bad(silent, "backup"))
-        .hasSize(10)
-        .allMatch(one -> one.startsWith("could-not-look"));
+    assertThat(bad(silent, "backup")).hasSize(10).allMatch(one -> one.startsWith("could-not-look"));
     PlantedReport recorded =
         planted()
             .source("orders", "postgres", backups)
@@ -206,16 +203,13 @@ class ReportTest {
     PlantedReport planted =
         new PlantedReport()
             .expecting(BEFORE, "host", population)
-            .drill(
-                FROM.minus(Duration.ofDays(2)), "orders", "passed", Duration.ZERO, Duration.ZERO)
+            .drill(FROM.minus(Duration.ofDays(2)), "orders", "passed", Duration.ZERO, Duration.ZERO)
             .drill(FROM.plus(Duration.ofDays(4)), "orders", "passed", Duration.ZERO, Duration.ZERO)
-            .drill(
-                FROM.plus(Duration.ofDays(9)), "orders", "failed", Duration.ZERO, Duration.ZERO)
-            .drill(
-                FROM.plus(Duration.ofDays(13)), "orders", "passed", Duration.ZERO, Duration.ZERO)
+            .drill(FROM.plus(Duration.ofDays(9)), "orders", "failed", Duration.ZERO, Duration.ZERO)
+            .drill(FROM.plus(Duration.ofDays(13)), "orders", "passed", Duration.ZERO, Duration.ZERO)
             .source("orders", "postgres", daily());
-    assertThat(bad(planted, "drill")).containsExactly("late@2026-02-12", "missing@2026-02-21",
-        "missing@2026-02-28");
+    assertThat(bad(planted, "drill"))
+        .containsExactly("late@2026-02-12", "missing@2026-02-21", "missing@2026-02-28");
     assertThat(items(planted, "exercise")).isEmpty(); // still has time
 
     PlantedReport talked =
@@ -228,8 +222,7 @@ class ReportTest {
     assertThat(items(talked, "exercise"))
         .singleElement()
         .satisfies(one -> assertThat(one.require("verdict")).isEqualTo("present"));
-    assertThat(control(talked, "PCI DSS 4.0.1", "12.10.2").require("verdict"))
-        .isEqualTo("present");
+    assertThat(control(talked, "PCI DSS 4.0.1", "12.10.2").require("verdict")).isEqualTo("present");
   }
 
   @Test
@@ -263,8 +256,7 @@ class ReportTest {
   @Test
   void alarmsNeedSomebodyWhoSeesToThem() {
     PlantedReport seen =
-        PlantedReport.good()
-            .alarm("backup.late", "critical", "orders", Optional.of("ada"));
+        PlantedReport.good().alarm("backup.late", "critical", "orders", Optional.of("ada"));
     assertThat(seen.report().met()).isTrue();
     PlantedReport alone =
         PlantedReport.good().alarm("backup.late", "critical", "orders", Optional.empty());
@@ -314,8 +306,7 @@ class ReportTest {
     assertThat(controls.number("version")).isPresent();
     assertThat(controls.objects("controls"))
         .extracting(one -> one.require("framework"))
-        .contains(
-            "SOC 2", "ISO 27001:2022", "ISO 22301", "HIPAA", "PCI DSS 4.0.1", "DORA");
+        .contains("SOC 2", "ISO 27001:2022", "ISO 22301", "HIPAA", "PCI DSS 4.0.1", "DORA");
     for (Fields one : PlantedReport.good().report().figures().objects("controls")) {
       assertThat(one.objects("evidence")).isNotEmpty();
       assertThat(one.require("why")).doesNotContain("nothing here can show");
