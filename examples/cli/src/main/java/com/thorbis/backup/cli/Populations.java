@@ -34,7 +34,9 @@ final class Populations {
     return log.build();
   }
 
-  /** Keeps what is expected from now on, if it has changed; where that does not work, it is said. */
+  /**
+   * Keeps what is expected from now on, if it has changed; where that does not work, it is said.
+   */
   static void record(Thorbis thorbis, ThorbisBackup opened) {
     try {
       of(thorbis.config(), thorbis.clock())

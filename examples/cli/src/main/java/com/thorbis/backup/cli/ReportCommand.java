@@ -78,8 +78,7 @@ final class ReportCommand extends Group {
               ? Optional.of(Pdf.find(thorbis().host().environment(), browser))
               : Optional.empty();
       Duration back = span(period);
-      return DrillCommand.recording(
-          thorbis(), opened -> create(opened, file, form, back, printer));
+      return DrillCommand.recording(thorbis(), opened -> create(opened, file, form, back, printer));
     }
 
     private int create(
@@ -88,7 +87,8 @@ final class ReportCommand extends Group {
       if (writes) {
         Populations.record(thorbis(), opened);
       }
-      Report report = thorbis().followed(control -> said(() -> builder(opened, back).build(control)));
+      Report report =
+          thorbis().followed(control -> said(() -> builder(opened, back).build(control)));
       said(
           () -> {
             publish(file, content(report, form, printer));
@@ -97,8 +97,7 @@ final class ReportCommand extends Group {
       boolean signed = form.equals(BUNDLE) && thorbis().config().signingKey().isPresent();
       thorbis()
           .print(
-              Json.object(
-                  "file", file, "met", report.met(), "why", report.why(), "signed", signed),
+              Json.object("file", file, "met", report.met(), "why", report.why(), "signed", signed),
               out -> {
                 out.println("Written: " + file);
                 out.println(
@@ -108,8 +107,7 @@ final class ReportCommand extends Group {
                                 : "Not all that was expected is there: ")
                             + report.why()));
                 if (form.equals(BUNDLE) && !signed) {
-                  out.println(
-                      "It is not signed and proves nothing: set repository.signing-key.");
+                  out.println("It is not signed and proves nothing: set repository.signing-key.");
                 }
               });
       return report.met() ? Exit.DONE : Exit.FAILED;
@@ -136,8 +134,7 @@ final class ReportCommand extends Group {
 
     private byte[] content(Report report, String form, Optional<Pdf> printer) throws IOException {
       return switch (form) {
-        case BUNDLE ->
-            report.bundle(thorbis().config().signingKey().map(Recipients::signingKey));
+        case BUNDLE -> report.bundle(thorbis().config().signingKey().map(Recipients::signingKey));
         case PAGE -> report.html().getBytes(StandardCharsets.UTF_8);
         case PAPER -> printer.orElseThrow().print(report.html());
         default -> report.json();
@@ -178,8 +175,7 @@ final class ReportCommand extends Group {
           // Whoever let others read it, such as a web server, wants that to stay.
           Files.setPosixFilePermissions(temp, Files.getPosixFilePermissions(file));
         }
-        Files.move(
-            temp, file, StandardCopyOption.ATOMIC_MOVE, StandardCopyOption.REPLACE_EXISTING);
+        Files.move(temp, file, StandardCopyOption.ATOMIC_MOVE, StandardCopyOption.REPLACE_EXISTING);
       } catch (NoSuchFileException e) {
         throw BackupException.of(
                 "report.no-folder",

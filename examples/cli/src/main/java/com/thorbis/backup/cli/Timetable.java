@@ -129,9 +129,7 @@ final class Timetable {
               JobPlan plan = plan(BackupJob.of(Timetable::unopened, source, type), timing);
               due.add(
                   new Population.Due(
-                      type.label(),
-                      timing.schedule(),
-                      plan.finishWithin().orElse(plan.window())));
+                      type.label(), timing.schedule(), plan.finishWithin().orElse(plan.window())));
             });
     return due;
   }

@@ -42,32 +42,58 @@ final class Charts {
     svg.raw(line("axis", LEFT, y, RIGHT, y))
         .raw("<text x=\"" + LEFT + "\" y=\"" + (y + 14) + "\">" + Texts.day(from) + "</text>")
         .raw(
-            "<text x=\"" + RIGHT + "\" y=\"" + (y + 14) + "\" text-anchor=\"end\">"
-                + Texts.day(to) + "</text>");
+            "<text x=\""
+                + RIGHT
+                + "\" y=\""
+                + (y + 14)
+                + "\" text-anchor=\"end\">"
+                + Texts.day(to)
+                + "</text>");
   }
 
   private static String line(String kind, double x1, double y1, double x2, double y2) {
-    return "<line class=\"" + kind + "\" x1=\"" + number(x1) + "\" y1=\"" + number(y1)
-        + "\" x2=\"" + number(x2) + "\" y2=\"" + number(y2) + "\"/>";
+    return "<line class=\""
+        + kind
+        + "\" x1=\""
+        + number(x1)
+        + "\" y1=\""
+        + number(y1)
+        + "\" x2=\""
+        + number(x2)
+        + "\" y2=\""
+        + number(y2)
+        + "\"/>";
   }
 
   private static String box(String kind, double x, double y, double width, double height) {
-    return "<rect class=\"" + kind + "\" x=\"" + number(x) + "\" y=\"" + number(y)
-        + "\" width=\"" + number(width) + "\" height=\"" + number(height) + "\"/>";
+    return "<rect class=\""
+        + kind
+        + "\" x=\""
+        + number(x)
+        + "\" y=\""
+        + number(y)
+        + "\" width=\""
+        + number(width)
+        + "\" height=\""
+        + number(height)
+        + "\"/>";
   }
 
   /** A diamond for what passed, a cross for what did not. */
   private static String mark(boolean good, double x, double y) {
     if (good) {
-      return "<path class=\"good\" d=\"M" + number(x) + " " + number(y - 5) + "l5 5l-5 5l-5 -5z\"/>";
+      return "<path class=\"good\" d=\"M"
+          + number(x)
+          + " "
+          + number(y - 5)
+          + "l5 5l-5 5l-5 -5z\"/>";
     }
     return "<path class=\"bad\" d=\"M" + number(x - 4) + " " + number(y - 4) + "l8 8m0 -8l-8 8\"/>";
   }
 
   /** What can be recovered, what was backed up, and what was tried. */
   String timeline(Fields source, List<Fields> bad, List<EvidenceRecord> drills) {
-    Html svg =
-        begin(74, "Recoverable stretches, backups and drills of " + source.require("name"));
+    Html svg = begin(74, "Recoverable stretches, backups and drills of " + source.require("name"));
     for (Fields window : source.objects("windows")) {
       Optional<Instant> begin = window.moment("from");
       if (begin.isPresent()) {

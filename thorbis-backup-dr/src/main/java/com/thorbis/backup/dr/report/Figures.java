@@ -201,8 +201,7 @@ final class Figures {
   }
 
   private List<EvidenceRecord> drills(Fields source) {
-    return records(
-        EvidenceRecord.DRILL, record -> record.subject().equals(source.require("name")));
+    return records(EvidenceRecord.DRILL, record -> record.subject().equals(source.require("name")));
   }
 
   private static Optional<EvidenceRecord> last(List<EvidenceRecord> some) {
@@ -237,10 +236,7 @@ final class Figures {
     figures.put("drill", drill(source, 92).json());
     figures.put("retention", retention(source, 31).json());
     List<Duration> measured =
-        drills(source).stream()
-            .filter(Figures::passed)
-            .flatMap(one -> took(one).stream())
-            .toList();
+        drills(source).stream().filter(Figures::passed).flatMap(one -> took(one).stream()).toList();
     if (!measured.isEmpty()) {
       List<Duration> sorted = measured.stream().sorted().toList();
       figures.put(
@@ -263,8 +259,7 @@ final class Figures {
 
   private List<Item> items(String what, Fields source) {
     return items.stream()
-        .filter(
-            one -> one.what().equals(what) && one.subject().equals(source.require("name")))
+        .filter(one -> one.what().equals(what) && one.subject().equals(source.require("name")))
         .toList();
   }
 
@@ -332,9 +327,7 @@ final class Figures {
       case "verification" -> each(sources, source -> verification(source, days));
       case "exercise" -> exercise(days);
       case "alarms" -> alarms();
-      default ->
-          Judgement.of(
-              Verdict.MISSING, "nothing here can show " + need.require("evidence"));
+      default -> Judgement.of(Verdict.MISSING, "nothing here can show " + need.require("evidence"));
     };
   }
 
@@ -394,10 +387,14 @@ final class Figures {
     }
     if (lag.isEmpty()) {
       return Judgement.of(
-          source.text("problem").isPresent() ? Verdict.UNKNOWN : Verdict.MISSING, "it is not known how far what is stored of " + name + " is behind");
+          source.text("problem").isPresent() ? Verdict.UNKNOWN : Verdict.MISSING,
+          "it is not known how far what is stored of " + name + " is behind");
     }
     String both =
-        Texts.span(lag.get()) + " of " + name + " would be lost, of at most "
+        Texts.span(lag.get())
+            + " of "
+            + name
+            + " would be lost, of at most "
             + Texts.span(target.get());
     return Judgement.of(
         lag.get().compareTo(target.get()) > 0 ? Verdict.FAILED : Verdict.PRESENT, both);
@@ -411,15 +408,18 @@ final class Figures {
           Verdict.MISSING, "it is not said how long " + name + " may be away (RTO)");
     }
     Judgement drill = drill(source, days);
-    Optional<EvidenceRecord> last =
-        last(drills(source).stream().filter(Figures::passed).toList());
+    Optional<EvidenceRecord> last = last(drills(source).stream().filter(Figures::passed).toList());
     Optional<Duration> took = last.flatMap(Figures::took);
     if (last.isEmpty() || took.isEmpty()) {
       return Judgement.of(
           Verdict.MISSING, "no drill measured how long bringing " + name + " back takes");
     }
     String both =
-        "bringing " + name + " back took " + Texts.span(took.get()) + ", of at most "
+        "bringing "
+            + name
+            + " back took "
+            + Texts.span(took.get())
+            + ", of at most "
             + Texts.span(target.get());
     if (took.get().compareTo(target.get()) > 0) {
       return Judgement.of(Verdict.FAILED, both, last.get().id());
@@ -452,8 +452,12 @@ final class Figures {
     return age.compareTo(most) > 0
         ? Judgement.of(
             Verdict.LATE,
-            "the last drill of " + name + " that passed is " + Texts.span(age)
-                + " old, more than " + Texts.span(most),
+            "the last drill of "
+                + name
+                + " that passed is "
+                + Texts.span(age)
+                + " old, more than "
+                + Texts.span(most),
             good.get().id())
         : Judgement.of(
             Verdict.PRESENT,
@@ -485,8 +489,7 @@ final class Figures {
   private Judgement retention(Fields source, long days) {
     String name = source.require("name");
     if (source.text("retention").isEmpty()) {
-      return Judgement.of(
-          Verdict.MISSING, "it is not said which backups of " + name + " stay");
+      return Judgement.of(Verdict.MISSING, "it is not said which backups of " + name + " stay");
     }
     return recent(
         records(EvidenceRecord.RETENTION, record -> record.subject().equals(name)),
@@ -521,8 +524,13 @@ final class Figures {
     return age.compareTo(Duration.ofDays(days)) > 0
         ? Judgement.of(
             Verdict.LATE,
-            "what is stored of " + name + " was read back " + Texts.span(age) + " before, more than "
-                + days + " days")
+            "what is stored of "
+                + name
+                + " was read back "
+                + Texts.span(age)
+                + " before, more than "
+                + days
+                + " days")
         : Judgement.of(
             Verdict.PRESENT,
             "what is stored of " + name + " was read back " + Texts.span(age) + " before");
@@ -533,8 +541,7 @@ final class Figures {
         items.stream()
             .filter(one -> one.what().equals("exercise") && !one.verdict().good())
             .toList();
-    Judgement recent =
-        recent(records(EvidenceRecord.EXERCISE, any -> true), "an exercise", days);
+    Judgement recent = recent(records(EvidenceRecord.EXERCISE, any -> true), "an exercise", days);
     return bad.isEmpty()
         ? recent
         : Judgement.worst(
@@ -575,8 +582,7 @@ final class Figures {
             Verdict.LATE,
             what + " is " + Texts.span(age) + " old, more than " + days + " days",
             last.get().id())
-        : Judgement.of(
-            Verdict.PRESENT, what + " is " + Texts.span(age) + " old", last.get().id());
+        : Judgement.of(Verdict.PRESENT, what + " is " + Texts.span(age) + " old", last.get().id());
   }
 
   private Judgement copies() {
@@ -619,7 +625,9 @@ final class Figures {
                         ? Judgement.of(Verdict.PRESENT, "every key has those who open it")
                         : Judgement.of(
                             Verdict.FAILED,
-                            "key " + one.require("key") + ": "
+                            "key "
+                                + one.require("key")
+                                + ": "
                                 + String.join(", ", one.texts("problems"))))
             .toList());
   }
@@ -641,13 +649,15 @@ final class Figures {
     if (!problems.isEmpty()) {
       return Judgement.of(
           Verdict.FAILED,
-          problems.size() + " problems with evidence, such as "
-              + problems.get(0).require("code") + " " + problems.get(0).require("record"));
+          problems.size()
+              + " problems with evidence, such as "
+              + problems.get(0).require("code")
+              + " "
+              + problems.get(0).require("record"));
     }
     return records.isEmpty()
         ? Judgement.of(Verdict.MISSING, "there are no records")
-        : Judgement.of(
-            Verdict.PRESENT, records.size() + " records, each as it was written");
+        : Judgement.of(Verdict.PRESENT, records.size() + " records, each as it was written");
   }
 
   /** What was not as it should be in the period, and who answers for it. */

@@ -110,7 +110,9 @@ final class HtmlPage {
   }
 
   private static String sentence(String text) {
-    return text.isEmpty() ? text : text.substring(0, 1).toUpperCase(Locale.ROOT) + text.substring(1) + ".";
+    return text.isEmpty()
+        ? text
+        : text.substring(0, 1).toUpperCase(Locale.ROOT) + text.substring(1) + ".";
   }
 
   private List<Fields> excluded() {
@@ -212,8 +214,7 @@ final class HtmlPage {
     String name = figure.require("name");
     List<EvidenceRecord> drills =
         records.stream()
-            .filter(
-                one -> one.kind().equals(EvidenceRecord.DRILL) && one.subject().equals(name))
+            .filter(one -> one.kind().equals(EvidenceRecord.DRILL) && one.subject().equals(name))
             .toList();
     List<EvidenceRecord> passed =
         drills.stream().filter(one -> one.outcome().equals(EvidenceRecord.PASSED)).toList();
@@ -365,7 +366,9 @@ final class HtmlPage {
                       + " objects"
                   : "unknown")
           .raw("</div></td>");
-      cell().text(copy.moment("verifiedAt").map(Texts::time).orElse("never")).raw("</div></td></tr>\n");
+      cell()
+          .text(copy.moment("verifiedAt").map(Texts::time).orElse("never"))
+          .raw("</div></td></tr>\n");
     }
     endTable();
     out.raw("<h3>3-2-1-1-0</h3>\n<ul>\n");
@@ -501,8 +504,7 @@ final class HtmlPage {
       cell().text(key.moment("since").map(Texts::day).orElse("")).raw("</div></td>");
       cell().text(key.number("recipients").orElse(0) + " recipients").raw("</div></td>");
       cell()
-          .text(
-              key.texts("problems").isEmpty() ? "none" : String.join("; ", key.texts("problems")))
+          .text(key.texts("problems").isEmpty() ? "none" : String.join("; ", key.texts("problems")))
           .raw("</div></td></tr>\n");
     }
     endTable();

@@ -187,14 +187,7 @@ final class Items {
     }
     add(
         new Item(
-            "backup",
-            source.name(),
-            due.type(),
-            at,
-            verdict,
-            why,
-            done.map(Taken::id),
-            assumed));
+            "backup", source.name(), due.type(), at, verdict, why, done.map(Taken::id), assumed));
   }
 
   // ---- what has to be done again and again
@@ -202,8 +195,7 @@ final class Items {
   private void drills(String source) {
     List<EvidenceRecord> done =
         records.stream()
-            .filter(
-                one -> one.kind().equals(EvidenceRecord.DRILL) && one.subject().equals(source))
+            .filter(one -> one.kind().equals(EvidenceRecord.DRILL) && one.subject().equals(source))
             .toList();
     repeated(
         "drill",
@@ -260,8 +252,7 @@ final class Items {
       Instant until = begin.plus(every.get());
       while (until.isBefore(stretch.to())) {
         Instant since = begin;
-        Optional<EvidenceRecord> good =
-            last(passed, until).filter(one -> one.at().isAfter(since));
+        Optional<EvidenceRecord> good = last(passed, until).filter(one -> one.at().isAfter(since));
         if (good.isPresent()) {
           add(item(what, subject, detail, until, Verdict.PRESENT, good, stretch.assumed()));
           begin = good.get().at();
@@ -325,14 +316,7 @@ final class Items {
             .map(one -> one.outcome() + " at " + Texts.time(one.at()))
             .orElse("there is no record of one");
     return new Item(
-        what,
-        subject,
-        detail,
-        due,
-        verdict,
-        why,
-        record.map(EvidenceRecord::id),
-        assumed);
+        what, subject, detail, due, verdict, why, record.map(EvidenceRecord::id), assumed);
   }
 
   // ---- alarms

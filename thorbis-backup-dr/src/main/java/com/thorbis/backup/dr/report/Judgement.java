@@ -51,8 +51,7 @@ record Judgement(Verdict verdict, String why, List<String> records) {
         reasons.add(one.why());
       }
     }
-    return new Judgement(
-        worst, String.join("; ", reasons.stream().distinct().toList()), records);
+    return new Judgement(worst, String.join("; ", reasons.stream().distinct().toList()), records);
   }
 
   Map<String, Object> json() {

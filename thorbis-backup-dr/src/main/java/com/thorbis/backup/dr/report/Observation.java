@@ -192,8 +192,7 @@ final class Observation {
       }
       for (CopiesReport.Criterion one : report.criteria()) {
         criteria.add(
-            Map.of(
-                "name", one.name(), "verdict", one.verdict().label(), "reason", one.reason()));
+            Map.of("name", one.name(), "verdict", one.verdict().label(), "reason", one.reason()));
       }
     } catch (BackupException e) {
       problems.add("The copies could not be looked at: " + e.getMessage());

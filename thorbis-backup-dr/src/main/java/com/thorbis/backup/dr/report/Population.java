@@ -207,8 +207,7 @@ public final class Population {
     plan.ifPresent(
         one ->
             json.put(
-                "plan",
-                Map.of("id", one.id(), "version", one.version(), "digest", one.digest())));
+                "plan", Map.of("id", one.id(), "version", one.version(), "digest", one.digest())));
     return json;
   }
 

@@ -199,8 +199,8 @@ public final class Report {
   }
 
   /**
-   * Everything in one file, for {@link Verification}: the records, what was observed, what standards
-   * ask, the report and its page, and a manifest with their digests.
+   * Everything in one file, for {@link Verification}: the records, what was observed, what
+   * standards ask, the report and its page, and a manifest with their digests.
    *
    * @param signer signs the manifest; without one, the bundle proves nothing
    */

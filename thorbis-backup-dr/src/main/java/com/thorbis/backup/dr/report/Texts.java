@@ -55,7 +55,10 @@ final class Texts {
     }
     int unit = (63 - Long.numberOfLeadingZeros(bytes)) / 10;
     long tenths = bytes * 10 / (1L << (10 * unit));
-    return tenths / 10 + (tenths < 1000 ? "." + tenths % 10 : "") + " "
-        + "KMGTPE".charAt(unit - 1) + "iB";
+    return tenths / 10
+        + (tenths < 1000 ? "." + tenths % 10 : "")
+        + " "
+        + "KMGTPE".charAt(unit - 1)
+        + "iB";
   }
 }
