@@ -43,9 +43,16 @@ final class Figures {
 
   private Map<String, Object> all(Fields controls) {
     Map<String, Object> figures = new LinkedHashMap<>();
-    Judgement period = period();
-    figures.put("verdict", period.verdict().good() ? "met" : "not-met");
-    figures.put("why", period.json());
+    List<Judgement> period = period();
+    Judgement worst = Judgement.worst(period);
+    figures.put("verdict", worst.verdict().good() ? "met" : "not-met");
+    figures.put(
+        "reasons",
+        period.stream()
+            .filter(one -> worst.verdict().good() || !one.verdict().good())
+            .map(one -> Map.of("verdict", one.verdict().label(), "why", one.why()))
+            .distinct()
+            .toList());
     figures.put(
         "population",
         stretches.stream()
@@ -91,7 +98,7 @@ final class Figures {
   }
 
   /** What is to be said of all that was expected. */
-  private Judgement period() {
+  private List<Judgement> period() {
     List<Judgement> all = new ArrayList<>();
     for (String problem : observed.texts("problems")) {
       all.add(Judgement.of(Verdict.UNKNOWN, problem));
@@ -112,7 +119,10 @@ final class Figures {
     for (Verdict verdict : Verdict.values()) {
       long count = items.stream().filter(one -> one.verdict() == verdict).count();
       if (count > 0) {
-        all.add(Judgement.of(verdict, count + " expected " + verdict.label()));
+        all.add(
+            Judgement.of(
+                verdict,
+                verdict.label() + ": " + count + " of " + items.size() + " that were expected"));
       }
     }
     for (Fields source : sources) {
@@ -124,7 +134,7 @@ final class Figures {
         all.add(rto(source, 92));
       }
     }
-    return Judgement.worst(all);
+    return all;
   }
 
   /** An item that somebody said need not be there. */
@@ -568,7 +578,7 @@ final class Figures {
   private Judgement recent(List<EvidenceRecord> some, String what, long days) {
     Optional<EvidenceRecord> last = last(some);
     if (last.isEmpty()) {
-      return Judgement.of(Verdict.MISSING, "there is not " + what);
+      return Judgement.of(Verdict.MISSING, "there is no record of " + what);
     }
     if (!passed(last.get())) {
       return Judgement.of(
@@ -649,8 +659,7 @@ final class Figures {
     if (!problems.isEmpty()) {
       return Judgement.of(
           Verdict.FAILED,
-          problems.size()
-              + " problems with evidence, such as "
+          "problems with evidence: " + problems.size() + ", such as "
               + problems.get(0).require("code")
               + " "
               + problems.get(0).require("record"));

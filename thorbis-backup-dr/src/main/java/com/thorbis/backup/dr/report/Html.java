@@ -43,10 +43,11 @@ final class Html {
                 case '"' -> safe.append("&quot;");
                 case '\'' -> safe.append("&#39;");
                 default -> {
-                  // Neither control characters nor half ones have a place in a page.
+                  // Neither control characters, half ones, nor what turns the text around.
                   boolean odd =
                       c != '\n' && Character.isISOControl(c)
-                          || Character.getType(c) == Character.SURROGATE;
+                          || Character.getType(c) == Character.SURROGATE
+                          || Character.getType(c) == Character.FORMAT;
                   safe.appendCodePoint(odd ? 0xFFFD : c);
                 }
               }

@@ -96,9 +96,11 @@ final class HtmlPage {
         .raw(met ? "good" : "bad")
         .raw("\">\n<h2>")
         .text(met ? "✓ All that was expected is there" : "✗ Not all that was expected is there")
-        .raw("</h2>\n<p>")
-        .text(sentence(report.why()))
-        .raw("</p>\n</section>\n");
+        .raw("</h2>\n<ul>\n");
+    for (Fields reason : figures.objects("reasons")) {
+      out.raw("<li>").text(sentence(reason.require("why"))).raw("</li>\n");
+    }
+    out.raw("</ul>\n</section>\n");
     List<Fields> excluded = excluded();
     if (!excluded.isEmpty()) {
       out.raw("<h2>Not covered</h2>\n<ul>\n");
@@ -167,7 +169,8 @@ final class HtmlPage {
       for (Judgement.Verdict verdict : Judgement.Verdict.values()) {
         OptionalLong count = expected.object(what.getKey()).number(verdict.label());
         boolean bad = !verdict.good() && count.orElse(0) > 0;
-        cell()
+        boolean dull = verdict != Judgement.Verdict.PRESENT && count.orElse(0) == 0;
+        head(dull ? "td class=\"dull\"" : "td")
             .raw(bad ? "<strong class=\"badge bad\">" : "")
             .text(Long.toString(count.orElse(0)))
             .raw(bad ? "</strong>" : "")

@@ -185,7 +185,9 @@ public final class Report {
 
   /** What is to be said of the period, in words. */
   public String why() {
-    return figures().object("why").text("why").orElse("");
+    return String.join(
+        "; ",
+        figures().objects("reasons").stream().map(reason -> reason.require("why")).toList());
   }
 
   /** What the report says, in the form of RFC 8785. */

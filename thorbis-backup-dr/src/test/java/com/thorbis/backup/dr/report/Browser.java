@@ -1,12 +1,9 @@
 package com.thorbis.backup.dr.report;
 
-import java.io.BufferedReader;
 import java.io.IOException;
-import java.io.InputStreamReader;
 import java.net.URI;
 import java.net.http.HttpClient;
 import java.net.http.WebSocket;
-import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.time.Duration;
@@ -23,8 +20,6 @@ import org.snakeyaml.engine.v2.api.LoadSettings;
 
 /** A headless Chromium with one page, spoken to by its DevTools protocol. */
 final class Browser implements AutoCloseable {
-  private static final String LISTENS = "DevTools listening on ";
-
   private final Process process;
   private final WebSocket socket;
   private final BlockingQueue<Map<?, ?>> answers = new LinkedBlockingQueue<>();
@@ -53,20 +48,18 @@ final class Browser implements AutoCloseable {
                 "--user-data-dir=" + folder.resolve("profile"),
                 "about:blank")
             .redirectErrorStream(true)
+            .redirectOutput(folder.resolve("said").toFile())
             .start();
-    BufferedReader said =
-        new BufferedReader(new InputStreamReader(process.getInputStream(), StandardCharsets.UTF_8));
-    StringBuilder all = new StringBuilder();
-    for (String line = said.readLine(); line != null; line = said.readLine()) {
-      all.append(line).append('\n');
-      if (line.startsWith(LISTENS)) {
-        Thread drain = new Thread(() -> said.lines().forEach(ignored -> {}), "browser");
-        drain.setDaemon(true);
-        drain.start();
-        return attach(process, URI.create(line.substring(LISTENS.length()).strip()));
+    Path listens = folder.resolve("profile").resolve("DevToolsActivePort");
+    for (int tenths = 0; tenths < 600 && process.isAlive(); tenths++) {
+      List<String> lines = Files.exists(listens) ? Files.readAllLines(listens) : List.of();
+      if (lines.size() == 2) {
+        return attach(process, URI.create("ws://127.0.0.1:" + lines.get(0) + lines.get(1)));
       }
+      Thread.sleep(100);
     }
-    throw new IOException("The browser did not start:\n" + all);
+    process.destroyForcibly();
+    throw new IOException("The browser did not start: " + Files.readString(folder.resolve("said")));
   }
 
   private static Path program() {

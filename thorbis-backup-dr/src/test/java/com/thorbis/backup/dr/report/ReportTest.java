@@ -296,7 +296,7 @@ class ReportTest {
                 "evidenceProblems",
                 List.of(Map.of("code", "missing", "record", "0".repeat(64), "message", "is away")));
     assertThat(planted.report().met()).isFalse();
-    assertThat(planted.report().why()).contains("1 problems with evidence");
+    assertThat(planted.report().why()).contains("problems with evidence: 1");
   }
 
   @Test
@@ -334,7 +334,7 @@ class ReportTest {
                 TO.minusSeconds(9), PlantedReport.HOSTILE, "failed", Duration.ZERO, Duration.ZERO);
     String page = planted.report().html();
     assertThat(page).contains("&lt;script&gt;alert(1)&lt;/script&gt;&amp;&quot;&#39;");
-    assertThat(page).doesNotContain("<script").doesNotContain("\u0000");
+    assertThat(page).doesNotContain("<script").doesNotContain("\u0000").doesNotContain("\u202e");
     assertThat(page).doesNotContain("http:").doesNotContain("https:").doesNotContain("url(");
     assertThat(page).isEqualTo(planted.report().html());
   }
