@@ -106,10 +106,10 @@ final class ChangeStart implements Following {
       dropLeftover(settings, sql, slot, database);
     }
     control.progress().note("Waiting until every transaction has ended that is open now");
-    ReplicationConnection connection =
-        ReplicationConnection.open(settings, database, control.cancellation());
+    ReplicationConnection connection = null;
     boolean begun = false;
     try {
+      connection = ReplicationConnection.open(settings, database, control.cancellation());
       LogicalStart start = connection.createLogicalSlot(slot);
       ChangeStart made = new ChangeStart(settings, changes, database, slot, connection, start);
       begun = true;
@@ -121,11 +121,12 @@ final class ChangeStart implements Following {
               settings.address() + " makes no slot that keeps changes: " + e.getMessage())
           .remedy(
               "It needs wal_level = logical, two free replication slots, and a role with"
-                  + " REPLICATION; check says what is missing.")
+                  + " REPLICATION; check says what is missing. Where none of it can be had, set"
+                  + " changes.mode: column.")
           .cause(e)
           .build();
     } finally {
-      if (!begun) {
+      if (!begun && connection != null) {
         connection.close();
       }
     }
