@@ -3,6 +3,7 @@ package com.thorbis.backup.dr.simulate;
 import com.thorbis.backup.api.BackupException;
 import com.thorbis.backup.api.CheckItem;
 import com.thorbis.backup.api.FailureKind;
+import com.thorbis.backup.spi.SecretValue;
 import java.io.File;
 import java.io.IOException;
 import java.io.InterruptedIOException;
@@ -263,7 +264,6 @@ public final class LocalEnvironment implements AutoCloseable {
     common.put("hot_standby", "on");
     common.put("synchronous_commit", "on");
     common.put("wal_receiver_status_interval", "1s");
-    common.put("wal_retrieve_retry_interval", "500ms");
     common.put("logging_collector", "off");
     common.put("max_logical_replication_workers", "0");
     common.put("lc_messages", "C");
@@ -570,6 +570,16 @@ public final class LocalEnvironment implements AutoCloseable {
     return standby;
   }
 
+  /** Where the servers' programs lie. */
+  public Path programs() {
+    return bin;
+  }
+
+  /** The password of all roles; the caller's to close. */
+  SecretValue password() {
+    return SecretValue.ofText(password);
+  }
+
   /** The port of PgBouncer at 127.0.0.1. */
   public int poolerPort() {
     return poolerPort;
@@ -578,16 +588,6 @@ public final class LocalEnvironment implements AutoCloseable {
   /** Its file, which it reads again on RELOAD. */
   public Path poolerFile() {
     return lease.folder().resolve("pgbouncer.ini");
-  }
-
-  /** A file in the form of libpq's password files that opens all three; others cannot read it. */
-  public Path passwordFile() {
-    return lease.folder().resolve("pgpass");
-  }
-
-  /** Every address of it, as {@code HOST:PORT}. */
-  public Set<String> addresses() {
-    return Set.of(primary.address(), standby.address(), LOOPBACK + ":" + poolerPort);
   }
 
   /** A superuser's session with a server itself. */

@@ -7,8 +7,8 @@ import java.io.IOException;
 @FunctionalInterface
 public interface Recovery {
   /**
-   * Carries out a run to its end. Called with the disaster, and told nothing of it: the run's first
-   * step finds out.
+   * Carries out a run to its end. Called when a client has noticed something, and told nothing of
+   * it: the run's first step finds out.
    *
    * @param incident names the run
    */

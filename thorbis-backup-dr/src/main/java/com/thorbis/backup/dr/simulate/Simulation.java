@@ -46,6 +46,9 @@ import org.jspecify.annotations.Nullable;
  * told, whatever came of it. Used by one thread.
  */
 public final class Simulation {
+  /** The stage until a client notices: whoever watches from further away adds to it. */
+  public static final String NOTICE = "notice";
+
   /** The stage in which somebody or something decides about what was detected. */
   public static final String DECIDE = "decide";
 
@@ -206,10 +209,14 @@ public final class Simulation {
       disasterAt = moment;
       status = Status.COMPLETED; // from here on it is about what was tried
       RunReport recovered;
+      List<Outage.Mark> marks = new ArrayList<>();
       try {
         fault.make(there);
+        Instant noticed = notice(there, probe, moment);
         recovered = recovery.recover(there, id);
         run = recovered;
+        marks.add(new Outage.Mark(NOTICE, noticed));
+        marks.addAll(marks(recovered));
         control.progress().note("The run " + recovered.status().label());
         awaitClients(there, probe, recovered);
       } finally {
@@ -222,9 +229,36 @@ public final class Simulation {
       there.requireGoing();
       Outage seen = Outage.of(probe.attempts(), moment);
       outage = seen;
-      stages = seen.stages(marks(recovered));
+      stages = seen.stages(marks);
       validate(there, probe, seen, usual);
       judge(recovered, seen);
+    }
+
+    /** Until a client fails, which is what raises the alarm. */
+    private Instant notice(LocalEnvironment there, Probe probe, Instant moment)
+        throws IOException {
+      long deadline = System.nanoTime() + RECONNECTION.toNanos();
+      while (true) {
+        there.requireGoing();
+        Optional<Instant> failure =
+            probe.attempts().stream()
+                .filter(it -> it.outcome() != Attempt.Outcome.ACKNOWLEDGED)
+                .map(Attempt::ended)
+                .filter(it -> it.isAfter(moment))
+                .findFirst();
+        if (failure.isPresent()) {
+          return failure.get();
+        }
+        if (System.nanoTime() - deadline > 0) {
+          throw BackupException.of(
+                  "simulation.unnoticed",
+                  FailureKind.PERMANENT,
+                  "No client noticed that " + fault.label() + " was made")
+              .remedy("Find out why it has no effect; it proves nothing so.")
+              .build();
+        }
+        rest(Duration.ofMillis(20));
+      }
     }
 
     /** Until clients have had their way for a while, or it is clear that they do not get it. */

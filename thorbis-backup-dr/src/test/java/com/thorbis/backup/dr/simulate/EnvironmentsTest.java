@@ -22,7 +22,7 @@ class EnvironmentsTest {
 
   @TempDir Path directory;
 
-  private final SettableClock clock = new SettableClock(START);
+  private final SettableClock clock = SettableClock.at(START);
   private Path state;
   private Path place;
   private Environments environments;
