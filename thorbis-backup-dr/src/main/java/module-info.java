@@ -18,6 +18,7 @@ module com.thorbis.backup.dr {
 
   exports com.thorbis.backup.dr.drill;
   exports com.thorbis.backup.dr.evidence;
+  exports com.thorbis.backup.dr.failover;
   exports com.thorbis.backup.dr.monitor;
   exports com.thorbis.backup.dr.notify;
   exports com.thorbis.backup.dr.plan;
