@@ -4,6 +4,10 @@ import com.thorbis.backup.dr.notify.LogNotifier;
 import com.thorbis.backup.dr.notify.NotifierFactory;
 import com.thorbis.backup.dr.notify.WebhookNotifier;
 import com.thorbis.backup.dr.point.RecoveryPointEngineFactory;
+import com.thorbis.backup.dr.traffic.ConnectionFile;
+import com.thorbis.backup.dr.traffic.HaProxySwitch;
+import com.thorbis.backup.dr.traffic.PgBouncerSwitch;
+import com.thorbis.backup.dr.traffic.TrafficSwitchFactory;
 import com.thorbis.backup.spi.engine.SourceEngineFactory;
 
 /**
@@ -35,4 +39,8 @@ module com.thorbis.backup.dr {
   provides SourceEngineFactory with
       EvidenceEngineFactory,
       RecoveryPointEngineFactory;
+  provides TrafficSwitchFactory with
+      ConnectionFile.Factory,
+      HaProxySwitch.Factory,
+      PgBouncerSwitch.Factory;
 }
