@@ -7,6 +7,8 @@ final class DrActions {
   private DrActions() {}
 
   static Actions all(Thorbis thorbis) {
-    return Actions.builder().builtIn(new DrNotifier(thorbis)).build();
+    Actions.Builder actions = Actions.builder().builtIn(new DrNotifier(thorbis));
+    DrRepositoryActions.addTo(actions, thorbis);
+    return actions.build();
   }
 }

@@ -21,6 +21,7 @@ import java.util.stream.Stream;
 
 /** Holds a draft against itself and against what was measured. */
 final class Checks {
+  private static final String EXAMPLE = PlanReader.example();
   private static final Pattern ID = Pattern.compile("[a-z0-9]([a-z0-9_-]{0,61}[a-z0-9])?");
 
   private final PlanDraft draft;
@@ -171,7 +172,7 @@ final class Checks {
     } else if (draft.people().stream()
         .anyMatch(it -> !it.id().equals(person.id()) && it.signsWith().equals(person.signsWith()))) {
       report.add(Rule.PERSON_KEY_SHARED, path, "Somebody else has the same key", remedy);
-    } else if (PlanReader.example().contains(key)) {
+    } else if (EXAMPLE.contains(key)) {
       report.add(Rule.PERSON_KEY_EXAMPLE, path, "It is a key of the example", remedy);
     }
   }

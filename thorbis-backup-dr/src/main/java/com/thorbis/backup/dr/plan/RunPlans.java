@@ -125,7 +125,9 @@ final class RunPlans {
       Set<String> requires = new LinkedHashSet<>();
       if (step.after().isEmpty()) {
         needs.addAll(before);
-        procedure.dependsOn().forEach(it -> required(plan.procedure(it), requires));
+        for (String other : procedure.dependsOn()) {
+          required(plan.procedure(other), requires);
+        }
         needs.addAll(requires);
       }
       for (String name : step.after()) {
