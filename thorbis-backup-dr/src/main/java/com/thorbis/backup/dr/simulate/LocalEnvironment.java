@@ -256,11 +256,8 @@ public final class LocalEnvironment implements AutoCloseable {
     common.put("unix_socket_directories", "");
     common.put("ssl", "off");
     common.put("shared_buffers", "32MB");
-    common.put("max_connections", "50");
     common.put("dynamic_shared_memory_type", "mmap"); // what a killed server leaves is in its folder
-    common.put("wal_level", "replica");
     common.put("wal_log_hints", "on");
-    common.put("max_wal_senders", "5");
     common.put("hot_standby", "on");
     common.put("synchronous_commit", "on");
     common.put("wal_receiver_status_interval", "1s");

@@ -36,8 +36,7 @@ public record Outage(
   public record Mark(String stage, Instant end) {}
 
   /**
-   * The longest time without an acknowledgement that ended after the disaster; where there are
-   * none after it, all that is left.
+   * The longest time without an acknowledgement that ended after the disaster, or has not ended.
    *
    * @param disaster when it was made
    * @throws IllegalArgumentException if nothing was acknowledged before: then nothing was there
@@ -56,17 +55,15 @@ public record Outage(
         attempts.stream().map(Attempt::ended).max(Comparator.naturalOrder()).orElseThrow();
     Instant last = acknowledged.get(acknowledged.size() - 1).ended();
     Optional<Instant> first = Optional.empty();
-    if (last.isAfter(disaster)) {
-      Duration longest = Duration.ofSeconds(-1);
-      for (int i = 1; i < acknowledged.size(); i++) {
-        Instant from = acknowledged.get(i - 1).ended();
-        Instant to = acknowledged.get(i).ended();
-        Duration gap = Duration.between(from, to);
-        if (to.isAfter(disaster) && gap.compareTo(longest) > 0) {
-          longest = gap;
-          last = from;
-          first = Optional.of(to);
-        }
+    Duration longest = Duration.between(last, end);
+    for (int i = 1; i < acknowledged.size(); i++) {
+      Instant from = acknowledged.get(i - 1).ended();
+      Instant to = acknowledged.get(i).ended();
+      Duration gap = Duration.between(from, to);
+      if (to.isAfter(disaster) && gap.compareTo(longest) > 0) {
+        longest = gap;
+        last = from;
+        first = Optional.of(to);
       }
     }
     Instant from = last;
