@@ -30,6 +30,7 @@ module com.thorbis.backup.dr {
   exports com.thorbis.backup.dr.report;
   exports com.thorbis.backup.dr.run;
   exports com.thorbis.backup.dr.schedule;
+  exports com.thorbis.backup.dr.simulate;
   exports com.thorbis.backup.dr.traffic;
 
   provides NotifierFactory with

@@ -39,7 +39,8 @@ import picocli.CommandLine.Parameters;
       DrRunCommands.Abort.class,
       DrRunCommands.OverrideStore.class,
       DrRunCommands.Note.class,
-      DrRunCommands.Status.class
+      DrRunCommands.Status.class,
+      DrTestCommands.Test.class
     })
 final class DrCommand extends Group {
   /** The file of the plan: the one that is named, or the configured one. */
