@@ -53,7 +53,7 @@ import org.jspecify.annotations.Nullable;
  * @param sources what is protected, by name
  * @param timetable when what is due
  * @param grace how long what was given up stays whole
- * @param plan the file of the plan for disasters
+ * @param dr how to recover from disasters
  * @param watching who looks, and who is told
  * @param excluded what is not protected, and why that is right
  * @param notes what is accepted and needs to be known
@@ -72,7 +72,7 @@ record Config(
     Map<String, SourceConfig> sources,
     Timetable timetable,
     Duration grace,
-    Optional<Path> plan,
+    DrConfig dr,
     Watching watching,
     Map<String, String> excluded,
     List<Note> notes) {
@@ -242,12 +242,7 @@ record Config(
       grace = prune.get().duration("grace").orElse(grace);
       prune.get().finish();
     }
-    Optional<Path> plan = Optional.empty();
-    Optional<Section> dr = root.section("dr");
-    if (dr.isPresent()) {
-      plan = dr.get().find("plan").map(folder::resolve);
-      dr.get().finish();
-    }
+    DrConfig dr = DrConfig.read(root, folder, state);
     List<Expectation> expectations = new ArrayList<>();
     Timetable timetable = Timetable.read(root);
     Map<String, SourceConfig> sources =
@@ -270,7 +265,7 @@ record Config(
         sources,
         timetable,
         grace,
-        plan,
+        dr,
         watching,
         excluded,
         List.copyOf(notes));
