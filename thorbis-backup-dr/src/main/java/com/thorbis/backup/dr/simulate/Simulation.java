@@ -171,6 +171,7 @@ public final class Simulation {
       control.progress().note("An environment is made");
       try (LocalEnvironment there =
           environment
+              .relayed(fault.relayed())
               .swept(it -> control.progress().note("Removed what was left of " + it.name()))
               .start()) {
         made = there;
@@ -313,6 +314,14 @@ public final class Simulation {
               writable.size() == 1
                   ? passed(writable.get(0).name() + " alone takes commits")
                   : failed(writable.size() + " servers take commits"));
+      fault
+          .seen()
+          .ifPresent(
+              behind ->
+                  look(
+                      "left-behind",
+                      Category.INTEGRITY,
+                      () -> behind.holds() ? passed(behind.detail()) : failed(behind.detail())));
       look(
           "promised-rows",
           Category.INTEGRITY,
