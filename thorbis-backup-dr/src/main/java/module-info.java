@@ -27,6 +27,7 @@ module com.thorbis.backup.dr {
   exports com.thorbis.backup.dr.notify;
   exports com.thorbis.backup.dr.plan;
   exports com.thorbis.backup.dr.point;
+  exports com.thorbis.backup.dr.report;
   exports com.thorbis.backup.dr.run;
   exports com.thorbis.backup.dr.schedule;
   exports com.thorbis.backup.dr.simulate;
