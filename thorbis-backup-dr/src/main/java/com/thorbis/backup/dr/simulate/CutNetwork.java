@@ -55,8 +55,7 @@ final class CutNetwork implements Fault {
       try (Connection session = there.inside(PATIENCE);
           Statement statement = session.createStatement()) {
         long number = -asked.incrementAndGet(); // rows that nobody may ever find
-        statement.executeUpdate(
-            "INSERT INTO " + Probe.TABLE + " (number) VALUES (" + number + ")");
+        statement.executeUpdate("INSERT INTO " + Probe.TABLE + " (number) VALUES (" + number + ")");
         SQLWarning warning = statement.getWarnings();
         if (warning == null) {
           promised.incrementAndGet();

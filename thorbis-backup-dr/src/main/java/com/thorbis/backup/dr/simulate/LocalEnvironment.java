@@ -11,7 +11,6 @@ import java.net.ConnectException;
 import java.net.InetAddress;
 import java.net.InetSocketAddress;
 import java.net.ServerSocket;
-import java.nio.charset.StandardCharsets;
 import java.nio.file.FileVisitResult;
 import java.nio.file.Files;
 import java.nio.file.NoSuchFileException;
@@ -109,8 +108,7 @@ public final class LocalEnvironment implements AutoCloseable {
     Path folder = Path.of("/var/tmp").toRealPath().resolve("thorbis-dr-" + id);
     this.primary = new Node("primary", freePort(), folder.resolve("primary"));
     this.relayed = builder.relayed;
-    this.front =
-        relayed ? new Node("primary", freePort(), primary.dataDirectory()) : this.primary;
+    this.front = relayed ? new Node("primary", freePort(), primary.dataDirectory()) : this.primary;
     this.relay = new Relay(front.port(), primary.port());
     this.standby = new Node("standby", freePort(), folder.resolve("standby"));
     this.poolerPort = freePort();
@@ -214,8 +212,7 @@ public final class LocalEnvironment implements AutoCloseable {
       statement.execute("CREATE DATABASE " + DATABASE + " OWNER " + ROLE);
     }
     await("the standby follows", () -> synchronous());
-    spawn(
-        lease.folder(), "pgbouncer", List.of(pgbouncer.toString(), "-q", file("pgbouncer.ini")));
+    spawn(lease.folder(), "pgbouncer", List.of(pgbouncer.toString(), "-q", file("pgbouncer.ini")));
     await("PgBouncer lets clients in", this::serves);
   }
 
@@ -266,7 +263,8 @@ public final class LocalEnvironment implements AutoCloseable {
     common.put("unix_socket_directories", "");
     common.put("ssl", "off");
     common.put("shared_buffers", "32MB");
-    common.put("dynamic_shared_memory_type", "mmap"); // what a killed server leaves is in its folder
+    common.put(
+        "dynamic_shared_memory_type", "mmap"); // what a killed server leaves is in its folder
     common.put("wal_log_hints", "on");
     common.put("hot_standby", "on");
     common.put("synchronous_commit", "on");
@@ -276,8 +274,7 @@ public final class LocalEnvironment implements AutoCloseable {
     common.put("lc_messages", "C");
     common.forEach(
         (name, value) -> settings.append(name).append(" = '").append(value).append("'\n"));
-    Files.writeString(
-        data.resolve("postgresql.conf"), "\n" + settings, StandardOpenOption.APPEND);
+    Files.writeString(data.resolve("postgresql.conf"), "\n" + settings, StandardOpenOption.APPEND);
     Files.writeString(
         data.resolve("pg_hba.conf"),
         "host all all 127.0.0.1/32 scram-sha-256\n"
@@ -320,8 +317,7 @@ public final class LocalEnvironment implements AutoCloseable {
               throws IOException {
             Files.createDirectory(
                 to.resolve(from.relativize(folder).toString()),
-                PosixFilePermissions.asFileAttribute(
-                    PosixFilePermissions.fromString("rwx------")));
+                PosixFilePermissions.asFileAttribute(PosixFilePermissions.fromString("rwx------")));
             return FileVisitResult.CONTINUE;
           }
 
@@ -387,7 +383,10 @@ public final class LocalEnvironment implements AutoCloseable {
         }
       }
     }
-    judge("pooler.databases", elsewhere.isEmpty(), elsewhere.isEmpty() ? "lead to the primary" : elsewhere + "");
+    judge(
+        "pooler.databases",
+        elsewhere.isEmpty(),
+        elsewhere.isEmpty() ? "lead to the primary" : elsewhere + "");
   }
 
   private void judge(String what, boolean holds, String found) {

@@ -74,8 +74,7 @@ final class Relay implements AutoCloseable {
     Socket server = new Socket();
     open.add(server);
     try {
-      server.connect(
-          new InetSocketAddress(LocalEnvironment.LOOPBACK, target), CONNECT_MILLIS);
+      server.connect(new InetSocketAddress(LocalEnvironment.LOOPBACK, target), CONNECT_MILLIS);
       client.setTcpNoDelay(true);
       server.setTcpNoDelay(true);
       if (from.isClosed()) {

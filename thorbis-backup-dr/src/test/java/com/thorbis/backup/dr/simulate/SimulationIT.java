@@ -46,7 +46,8 @@ class SimulationIT {
         Simulation.builder(
                 LocalEnvironment.builder(environments, CLOCK),
                 disaster,
-                new FailoverRecovery(state.resolve("runs"), MemoryObjectStore.create(CLOCK, 1000), CLOCK))
+                new FailoverRecovery(
+                    state.resolve("runs"), MemoryObjectStore.create(CLOCK, 1000), CLOCK))
             .steady(Duration.ofSeconds(1))
             .objective(Duration.ofSeconds(30))
             .product("1.2.3")
@@ -81,8 +82,7 @@ class SimulationIT {
     assertThat(loss.none()).isTrue();
     assertThat(loss.acknowledged()).isGreaterThan(50);
     assertThat(report.after().orElseThrow().commits()).isPositive();
-    assertThat(
-            report.checks().stream().map(DrillCheck::category).collect(Collectors.toSet()))
+    assertThat(report.checks().stream().map(DrillCheck::category).collect(Collectors.toSet()))
         .isEqualTo(Set.of(DrillCheck.Category.values()));
 
     assertThat(report.checks().stream().map(DrillCheck::name).toList().contains("left-behind"))
@@ -125,8 +125,7 @@ class SimulationIT {
     assertThat(Leftover.processes(lease.folder())).isEmpty();
     assertThat(lease.folder()).doesNotExist();
     assertThatThrownBy(
-            () ->
-                LocalEnvironment.builder(environments, CLOCK).swept(removed::add).start())
+            () -> LocalEnvironment.builder(environments, CLOCK).swept(removed::add).start())
         .isInstanceOfSatisfying(
             BackupException.class, e -> assertThat(e.code()).isEqualTo("environment.stopped"));
     assertThat(removed).isEmpty();
@@ -142,8 +141,7 @@ class SimulationIT {
     public static void main(String[] arguments) {
       SimulationReport report =
           Simulation.builder(
-                  LocalEnvironment.builder(
-                      new Environments(Path.of(arguments[0]), CLOCK), CLOCK),
+                  LocalEnvironment.builder(new Environments(Path.of(arguments[0]), CLOCK), CLOCK),
                   Scenario.Simulation.DATABASE_FAILURE,
                   (environment, incident) -> {
                     Runtime.getRuntime().halt(HALTED);
@@ -163,11 +161,9 @@ class SimulationIT {
         java.util.stream.IntStream.range(20_000, 32_000)
             .mapToObj(port -> "127.0.0.1:" + port)
             .collect(Collectors.toSet());
-    assertThatThrownBy(
-            () -> LocalEnvironment.builder(environments, CLOCK).forbidden(every).start())
+    assertThatThrownBy(() -> LocalEnvironment.builder(environments, CLOCK).forbidden(every).start())
         .isInstanceOfSatisfying(
-            BackupException.class,
-            e -> assertThat(e.code()).isEqualTo("environment.not-isolated"));
+            BackupException.class, e -> assertThat(e.code()).isEqualTo("environment.not-isolated"));
     assertThat(state.resolve("environments")).isDirectoryNotContaining("glob:**.json");
   }
 }
