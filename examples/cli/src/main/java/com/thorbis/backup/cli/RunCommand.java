@@ -91,6 +91,7 @@ final class RunCommand extends Job {
           "Set sources.NAME.schedule, wal.mode: stream of a source, or maintenance.");
     }
     requireRepository(opened);
+    Populations.record(thorbis(), opened);
     Claims claims = (name, lasts) -> opened.repository().claim(name, lasts);
     Scheduler.Builder builder =
         Scheduler.builder(claims, config.stateDirectory())

@@ -52,6 +52,7 @@ import picocli.CommandLine.Spec;
       SecretsCommand.class,
       RecoveryPointCommand.class,
       DrCommand.class,
+      ReportCommand.class,
       RunCommand.class,
       DecodeCommand.class
     },

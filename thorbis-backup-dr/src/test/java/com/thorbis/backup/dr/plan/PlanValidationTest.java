@@ -42,6 +42,7 @@ class PlanValidationTest {
     Validation validation = validate(GOOD);
 
     assertThat(validation.findings()).filteredOn(it -> it.severity() == Severity.ERROR).isEmpty();
+    assertThat(codes(validation)).contains("person.key-example");
     RecoveryPlan plan = validation.require();
     assertThat(plan.content().procedures().stream().map(Procedure::id))
         .contains(
@@ -214,6 +215,8 @@ class PlanValidationTest {
         "reference.dangling|failback: database-failback|failback: database-failbak",
         "owner.missing|    owner: dba\\n    likelihood|    likelihood",
         "person.unreachable|contacts: [\"tel:+1-555-0100\", \"mailto:first-dba@example.com\"]|contacts: []",
+        "person.key-invalid|signs-with: E2-|signs-with: X2-",
+        "person.key-shared|signs-with: yhqJ2tx6SVPUsz4WrSuMR1GEsnXVCyxmYUICb8wvnVXQl0xT|signs-with: E2-eWBZrXBQi5v1ljE56Ma0aqk8nfrTTKbigNwX_WF1elqJF",
         "objective.plan-wide|verdict: per-tier|verdict: plan-wide",
         "tier.priority-inverted|priority: 1|priority: 9",
         "tier.dependency-slower|- user-authentication\\n|- { id: user-authentication, depends-on: [reporting] }\\n",
@@ -234,6 +237,7 @@ class PlanValidationTest {
         "branch.promotes-damage|procedures: [point-in-time-recovery]|procedures: [database-failover]",
         "branch.failover-and-restore|procedures: [database-failover]|procedures: [database-failover, point-in-time-recovery]",
         "branch.order|procedures: [emergency-deployment, traffic-rerouting]|procedures: [traffic-rerouting, emergency-deployment]",
+        "branch.settlements-differ|title: Deploy the last good release elsewhere\\n|title: Deploy the last good release elsewhere\\n    settlement: { within: 1h, otherwise: commit }\\n",
         "branch.nothing-critical|Failover to the standby\\n    owner: dba\\n    critical: true|Failover to the standby\\n    owner: dba\\n    critical: false",
         "procedure.critical-undeclared|    critical: false\\n|",
         "procedure.empty|    steps:\\n      - together:\\n          - { id: customers, action: notify, title: Tell customers, deadline: 2m }\\n          - { id: staff, action: notify, title: Tell everybody on call, deadline: 2m }\\n      - { id: written, action: record, deadline: 30s }|    steps: []",
@@ -248,11 +252,13 @@ class PlanValidationTest {
         "step.no-deadline|expected: 20s\\n        deadline: 1m|expected: 20s",
         "step.manual-no-deadline|        deadline: 4h\\n|",
         "step.deadline-short|expected: 20s|expected: 2m",
+        "step.undo-uncritical|title: Tell customers,|title: Tell customers, on-failure: undo,",
         "step.no-instruction|        instruction: Choose a moment before the first sign of the intrusion, and note the reason\\n|",
         "step.unapproved|approval: { people: [platform, lead], required: 1, deadline: 2m }|instruction: none",
         "approval.missing|        approval: { people: [approver], required: 2, deadline: 3m }\\n|",
         "approval.too-few|people: [security, lead], required: 2|people: [security, lead], required: 3",
         "approval.single-person|people: [platform, lead], required: 1|people: [lead], required: 1",
+        "approval.unsigned|    signs-with: E2-eWBZrXBQi5v1ljE56Ma0aqk8nfrTTKbigNwX_WF1elqJF\\n|",
         "promote.unfenced|action: fence\\n        title: Prove that the old primary takes no writes|action: freeze-writes",
         "fence.failure-ignored|with: { source: database }\\n        expected: 30s|with: { source: database }\\n        on-failure: continue\\n        expected: 30s",
         "traffic.before-promotion|action: switch-connection-file\\n|action: switch-connection-file\\n            after: [agree]\\n",
@@ -399,7 +405,7 @@ class PlanValidationTest {
     assertThat(failover.step("connectivity").orElseThrow().after())
         .containsExactly("connections", "pool");
     assertThat(failover.step("announce").orElseThrow().onFailure())
-        .isEqualTo(Step.OnFailure.CONTINUE);
+        .isEqualTo(PlanStep.OnFailure.CONTINUE);
     assertThatThrownBy(() -> validate(GOOD).require().scenario("database-failur"))
         .isInstanceOfSatisfying(
             BackupException.class,
