@@ -48,7 +48,9 @@ record DrConfig(
       Optional<Section> signers = dr.get().section("keys");
       signers.ifPresent(
           section ->
-              section.keys().forEach(name -> keys.put(name, folderOfFile.resolve(section.require(name)))));
+              section
+                  .keys()
+                  .forEach(name -> keys.put(name, folderOfFile.resolve(section.require(name)))));
       Optional<Section> named = dr.get().section("servers");
       named.ifPresent(
           section ->

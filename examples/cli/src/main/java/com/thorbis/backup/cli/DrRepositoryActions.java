@@ -87,8 +87,7 @@ final class DrRepositoryActions {
   private static String source(Thorbis thorbis, Task task) {
     String source = require(task, SOURCE);
     if (!thorbis.config().sources().containsKey(source)) {
-      throw new IllegalArgumentException(
-          source + " is no source of " + thorbis.config().file());
+      throw new IllegalArgumentException(source + " is no source of " + thorbis.config().file());
     }
     return source;
   }
@@ -124,8 +123,8 @@ final class DrRepositoryActions {
   }
 
   /**
-   * Brings a source back into a folder. A file beside the folder tells whose it is and whether it is
-   * whole: what anybody else put there is never written over.
+   * Brings a source back into a folder. A file beside the folder tells whose it is and whether it
+   * is whole: what anybody else put there is never written over.
    */
   private static final class Restore implements Step {
     private static final String KEY = "run";
@@ -260,7 +259,8 @@ final class DrRepositoryActions {
         request.action(RestoreRequest.Action.PROMOTE);
       }
       RestoreReport report =
-          stoppable((opened, control) -> opened.restore(request.build(), control), thorbis::reading);
+          stoppable(
+              (opened, control) -> opened.restore(request.build(), control), thorbis::reading);
       Map<String, String> facts = new LinkedHashMap<>();
       facts.put(KEY, context.key());
       facts.put(STATE, WHOLE);

@@ -83,7 +83,8 @@ final class DrTestCommands {
     @Option(
         names = "--within",
         paramLabel = "TIME",
-        description = "For how long clients may be without it, such as 2m; else as long as it takes.")
+        description =
+            "For how long clients may be without it, such as 2m; else as long as it takes.")
     @Nullable String within;
 
     @Option(
@@ -462,8 +463,7 @@ final class DrTestCommands {
               + Text.plain(inject.text()));
       exercise.answers().stream()
           .filter(it -> it.inject() == inject.number())
-          .forEach(
-              it -> out.println("     " + Text.plain(it.by()) + ": " + Text.plain(it.text())));
+          .forEach(it -> out.println("     " + Text.plain(it.by()) + ": " + Text.plain(it.text())));
     }
     for (RecordedExercise.Finding finding : exercise.findings()) {
       out.println(

@@ -85,8 +85,7 @@ final class ReportCommand extends Group {
         ThorbisBackup opened, Path file, String form, Duration back, Optional<Pdf> printer) {
       boolean writes = thorbis().recoveryKeyFile == null && thorbis().config().sealed().isEmpty();
       if (writes) {
-        HostEvidence.expected(
-            thorbis().config(), thorbis().clock(), opened, thorbis()::warning);
+        HostEvidence.expected(thorbis().config(), thorbis().clock(), opened, thorbis()::warning);
       }
       Report report =
           thorbis().followed(control -> said(() -> builder(opened, back).build(control)));

@@ -134,7 +134,14 @@ class DrRunCommandTest {
         1,
         Stream.concat(
                 Stream.of(
-                    "dr", "run", OUTAGE, "--incident", "inc-1", "--as", "recovery-lead", "--yes",
+                    "dr",
+                    "run",
+                    OUTAGE,
+                    "--incident",
+                    "inc-1",
+                    "--as",
+                    "recovery-lead",
+                    "--yes",
                     "--no-wait"),
                 Stream.of(more))
             .toArray(String[]::new));
@@ -217,7 +224,13 @@ class DrRunCommandTest {
     assertThat(
             run(
                     4,
-                    "dr", "approve", "inc-1", "rehearsal.agree", "--as", "first-dba", "--key-file",
+                    "dr",
+                    "approve",
+                    "inc-1",
+                    "rehearsal.agree",
+                    "--as",
+                    "first-dba",
+                    "--key-file",
                     "second.key")
                 .err())
         .contains("its signature is not that of first-dba");
@@ -238,7 +251,8 @@ class DrRunCommandTest {
     run(0, "dr", "abort", "inc-1", "--as", "first-dba", "--yes");
     Result end = run(1, "dr", "resume", "inc-1");
     assertThat(end.out()).contains("compensated: aborted by first-dba");
-    assertThat(end.err()).contains("warning: the evidence of this run is not in the repository yet");
+    assertThat(end.err())
+        .contains("warning: the evidence of this run is not in the repository yet");
     assertThat(there("marked")).isFalse();
     assertThat(step(status(folder), "rehearsal.mark")).isEqualTo("undone");
   }
@@ -280,8 +294,7 @@ class DrRunCommandTest {
   void whoeverStaysGoesOnWhenPeopleHaveSpoken() throws Exception {
     Running stays =
         command(folder)
-            .start(
-                "dr", "run", OUTAGE, "--incident", "inc-1", "--as", "recovery-lead", "--yes");
+            .start("dr", "run", OUTAGE, "--incident", "inc-1", "--as", "recovery-lead", "--yes");
     until(stays, "WAITS    rehearsal.agree");
     approve();
     until(stays, "WAITS    rehearsal.look");
@@ -305,7 +318,9 @@ class DrRunCommandTest {
     Files.writeString(
         folder.resolve("plan.yaml"),
         Files.readString(folder.resolve("plan.yaml"))
-            .replace("action: manual\n        instruction: Look", "action: freeze-writes\n        instruction: Look"));
+            .replace(
+                "action: manual\n        instruction: Look",
+                "action: freeze-writes\n        instruction: Look"));
 
     assertThat(run(2, "dr", "run", OUTAGE, "--yes", "--no-wait").err())
         .contains("rehearsal.look", "freeze-writes", "nothing here carries that out");

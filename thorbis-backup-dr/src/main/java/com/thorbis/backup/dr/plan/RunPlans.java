@@ -159,7 +159,9 @@ final class RunPlans {
     return last.isEmpty() ? before : last.stream().map(it -> id(procedure, it.id())).toList();
   }
 
-  /** What has to be done, and not only over, of a procedure that may fail without ending the run. */
+  /**
+   * What has to be done, and not only over, of a procedure that may fail without ending the run.
+   */
   private void required(Procedure procedure, Set<String> requires) {
     for (PlanStep step : ends.getOrDefault(procedure.id(), List.of())) {
       if (stopsItsProcedureOnly(procedure, step)) {
@@ -195,8 +197,7 @@ final class RunPlans {
     return List.copyOf(ordered.values());
   }
 
-  private Task look(
-      Procedure procedure, PlanStep step, Set<String> needs, Set<String> requires) {
+  private Task look(Procedure procedure, PlanStep step, Set<String> needs, Set<String> requires) {
     return Task.builder(id(procedure, step.id()) + "/look", ActionNames.MANUAL)
         .procedure(procedure.id())
         .title(step.instruction())
@@ -208,8 +209,7 @@ final class RunPlans {
         .build();
   }
 
-  private Task task(
-      Procedure procedure, PlanStep step, List<String> needs, List<String> requires) {
+  private Task task(Procedure procedure, PlanStep step, List<String> needs, List<String> requires) {
     Duration deadline = step.deadline().orElse(UNSAID);
     boolean byHand = step.mode() == PlanStep.Mode.MANUAL;
     String action = byHand ? ActionNames.MANUAL : step.action();
@@ -217,8 +217,7 @@ final class RunPlans {
         Task.builder(id(procedure, step.id()), action)
             .procedure(procedure.id())
             .title(title(step))
-            .inputs(
-                action.equals(ActionNames.MANUAL) ? Map.of() : inputs(procedure, step))
+            .inputs(action.equals(ActionNames.MANUAL) ? Map.of() : inputs(procedure, step))
             .needs(needs)
             .requires(requires)
             .people(people(procedure, step))

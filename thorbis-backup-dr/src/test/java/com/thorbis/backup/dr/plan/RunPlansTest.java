@@ -197,8 +197,7 @@ class RunPlansTest {
     assertThat(task(plan, "database-failover.health").timeout()).isEqualTo(Duration.ofSeconds(10));
     Task images =
         task(
-            PLAN.runPlan(
-                incident("security-breach", "data-breach", Scenario.Variant.UNGRACEFUL)),
+            PLAN.runPlan(incident("security-breach", "data-breach", Scenario.Variant.UNGRACEFUL)),
             "forensic-preservation.images");
     assertThat(images.action()).isEqualTo("manual");
     assertThat(images.title()).startsWith("Take images of disks and memory: Take images of");
@@ -228,7 +227,10 @@ class RunPlansTest {
     RunPlan said =
         PLAN.runPlan(
             new Incident(
-                "security-breach", Optional.empty(), Scenario.Variant.UNGRACEFUL, Optional.empty()));
+                "security-breach",
+                Optional.empty(),
+                Scenario.Variant.UNGRACEFUL,
+                Optional.empty()));
     assertThat(task(said, "clean-recovery.restore").inputs())
         .containsEntry("moment-from", "clean-recovery.moment")
         .doesNotContainKey("moment");
@@ -280,8 +282,7 @@ class RunPlansTest {
 
   @Test
   void aStrictPlanThatCouldNotBeMeasuredStillRecovers() {
-    String strict =
-        PlanReader.example().replace("version: 1\n", "version: 1\nstrict: true\n");
+    String strict = PlanReader.example().replace("version: 1\n", "version: 1\nstrict: true\n");
     PlanDraft draft = PlanReader.read(strict, "plan");
 
     assertThat(Validation.of(draft, PlanFacts.none(NOW)).loads()).isFalse();
