@@ -22,12 +22,15 @@ module com.thorbis.backup.dr {
 
   exports com.thorbis.backup.dr.drill;
   exports com.thorbis.backup.dr.evidence;
+  exports com.thorbis.backup.dr.failover;
   exports com.thorbis.backup.dr.monitor;
   exports com.thorbis.backup.dr.notify;
   exports com.thorbis.backup.dr.plan;
   exports com.thorbis.backup.dr.point;
+  exports com.thorbis.backup.dr.report;
   exports com.thorbis.backup.dr.run;
   exports com.thorbis.backup.dr.schedule;
+  exports com.thorbis.backup.dr.simulate;
   exports com.thorbis.backup.dr.traffic;
 
   provides NotifierFactory with

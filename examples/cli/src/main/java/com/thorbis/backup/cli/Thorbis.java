@@ -52,6 +52,7 @@ import picocli.CommandLine.Spec;
       SecretsCommand.class,
       RecoveryPointCommand.class,
       DrCommand.class,
+      ReportCommand.class,
       RunCommand.class,
       DecodeCommand.class
     },
@@ -209,6 +210,11 @@ final class Thorbis implements Runnable {
       forPeople.accept(host().out());
     }
     host().out().flush();
+  }
+
+  /** Says what does not stop anything. */
+  void warning(String message) {
+    host().err().println("warning: " + Text.plain(message));
   }
 
   private ProgressDisplay display() {

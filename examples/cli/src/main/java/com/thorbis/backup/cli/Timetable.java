@@ -5,6 +5,7 @@ import com.thorbis.backup.api.BackupType;
 import com.thorbis.backup.api.ThorbisBackup;
 import com.thorbis.backup.api.VerifyRequest;
 import com.thorbis.backup.dr.monitor.Expectation;
+import com.thorbis.backup.dr.report.Population;
 import com.thorbis.backup.dr.schedule.BackupJob;
 import com.thorbis.backup.dr.schedule.Blackout;
 import com.thorbis.backup.dr.schedule.Job;
@@ -116,6 +117,21 @@ final class Timetable {
               expected.due(
                   type, timing.schedule()::previous, plan.finishWithin().orElse(plan.window()));
             });
+  }
+
+  /** What is due of a source, and within which time after that. */
+  List<Population.Due> due(String source) {
+    List<Population.Due> due = new ArrayList<>();
+    backups
+        .getOrDefault(source, Map.of())
+        .forEach(
+            (type, timing) -> {
+              JobPlan plan = plan(BackupJob.of(Timetable::unopened, source, type), timing);
+              due.add(
+                  new Population.Due(
+                      type.label(), timing.schedule(), plan.finishWithin().orElse(plan.window())));
+            });
+    return due;
   }
 
   /** Does what keeps the repository in order. */

@@ -9,6 +9,7 @@ import com.thorbis.backup.spi.repository.StoredFile;
 import java.io.IOException;
 import java.io.InterruptedIOException;
 import java.nio.ByteBuffer;
+import java.nio.channels.ClosedByInterruptException;
 import java.nio.channels.SeekableByteChannel;
 import java.nio.charset.CharacterCodingException;
 import java.nio.charset.StandardCharsets;
@@ -32,7 +33,6 @@ import org.jspecify.annotations.Nullable;
  * several names in several of its folders is stored once.
  */
 public final class FileTree {
-  private static final int BUFFER_BYTES = 1 << 20;
   private static final int MOST_READS = 3;
 
   /** A file that was changed twice within what the clock of file systems tells apart looks same. */
@@ -47,7 +47,7 @@ public final class FileTree {
   private final RunControl control;
   private final Clock clock;
   private final Disk disk;
-  private final byte[] buffer = new byte[BUFFER_BYTES];
+  private final ReadAhead reader = new ReadAhead();
   private final Map<Inode, Seen> severalNames = new HashMap<>();
 
   private final Tally unreadable = new Tally();
@@ -271,7 +271,7 @@ public final class FileTree {
    * from folders that are held open: both have to be of one entry.
    */
   private static void prove(Ask<Optional<Object>> held, Place place, Disk.Entry entry)
-      throws SkippedException {
+      throws IOException, SkippedException {
     if (!open(held, place).equals(entry.key())) {
       throw new SkippedException(place.path(), new ExchangedException());
     }
@@ -428,15 +428,15 @@ public final class FileTree {
   private boolean copy(
       SeekableByteChannel channel, long length, BackupWriter.FileWriter out, Place place)
       throws IOException, SkippedException {
-    long left = length;
-    while (left > 0) {
+    ReadAhead.Stretches stretches = reader.of(channel, length);
+    for (long left = length; left > 0; ) {
       control.cancellation().check();
-      ByteBuffer into = ByteBuffer.wrap(buffer, 0, (int) Math.min(left, buffer.length));
-      int count = open(() -> channel.read(into), place);
-      if (count < 0) {
+      ByteBuffer now = open(stretches::next, place);
+      int count = now.remaining();
+      if (count == 0) {
         return false;
       }
-      out.write(buffer, 0, count);
+      out.write(now.array(), 0, count);
       left -= count;
       bytes += count;
       control.progress().advance(bytes, -1);
@@ -461,9 +461,11 @@ public final class FileTree {
   }
 
   /** Asks the disk: what goes wrong there leaves out one entry, and not the backup. */
-  private static <T> T open(Ask<T> ask, Place place) throws SkippedException {
+  private static <T> T open(Ask<T> ask, Place place) throws IOException, SkippedException {
     try {
       return ask.get();
+    } catch (ClosedByInterruptException | InterruptedIOException e) {
+      throw e; // the run is to end; nothing is wrong with the file
     } catch (IOException e) {
       throw new SkippedException(place.path(), e);
     }

@@ -72,7 +72,10 @@ final class BuiltIn {
     public Result check(StepContext context) {
       return context
           .confirmedBy()
-          .map(name -> Result.done("done by " + name))
+          .map(
+              name ->
+                  Result.done("done by " + name)
+                      .with(context.said().map(text -> Map.of("said", text)).orElse(Map.of())))
           .orElseGet(() -> Result.notDone("nobody has said that it is done"));
     }
 

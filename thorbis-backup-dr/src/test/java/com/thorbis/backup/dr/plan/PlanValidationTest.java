@@ -42,6 +42,7 @@ class PlanValidationTest {
     Validation validation = validate(GOOD);
 
     assertThat(validation.findings()).filteredOn(it -> it.severity() == Severity.ERROR).isEmpty();
+    assertThat(codes(validation)).contains("person.key-example");
     RecoveryPlan plan = validation.require();
     assertThat(plan.content().procedures().stream().map(Procedure::id))
         .contains(
@@ -116,6 +117,90 @@ class PlanValidationTest {
             BackupException.class, e -> assertThat(e.code()).isEqualTo("plan.cannot-work"));
   }
 
+  /** The figures this product began with. */
+  @Test
+  void theShippedPlanHasTheFiguresItBeganWith() {
+    PlanDraft plan = validate(GOOD).require().content();
+
+    assertThat(plan.objectives().rto()).isEqualTo(Duration.ofMinutes(60));
+    assertThat(plan.objectives().rpo()).isEqualTo(Duration.ofMinutes(15));
+    assertThat(
+            plan.tiers().stream()
+                .map(
+                    it ->
+                        it.priority()
+                            + " "
+                            + it.rto().toMinutes()
+                            + " "
+                            + it.rpo().toMinutes()
+                            + " "
+                            + it.applications().stream().map(Tier.Application::id).toList()))
+        .containsExactly(
+            "1 15 5 [payment-processing, user-authentication, core-api]",
+            "2 60 15 [work-orders, invoicing, customer-portal]",
+            "3 240 60 [reporting, analytics, documentation]");
+    assertThat(
+            plan.scenarios().stream()
+                .map(
+                    it ->
+                        it.id()
+                            + " "
+                            + it.likelihood().label()
+                            + " "
+                            + it.impact().label()
+                            + " "
+                            + it.branches().stream()
+                                .map(branch -> branch.when() + " " + branch.procedures())
+                                .toList()))
+        .containsExactly(
+            "database-failure medium high [[database-connection-failure] [database-failover],"
+                + " [database-corruption] [point-in-time-recovery]]",
+            "application-server-outage low high [[platform-outage, deployment-failure]"
+                + " [emergency-deployment, traffic-rerouting]]",
+            "data-center-outage low critical [[region-outage, network-isolation]"
+                + " [cross-region-failover, emergency-communications]]",
+            "security-breach medium critical [[intrusion-detection, data-breach]"
+                + " [incident-isolation, forensic-preservation, clean-recovery]]");
+    assertThat(plan.exercises().stream().map(it -> it.kind() + " " + it.frequency()))
+        .containsExactly(
+            "TABLETOP QUARTERLY", "WALKTHROUGH QUARTERLY", "FULL_SIMULATION QUARTERLY");
+    assertThat(
+            plan.environments().stream()
+                .map(it -> it.id() + ", " + it.purpose() + ", " + it.isolation()))
+        .containsExactly(
+            "dr-test-primary, Primary recovery testing, COMPLETE",
+            "dr-test-secondary, Secondary region testing, NETWORK_ONLY");
+  }
+
+  @ParameterizedTest
+  @CsvSource({
+    "likelihood: medium, likelihood: sometimes",
+    "impact: critical, impact: huge",
+    "mode: assisted, mode: partial"
+  })
+  void whatIsChosenFromAListIsAWordOfIt(String good, String bad) {
+    assertThat(GOOD).contains(good);
+    Validation validation = validate(GOOD.replaceFirst(good, bad));
+
+    assertThat(validation.loads()).isFalse();
+    assertThat(validation.findings())
+        .filteredOn(it -> it.code().equals("text.malformed"))
+        .singleElement()
+        .satisfies(it -> assertThat(it.toString()).contains(bad.substring(bad.indexOf(' ') + 1)));
+  }
+
+  @Test
+  void eachStepSaysByItselfWhoDoesIt() {
+    RecoveryPlan plan = validate(GOOD).require();
+
+    assertThat(plan.procedure("database-failover").steps())
+        .extracting(Step::mode)
+        .containsOnly(Step.Mode.FULL);
+    assertThat(plan.procedure("clean-recovery").steps())
+        .extracting(Step::mode)
+        .contains(Step.Mode.FULL, Step.Mode.ASSISTED, Step.Mode.MANUAL);
+  }
+
   /** Each line takes one thing out of the plan that works, or puts something wrong into it. */
   @ParameterizedTest
   @CsvSource(
@@ -130,6 +215,8 @@ class PlanValidationTest {
         "reference.dangling|failback: database-failback|failback: database-failbak",
         "owner.missing|    owner: dba\\n    likelihood|    likelihood",
         "person.unreachable|contacts: [\"tel:+1-555-0100\", \"mailto:first-dba@example.com\"]|contacts: []",
+        "person.key-invalid|signs-with: E2-|signs-with: X2-",
+        "person.key-shared|signs-with: yhqJ2tx6SVPUsz4WrSuMR1GEsnXVCyxmYUICb8wvnVXQl0xT|signs-with: E2-eWBZrXBQi5v1ljE56Ma0aqk8nfrTTKbigNwX_WF1elqJF",
         "objective.plan-wide|verdict: per-tier|verdict: plan-wide",
         "tier.priority-inverted|priority: 1|priority: 9",
         "tier.dependency-slower|- user-authentication\\n|- { id: user-authentication, depends-on: [reporting] }\\n",
@@ -150,6 +237,7 @@ class PlanValidationTest {
         "branch.promotes-damage|procedures: [point-in-time-recovery]|procedures: [database-failover]",
         "branch.failover-and-restore|procedures: [database-failover]|procedures: [database-failover, point-in-time-recovery]",
         "branch.order|procedures: [emergency-deployment, traffic-rerouting]|procedures: [traffic-rerouting, emergency-deployment]",
+        "branch.settlements-differ|title: Deploy the last good release elsewhere\\n|title: Deploy the last good release elsewhere\\n    settlement: { within: 1h, otherwise: commit }\\n",
         "branch.nothing-critical|Failover to the standby\\n    owner: dba\\n    critical: true|Failover to the standby\\n    owner: dba\\n    critical: false",
         "procedure.critical-undeclared|    critical: false\\n|",
         "procedure.empty|    steps:\\n      - together:\\n          - { id: customers, action: notify, title: Tell customers, deadline: 2m }\\n          - { id: staff, action: notify, title: Tell everybody on call, deadline: 2m }\\n      - { id: written, action: record, deadline: 30s }|    steps: []",
@@ -164,11 +252,13 @@ class PlanValidationTest {
         "step.no-deadline|expected: 20s\\n        deadline: 1m|expected: 20s",
         "step.manual-no-deadline|        deadline: 4h\\n|",
         "step.deadline-short|expected: 20s|expected: 2m",
+        "step.undo-uncritical|title: Tell customers,|title: Tell customers, on-failure: undo,",
         "step.no-instruction|        instruction: Choose a moment before the first sign of the intrusion, and note the reason\\n|",
         "step.unapproved|approval: { people: [platform, lead], required: 1, deadline: 2m }|instruction: none",
         "approval.missing|        approval: { people: [approver], required: 2, deadline: 3m }\\n|",
         "approval.too-few|people: [security, lead], required: 2|people: [security, lead], required: 3",
         "approval.single-person|people: [platform, lead], required: 1|people: [lead], required: 1",
+        "approval.unsigned|    signs-with: E2-eWBZrXBQi5v1ljE56Ma0aqk8nfrTTKbigNwX_WF1elqJF\\n|",
         "promote.unfenced|action: fence\\n        title: Prove that the old primary takes no writes|action: freeze-writes",
         "fence.failure-ignored|with: { source: database }\\n        expected: 30s|with: { source: database }\\n        on-failure: continue\\n        expected: 30s",
         "traffic.before-promotion|action: switch-connection-file\\n|action: switch-connection-file\\n            after: [agree]\\n",
@@ -315,7 +405,7 @@ class PlanValidationTest {
     assertThat(failover.step("connectivity").orElseThrow().after())
         .containsExactly("connections", "pool");
     assertThat(failover.step("announce").orElseThrow().onFailure())
-        .isEqualTo(Step.OnFailure.CONTINUE);
+        .isEqualTo(PlanStep.OnFailure.CONTINUE);
     assertThatThrownBy(() -> validate(GOOD).require().scenario("database-failur"))
         .isInstanceOfSatisfying(
             BackupException.class,

@@ -119,6 +119,13 @@ public final class Grants {
     return text.toString();
   }
 
+  /** What comes besides where a column that an application fills says what was changed. */
+  static String openTransactions(String role) {
+    return "-- To see since when others' transactions are open:\nGRANT pg_read_all_stats TO "
+        + quoted(role)
+        + ";\n";
+  }
+
   private static String backup(int major, String role) {
     return BackupRights.functions(major).stream()
         .map(function -> execute(function, role))

@@ -312,19 +312,23 @@ final class DatabaseSession implements AutoCloseable {
     void row(byte[] row) throws InterruptedException;
   }
 
+  /** Begins to copy what a question says; one copy at a time, read to its end. */
+  CopyOut copy(String question) throws SQLException {
+    return sql.unwrap(PGConnection.class)
+        .getCopyAPI()
+        .copyOut("COPY (" + question + ") TO STDOUT");
+  }
+
   /** Hands out rows of some blocks of a table, as COPY writes them. */
   void copy(Table table, List<String> columns, String where, RowTarget target)
       throws SQLException, IOException, InterruptedException {
     CopyOut rows =
-        sql.unwrap(PGConnection.class)
-            .getCopyAPI()
-            .copyOut(
-                "COPY (SELECT "
-                    + columns.stream()
-                        .map(one -> "t." + quoted(one))
-                        .collect(Collectors.joining(", "))
-                    + from(table, where)
-                    + ") TO STDOUT");
+        copy(
+            "SELECT "
+                + columns.stream()
+                    .map(one -> "t." + quoted(one))
+                    .collect(Collectors.joining(", "))
+                + from(table, where));
     for (byte[] row = rows.readFromCopy(); row != null; row = rows.readFromCopy()) {
       if (!isRow(row)) {
         throw new IOException("The server sent something else than a row of table " + table);
@@ -540,7 +544,7 @@ final class DatabaseSession implements AutoCloseable {
    * Whether a table's rows lie elsewhere now than when the snapshot was taken: that they were
    * truncated or written anew shows at once, in whatever snapshot. Asked once it is locked.
    */
-  private boolean rewritten(Table table) throws SQLException {
+  boolean rewritten(Table table) throws SQLException {
     try (PreparedStatement statement =
         sql.prepareStatement(
             "SELECT c.relfilenode IS DISTINCT FROM pg_relation_filenode(c.oid) FROM pg_class c JOIN"
@@ -584,7 +588,7 @@ final class DatabaseSession implements AutoCloseable {
         apart);
   }
 
-  private static String named(Table table) {
+  static String named(Table table) {
     return quoted(table.schema()) + "." + quoted(table.name());
   }
 

@@ -1,0 +1,164 @@
+package com.thorbis.backup.application.files;
+
+import static org.junit.jupiter.api.Assertions.assertArrayEquals;
+import static org.junit.jupiter.api.Assertions.assertEquals;
+import static org.junit.jupiter.api.Assertions.assertFalse;
+import static org.junit.jupiter.api.Assertions.assertThrows;
+
+import java.io.ByteArrayOutputStream;
+import java.io.IOException;
+import java.io.InterruptedIOException;
+import java.nio.ByteBuffer;
+import java.nio.channels.FileChannel;
+import java.nio.channels.SeekableByteChannel;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.util.Arrays;
+import java.util.Random;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.io.TempDir;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.ValueSource;
+
+class ReadAheadTest {
+  private static final int STRETCH = ReadAhead.STRETCH_BYTES;
+
+  @TempDir Path folder;
+
+  private final ReadAhead reader = new ReadAhead();
+
+  @ParameterizedTest
+  @ValueSource(ints = {1, STRETCH - 1, STRETCH, STRETCH + 1, 3 * STRETCH, 5 * STRETCH + 17})
+  void theBytesOfAFileComeInOrder(int length) throws Exception {
+    Path file = random(length);
+    try (FileChannel channel = FileChannel.open(file)) {
+      assertArrayEquals(Files.readAllBytes(file), all(reader.of(channel, length), length));
+    }
+  }
+
+  @Test
+  void whatWasAddedSinceIsNotRead() throws Exception {
+    Path file = random(3 * STRETCH);
+    try (FileChannel channel = FileChannel.open(file)) {
+      int first = STRETCH + 5;
+      assertArrayEquals(
+          Arrays.copyOf(Files.readAllBytes(file), first), all(reader.of(channel, first), first));
+    }
+  }
+
+  @Test
+  void aFileThatBecameShorterEndsWithNothing() throws Exception {
+    Path file = random(2 * STRETCH + 3);
+    try (FileChannel channel = FileChannel.open(file)) {
+      ReadAhead.Stretches stretches = reader.of(channel, 9L * STRETCH);
+      assertEquals(2 * STRETCH + 3, all(stretches, 2 * STRETCH + 3).length);
+      assertFalse(stretches.next().hasRemaining());
+    }
+  }
+
+  @Test
+  void aFileThatWasLeftInTheMiddleDoesNotGetIntoTheNext() throws Exception {
+    Path left = random(4 * STRETCH);
+    Path file = random(4 * STRETCH);
+    try (FileChannel channel = FileChannel.open(left)) {
+      reader.of(channel, 4L * STRETCH).next();
+    }
+    try (FileChannel channel = FileChannel.open(file)) {
+      assertArrayEquals(
+          Files.readAllBytes(file), all(reader.of(channel, 4L * STRETCH), 4 * STRETCH));
+    }
+  }
+
+  @Test
+  void whatTheDiskSaysOfAStretchReadAheadIsSaidWhenItsTurnComes() throws Exception {
+    IOException broken = new IOException("sector");
+    try (SeekableByteChannel channel = new Failing(FileChannel.open(random(4 * STRETCH)), broken)) {
+      ReadAhead.Stretches stretches = reader.of(channel, 4L * STRETCH);
+      stretches.next();
+      stretches.next();
+      assertEquals(broken, assertThrows(IOException.class, stretches::next));
+    }
+  }
+
+  @Test
+  void whoeverIsInterruptedDoesNotWait() throws Exception {
+    try (FileChannel channel = FileChannel.open(random(4 * STRETCH))) {
+      ReadAhead.Stretches stretches = reader.of(channel, 4L * STRETCH);
+      stretches.next();
+      Thread.currentThread().interrupt();
+      assertThrows(InterruptedIOException.class, stretches::next);
+      assertEquals(true, Thread.interrupted());
+    }
+  }
+
+  private static byte[] all(ReadAhead.Stretches stretches, int length) throws IOException {
+    ByteArrayOutputStream all = new ByteArrayOutputStream();
+    while (all.size() < length) {
+      ByteBuffer now = stretches.next();
+      all.write(now.array(), 0, now.remaining());
+    }
+    return all.toByteArray();
+  }
+
+  private Path random(int length) throws IOException {
+    byte[] bytes = new byte[length];
+    new Random(length).nextBytes(bytes);
+    return Files.write(Files.createTempFile(folder, "file", ""), bytes);
+  }
+
+  /** A disk that cannot read the third stretch. */
+  private static final class Failing implements SeekableByteChannel {
+    private final SeekableByteChannel channel;
+    private final IOException failure;
+
+    Failing(SeekableByteChannel channel, IOException failure) {
+      this.channel = channel;
+      this.failure = failure;
+    }
+
+    @Override
+    public int read(ByteBuffer into) throws IOException {
+      if (channel.position() >= 2L * STRETCH) {
+        throw failure;
+      }
+      return channel.read(into);
+    }
+
+    @Override
+    public int write(ByteBuffer from) throws IOException {
+      return channel.write(from);
+    }
+
+    @Override
+    public long position() throws IOException {
+      return channel.position();
+    }
+
+    @Override
+    public SeekableByteChannel position(long position) throws IOException {
+      channel.position(position);
+      return this;
+    }
+
+    @Override
+    public long size() throws IOException {
+      return channel.size();
+    }
+
+    @Override
+    public SeekableByteChannel truncate(long size) throws IOException {
+      channel.truncate(size);
+      return this;
+    }
+
+    @Override
+    public boolean isOpen() {
+      return channel.isOpen();
+    }
+
+    @Override
+    public void close() throws IOException {
+      channel.close();
+    }
+  }
+}
