@@ -111,7 +111,8 @@ public final class FailoverRecovery implements Recovery {
         List.of(
             task("detect", "detect", Map.of("source", SOURCE)).build(),
             task("fence", "fence", Map.of("source", SOURCE)).needs(List.of("detect")).build(),
-            // How far the log of a killed server went nobody knows; clients know what they were told.
+            // How far the log of a killed server went nobody knows; clients know what they were
+            // told.
             task("promote", "promote", Map.of("source", SOURCE, "max-loss", "any"))
                 .needs(List.of("fence"))
                 .build(),

@@ -11,7 +11,6 @@ import java.net.ConnectException;
 import java.net.InetAddress;
 import java.net.InetSocketAddress;
 import java.net.ServerSocket;
-import java.nio.charset.StandardCharsets;
 import java.nio.file.FileVisitResult;
 import java.nio.file.Files;
 import java.nio.file.NoSuchFileException;
@@ -204,8 +203,7 @@ public final class LocalEnvironment implements AutoCloseable {
       statement.execute("CREATE DATABASE " + DATABASE + " OWNER " + ROLE);
     }
     await("the standby follows", () -> synchronous());
-    spawn(
-        lease.folder(), "pgbouncer", List.of(pgbouncer.toString(), "-q", file("pgbouncer.ini")));
+    spawn(lease.folder(), "pgbouncer", List.of(pgbouncer.toString(), "-q", file("pgbouncer.ini")));
     await("PgBouncer lets clients in", this::serves);
   }
 
@@ -256,7 +254,8 @@ public final class LocalEnvironment implements AutoCloseable {
     common.put("unix_socket_directories", "");
     common.put("ssl", "off");
     common.put("shared_buffers", "32MB");
-    common.put("dynamic_shared_memory_type", "mmap"); // what a killed server leaves is in its folder
+    common.put(
+        "dynamic_shared_memory_type", "mmap"); // what a killed server leaves is in its folder
     common.put("wal_log_hints", "on");
     common.put("hot_standby", "on");
     common.put("synchronous_commit", "on");
@@ -266,8 +265,7 @@ public final class LocalEnvironment implements AutoCloseable {
     common.put("lc_messages", "C");
     common.forEach(
         (name, value) -> settings.append(name).append(" = '").append(value).append("'\n"));
-    Files.writeString(
-        data.resolve("postgresql.conf"), "\n" + settings, StandardOpenOption.APPEND);
+    Files.writeString(data.resolve("postgresql.conf"), "\n" + settings, StandardOpenOption.APPEND);
     Files.writeString(
         data.resolve("pg_hba.conf"),
         "host all all 127.0.0.1/32 scram-sha-256\n"
@@ -310,8 +308,7 @@ public final class LocalEnvironment implements AutoCloseable {
               throws IOException {
             Files.createDirectory(
                 to.resolve(from.relativize(folder).toString()),
-                PosixFilePermissions.asFileAttribute(
-                    PosixFilePermissions.fromString("rwx------")));
+                PosixFilePermissions.asFileAttribute(PosixFilePermissions.fromString("rwx------")));
             return FileVisitResult.CONTINUE;
           }
 
@@ -377,7 +374,10 @@ public final class LocalEnvironment implements AutoCloseable {
         }
       }
     }
-    judge("pooler.databases", elsewhere.isEmpty(), elsewhere.isEmpty() ? "lead to the primary" : elsewhere + "");
+    judge(
+        "pooler.databases",
+        elsewhere.isEmpty(),
+        elsewhere.isEmpty() ? "lead to the primary" : elsewhere + "");
   }
 
   private void judge(String what, boolean holds, String found) {

@@ -184,9 +184,7 @@ public record RecordedExercise(
         disaster.owner(),
         disaster.owner() + " cannot be reached. Who decides now, and how do others learn of it?");
     script.add(
-        after,
-        disaster.owner(),
-        "What the plan is kept on is down, too. Where do you read it?");
+        after, disaster.owner(), "What the plan is kept on is down, too. Where do you read it?");
     for (String id : procedures(disaster)) {
       var procedure = plan.procedure(id);
       script.add(
@@ -217,8 +215,7 @@ public record RecordedExercise(
               + procedure.title()
               + "\" has failed half-way. What is undone, what is left, and what comes next?");
     }
-    script.add(
-        after, disaster.owner(), "It is over. Who says so, by what, and who is told?");
+    script.add(after, disaster.owner(), "It is over. Who says so, by what, and who is told?");
     return script.injects;
   }
 
@@ -311,8 +308,19 @@ public record RecordedExercise(
   private RecordedExercise with(
       List<Answer> said, List<Finding> found, Optional<Instant> ended, String endedBy) {
     return new RecordedExercise(
-        id, kind, scenario, plan, planVersion, planDigest, startedAt, leader, injects, said, found,
-        ended, endedBy);
+        id,
+        kind,
+        scenario,
+        plan,
+        planVersion,
+        planDigest,
+        startedAt,
+        leader,
+        injects,
+        said,
+        found,
+        ended,
+        endedBy);
   }
 
   private void requireOpen() {
@@ -354,8 +362,8 @@ public record RecordedExercise(
   }
 
   /**
-   * Whether it was held: closed, and every inject was answered. That something was found wanting
-   * is what it is for.
+   * Whether it was held: closed, and every inject was answered. That something was found wanting is
+   * what it is for.
    */
   public boolean held() {
     return closedAt.isPresent() && unanswered().isEmpty();
@@ -517,7 +525,9 @@ public record RecordedExercise(
       throw notFound(id);
     } catch (IllegalArgumentException e) {
       throw BackupException.of(
-              "exercise.unreadable", FailureKind.DAMAGED, file + " is no exercise: " + e.getMessage())
+              "exercise.unreadable",
+              FailureKind.DAMAGED,
+              file + " is no exercise: " + e.getMessage())
           .remedy("Use the build that wrote it, or begin another one.")
           .cause(e)
           .build();

@@ -124,8 +124,7 @@ class FailoverIT {
   @Test
   void aKilledPrimaryIsFencedAndTheStandbyTakesWrites() throws Exception {
     pair.primary.execute("postgres", INSERT);
-    pair.standby.awaitTrue(
-        "postgres", "SELECT count(*) = 1 FROM told", Duration.ofSeconds(20));
+    pair.standby.awaitTrue("postgres", "SELECT count(*) = 1 FROM told", Duration.ofSeconds(20));
     pair.primary.kill9();
     RunReport report = engine("one", actions()).start(unplanned(), RUN, "alice");
     assertThat(report.status()).as(report.toString()).isEqualTo(RunStatus.SUCCEEDED);
@@ -267,8 +266,7 @@ class FailoverIT {
             new Dies("promote", false),
             new Dies("promote", true));
     for (Dies dies : deaths) {
-      List<Action> dying =
-          actions().stream().map(each -> (Action) new Dying(each, dies)).toList();
+      List<Action> dying = actions().stream().map(each -> (Action) new Dying(each, dies)).toList();
       RunEngine engine = engine("machine" + deaths.indexOf(dies), dying);
       assertThatThrownBy(
               () -> {

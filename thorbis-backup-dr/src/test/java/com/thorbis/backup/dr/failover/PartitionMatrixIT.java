@@ -36,9 +36,10 @@ import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 
 /**
- * Every set of links that are cut, with a primary that is killed, that is to be replaced as planned,
- * and that works although somebody reports it. Clients write to whichever server takes it, the whole
- * time and past all links: once the standby has taken a write, the old primary takes none.
+ * Every set of links that are cut, with a primary that is killed, that is to be replaced as
+ * planned, and that works although somebody reports it. Clients write to whichever server takes it,
+ * the whole time and past all links: once the standby has taken a write, the old primary takes
+ * none.
  */
 class PartitionMatrixIT {
   private static final boolean RELEASE = Boolean.getBoolean("thorbis.release");
@@ -210,14 +211,12 @@ class PartitionMatrixIT {
       Files.createDirectories(folder);
       pair = Pair.start(template, folder);
       machine = folder.resolve("machine");
-      witness =
-          HttpServer.create(new InetSocketAddress(InetAddress.getLoopbackAddress(), 0), 0);
+      witness = HttpServer.create(new InetSocketAddress(InetAddress.getLoopbackAddress(), 0), 0);
       witness.createContext(
           "/db1",
           exchange -> {
             Sighting seen = Signals.port("127.0.0.1", pair.primary.port(), PATIENCE);
-            exchange.sendResponseHeaders(
-                seen.reading() == Sighting.Reading.UP ? 200 : 503, -1);
+            exchange.sendResponseHeaders(seen.reading() == Sighting.Reading.UP ? 200 : 503, -1);
             exchange.close();
           });
       witness.start();
@@ -296,9 +295,7 @@ class PartitionMatrixIT {
                       .build())
               .fence(
                   new Reached(
-                      LocalFence.of(primary),
-                      pair.usPrimary,
-                      each.cut().contains(Link.US_PRIMARY)))
+                      LocalFence.of(primary), pair.usPrimary, each.cut().contains(Link.US_PRIMARY)))
               .patience(Duration.ofSeconds(5))
               .build();
       Actions.Builder actions = Actions.builder();

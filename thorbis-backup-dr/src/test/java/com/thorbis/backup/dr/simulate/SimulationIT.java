@@ -42,7 +42,8 @@ class SimulationIT {
         Simulation.builder(
                 LocalEnvironment.builder(environments, CLOCK),
                 Scenario.Simulation.DATABASE_FAILURE,
-                new FailoverRecovery(state.resolve("runs"), MemoryObjectStore.create(CLOCK, 1000), CLOCK))
+                new FailoverRecovery(
+                    state.resolve("runs"), MemoryObjectStore.create(CLOCK, 1000), CLOCK))
             .steady(Duration.ofSeconds(1))
             .objective(Duration.ofSeconds(30))
             .product("1.2.3")
@@ -77,8 +78,7 @@ class SimulationIT {
     assertThat(loss.none()).isTrue();
     assertThat(loss.acknowledged()).isGreaterThan(50);
     assertThat(report.after().orElseThrow().commits()).isPositive();
-    assertThat(
-            report.checks().stream().map(DrillCheck::category).collect(Collectors.toSet()))
+    assertThat(report.checks().stream().map(DrillCheck::category).collect(Collectors.toSet()))
         .isEqualTo(Set.of(DrillCheck.Category.values()));
 
     Map<String, Object> json = report.json();
@@ -118,8 +118,7 @@ class SimulationIT {
     assertThat(Leftover.processes(lease.folder())).isEmpty();
     assertThat(lease.folder()).doesNotExist();
     assertThatThrownBy(
-            () ->
-                LocalEnvironment.builder(environments, CLOCK).swept(removed::add).start())
+            () -> LocalEnvironment.builder(environments, CLOCK).swept(removed::add).start())
         .isInstanceOfSatisfying(
             BackupException.class, e -> assertThat(e.code()).isEqualTo("environment.stopped"));
     assertThat(removed).isEmpty();
@@ -135,8 +134,7 @@ class SimulationIT {
     public static void main(String[] arguments) {
       SimulationReport report =
           Simulation.builder(
-                  LocalEnvironment.builder(
-                      new Environments(Path.of(arguments[0]), CLOCK), CLOCK),
+                  LocalEnvironment.builder(new Environments(Path.of(arguments[0]), CLOCK), CLOCK),
                   Scenario.Simulation.DATABASE_FAILURE,
                   (environment, incident) -> {
                     Runtime.getRuntime().halt(HALTED);
@@ -156,11 +154,9 @@ class SimulationIT {
         java.util.stream.IntStream.range(20_000, 32_000)
             .mapToObj(port -> "127.0.0.1:" + port)
             .collect(Collectors.toSet());
-    assertThatThrownBy(
-            () -> LocalEnvironment.builder(environments, CLOCK).forbidden(every).start())
+    assertThatThrownBy(() -> LocalEnvironment.builder(environments, CLOCK).forbidden(every).start())
         .isInstanceOfSatisfying(
-            BackupException.class,
-            e -> assertThat(e.code()).isEqualTo("environment.not-isolated"));
+            BackupException.class, e -> assertThat(e.code()).isEqualTo("environment.not-isolated"));
     assertThat(state.resolve("environments")).isDirectoryNotContaining("glob:**.json");
   }
 }
