@@ -68,7 +68,7 @@ public final class FailoverRecovery implements Recovery {
 
   /** What acts on this environment, and on nothing else. */
   static Actions actions(LocalEnvironment environment, SecretValue password) {
-    ServerAccess primary = access(environment, environment.primary());
+    ServerAccess primary = access(environment, environment.front());
     ServerAccess standby = access(environment, environment.standby());
     Failover failover =
         Failover.builder(SOURCE, primary, standby)
@@ -121,7 +121,7 @@ public final class FailoverRecovery implements Recovery {
                     "switch-pgbouncer",
                     Map.of(
                         "switch", POOL,
-                        "from", environment.primary().address(),
+                        "from", environment.front().address(),
                         "to", environment.standby().address()))
                 .needs(List.of("promote"))
                 .build()));

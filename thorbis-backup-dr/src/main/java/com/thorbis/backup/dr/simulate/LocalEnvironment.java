@@ -63,7 +63,7 @@ public final class LocalEnvironment implements AutoCloseable {
   /** The role that PgBouncer takes orders from. */
   public static final String POOLER_ADMIN = "pooler";
 
-  private static final String LOOPBACK = "127.0.0.1";
+  static final String LOOPBACK = "127.0.0.1";
   private static final String STANDBY = "dr_test_standby";
   private static final int LOWEST_PORT = 20_000; // below those that systems give to connections
   private static final int HIGHEST_PORT = 32_000;
@@ -82,7 +82,10 @@ public final class LocalEnvironment implements AutoCloseable {
   private final Account account;
   private final String password;
   private final Node primary;
+  private final Node front;
   private final Node standby;
+  private final Relay relay;
+  private final boolean relayed;
   private final int poolerPort;
   private final List<CheckItem> isolation = new ArrayList<>();
   private final Thread watch;
@@ -104,6 +107,9 @@ public final class LocalEnvironment implements AutoCloseable {
     this.password = random(24);
     Path folder = Path.of("/var/tmp").toRealPath().resolve("thorbis-dr-" + id);
     this.primary = new Node("primary", freePort(), folder.resolve("primary"));
+    this.relayed = builder.relayed;
+    this.front = relayed ? new Node("primary", freePort(), primary.dataDirectory()) : this.primary;
+    this.relay = new Relay(front.port(), primary.port());
     this.standby = new Node("standby", freePort(), folder.resolve("standby"));
     this.poolerPort = freePort();
     Instant now = clock.instant();
@@ -171,7 +177,7 @@ public final class LocalEnvironment implements AutoCloseable {
     file(
         "users.txt",
         "\"" + ROLE + "\" \"" + password + "\"\n\"" + POOLER_ADMIN + "\" \"" + password + "\"\n");
-    file("pgbouncer.ini", pooler(primary));
+    file("pgbouncer.ini", pooler(front));
     account.own(lease.folder());
     Program.run(
         account.words(
@@ -194,6 +200,9 @@ public final class LocalEnvironment implements AutoCloseable {
     prove(standby);
     requireIsolated();
     start(primary);
+    if (relayed) {
+      relay.join();
+    }
     start(standby);
     try (Connection session = connect(primary, "postgres");
         Statement statement = session.createStatement()) {
@@ -279,7 +288,7 @@ public final class LocalEnvironment implements AutoCloseable {
         "primary_conninfo = 'host="
             + LOOPBACK
             + " port="
-            + primary.port()
+            + front.port()
             + " user="
             + SUPERUSER
             + " passfile="
@@ -354,7 +363,7 @@ public final class LocalEnvironment implements AutoCloseable {
     boolean holds =
         node == primary
             ? follows.isEmpty()
-            : follows.contains("host=" + LOOPBACK + " port=" + primary.port() + " ");
+            : follows.contains("host=" + LOOPBACK + " port=" + front.port() + " ");
     judge(node.name() + ".primary_conninfo", holds, holds ? "is its own" : "leads elsewhere");
     judge(
         node.name() + ".address",
@@ -369,7 +378,7 @@ public final class LocalEnvironment implements AutoCloseable {
       if (line.startsWith("[") || line.startsWith("%include")) {
         section = line;
       } else if (section.equals("[databases]") && !line.isBlank()) {
-        if (!line.contains("host=" + LOOPBACK + " port=" + primary.port() + " ")) {
+        if (!line.contains("host=" + LOOPBACK + " port=" + front.port() + " ")) {
           elsewhere.add(line);
         }
       }
@@ -562,6 +571,16 @@ public final class LocalEnvironment implements AutoCloseable {
     return primary;
   }
 
+  /** The same, as everybody but itself reaches it. */
+  public Node front() {
+    return front;
+  }
+
+  /** What everybody reaches it through. */
+  Relay relay() {
+    return relay;
+  }
+
   /** The server that every commit waits for. */
   public Node standby() {
     return standby;
@@ -597,7 +616,12 @@ public final class LocalEnvironment implements AutoCloseable {
     return open(poolerPort, DATABASE, ROLE, password, patience);
   }
 
-  /** The same with another password. */
+  /** A session of the application with the primary itself, on its own side. */
+  Connection inside(Duration patience) throws SQLException {
+    return open(primary.port(), DATABASE, ROLE, password, patience);
+  }
+
+  /** A session through PgBouncer with another password. */
   Connection client(String otherPassword) throws SQLException {
     return open(poolerPort, DATABASE, ROLE, otherPassword, STATEMENT);
   }
@@ -660,7 +684,8 @@ public final class LocalEnvironment implements AutoCloseable {
     }
     closed = true;
     watch.interrupt();
-    try (held) {
+    try (held;
+        relay) {
       Environments.destroy(lease);
       Files.deleteIfExists(leaseFile);
     }
@@ -674,6 +699,7 @@ public final class LocalEnvironment implements AutoCloseable {
     private Duration lease = Duration.ofMinutes(30);
     private @Nullable Path bin;
     private Set<String> forbidden = Set.of();
+    private boolean relayed;
     private Consumer<Environments.Removed> swept = it -> {};
 
     private Builder(Environments environments, Clock clock) {
@@ -702,6 +728,12 @@ public final class LocalEnvironment implements AutoCloseable {
     /** Addresses, as {@code HOST:PORT}, that nothing of it may have, such as the sources'. */
     public Builder forbidden(Set<String> addresses) {
       this.forbidden = addresses;
+      return this;
+    }
+
+    /** Whether the primary is reached through a network that can be cut. */
+    Builder relayed(boolean cuttable) {
+      this.relayed = cuttable;
       return this;
     }
 

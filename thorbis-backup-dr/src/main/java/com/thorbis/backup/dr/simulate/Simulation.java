@@ -171,6 +171,7 @@ public final class Simulation {
       control.progress().note("An environment is made");
       try (LocalEnvironment there =
           environment
+              .relayed(fault.relayed())
               .swept(it -> control.progress().note("Removed what was left of " + it.name()))
               .start()) {
         made = there;
@@ -311,6 +312,14 @@ public final class Simulation {
               writable.size() == 1
                   ? passed(writable.get(0).name() + " alone takes commits")
                   : failed(writable.size() + " servers take commits"));
+      fault
+          .seen()
+          .ifPresent(
+              behind ->
+                  look(
+                      "left-behind",
+                      Category.INTEGRITY,
+                      () -> behind.holds() ? passed(behind.detail()) : failed(behind.detail())));
       look(
           "promised-rows",
           Category.INTEGRITY,
@@ -374,8 +383,7 @@ public final class Simulation {
       String found =
           ask(
               there,
-              "SELECT rolsuper OR rolcreaterole OR rolreplication FROM pg_roles WHERE rolname ="
-                  + " current_user");
+              "SELECT rolsuper OR rolcreaterole OR rolreplication FROM pg_roles WHERE rolname = current_user");
       return found.equals("f")
           ? passed("the application's role has no power over the server")
           : failed("the application's role has power over the server");

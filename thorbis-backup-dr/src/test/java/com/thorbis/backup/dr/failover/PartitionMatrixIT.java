@@ -44,7 +44,7 @@ import org.junit.jupiter.api.io.TempDir;
 class PartitionMatrixIT {
   private static final boolean RELEASE = Boolean.getBoolean("thorbis.release");
   private static final long SEED = Long.getLong("thorbis.partition.seed", 20260101L);
-  private static final int SLICE = 4;
+  private static final int SLICE = 2;
   private static final Duration PATIENCE = Duration.ofMillis(400);
 
   @TempDir Path folder;
@@ -75,13 +75,14 @@ class PartitionMatrixIT {
   }
 
   private static List<Case> cases() {
+    List<Link> links = List.of(Link.values());
     List<Case> all = new ArrayList<>();
     for (Event event : Event.values()) {
-      for (int bits = 0; bits < 1 << Link.values().length; bits++) {
+      for (int bits = 0; bits < 1 << links.size(); bits++) {
         Set<Link> cut = EnumSet.noneOf(Link.class);
-        for (Link link : Link.values()) {
-          if ((bits >> link.ordinal() & 1) != 0) {
-            cut.add(link);
+        for (int i = 0; i < links.size(); i++) {
+          if ((bits >> i & 1) != 0) {
+            cut.add(links.get(i));
           }
         }
         all.add(new Case(event, cut));
@@ -247,7 +248,7 @@ class PartitionMatrixIT {
       }
       if (each.promotes()) {
         two.awaitAnother();
-        pair.primary.start(); // somebody starts it as it always was
+        Pair.startAgain(pair.primary);
         assertThat(primary(pair.primary)).isFalse();
       } else if (each.event() == Event.FALSE_ALARM) {
         one.awaitAnother();

@@ -27,6 +27,8 @@ import java.util.stream.Collectors;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.Timeout;
 import org.junit.jupiter.api.io.TempDir;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.EnumSource;
 
 @Timeout(120)
 class SimulationIT {
@@ -34,14 +36,16 @@ class SimulationIT {
 
   @TempDir Path state;
 
-  @Test
-  void aKilledPrimaryIsReplacedAndNothingPromisedIsLost() throws IOException {
+  @ParameterizedTest
+  @EnumSource(names = {"DATABASE_FAILURE", "NETWORK_PARTITION"})
+  void aLostPrimaryIsReplacedAndNothingPromisedIsLost(Scenario.Simulation disaster)
+      throws IOException {
     Environments environments = new Environments(state, CLOCK);
     List<SimulationReport> kept = new ArrayList<>();
     SimulationReport report =
         Simulation.builder(
                 LocalEnvironment.builder(environments, CLOCK),
-                Scenario.Simulation.DATABASE_FAILURE,
+                disaster,
                 new FailoverRecovery(
                     state.resolve("runs"), MemoryObjectStore.create(CLOCK, 1000), CLOCK))
             .steady(Duration.ofSeconds(1))
@@ -80,6 +84,9 @@ class SimulationIT {
     assertThat(report.after().orElseThrow().commits()).isPositive();
     assertThat(report.checks().stream().map(DrillCheck::category).collect(Collectors.toSet()))
         .isEqualTo(Set.of(DrillCheck.Category.values()));
+
+    assertThat(report.checks().stream().map(DrillCheck::name).toList().contains("left-behind"))
+        .isEqualTo(disaster == Scenario.Simulation.NETWORK_PARTITION);
 
     Map<String, Object> json = report.json();
     assertThat(json)
