@@ -38,7 +38,15 @@ class RunPlansTest {
   private static final RecoveryPlan PLAN =
       Validation.inRecovery(PlanReader.read(PlanReader.example(), "plan"), NOW).require();
   private static final Set<String> BUILT_IN =
-      Set.of("manual", "approve", "wait", "record", "notify", "http-check", "run-command");
+      Set.of(
+          "manual",
+          "approve",
+          "wait",
+          "record",
+          "notify",
+          "http-check",
+          "run-command",
+          "freeze-writes");
 
   @TempDir Path folder;
 
@@ -177,6 +185,11 @@ class RunPlansTest {
             incident("database-failure", "database-connection-failure", Scenario.Variant.GRACEFUL));
 
     assertThat(plan.window()).contains(new RunPlan.Window(Duration.ofHours(2), true));
+    assertThat(task(plan, "database-failover.promote").inputs())
+        .containsEntry("fence", "database-failover.fence");
+    assertThat(task(plan, "database-failover.validate").inputs())
+        .containsEntry("of", "database-failover.promote");
+    assertThat(task(plan, "database-failover.connectivity").inputs()).doesNotContainKey("of");
     Task agree = task(plan, "database-failover.agree");
     assertThat(agree.approval().orElseThrow().people())
         .hasSize(5)
