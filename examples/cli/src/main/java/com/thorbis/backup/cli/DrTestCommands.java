@@ -83,7 +83,8 @@ final class DrTestCommands {
     @Option(
         names = "--within",
         paramLabel = "TIME",
-        description = "For how long clients may be without it, such as 2m; else as long as it takes.")
+        description =
+            "For how long clients may be without it, such as 2m; else as long as it takes.")
     @Nullable String within;
 
     @Option(
@@ -287,7 +288,8 @@ final class DrTestCommands {
   @Command(
       name = "tabletop",
       description = {
-        "Begin to talk a disaster through: what happens and when, and who is asked what. It changes",
+        "Begin to talk a disaster through: what happens and when, and who is asked what. It"
+            + " changes",
         "nothing. Go on with dr test answer, finding and close."
       })
   static final class Tabletop extends Begun {
@@ -300,7 +302,8 @@ final class DrTestCommands {
   @Command(
       name = "walkthrough",
       description = {
-        "Begin to go through every step of what the plan says about a disaster, without carrying it",
+        "Begin to go through every step of what the plan says about a disaster, without carrying"
+            + " it",
         "out. Go on with dr test answer, finding and close."
       })
   static final class Walkthrough extends Begun {
@@ -462,8 +465,7 @@ final class DrTestCommands {
               + Text.plain(inject.text()));
       exercise.answers().stream()
           .filter(it -> it.inject() == inject.number())
-          .forEach(
-              it -> out.println("     " + Text.plain(it.by()) + ": " + Text.plain(it.text())));
+          .forEach(it -> out.println("     " + Text.plain(it.by()) + ": " + Text.plain(it.text())));
     }
     for (RecordedExercise.Finding finding : exercise.findings()) {
       out.println(
