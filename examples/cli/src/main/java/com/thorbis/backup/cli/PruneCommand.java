@@ -174,7 +174,10 @@ final class PruneCommand extends Job {
     for (int i = 0; i < plans.size(); i++) {
       PruneRequest request =
           requests.get(i).plan(plans.get(i)).grace(thorbis().config().grace()).build();
-      reports.add(thorbis().followed(control -> opened.prune(request, control)));
+      PruneReport report = thorbis().followed(control -> opened.prune(request, control));
+      HostEvidence.pruned(
+          thorbis().config(), thorbis().clock(), opened, report, thorbis()::warning);
+      reports.add(report);
     }
     thorbis()
         .print(

@@ -85,7 +85,8 @@ final class ReportCommand extends Group {
         ThorbisBackup opened, Path file, String form, Duration back, Optional<Pdf> printer) {
       boolean writes = thorbis().recoveryKeyFile == null && thorbis().config().sealed().isEmpty();
       if (writes) {
-        Populations.record(thorbis(), opened);
+        HostEvidence.expected(
+            thorbis().config(), thorbis().clock(), opened, thorbis()::warning);
       }
       Report report =
           thorbis().followed(control -> said(() -> builder(opened, back).build(control)));
@@ -115,7 +116,7 @@ final class ReportCommand extends Group {
 
     private Report.Builder builder(ThorbisBackup opened, Duration back) {
       Report.Builder builder =
-          Report.builder(opened, Populations.log(thorbis(), opened))
+          Report.builder(opened, HostEvidence.log(thorbis().config(), thorbis().clock(), opened))
               .clock(thorbis().clock())
               .period(back)
               .product(Main.version())
@@ -127,7 +128,7 @@ final class ReportCommand extends Group {
         }
         builder.alarmsLooked();
       } catch (BackupException e) {
-        thorbis().host().err().println("warning: no look for alarms: " + e.getMessage());
+        thorbis().warning("no look for alarms: " + e.getMessage());
       }
       return builder;
     }

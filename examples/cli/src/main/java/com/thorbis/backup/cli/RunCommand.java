@@ -83,7 +83,7 @@ final class RunCommand extends Job {
     List<String> streamed =
         once ? List.of() : config.sources().keySet().stream().filter(this::streams).toList();
     Events events = new Events(control.progress());
-    Upkeep upkeep = new Upkeep(opened, config);
+    Upkeep upkeep = new Upkeep(opened, config, thorbis().clock());
     List<JobPlan> plans = config.timetable().plans(() -> opened, upkeep::run);
     if (plans.isEmpty() && streamed.isEmpty()) {
       throw Failure.usage(
@@ -91,7 +91,7 @@ final class RunCommand extends Job {
           "Set sources.NAME.schedule, wal.mode: stream of a source, or maintenance.");
     }
     requireRepository(opened);
-    Populations.record(thorbis(), opened);
+    HostEvidence.expected(config, thorbis().clock(), opened, events::warning);
     Claims claims = (name, lasts) -> opened.repository().claim(name, lasts);
     Scheduler.Builder builder =
         Scheduler.builder(claims, config.stateDirectory())

@@ -212,6 +212,11 @@ final class Thorbis implements Runnable {
     host().out().flush();
   }
 
+  /** Says what does not stop anything. */
+  void warning(String message) {
+    host().err().println("warning: " + Text.plain(message));
+  }
+
   private ProgressDisplay display() {
     ProgressDisplay.Mode mode =
         switch (progress) {

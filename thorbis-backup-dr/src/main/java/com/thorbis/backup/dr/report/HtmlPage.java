@@ -405,7 +405,7 @@ final class HtmlPage {
     }
     table(
         "Drills, exercises and runs",
-        List.of("When", "What", "Outcome", "Took", "Lost", "From", "Record"));
+        List.of("When", "What", "Outcome", "Took", "Lost", "From or with", "Record"));
     for (EvidenceRecord one : newest(some)) {
       Fields choice = new Fields(one.document()).object("choice");
       row();
@@ -429,12 +429,17 @@ final class HtmlPage {
                               + choice.text("selection").orElse("chosen")
                               + choice.text("seed").map(seed -> ", seed " + seed).orElse("")
                               + ")")
-                  .orElse("not said"))
+                  .orElseGet(() -> participants(one)))
           .raw("</div></td>");
       cell().raw("<code>").text(one.id()).raw("</code></div></td></tr>\n");
     }
     endTable();
     more(some.size());
+  }
+
+  private static String participants(EvidenceRecord exercise) {
+    List<String> named = new Fields(exercise.document()).texts("participants");
+    return named.isEmpty() ? "not said" : String.join(", ", named);
   }
 
   private static <T> List<T> newest(List<T> some) {

@@ -117,6 +117,90 @@ class PlanValidationTest {
             BackupException.class, e -> assertThat(e.code()).isEqualTo("plan.cannot-work"));
   }
 
+  /** The figures this product began with. */
+  @Test
+  void theShippedPlanHasTheFiguresItBeganWith() {
+    PlanDraft plan = validate(GOOD).require().content();
+
+    assertThat(plan.objectives().rto()).isEqualTo(Duration.ofMinutes(60));
+    assertThat(plan.objectives().rpo()).isEqualTo(Duration.ofMinutes(15));
+    assertThat(
+            plan.tiers().stream()
+                .map(
+                    it ->
+                        it.priority()
+                            + " "
+                            + it.rto().toMinutes()
+                            + " "
+                            + it.rpo().toMinutes()
+                            + " "
+                            + it.applications().stream().map(Tier.Application::id).toList()))
+        .containsExactly(
+            "1 15 5 [payment-processing, user-authentication, core-api]",
+            "2 60 15 [work-orders, invoicing, customer-portal]",
+            "3 240 60 [reporting, analytics, documentation]");
+    assertThat(
+            plan.scenarios().stream()
+                .map(
+                    it ->
+                        it.id()
+                            + " "
+                            + it.likelihood().label()
+                            + " "
+                            + it.impact().label()
+                            + " "
+                            + it.branches().stream()
+                                .map(branch -> branch.when() + " " + branch.procedures())
+                                .toList()))
+        .containsExactly(
+            "database-failure medium high [[database-connection-failure] [database-failover],"
+                + " [database-corruption] [point-in-time-recovery]]",
+            "application-server-outage low high [[platform-outage, deployment-failure]"
+                + " [emergency-deployment, traffic-rerouting]]",
+            "data-center-outage low critical [[region-outage, network-isolation]"
+                + " [cross-region-failover, emergency-communications]]",
+            "security-breach medium critical [[intrusion-detection, data-breach]"
+                + " [incident-isolation, forensic-preservation, clean-recovery]]");
+    assertThat(plan.exercises().stream().map(it -> it.kind() + " " + it.frequency()))
+        .containsExactly(
+            "TABLETOP QUARTERLY", "WALKTHROUGH QUARTERLY", "FULL_SIMULATION QUARTERLY");
+    assertThat(
+            plan.environments().stream()
+                .map(it -> it.id() + ", " + it.purpose() + ", " + it.isolation()))
+        .containsExactly(
+            "dr-test-primary, Primary recovery testing, COMPLETE",
+            "dr-test-secondary, Secondary region testing, NETWORK_ONLY");
+  }
+
+  @ParameterizedTest
+  @CsvSource({
+    "likelihood: medium, likelihood: sometimes",
+    "impact: critical, impact: huge",
+    "mode: assisted, mode: partial"
+  })
+  void whatIsChosenFromAListIsAWordOfIt(String good, String bad) {
+    assertThat(GOOD).contains(good);
+    Validation validation = validate(GOOD.replaceFirst(good, bad));
+
+    assertThat(validation.loads()).isFalse();
+    assertThat(validation.findings())
+        .filteredOn(it -> it.code().equals("text.malformed"))
+        .singleElement()
+        .satisfies(it -> assertThat(it.toString()).contains(bad.substring(bad.indexOf(' ') + 1)));
+  }
+
+  @Test
+  void eachStepSaysByItselfWhoDoesIt() {
+    RecoveryPlan plan = validate(GOOD).require();
+
+    assertThat(plan.procedure("database-failover").steps())
+        .extracting(Step::mode)
+        .containsOnly(Step.Mode.FULL);
+    assertThat(plan.procedure("clean-recovery").steps())
+        .extracting(Step::mode)
+        .contains(Step.Mode.FULL, Step.Mode.ASSISTED, Step.Mode.MANUAL);
+  }
+
   /** Each line takes one thing out of the plan that works, or puts something wrong into it. */
   @ParameterizedTest
   @CsvSource(

@@ -54,6 +54,9 @@ class ColumnChangesIT {
   private static final String ODD = "\"odd \"\"schema\"\"\nnew\".\"t\u00e4ble ? \"\"x\"\".y\"";
 
   private static final String[] SCHEMA = {
+    "CREATE EXTENSION ltree",
+    "CREATE TABLE paths (path ltree PRIMARY KEY, n int)",
+    "INSERT INTO paths VALUES ('a.b', 1), ('a', 2), ('c', 3)",
     "CREATE TYPE mood AS ENUM ('sad', 'it''s ok')",
     "CREATE DOMAIN positive AS int CHECK (VALUE > 0)",
     "CREATE TABLE customers (id bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY, name varchar(20),"
@@ -144,6 +147,8 @@ class ColumnChangesIT {
             + " '2026-01-01 12:00+05', '1 month 2 days 03:00:00.5', '\\x00ff', 1e-300, 'it''s ok',"
             + " ARRAY['a \"b\" \\', NULL, ''], 'ab', B'101')",
         "UPDATE customers SET name = 'only this' WHERE id = 3",
+        "UPDATE paths SET path = 'a.c' WHERE n = 1",
+        "DELETE FROM paths WHERE n = 3",
         "UPDATE customers SET big = NULL WHERE id = 4",
         "UPDATE customers SET big = repeat('z', 9000), age = 9 WHERE id = 5",
         "DELETE FROM customers WHERE id BETWEEN 10 AND 19",
