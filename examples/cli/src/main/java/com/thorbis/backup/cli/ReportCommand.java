@@ -44,7 +44,8 @@ final class ReportCommand extends Group {
   @Command(
       name = "create",
       description = {
-        "Look at everything, and write a report: by the end of the name of FILE a page (.html), its",
+        "Look at everything, and write a report: by the end of the name of FILE a page (.html),"
+            + " its",
         "print (.pdf), what it says for programs (.json), or a signed bundle with all evidence",
         "(.zip). Ends with 1 if not all that was expected in the period is there."
       })
@@ -194,7 +195,8 @@ final class ReportCommand extends Group {
       name = "verify",
       description = {
         "Check a bundle: whether it is as it was signed, its records are whole, and what it says",
-        "follows from them. Needs neither a configuration, a repository, nor a network. Ends with 3",
+        "follows from them. Needs neither a configuration, a repository, nor a network. Ends with"
+            + " 3",
         "if anything is wrong."
       })
   static final class Verify extends Job {
