@@ -294,7 +294,7 @@ public final class ChangeBackup {
       }
       writer.settle();
       Map<String, String> attributes = new LinkedHashMap<>(facts.attributes());
-      attributes.putAll(attributes(log, chain.contents()));
+      attributes.putAll(attributes(log, chain.contents(), unaltered.configurations()));
       List<String> warnings = warnings(log, chain.contents());
       return writer.commit(
           new BackupFacts(
@@ -322,7 +322,7 @@ public final class ChangeBackup {
   private record Recorded(Segment segment, Map<Long, Followed> tables) {}
 
   /** And when the server was looked at last. */
-  private record Unaltered(ChangeLog log, Instant endedAt) {}
+  private record Unaltered(ChangeLog log, Instant endedAt, List<Table> configurations) {}
 
   private Recorded write(BackupWriter writer, ChangeLog before, ChangeStream stream, Lsn mark)
       throws IOException {
@@ -467,7 +467,7 @@ public final class ChangeBackup {
               before.others(),
               sequences(session, excluded),
               segments);
-      return new Unaltered(log, DumpBackup.now(session));
+      return new Unaltered(log, DumpBackup.now(session), session.configurations());
     }
   }
 
@@ -556,7 +556,8 @@ public final class ChangeBackup {
   }
 
   /** What is said of the changes besides. */
-  static Map<String, String> attributes(ChangeLog log, Contents contents) {
+  static Map<String, String> attributes(
+      ChangeLog log, Contents contents, List<Table> configurations) {
     Map<String, String> facts = new LinkedHashMap<>();
     if (log.means() instanceof ChangeLog.Slot slot) {
       facts.put("postgres.changes.mode", "slot");
@@ -575,7 +576,7 @@ public final class ChangeBackup {
         log.others().stream()
             .map(each -> each.table() + " (" + each.why() + ")")
             .collect(Collectors.joining(", ")));
-    facts.put("postgres.changes.as-dumped", asDumped(contents));
+    facts.put("postgres.changes.as-dumped", asDumped(contents, configurations));
     facts.put("postgres.changes.incrementals", Integer.toString(log.segments().size()));
     if (!log.segments().isEmpty()) {
       Segment last = log.segments().get(log.segments().size() - 1);
@@ -592,11 +593,14 @@ public final class ChangeBackup {
   }
 
   /** What no change says, and no other definition shows. */
-  private static String asDumped(Contents contents) {
-    String roles = "roles and tablespaces";
-    return contents.largeObjects() == 0
-        ? roles
-        : contents.largeObjects() + " large objects, " + roles;
+  private static String asDumped(Contents contents, List<Table> configurations) {
+    List<String> words = new ArrayList<>();
+    if (contents.largeObjects() > 0) {
+      words.add(contents.largeObjects() + " large objects");
+    }
+    configurations.forEach(each -> words.add("rows of an extension's " + each));
+    words.add("roles and tablespaces");
+    return String.join(", ", words);
   }
 
   static List<String> warnings(ChangeLog log, Contents contents) {

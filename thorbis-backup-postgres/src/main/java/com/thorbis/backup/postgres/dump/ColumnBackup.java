@@ -61,6 +61,7 @@ import org.slf4j.LoggerFactory;
 final class ColumnBackup {
   private static final Logger LOG = LoggerFactory.getLogger(ColumnBackup.class);
   private static final int PRIVATE_MODE = 0600;
+  private static final int LONGEST_ROW = ChangeFrames.LONGEST / 2;
 
   private final PostgresSettings settings;
   private final ChangesSettings.Columns columns;
@@ -268,7 +269,7 @@ final class ColumnBackup {
       }
       writer.settle();
       Map<String, String> attributes = new LinkedHashMap<>(reader.facts().attributes());
-      attributes.putAll(ChangeBackup.attributes(log, chain.contents()));
+      attributes.putAll(ChangeBackup.attributes(log, chain.contents(), session.configurations()));
       List<String> warnings = ChangeBackup.warnings(log, chain.contents());
       return writer.commit(
           new BackupFacts(
@@ -575,6 +576,7 @@ final class ColumnBackup {
       long rows(ColumnTable.Lines rows) throws IOException {
         long count = 0;
         for (byte[] row = rows.next(); row != null; row = rows.next()) {
+          requireShort(row.length);
           write(messages.insert(row));
           count++;
         }
@@ -582,24 +584,28 @@ final class ColumnBackup {
         return count;
       }
 
-      private void write(byte[] message) throws IOException {
-        if (!begun) {
-          begun = true;
-          write(messages.relation());
-        }
-        if (message.length > ChangeFrames.LONGEST) {
+      /** It is in memory several times while it is taken apart. */
+      private void requireShort(int length) {
+        if (length > LONGEST_ROW) {
           throw BackupException.of(
                   "changes.row-too-long",
                   FailureKind.PERMANENT,
                   "A row of table "
                       + table
                       + " has "
-                      + message.length
+                      + length
                       + " bytes, more than the "
-                      + ChangeFrames.LONGEST
+                      + LONGEST_ROW
                       + " that this program's memory allows")
               .remedy("Give the program more memory, or take dumps.")
               .build();
+        }
+      }
+
+      private void write(byte[] message) throws IOException {
+        if (!begun) {
+          begun = true;
+          write(messages.relation());
         }
         limit.take(message.length);
         byte[] head = ChangeFrames.head(message.length);

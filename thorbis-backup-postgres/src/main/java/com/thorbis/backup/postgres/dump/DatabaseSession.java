@@ -52,7 +52,7 @@ final class DatabaseSession implements AutoCloseable {
     "SET LOCAL lc_monetary = 'C'",
   };
 
-  private static final int TRANSACTION_TIMEOUT_SINCE = 17;
+  static final int TRANSACTION_TIMEOUT_SINCE = 17;
   private static final int LOCKED_AT_ONCE = 500;
   private static final byte[] END_OF_ROWS = {'\\', '.', '\n'};
   private static final String LOCK_NOT_AVAILABLE = "55P03";
@@ -356,6 +356,23 @@ final class DatabaseSession implements AutoCloseable {
         found
             .computeIfAbsent(row.getLong(1), any -> new ArrayList<>())
             .add(new Part(row.getLong(2), row.getLong(3), row.getString(4)));
+      }
+    }
+    return found;
+  }
+
+  /** Tables of extensions with rows that a dump has. */
+  List<Table> configurations() throws SQLException {
+    List<Table> found = new ArrayList<>();
+    try (Statement statement = sql.createStatement();
+        ResultSet row =
+            statement.executeQuery(
+                "SELECT n.nspname, c.relname FROM pg_catalog.pg_extension e,"
+                    + " pg_catalog.unnest(e.extconfig) AS t(oid) JOIN pg_catalog.pg_class c ON"
+                    + " c.oid = t.oid AND c.relkind IN ('r', 'p') JOIN pg_catalog.pg_namespace n"
+                    + " ON n.oid = c.relnamespace ORDER BY 1, 2")) {
+      while (row.next()) {
+        found.add(new Table(row.getString(1), row.getString(2)));
       }
     }
     return found;

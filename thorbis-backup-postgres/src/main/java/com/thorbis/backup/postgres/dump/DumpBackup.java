@@ -267,7 +267,9 @@ public final class DumpBackup {
                         position.position(),
                         startedAt);
             write(writer, ChangeLog.FILE, log.format());
-            attributes.putAll(ChangeBackup.attributes(log, summary.contents()));
+            attributes.putAll(
+                ChangeBackup.attributes(
+                    log, summary.contents(), session.configurations()));
           }
         }
       }

@@ -29,7 +29,10 @@ import java.io.IOException;
 import java.lang.reflect.InvocationTargetException;
 import java.lang.reflect.Method;
 import java.lang.reflect.Proxy;
+import java.net.InetAddress;
+import java.net.Socket;
 import java.nio.charset.StandardCharsets;
+import java.nio.file.Files;
 import java.nio.file.Path;
 import java.sql.Connection;
 import java.sql.SQLException;
@@ -41,6 +44,7 @@ import java.util.Map;
 import java.util.Optional;
 import java.util.Random;
 import java.util.TreeMap;
+import java.util.concurrent.TimeUnit;
 import org.junit.jupiter.api.AfterAll;
 import org.junit.jupiter.api.BeforeAll;
 import org.junit.jupiter.api.Test;
@@ -420,6 +424,80 @@ class ColumnChangesIT {
     assertThatThrownBy(() -> incremental(slot, repository))
         .isInstanceOfSatisfying(
             BackupException.class, e -> assertThat(e.code()).isEqualTo("changes.slot-refused"));
+  }
+
+  @Test
+  void aPoolOfSessionsIsAsGoodAsTheServer() throws Exception {
+    simple("pooled");
+    server.execute("pooled", "INSERT INTO t SELECT n FROM generate_series(1, 9) n");
+    int port = PostgresServer.freePort();
+    Path sockets = Files.createTempDirectory(Path.of("/tmp"), "pgb"); // the name must stay short
+    Path users = Files.writeString(folder.resolve("users"), "\"follower\" \"\"\n");
+    Path ini =
+        Files.writeString(
+            folder.resolve("pgbouncer.ini"),
+            """
+            [databases]
+            * = host=127.0.0.1 port=%d
+            [pgbouncer]
+            listen_addr = 127.0.0.1
+            listen_port = %d
+            unix_socket_dir = %s
+            auth_type = trust
+            auth_file = %s
+            pool_mode = session
+            ignore_startup_parameters = extra_float_digits, options
+            """
+                .formatted(server.port(), port, sockets, users));
+    List<String> command = new ArrayList<>();
+    if (System.getProperty("user.name").equals("root")) {
+      command.addAll(List.of("unshare", "-U", "--")); // it does not run as root
+    }
+    command.addAll(List.of("/usr/sbin/pgbouncer", ini.toString()));
+    Path log = folder.resolve("pgbouncer.log");
+    Process bouncer =
+        new ProcessBuilder(command)
+            .redirectErrorStream(true)
+            .redirectOutput(log.toFile())
+            .start();
+    try {
+      PostgresSettings settings =
+          Sources.settings(
+              folder.resolve("state"),
+              "jdbc:postgresql://127.0.0.1:" + port + "/pooled?sslmode=disable",
+              "follower",
+              "reader",
+              "dump",
+              "changes.mode",
+              "column");
+      awaitPort(bouncer, port, log);
+      MemoryRepository repository = new MemoryRepository();
+      dump(settings, repository);
+      server.execute("pooled", "DELETE FROM t WHERE id < 4", "UPDATE t SET note = 'x'");
+      BackupDescriptor taken = incremental(settings, repository);
+      assertThat(log(repository, taken).segments().get(0).deletes()).isEqualTo(3);
+      assertThat(log(repository, taken).segments().get(0).updates()).isEqualTo(6);
+    } finally {
+      bouncer.destroyForcibly();
+      bouncer.waitFor(20, TimeUnit.SECONDS);
+      Files.deleteIfExists(sockets.resolve(".s.PGSQL." + port));
+      Files.delete(sockets);
+    }
+  }
+
+  private static void awaitPort(Process process, int port, Path log) throws Exception {
+    long deadline = System.nanoTime() + TimeUnit.SECONDS.toNanos(20);
+    while (true) {
+      try (Socket socket = new Socket(InetAddress.getLoopbackAddress(), port)) {
+        assertThat(socket.isConnected()).isTrue();
+        return;
+      } catch (IOException e) {
+        assertThat(process.isAlive() && System.nanoTime() < deadline)
+            .as("%s", Files.readString(log))
+            .isTrue();
+        Thread.sleep(20);
+      }
+    }
   }
 
   @Test
