@@ -154,8 +154,7 @@ public final class ChangeBackup {
     }
     ChangesSettings.Slot changes = (ChangesSettings.Slot) settings.changes().orElseThrow();
     require(
-        changes.slots().contains(means.slot())
-            && changes.publication().equals(means.publication()),
+        changes.slots().contains(means.slot()) && changes.publication().equals(means.publication()),
         "changes.slot or changes.publication is another than with the last dump");
     try (Connection sql = SqlConnections.open(settings, before.database())) {
       ChangeStart.requirePrimary(settings, sql);
@@ -419,13 +418,7 @@ public final class ChangeBackup {
 
     private static Followed counted(Followed table, OptionalLong rows) {
       return new Followed(
-          table.table(),
-          table.oid(),
-          table.shape(),
-          table.columns(),
-          rows,
-          true,
-          table.reading());
+          table.table(), table.oid(), table.shape(), table.columns(), rows, true, table.reading());
     }
 
     Segment segment(String file, Lsn from, Lsn to) {
@@ -444,9 +437,7 @@ public final class ChangeBackup {
         DatabaseSession.open(settings, before.database(), control.cancellation())) {
       List<Relation> relations = session.relations();
       Set<Long> excluded = DumpBackup.excluded(chain.contents().patterns(), relations);
-      requireShapes(
-          before,
-          TableStates.read(session.connection(), withRows(relations, excluded)));
+      requireShapes(before, TableStates.read(session.connection(), withRows(relations, excluded)));
       requirePublished(session.connection(), (ChangeLog.Slot) before.means());
       requireDefinitions(settings, session, chain, relations, excluded, tools, control);
       List<Followed> followed =
@@ -529,8 +520,7 @@ public final class ChangeBackup {
   }
 
   /** All but those that belong to tables which were left out. */
-  static List<Sequence> sequences(DatabaseSession session, Set<Long> excluded)
-      throws SQLException {
+  static List<Sequence> sequences(DatabaseSession session, Set<Long> excluded) throws SQLException {
     List<Table> names = new ArrayList<>();
     Connection sql = session.connection();
     try (PreparedStatement statement = sql.prepareStatement(SEQUENCES)) {

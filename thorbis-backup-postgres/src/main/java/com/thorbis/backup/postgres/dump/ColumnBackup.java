@@ -145,8 +145,7 @@ final class ColumnBackup {
       try (DatabaseSession session =
               DatabaseSession.open(settings, before.database(), control.cancellation());
           BackupReader reader = repository.open(chain.backup().id())) {
-        return new Run(chain, means, session, reader, watermark, identity)
-            .take(tools);
+        return new Run(chain, means, session, reader, watermark, identity).take(tools);
       }
     } catch (ColumnTable.Broken e) {
       throw e.failure();
@@ -198,8 +197,7 @@ final class ColumnBackup {
       List<Relation> relations = session.relations();
       Set<Long> excluded = DumpBackup.excluded(chain.contents().patterns(), relations);
       List<TableStates.State> found =
-          TableStates.readByKey(
-              session.connection(), ChangeBackup.withRows(relations, excluded));
+          TableStates.readByKey(session.connection(), ChangeBackup.withRows(relations, excluded));
       ChangeBackup.requireShapes(before, found);
       found.forEach(state -> states.put(state.oid(), state));
       ChangeBackup.requireDefinitions(
@@ -226,8 +224,7 @@ final class ColumnBackup {
         for (Followed each : after) {
           String file = each.reading().orElseThrow().keys();
           if (renewed.contains(file)) {
-            requireCount(
-                each, table(each).writeKeys(writer, settings.clock().instant()));
+            requireCount(each, table(each).writeKeys(writer, settings.clock().instant()));
           } else if (!file.isEmpty()) {
             ChangeBackup.carry(writer, Objects.requireNonNull(keys.get(file), file));
           }
@@ -317,8 +314,7 @@ final class ColumnBackup {
               PieceCheck.NONE,
               new Arrival.Chunked())) {
         Recording recording =
-            new Recording(
-                writer, out, new RateLimit(settings.rateLimit(), control.cancellation()));
+            new Recording(writer, out, new RateLimit(settings.rateLimit(), control.cancellation()));
         for (Followed each : before.followed()) {
           control.cancellation().check();
           after.add(changes(each, recording));
@@ -342,8 +338,7 @@ final class ColumnBackup {
       Reading reading = followed.reading().orElseThrow();
       return columns.verify()
           || means.watermark().isEmpty()
-          || ColumnTable.column(columns, state(followed))
-              .equals(ChangesSettings.Columns.EVERY_ROW)
+          || ColumnTable.column(columns, state(followed)).equals(ChangesSettings.Columns.EVERY_ROW)
           || Duration.between(reading.wholeAsOf(), asOf).compareTo(columns.wholeEvery()) >= 0;
     }
 
@@ -371,8 +366,7 @@ final class ColumnBackup {
                 ColumnTable.column(columns, state(followed)),
                 means.watermark().orElseThrow(),
                 new Horizon(means.since(), snapshot.next()));
-        Compared compared =
-            compare(followed, table, mayBeNew, Optional.of(stamped), recording);
+        Compared compared = compare(followed, table, mayBeNew, Optional.of(stamped), recording);
         now = compared.rows();
         whole = compared.whole();
       }
@@ -394,8 +388,7 @@ final class ColumnBackup {
     }
 
     /** A table whose rows nobody can tell apart: all of them, if any is new or gone. */
-    private long anew(
-        Followed followed, ColumnTable table, String mayBeNew, Recording recording)
+    private long anew(Followed followed, ColumnTable table, String mayBeNew, Recording recording)
         throws IOException, SQLException {
       ColumnTable.Counts counts = table.count(mayBeNew);
       long rows = followed.rows().orElseThrow();
@@ -449,14 +442,18 @@ final class ColumnBackup {
         // There are new rows without a new time: then there may be others that are another.
         ChangeBackup.require(
             stamped.isPresent(),
-            "table " + followed.table() + " has rows that it did not have, and no transaction wrote");
+            "table "
+                + followed.table()
+                + " has rows that it did not have, and no transaction wrote");
         String unstamped = mayBeNew + " AND (" + stamped.orElseThrow() + ") IS NOT TRUE";
         ColumnTable.Lines others = table.changedKeys(unstamped);
         KeyMerge rest = new KeyMerge(table.order(), others::next, recording::remove, false);
         compare(file, rest);
         ChangeBackup.require(
             rest.appeared() == merge.unexplained(),
-            "table " + followed.table() + " has rows that it did not have, and no transaction wrote");
+            "table "
+                + followed.table()
+                + " has rows that it did not have, and no transaction wrote");
         recording.updates += rest.replaced();
         expected += rest.replaced() + rest.appeared();
         which = mayBeNew;
@@ -477,12 +474,7 @@ final class ColumnBackup {
     private void requireAsMany(Followed followed, long rows, long expected) throws IOException {
       if (rows != expected) {
         throw new IOException(
-            "Table "
-                + followed.table()
-                + " has "
-                + rows
-                + " rows where its keys say "
-                + expected);
+            "Table " + followed.table() + " has " + rows + " rows where its keys say " + expected);
       }
     }
 

@@ -314,9 +314,7 @@ final class DatabaseSession implements AutoCloseable {
 
   /** Begins to copy what a question says; one copy at a time, read to its end. */
   CopyOut copy(String question) throws SQLException {
-    return sql.unwrap(PGConnection.class)
-        .getCopyAPI()
-        .copyOut("COPY (" + question + ") TO STDOUT");
+    return sql.unwrap(PGConnection.class).getCopyAPI().copyOut("COPY (" + question + ") TO STDOUT");
   }
 
   /** Hands out rows of some blocks of a table, as COPY writes them. */
@@ -325,9 +323,7 @@ final class DatabaseSession implements AutoCloseable {
     CopyOut rows =
         copy(
             "SELECT "
-                + columns.stream()
-                    .map(one -> "t." + quoted(one))
-                    .collect(Collectors.joining(", "))
+                + columns.stream().map(one -> "t." + quoted(one)).collect(Collectors.joining(", "))
                 + from(table, where));
     for (byte[] row = rows.readFromCopy(); row != null; row = rows.readFromCopy()) {
       if (!isRow(row)) {

@@ -39,8 +39,7 @@ final class ChangesParser {
         "thorbis_" + source.toLowerCase(Locale.ROOT).replaceAll("[^a-z0-9_]", "_") + "_changes";
     String fallback = derived.substring(0, Math.min(LONGEST, derived.length()));
     return new Slot(
-        name(settings, "changes.slot", fallback),
-        name(settings, "changes.publication", fallback));
+        name(settings, "changes.slot", fallback), name(settings, "changes.publication", fallback));
   }
 
   private static Columns columns(Settings settings) {
@@ -84,8 +83,7 @@ final class ChangesParser {
 
   private static String column(Settings settings, String key, String text) {
     boolean quoted = text.length() > 2 && text.startsWith("\"") && text.endsWith("\"");
-    String name =
-        quoted ? text.substring(1, text.length() - 1).replace("\"\"", "\"") : text;
+    String name = quoted ? text.substring(1, text.length() - 1).replace("\"\"", "\"") : text;
     if (name.isEmpty() || !quoted && name.indexOf('"') >= 0) {
       throw wrong(settings, key, text, "the name of a column");
     }

@@ -96,7 +96,9 @@ class ColumnChangesIT {
     "CREATE MATERIALIZED VIEW totals AS SELECT count(*) FROM customers",
     "INSERT INTO customers (name, big, age) SELECT 'n' || n, repeat(md5(n::text), 300), n FROM"
         + " generate_series(1, 50) n",
-    "INSERT INTO " + ODD + " VALUES ('o''ne\n', 1), ('tw\u00f6', 2), ('', 3), (E'\\\\\\t', 4),"
+    "INSERT INTO "
+        + ODD
+        + " VALUES ('o''ne\n', 1), ('tw\u00f6', 2), ('', 3), (E'\\\\\\t', 4),"
         + " ('\ud83d\ude00', 5), ('\uffee', 6), ('Z', 7), ('a', 8)",
     "INSERT INTO parent SELECT md5(n::text)::uuid FROM generate_series(1, 5) n",
     "INSERT INTO child SELECT n / 10.0, md5((n % 5 + 1)::text)::uuid FROM generate_series(1, 20) n",
@@ -355,7 +357,8 @@ class ColumnChangesIT {
     incremental(settings, repository);
     server.execute("hidden", "COMMIT PREPARED 'p'");
     BackupDescriptor last = incremental(settings, repository);
-    assertThat(log(repository, last).segments()).extracting(ChangeLog.Segment::inserts)
+    assertThat(log(repository, last).segments())
+        .extracting(ChangeLog.Segment::inserts)
         .containsExactly(1L, 0L, 1L);
   }
 
@@ -456,10 +459,7 @@ class ColumnChangesIT {
     command.addAll(List.of("/usr/sbin/pgbouncer", ini.toString()));
     Path log = folder.resolve("pgbouncer.log");
     Process bouncer =
-        new ProcessBuilder(command)
-            .redirectErrorStream(true)
-            .redirectOutput(log.toFile())
-            .start();
+        new ProcessBuilder(command).redirectErrorStream(true).redirectOutput(log.toFile()).start();
     try {
       PostgresSettings settings =
           Sources.settings(
@@ -510,8 +510,7 @@ class ColumnChangesIT {
     MemoryRepository repository = new MemoryRepository();
     for (String[] each :
         new String[][] {{"t=version", "nobody can be asked"}, {"public.t=other", "no column"}}) {
-      assertThatThrownBy(
-              () -> dump(settings("refusing", "changes.columns", each[0]), repository))
+      assertThatThrownBy(() -> dump(settings("refusing", "changes.columns", each[0]), repository))
           .isInstanceOfSatisfying(
               BackupException.class,
               e -> {
@@ -593,27 +592,49 @@ class ColumnChangesIT {
       switch (random.nextInt(7)) {
         case 0 ->
             statement.execute(
-                "INSERT INTO a VALUES (" + key + ", " + key + " + 1000) ON CONFLICT (id) DO UPDATE"
+                "INSERT INTO a VALUES ("
+                    + key
+                    + ", "
+                    + key
+                    + " + 1000) ON CONFLICT (id) DO UPDATE"
                     + " SET at = now()");
         case 1 -> statement.execute("DELETE FROM a WHERE id = " + key);
         case 2 ->
             statement.execute(
                 "UPDATE a SET place = x.place FROM a x WHERE (a.id, x.id) IN (("
-                    + key + ", " + other + "), (" + other + ", " + key + "))");
+                    + key
+                    + ", "
+                    + other
+                    + "), ("
+                    + other
+                    + ", "
+                    + key
+                    + "))");
         case 3 ->
             statement.execute(
-                "UPDATE a SET id = " + other + " WHERE id = " + key
-                    + " AND NOT EXISTS (SELECT FROM a x WHERE x.id = " + other + ")");
+                "UPDATE a SET id = "
+                    + other
+                    + " WHERE id = "
+                    + key
+                    + " AND NOT EXISTS (SELECT FROM a x WHERE x.id = "
+                    + other
+                    + ")");
         case 4 ->
             statement.execute(
-                "INSERT INTO b VALUES (" + letter + ", " + (parity + 20) + ", 'new', now())"
+                "INSERT INTO b VALUES ("
+                    + letter
+                    + ", "
+                    + (parity + 20)
+                    + ", 'new', now())"
                     + " ON CONFLICT DO NOTHING");
         case 5 ->
             statement.execute("DELETE FROM b WHERE n = " + (parity + 20) + " AND id < " + letter);
         default ->
             statement.execute(
                 "UPDATE b SET note = note || E'\\t', id = id || E'\\n' WHERE n % 2 = "
-                    + parity + " AND id = " + letter);
+                    + parity
+                    + " AND id = "
+                    + letter);
       }
       if (part != null) {
         if (random.nextInt(4) == 0) {
@@ -633,14 +654,10 @@ class ColumnChangesIT {
   }
 
   private PostgresSettings settings(String database, String... pairs) {
-    List<String> all =
-        new ArrayList<>(List.of("reader", "dump", "changes.mode", "column"));
+    List<String> all = new ArrayList<>(List.of("reader", "dump", "changes.mode", "column"));
     all.addAll(List.of(pairs));
     return Sources.settings(
-        folder.resolve("state"),
-        server.jdbcUrl(database),
-        "follower",
-        all.toArray(String[]::new));
+        folder.resolve("state"), server.jdbcUrl(database), "follower", all.toArray(String[]::new));
   }
 
   private static BackupDescriptor dump(PostgresSettings settings, Repository repository)
@@ -692,8 +709,7 @@ class ColumnChangesIT {
   private Map<String, String> rows(String database) throws SQLException {
     Map<String, String> found = new TreeMap<>();
     PostgresSettings settings =
-        Sources.settings(
-            folder.resolve("state"), server.jdbcUrl(database), server.superuser());
+        Sources.settings(folder.resolve("state"), server.jdbcUrl(database), server.superuser());
     try (DatabaseSession session = DatabaseSession.open(settings, new Cancellation())) {
       for (Relation relation : session.relations()) {
         if (relation.hasRows()) {

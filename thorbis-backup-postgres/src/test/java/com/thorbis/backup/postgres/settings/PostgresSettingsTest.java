@@ -7,8 +7,8 @@ import com.thorbis.backup.api.BackupException;
 import com.thorbis.backup.postgres.settings.AuthenticationPolicy.Method;
 import com.thorbis.backup.postgres.support.Sources;
 import java.nio.file.Path;
-import java.util.List;
 import java.time.Duration;
+import java.util.List;
 import net.jqwik.api.ForAll;
 import net.jqwik.api.Property;
 import org.junit.jupiter.api.Test;
@@ -143,8 +143,7 @@ class PostgresSettingsTest {
   void changesAreFollowedBySlotOrByColumn() {
     assertThat(of("jdbc:postgresql://db1/orders").changes()).isEmpty();
     assertThat(of("jdbc:postgresql://db1/orders", "changes.mode", "slot").changes())
-        .contains(
-            new ChangesSettings.Slot("thorbis_orders_changes", "thorbis_orders_changes"));
+        .contains(new ChangesSettings.Slot("thorbis_orders_changes", "thorbis_orders_changes"));
     assertThat(of("jdbc:postgresql://db1/orders", "changes.mode", "column").changes())
         .contains(
             new ChangesSettings.Columns(
