@@ -4,6 +4,10 @@ import com.thorbis.backup.dr.notify.LogNotifier;
 import com.thorbis.backup.dr.notify.NotifierFactory;
 import com.thorbis.backup.dr.notify.WebhookNotifier;
 import com.thorbis.backup.dr.point.RecoveryPointEngineFactory;
+import com.thorbis.backup.dr.traffic.ConnectionFile;
+import com.thorbis.backup.dr.traffic.HaProxySwitch;
+import com.thorbis.backup.dr.traffic.PgBouncerSwitch;
+import com.thorbis.backup.dr.traffic.TrafficSwitchFactory;
 import com.thorbis.backup.spi.engine.SourceEngineFactory;
 
 /**
@@ -23,8 +27,10 @@ module com.thorbis.backup.dr {
   exports com.thorbis.backup.dr.notify;
   exports com.thorbis.backup.dr.plan;
   exports com.thorbis.backup.dr.point;
+  exports com.thorbis.backup.dr.report;
   exports com.thorbis.backup.dr.run;
   exports com.thorbis.backup.dr.schedule;
+  exports com.thorbis.backup.dr.simulate;
   exports com.thorbis.backup.dr.traffic;
 
   provides NotifierFactory with
@@ -34,4 +40,8 @@ module com.thorbis.backup.dr {
   provides SourceEngineFactory with
       EvidenceEngineFactory,
       RecoveryPointEngineFactory;
+  provides TrafficSwitchFactory with
+      ConnectionFile.Factory,
+      HaProxySwitch.Factory,
+      PgBouncerSwitch.Factory;
 }

@@ -126,7 +126,7 @@ final class PostgresEngine implements SqlEngine, TrialEngine {
               "changes.not-configured",
               FailureKind.CONFIGURATION,
               "Source " + settings.source() + " does not say how changes are followed")
-          .remedy("Set changes.mode: slot, and take a dump, which changes can follow.")
+          .remedy("Set changes.mode, and take a dump, which changes can follow.")
           .build();
     }
     if (!request.excludedTables().isEmpty()) {

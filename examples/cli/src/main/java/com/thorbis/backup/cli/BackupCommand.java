@@ -137,8 +137,9 @@ final class BackupCommand extends Job {
   private record Taken(BackupDescriptor backup, @Nullable Map<String, @Nullable Object> changes) {}
 
   private static String followed(Map<String, @Nullable Object> changes) {
-    return changes.get("transactions")
-        + " transactions of "
+    return (changes.get("transactions") == null
+            ? "Changes of "
+            : changes.get("transactions") + " transactions of ")
         + changes.get("followed")
         + " tables: "
         + changes.get("inserts")

@@ -53,8 +53,9 @@ import org.jspecify.annotations.Nullable;
  * @param sources what is protected, by name
  * @param timetable when what is due
  * @param grace how long what was given up stays whole
- * @param plan the file of the plan for disasters
+ * @param dr how to recover from disasters
  * @param watching who looks, and who is told
+ * @param excluded what is not protected, and why that is right
  * @param notes what is accepted and needs to be known
  */
 record Config(
@@ -71,8 +72,9 @@ record Config(
     Map<String, SourceConfig> sources,
     Timetable timetable,
     Duration grace,
-    Optional<Path> plan,
+    DrConfig dr,
     Watching watching,
+    Map<String, String> excluded,
     List<Note> notes) {
   /** The scheme of recovery keys. */
   static final String RECOVERY = "recovery";
@@ -122,6 +124,7 @@ record Config(
    * @param parallelism how many threads may work for it, if given
    * @param retention which of its backups stay; empty: all
    * @param drill how it is tried, if that is said
+   * @param objectives what is promised of it
    * @param settings its engine's
    */
   record SourceConfig(
@@ -129,6 +132,7 @@ record Config(
       OptionalInt parallelism,
       Optional<RetentionPolicy> retention,
       Optional<DrillSettings> drill,
+      Objectives objectives,
       Map<String, Object> settings) {}
 
   /** Something to know; shown by {@code check}, and at once if {@code urgent}. */
@@ -238,17 +242,13 @@ record Config(
       grace = prune.get().duration("grace").orElse(grace);
       prune.get().finish();
     }
-    Optional<Path> plan = Optional.empty();
-    Optional<Section> dr = root.section("dr");
-    if (dr.isPresent()) {
-      plan = dr.get().find("plan").map(folder::resolve);
-      dr.get().finish();
-    }
+    DrConfig dr = DrConfig.read(root, folder, state);
     List<Expectation> expectations = new ArrayList<>();
     Timetable timetable = Timetable.read(root);
     Map<String, SourceConfig> sources =
         sources(root, policies, timetable, commands(file, host), folder, expectations);
     Watching watching = Watching.read(root, expectations);
+    Map<String, String> excluded = excluded(root);
     root.finish();
     noteClearSecrets(file, clear, notes);
     return new Config(
@@ -265,9 +265,24 @@ record Config(
         sources,
         timetable,
         grace,
-        plan,
+        dr,
         watching,
+        excluded,
         List.copyOf(notes));
+  }
+
+  /** What a report names as not covered. */
+  private static Map<String, String> excluded(Section root) {
+    Map<String, String> excluded = new LinkedHashMap<>();
+    Optional<Section> report = root.section("report");
+    if (report.isPresent()) {
+      for (Section each : report.get().sections("excluded")) {
+        excluded.put(each.require("name"), each.require("why"));
+        each.finish();
+      }
+      report.get().finish();
+    }
+    return excluded;
   }
 
   private static List<String> administrators(Section repository) {
@@ -429,8 +444,21 @@ record Config(
       Expectation.Builder expected = Watching.expectation(name, section);
       timetable.source(name, section);
       Optional<DrillSettings> drill =
-          section.section("drill").map(it -> DrillConfig.read(it, folder));
+          section
+              .section("drill")
+              .map(
+                  it -> {
+                    if (it.has("schedule") && !type.equals("postgres")) {
+                      throw it.wrong(
+                          "schedule",
+                          "drills start servers, and this source is of type " + type,
+                          "Remove it.");
+                    }
+                    timetable.drill(name, it);
+                    return DrillConfig.read(it, folder);
+                  });
       timetable.expect(name, expected);
+      Objectives objectives = Objectives.read(section);
       OptionalInt parallelism = OptionalInt.empty();
       Map<String, Object> settings = new LinkedHashMap<>();
       if (section.has("parallelism")) {
@@ -456,7 +484,7 @@ record Config(
         expected.maxDelay(known.duration(MAX_DELAY, Duration.ZERO));
       }
       expectations.add(expected.build());
-      sources.put(name, new SourceConfig(type, parallelism, policy, drill, settings));
+      sources.put(name, new SourceConfig(type, parallelism, policy, drill, objectives, settings));
     }
     return sources;
   }

@@ -27,8 +27,21 @@ import picocli.CommandLine.Parameters;
 
 @Command(
     name = "dr",
-    description = "Work with plans for disasters.",
-    subcommands = {DrCommand.Validate.class})
+    description = "Check plans for disasters, and carry them out.",
+    subcommands = {
+      DrCommand.Validate.class,
+      DrRunCommands.Start.class,
+      DrRunCommands.Resume.class,
+      DrRunCommands.Approve.class,
+      DrRunCommands.Done.class,
+      DrRunCommands.Retry.class,
+      DrRunCommands.Commit.class,
+      DrRunCommands.Abort.class,
+      DrRunCommands.OverrideStore.class,
+      DrRunCommands.Note.class,
+      DrRunCommands.Status.class,
+      DrTestCommands.Test.class
+    })
 final class DrCommand extends Group {
   /** The file of the plan: the one that is named, or the configured one. */
   static Path planFile(Thorbis thorbis, @Nullable Path named) {
@@ -37,6 +50,7 @@ final class DrCommand extends Group {
     }
     return thorbis
         .config()
+        .dr()
         .plan()
         .orElseThrow(
             () ->

@@ -11,6 +11,7 @@ import com.thorbis.backup.dr.monitor.Severity;
 import com.thorbis.backup.dr.notify.AlarmBook;
 import com.thorbis.backup.dr.notify.Dispatcher;
 import com.thorbis.backup.dr.notify.Heartbeat;
+import com.thorbis.backup.dr.notify.Notifier;
 import com.thorbis.backup.dr.notify.Notifiers;
 import com.thorbis.backup.dr.notify.Watch;
 import com.thorbis.backup.spi.ProviderLoader;
@@ -25,6 +26,7 @@ import java.util.Arrays;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
+import java.util.Objects;
 import java.util.Optional;
 
 /**
@@ -185,21 +187,24 @@ record Watching(
     return facts;
   }
 
+  /** One of those to tell somebody through. */
+  Notifier notifier(String name, Path stateDirectory, Clock clock) {
+    Ring one = Objects.requireNonNull(notifiers.get(name));
+    return Notifiers.open(
+        one.kind(),
+        Settings.of("notify " + name, one.settings()),
+        stateDirectory,
+        clock,
+        ProviderLoader.serviceLoader(Watching.class.getClassLoader()));
+  }
+
   /** Looks, and tells whoever is configured. */
   Watch watch(ThorbisBackup opened, Path stateDirectory, Clock clock) {
-    ProviderLoader loader = ProviderLoader.serviceLoader(Watching.class.getClassLoader());
     Dispatcher.Builder dispatcher =
         Dispatcher.builder(stateDirectory).clock(clock).repeatEvery(repeat);
-    notifiers.forEach(
-        (name, one) ->
-            dispatcher.notifier(
-                name,
-                Notifiers.open(
-                    one.kind(),
-                    Settings.of("notify " + name, one.settings()),
-                    stateDirectory,
-                    clock,
-                    loader)));
+    notifiers
+        .keySet()
+        .forEach(name -> dispatcher.notifier(name, notifier(name, stateDirectory, clock)));
     steps.forEach(step -> dispatcher.step(step.after(), step.to(), step.from()));
     return new Watch(
         monitor(opened, stateDirectory, clock, true),

@@ -40,6 +40,13 @@ class ChangesCommandIT {
           changes: { mode: slot }
           exclude-tables: cache_*
           retention: few
+        rows:
+          type: postgres
+          url: "%s"
+          user: follower
+          reader: dump
+          changes: { mode: column, columns: orders=at }
+          retention: few
         plain:
           type: postgres
           url: "%s"
@@ -70,7 +77,15 @@ class ChangesCommandIT {
         "GRANT pg_read_all_data TO follower",
         "CREATE ROLE loader LOGIN",
         "CREATE DATABASE shop",
-        "CREATE DATABASE copy OWNER loader");
+        "CREATE DATABASE copy OWNER loader",
+        "CREATE DATABASE rows",
+        "CREATE DATABASE rows_copy OWNER loader");
+    server.execute(
+        "rows",
+        "CREATE TABLE orders (id serial PRIMARY KEY, at timestamptz, note text)",
+        "INSERT INTO orders (at, note) SELECT now() - interval '1 day', repeat(md5(n::text), 20)"
+            + " FROM generate_series(1, 2000) n",
+        "CREATE TABLE lines (id serial PRIMARY KEY, order_id int REFERENCES orders)");
     server.execute(
         "shop",
         "CREATE TABLE orders (id serial PRIMARY KEY, note text)",
@@ -81,7 +96,10 @@ class ChangesCommandIT {
     Files.writeString(
         folder.resolve("thorbis.yaml"),
         CONFIG.formatted(
-            folder.resolve("repository").toUri(), server.jdbcUrl("shop"), server.jdbcUrl("shop")));
+            folder.resolve("repository").toUri(),
+            server.jdbcUrl("shop"),
+            server.jdbcUrl("rows"),
+            server.jdbcUrl("shop")));
     runner = new CommandRunner(folder);
     run(0, "init");
   }
@@ -172,6 +190,56 @@ class ChangesCommandIT {
     Path laid = folder.resolve("laid");
     run(0, "load", id, "--output", laid.toString());
     assertThat(laid.resolve("changes-2.pgoutput")).isNotEmptyFile();
+  }
+
+  @Test
+  void whatRowsSayIsStoredShownVerifiedKeptAndLoaded() throws Exception {
+    assertThat(run(0, "check", "rows").out())
+        .contains("Changes are seen of 2 tables, of 1 by a column that an application fills")
+        .contains("tables are read whole");
+    String grants = run(0, "check", "rows", "--grants").out();
+    assertThat(grants).contains("GRANT pg_read_all_stats TO \"follower\";");
+    server.execute("rows", "GRANT pg_read_all_stats TO \"follower\"");
+    Result dumped = run(0, "backup", "rows", "--json");
+    String dump = field(dumped, "id");
+    server.execute(
+        "rows",
+        "UPDATE orders SET note = 'new', at = now() WHERE id <= 10",
+        "INSERT INTO lines (order_id) SELECT id FROM orders",
+        "DELETE FROM lines WHERE id <= 100");
+    Result first = run(0, "backup", "rows", "--type", "incremental");
+    assertThat(first.out())
+        .contains(", changes since " + dump + ", is completed")
+        .contains("Changes of 2 tables: 1900 inserts, 10 updates, 0 deletes, 0 truncates")
+        .contains("warning: not seen, if there were any: updates of public.orders since ");
+    server.execute(
+        "rows", "DELETE FROM lines WHERE order_id = 500", "DELETE FROM orders WHERE id = 500");
+    run(0, "keys", "rotate");
+    assertThat(run(0, "keys", "rekey", "rows", "--yes").out())
+        .contains("2 backups written anew under key 2");
+    assertThat(run(0, "list", "--json").out()).doesNotContain("\"id\":\"" + dump + "\"");
+    Result second = run(0, "backup", "rows", "--type", "incremental", "--json");
+    String id = field(second, "id");
+    assertThat(second.out())
+        .contains("\"type\":\"changes\"", "\"partial\":true", "\"mode\":\"column\"");
+    assertThat(Long.parseLong(field(second, "bytesStored")))
+        .isLessThan(Long.parseLong(field(dumped, "bytesStored")) / 2);
+    assertThat(run(0, "show", id).out())
+        .contains("columns public.orders by at, 1 tables by xmin")
+        .contains("notSeen updates of public.orders since ");
+    run(0, "verify");
+    run(0, "prune", "rows", "--yes");
+    assertThat(run(0, "list", "--json").out()).contains(id);
+    String[] load = {"load", id, "--into", server.jdbcUrl("rows_copy"), "--user", "loader"};
+    assertThat(
+            run(0, Stream.concat(Stream.of(load), Stream.of("--plan")).toArray(String[]::new))
+                .out())
+        .contains("that left at alone");
+    assertThat(run(0, load).out()).doesNotContain("different");
+    for (String table : new String[] {"orders", "lines"}) {
+      String all = "SELECT * FROM " + table + " ORDER BY id";
+      assertThat(server.rows("rows_copy", all)).isEqualTo(server.rows("rows", all));
+    }
   }
 
   private Result run(int code, String... words) {

@@ -17,6 +17,7 @@ import java.time.Duration;
 import java.time.Instant;
 import java.util.ArrayList;
 import java.util.List;
+import java.util.Objects;
 import java.util.Optional;
 import java.util.stream.Collectors;
 import org.jspecify.annotations.Nullable;
@@ -82,12 +83,25 @@ final class Checks {
           + " k.contype IN ('f', 'c') AND c.relkind = 'r' AND n.nspname NOT IN ('pg_catalog',"
           + " 'information_schema') ORDER BY k.oid";
 
-  private final Trial trial;
+  private final ServerChecks.Sessions sessions;
   private final RunControl control;
+  private final @Nullable Trial known;
 
   Checks(Trial trial, RunControl control) {
-    this.trial = trial;
+    this.sessions = trial::connect;
     this.control = control;
+    this.known = trial;
+  }
+
+  /** For what can be asked of a server of which nothing else is known. */
+  Checks(ServerChecks.Sessions sessions, RunControl control) {
+    this.sessions = sessions;
+    this.control = control;
+    this.known = null;
+  }
+
+  private Trial trial() {
+    return Objects.requireNonNull(known);
   }
 
   /**
@@ -161,7 +175,7 @@ final class Checks {
 
   /** A superuser's session that no trigger acts on. */
   Sql session(String database) throws SQLException {
-    Sql session = new Sql(trial.connect(database), cancellation());
+    Sql session = new Sql(sessions.connect(database), cancellation());
     try {
       for (String each : SESSION) {
         session.execute(each);
@@ -189,15 +203,15 @@ final class Checks {
   Finding cluster(Timeline planned) throws SQLException {
     try (Sql session = session(MAINTENANCE)) {
       String id = session.text("SELECT system_identifier FROM pg_control_system()");
-      String wanted = trial.plan().backup().cluster().systemIdText();
+      String wanted = trial().plan().backup().cluster().systemIdText();
       if (!id.equals(wanted)) {
         return Finding.failed("the control file is of cluster " + id + ", not of " + wanted);
       }
       int version = Integer.parseInt(session.text("SHOW server_version_num")) / 10_000;
-      if (version != trial.plan().backup().cluster().majorVersion()) {
+      if (version != trial().plan().backup().cluster().majorVersion()) {
         return Finding.failed("the server is of version " + version);
       }
-      Timeline now = trial.reached().timeline();
+      Timeline now = trial().reached().timeline();
       Optional<Timeline> parent =
           parent(session.text("SELECT pg_read_file('pg_wal/" + now.historyFileName() + "')"));
       if (!parent.equals(Optional.of(planned))) {
@@ -441,7 +455,7 @@ final class Checks {
 
   /** Whether each page of the stopped server is what was written. */
   Finding pages() throws IOException {
-    Trial.Pages pages = trial.pages(control);
+    Trial.Pages pages = trial().pages(control);
     if (!pages.checksums()) {
       return Finding.notPerformed("the cluster has no data checksums");
     }

@@ -53,7 +53,7 @@ public record EvidenceRecord(
   /** A plan that was executed. */
   public static final String DR_RUN = "dr-run";
 
-  /** A tabletop or a walkthrough. */
+  /** A tabletop, a walkthrough or a simulated disaster. */
   public static final String EXERCISE = "exercise";
 
   /** Stored bytes that were read back. */

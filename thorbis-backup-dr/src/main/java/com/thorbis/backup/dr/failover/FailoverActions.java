@@ -1,6 +1,6 @@
 package com.thorbis.backup.dr.failover;
 
-import com.thorbis.backup.dr.plan.Actions;
+import com.thorbis.backup.dr.plan.ActionNames;
 import com.thorbis.backup.dr.run.Action;
 import com.thorbis.backup.dr.run.Step;
 import com.thorbis.backup.dr.run.Task;
@@ -39,11 +39,11 @@ public final class FailoverActions {
     Map<String, Detector> named = new TreeMap<>(detectors);
     return List.of(
         action(
-            Actions.DETECT,
+            ActionNames.DETECT,
             Set.of("source", "detector"),
             task -> new DetectStep(task, detector(task, bySource, named), found(task, bySource))),
         action(
-            Actions.FENCE,
+            ActionNames.FENCE,
             Set.of("source", "server", "mode"),
             task -> {
               Failover failover = failover(task, bySource);
@@ -54,7 +54,7 @@ public final class FailoverActions {
                   mode(task.inputs().getOrDefault("mode", Fence.Mode.FORCE.label())));
             }),
         action(
-            Actions.PROMOTE,
+            ActionNames.PROMOTE,
             Set.of("source", "server", "fence", "max-loss"),
             task -> {
               Failover failover = failover(task, bySource);

@@ -59,6 +59,8 @@ public enum AlarmKind {
   NOT_LOOKED("monitor.could-not-look"),
   /** Somebody could not be told. */
   NOTIFIER("notify.failed"),
+  /** A recovery that is being carried out tells people something. */
+  RECOVERY("recovery.message"),
   /** The signal that others wait for could not be given. */
   HEARTBEAT("heartbeat.failed");
 

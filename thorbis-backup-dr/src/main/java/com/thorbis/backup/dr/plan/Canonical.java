@@ -46,7 +46,8 @@ final class Canonical {
         .put(Keys.ID, person.id())
         .put(Keys.NAME, person.name())
         .list(Keys.CONTACTS, person.contacts())
-        .list(Keys.ROLES, person.roles());
+        .list(Keys.ROLES, person.roles())
+        .put(Keys.SIGNS_WITH, person.signsWith().orElse(""));
   }
 
   private static Fields source(ProtectedSource source) {
@@ -164,7 +165,7 @@ final class Canonical {
         .list(Keys.STEPS, procedure.steps().stream().map(Canonical::step).toList());
   }
 
-  private static Fields step(Step step) {
+  private static Fields step(PlanStep step) {
     Fields settings = new Fields();
     step.settings().forEach(settings::always);
     return new Fields()

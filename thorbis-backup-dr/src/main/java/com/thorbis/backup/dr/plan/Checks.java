@@ -21,6 +21,7 @@ import java.util.stream.Stream;
 
 /** Holds a draft against itself and against what was measured. */
 final class Checks {
+  private static final String EXAMPLE = PlanReader.example();
   private static final Pattern ID = Pattern.compile("[a-z0-9]([a-z0-9_-]{0,61}[a-z0-9])?");
 
   private final PlanDraft draft;
@@ -88,7 +89,7 @@ final class Checks {
       ids("scenarios." + scenario.id() + ".triggers", scenario.triggers(), Trigger::id);
     }
     for (Procedure procedure : draft.procedures()) {
-      ids("procedures." + procedure.id() + ".steps", procedure.steps(), Step::id);
+      ids("procedures." + procedure.id() + ".steps", procedure.steps(), PlanStep::id);
     }
     id("plan", draft.id());
   }
@@ -159,6 +160,21 @@ final class Checks {
             "There is no way to reach " + person.name(),
             "Add contacts, such as a telephone number, that work while all is down.");
       }
+      person.signsWith().ifPresent(key -> key(person, key));
+    }
+  }
+
+  private void key(Person person, String key) {
+    String path = "people." + person.id() + ".signs-with";
+    String remedy = "Write the line that keys signing-key prints where the person keeps the key.";
+    if (PublicKeyText.hex(key).isEmpty()) {
+      report.add(Rule.PERSON_KEY_INVALID, path, "It is no public key, or mistyped", remedy);
+    } else if (draft.people().stream()
+        .anyMatch(
+            it -> !it.id().equals(person.id()) && it.signsWith().equals(person.signsWith()))) {
+      report.add(Rule.PERSON_KEY_SHARED, path, "Somebody else has the same key", remedy);
+    } else if (EXAMPLE.contains(key)) {
+      report.add(Rule.PERSON_KEY_EXAMPLE, path, "It is a key of the example", remedy);
     }
   }
 
@@ -407,14 +423,26 @@ final class Checks {
           "None of its procedures is critical",
           "Say critical: true of what has to work.");
     }
+    if (run.stream()
+            .flatMap(it -> it.settlement().stream())
+            .map(Procedure.Settlement::otherwise)
+            .distinct()
+            .count()
+        > 1) {
+      report.add(
+          Rule.BRANCH_SETTLEMENTS_DIFFER,
+          path,
+          "Some of its procedures stay if nobody says anything, and some are taken back",
+          "Set the same otherwise for all of them.");
+    }
     alternatives(scenario, path, causes, run);
     order(branch, path, run);
   }
 
   private void alternatives(
       Scenario scenario, String path, Set<Cause> causes, List<Procedure> run) {
-    Set<String> promoted = subjects(run, Set.of(Actions.PROMOTE));
-    Set<String> restored = subjects(run, Set.of(Actions.RESTORE));
+    Set<String> promoted = subjects(run, Set.of(ActionNames.PROMOTE));
+    Set<String> restored = subjects(run, Set.of(ActionNames.RESTORE));
     if (!promoted.isEmpty() && causes.stream().anyMatch(it -> it != Cause.OUTAGE)) {
       report.add(
           Rule.BRANCH_PROMOTES_DAMAGE,
@@ -461,7 +489,7 @@ final class Checks {
                   : "Add " + before + " before it.");
         }
       }
-      boolean tells = procedure.steps().stream().allMatch(Step::tells);
+      boolean tells = procedure.steps().stream().allMatch(PlanStep::tells);
       if (told && !tells) {
         report.add(
             Rule.NOTIFY_BLOCKS,

@@ -25,6 +25,7 @@ final class Keys {
   static final String NAME = "name";
   static final String CONTACTS = "contacts";
   static final String ROLES = "roles";
+  static final String SIGNS_WITH = "signs-with";
   static final String MAX_DELAY = "max-delay";
   static final String BACKUPS = "backups";
   static final String TYPE = "type";

@@ -87,6 +87,11 @@ public final class PlanDraft {
     return parts.exercises;
   }
 
+  /** The same, where what could not be checked is only said. */
+  PlanDraft lenient() {
+    return new Builder(parts).strict(false).build();
+  }
+
   /** What was wrong with its text already. */
   List<Finding> unread() {
     return parts.unread;

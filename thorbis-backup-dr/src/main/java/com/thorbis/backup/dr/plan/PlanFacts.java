@@ -100,7 +100,7 @@ public final class PlanFacts {
     private final Instant asOf;
     private final Map<String, SourceFacts> sources = new LinkedHashMap<>();
     private final Map<String, Instant> exercised = new LinkedHashMap<>();
-    private final Set<String> actions = new LinkedHashSet<>(Actions.ALL);
+    private final Set<String> actions = new LinkedHashSet<>(ActionNames.ALL);
 
     private Builder(Instant asOf) {
       this.asOf = asOf;

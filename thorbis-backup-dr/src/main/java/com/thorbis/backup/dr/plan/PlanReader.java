@@ -109,7 +109,11 @@ public final class PlanReader {
   private static Person person(Section section, String id) {
     Person person =
         new Person(
-            id, section.text(Keys.NAME), section.texts(Keys.CONTACTS), section.texts(Keys.ROLES));
+            id,
+            section.text(Keys.NAME),
+            section.texts(Keys.CONTACTS),
+            section.texts(Keys.ROLES),
+            section.word(Keys.SIGNS_WITH));
     section.finish();
     return person;
   }
@@ -279,9 +283,9 @@ public final class PlanReader {
     return procedure.build();
   }
 
-  private static Step step(Section section, String id) {
-    Step.Builder step =
-        Step.builder(id, section.text(Keys.ACTION))
+  private static PlanStep step(Section section, String id) {
+    PlanStep.Builder step =
+        PlanStep.builder(id, section.text(Keys.ACTION))
             .title(section.find(Keys.TITLE))
             .owner(section.find(Keys.OWNER))
             .instruction(section.find(Keys.INSTRUCTION))
@@ -289,11 +293,12 @@ public final class PlanReader {
             .serves(section.texts(Keys.SERVES))
             .settings(section.settings(Keys.WITH));
     if (section.has(Keys.MODE)) {
-      step.mode(section.choice(Keys.MODE, null, Step.Mode.values(), Step.Mode::label));
+      step.mode(section.choice(Keys.MODE, null, PlanStep.Mode.values(), PlanStep.Mode::label));
     }
     if (section.has(Keys.ON_FAILURE)) {
       step.onFailure(
-          section.choice(Keys.ON_FAILURE, null, Step.OnFailure.values(), Step.OnFailure::label));
+          section.choice(
+              Keys.ON_FAILURE, null, PlanStep.OnFailure.values(), PlanStep.OnFailure::label));
     }
     if (section.has(Keys.AFTER)) {
       step.after(section.texts(Keys.AFTER));
@@ -305,7 +310,7 @@ public final class PlanReader {
         .ifPresent(
             approval -> {
               step.approval(
-                  new Approval(
+                  new PlanApproval(
                       approval.texts(Keys.PEOPLE),
                       approval.integer(Keys.REQUIRED, 1),
                       approval.span(Keys.DEADLINE)));

@@ -8,7 +8,7 @@ import java.util.Optional;
 /** What is done in answer to a disaster: steps, of which each waits for others. */
 public final class Procedure {
   private final Builder parts;
-  private final List<Step> steps;
+  private final List<PlanStep> steps;
 
   private Procedure(Builder parts) {
     this.parts = parts;
@@ -51,7 +51,7 @@ public final class Procedure {
   }
 
   /** Its steps, as they were added. */
-  public List<Step> steps() {
+  public List<PlanStep> steps() {
     return steps;
   }
 
@@ -66,7 +66,7 @@ public final class Procedure {
   }
 
   /** A step by id. */
-  public Optional<Step> step(String id) {
+  public Optional<PlanStep> step(String id) {
     return steps.stream().filter(step -> step.id().equals(id)).findFirst();
   }
 
@@ -111,7 +111,7 @@ public final class Procedure {
     private Optional<Boolean> critical = Optional.empty();
     private List<String> dependsOn = List.of();
     private Optional<Duration> expected = Optional.empty();
-    private final List<Step> steps = new ArrayList<>();
+    private final List<PlanStep> steps = new ArrayList<>();
     private List<String> last = List.of();
     private Optional<String> failback = Optional.empty();
     private Optional<Settlement> settlement = Optional.empty();
@@ -166,14 +166,14 @@ public final class Procedure {
      * Adds a step. Where it does not say itself what it comes after, it comes after what was added
      * just before; what only tells people is not waited for.
      */
-    public Builder step(Step step) {
+    public Builder step(PlanStep step) {
       return together(List.of(step));
     }
 
     /** Adds steps that run at the same time. */
-    public Builder together(List<Step> group) {
+    public Builder together(List<PlanStep> group) {
       List<String> waitedFor = new ArrayList<>();
-      for (Step step : group) {
+      for (PlanStep step : group) {
         steps.add(step.placed() ? step : step.placedAfter(last));
         if (!step.tells()) {
           waitedFor.add(step.id());

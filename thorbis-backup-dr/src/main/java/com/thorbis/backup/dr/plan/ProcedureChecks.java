@@ -4,6 +4,7 @@ import com.thorbis.backup.spi.Names;
 import java.util.ArrayDeque;
 import java.util.LinkedHashMap;
 import java.util.LinkedHashSet;
+import java.util.List;
 import java.util.Map;
 import java.util.Optional;
 import java.util.Set;
@@ -41,11 +42,11 @@ final class ProcedureChecks {
     if (procedure.steps().isEmpty()) {
       report.add(Rule.PROCEDURE_EMPTY, path, "It has no steps", "Say what is to be done.");
     }
-    Map<String, Step> steps = new LinkedHashMap<>();
+    Map<String, PlanStep> steps = new LinkedHashMap<>();
     procedure.steps().forEach(step -> steps.putIfAbsent(step.id(), step));
-    for (Step step : steps.values()) {
+    for (PlanStep step : steps.values()) {
       String at = path + ".steps." + step.id();
-      step(step, at, steps);
+      step(procedure, step, at, steps);
       graph(step, at, steps);
       approved(procedure, step, at, steps);
       order(procedure, step, at, steps);
@@ -53,7 +54,7 @@ final class ProcedureChecks {
     wayBack(procedure, path);
   }
 
-  private void step(Step step, String path, Map<String, Step> steps) {
+  private void step(Procedure procedure, PlanStep step, String path, Map<String, PlanStep> steps) {
     if (!facts.actions().contains(step.action())) {
       report.add(
           Rule.STEP_UNKNOWN_ACTION,
@@ -84,7 +85,9 @@ final class ProcedureChecks {
     }
     if (step.deadline().isEmpty()) {
       report.add(
-          step.mode() == Step.Mode.MANUAL ? Rule.STEP_MANUAL_NO_DEADLINE : Rule.STEP_NO_DEADLINE,
+          step.mode() == PlanStep.Mode.MANUAL
+              ? Rule.STEP_MANUAL_NO_DEADLINE
+              : Rule.STEP_NO_DEADLINE,
           path,
           "It has no deadline",
           "Set deadline, after which it counts as failed.");
@@ -97,14 +100,14 @@ final class ProcedureChecks {
           Spans.text(step.expected().get()) + " against " + Spans.text(step.deadline().get()),
           "Lengthen deadline, or correct expected.");
     }
-    if (step.mode() != Step.Mode.FULL && step.instruction().isEmpty()) {
+    if (step.mode() != PlanStep.Mode.FULL && step.instruction().isEmpty()) {
       report.add(
           Rule.STEP_NO_INSTRUCTION,
           path,
           "A person is needed, and it does not say for what",
           "Set instruction to what they do or look at.");
     }
-    if (step.tells() && step.onFailure() != Step.OnFailure.CONTINUE) {
+    if (step.tells() && step.onFailure() != PlanStep.OnFailure.CONTINUE) {
       report.add(
           Rule.NOTIFY_BLOCKS,
           path + ".on-failure",
@@ -113,7 +116,7 @@ final class ProcedureChecks {
     }
     if (!step.tells()) {
       for (String before : step.after()) {
-        Step waitedFor = steps.get(before);
+        PlanStep waitedFor = steps.get(before);
         if (waitedFor != null && waitedFor.tells()) {
           report.add(
               Rule.NOTIFY_BLOCKS,
@@ -123,8 +126,16 @@ final class ProcedureChecks {
         }
       }
     }
-    if (Set.of(Actions.FENCE, Actions.PROMOTE).contains(step.action())
-        && step.onFailure() == Step.OnFailure.CONTINUE) {
+    if (step.onFailure() == PlanStep.OnFailure.UNDO
+        && procedure.critical().equals(Optional.of(false))) {
+      report.add(
+          Rule.STEP_UNDO_UNCRITICAL,
+          path + ".on-failure",
+          "Its procedure is not critical, and nothing of that is taken back",
+          "Set critical: true of the procedure, or on-failure: stop.");
+    }
+    if (Set.of(ActionNames.FENCE, ActionNames.PROMOTE).contains(step.action())
+        && step.onFailure() == PlanStep.OnFailure.CONTINUE) {
       report.add(
           Rule.FENCE_FAILURE_IGNORED,
           path + ".on-failure",
@@ -134,8 +145,8 @@ final class ProcedureChecks {
     approval(step, path);
   }
 
-  private void approval(Step step, String path) {
-    if (step.action().equals(Actions.APPROVE) && step.approval().isEmpty()) {
+  private void approval(PlanStep step, String path) {
+    if (step.action().equals(ActionNames.APPROVE) && step.approval().isEmpty()) {
       report.add(
           Rule.APPROVAL_MISSING,
           path,
@@ -145,7 +156,7 @@ final class ProcedureChecks {
     if (step.approval().isEmpty()) {
       return;
     }
-    Approval approval = step.approval().get();
+    PlanApproval approval = step.approval().get();
     Set<String> people = new LinkedHashSet<>();
     for (String name : approval.people()) {
       Checks.known(report, path + ".approval.people", "person or role", name, owners);
@@ -168,7 +179,7 @@ final class ProcedureChecks {
     }
   }
 
-  private void graph(Step step, String path, Map<String, Step> steps) {
+  private void graph(PlanStep step, String path, Map<String, PlanStep> steps) {
     Set<String> before = before(step, steps);
     if (before.contains(step.id())) {
       report.add(
@@ -189,7 +200,8 @@ final class ProcedureChecks {
     }
   }
 
-  private void approved(Procedure procedure, Step step, String path, Map<String, Step> steps) {
+  private void approved(
+      Procedure procedure, PlanStep step, String path, Map<String, PlanStep> steps) {
     boolean asked =
         step.approval().isPresent()
             || earlier(procedure, step, steps, it -> it.approval().isPresent());
@@ -200,37 +212,66 @@ final class ProcedureChecks {
           "Nobody is asked before " + step.action(),
           "Set approval, or come after a step that has one.");
     }
+    if (step.destructive()) {
+      signed(step, path);
+      if (step.approval().isEmpty()) {
+        steps.values().stream()
+            .filter(it -> before(step, steps).contains(it.id()))
+            .forEach(it -> signed(it, "procedures." + procedure.id() + ".steps." + it.id()));
+      }
+    }
   }
 
-  private void order(Procedure procedure, Step step, String path, Map<String, Step> steps) {
-    if (step.action().equals(Actions.PROMOTE)
+  /** What cannot be taken back is agreed to with signatures. */
+  private void signed(PlanStep step, String path) {
+    Set<String> unsigned = new LinkedHashSet<>();
+    for (String name : step.approval().map(PlanApproval::people).orElse(List.of())) {
+      draft.people().stream()
+          .filter(it -> it.id().equals(name) || it.roles().contains(name))
+          .filter(it -> it.signsWith().isEmpty())
+          .forEach(it -> unsigned.add(it.id()));
+    }
+    if (!unsigned.isEmpty()) {
+      report.add(
+          Rule.APPROVAL_UNSIGNED,
+          path + ".approval",
+          "It opens the way to what cannot be taken back, and "
+              + String.join(", ", unsigned)
+              + " could agree without a key",
+          "Set signs-with of each of them, or take them out.");
+    }
+  }
+
+  private void order(Procedure procedure, PlanStep step, String path, Map<String, PlanStep> steps) {
+    if (step.action().equals(ActionNames.PROMOTE)
         && !earlier(
             procedure,
             step,
             steps,
-            it -> it.action().equals(Actions.FENCE) && sameSource(it, step))) {
+            it -> it.action().equals(ActionNames.FENCE) && sameSource(it, step))) {
       report.add(
           Rule.PROMOTE_UNFENCED,
           path,
           "Nothing proves before that the old primary takes no more writes",
           "Let it come after a step with action: fence.");
     }
-    if (Actions.SWITCHES.contains(step.action())) {
+    if (ActionNames.SWITCHES.contains(step.action())) {
       traffic(procedure, step, path, steps);
     }
-    if (Actions.RESTORES.contains(step.action())) {
+    if (ActionNames.RESTORES.contains(step.action())) {
       boolean validated =
           steps.values().stream()
               .anyMatch(
                   it ->
-                      (it.action().equals(Actions.VALIDATE)
-                              || it.action().equals(Actions.SQL_CHECK))
+                      (it.action().equals(ActionNames.VALIDATE)
+                              || it.action().equals(ActionNames.SQL_CHECK))
                           && before(it, steps).contains(step.id()));
-      Optional<Step> early =
+      Optional<PlanStep> early =
           steps.values().stream()
               .filter(
                   it ->
-                      (Actions.SWITCHES.contains(it.action()) || it.action().equals(Actions.ADOPT))
+                      (ActionNames.SWITCHES.contains(it.action())
+                              || it.action().equals(ActionNames.ADOPT))
                           && before(it, steps).contains(step.id()))
               .filter(
                   it ->
@@ -238,8 +279,8 @@ final class ProcedureChecks {
                           .flatMap(name -> Optional.ofNullable(steps.get(name)).stream())
                           .noneMatch(
                               check ->
-                                  (check.action().equals(Actions.VALIDATE)
-                                          || check.action().equals(Actions.SQL_CHECK))
+                                  (check.action().equals(ActionNames.VALIDATE)
+                                          || check.action().equals(ActionNames.SQL_CHECK))
                                       && before(check, steps).contains(step.id())))
               .findFirst();
       if (!validated || early.isPresent()) {
@@ -247,17 +288,19 @@ final class ProcedureChecks {
             Rule.RESTORE_UNVALIDATED,
             path,
             validated
-                ? early.map(Step::id).orElse("") + " uses what was restored before it is checked"
+                ? early.map(PlanStep::id).orElse("")
+                    + " uses what was restored before it is checked"
                 : "What it brings back is not checked",
             "Let a step with action: validate come after it, and all others after that.");
       }
     }
   }
 
-  private void traffic(Procedure procedure, Step step, String path, Map<String, Step> steps) {
-    Optional<Step> promotion =
+  private void traffic(
+      Procedure procedure, PlanStep step, String path, Map<String, PlanStep> steps) {
+    Optional<PlanStep> promotion =
         procedure.steps().stream()
-            .filter(it -> it.action().equals(Actions.PROMOTE))
+            .filter(it -> it.action().equals(ActionNames.PROMOTE))
             .filter(it -> !before(step, steps).contains(it.id()))
             .findFirst();
     if (promotion.isPresent()) {
@@ -271,7 +314,8 @@ final class ProcedureChecks {
         steps.values().stream()
             .anyMatch(
                 it ->
-                    Actions.CHECKS.contains(it.action()) && before(it, steps).contains(step.id()));
+                    ActionNames.CHECKS.contains(it.action())
+                        && before(it, steps).contains(step.id()));
     if (!proven) {
       report.add(
           Rule.TRAFFIC_UNPROVEN,
@@ -286,9 +330,9 @@ final class ProcedureChecks {
         draft.procedures().stream()
             .anyMatch(it -> it.failback().filter(procedure.id()::equals).isPresent());
     boolean promotes =
-        procedure.steps().stream().anyMatch(it -> it.action().equals(Actions.PROMOTE));
+        procedure.steps().stream().anyMatch(it -> it.action().equals(ActionNames.PROMOTE));
     boolean switches =
-        procedure.steps().stream().anyMatch(it -> Actions.SWITCHES.contains(it.action()));
+        procedure.steps().stream().anyMatch(it -> ActionNames.SWITCHES.contains(it.action()));
     boolean undone =
         procedure.failback().filter(it -> !it.equals(procedure.id())).isPresent()
             || (!promotes && procedure.settlement().isPresent());
@@ -307,7 +351,7 @@ final class ProcedureChecks {
 
   /** Whether some step that is always done before matches, also in procedures it depends on. */
   private boolean earlier(
-      Procedure procedure, Step step, Map<String, Step> steps, Predicate<Step> wanted) {
+      Procedure procedure, PlanStep step, Map<String, PlanStep> steps, Predicate<PlanStep> wanted) {
     boolean here =
         before(step, steps).stream()
             .filter(it -> !it.equals(step.id()))
@@ -330,18 +374,18 @@ final class ProcedureChecks {
     return false;
   }
 
-  private static boolean sameSource(Step one, Step other) {
+  private static boolean sameSource(PlanStep one, PlanStep other) {
     String first = one.settings().getOrDefault("source", "");
     String second = other.settings().getOrDefault("source", "");
     return first.isEmpty() || second.isEmpty() || first.equals(second);
   }
 
   /** Everything that has to be done before a step; itself too if it goes round. */
-  static Set<String> before(Step step, Map<String, Step> steps) {
+  static Set<String> before(PlanStep step, Map<String, PlanStep> steps) {
     Set<String> before = new LinkedHashSet<>(step.after());
     ArrayDeque<String> open = new ArrayDeque<>(before);
     while (!open.isEmpty()) {
-      Step next = steps.get(open.remove());
+      PlanStep next = steps.get(open.remove());
       if (next != null) {
         next.after().stream().filter(before::add).forEach(open::add);
       }

@@ -2,6 +2,7 @@ package com.thorbis.backup.dr.plan;
 
 import com.thorbis.backup.api.BackupException;
 import com.thorbis.backup.api.FailureKind;
+import com.thorbis.backup.dr.run.RunPlan;
 import com.thorbis.backup.spi.Names;
 import java.nio.charset.StandardCharsets;
 import java.security.MessageDigest;
@@ -59,6 +60,15 @@ public final class RecoveryPlan {
             () ->
                 missing(
                     "procedure", id, content.procedures().stream().map(Procedure::id).toList()));
+  }
+
+  /**
+   * What is carried out about an incident.
+   *
+   * @throws BackupException of kind CONFIGURATION if the plan has no answer, or several
+   */
+  public RunPlan runPlan(Incident incident) {
+    return RunPlans.of(this, incident);
   }
 
   /** Everybody that an owner or approver stands for. */

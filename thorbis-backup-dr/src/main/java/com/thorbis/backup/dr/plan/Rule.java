@@ -16,6 +16,9 @@ enum Rule {
   REFERENCE_DANGLING("reference.dangling", Severity.ERROR, "a run would do nothing there"),
   OWNER_MISSING("owner.missing", Severity.ERROR, "nobody would do it"),
   PERSON_UNREACHABLE("person.unreachable", Severity.ERROR, "nobody could call them"),
+  PERSON_KEY_INVALID("person.key-invalid", Severity.ERROR, "nothing that they sign would count"),
+  PERSON_KEY_SHARED("person.key-shared", Severity.ERROR, "one of them could agree for the other"),
+  PERSON_KEY_EXAMPLE("person.key-example", Severity.WARN, "nobody holds its other half"),
   OBJECTIVE_PLAN_WIDE("objective.plan-wide", Severity.ERROR, "a late tier would count as in time"),
   TIER_PRIORITY_INVERTED(
       "tier.priority-inverted", Severity.WARN, "what is more urgent would come back later"),
@@ -53,6 +56,8 @@ enum Rule {
   BRANCH_ORDER("branch.order", Severity.ERROR, "procedures run as they are listed"),
   BRANCH_NOTHING_CRITICAL(
       "branch.nothing-critical", Severity.ERROR, "it would succeed whatever fails"),
+  BRANCH_SETTLEMENTS_DIFFER(
+      "branch.settlements-differ", Severity.ERROR, "one run is settled in one way"),
   PROCEDURE_CRITICAL_UNDECLARED(
       "procedure.critical-undeclared", Severity.ERROR, "nobody could tell what its failure means"),
   PROCEDURE_EMPTY("procedure.empty", Severity.ERROR, "it would succeed without doing anything"),
@@ -69,6 +74,8 @@ enum Rule {
       "step.manual-no-deadline", Severity.ERROR, "nobody would notice that nobody did it"),
   STEP_DEADLINE_SHORT("step.deadline-short", Severity.ERROR, "it would be given up while it works"),
   STEP_NO_INSTRUCTION("step.no-instruction", Severity.ERROR, "nobody would know what to do"),
+  STEP_UNDO_UNCRITICAL(
+      "step.undo-uncritical", Severity.ERROR, "what is not critical is left as it is"),
   STEP_RESTORE_SHORT(
       "step.restore-short", Severity.ERROR, "what was measured is longer than its deadline"),
   STEP_UNAPPROVED("step.unapproved", Severity.ERROR, "it cannot be taken back"),
@@ -76,6 +83,7 @@ enum Rule {
   APPROVAL_TOO_FEW("approval.too-few", Severity.ERROR, "it could never be given"),
   APPROVAL_SINGLE_PERSON(
       "approval.single-person", Severity.ERROR, "one who does not answer stops the recovery"),
+  APPROVAL_UNSIGNED("approval.unsigned", Severity.ERROR, "nobody could prove who agreed"),
   PROMOTE_UNFENCED("promote.unfenced", Severity.ERROR, "two servers could accept writes"),
   FENCE_FAILURE_IGNORED("fence.failure-ignored", Severity.ERROR, "two servers could accept writes"),
   TRAFFIC_BEFORE_PROMOTION(

@@ -200,8 +200,8 @@ final class TimeChecks {
           "its longest way through steps and approvals takes " + Spans.text(longest),
           "Correct expected, or remove it.");
     }
-    for (Step step : procedure.steps()) {
-      if (!Actions.RESTORES.contains(step.action())) {
+    for (PlanStep step : procedure.steps()) {
+      if (!ActionNames.RESTORES.contains(step.action())) {
         continue;
       }
       String path = "procedures." + procedure.id() + ".steps." + step.id();
@@ -224,25 +224,25 @@ final class TimeChecks {
     }
   }
 
-  private Optional<Duration> restore(Step step) {
+  private Optional<Duration> restore(PlanStep step) {
     return Optional.ofNullable(step.settings().get("source"))
         .flatMap(source -> facts.source(source).predictedRestore());
   }
 
   /** How long a step keeps those that wait for it. */
-  private Duration duration(Step step) {
+  private Duration duration(PlanStep step) {
     Duration span = step.expected().orElse(Duration.ZERO);
-    if (Actions.RESTORES.contains(step.action())) {
+    if (ActionNames.RESTORES.contains(step.action())) {
       Duration predicted = restore(step).orElse(Duration.ZERO);
       span = predicted.compareTo(span) > 0 ? predicted : span;
     }
-    if (step.action().equals(Actions.SWITCH_DNS)) {
+    if (step.action().equals(ActionNames.SWITCH_DNS)) {
       span = span.plus(ttl(step));
     }
-    return span.plus(step.approval().map(Approval::deadline).orElse(Duration.ZERO));
+    return span.plus(step.approval().map(PlanApproval::deadline).orElse(Duration.ZERO));
   }
 
-  private static Duration ttl(Step step) {
+  private static Duration ttl(PlanStep step) {
     try {
       return Spans.parse(step.settings().getOrDefault("ttl", "0s"));
     } catch (IllegalArgumentException e) {
@@ -252,13 +252,13 @@ final class TimeChecks {
 
   /** When each step ends, from the start of its procedure; empty if that never happens. */
   private Optional<Map<String, Duration>> ends(Procedure procedure) {
-    Map<String, Step> steps = new LinkedHashMap<>();
+    Map<String, PlanStep> steps = new LinkedHashMap<>();
     procedure.steps().forEach(step -> steps.putIfAbsent(step.id(), step));
     Map<String, Duration> ends = new HashMap<>();
     boolean moved = true;
     while (moved) {
       moved = false;
-      for (Step step : steps.values()) {
+      for (PlanStep step : steps.values()) {
         if (!ends.containsKey(step.id()) && ends.keySet().containsAll(step.after())) {
           Duration start =
               step.after().stream()
@@ -320,7 +320,7 @@ final class TimeChecks {
       Optional<Map<String, Duration>> reached = ends(procedure);
       Map<String, Duration> ends = reached.orElse(Map.of());
       whole &= reached.isPresent();
-      for (Step step : procedure.steps()) {
+      for (PlanStep step : procedure.steps()) {
         Duration end = offset.plus(ends.getOrDefault(step.id(), Duration.ZERO));
         step.serves().forEach(tier -> served.merge(tier, end, TimeChecks::later));
       }

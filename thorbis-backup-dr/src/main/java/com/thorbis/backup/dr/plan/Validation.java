@@ -3,6 +3,7 @@ package com.thorbis.backup.dr.plan;
 import com.thorbis.backup.api.BackupException;
 import com.thorbis.backup.api.FailureKind;
 import java.time.Duration;
+import java.time.Instant;
 import java.util.Comparator;
 import java.util.List;
 
@@ -27,6 +28,15 @@ public final class Validation {
     Checks checks = new Checks(draft, facts);
     checks.run();
     return new Validation(draft, checks.findings(), checks.predictions());
+  }
+
+  /**
+   * Checks a draft by itself alone, for a recovery: what would be measured may be what is down, so
+   * that not even a strict plan is refused for what could not be checked.
+   */
+  public static Validation inRecovery(PlanDraft draft, Instant asOf) {
+    Validation lenient = of(draft.lenient(), PlanFacts.none(asOf));
+    return new Validation(draft, lenient.findings, lenient.predictions);
   }
 
   /** What does not work, and then what somebody has to look at. */

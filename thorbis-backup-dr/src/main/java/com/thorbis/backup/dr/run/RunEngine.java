@@ -20,7 +20,9 @@ import java.util.List;
 import java.util.Optional;
 import java.util.TreeSet;
 import java.util.UUID;
+import java.util.function.BooleanSupplier;
 import java.util.regex.Pattern;
+import org.jspecify.annotations.Nullable;
 
 /**
  * Carries out recovery procedures so that nothing but two places to write to is needed, and one of
@@ -38,6 +40,7 @@ public final class RunEngine implements AutoCloseable {
   private final List<RunObserver> observers;
   private final Duration lease;
   private final Duration patience;
+  private final @Nullable BooleanSupplier stays;
   private final JournalFile.Opener files;
   private final Pause pause;
 
@@ -57,6 +60,7 @@ public final class RunEngine implements AutoCloseable {
     this.observers = List.copyOf(builder.observers);
     this.lease = builder.lease;
     this.patience = builder.patience;
+    this.stays = builder.stays;
     this.files = builder.files;
     this.pause = builder.pause;
   }
@@ -374,6 +378,16 @@ public final class RunEngine implements AutoCloseable {
     return patience;
   }
 
+  /** Whether it stays for whatever is waited for. */
+  boolean stays() {
+    return stays != null && stays.getAsBoolean();
+  }
+
+  /** Whether it was to stay, and no longer is. */
+  boolean leaving() {
+    return stays != null && !stays.getAsBoolean();
+  }
+
   List<RunObserver> observers() {
     return observers;
   }
@@ -394,6 +408,7 @@ public final class RunEngine implements AutoCloseable {
     private Clock clock = Clock.systemUTC();
     private Duration lease = Duration.ofMinutes(1);
     private Duration patience = Duration.ZERO;
+    private @Nullable BooleanSupplier stays;
     private Duration storePatience = Duration.ofSeconds(10);
     private JournalFile.Opener files = JournalFile::onDisk;
     private Pause pause = span -> Thread.sleep(span.toMillis());
@@ -429,6 +444,16 @@ public final class RunEngine implements AutoCloseable {
      */
     public Builder patience(Duration most) {
       this.patience = most;
+      return this;
+    }
+
+    /**
+     * Lets {@code start} and {@code resume} stay for all that is waited for, people too, as long as
+     * this says so. When it no longer does, they begin nothing more, and return when what was begun
+     * has returned.
+     */
+    public Builder stays(BooleanSupplier asLongAs) {
+      this.stays = asLongAs;
       return this;
     }
 

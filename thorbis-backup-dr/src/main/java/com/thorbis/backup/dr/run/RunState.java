@@ -83,6 +83,7 @@ final class RunState {
     @Nullable Instant endedAt;
     @Nullable Waiting waiting;
     @Nullable String confirmedBy;
+    String confirmedText = "";
     final Map<String, Message> approvals = new LinkedHashMap<>();
 
     Node(Task task) {
@@ -299,6 +300,7 @@ final class RunState {
       case Message.DONE -> {
         Node node = node(message.task());
         node.confirmedBy = message.by();
+        node.confirmedText = message.text();
         if (!message.text().isEmpty()) {
           node.detail = message.text();
         }

@@ -122,13 +122,17 @@ final class Session implements AutoCloseable {
         return;
       }
       Optional<Node> broken = broken();
-      stopping = state.abortedBy().isPresent() || broken.isPresent() || state.undoes();
-      if (!stopping) {
-        begin(workers);
+      boolean leaving = engine.leaving();
+      stopping = leaving || state.abortedBy().isPresent() || broken.isPresent() || state.undoes();
+      if (!stopping && !begin(workers)) {
+        continue;
       }
       if (!working.isEmpty()) {
         await();
         continue;
+      }
+      if (leaving) {
+        return;
       }
       if (stopping ? end(broken) : finish()) {
         return;
@@ -149,11 +153,22 @@ final class Session implements AutoCloseable {
         .findFirst();
   }
 
-  /** Begins every step whose turn it is. */
-  private void begin(ExecutorService workers) {
+  /** Begins every step whose turn it is. False if one ended instead, which may end the run. */
+  private boolean begin(ExecutorService workers) {
     for (Node node : state.all()) {
       if (working.contains(node.task.id()) || !ready(node)) {
         continue;
+      }
+      Optional<String> undone =
+          node.task.requires().stream()
+              .filter(need -> state.at(need).status != TaskStatus.DONE)
+              .findFirst();
+      if (undone.isPresent()) {
+        end(
+            node,
+            Outcome.FAILED,
+            Result.failed("was not begun, as " + undone.get() + " is not done"));
+        return false;
       }
       boolean looksOnly = node.waiting != null && node.waiting.what().equals(Wait.CONDITION);
       if (!looksOnly) {
@@ -172,6 +187,7 @@ final class Session implements AutoCloseable {
             }
           });
     }
+    return true;
   }
 
   private boolean ready(Node node) {
@@ -231,6 +247,10 @@ final class Session implements AutoCloseable {
 
   /** Whether this process has no more reason to stay. */
   private boolean rest() {
+    if (engine.stays()) {
+      pause(TURN);
+      return true;
+    }
     boolean endsByItself =
         state.windowUntil().isPresent()
             || state.all().stream()
@@ -316,7 +336,7 @@ final class Session implements AutoCloseable {
                     broken
                         .map(node -> "critical step " + node.task.id() + ": " + node.detail)
                         .orElse(""));
-    boolean undo = state.abortedBy().isPresent() || state.plan().undoOnFailure();
+    boolean undo = undoesAll() || broken.filter(node -> node.task.undoOnFailure()).isPresent();
     if (!undo || toUndo().isEmpty()) {
       to(state.abortedBy().isPresent() ? RunStatus.ABORTED : RunStatus.FAILED, reason);
       return true;
@@ -325,8 +345,18 @@ final class Session implements AutoCloseable {
     return undoAll();
   }
 
+  private boolean undoesAll() {
+    return state.abortedBy().isPresent() || state.plan().undoOnFailure();
+  }
+
+  /** Of the whole run, unless it failed with a step that undoes its procedure alone. */
   private List<Node> toUndo() {
+    Optional<String> only =
+        undoesAll()
+            ? Optional.empty()
+            : broken().filter(node -> node.task.undoOnFailure()).map(node -> node.task.procedure());
     return state.all().stream()
+        .filter(node -> only.isEmpty() || only.get().equals(node.task.procedure()))
         .filter(node -> node.executed && node.status != TaskStatus.UNDONE && node.undo != null)
         .filter(node -> step(node).compensates())
         .sorted(Comparator.comparingLong((Node node) -> node.order).reversed())
@@ -738,6 +768,7 @@ final class Session implements AutoCloseable {
         Optional.ofNullable(node.waiting).map(Waiting::since),
         Optional.ofNullable(node.waiting).flatMap(Waiting::until),
         Optional.ofNullable(node.confirmedBy),
+        Optional.of(node.confirmedText).filter(text -> !text.isEmpty()),
         state.facts());
   }
 
@@ -751,6 +782,7 @@ final class Session implements AutoCloseable {
         0,
         false,
         false,
+        Optional.empty(),
         Optional.empty(),
         Optional.empty(),
         Optional.empty(),
@@ -768,6 +800,7 @@ final class Session implements AutoCloseable {
       Optional<Instant> waitingSince,
       Optional<Instant> waitingUntil,
       Optional<String> confirmedBy,
+      Optional<String> said,
       Map<String, Map<String, String>> found)
       implements StepContext {
     @Override

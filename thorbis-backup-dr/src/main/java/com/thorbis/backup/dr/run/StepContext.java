@@ -42,6 +42,11 @@ public interface StepContext {
   /** Who said that it is done, of a step that a person does. */
   Optional<String> confirmedBy();
 
+  /** What they said about it, where they did. */
+  default Optional<String> said() {
+    return Optional.empty();
+  }
+
   /** What another step of the run found; nothing if it is not done. */
   Map<String, String> facts(String task);
 }

@@ -9,7 +9,7 @@ import org.jspecify.annotations.Nullable;
 
 /** One step of a run: what is to be done, after what, and what may be done about a failure. */
 public final class Task {
-  private static final Pattern ID = Pattern.compile("[A-Za-z0-9][A-Za-z0-9._/-]{0,127}");
+  private static final Pattern ID = Pattern.compile("[A-Za-z0-9][A-Za-z0-9._/-]{0,159}");
 
   private final String id;
   private final String procedure;
@@ -17,9 +17,11 @@ public final class Task {
   private final String action;
   private final Map<String, String> inputs;
   private final List<String> needs;
+  private final List<String> requires;
   private final List<String> people;
   private final boolean critical;
   private final boolean destructive;
+  private final boolean undoOnFailure;
   private final int attempts;
   private final Duration backoff;
   private final Duration timeout;
@@ -33,9 +35,11 @@ public final class Task {
     this.action = builder.action;
     this.inputs = Map.copyOf(builder.inputs);
     this.needs = List.copyOf(builder.needs);
+    this.requires = List.copyOf(builder.requires);
     this.people = List.copyOf(builder.people);
     this.critical = builder.critical;
     this.destructive = builder.destructive;
+    this.undoOnFailure = builder.undoOnFailure;
     this.attempts = builder.attempts;
     this.backoff = builder.backoff;
     this.timeout = builder.timeout;
@@ -43,6 +47,9 @@ public final class Task {
     this.approval = builder.approval;
     if (!ID.matcher(id).matches()) {
       throw new IllegalArgumentException("Not the id of a step: \"" + id + "\"");
+    }
+    if (!needs.containsAll(requires)) {
+      throw new IllegalArgumentException("Step " + id + " requires what it does not need");
     }
     if (attempts < 1 || !positive(backoff) || !positive(timeout) || !positive(deadline)) {
       throw new IllegalArgumentException(
@@ -97,6 +104,11 @@ public final class Task {
     return needs;
   }
 
+  /** Those of them that must be done: if one is not, this one is not carried out. */
+  public List<String> requires() {
+    return requires;
+  }
+
   /** Who does it by hand, and who decides about it. */
   public List<String> people() {
     return people;
@@ -110,6 +122,11 @@ public final class Task {
   /** Whether it may destroy something, if two do it or the wrong one does. */
   public boolean destructive() {
     return destructive;
+  }
+
+  /** Whether what its procedure did is undone where it is critical and fails. */
+  public boolean undoOnFailure() {
+    return undoOnFailure;
   }
 
   /** How often it may be tried. */
@@ -153,6 +170,12 @@ public final class Task {
             "backoff", backoff,
             "timeout", timeout,
             "deadline", deadline);
+    if (!requires.isEmpty()) {
+      document.put("requires", requires);
+    }
+    if (undoOnFailure) {
+      document.put("undoOnFailure", true);
+    }
     if (approval != null) {
       document.put("approval", approval.document());
     }
@@ -166,6 +189,8 @@ public final class Task {
             .title(fields.text("title"))
             .inputs(fields.map("inputs"))
             .needs(fields.texts("needs"))
+            .requires(fields.texts("requires"))
+            .undoOnFailure(fields.flag("undoOnFailure"))
             .people(fields.texts("people"))
             .critical(fields.flag("critical"))
             .destructive(fields.flag("destructive"))
@@ -186,9 +211,11 @@ public final class Task {
     private String title = "";
     private Map<String, String> inputs = Map.of();
     private List<String> needs = List.of();
+    private List<String> requires = List.of();
     private List<String> people = List.of();
     private boolean critical = true;
     private boolean destructive;
+    private boolean undoOnFailure;
     private int attempts = 3;
     private Duration backoff = Duration.ofSeconds(2);
     private Duration timeout = Duration.ofMinutes(5);
@@ -224,6 +251,12 @@ public final class Task {
       return this;
     }
 
+    /** Those of them that must be done: if one is not, this one is not carried out. */
+    public Builder requires(List<String> ids) {
+      this.requires = ids;
+      return this;
+    }
+
     /** Who does it by hand, and who decides about it. */
     public Builder people(List<String> names) {
       this.people = names;
@@ -239,6 +272,12 @@ public final class Task {
     /** Whether it may destroy something, if two do it or the wrong one does. */
     public Builder destructive(boolean value) {
       this.destructive = value;
+      return this;
+    }
+
+    /** Whether what its procedure did is undone where it is critical and fails. */
+    public Builder undoOnFailure(boolean value) {
+      this.undoOnFailure = value;
       return this;
     }
 

@@ -1,6 +1,7 @@
 package com.thorbis.backup.dr.traffic;
 
 import com.thorbis.backup.api.FailureKind;
+import com.thorbis.backup.spi.Settings;
 import java.nio.file.Path;
 import java.time.Duration;
 import java.util.List;
@@ -42,6 +43,11 @@ public final class ConnectionFile implements TrafficSwitch {
   public static ConnectionFile line(Path file) {
     String thing = "Connection file " + file;
     return new ConnectionFile(thing, file, new LineForm(thing));
+  }
+
+  @Override
+  public String kind() {
+    return "connection-file";
   }
 
   @Override
@@ -223,6 +229,25 @@ public final class ConnectionFile implements TrafficSwitch {
             null);
       }
       return lines.get(0);
+    }
+  }
+
+  /**
+   * Makes them by settings: {@code file}, with {@code section} of a {@code pg_service.conf} or
+   * {@code key} of a properties file.
+   */
+  public static final class Factory implements TrafficSwitchFactory {
+    /** For the service loader. */
+    public Factory() {}
+
+    @Override
+    public String type() {
+      return "connection-file";
+    }
+
+    @Override
+    public TrafficSwitch open(Settings settings) {
+      return BuiltIn.connectionFile(settings);
     }
   }
 }

@@ -1,5 +1,6 @@
 package com.thorbis.backup.dr.traffic;
 
+import com.thorbis.backup.spi.Settings;
 import java.io.ByteArrayOutputStream;
 import java.io.IOException;
 import java.net.UnixDomainSocketAddress;
@@ -55,6 +56,11 @@ public final class HaProxySwitch implements TrafficSwitch {
   /** What has to be said: socket and backend. */
   public static Builder builder() {
     return new Builder();
+  }
+
+  @Override
+  public String kind() {
+    return "haproxy";
   }
 
   @Override
@@ -329,6 +335,22 @@ public final class HaProxySwitch implements TrafficSwitch {
     /** The switch. */
     public HaProxySwitch build() {
       return new HaProxySwitch(this);
+    }
+  }
+
+  /** Makes them by settings: {@code socket}, {@code backend} and {@code timeout}. */
+  public static final class Factory implements TrafficSwitchFactory {
+    /** For the service loader. */
+    public Factory() {}
+
+    @Override
+    public String type() {
+      return "haproxy";
+    }
+
+    @Override
+    public TrafficSwitch open(Settings settings) {
+      return BuiltIn.haProxy(settings);
     }
   }
 }

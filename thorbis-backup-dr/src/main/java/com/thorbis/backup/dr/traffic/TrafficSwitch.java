@@ -8,7 +8,10 @@ import java.time.Duration;
  * secrets. Used by one thread. What could not be looked at is a {@link SwitchException}, never a
  * no.
  */
-public interface TrafficSwitch {
+public interface TrafficSwitch extends AutoCloseable {
+  /** Its kind, such as {@code dns}: steps {@code switch-dns} of a plan move it. */
+  String kind();
+
   /** What it is, for people. */
   String describe();
 
@@ -30,4 +33,8 @@ public interface TrafficSwitch {
    *     has moved them
    */
   Duration set(String expected, String place) throws IOException;
+
+  /** Ends what it was opened with; one that was built of the caller's parts leaves those open. */
+  @Override
+  default void close() {}
 }

@@ -15,19 +15,18 @@ import java.util.ArrayList;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
+import java.util.Optional;
 import java.util.OptionalLong;
 
 /**
  * What of a database's changes a backup has, and what the next ones must find unaltered.
  *
  * @param database the database's name
- * @param slot the slot that keeps what comes next
- * @param publication which tables it is of
- * @param published a digest of what the publication was when the slot began
+ * @param means what the next changes are found by
  * @param schema a digest of every definition in the database
  * @param timeline the timeline of all positions
- * @param to every transaction that was committed before this position is in the backup, and none
- *     behind it
+ * @param to every transaction that was committed before this position is in the backup; of a slot,
+ *     none behind it
  * @param asOf when that was, by the server's clock
  * @param followed the tables whose changes are in it
  * @param others those that are as they were dumped
@@ -36,9 +35,7 @@ import java.util.OptionalLong;
  */
 public record ChangeLog(
     String database,
-    String slot,
-    String publication,
-    String published,
+    Means means,
     String schema,
     Timeline timeline,
     Lsn to,
@@ -50,7 +47,8 @@ public record ChangeLog(
   /** Its file among the metadata. */
   public static final String FILE = "changes.json";
 
-  private static final int VERSION = 1;
+  private static final int SLOT_VERSION = 1;
+  private static final int COLUMNS_VERSION = 2;
   private static final JsonFactory JSON = new JsonFactory();
 
   /** Copies the lists. */
@@ -61,6 +59,40 @@ public record ChangeLog(
     segments = List.copyOf(segments);
   }
 
+  /** What the next changes are found by. */
+  public sealed interface Means {}
+
+  /**
+   * What the server keeps.
+   *
+   * @param slot the slot that keeps what comes next
+   * @param publication which tables it is of
+   * @param published a digest of what the publication was when the slot began
+   */
+  public record Slot(String slot, String publication, String published) implements Means {}
+
+  /**
+   * What rows say.
+   *
+   * @param since every transaction with a lower number had ended when they were read
+   * @param watermark no transaction that had not ended then writes an older time into a row; empty
+   *     if that was never known
+   */
+  public record Columns(long since, Optional<Instant> watermark) implements Means {}
+
+  /**
+   * How a table is read.
+   *
+   * @param column by which column: {@code xmin} for what sees every change
+   * @param keys the file that has the keys of its rows; empty where it has none, and is read anew
+   * @param whole every update by a transaction with a lower number is in the backup, whatever
+   *     column it touched
+   * @param wholeAsOf when that was
+   * @param digest of its rows, if they were digested
+   */
+  public record Reading(
+      String column, String keys, long whole, Instant wholeAsOf, Optional<String> digest) {}
+
   /**
    * A table whose changes are followed.
    *
@@ -69,6 +101,7 @@ public record ChangeLog(
    * @param columns those that changes have
    * @param rows how many rows it has at the end; empty if the dump could not count them
    * @param touched whether any change is of it
+   * @param reading how its rows are looked at; empty where a slot keeps its changes
    */
   public record Followed(
       Table table,
@@ -76,7 +109,8 @@ public record ChangeLog(
       String shape,
       List<Column> columns,
       OptionalLong rows,
-      boolean touched) {
+      boolean touched,
+      Optional<Reading> reading) {
     /** Copies the list. */
     public Followed {
       columns = List.copyOf(columns);
@@ -119,11 +153,9 @@ public record ChangeLog(
     ByteArrayOutputStream bytes = new ByteArrayOutputStream();
     try (JsonGenerator json = JSON.createGenerator(bytes)) {
       json.writeStartObject();
-      json.writeNumberField("version", VERSION);
+      json.writeNumberField("version", means instanceof Slot ? SLOT_VERSION : COLUMNS_VERSION);
       json.writeStringField("database", database);
-      json.writeStringField("slot", slot);
-      json.writeStringField("publication", publication);
-      json.writeStringField("published", published);
+      write(json, means);
       json.writeStringField("schema", schema);
       json.writeNumberField("timeline", Integer.toUnsignedLong(timeline.number()));
       json.writeStringField("to", to.toString());
@@ -160,6 +192,19 @@ public record ChangeLog(
     return bytes.toByteArray();
   }
 
+  private static void write(JsonGenerator json, Means means) throws IOException {
+    if (means instanceof Slot slot) {
+      json.writeStringField("slot", slot.slot());
+      json.writeStringField("publication", slot.publication());
+      json.writeStringField("published", slot.published());
+    } else if (means instanceof Columns columns) {
+      json.writeNumberField("since", columns.since());
+      if (columns.watermark().isPresent()) {
+        json.writeStringField("watermark", columns.watermark().get().toString());
+      }
+    }
+  }
+
   private static void write(JsonGenerator json, Followed each) throws IOException {
     json.writeStartObject();
     names(json, each.table());
@@ -169,6 +214,16 @@ public record ChangeLog(
       json.writeNumberField("rows", each.rows().getAsLong());
     }
     json.writeBooleanField("touched", each.touched());
+    if (each.reading().isPresent()) {
+      Reading reading = each.reading().get();
+      json.writeStringField("column", reading.column());
+      json.writeStringField("keys", reading.keys());
+      json.writeNumberField("whole", reading.whole());
+      json.writeStringField("wholeAsOf", reading.wholeAsOf().toString());
+      if (reading.digest().isPresent()) {
+        json.writeStringField("digest", reading.digest().get());
+      }
+    }
     json.writeArrayFieldStart("columns");
     for (Column column : each.columns()) {
       json.writeStartObject();
@@ -209,21 +264,21 @@ public record ChangeLog(
     try (JsonParser json = JSON.createParser(content)) {
       Fields top = Fields.read(json);
       long version = top.number("version");
-      if (version != VERSION) {
+      if (version != SLOT_VERSION && version != COLUMNS_VERSION) {
         throw new IOException(
             "Changes of format " + version + ", which a newer version of this program wrote");
       }
       ChangeLog log =
           new ChangeLog(
               top.text("database"),
-              top.text("slot"),
-              top.text("publication"),
-              top.text("published"),
+              version == SLOT_VERSION
+                  ? new Slot(top.text("slot"), top.text("publication"), top.text("published"))
+                  : new Columns(top.number("since"), top.moment("watermark")),
               top.text("schema"),
               new Timeline((int) top.number("timeline")),
               Lsn.parse(top.text("to")),
               Instant.parse(top.text("asOf")),
-              top.objects("followed", ChangeLog::followed),
+              top.objects("followed", each -> followed(each, version)),
               top.objects("others", each -> new Other(each.table(), each.text("why"))),
               top.objects(
                   "sequences",
@@ -236,7 +291,7 @@ public record ChangeLog(
     }
   }
 
-  private static Followed followed(Fields each) throws IOException {
+  private static Followed followed(Fields each, long version) throws IOException {
     return new Followed(
         each.table(),
         each.number("oid"),
@@ -250,7 +305,16 @@ public record ChangeLog(
                     one.number("type"),
                     (int) one.number("modifier"))),
         each.has("rows") ? OptionalLong.of(each.number("rows")) : OptionalLong.empty(),
-        each.flag("touched"));
+        each.flag("touched"),
+        version == SLOT_VERSION
+            ? Optional.empty()
+            : Optional.of(
+                new Reading(
+                    each.text("column"),
+                    each.text("keys"),
+                    each.number("whole"),
+                    Instant.parse(each.text("wholeAsOf")),
+                    each.has("digest") ? Optional.of(each.text("digest")) : Optional.empty())));
   }
 
   private static Segment segment(Fields each) throws IOException {
@@ -266,7 +330,7 @@ public record ChangeLog(
   }
 
   /** Turns fields into something. */
-  private interface Reading<T> {
+  private interface Parsing<T> {
     T of(Fields fields) throws IOException;
   }
 
@@ -320,11 +384,15 @@ public record ChangeLog(
       return take(name, Boolean.class);
     }
 
+    Optional<Instant> moment(String name) throws IOException {
+      return has(name) ? Optional.of(Instant.parse(text(name))) : Optional.empty();
+    }
+
     Table table() throws IOException {
       return new Table(text("schema"), text("name"));
     }
 
-    <T> List<T> objects(String name, Reading<T> reading) throws IOException {
+    <T> List<T> objects(String name, Parsing<T> reading) throws IOException {
       List<T> found = new ArrayList<>();
       for (Object each : take(name, List.class)) {
         Fields fields = (Fields) each;

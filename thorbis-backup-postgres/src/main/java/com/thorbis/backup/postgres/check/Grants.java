@@ -98,7 +98,8 @@ public final class Grants {
         + name
         + ";\n-- Only where tables have row security; a superuser gives it:\n-- ALTER ROLE "
         + name.replaceAll("\\p{Cntrl}", " ")
-        + " BYPASSRLS;\n-- Large objects have to be readable too: it owns them, or each is granted.\n";
+        + " BYPASSRLS;\n"
+        + "-- Large objects have to be readable too: it owns them, or each is granted.\n";
   }
 
   /**
@@ -117,6 +118,13 @@ public final class Grants {
       publication.forEach(each -> text.append(each).append(";\n"));
     }
     return text.toString();
+  }
+
+  /** What comes besides where a column that an application fills says what was changed. */
+  static String openTransactions(String role) {
+    return "-- To see since when others' transactions are open:\nGRANT pg_read_all_stats TO "
+        + quoted(role)
+        + ";\n";
   }
 
   private static String backup(int major, String role) {

@@ -17,6 +17,7 @@ import com.thorbis.backup.postgres.cluster.SqlFiles;
 import com.thorbis.backup.postgres.dump.ChangeCheck;
 import com.thorbis.backup.postgres.dump.DumpBackup;
 import com.thorbis.backup.postgres.plan.StatusReader;
+import com.thorbis.backup.postgres.settings.ChangesSettings;
 import com.thorbis.backup.postgres.settings.PostgresSettings;
 import com.thorbis.backup.postgres.settings.PostgresSettings.Reader;
 import com.thorbis.backup.postgres.table.TableRestore;
@@ -73,6 +74,9 @@ public final class Preflight {
   private static String followed(PostgresSettings settings) {
     if (settings.changes().isEmpty()) {
       return "";
+    }
+    if (settings.changes().get() instanceof ChangesSettings.Columns columns) {
+      return columns.trustsApplications() ? Grants.openTransactions(settings.user()) : "";
     }
     List<String> statements;
     try {

@@ -89,7 +89,6 @@ public final class ChangeBackup {
       """;
 
   private final PostgresSettings settings;
-  private final ChangesSettings changes;
   private final BackupRequest request;
   private final Repository repository;
   private final RunControl control;
@@ -98,14 +97,13 @@ public final class ChangeBackup {
   public ChangeBackup(
       PostgresSettings settings, BackupRequest request, Repository repository, RunControl control) {
     this.settings = settings;
-    this.changes = settings.changes().orElseThrow();
     this.request = request;
     this.repository = repository;
     this.control = control;
   }
 
   /** Something may be missing, so that only a dump is right. */
-  private static final class NotWhole extends IOException {
+  static final class NotWhole extends IOException {
     private static final long serialVersionUID = 1L;
 
     NotWhole(String reason) {
@@ -129,7 +127,12 @@ public final class ChangeBackup {
                 EnumSet.of(Tool.PG_DUMP, Tool.PG_DUMPALL),
                 cluster.majorVersion(),
                 settings.stateDirectory());
-        return take(found.chain().get(), identity, tools);
+        ChangeChain chain = found.chain().get();
+        if (settings.changes().orElseThrow() instanceof ChangesSettings.Columns columns) {
+          return new ColumnBackup(settings, columns, request, repository, control)
+              .take(chain, identity, tools);
+        }
+        return take(chain, identity, tools);
       }
       reason = found.reason();
     } catch (NotWhole e) {
@@ -145,23 +148,26 @@ public final class ChangeBackup {
   private BackupDescriptor take(ChangeChain chain, SystemIdentity identity, ClientTools tools)
       throws IOException, SQLException {
     ChangeLog before = chain.log();
-    List<String> databases = DumpBackup.databases(settings, control.cancellation());
-    DumpBackup.requireOne(databases);
+    requireSame(settings, chain, identity, control);
+    if (!(before.means() instanceof ChangeLog.Slot means)) {
+      throw new NotWhole("changes.mode is another than with the last dump");
+    }
+    ChangesSettings.Slot changes = (ChangesSettings.Slot) settings.changes().orElseThrow();
     require(
-        databases.contains(before.database()), "the last dump is of database " + before.database());
+        changes.slots().contains(means.slot()) && changes.publication().equals(means.publication()),
+        "changes.slot or changes.publication is another than with the last dump");
     try (Connection sql = SqlConnections.open(settings, before.database())) {
       ChangeStart.requirePrimary(settings, sql);
-      requireSame(chain, identity);
-      requireSlot(sql, before);
-      requirePublished(sql, before);
+      requireSlot(sql, before, means);
+      requirePublished(sql, means);
       Instant asOf = now(sql);
       Lsn mark = Lsn.parse(text(sql, MARK));
       ChangeStream stream =
           new ChangeStream(
               settings,
               before.database(),
-              before.slot(),
-              before.publication(),
+              means.slot(),
+              means.publication(),
               control.cancellation());
       BackupDescriptor taken = store(chain, stream, mark, asOf, tools);
       confirm(stream, taken);
@@ -182,12 +188,15 @@ public final class ChangeBackup {
     }
   }
 
-  private void requireSame(ChangeChain chain, SystemIdentity identity) throws NotWhole {
+  /** What a dump fixes for all that builds on it. */
+  static void requireSame(
+      PostgresSettings settings, ChangeChain chain, SystemIdentity identity, RunControl control)
+      throws NotWhole, SQLException {
     ChangeLog before = chain.log();
+    List<String> databases = DumpBackup.databases(settings, control.cancellation());
+    DumpBackup.requireOne(databases);
     require(
-        changes.slots().contains(before.slot())
-            && changes.publication().equals(before.publication()),
-        "changes.slot or changes.publication is another than with the last dump");
+        databases.contains(before.database()), "the last dump is of database " + before.database());
     require(
         chain.contents().patterns().equals(settings.excludedTables()),
         "exclude-tables is another than with the last dump");
@@ -206,8 +215,9 @@ public final class ChangeBackup {
             + " where what is stored ends");
   }
 
-  private void requireSlot(Connection sql, ChangeLog before) throws SQLException, NotWhole {
-    String name = before.slot();
+  private void requireSlot(Connection sql, ChangeLog before, ChangeLog.Slot means)
+      throws SQLException, NotWhole {
+    String name = means.slot();
     LogicalSlots.Slot slot =
         LogicalSlots.find(sql, name, before.database())
             .orElseThrow(() -> new NotWhole("slot " + name + " is gone, and what it kept with it"));
@@ -229,14 +239,14 @@ public final class ChangeBackup {
     }
   }
 
-  private static void requirePublished(Connection sql, ChangeLog before)
+  private static void requirePublished(Connection sql, ChangeLog.Slot means)
       throws SQLException, NotWhole {
     require(
-        new Publication(before.publication()).state(sql).equals(Optional.of(before.published())),
-        "publication " + before.publication() + " was altered");
+        new Publication(means.publication()).state(sql).equals(Optional.of(means.published())),
+        "publication " + means.publication() + " was altered");
   }
 
-  private static void require(boolean right, String otherwise) throws NotWhole {
+  static void require(boolean right, String otherwise) throws NotWhole {
     if (!right) {
       throw new NotWhole(otherwise);
     }
@@ -283,7 +293,7 @@ public final class ChangeBackup {
       }
       writer.settle();
       Map<String, String> attributes = new LinkedHashMap<>(facts.attributes());
-      attributes.putAll(attributes(log, chain.contents()));
+      attributes.putAll(attributes(log, chain.contents(), unaltered.configurations()));
       List<String> warnings = warnings(log, chain.contents());
       return writer.commit(
           new BackupFacts(
@@ -300,7 +310,7 @@ public final class ChangeBackup {
   }
 
   /** A file that the base has, as it is. */
-  private static void carry(BackupWriter writer, StoredFile file) throws IOException {
+  static void carry(BackupWriter writer, StoredFile file) throws IOException {
     try (BackupWriter.FileWriter out = writer.file(file, PieceCheck.NONE, new Arrival.Sparse())) {
       out.unchanged(file.length());
       out.finish();
@@ -311,7 +321,7 @@ public final class ChangeBackup {
   private record Recorded(Segment segment, Map<Long, Followed> tables) {}
 
   /** And when the server was looked at last. */
-  private record Unaltered(ChangeLog log, Instant endedAt) {}
+  private record Unaltered(ChangeLog log, Instant endedAt, List<Table> configurations) {}
 
   private Recorded write(BackupWriter writer, ChangeLog before, ChangeStream stream, Lsn mark)
       throws IOException {
@@ -407,7 +417,8 @@ public final class ChangeBackup {
     }
 
     private static Followed counted(Followed table, OptionalLong rows) {
-      return new Followed(table.table(), table.oid(), table.shape(), table.columns(), rows, true);
+      return new Followed(
+          table.table(), table.oid(), table.shape(), table.columns(), rows, true, table.reading());
     }
 
     Segment segment(String file, Lsn from, Lsn to) {
@@ -426,26 +437,9 @@ public final class ChangeBackup {
         DatabaseSession.open(settings, before.database(), control.cancellation())) {
       List<Relation> relations = session.relations();
       Set<Long> excluded = DumpBackup.excluded(chain.contents().patterns(), relations);
-      requireShapes(session, before, relations, excluded);
-      requirePublished(session.connection(), before);
-      require(
-          chain.contents().largeObjects() > 0
-              || !session.flag("SELECT EXISTS (SELECT FROM pg_catalog.pg_largeobject_metadata)"),
-          "there are large objects now, and none were in the last dump");
-      String schema =
-          SchemaDigest.of(
-              tools,
-              ToolConnection.of(settings, before.database()),
-              session.exportSnapshot(),
-              relations.stream()
-                  .filter(one -> excluded.contains(one.oid()))
-                  .map(Relation::table)
-                  .toList(),
-              control.cancellation());
-      require(
-          schema.equals(before.schema()),
-          "definitions in the database are not what they were with the last dump, or pg_dump is of"
-              + " another version");
+      requireShapes(before, TableStates.read(session.connection(), withRows(relations, excluded)));
+      requirePublished(session.connection(), (ChangeLog.Slot) before.means());
+      requireDefinitions(settings, session, chain, relations, excluded, tools, control);
       List<Followed> followed =
           before.followed().stream()
               .map(each -> Objects.requireNonNull(recorded.tables().get(each.oid())))
@@ -455,9 +449,7 @@ public final class ChangeBackup {
       ChangeLog log =
           new ChangeLog(
               before.database(),
-              before.slot(),
-              before.publication(),
-              before.published(),
+              before.means(),
               before.schema(),
               before.timeline(),
               recorded.segment().to(),
@@ -466,22 +458,49 @@ public final class ChangeBackup {
               before.others(),
               sequences(session, excluded),
               segments);
-      return new Unaltered(log, DumpBackup.now(session));
+      return new Unaltered(log, DumpBackup.now(session), session.configurations());
     }
   }
 
-  private static void requireShapes(
-      DatabaseSession session, ChangeLog before, List<Relation> relations, Set<Long> excluded)
-      throws SQLException, NotWhole {
+  static void requireDefinitions(
+      PostgresSettings settings,
+      DatabaseSession session,
+      ChangeChain chain,
+      List<Relation> relations,
+      Set<Long> excluded,
+      ClientTools tools,
+      RunControl control)
+      throws IOException, SQLException {
+    require(
+        chain.contents().largeObjects() > 0
+            || !session.flag("SELECT EXISTS (SELECT FROM pg_catalog.pg_largeobject_metadata)"),
+        "there are large objects now, and none were in the last dump");
+    String schema =
+        SchemaDigest.of(
+            tools,
+            ToolConnection.of(settings, chain.log().database()),
+            session.exportSnapshot(),
+            relations.stream()
+                .filter(one -> excluded.contains(one.oid()))
+                .map(Relation::table)
+                .toList(),
+            control.cancellation());
+    require(
+        schema.equals(chain.log().schema()),
+        "definitions in the database are not what they were with the last dump, or pg_dump is of"
+            + " another version");
+  }
+
+  static List<Long> withRows(List<Relation> relations, Set<Long> excluded) {
+    return relations.stream()
+        .filter(one -> one.hasRows() && !excluded.contains(one.oid()))
+        .map(Relation::oid)
+        .toList();
+  }
+
+  static void requireShapes(ChangeLog before, List<TableStates.State> states) throws NotWhole {
     Map<Long, TableStates.State> now =
-        TableStates.read(
-                session.connection(),
-                relations.stream()
-                    .filter(one -> one.hasRows() && !excluded.contains(one.oid()))
-                    .map(Relation::oid)
-                    .toList())
-            .stream()
-            .collect(Collectors.toMap(TableStates.State::oid, state -> state));
+        states.stream().collect(Collectors.toMap(TableStates.State::oid, state -> state));
     for (Followed table : before.followed()) {
       TableStates.State state = now.remove(table.oid());
       require(state != null, "table " + table.table() + " is gone");
@@ -501,8 +520,7 @@ public final class ChangeBackup {
   }
 
   /** All but those that belong to tables which were left out. */
-  private static List<Sequence> sequences(DatabaseSession session, Set<Long> excluded)
-      throws SQLException {
+  static List<Sequence> sequences(DatabaseSession session, Set<Long> excluded) throws SQLException {
     List<Table> names = new ArrayList<>();
     Connection sql = session.connection();
     try (PreparedStatement statement = sql.prepareStatement(SEQUENCES)) {
@@ -528,10 +546,18 @@ public final class ChangeBackup {
   }
 
   /** What is said of the changes besides. */
-  static Map<String, String> attributes(ChangeLog log, Contents contents) {
+  static Map<String, String> attributes(
+      ChangeLog log, Contents contents, List<Table> configurations) {
     Map<String, String> facts = new LinkedHashMap<>();
-    facts.put("postgres.changes.slot", log.slot());
-    facts.put("postgres.changes.publication", log.publication());
+    if (log.means() instanceof ChangeLog.Slot slot) {
+      facts.put("postgres.changes.mode", "slot");
+      facts.put("postgres.changes.slot", slot.slot());
+      facts.put("postgres.changes.publication", slot.publication());
+    } else {
+      facts.put("postgres.changes.mode", "column");
+      facts.put("postgres.changes.columns", ColumnBackup.columns(log));
+      facts.put("postgres.changes.not-seen", String.join(", ", ColumnBackup.notSeen(log)));
+    }
     facts.put("postgres.changes.to", log.to().toString());
     facts.put("postgres.changes.as-of", log.asOf().toString());
     facts.put("postgres.changes.followed", Integer.toString(log.followed().size()));
@@ -540,12 +566,14 @@ public final class ChangeBackup {
         log.others().stream()
             .map(each -> each.table() + " (" + each.why() + ")")
             .collect(Collectors.joining(", ")));
-    facts.put("postgres.changes.as-dumped", asDumped(contents));
+    facts.put("postgres.changes.as-dumped", asDumped(contents, configurations));
     facts.put("postgres.changes.incrementals", Integer.toString(log.segments().size()));
     if (!log.segments().isEmpty()) {
       Segment last = log.segments().get(log.segments().size() - 1);
       facts.put("postgres.changes.from", last.from().toString());
-      facts.put("postgres.changes.transactions", Long.toString(last.transactions()));
+      if (log.means() instanceof ChangeLog.Slot) {
+        facts.put("postgres.changes.transactions", Long.toString(last.transactions()));
+      }
       facts.put("postgres.changes.inserts", Long.toString(last.inserts()));
       facts.put("postgres.changes.updates", Long.toString(last.updates()));
       facts.put("postgres.changes.deletes", Long.toString(last.deletes()));
@@ -555,14 +583,17 @@ public final class ChangeBackup {
   }
 
   /** What no change says, and no other definition shows. */
-  private static String asDumped(Contents contents) {
-    String roles = "roles and tablespaces";
-    return contents.largeObjects() == 0
-        ? roles
-        : contents.largeObjects() + " large objects, " + roles;
+  private static String asDumped(Contents contents, List<Table> configurations) {
+    List<String> words = new ArrayList<>();
+    if (contents.largeObjects() > 0) {
+      words.add(contents.largeObjects() + " large objects");
+    }
+    configurations.forEach(each -> words.add("rows of an extension's " + each));
+    words.add("roles and tablespaces");
+    return String.join(", ", words);
   }
 
-  private static List<String> warnings(ChangeLog log, Contents contents) {
+  static List<String> warnings(ChangeLog log, Contents contents) {
     List<String> warnings = new ArrayList<>();
     List<String> names =
         log.others().stream().map(each -> each.table() + " (" + each.why() + ")").toList();
@@ -571,6 +602,15 @@ public final class ChangeBackup {
           "not followed, so as they were dumped: "
               + String.join(", ", names.subList(0, Math.min(MOST_NAMED, names.size())))
               + (names.size() > MOST_NAMED ? " and " + (names.size() - MOST_NAMED) + " more" : ""));
+    }
+    List<String> notSeen = ColumnBackup.notSeen(log);
+    if (!notSeen.isEmpty()) {
+      warnings.add(
+          "not seen, if there were any: "
+              + String.join(", ", notSeen.subList(0, Math.min(MOST_NAMED, notSeen.size())))
+              + (notSeen.size() > MOST_NAMED
+                  ? " and of " + (notSeen.size() - MOST_NAMED) + " more tables"
+                  : ""));
     }
     if (contents.largeObjects() > 0) {
       warnings.add("large objects are as they were dumped");
@@ -583,7 +623,7 @@ public final class ChangeBackup {
         area, path, StoredFile.Kind.FILE, length, PRIVATE_MODE, settings.clock().instant());
   }
 
-  private static Instant now(Connection sql) throws SQLException {
+  static Instant now(Connection sql) throws SQLException {
     return DumpBackup.instant(
         text(
             sql,

@@ -27,10 +27,10 @@ public final class ChangeCheck {
   private static final int MOST_NAMED = 5;
 
   private final PostgresSettings settings;
-  private final ChangesSettings changes;
+  private final ChangesSettings.Slot changes;
   private final List<CheckItem> items = new ArrayList<>();
 
-  private ChangeCheck(PostgresSettings settings, ChangesSettings changes) {
+  private ChangeCheck(PostgresSettings settings, ChangesSettings.Slot changes) {
     this.settings = settings;
     this.changes = changes;
   }
@@ -40,11 +40,14 @@ public final class ChangeCheck {
     if (settings.changes().isEmpty()) {
       return List.of();
     }
-    ChangeCheck check = new ChangeCheck(settings, settings.changes().get());
-    String database = check.database();
+    if (settings.changes().get() instanceof ChangesSettings.Columns columns) {
+      return ColumnCheck.items(settings, columns);
+    }
+    ChangeCheck check = new ChangeCheck(settings, (ChangesSettings.Slot) settings.changes().get());
+    String database = database(settings);
     try (Connection sql = SqlConnections.open(settings, database)) {
       check.server(sql);
-      check.publication(sql, check.states(database));
+      check.publication(sql, states(settings, database, false));
       for (String slot : check.changes.slots()) {
         check.slot(sql, slot, database);
       }
@@ -54,36 +57,35 @@ public final class ChangeCheck {
 
   /** What somebody who owns the tables runs for the publication; nothing if that is as it must. */
   public static List<String> statements(PostgresSettings settings) throws SQLException {
-    if (settings.changes().isEmpty()) {
+    if (settings.changes().isEmpty()
+        || !(settings.changes().get() instanceof ChangesSettings.Slot slot)) {
       return List.of();
     }
-    ChangeCheck check = new ChangeCheck(settings, settings.changes().get());
-    String database = check.database();
-    List<Table> tables = ChangeStart.followable(check.states(database));
+    String database = database(settings);
+    List<Table> tables = ChangeStart.followable(states(settings, database, false));
     if (tables.isEmpty()) {
       return List.of();
     }
     try (Connection sql = SqlConnections.open(settings, database)) {
-      return new Publication(check.changes.publication()).statements(sql, tables);
+      return new Publication(slot.publication()).statements(sql, tables);
     }
   }
 
-  private String database() throws SQLException {
+  static String database(PostgresSettings settings) throws SQLException {
     List<String> databases = DumpBackup.databases(settings, new Cancellation());
     DumpBackup.requireOne(databases);
     return databases.get(0);
   }
 
-  private List<TableStates.State> states(String database) throws SQLException {
+  static List<TableStates.State> states(PostgresSettings settings, String database, boolean byKey)
+      throws SQLException {
     try (DatabaseSession session = DatabaseSession.open(settings, database, new Cancellation())) {
       List<Relation> relations = session.relations();
       Set<Long> excluded = DumpBackup.excluded(settings.excludedTables(), relations);
-      return TableStates.read(
-          session.connection(),
-          relations.stream()
-              .filter(one -> one.hasRows() && !excluded.contains(one.oid()))
-              .map(Relation::oid)
-              .toList());
+      List<Long> oids = ChangeBackup.withRows(relations, excluded);
+      return byKey
+          ? TableStates.readByKey(session.connection(), oids)
+          : TableStates.read(session.connection(), oids);
     }
   }
 
@@ -199,7 +201,7 @@ public final class ChangeCheck {
     }
   }
 
-  private static String named(List<String> names) {
+  static String named(List<String> names) {
     return names.stream().limit(MOST_NAMED).collect(Collectors.joining(", "))
         + (names.size() > MOST_NAMED ? " and " + (names.size() - MOST_NAMED) + " more" : "");
   }

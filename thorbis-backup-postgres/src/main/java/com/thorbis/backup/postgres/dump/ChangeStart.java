@@ -16,6 +16,7 @@ import com.thorbis.backup.postgres.wire.ReplicationConnection;
 import com.thorbis.backup.postgres.wire.ReplicationConnection.LogicalStart;
 import com.thorbis.backup.postgres.wire.ServerException;
 import com.thorbis.backup.postgres.wire.SqlConnections;
+import com.thorbis.backup.spi.repository.BackupWriter;
 import com.thorbis.backup.spi.repository.Repository;
 import com.thorbis.backup.spi.repository.RunControl;
 import java.io.IOException;
@@ -38,11 +39,11 @@ import org.slf4j.LoggerFactory;
  * Where changes begin that follow a dump: a slot of its own, and the snapshot that the dump reads.
  * The slot of the last dump stays until this one is committed; without that this one goes again.
  */
-final class ChangeStart implements AutoCloseable {
+final class ChangeStart implements Following {
   private static final Logger LOG = LoggerFactory.getLogger(ChangeStart.class);
 
   private final PostgresSettings settings;
-  private final ChangesSettings changes;
+  private final ChangesSettings.Slot changes;
   private final String database;
   private final String slot;
   private final ReplicationConnection connection;
@@ -51,7 +52,7 @@ final class ChangeStart implements AutoCloseable {
 
   private ChangeStart(
       PostgresSettings settings,
-      ChangesSettings changes,
+      ChangesSettings.Slot changes,
       String database,
       String slot,
       ReplicationConnection connection,
@@ -71,14 +72,17 @@ final class ChangeStart implements AutoCloseable {
    */
   static ChangeStart open(
       PostgresSettings settings,
-      ChangesSettings changes,
+      ChangesSettings.Slot changes,
       String database,
       Collection<Long> oids,
       Repository repository,
       RunControl control)
       throws IOException, SQLException {
     Optional<String> used =
-        ChangeChain.newest(settings, repository).chain().map(chain -> chain.log().slot());
+        ChangeChain.newest(settings, repository)
+            .chain()
+            .filter(chain -> chain.log().means() instanceof ChangeLog.Slot)
+            .map(chain -> ((ChangeLog.Slot) chain.log().means()).slot());
     String slot =
         changes.slots().stream()
             .filter(one -> !used.equals(Optional.of(one)))
@@ -102,10 +106,10 @@ final class ChangeStart implements AutoCloseable {
       dropLeftover(settings, sql, slot, database);
     }
     control.progress().note("Waiting until every transaction has ended that is open now");
-    ReplicationConnection connection =
-        ReplicationConnection.open(settings, database, control.cancellation());
+    ReplicationConnection connection = null;
     boolean begun = false;
     try {
+      connection = ReplicationConnection.open(settings, database, control.cancellation());
       LogicalStart start = connection.createLogicalSlot(slot);
       ChangeStart made = new ChangeStart(settings, changes, database, slot, connection, start);
       begun = true;
@@ -117,14 +121,24 @@ final class ChangeStart implements AutoCloseable {
               settings.address() + " makes no slot that keeps changes: " + e.getMessage())
           .remedy(
               "It needs wal_level = logical, two free replication slots, and a role with"
-                  + " REPLICATION; check says what is missing.")
+                  + " REPLICATION; check says what is missing. Where none of it can be had, set"
+                  + " changes.mode: column.")
           .cause(e)
           .build();
     } finally {
-      if (!begun) {
+      if (!begun && connection != null) {
         connection.close();
       }
     }
+  }
+
+  static BackupException tablesChanged(String database) {
+    return BackupException.of(
+            "changes.tables-changed",
+            FailureKind.TRANSIENT,
+            "Tables of database " + database + " were made or altered while the dump began")
+        .remedy("Take it again.")
+        .build();
   }
 
   /** The tables whose changes can be followed. */
@@ -193,19 +207,25 @@ final class ChangeStart implements AutoCloseable {
         .build();
   }
 
-  /** Its name, for those who read what the dump reads. */
-  String snapshot() {
-    return start.snapshot();
+  @Override
+  public Optional<String> snapshot() {
+    return Optional.of(start.snapshot());
   }
 
-  /** Where changes begin. */
-  Lsn position() {
-    return start.position();
+  @Override
+  public Optional<Lsn> position() {
+    return Optional.of(start.position());
   }
 
-  /** What the next backups must find. */
-  ChangeLog log(
-      DatabaseSession session, Contents contents, String schema, Timeline timeline, Instant asOf)
+  @Override
+  public ChangeLog log(
+      DatabaseSession session,
+      BackupWriter writer,
+      Contents contents,
+      String schema,
+      Timeline timeline,
+      Lsn position,
+      Instant asOf)
       throws SQLException {
     Map<Long, DumpedTable> dumped =
         contents.tables().stream()
@@ -215,12 +235,7 @@ final class ChangeStart implements AutoCloseable {
     Publication publication = new Publication(changes.publication());
     if (states.size() != dumped.size()
         || !publication.covers(session.connection(), followable(states))) {
-      throw BackupException.of(
-              "changes.tables-changed",
-              FailureKind.TRANSIENT,
-              "Tables of database " + database + " were made or altered while the dump began")
-          .remedy("Take it again.")
-          .build();
+      throw tablesChanged(database);
     }
     List<ChangeLog.Followed> followed = new ArrayList<>();
     List<ChangeLog.Other> others = new ArrayList<>();
@@ -229,16 +244,21 @@ final class ChangeStart implements AutoCloseable {
       if (state.followable()) {
         followed.add(
             new ChangeLog.Followed(
-                state.table(), state.oid(), state.shape(), state.columns(), rows, false));
+                state.table(),
+                state.oid(),
+                state.shape(),
+                state.columns(),
+                rows,
+                false,
+                Optional.empty()));
       } else {
         others.add(new ChangeLog.Other(state.table(), state.why()));
       }
     }
     return new ChangeLog(
         database,
-        slot,
-        changes.publication(),
-        publication.state(session.connection()).orElseThrow(),
+        new ChangeLog.Slot(
+            slot, changes.publication(), publication.state(session.connection()).orElseThrow()),
         schema,
         timeline,
         start.position(),
@@ -250,7 +270,8 @@ final class ChangeStart implements AutoCloseable {
   }
 
   /** The dump is committed: this slot counts from now on, and the other one goes. */
-  void keep() {
+  @Override
+  public void keep() {
     kept = true;
     try (Connection sql = SqlConnections.open(settings, database)) {
       for (String other : changes.slots()) {

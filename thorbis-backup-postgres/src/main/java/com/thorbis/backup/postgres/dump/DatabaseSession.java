@@ -52,7 +52,7 @@ final class DatabaseSession implements AutoCloseable {
     "SET LOCAL lc_monetary = 'C'",
   };
 
-  private static final int TRANSACTION_TIMEOUT_SINCE = 17;
+  static final int TRANSACTION_TIMEOUT_SINCE = 17;
   private static final int LOCKED_AT_ONCE = 500;
   private static final byte[] END_OF_ROWS = {'\\', '.', '\n'};
   private static final String LOCK_NOT_AVAILABLE = "55P03";
@@ -312,19 +312,19 @@ final class DatabaseSession implements AutoCloseable {
     void row(byte[] row) throws InterruptedException;
   }
 
+  /** Begins to copy what a question says; one copy at a time, read to its end. */
+  CopyOut copy(String question) throws SQLException {
+    return sql.unwrap(PGConnection.class).getCopyAPI().copyOut("COPY (" + question + ") TO STDOUT");
+  }
+
   /** Hands out rows of some blocks of a table, as COPY writes them. */
   void copy(Table table, List<String> columns, String where, RowTarget target)
       throws SQLException, IOException, InterruptedException {
     CopyOut rows =
-        sql.unwrap(PGConnection.class)
-            .getCopyAPI()
-            .copyOut(
-                "COPY (SELECT "
-                    + columns.stream()
-                        .map(one -> "t." + quoted(one))
-                        .collect(Collectors.joining(", "))
-                    + from(table, where)
-                    + ") TO STDOUT");
+        copy(
+            "SELECT "
+                + columns.stream().map(one -> "t." + quoted(one)).collect(Collectors.joining(", "))
+                + from(table, where));
     for (byte[] row = rows.readFromCopy(); row != null; row = rows.readFromCopy()) {
       if (!isRow(row)) {
         throw new IOException("The server sent something else than a row of table " + table);
@@ -352,6 +352,23 @@ final class DatabaseSession implements AutoCloseable {
         found
             .computeIfAbsent(row.getLong(1), any -> new ArrayList<>())
             .add(new Part(row.getLong(2), row.getLong(3), row.getString(4)));
+      }
+    }
+    return found;
+  }
+
+  /** Tables of extensions with rows that a dump has. */
+  List<Table> configurations() throws SQLException {
+    List<Table> found = new ArrayList<>();
+    try (Statement statement = sql.createStatement();
+        ResultSet row =
+            statement.executeQuery(
+                "SELECT n.nspname, c.relname FROM pg_catalog.pg_extension e,"
+                    + " pg_catalog.unnest(e.extconfig) AS t(oid) JOIN pg_catalog.pg_class c ON"
+                    + " c.oid = t.oid AND c.relkind IN ('r', 'p') JOIN pg_catalog.pg_namespace n"
+                    + " ON n.oid = c.relnamespace ORDER BY 1, 2")) {
+      while (row.next()) {
+        found.add(new Table(row.getString(1), row.getString(2)));
       }
     }
     return found;
@@ -540,7 +557,7 @@ final class DatabaseSession implements AutoCloseable {
    * Whether a table's rows lie elsewhere now than when the snapshot was taken: that they were
    * truncated or written anew shows at once, in whatever snapshot. Asked once it is locked.
    */
-  private boolean rewritten(Table table) throws SQLException {
+  boolean rewritten(Table table) throws SQLException {
     try (PreparedStatement statement =
         sql.prepareStatement(
             "SELECT c.relfilenode IS DISTINCT FROM pg_relation_filenode(c.oid) FROM pg_class c JOIN"
@@ -584,7 +601,7 @@ final class DatabaseSession implements AutoCloseable {
         apart);
   }
 
-  private static String named(Table table) {
+  static String named(Table table) {
     return quoted(table.schema()) + "." + quoted(table.name());
   }
 

@@ -149,7 +149,7 @@ public final class DumpBackup {
     }
     boolean partial = !settings.excludedTables().containsAll(request.excludedTables());
     insteadOfChanges.ifPresent(why -> warn("a dump and no incremental, because " + why));
-    Optional<ChangeStart> changes =
+    Optional<Following> changes =
         settings.changes().isEmpty() || partial
             ? Optional.empty()
             : Optional.of(follow(settings.changes().get(), databases));
@@ -164,10 +164,10 @@ public final class DumpBackup {
               changes.isEmpty() ? startedAt : settledAt(),
               passwords,
               partial);
-      changes.ifPresent(ChangeStart::keep);
+      changes.ifPresent(Following::keep);
       return taken;
     } finally {
-      changes.ifPresent(ChangeStart::close);
+      changes.ifPresent(Following::close);
     }
   }
 
@@ -178,7 +178,7 @@ public final class DumpBackup {
     }
   }
 
-  private ChangeStart follow(ChangesSettings changes, List<String> databases)
+  private Following follow(ChangesSettings changes, List<String> databases)
       throws IOException, SQLException {
     requireOne(databases);
     Set<Long> dumped = new HashSet<>();
@@ -190,7 +190,11 @@ public final class DumpBackup {
           .filter(one -> one.hasRows() && !excluded.contains(one.oid()))
           .forEach(one -> dumped.add(one.oid()));
     }
-    return ChangeStart.open(settings, changes, databases.get(0), dumped, repository, control);
+    if (changes instanceof ChangesSettings.Columns columns) {
+      return ColumnStart.open(settings, columns, databases.get(0), dumped, control);
+    }
+    return ChangeStart.open(
+        settings, (ChangesSettings.Slot) changes, databases.get(0), dumped, repository, control);
   }
 
   /** Changes are of one database: each has a log of its own kind, and positions of its own. */
@@ -211,7 +215,7 @@ public final class DumpBackup {
       ClientTools tools,
       int serverMajor,
       List<String> databases,
-      Optional<ChangeStart> changes,
+      Optional<Following> changes,
       Instant startedAt,
       boolean passwords,
       boolean partial)
@@ -230,11 +234,7 @@ public final class DumpBackup {
       List<Summary> summaries = new ArrayList<>();
       for (String database : databases) {
         about = databases.size() == 1 ? "" : "database " + database + ": ";
-        try (DatabaseSession session =
-            changes.isPresent()
-                ? DatabaseSession.open(
-                    settings, database, changes.get().snapshot(), control.cancellation())
-                : DatabaseSession.open(settings, database, control.cancellation())) {
+        try (DatabaseSession session = open(database, changes.flatMap(Following::snapshot))) {
           ArchiveFiles files =
               databases.size() == 1
                   ? ArchiveFiles.ALONE
@@ -252,9 +252,17 @@ public final class DumpBackup {
             ChangeLog log =
                 changes
                     .get()
-                    .log(session, summary.contents(), schema, position.timeline(), startedAt);
+                    .log(
+                        session,
+                        writer,
+                        summary.contents(),
+                        schema,
+                        position.timeline(),
+                        position.position(),
+                        startedAt);
             write(writer, ChangeLog.FILE, log.format());
-            attributes.putAll(ChangeBackup.attributes(log, summary.contents()));
+            attributes.putAll(
+                ChangeBackup.attributes(log, summary.contents(), session.configurations()));
           }
         }
       }
@@ -264,8 +272,8 @@ public final class DumpBackup {
       describe(summaries, tools);
       BackupFacts facts =
           new BackupFacts(
-              changes.map(ChangeStart::position).orElse(position.position()),
-              changes.map(ChangeStart::position).orElse(position.position()),
+              changes.flatMap(Following::position).orElse(position.position()),
+              changes.flatMap(Following::position).orElse(position.position()),
               position.timeline(),
               startedAt,
               summaries.get(summaries.size() - 1).endedAt(),
@@ -275,6 +283,12 @@ public final class DumpBackup {
       return writer.commit(
           facts, warnings.isEmpty() ? BackupStatus.COMPLETE : BackupStatus.COMPLETED_WITH_WARNING);
     }
+  }
+
+  private DatabaseSession open(String database, Optional<String> snapshot) throws SQLException {
+    return snapshot.isPresent()
+        ? DatabaseSession.open(settings, database, snapshot.get(), control.cancellation())
+        : DatabaseSession.open(settings, database, control.cancellation());
   }
 
   /**

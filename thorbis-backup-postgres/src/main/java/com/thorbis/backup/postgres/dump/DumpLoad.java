@@ -179,11 +179,12 @@ public final class DumpLoad {
       return followed(table).map(ChangeLog.Followed::rows).orElse(table.rows());
     }
 
-    /** Nobody digested rows that were changed since. */
+    /** Of rows that were changed since only if they were digested again. */
     Optional<String> digest(DumpedTable table) {
-      return followed(table).filter(ChangeLog.Followed::touched).isPresent()
-          ? Optional.empty()
-          : table.digest();
+      Optional<ChangeLog.Followed> followed = followed(table);
+      return followed.isEmpty() || !followed.get().touched()
+          ? table.digest()
+          : followed.get().reading().flatMap(ChangeLog.Reading::digest);
     }
 
     private Optional<ChangeLog.Followed> followed(DumpedTable table) {
@@ -291,10 +292,14 @@ public final class DumpLoad {
                     "the dump, and what was changed until "
                         + log.asOf()
                         + ": "
-                        + log.segments().stream().mapToLong(ChangeLog.Segment::transactions).sum()
-                        + " transactions of "
+                        + changes(log)
+                        + " of "
                         + log.followed().size()
                         + " tables");
+                List<String> notSeen = ColumnBackup.notSeen(log);
+                if (!notSeen.isEmpty()) {
+                  notes.add("not in it, if there were any: " + String.join(", ", notSeen));
+                }
                 if (!log.others().isEmpty()) {
                   notes.add(
                       "as they were dumped: "
@@ -333,6 +338,15 @@ public final class DumpLoad {
       control.cancellation().check();
       throw Failures.of(into, e);
     }
+  }
+
+  private static String changes(ChangeLog log) {
+    return log.means() instanceof ChangeLog.Slot
+        ? log.segments().stream().mapToLong(ChangeLog.Segment::transactions).sum() + " transactions"
+        : log.segments().stream()
+                .mapToLong(one -> one.inserts() + one.updates() + one.deletes())
+                .sum()
+            + " rows";
   }
 
   /** What is asked for, which has to be there. */
@@ -413,8 +427,8 @@ public final class DumpLoad {
       throw BackupException.of(
               "load.replaces-split",
               FailureKind.REFUSED,
-              "Tables that were split when they were dumped cannot be loaded with what replaces, such"
-                  + " as "
+              "Tables that were split when they were dumped cannot be loaded with what replaces,"
+                  + " such as "
                   + split.get(0))
           .remedy("Load into another database, or drop first what is to be replaced.")
           .detail("tables", String.join(", ", split))

@@ -1,61 +1,60 @@
 package com.thorbis.backup.postgres.settings;
 
-import com.thorbis.backup.api.BackupException;
-import com.thorbis.backup.api.FailureKind;
-import com.thorbis.backup.spi.Settings;
+import java.time.Duration;
 import java.util.List;
-import java.util.Locale;
 import java.util.Optional;
-import java.util.regex.Pattern;
 
-/**
- * How changes are followed behind a dump.
- *
- * @param slot how the slots are called, but for {@code _1} or {@code _2} behind it: a new dump
- *     begins one of them while the other still keeps what is behind the last dump
- * @param publication which tables they are of
- */
-public record ChangesSettings(String slot, String publication) {
-  private static final Pattern NAME = Pattern.compile("[a-z0-9_]{1,61}");
-  private static final int LONGEST = 61;
-
-  /** Both slots. */
-  public List<String> slots() {
-    return List.of(slot + "_1", slot + "_2");
-  }
-
-  static Optional<ChangesSettings> of(Settings settings, String source) {
-    Optional<String> mode = settings.find("changes.mode");
-    if (mode.isEmpty()) {
-      return Optional.empty();
+/** How changes are followed behind a dump. */
+public sealed interface ChangesSettings {
+  /**
+   * The server decodes its log, for a slot.
+   *
+   * @param slot how the slots are called, but for {@code _1} or {@code _2} behind it: a new dump
+   *     begins one of them while the other still keeps what is behind the last dump
+   * @param publication which tables they are of
+   */
+  record Slot(String slot, String publication) implements ChangesSettings {
+    /** Both slots. */
+    public List<String> slots() {
+      return List.of(slot + "_1", slot + "_2");
     }
-    if (!mode.get().equals("slot")) {
-      throw wrong(settings, "changes.mode", mode.get(), "slot");
-    }
-    String derived =
-        "thorbis_" + source.toLowerCase(Locale.ROOT).replaceAll("[^a-z0-9_]", "_") + "_changes";
-    String fallback = derived.substring(0, Math.min(LONGEST, derived.length()));
-    return Optional.of(
-        new ChangesSettings(
-            name(settings, "changes.slot", fallback),
-            name(settings, "changes.publication", fallback)));
   }
 
-  private static String name(Settings settings, String key, String fallback) {
-    String name = settings.find(key).orElse(fallback);
-    if (!NAME.matcher(name).matches()) {
-      throw wrong(settings, key, name, "1 to 61 lower-case letters, digits and underscores");
+  /**
+   * Rows are looked at: a column says whether one is another than it was.
+   *
+   * @param chosen which column, for some tables; the first that matches counts
+   * @param usual which column elsewhere, of those tables that have it
+   * @param margin how much older than the begin of its transaction the time in a row may be
+   * @param wholeEvery how long updates may stay unseen that leave the column alone
+   * @param verify whether the content of tables is digested with each incremental
+   */
+  record Columns(
+      List<Choice> chosen, String usual, Duration margin, Duration wholeEvery, boolean verify)
+      implements ChangesSettings {
+    /** The column that every table has: the number of the transaction that wrote the row. */
+    public static final String EVERY_ROW = "xmin";
+
+    /** Copies the list. */
+    public Columns {
+      chosen = List.copyOf(chosen);
     }
-    return name;
+
+    /** What is chosen for a table; empty if nothing but what is usual. */
+    public Optional<String> chosen(String schema, String name) {
+      return chosen.stream()
+          .filter(each -> each.tables().matches(schema, name))
+          .map(Choice::column)
+          .findFirst();
+    }
+
+    /** Whether any column is meant that an application fills. */
+    public boolean trustsApplications() {
+      return !usual.equals(EVERY_ROW)
+          || chosen.stream().anyMatch(each -> !each.column().equals(EVERY_ROW));
+    }
   }
 
-  private static BackupException wrong(
-      Settings settings, String key, String value, String expected) {
-    return BackupException.of(
-            "configuration.invalid",
-            FailureKind.CONFIGURATION,
-            settings.describe(key) + ": \"" + value + "\" is not " + expected)
-        .remedy("Write " + expected + ".")
-        .build();
-  }
+  /** The column of some tables. */
+  record Choice(TablePattern tables, String column) {}
 }

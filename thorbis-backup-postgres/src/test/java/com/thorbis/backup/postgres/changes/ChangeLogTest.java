@@ -11,6 +11,7 @@ import java.io.IOException;
 import java.nio.charset.StandardCharsets;
 import java.time.Instant;
 import java.util.List;
+import java.util.Optional;
 import java.util.OptionalLong;
 import org.junit.jupiter.api.Test;
 
@@ -18,9 +19,7 @@ class ChangeLogTest {
   private static final ChangeLog LOG =
       new ChangeLog(
           "shop",
-          "s_1",
-          "p",
-          "aa",
+          new ChangeLog.Slot("s_1", "p", "aa"),
           "bb",
           new Timeline(3),
           Lsn.parse("1/2B"),
@@ -32,9 +31,16 @@ class ChangeLogTest {
                   "cc",
                   List.of(new Column(true, "id", 23, -1)),
                   OptionalLong.of(7),
-                  true),
+                  true,
+                  Optional.empty()),
               new ChangeLog.Followed(
-                  new Table("s", "u"), 2, "dd", List.of(), OptionalLong.empty(), false)),
+                  new Table("s", "u"),
+                  2,
+                  "dd",
+                  List.of(),
+                  OptionalLong.empty(),
+                  false,
+                  Optional.empty())),
           List.of(new ChangeLog.Other(new Table("s", "k"), "no primary key")),
           List.of(new ChangeLog.Sequence(new Table("s", "q"), -9, false)),
           List.of(
@@ -59,9 +65,67 @@ class ChangeLogTest {
     assertThat(parse(WRITTEN)).isEqualTo(LOG);
   }
 
+  private static final String READ =
+      "{'version':2,'database':'shop','since':5000000000,"
+          + "'watermark':'2026-01-02T02:04:05.000006Z','schema':'bb','timeline':3,'to':'1/2B',"
+          + "'asOf':'2026-01-02T03:04:05.000006Z','followed':[{'schema':'s','name':'t','oid':2,"
+          + "'shape':'cc','rows':7,'touched':true,'column':'at','keys':'keys-2.copy',"
+          + "'whole':4999999999,'wholeAsOf':'2026-01-01T03:04:05Z','digest':'ee',"
+          + "'columns':[{'name':'id','type':23,'modifier':-1,'key':true}]},{'schema':'s',"
+          + "'name':'u','oid':3,'shape':'dd','rows':0,'touched':false,'column':'xmin','keys':'',"
+          + "'whole':5000000000,'wholeAsOf':'2026-01-02T03:04:05Z','columns':[]}],'others':[],"
+          + "'sequences':[],'segments':[]}";
+
+  @Test
+  void whatWasSeenInRowsIsReadAgain() throws IOException {
+    ChangeLog log =
+        new ChangeLog(
+            "shop",
+            new ChangeLog.Columns(
+                5_000_000_000L, Optional.of(Instant.parse("2026-01-02T02:04:05.000006Z"))),
+            "bb",
+            new Timeline(3),
+            Lsn.parse("1/2B"),
+            Instant.parse("2026-01-02T03:04:05.000006Z"),
+            List.of(
+                new ChangeLog.Followed(
+                    new Table("s", "t"),
+                    2,
+                    "cc",
+                    List.of(new Column(true, "id", 23, -1)),
+                    OptionalLong.of(7),
+                    true,
+                    Optional.of(
+                        new ChangeLog.Reading(
+                            "at",
+                            "keys-2.copy",
+                            4_999_999_999L,
+                            Instant.parse("2026-01-01T03:04:05Z"),
+                            Optional.of("ee")))),
+                new ChangeLog.Followed(
+                    new Table("s", "u"),
+                    3,
+                    "dd",
+                    List.of(),
+                    OptionalLong.of(0),
+                    false,
+                    Optional.of(
+                        new ChangeLog.Reading(
+                            "xmin",
+                            "",
+                            5_000_000_000L,
+                            Instant.parse("2026-01-02T03:04:05Z"),
+                            Optional.empty())))),
+            List.of(),
+            List.of(),
+            List.of());
+    assertThat(new String(log.format(), StandardCharsets.UTF_8)).isEqualTo(quoted(READ));
+    assertThat(parse(READ)).isEqualTo(log);
+  }
+
   @Test
   void whatIsUnknownIsNotPassedOver() {
-    assertThatThrownBy(() -> parse(WRITTEN.replace("'version':1", "'version':2")))
+    assertThatThrownBy(() -> parse(WRITTEN.replace("'version':1", "'version':3")))
         .isInstanceOf(IOException.class)
         .hasMessageContaining("newer version");
     assertThatThrownBy(() -> parse(WRITTEN.replace("'slot':", "'more':1,'slot':")))

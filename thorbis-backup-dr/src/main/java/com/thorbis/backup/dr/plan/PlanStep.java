@@ -8,11 +8,11 @@ import java.util.Optional;
 import java.util.TreeMap;
 
 /** One thing that is done. */
-public final class Step {
+public final class PlanStep {
   private final Builder parts;
   private final Optional<List<String>> after;
 
-  private Step(Builder parts, Optional<List<String>> after) {
+  private PlanStep(Builder parts, Optional<List<String>> after) {
     this.parts = parts;
     this.after = after.map(List::copyOf);
   }
@@ -21,7 +21,7 @@ public final class Step {
    * Starts one.
    *
    * @param id its stable id, unique within its procedure
-   * @param action what it does, of {@link Actions} or of the host's own
+   * @param action what it does, of {@link ActionNames} or of the host's own
    */
   public static Builder builder(String id, String action) {
     return new Builder(id, action);
@@ -32,7 +32,7 @@ public final class Step {
     return parts.id;
   }
 
-  /** What it does, of {@link Actions} or of the host's own. */
+  /** What it does, of {@link ActionNames} or of the host's own. */
   public String action() {
     return parts.action;
   }
@@ -68,7 +68,7 @@ public final class Step {
   }
 
   /** Who has to agree before it runs. */
-  public Optional<Approval> approval() {
+  public Optional<PlanApproval> approval() {
     return parts.approval;
   }
 
@@ -85,14 +85,14 @@ public final class Step {
   /** What happens when it fails. */
   public OnFailure onFailure() {
     return parts.onFailure.orElse(
-        Actions.TELLING.contains(parts.action) ? OnFailure.CONTINUE : OnFailure.STOP);
+        ActionNames.TELLING.contains(parts.action) ? OnFailure.CONTINUE : OnFailure.STOP);
   }
 
   /** Whether it cannot be taken back. */
   public boolean destructive() {
     return parts.destructive
-        || Actions.DESTRUCTIVE.contains(parts.action)
-        || (parts.action.equals(Actions.SECRETS_RESTORE)
+        || ActionNames.DESTRUCTIVE.contains(parts.action)
+        || (parts.action.equals(ActionNames.SECRETS_RESTORE)
             && parts.settings.getOrDefault("mode", "").startsWith("overwrite"));
   }
 
@@ -108,15 +108,15 @@ public final class Step {
 
   /** Whether recovery never waits for it, as it only tells or writes down. */
   boolean tells() {
-    return Actions.TELLING.contains(parts.action);
+    return ActionNames.TELLING.contains(parts.action);
   }
 
   boolean placed() {
     return after.isPresent();
   }
 
-  Step placedAfter(List<String> steps) {
-    return new Step(parts, Optional.of(steps));
+  PlanStep placedAfter(List<String> steps) {
+    return new PlanStep(parts, Optional.of(steps));
   }
 
   @Override
@@ -180,7 +180,7 @@ public final class Step {
     private Optional<Duration> expected = Optional.empty();
     private Optional<Duration> deadline = Optional.empty();
     private String owner = "";
-    private Optional<Approval> approval = Optional.empty();
+    private Optional<PlanApproval> approval = Optional.empty();
     private Optional<List<String>> after = Optional.empty();
     private String instruction = "";
     private Optional<OnFailure> onFailure = Optional.empty();
@@ -190,7 +190,7 @@ public final class Step {
     private Builder(String id, String action) {
       this.id = id;
       this.action = action;
-      this.mode = action.equals(Actions.MANUAL) ? Mode.MANUAL : Mode.FULL;
+      this.mode = action.equals(ActionNames.MANUAL) ? Mode.MANUAL : Mode.FULL;
     }
 
     private Builder(Builder other) {
@@ -221,7 +221,7 @@ public final class Step {
       return this;
     }
 
-    /** Who does it; the program, unless its action is {@link Actions#MANUAL}. */
+    /** Who does it; the program, unless its action is {@link ActionNames#MANUAL}. */
     public Builder mode(Mode chosen) {
       this.mode = chosen;
       return this;
@@ -246,7 +246,7 @@ public final class Step {
     }
 
     /** Who has to agree before it runs. */
-    public Builder approval(Approval needed) {
+    public Builder approval(PlanApproval needed) {
       this.approval = Optional.of(needed);
       return this;
     }
@@ -285,8 +285,8 @@ public final class Step {
     }
 
     /** The step. */
-    public Step build() {
-      return new Step(new Builder(this), after);
+    public PlanStep build() {
+      return new PlanStep(new Builder(this), after);
     }
   }
 }

@@ -10,9 +10,9 @@ import java.util.List;
  * @param required how many of them have to
  * @param deadline how long they have; afterwards the step counts as refused
  */
-public record Approval(List<String> people, int required, Duration deadline) {
+public record PlanApproval(List<String> people, int required, Duration deadline) {
   /** Copies the list. */
-  public Approval {
+  public PlanApproval {
     people = List.copyOf(people);
   }
 }

@@ -3,7 +3,7 @@ package com.thorbis.backup.dr.plan;
 import java.util.Set;
 
 /** The names of what a step can do. */
-public final class Actions {
+public final class ActionNames {
   /** Establishes by independent signals that something is down. */
   public static final String DETECT = "detect";
 
@@ -116,5 +116,5 @@ public final class Actions {
   /** What looks whether something works. */
   static final Set<String> CHECKS = Set.of(VALIDATE, HTTP_CHECK, SQL_CHECK);
 
-  private Actions() {}
+  private ActionNames() {}
 }

@@ -1,0 +1,553 @@
+package com.thorbis.backup.cli;
+
+import com.thorbis.backup.api.BackupException;
+import com.thorbis.backup.dr.drill.DrillCheck;
+import com.thorbis.backup.dr.drill.DrillReport.Verdict;
+import com.thorbis.backup.dr.evidence.Appended;
+import com.thorbis.backup.dr.evidence.EvidenceLog;
+import com.thorbis.backup.dr.evidence.EvidenceRecord;
+import com.thorbis.backup.dr.plan.Exercise;
+import com.thorbis.backup.dr.plan.Scenario;
+import com.thorbis.backup.dr.run.JournalPlace;
+import com.thorbis.backup.dr.simulate.Environments;
+import com.thorbis.backup.dr.simulate.FailoverRecovery;
+import com.thorbis.backup.dr.simulate.LocalEnvironment;
+import com.thorbis.backup.dr.simulate.Outage;
+import com.thorbis.backup.dr.simulate.RecordedExercise;
+import com.thorbis.backup.dr.simulate.Simulation;
+import com.thorbis.backup.dr.simulate.SimulationReport;
+import com.thorbis.backup.spi.ProviderLoader;
+import com.thorbis.backup.spi.Settings;
+import com.thorbis.backup.spi.repository.RunControl;
+import java.io.IOException;
+import java.io.PrintStream;
+import java.net.URI;
+import java.net.URISyntaxException;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.time.DateTimeException;
+import java.time.Duration;
+import java.time.LocalDate;
+import java.util.ArrayList;
+import java.util.LinkedHashMap;
+import java.util.List;
+import java.util.Map;
+import java.util.Optional;
+import java.util.Set;
+import java.util.TreeSet;
+import java.util.function.UnaryOperator;
+import org.jspecify.annotations.Nullable;
+import picocli.CommandLine.Command;
+import picocli.CommandLine.Option;
+import picocli.CommandLine.Parameters;
+
+/** The commands that try plans: disasters that are made, and those that are talked through. */
+final class DrTestCommands {
+  private DrTestCommands() {}
+
+  @Command(
+      name = "test",
+      description = "Try recovery from a disaster that is made on purpose, or talked through.",
+      subcommands = {
+        FullSimulation.class,
+        Stop.class,
+        Release.class,
+        Tabletop.class,
+        Walkthrough.class,
+        Answer.class,
+        Finding.class,
+        Close.class,
+        Show.class
+      })
+  static final class Test extends Group {}
+
+  @Command(
+      name = "full-simulation",
+      description = {
+        "Make a disaster on servers that are made on this host for it, while clients work there;",
+        "recover from it by the steps that recover production; and say for how long clients were",
+        "without it, and whether anything is lost that they were promised. Nothing of what is",
+        "configured is touched. Exits 0 if it passed, 3 if it did not, 1 if it could not be tried."
+      })
+  static final class FullSimulation extends Job {
+    @Parameters(paramLabel = "DISASTER", description = "What happens, such as database-failure.")
+    @SuppressWarnings("NullAway.Init") // picocli sets it
+    String disaster;
+
+    @Option(
+        names = "--environment",
+        paramLabel = "NAME",
+        description = "Names the environment; one of a name at a time. Else ${DEFAULT-VALUE}.")
+    String environment = LocalEnvironment.NAME;
+
+    @Option(
+        names = "--within",
+        paramLabel = "TIME",
+        description =
+            "For how long clients may be without it, such as 2m; else as long as it takes.")
+    @Nullable String within;
+
+    @Option(
+        names = "--lease",
+        paramLabel = "TIME",
+        description = "After how long all of it ends, whatever happens; else ${DEFAULT-VALUE}.")
+    String lease = "30m";
+
+    @Override
+    public Integer call() {
+      Scenario.Simulation chosen = Simulation.disaster(disaster);
+      return thorbis().followed(control -> run(chosen, control));
+    }
+
+    private int run(Scenario.Simulation chosen, RunControl control) {
+      Path folder = thorbis().config().stateDirectory().resolve("simulations");
+      Path store = folder.resolve("store");
+      SimulationReport report;
+      try {
+        Files.createDirectories(store);
+        try (JournalPlace journals =
+            JournalPlace.open(
+                store.toUri(),
+                Map.of(),
+                folder,
+                thorbis().clock(),
+                ProviderLoader.serviceLoader(DrTestCommands.class.getClassLoader()))) {
+          Simulation.Builder simulation =
+              Simulation.builder(
+                      LocalEnvironment.builder(environments(thorbis()), thorbis().clock())
+                          .name(environment)
+                          .lease(span("--lease", lease))
+                          .forbidden(sources(thorbis().config())),
+                      chosen,
+                      new FailoverRecovery(folder.resolve("runs"), journals, thorbis().clock()))
+                  .clock(thorbis().clock())
+                  .product(Main.version());
+          String longest = within;
+          if (longest != null) {
+            simulation.objective(span("--within", longest));
+          }
+          report = simulation.build().run(control);
+        }
+      } catch (IOException e) {
+        throw BackupException.from(e);
+      }
+      keep(thorbis(), report.scenario(), outcome(report), report.json());
+      Map<String, @Nullable Object> json = new LinkedHashMap<>(report.json());
+      thorbis().print(json, out -> people(report, out));
+      return report.verdict() == Verdict.PASSED
+          ? Exit.DONE
+          : report.verdict() == Verdict.FAILED ? Exit.DAMAGED : Exit.FAILED;
+    }
+
+    private static final String JDBC = "jdbc:postgresql:";
+
+    private static String outcome(SimulationReport report) {
+      return report.verdict() == Verdict.NONE ? "aborted" : report.verdict().label();
+    }
+
+    private static Duration span(String option, String text) {
+      return Settings.of("", Map.of(option, text)).duration(option, Duration.ZERO);
+    }
+
+    /** Where a URL of JDBC leads, if it names one server. */
+    private static Optional<String> address(String url) {
+      if (!url.startsWith(JDBC + "//")) {
+        return Optional.empty();
+      }
+      try {
+        URI place = new URI("postgresql:" + url.substring(JDBC.length()));
+        String host = place.getHost();
+        return host == null
+            ? Optional.empty()
+            : Optional.of(
+                (host.equals("localhost") ? "127.0.0.1" : host)
+                    + ":"
+                    + (place.getPort() < 0 ? 5432 : place.getPort()));
+      } catch (URISyntaxException e) {
+        return Optional.empty();
+      }
+    }
+
+    /** Where the configured servers are, so that nothing else takes their place. */
+    private static Set<String> sources(Config config) {
+      Set<String> addresses = new TreeSet<>();
+      for (Config.SourceConfig source : config.sources().values()) {
+        address(String.valueOf(source.settings().get("url"))).ifPresent(addresses::add);
+      }
+      return addresses;
+    }
+
+    private static void people(SimulationReport report, PrintStream out) {
+      report
+          .outage()
+          .ifPresent(
+              seen -> {
+                out.println(downtime(seen));
+                List<List<String>> rows = new ArrayList<>();
+                report
+                    .stages()
+                    .forEach(
+                        (stage, span) ->
+                            rows.add(List.of("  " + stage, Text.span(span.toMillis()))));
+                Text.table(rows).forEach(out::println);
+              });
+      for (DrillCheck check : report.checks()) {
+        out.println(
+            "  "
+                + check.outcome().label()
+                + ": "
+                + check.name()
+                + ": "
+                + Text.plain(check.detail()));
+      }
+      out.println("Simulation " + report.id() + ": " + report.verdict().label());
+      report
+          .problem()
+          .ifPresent(
+              problem -> {
+                out.println(problem.code() + ": " + Text.plain(problem.message()));
+                if (!problem.remedy().isEmpty()) {
+                  out.println("  " + problem.remedy());
+                }
+              });
+    }
+
+    private static String downtime(Outage seen) {
+      return "Clients were without it for "
+          + (seen.firstSuccess().isPresent() ? "" : "at least ")
+          + Text.span(seen.downtime().toMillis());
+    }
+  }
+
+  private static Environments environments(Thorbis thorbis) {
+    return new Environments(thorbis.config().stateDirectory(), thorbis.clock());
+  }
+
+  @Command(
+      name = "stop",
+      description = {
+        "End every simulation of this host, remove what is left of them, and let none begin until",
+        "dr test release."
+      })
+  static final class Stop extends Job {
+    @Option(
+        names = "--as",
+        paramLabel = "PERSON",
+        description = "Who wants it; else dr.person, else the account's name.")
+    @Nullable String person;
+
+    @Override
+    public Integer call() {
+      String by =
+          Optional.ofNullable(person)
+              .or(() -> thorbis().config().dr().person())
+              .orElseGet(() -> String.valueOf(System.getProperty("user.name")));
+      try {
+        environments(thorbis()).stop(by);
+      } catch (IOException e) {
+        throw BackupException.from(e);
+      }
+      thorbis()
+          .print(Json.object("stoppedBy", by), out -> out.println("All simulations are stopped"));
+      return Exit.DONE;
+    }
+  }
+
+  @Command(name = "release", description = "Let simulations begin again after dr test stop.")
+  static final class Release extends Job {
+    @Override
+    public Integer call() {
+      try {
+        environments(thorbis()).release();
+      } catch (IOException e) {
+        throw BackupException.from(e);
+      }
+      thorbis()
+          .print(Json.object("released", true), out -> out.println("Simulations may begin again"));
+      return Exit.DONE;
+    }
+  }
+
+  /** Begins to talk a scenario through. */
+  abstract static class Begun extends Job {
+    @Parameters(paramLabel = "SCENARIO", description = "The disaster, as the plan names it.")
+    @SuppressWarnings("NullAway.Init") // picocli sets it
+    String scenario;
+
+    @Option(
+        names = "--as",
+        paramLabel = "PERSON",
+        description = "Who leads it; else dr.person, else the account's name.")
+    @Nullable String person;
+
+    int begin(Exercise.Kind kind) {
+      return changed(
+          thorbis(),
+          RecordedExercise.start(
+              DrRuns.plan(thorbis()),
+              scenario,
+              kind,
+              DrRuns.person(thorbis(), Optional.ofNullable(person)),
+              thorbis().clock().instant()));
+    }
+  }
+
+  @Command(
+      name = "tabletop",
+      description = {
+        "Begin to talk a disaster through: what happens and when, and who is asked what. It"
+            + " changes",
+        "nothing. Go on with dr test answer, finding and close."
+      })
+  static final class Tabletop extends Begun {
+    @Override
+    public Integer call() {
+      return begin(Exercise.Kind.TABLETOP);
+    }
+  }
+
+  @Command(
+      name = "walkthrough",
+      description = {
+        "Begin to go through every step of what the plan says about a disaster, without carrying"
+            + " it",
+        "out. Go on with dr test answer, finding and close."
+      })
+  static final class Walkthrough extends Begun {
+    @Override
+    public Integer call() {
+      return begin(Exercise.Kind.WALKTHROUGH);
+    }
+  }
+
+  /** Something about an exercise that was begun on this host. */
+  abstract static class Exercising extends Job {
+    @Parameters(index = "0", paramLabel = "EXERCISE", description = "Its id.")
+    @SuppressWarnings("NullAway.Init") // picocli sets it
+    String exercise;
+
+    int change(UnaryOperator<RecordedExercise> how) {
+      try {
+        return changed(
+            thorbis(),
+            how.apply(RecordedExercise.open(thorbis().config().stateDirectory(), exercise)));
+      } catch (IOException e) {
+        throw BackupException.from(e);
+      }
+    }
+  }
+
+  /** What somebody says in an exercise. */
+  abstract static class Saying extends Exercising {
+    @Option(
+        names = "--as",
+        paramLabel = "PERSON",
+        description = "Who says it; else dr.person, else the account's name.")
+    @Nullable String person;
+
+    String person() {
+      return DrRuns.person(thorbis(), Optional.ofNullable(person));
+    }
+  }
+
+  @Command(name = "answer", description = "Say what somebody answers in an exercise.")
+  static final class Answer extends Saying {
+    @Parameters(index = "1", paramLabel = "NUMBER", description = "What it is the answer to.")
+    long number;
+
+    @Parameters(index = "2", paramLabel = "TEXT", description = "What is answered.")
+    @SuppressWarnings("NullAway.Init") // picocli sets it
+    String text;
+
+    @Override
+    public Integer call() {
+      return change(it -> it.answer(number, person(), text, thorbis().clock().instant()));
+    }
+  }
+
+  @Command(name = "finding", description = "Say what an exercise has found wanting.")
+  static final class Finding extends Saying {
+    @Parameters(index = "1", paramLabel = "TEXT", description = "What is wanting.")
+    @SuppressWarnings("NullAway.Init") // picocli sets it
+    String text;
+
+    @Option(
+        names = "--owner",
+        paramLabel = "PERSON",
+        required = true,
+        description = "Who sees to it.")
+    @SuppressWarnings("NullAway.Init") // picocli sets it
+    String owner;
+
+    @Option(
+        names = "--due",
+        paramLabel = "DATE",
+        required = true,
+        description = "Until when, such as 2027-02-01.")
+    @SuppressWarnings("NullAway.Init") // picocli sets it
+    String due;
+
+    @Override
+    public Integer call() {
+      LocalDate day;
+      try {
+        day = LocalDate.parse(due);
+      } catch (DateTimeException e) {
+        throw Failure.usage("--due: \"" + due + "\" is no date", "Write it as 2027-02-01.");
+      }
+      return change(it -> it.finding(person(), text, owner, day, thorbis().clock().instant()));
+    }
+  }
+
+  @Command(
+      name = "close",
+      description = {
+        "End an exercise and keep it as evidence. Exits 0 if everything was answered, else 3."
+      })
+  static final class Close extends Saying {
+    @Override
+    public Integer call() {
+      int shown = change(it -> it.close(person(), thorbis().clock().instant()));
+      RecordedExercise closed;
+      try {
+        closed = RecordedExercise.open(thorbis().config().stateDirectory(), exercise);
+      } catch (IOException e) {
+        throw BackupException.from(e);
+      }
+      keep(
+          thorbis(),
+          closed.scenario(),
+          closed.held() ? EvidenceRecord.PASSED : EvidenceRecord.FAILED,
+          closed.json());
+      return closed.held() ? shown : Exit.DAMAGED;
+    }
+  }
+
+  @Command(name = "show", description = "Show an exercise that was begun on this host.")
+  static final class Show extends Exercising {
+    @Override
+    public Integer call() {
+      try {
+        return print(
+            thorbis(), RecordedExercise.open(thorbis().config().stateDirectory(), exercise));
+      } catch (IOException e) {
+        throw BackupException.from(e);
+      }
+    }
+  }
+
+  private static int changed(Thorbis thorbis, RecordedExercise exercise) {
+    try {
+      exercise.save(thorbis.config().stateDirectory());
+    } catch (IOException e) {
+      throw BackupException.from(e);
+    }
+    return print(thorbis, exercise);
+  }
+
+  private static int print(Thorbis thorbis, RecordedExercise exercise) {
+    Map<String, @Nullable Object> json = new LinkedHashMap<>(exercise.json());
+    thorbis.print(json, out -> people(exercise, out));
+    return Exit.DONE;
+  }
+
+  private static void people(RecordedExercise exercise, PrintStream out) {
+    out.println(
+        exercise.id()
+            + ": "
+            + exercise.kind().label()
+            + " of "
+            + exercise.scenario()
+            + ", led by "
+            + Text.plain(exercise.leader()));
+    for (RecordedExercise.Inject inject : exercise.injects()) {
+      out.println(
+          "  "
+              + inject.number()
+              + ". after "
+              + Text.span(inject.after().toMillis())
+              + ", for "
+              + Text.plain(inject.asked())
+              + ": "
+              + Text.plain(inject.text()));
+      exercise.answers().stream()
+          .filter(it -> it.inject() == inject.number())
+          .forEach(it -> out.println("     " + Text.plain(it.by()) + ": " + Text.plain(it.text())));
+    }
+    for (RecordedExercise.Finding finding : exercise.findings()) {
+      out.println(
+          "  found by "
+              + Text.plain(finding.by())
+              + ": "
+              + Text.plain(finding.text())
+              + " ("
+              + Text.plain(finding.owner())
+              + ", until "
+              + finding.due()
+              + ")");
+    }
+    out.println(
+        exercise.closedAt().isPresent()
+            ? "Closed by " + Text.plain(exercise.closedBy())
+            : exercise.unanswered().size() + " to be answered");
+  }
+
+  /** Keeps what an exercise has shown as evidence; where that does not work it is said. */
+  private static void keep(
+      Thorbis thorbis, String scenario, String outcome, Map<String, Object> document) {
+    Appended kept;
+    try {
+      kept =
+          thorbis.recoveryKeyFile == null && thorbis.config().sealed().isEmpty()
+              ? thorbis.writing(
+                  opened ->
+                      append(
+                          thorbis,
+                          EvidenceLog.builder(
+                              opened::repository, thorbis.config().stateDirectory()),
+                          scenario,
+                          outcome,
+                          document))
+              : spooled(thorbis, scenario, outcome, document, "nothing is written from here");
+    } catch (BackupException e) {
+      kept = spooled(thorbis, scenario, outcome, document, String.valueOf(e.getMessage()));
+    }
+    String where = kept.place() == Appended.Place.SPOOLED ? " yet: " : ": ";
+    kept.problem()
+        .ifPresent(
+            problem ->
+                thorbis
+                    .host()
+                    .err()
+                    .println(
+                        "warning: the evidence of this exercise is not in the repository"
+                            + where
+                            + problem.getMessage()));
+  }
+
+  private static Appended spooled(
+      Thorbis thorbis, String scenario, String outcome, Map<String, Object> document, String why) {
+    return append(
+        thorbis,
+        EvidenceLog.builder(
+            () -> {
+              throw new IOException(why);
+            },
+            thorbis.config().stateDirectory()),
+        scenario,
+        outcome,
+        document);
+  }
+
+  private static Appended append(
+      Thorbis thorbis,
+      EvidenceLog.Builder log,
+      String scenario,
+      String outcome,
+      Map<String, Object> document) {
+    thorbis.config().signingKey().map(Recipients::signingKey).ifPresent(log::signer);
+    return log.clock(thorbis.clock())
+        .build()
+        .append(EvidenceRecord.EXERCISE, scenario, outcome, document);
+  }
+}

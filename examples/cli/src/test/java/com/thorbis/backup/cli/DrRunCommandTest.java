@@ -1,0 +1,466 @@
+package com.thorbis.backup.cli;
+
+import static org.assertj.core.api.Assertions.assertThat;
+
+import com.fasterxml.jackson.databind.JsonNode;
+import com.fasterxml.jackson.databind.ObjectMapper;
+import com.thorbis.backup.cli.CommandRunner.Result;
+import com.thorbis.backup.cli.CommandRunner.Running;
+import com.thorbis.backup.crypto.SigningKey;
+import com.thorbis.backup.dr.plan.PlanReader;
+import java.io.IOException;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.security.SecureRandom;
+import java.util.List;
+import java.util.stream.Stream;
+import org.junit.jupiter.api.BeforeEach;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.io.TempDir;
+
+/** A plan is carried out by the command, by several people and from several machines. */
+class DrRunCommandTest {
+  private static final ObjectMapper JSON = new ObjectMapper();
+  private static final String OUTAGE = "application-server-outage";
+  private static final String CONFIG =
+      """
+      state-directory: %s
+      repository:
+        copies:
+          - uri: %s
+        encryption:
+          accept-single-key-risk: true
+          recipients:
+            - uri: passphrase:main
+              passphrase: ${env:PASSPHRASE}
+      dr:
+        plan: plan.yaml
+        journal:
+          store: { uri: %s }
+        keys: { first-dba: first.key, second-dba: second.key }
+      """;
+
+  private static final String REHEARSAL =
+      """
+        - id: rehearsal
+          owner: dba
+          critical: true
+          settlement: { within: 1h, otherwise: rollback }
+          steps:
+            - id: mark
+              action: run-command
+              with:
+                command: [touch, "DIR/marked"]
+                check: [test, -e, "DIR/marked"]
+                undo: [rm, -f, "DIR/marked"]
+              expected: 1s
+              deadline: 1m
+            - id: agree
+              action: approve
+              title: Let it be destroyed
+              expected: 0s
+              deadline: 3m
+              approval: { people: [dba], required: 2, deadline: 3m }
+            - id: destroy
+              action: run-command
+              destructive: true
+              with:
+                command: [sh, -c, "echo once >> DIR/destroyed"]
+                check: [test, -e, "DIR/destroyed"]
+              expected: 1s
+              deadline: 1m
+            - id: look
+              action: manual
+              instruction: Look whether people can work again
+              expected: 1s
+              deadline: 3m
+
+      """;
+
+  @TempDir Path folder;
+
+  @BeforeEach
+  void prepare() throws IOException {
+    Files.createDirectories(folder.resolve("journal"));
+    configure(folder, "state");
+    String plan = PlanReader.example();
+    int procedures = plan.indexOf("procedures:\n  - id:") + "procedures:\n".length();
+    plan =
+        plan.substring(0, procedures)
+            + REHEARSAL.replace("DIR", folder.toString()).indent(0)
+            + plan.substring(procedures);
+    plan =
+        plan.replace(
+            "procedures: [emergency-deployment, traffic-rerouting]", "procedures: [rehearsal]");
+    for (String name : List.of("first", "second")) {
+      try (SigningKey key = SigningKey.generate(new SecureRandom())) {
+        key.writeTo(folder.resolve(name + ".key"));
+        plan =
+            plan.replaceFirst(
+                "(id: " + name + "-dba\n(?:.*\n){3} *signs-with: ).*",
+                "$1" + key.verifier().text());
+      }
+    }
+    Files.writeString(folder.resolve("plan.yaml"), plan);
+  }
+
+  private void configure(Path where, String state) throws IOException {
+    Files.writeString(
+        where.resolve("thorbis.yaml"),
+        CONFIG.formatted(
+            where.resolve(state),
+            folder.resolve("repo").toUri(),
+            folder.resolve("journal").toUri()));
+  }
+
+  private Result run(int code, String... words) {
+    return run(folder, code, words);
+  }
+
+  private static Result run(Path where, int code, String... words) {
+    Result result = command(where).run(words);
+    assertThat(result.code())
+        .as("%s%n%s%s", String.join(" ", words), result.out(), result.err())
+        .isEqualTo(code);
+    return result;
+  }
+
+  private static CommandRunner command(Path where) {
+    return new CommandRunner(where).with("PASSPHRASE", "correct horse battery staple");
+  }
+
+  private Result begin(String... more) {
+    return run(
+        1,
+        Stream.concat(
+                Stream.of(
+                    "dr",
+                    "run",
+                    OUTAGE,
+                    "--incident",
+                    "inc-1",
+                    "--as",
+                    "recovery-lead",
+                    "--yes",
+                    "--no-wait"),
+                Stream.of(more))
+            .toArray(String[]::new));
+  }
+
+  private void approve() {
+    run(0, "dr", "approve", "inc-1", "rehearsal.agree", "--as", "first-dba");
+    run(0, "dr", "approve", "inc-1", "rehearsal.agree", "--as", "second-dba");
+  }
+
+  private JsonNode status(Path where) throws IOException {
+    return JSON.readTree(run(where, 0, "dr", "status", "inc-1", "--json").out());
+  }
+
+  private static String step(JsonNode status, String id) {
+    for (JsonNode step : status.path("steps")) {
+      if (step.path("id").asText().equals(id)) {
+        return step.path("status").asText();
+      }
+    }
+    throw new AssertionError(id + " is not in " + status);
+  }
+
+  private boolean there(String file) {
+    return Files.exists(folder.resolve(file));
+  }
+
+  @Test
+  void aDisasterIsRecoveredFromByPeopleAndProgramsTogether() throws IOException {
+    run(0, "init");
+    assertThat(run(0, "dr", "run", OUTAGE, "--dry-run").out())
+        .contains("rehearsal.destroy", "cannot be taken back", "not-done")
+        .contains("if nobody says anything, it is taken back");
+    assertThat(there("marked")).isFalse();
+    assertThat(run(4, "dr", "run", OUTAGE).err()).contains("thorbis: Nobody confirmed it");
+    assertThat(run(0, "dr", "status", "--json").out().strip()).isEqualTo("{\"items\":[]}");
+
+    Result begun = begin();
+    assertThat(begun.out())
+        .contains("waiting")
+        .contains("thorbis dr approve inc-1 rehearsal.agree --as first-dba")
+        .contains("thorbis dr resume inc-1");
+    assertThat(begun.err()).contains("WAITS    rehearsal.agree for approval until");
+    assertThat(there("marked")).isTrue();
+    assertThat(run(4, "dr", "run", OUTAGE, "--yes").err())
+        .contains("Run inc-1 of scenario application-server-outage is waiting");
+    approve();
+    run(1, "dr", "resume", "inc-1", "--no-wait");
+    assertThat(there("destroyed")).isTrue();
+    assertThat(run(4, "dr", "done", "inc-1", "rehearsal.look", "--as", "recovery-lead").err())
+        .contains("recovery-lead is none of first-dba, second-dba");
+    run(0, "dr", "done", "inc-1", "rehearsal.look", "--as", "second-dba", "--text", "they can");
+    run(1, "dr", "resume", "inc-1", "--no-wait");
+    run(0, "dr", "note", "inc-1", "the customers are told", "--as", "recovery-lead");
+    JsonNode waits = status(folder);
+    assertThat(waits.path("status").asText()).isEqualTo("waiting");
+    assertThat(waits.path("next").findValuesAsText("command"))
+        .contains("thorbis dr commit inc-1", "thorbis dr abort inc-1");
+    run(0, "dr", "commit", "inc-1", "--as", "recovery-lead");
+    Result end = run(0, "dr", "resume", "inc-1");
+    assertThat(end.out()).contains("succeeded: committed by recovery-lead");
+    assertThat(end.err()).doesNotContain("warning");
+    assertThat(Files.readString(folder.resolve("destroyed"))).isEqualTo("once\n");
+
+    Result all = run(0, "dr", "status", "inc-1");
+    assertThat(all.out())
+        .containsSubsequence(
+            "said     first-dba: approve rehearsal.agree",
+            "begins   rehearsal.destroy",
+            "done     rehearsal.look: done by second-dba",
+            "said     recovery-lead: note: the customers are told");
+    run(0, "dr", "run", OUTAGE, "--incident", "inc-1", "--yes"); // which starts nothing
+    JsonNode kept = JSON.readTree(run(0, "list", "evidence", "--json").out());
+    assertThat(kept.path("items")).hasSize(1);
+  }
+
+  @Test
+  void anApprovalIsOfThePersonWhoseKeySignsIt() {
+    begin();
+    assertThat(
+            run(
+                    4,
+                    "dr",
+                    "approve",
+                    "inc-1",
+                    "rehearsal.agree",
+                    "--as",
+                    "first-dba",
+                    "--key-file",
+                    "second.key")
+                .err())
+        .contains("its signature is not that of first-dba");
+    assertThat(run(4, "dr", "approve", "inc-1", "rehearsal.agree", "--as", "recovery-lead").err())
+        .contains("recovery-lead is none of first-dba, second-dba");
+    assertThat(run(2, "dr", "approve", "inc-1", "rehearsal.agree").err()).contains("--as PERSON");
+    run(0, "dr", "approve", "inc-1", "rehearsal.agree", "--as", "first-dba");
+    run(1, "dr", "resume", "inc-1", "--no-wait");
+    assertThat(there("destroyed")).isFalse();
+    assertThat(run(5, "dr", "approve", "inc-2", "rehearsal.agree", "--as", "first-dba").err())
+        .contains("There is no run inc-2");
+  }
+
+  @Test
+  void whatWasDoneIsTakenBack() throws IOException {
+    begin();
+    run(4, "dr", "abort", "inc-1", "--as", "first-dba");
+    run(0, "dr", "abort", "inc-1", "--as", "first-dba", "--yes");
+    Result end = run(1, "dr", "resume", "inc-1");
+    assertThat(end.out()).contains("compensated: aborted by first-dba");
+    assertThat(end.err())
+        .contains("warning: the evidence of this run is not in the repository yet");
+    assertThat(there("marked")).isFalse();
+    assertThat(step(status(folder), "rehearsal.mark")).isEqualTo("undone");
+  }
+
+  @Test
+  void anotherMachineGoesOnWithTheStoreAlone() throws IOException {
+    begin();
+    approve();
+    Path other = Files.createDirectories(folder.resolve("other"));
+    configure(other, "elsewhere");
+    delete(folder.resolve("state"));
+
+    run(other, 1, "dr", "resume", "inc-1", "--no-wait");
+    JsonNode there = status(other);
+    assertThat(step(there, "rehearsal.destroy")).isEqualTo("done");
+    assertThat(there.path("fence").asLong()).isGreaterThan(1);
+    assertThat(Files.readString(folder.resolve("destroyed"))).isEqualTo("once\n");
+    run(1, "dr", "resume", "inc-1", "--no-wait");
+    assertThat(Files.readString(folder.resolve("destroyed"))).isEqualTo("once\n");
+  }
+
+  @Test
+  void withoutTheStoreNothingIsDestroyedUntilSomebodyAnswersForThat() throws IOException {
+    begin();
+    approve();
+    Files.move(folder.resolve("journal"), folder.resolve("away"));
+
+    Result waits = run(1, "dr", "resume", "inc-1", "--no-wait");
+    assertThat(there("destroyed")).isFalse();
+    assertThat(waits.out())
+        .contains("the store of the journal does not answer")
+        .contains("thorbis dr override inc-1");
+    run(0, "dr", "override", "inc-1", "--as", "first-dba", "--yes");
+    run(1, "dr", "resume", "inc-1", "--no-wait");
+    assertThat(there("destroyed")).isTrue();
+  }
+
+  @Test
+  void whoeverStaysGoesOnWhenPeopleHaveSpoken() throws Exception {
+    Running stays =
+        command(folder)
+            .start("dr", "run", OUTAGE, "--incident", "inc-1", "--as", "recovery-lead", "--yes");
+    until(stays, "WAITS    rehearsal.agree");
+    approve();
+    until(stays, "WAITS    rehearsal.look");
+    assertThat(run(0, "dr", "done", "inc-1", "rehearsal.look", "--as", "first-dba").out())
+        .contains("takes it in");
+    until(stays, "WAITS    it counts when it is committed");
+    Result stopped = stays.stop();
+    assertThat(stopped.code()).isEqualTo(1);
+    assertThat(stopped.out()).contains("carried out by nobody now", "thorbis dr commit inc-1");
+  }
+
+  private static void until(Running running, String text) throws InterruptedException {
+    for (int turns = 0; turns < 1000 && !running.err().contains(text); turns++) {
+      Thread.sleep(20);
+    }
+    assertThat(running.err()).contains(text);
+  }
+
+  @Test
+  void whatIsBackedUpIsHeldBroughtBackAndCompared() throws IOException {
+    Files.createDirectories(folder.resolve("files/deep"));
+    Files.writeString(folder.resolve("files/deep/one"), "one");
+    append(
+        "thorbis.yaml",
+        """
+        sources:
+          user-files: { type: files, paths: %s }
+        """
+            .formatted(folder.resolve("files")));
+    procedure(
+        """
+              - { id: hold, action: hold-backups, with: { source: user-files }, expected: 1s, deadline: 1m }
+              - id: restore
+                action: restore
+                with: { source: user-files, target-dir: DIR/restored }
+                expected: 1s
+                deadline: 1m
+              - { id: validate, action: validate, with: { source: user-files }, expected: 1s, deadline: 1m }
+        """);
+    run(0, "init");
+    run(0, "backup", "user-files");
+
+    Result end = run(0, "dr", "run", OUTAGE, "--incident", "inc-1", "--yes");
+    assertThat(end.out()).contains("1 backups are held", "1 files of the backup are there");
+    assertThat(count(folder.resolve("restored"), "one")).isEqualTo(1);
+    JsonNode held = JSON.readTree(run(0, "list", "user-files", "--json").out());
+    assertThat(held.toString()).contains("recovery inc-1/rehearsal.hold");
+
+    Result again = run(1, "dr", "run", OUTAGE, "--incident", "inc-2", "--yes");
+    assertThat(again.out()).contains("restored was filled by inc-1/rehearsal.restore");
+  }
+
+  private static long count(Path tree, String name) throws IOException {
+    try (Stream<Path> all = Files.walk(tree)) {
+      return all.filter(each -> each.endsWith(name)).count();
+    }
+  }
+
+  /** Every kind that a failover and a restore take is there, and nothing is asked of servers. */
+  @Test
+  void theExampleIsTriedDryWithServersThatAreDown() throws IOException {
+    Files.writeString(folder.resolve("app.conf"), "db1.example.com:5432");
+    Files.writeString(folder.resolve("pgbouncer.ini"), "");
+    append(
+        "thorbis.yaml",
+        """
+          servers:
+            db1: { host: 127.0.0.1, port: 1, user: x, password: "${env:PASSPHRASE}" }
+            db2: { host: 127.0.0.1, port: 2 }
+            pool: { host: 127.0.0.1, port: 3, database: orders }
+          failover:
+            database:
+              primary: db1
+              standby: db2
+              detect:
+                - { kind: port, from: application, patience: 1s }
+                - { kind: standby, patience: 1s }
+              fence: { command: [/bin/false], check: [/bin/false] }
+          detectors:
+            platform:
+              - { kind: http, id: one, from: probe, url: "http://127.0.0.1:4/" }
+              - { kind: command, id: two, from: balancer, command: [/bin/false] }
+          switches:
+            connections: { type: connection-file, file: DIR/app.conf }
+            pool: { type: pgbouncer, file: DIR/pgbouncer.ini, database: orders, host: 127.0.0.1, port: 5 }
+        sources:
+          database: { type: postgres, url: "jdbc:postgresql://127.0.0.1:1/orders", user: x, reader: replication }
+        """
+            .replace("DIR", folder.toString()));
+
+    JsonNode outage =
+        JSON.readTree(
+            run(
+                    0,
+                    "dr",
+                    "run",
+                    "database-failure",
+                    "--cause",
+                    "database-connection-failure",
+                    "--dry-run",
+                    "--json")
+                .out());
+    assertThat(outage.path("steps").findValuesAsText("found")).doesNotContain("done", "waiting");
+    assertThat(outage.path("steps").findValuesAsText("would"))
+        .anyMatch(it -> it.contains("db1.example.com:5432 to db2.example.com:5432"));
+    JsonNode damage =
+        JSON.readTree(
+            run(
+                    0,
+                    "dr",
+                    "run",
+                    "database-failure",
+                    "--cause",
+                    "database-corruption",
+                    "--before",
+                    "2026-01-02T03:04:05Z",
+                    "--dry-run",
+                    "--json")
+                .out());
+    assertThat(damage.path("steps").findValuesAsText("would"))
+        .anyMatch(
+            it ->
+                it.contains(
+                    "restore database to before 2026-01-02T03:04:05Z into /srv/recovery/database"));
+  }
+
+  @Test
+  void whatCannotBeCarriedOutDoesNotBegin() throws IOException {
+    Files.writeString(
+        folder.resolve("plan.yaml"),
+        Files.readString(folder.resolve("plan.yaml"))
+            .replace(
+                "action: manual\n        instruction: Look",
+                "action: app-restore\n        instruction: Look"));
+
+    assertThat(run(2, "dr", "run", OUTAGE, "--yes", "--no-wait").err())
+        .contains("rehearsal.look", "app-restore", "nothing here carries that out");
+    assertThat(there("marked")).isFalse();
+  }
+
+  private void append(String file, String text) throws IOException {
+    Files.writeString(folder.resolve(file), Files.readString(folder.resolve(file)) + text);
+  }
+
+  /** Puts other steps into the procedure. */
+  private void procedure(String steps) throws IOException {
+    String plan = Files.readString(folder.resolve("plan.yaml"));
+    int from =
+        plan.indexOf("    steps:\n", plan.indexOf("- id: rehearsal\n")) + "    steps:\n".length();
+    Files.writeString(
+        folder.resolve("plan.yaml"),
+        (plan.substring(0, from)
+                + steps.replace("DIR", folder.toString()).indent(0)
+                + plan.substring(plan.indexOf("  - id: database-failover\n")))
+            .replace(
+                "    settlement: { within: 1h, otherwise: rollback }\n"
+                    + "    steps:\n"
+                    + "      - { id: hold",
+                "    steps:\n      - { id: hold"));
+  }
+
+  private static void delete(Path tree) throws IOException {
+    try (Stream<Path> all = Files.walk(tree)) {
+      for (Path each : all.sorted(java.util.Comparator.reverseOrder()).toList()) {
+        Files.delete(each);
+      }
+    }
+  }
+}

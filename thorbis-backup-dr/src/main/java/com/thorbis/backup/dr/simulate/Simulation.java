@@ -1,0 +1,611 @@
+package com.thorbis.backup.dr.simulate;
+
+import com.thorbis.backup.api.BackupException;
+import com.thorbis.backup.api.FailureKind;
+import com.thorbis.backup.dr.drill.DrillCheck;
+import com.thorbis.backup.dr.drill.DrillCheck.Category;
+import com.thorbis.backup.dr.drill.DrillCheck.Outcome;
+import com.thorbis.backup.dr.drill.DrillReport.Problem;
+import com.thorbis.backup.dr.drill.DrillReport.Status;
+import com.thorbis.backup.dr.drill.DrillReport.Verdict;
+import com.thorbis.backup.dr.drill.ServerChecks;
+import com.thorbis.backup.dr.plan.Scenario;
+import com.thorbis.backup.dr.run.RunReport;
+import com.thorbis.backup.dr.run.RunReport.TaskReport;
+import com.thorbis.backup.dr.run.RunStatus;
+import com.thorbis.backup.spi.repository.RunControl;
+import java.io.IOException;
+import java.io.InterruptedIOException;
+import java.security.SecureRandom;
+import java.sql.Connection;
+import java.sql.ResultSet;
+import java.sql.SQLException;
+import java.sql.Statement;
+import java.time.Clock;
+import java.time.Duration;
+import java.time.Instant;
+import java.time.ZoneOffset;
+import java.time.format.DateTimeFormatter;
+import java.time.temporal.ChronoUnit;
+import java.util.ArrayList;
+import java.util.Arrays;
+import java.util.HexFormat;
+import java.util.List;
+import java.util.Map;
+import java.util.Optional;
+import java.util.concurrent.TimeUnit;
+import java.util.function.Consumer;
+import java.util.stream.Collectors;
+import org.jspecify.annotations.Nullable;
+
+/**
+ * Makes a disaster in an environment of its own while clients work there, has it recovered, and
+ * says what the clients have seen of it. Nothing is broken unless all works before. What it was is
+ * told, whatever came of it. Used by one thread.
+ */
+public final class Simulation {
+  /** The stage until a client notices: whoever watches from further away adds to it. */
+  public static final String NOTICE = "notice";
+
+  /** The stage in which somebody or something decides about what was detected. */
+  public static final String DECIDE = "decide";
+
+  private static final Duration CLIENT_PATIENCE = Duration.ofSeconds(2);
+  private static final Duration RECONNECTION = Duration.ofSeconds(30);
+  private static final Duration READING = Duration.ofMinutes(2);
+  private static final int LEAST_COMMITS = 20;
+  private static final SecureRandom RANDOM = new SecureRandom();
+  private static final DateTimeFormatter ID =
+      DateTimeFormatter.ofPattern("yyyyMMdd'T'HHmmss'Z'").withZone(ZoneOffset.UTC);
+
+  private final LocalEnvironment.Builder environment;
+  private final Fault fault;
+  private final Recovery recovery;
+  private final Consumer<SimulationReport> recorder;
+  private final Clock clock;
+  private final String product;
+  private final Duration steady;
+  private final int clients;
+  private final Optional<Duration> objective;
+  private final int mostPercent;
+
+  private Simulation(Builder builder) {
+    this.environment = builder.environment;
+    this.fault = Fault.of(builder.disaster);
+    this.recovery = builder.recovery;
+    this.recorder = builder.recorder;
+    this.clock = builder.clock;
+    this.product = builder.product;
+    this.steady = builder.steady;
+    this.clients = builder.clients;
+    this.objective = builder.objective;
+    this.mostPercent = builder.mostPercent;
+  }
+
+  /**
+   * The disaster of a name.
+   *
+   * @throws BackupException code {@code simulation.unknown}
+   */
+  public static Scenario.Simulation disaster(String name) {
+    return Arrays.stream(Scenario.Simulation.values())
+        .filter(it -> it.label().equals(name))
+        .findFirst()
+        .orElseThrow(
+            () ->
+                BackupException.of(
+                        "simulation.unknown",
+                        FailureKind.CONFIGURATION,
+                        "Unknown disaster scenario: " + name)
+                    .remedy(
+                        "Name one of "
+                            + Arrays.stream(Scenario.Simulation.values())
+                                .map(Scenario.Simulation::label)
+                                .collect(Collectors.joining(", "))
+                            + ".")
+                    .build());
+  }
+
+  /**
+   * Starts one.
+   *
+   * @param environment where
+   */
+  public static Builder builder(
+      LocalEnvironment.Builder environment, Scenario.Simulation disaster, Recovery recovery) {
+    return new Builder(environment, disaster, recovery);
+  }
+
+  /**
+   * Makes it. What stands in the way is in the report, which the recorder has when this returns.
+   */
+  public SimulationReport run(RunControl control) {
+    Attempted attempted = new Attempted(control);
+    try {
+      attempted.run();
+    } catch (BackupException e) {
+      attempted.ended(e);
+    } catch (IOException e) {
+      attempted.ended(BackupException.from(e));
+    } catch (SQLException e) {
+      attempted.ended(
+          BackupException.of(
+                  "simulation.server-silent",
+                  FailureKind.PERMANENT,
+                  "A server of the environment does not answer: " + e.getMessage())
+              .cause(e)
+              .build());
+    }
+    SimulationReport report = attempted.report();
+    recorder.accept(report);
+    return report;
+  }
+
+  /** One simulation, and what it has seen so far. */
+  private final class Attempted {
+    private final RunControl control;
+    private final Instant startedAt = clock.instant().truncatedTo(ChronoUnit.MILLIS);
+    private final long start = System.nanoTime();
+    private final String id;
+    private final List<DrillCheck> checks = new ArrayList<>();
+    private @Nullable LocalEnvironment made;
+    private @Nullable Instant disasterAt;
+    private @Nullable RunReport run;
+    private @Nullable Outage outage;
+    private Map<String, Duration> stages = Map.of();
+    private @Nullable Loss loss;
+    private @Nullable Pace before;
+    private @Nullable Pace after;
+    private Status status = Status.ABORTED;
+    private Verdict verdict = Verdict.NONE;
+    private @Nullable Problem problem;
+
+    Attempted(RunControl control) {
+      this.control = control;
+      byte[] drawn = new byte[4];
+      RANDOM.nextBytes(drawn);
+      this.id = "simulation-" + ID.format(startedAt) + "-" + HexFormat.of().formatHex(drawn);
+    }
+
+    void run() throws IOException, SQLException {
+      control.progress().note("An environment is made");
+      try (LocalEnvironment there =
+          environment
+              .relayed(fault.relayed())
+              .swept(it -> control.progress().note("Removed what was left of " + it.name()))
+              .start()) {
+        made = there;
+        try (Probe probe = Probe.start(() -> there.client(CLIENT_PATIENCE), clock, clients)) {
+          broken(there, probe);
+        }
+      }
+    }
+
+    private void broken(LocalEnvironment there, Probe probe) throws IOException, SQLException {
+      control.progress().note("Clients commit for " + steady.toSeconds() + " s");
+      Instant calm = clock.instant();
+      rest(steady);
+      there.requireGoing();
+      Pace usual = Pace.of(probe.attempts(), calm, clock.instant());
+      before = usual;
+      if (usual.commits() < LEAST_COMMITS) {
+        throw BackupException.of(
+                "simulation.not-steady",
+                FailureKind.REFUSED,
+                "Nothing was broken, as the environment does not work: "
+                    + usual.commits()
+                    + " commits in "
+                    + steady.toSeconds()
+                    + " s")
+            .remedy("Find out why with less load on this host, and try again.")
+            .build();
+      }
+      EnvironmentLease.Fault noted =
+          new EnvironmentLease.Fault(
+              fault.label(), clock.instant(), there.until(), fault.undoing(there), false);
+      there.note(noted);
+      control.progress().note("Disaster: " + fault.label());
+      Instant moment = clock.instant();
+      disasterAt = moment;
+      status = Status.COMPLETED; // from here on it is about what was tried
+      RunReport recovered;
+      List<Outage.Mark> marks = new ArrayList<>();
+      try {
+        fault.make(there);
+        Instant noticed = notice(there, probe, moment);
+        recovered = recovery.recover(there, id);
+        run = recovered;
+        marks.add(new Outage.Mark(NOTICE, noticed));
+        marks.addAll(marks(recovered));
+        control.progress().note("The run " + recovered.status().label());
+        awaitClients(there, probe, recovered);
+      } finally {
+        fault.undo(there);
+        there.note(
+            new EnvironmentLease.Fault(
+                noted.disaster(), noted.at(), noted.until(), noted.undo(), true));
+      }
+      stop(probe);
+      there.requireGoing();
+      Outage seen = Outage.of(probe.attempts(), moment);
+      outage = seen;
+      stages = seen.stages(marks);
+      validate(there, probe, seen, usual);
+      judge(recovered, seen);
+    }
+
+    /** Until a client fails, which is what raises the alarm. */
+    private Instant notice(LocalEnvironment there, Probe probe, Instant moment) throws IOException {
+      long deadline = System.nanoTime() + RECONNECTION.toNanos();
+      while (true) {
+        there.requireGoing();
+        Optional<Instant> failure =
+            probe.attempts().stream()
+                .filter(it -> it.outcome() != Attempt.Outcome.ACKNOWLEDGED)
+                .map(Attempt::ended)
+                .filter(it -> it.isAfter(moment))
+                .findFirst();
+        if (failure.isPresent()) {
+          return failure.get();
+        }
+        if (System.nanoTime() - deadline > 0) {
+          throw BackupException.of(
+                  "simulation.unnoticed",
+                  FailureKind.PERMANENT,
+                  "No client noticed that " + fault.label() + " was made")
+              .remedy("Find out why it has no effect; it proves nothing so.")
+              .build();
+        }
+        rest(Duration.ofMillis(20));
+      }
+    }
+
+    /** Until clients have had their way for a while, or it is clear that they do not get it. */
+    private void awaitClients(LocalEnvironment there, Probe probe, RunReport recovered)
+        throws IOException {
+      Instant end = recovered.endedAt().orElseGet(clock::instant);
+      long deadline = System.nanoTime() + RECONNECTION.toNanos();
+      while (System.nanoTime() - deadline < 0) {
+        there.requireGoing();
+        if (probe.acknowledgedSince(end) >= LEAST_COMMITS) {
+          rest(steady); // it must last
+          return;
+        }
+        rest(Duration.ofMillis(50));
+      }
+    }
+
+    private void stop(Probe probe) throws IOException {
+      try {
+        probe.stop();
+      } catch (InterruptedException e) {
+        Thread.currentThread().interrupt();
+        throw new InterruptedIOException("Interrupted in a simulation");
+      }
+    }
+
+    private void rest(Duration span) throws IOException {
+      control.cancellation().check();
+      try {
+        TimeUnit.NANOSECONDS.sleep(span.toNanos());
+      } catch (InterruptedException e) {
+        Thread.currentThread().interrupt();
+        throw new InterruptedIOException("Interrupted in a simulation");
+      }
+      control.cancellation().check();
+    }
+
+    private void validate(LocalEnvironment there, Probe probe, Outage seen, Pace usual)
+        throws SQLException {
+      look(
+          "commits",
+          Category.AVAILABILITY,
+          () ->
+              seen.firstSuccess().isPresent()
+                  ? passed("clients commit again")
+                  : failed("nothing was committed after the disaster"));
+      List<LocalEnvironment.Node> writable = writable(there);
+      look(
+          "one-primary",
+          Category.AVAILABILITY,
+          () ->
+              writable.size() == 1
+                  ? passed(writable.get(0).name() + " alone takes commits")
+                  : failed(writable.size() + " servers take commits"));
+      fault
+          .seen()
+          .ifPresent(
+              behind ->
+                  look(
+                      "left-behind",
+                      Category.INTEGRITY,
+                      () -> behind.holds() ? passed(behind.detail()) : failed(behind.detail())));
+      look(
+          "promised-rows",
+          Category.INTEGRITY,
+          () -> {
+            Loss counted = Loss.of(probe.attempts(), probe.found());
+            loss = counted;
+            return counted.none()
+                ? passed(
+                    "all "
+                        + counted.acknowledged()
+                        + " acknowledged commits are there; of those nobody answered for, "
+                        + counted.unknownThere()
+                        + " are and "
+                        + counted.unknownGone()
+                        + " are not")
+                : failed(
+                    counted.lost().size()
+                        + " of "
+                        + counted.acknowledged()
+                        + " acknowledged commits are gone, and "
+                        + counted.contrary().size()
+                        + " are there that must not be");
+          });
+      if (writable.size() == 1) {
+        checks.addAll(
+            ServerChecks.integrity(
+                database -> there.connect(writable.get(0), database), control, READING));
+      }
+      look("pace", Category.PERFORMANCE, () -> pace(probe, seen, usual));
+      look("password", Category.SECURITY, () -> password(there));
+      look("role", Category.SECURITY, () -> role(there));
+      look("balances", Category.BUSINESS, () -> balances(there));
+    }
+
+    private Said pace(Probe probe, Outage seen, Pace usual) {
+      if (seen.firstSuccess().isEmpty()) {
+        return failed("nothing was committed");
+      }
+      Pace now = Pace.of(probe.attempts(), seen.firstSuccess().get(), seen.observedUntil());
+      after = now;
+      // Below some milliseconds a clock measures chance.
+      long most = Math.max(50_000, usual.medianMicros() * mostPercent / 100);
+      String text =
+          "a commit takes " + now.medianMicros() + " µs, before " + usual.medianMicros() + " µs";
+      return now.commits() > 0 && now.medianMicros() <= most ? passed(text) : failed(text);
+    }
+
+    private Said password(LocalEnvironment there) {
+      try (Connection session = there.client("not-" + id)) {
+        return failed("somebody without the password was let in: " + session.getMetaData());
+      } catch (SQLException e) {
+        return String.valueOf(e.getSQLState()).startsWith("28")
+                || String.valueOf(e.getMessage()).contains("password")
+                || String.valueOf(e.getMessage()).contains("SASL")
+            ? passed("nobody gets in with another password")
+            : new Said(Outcome.NOT_PERFORMED, "does not answer: " + e.getMessage());
+      }
+    }
+
+    private Said role(LocalEnvironment there) throws SQLException {
+      String found =
+          ask(
+              there,
+              "SELECT rolsuper OR rolcreaterole OR rolreplication FROM pg_roles WHERE rolname ="
+                  + " current_user");
+      return found.equals("f")
+          ? passed("the application's role has no power over the server")
+          : failed("the application's role has power over the server");
+    }
+
+    private Said balances(LocalEnvironment there) throws SQLException {
+      String found =
+          ask(
+              there,
+              "SELECT (SELECT sum(balance) FROM "
+                  + Probe.ACCOUNTS
+                  + ") || ' ' || (SELECT coalesce(sum(balance), 0) FROM "
+                  + Probe.ACCOUNTS
+                  + " WHERE balance > 0) || ' ' || (SELECT count(*) FROM "
+                  + Probe.TABLE
+                  + ")");
+      String[] sums = found.split(" ", -1);
+      return sums[0].equals("0") && sums[1].equals(sums[2])
+          ? passed("what " + sums[2] + " bookings moved adds up")
+          : failed(
+              "balances add up to "
+                  + sums[0]
+                  + "; "
+                  + sums[1]
+                  + " was moved by "
+                  + sums[2]
+                  + " bookings");
+    }
+
+    private String ask(LocalEnvironment there, String question) throws SQLException {
+      try (Connection session = there.client(Duration.ofSeconds(10));
+          Statement statement = session.createStatement();
+          ResultSet row = statement.executeQuery(question)) {
+        if (!row.next()) {
+          throw new SQLException("No answer");
+        }
+        return row.getString(1);
+      }
+    }
+
+    private List<LocalEnvironment.Node> writable(LocalEnvironment there) throws SQLException {
+      List<LocalEnvironment.Node> found = new ArrayList<>();
+      for (LocalEnvironment.Node node : List.of(there.primary(), there.standby())) {
+        if (there.writable(node)) {
+          found.add(node);
+        }
+      }
+      return found;
+    }
+
+    private void look(String name, Category category, Look look) {
+      long begun = System.nanoTime();
+      Said said;
+      try {
+        said = look.look();
+      } catch (SQLException e) {
+        said = failed("does not answer: " + e.getMessage());
+      }
+      checks.add(
+          new DrillCheck(
+              name,
+              category,
+              true,
+              said.outcome(),
+              said.detail(),
+              (System.nanoTime() - begun) / 1_000_000));
+    }
+
+    private void judge(RunReport recovered, Outage seen) {
+      List<String> wrong = new ArrayList<>();
+      if (recovered.status() != RunStatus.SUCCEEDED) {
+        wrong.add("the run " + recovered.status().label() + ": " + recovered.reason());
+      }
+      checks.stream()
+          .filter(it -> !it.holds())
+          .forEach(it -> wrong.add(it.name() + " " + it.outcome().label() + ": " + it.detail()));
+      if (objective.isPresent() && seen.downtime().compareTo(objective.get()) > 0) {
+        wrong.add(
+            "it was away for "
+                + seen.downtime().toMillis()
+                + " ms, longer than "
+                + objective.get().toMillis());
+      }
+      verdict = wrong.isEmpty() ? Verdict.PASSED : Verdict.FAILED;
+      if (!wrong.isEmpty()) {
+        problem =
+            new Problem(
+                "simulation.failed",
+                String.join("; ", wrong),
+                "Until it is mended, do not count on recovering from " + fault.label() + ".");
+      }
+    }
+
+    void ended(BackupException e) {
+      boolean cancelled = e.kind() == FailureKind.CANCELLED;
+      if (status == Status.COMPLETED) {
+        status = cancelled ? Status.ABORTED : Status.COMPLETED;
+        verdict = cancelled ? Verdict.NONE : Verdict.FAILED;
+      }
+      problem = new Problem(e.code(), String.valueOf(e.getMessage()), e.remedy());
+    }
+
+    SimulationReport report() {
+      LocalEnvironment there = made;
+      return new SimulationReport(
+          id,
+          fault.label(),
+          there == null ? "" : there.name(),
+          startedAt,
+          (System.nanoTime() - start) / 1_000_000,
+          status,
+          verdict,
+          Optional.ofNullable(problem),
+          there == null ? List.of() : there.isolation(),
+          Optional.ofNullable(disasterAt),
+          Optional.ofNullable(run),
+          Optional.ofNullable(outage),
+          stages,
+          objective,
+          Optional.ofNullable(loss),
+          Optional.ofNullable(before),
+          Optional.ofNullable(after),
+          checks,
+          product);
+    }
+  }
+
+  /** What came of a look. */
+  private record Said(Outcome outcome, String detail) {}
+
+  private static Said passed(String detail) {
+    return new Said(Outcome.PASSED, detail);
+  }
+
+  private static Said failed(String detail) {
+    return new Said(Outcome.FAILED, detail);
+  }
+
+  private interface Look {
+    Said look() throws SQLException;
+  }
+
+  /**
+   * The ends of the run's steps, in order of time. What lies between the first step's end and the
+   * next one's begin is spent deciding; between later steps it belongs to the later one.
+   */
+  static List<Outage.Mark> marks(RunReport run) {
+    List<Outage.Mark> marks = new ArrayList<>();
+    boolean first = true;
+    for (TaskReport each : run.tasks()) {
+      if (each.startedAt().isEmpty() || each.endedAt().isEmpty()) {
+        continue;
+      }
+      if (marks.size() == 1 && !first) {
+        marks.add(new Outage.Mark(DECIDE, each.startedAt().get()));
+      }
+      first = false;
+      marks.add(new Outage.Mark(each.task().id(), each.endedAt().get()));
+    }
+    return marks;
+  }
+
+  /** Collects a simulation. */
+  public static final class Builder {
+    private final LocalEnvironment.Builder environment;
+    private final Scenario.Simulation disaster;
+    private final Recovery recovery;
+    private Consumer<SimulationReport> recorder = report -> {};
+    private Clock clock = Clock.systemUTC();
+    private String product = "";
+    private Duration steady = Duration.ofSeconds(3);
+    private int clients = 4;
+    private Optional<Duration> objective = Optional.empty();
+    private int mostPercent = 300;
+
+    private Builder(
+        LocalEnvironment.Builder environment, Scenario.Simulation disaster, Recovery recovery) {
+      this.environment = environment;
+      this.disaster = disaster;
+      this.recovery = recovery;
+    }
+
+    /** Told the report, whatever came of it. */
+    public Builder recorder(Consumer<SimulationReport> who) {
+      this.recorder = who;
+      return this;
+    }
+
+    /** Replaces the system's clock, which the run's journal should share. */
+    public Builder clock(Clock time) {
+      this.clock = time;
+      return this;
+    }
+
+    /** The version of the host's build, for reports. */
+    public Builder product(String version) {
+      this.product = version;
+      return this;
+    }
+
+    /** How long clients work before the disaster, and after the recovery; 3 s unless called. */
+    public Builder steady(Duration span) {
+      this.steady = span;
+      return this;
+    }
+
+    /** How many clients work at a time; 4 unless called. */
+    public Builder clients(int number) {
+      this.clients = number;
+      return this;
+    }
+
+    /** How long clients may be without it; unless called, as long as it takes. */
+    public Builder objective(Duration longest) {
+      this.objective = Optional.of(longest);
+      return this;
+    }
+
+    /** The simulation. */
+    public Simulation build() {
+      return new Simulation(this);
+    }
+  }
+}

@@ -1,0 +1,341 @@
+package com.thorbis.backup.dr.report;
+
+import static com.thorbis.backup.dr.report.PlantedReport.FROM;
+import static com.thorbis.backup.dr.report.PlantedReport.TO;
+import static com.thorbis.backup.dr.report.PlantedReport.daily;
+import static com.thorbis.backup.dr.report.PlantedReport.orders;
+import static org.assertj.core.api.Assertions.assertThat;
+
+import com.thorbis.backup.dr.evidence.EvidenceRecord;
+import com.thorbis.backup.dr.schedule.Schedule;
+import java.time.Duration;
+import java.time.Instant;
+import java.util.ArrayList;
+import java.util.List;
+import java.util.Map;
+import java.util.Optional;
+import org.junit.jupiter.api.Test;
+
+/** What a report says of what was expected. */
+class ReportTest {
+  private static final Instant BEFORE = FROM.minus(Duration.ofDays(9));
+
+  private static PlantedReport planted() {
+    return new PlantedReport().expecting(BEFORE, orders());
+  }
+
+  private static List<Fields> items(PlantedReport planted, String what) {
+    return planted.report().figures().objects("items").stream()
+        .filter(one -> one.require("what").equals(what))
+        .toList();
+  }
+
+  /** Those that are not there in time, as {@code verdict@due}. */
+  private static List<String> bad(PlantedReport planted, String what) {
+    return items(planted, what).stream()
+        .filter(one -> !one.require("verdict").equals("present"))
+        .map(one -> one.require("verdict") + "@" + one.require("due").substring(0, 10))
+        .toList();
+  }
+
+  private static Fields control(PlantedReport planted, String framework, String id) {
+    return planted.report().figures().objects("controls").stream()
+        .filter(one -> one.require("framework").equals(framework) && one.require("id").equals(id))
+        .findFirst()
+        .orElseThrow();
+  }
+
+  @Test
+  void whatIsAllThereIsMet() {
+    Report report = PlantedReport.good().report();
+    assertThat(report.met()).as(report.why()).isTrue();
+    assertThat(items(PlantedReport.good(), "backup")).hasSize(28);
+    assertThat(report.figures().objects("deviations")).isEmpty();
+    assertThat(control(PlantedReport.good(), "SOC 2", "A1.3").require("verdict"))
+        .isEqualTo("missing"); // nobody practised
+    assertThat(control(PlantedReport.good(), "ISO 27001:2022", "A.5.30").require("verdict"))
+        .isEqualTo("present");
+  }
+
+  @Test
+  void eachBackupThatWasDueIsPresentLateFailedOrMissing() {
+    List<Map<String, Object>> backups = new ArrayList<>(daily());
+    backups.set(
+        3,
+        PlantedReport.backup(
+            "late", "incremental", FROM.plus(Duration.ofHours(3 * 24 + 5)), Duration.ofHours(1)));
+    backups.set(
+        7, // a Sunday: an incremental one does not do for a full one
+        PlantedReport.backup(
+            "less", "incremental", FROM.plus(Duration.ofHours(7 * 24 + 2)), Duration.ofHours(1)));
+    backups.remove(11);
+    backups.remove(9);
+    PlantedReport planted =
+        planted()
+            .source("orders", "postgres", backups)
+            .failure("orders", FROM.plus(Duration.ofHours(9 * 24 + 3)), "no space left");
+    assertThat(bad(planted, "backup"))
+        .containsExactlyInAnyOrder(
+            "late@2026-02-04", "missing@2026-02-08", "failed@2026-02-10", "missing@2026-02-12");
+    assertThat(planted.report().met()).isFalse();
+    assertThat(planted.report().figures().objects("deviations"))
+        .anySatisfy(one -> assertThat(one.require("what")).contains("failed", "no space left"));
+    assertThat(planted.report().figures().object("expected").object("backup").number("missing"))
+        .hasValue(2);
+    assertThat(control(planted, "HIPAA", "164.308(a)(7) data backup plan").require("verdict"))
+        .isEqualTo("failed"); // the worst of them
+  }
+
+  @Test
+  void aSourceOfWhichNothingIsThereIsMissingAndNotLeftOut() {
+    PlantedReport planted = planted();
+    assertThat(bad(planted, "backup")).hasSize(28).allMatch(one -> one.startsWith("missing"));
+    assertThat(planted.report().met()).isFalse();
+    assertThat(planted.report().why()).contains("orders has no backup that can be restored");
+
+    PlantedReport registered = planted().source("orders", "postgres", List.of());
+    assertThat(bad(registered, "backup")).hasSize(28).allMatch(one -> one.startsWith("missing"));
+  }
+
+  @Test
+  void whatCouldNotBeLookedAtIsNeitherThereNorMissing() {
+    PlantedReport planted = planted().unreadable("orders", "the store is away");
+    assertThat(bad(planted, "backup"))
+        .hasSize(28)
+        .allMatch(one -> one.startsWith("could-not-look"));
+    assertThat(planted.report().met()).isFalse();
+    assertThat(planted.report().why()).contains("the store is away");
+  }
+
+  @Test
+  void whatRetentionLetGoOfWasThereIfARecordSaysSo() {
+    List<Map<String, Object>> backups = new ArrayList<>(daily());
+    List<Map<String, Object>> gone = new ArrayList<>(backups.subList(0, 10));
+    backups.subList(0, 10).clear();
+    PlantedReport silent = planted().source("orders", "postgres", backups);
+    assertThat(bad(silent, "backup")).hasSize(10).allMatch(one -> one.startsWith("could-not-look"));
+    PlantedReport recorded =
+        planted()
+            .source("orders", "postgres", backups)
+            .record(
+                TO.minus(Duration.ofDays(5)),
+                EvidenceRecord.RETENTION,
+                "orders",
+                EvidenceRecord.PASSED,
+                Map.of("deleted", gone));
+    assertThat(bad(recorded, "backup")).isEmpty();
+  }
+
+  @Test
+  void whatIsExpectedIsWhatWasConfiguredThen() {
+    Population.Source weekly =
+        new Population.Source(
+            "orders",
+            "postgres",
+            Optional.empty(),
+            Optional.empty(),
+            Optional.empty(),
+            Optional.empty(),
+            Optional.empty(),
+            List.of(
+                new Population.Due("full", Schedule.parse("Sun 02:00 UTC"), Duration.ofHours(4))));
+    PlantedReport changed =
+        new PlantedReport()
+            .expecting(BEFORE, weekly)
+            .expecting(FROM.plus(Duration.ofDays(14)), orders())
+            .source("orders", "postgres", daily());
+    assertThat(items(changed, "backup")).hasSize(2 + 14);
+    assertThat(changed.report().figures().objects("population")).hasSize(2);
+  }
+
+  @Test
+  void whatNobodyRecordedIsAssumedAndSaidToBe() {
+    PlantedReport late =
+        new PlantedReport()
+            .expecting(FROM.plus(Duration.ofDays(20)), orders())
+            .source("orders", "postgres", daily());
+    assertThat(items(late, "backup")).hasSize(28);
+    assertThat(items(late, "backup").get(0).flag("assumed")).isTrue();
+    assertThat(late.report().met()).isFalse();
+    assertThat(late.report().why())
+        .contains("what was expected before 2026-02-21 00:00 UTC is not recorded");
+
+    PlantedReport never = new PlantedReport().source("orders", "postgres", daily());
+    assertThat(never.report().met()).isFalse();
+    assertThat(never.report().why()).contains("nobody ever recorded what is expected");
+  }
+
+  @Test
+  void eachHostSaysWhatItExpects() {
+    Population other =
+        Population.builder()
+            .source(
+                new Population.Source(
+                    "files",
+                    "files",
+                    Optional.empty(),
+                    Optional.empty(),
+                    Optional.empty(),
+                    Optional.empty(),
+                    Optional.empty(),
+                    List.of(
+                        new Population.Due(
+                            "full", Schedule.parse("Sun 02:00 UTC"), Duration.ofHours(4)))))
+            .exclude("scratch", "can be made again")
+            .build();
+    PlantedReport planted =
+        planted()
+            .expecting(BEFORE.plusSeconds(1), "other", other)
+            .source("orders", "postgres", daily());
+    assertThat(planted.report().why()).contains("files has no backup that can be restored");
+    assertThat(planted.report().html()).contains("can be made again");
+  }
+
+  @Test
+  void drillsAndExercisesAreExpectedAgainAndAgain() {
+    Population population =
+        Population.builder()
+            .source(orders())
+            .exercise(
+                new Population.Exercise(
+                    "talk", "tabletop", "ada", List.of("region-lost"), Duration.ofDays(90)))
+            .build();
+    PlantedReport planted =
+        new PlantedReport()
+            .expecting(BEFORE, "host", population)
+            .drill(FROM.minus(Duration.ofDays(2)), "orders", "passed", Duration.ZERO, Duration.ZERO)
+            .drill(FROM.plus(Duration.ofDays(4)), "orders", "passed", Duration.ZERO, Duration.ZERO)
+            .drill(FROM.plus(Duration.ofDays(9)), "orders", "failed", Duration.ZERO, Duration.ZERO)
+            .drill(FROM.plus(Duration.ofDays(13)), "orders", "passed", Duration.ZERO, Duration.ZERO)
+            .source("orders", "postgres", daily());
+    assertThat(bad(planted, "drill"))
+        .containsExactly("late@2026-02-12", "missing@2026-02-21", "missing@2026-02-28");
+    assertThat(items(planted, "exercise")).isEmpty(); // still has time
+
+    PlantedReport talked =
+        planted.record(
+            TO.minus(Duration.ofDays(3)),
+            EvidenceRecord.EXERCISE,
+            "region-lost",
+            EvidenceRecord.PASSED,
+            Map.of("participants", List.of("ada", "bo")));
+    assertThat(items(talked, "exercise"))
+        .singleElement()
+        .satisfies(one -> assertThat(one.require("verdict")).isEqualTo("present"));
+    assertThat(control(talked, "PCI DSS 4.0.1", "12.10.2").require("verdict")).isEqualTo("present");
+  }
+
+  @Test
+  void theLastDrillCounts() {
+    PlantedReport planted =
+        PlantedReport.good()
+            .drill(
+                TO.minus(Duration.ofHours(3)),
+                "orders",
+                EvidenceRecord.FAILED,
+                Duration.ofMinutes(3),
+                Duration.ZERO);
+    assertThat(bad(planted, "drill")).containsExactly("failed@2026-03-01");
+    assertThat(planted.report().met()).isFalse();
+  }
+
+  @Test
+  void objectivesAreComparedWithWhatWasMeasured() {
+    PlantedReport slow =
+        PlantedReport.good()
+            .drill(
+                TO.minus(Duration.ofHours(3)),
+                "orders",
+                EvidenceRecord.PASSED,
+                Duration.ofHours(2),
+                Duration.ZERO);
+    assertThat(slow.report().met()).isFalse();
+    assertThat(slow.report().why()).contains("bringing orders back took 2 h, of at most 1 h");
+  }
+
+  @Test
+  void alarmsNeedSomebodyWhoSeesToThem() {
+    PlantedReport seen =
+        PlantedReport.good().alarm("backup.late", "critical", "orders", Optional.of("ada"));
+    assertThat(seen.report().met()).isTrue();
+    PlantedReport alone =
+        PlantedReport.good().alarm("backup.late", "critical", "orders", Optional.empty());
+    assertThat(bad(alone, "alarm")).containsExactly("failed@2026-03-01");
+    assertThat(alone.report().met()).isFalse();
+    assertThat(control(PlantedReport.good().observe("alarmsLooked", false), "SOC 2", "A1.2"))
+        .satisfies(one -> assertThat(one.require("why")).contains("nobody looked for alarms"));
+  }
+
+  @Test
+  void aWaiverNamesWhoAndUntilWhen() {
+    List<Map<String, Object>> backups = new ArrayList<>(daily());
+    backups.remove(12);
+    PlantedReport planted = PlantedReport.good();
+    ((List<?>) planted.observed().get("sources")).clear();
+    planted.source("orders", "postgres", backups);
+    assertThat(planted.report().met()).isFalse();
+    planted.record(
+        TO.minus(Duration.ofDays(1)),
+        EvidenceRecord.WAIVER,
+        "backup orders",
+        EvidenceRecord.PASSED,
+        Map.of(
+            "approver", "bo",
+            "from", FROM.plus(Duration.ofDays(12)).toString(),
+            "until", FROM.plus(Duration.ofDays(13)).toString()));
+    assertThat(planted.report().met()).as(planted.report().why()).isTrue();
+    assertThat(items(planted, "backup"))
+        .anySatisfy(one -> assertThat(one.require("why")).startsWith("waived by bo"));
+  }
+
+  @Test
+  void brokenEvidenceIsNeverMet() {
+    PlantedReport planted =
+        PlantedReport.good()
+            .observe(
+                "evidenceProblems",
+                List.of(Map.of("code", "missing", "record", "0".repeat(64), "message", "is away")));
+    assertThat(planted.report().met()).isFalse();
+    assertThat(planted.report().why()).contains("problems with evidence: 1");
+  }
+
+  @Test
+  void everyControlSaysWhatItAsksAndOfWhichEvidence() {
+    Fields controls = PlantedReport.good().report().controls();
+    assertThat(controls.require("note")).contains("no attestation");
+    assertThat(controls.number("version")).isPresent();
+    assertThat(controls.objects("controls"))
+        .extracting(one -> one.require("framework"))
+        .contains("SOC 2", "ISO 27001:2022", "ISO 22301", "HIPAA", "PCI DSS 4.0.1", "DORA");
+    for (Fields one : PlantedReport.good().report().figures().objects("controls")) {
+      assertThat(one.objects("evidence")).isNotEmpty();
+      assertThat(one.require("why")).doesNotContain("nothing here can show");
+    }
+  }
+
+  @Test
+  void aPageShowsTextOfOthersAsText() {
+    Population.Source hostile =
+        new Population.Source(
+            PlantedReport.HOSTILE,
+            "postgres",
+            Optional.of(PlantedReport.HOSTILE),
+            Optional.empty(),
+            Optional.empty(),
+            Optional.empty(),
+            Optional.empty(),
+            List.of());
+    PlantedReport planted =
+        new PlantedReport()
+            .expecting(BEFORE, hostile)
+            .observe("generatedBy", PlantedReport.HOSTILE)
+            .failure("orders", FROM, PlantedReport.HOSTILE)
+            .drill(
+                TO.minusSeconds(9), PlantedReport.HOSTILE, "failed", Duration.ZERO, Duration.ZERO);
+    String page = planted.report().html();
+    assertThat(page).contains("&lt;script&gt;alert(1)&lt;/script&gt;&amp;&quot;&#39;");
+    assertThat(page).doesNotContain("<script").doesNotContain("\u0000").doesNotContain("\u202e");
+    assertThat(page).doesNotContain("http:").doesNotContain("https:").doesNotContain("url(");
+    assertThat(page).isEqualTo(planted.report().html());
+  }
+}

@@ -1,0 +1,169 @@
+package com.thorbis.backup.dr.simulate;
+
+import static org.assertj.core.api.Assertions.assertThat;
+import static org.assertj.core.api.Assertions.assertThatThrownBy;
+
+import com.thorbis.backup.api.BackupException;
+import com.thorbis.backup.api.CheckItem;
+import com.thorbis.backup.dr.drill.DrillCheck;
+import com.thorbis.backup.dr.drill.DrillReport.Status;
+import com.thorbis.backup.dr.drill.DrillReport.Verdict;
+import com.thorbis.backup.dr.plan.Scenario;
+import com.thorbis.backup.dr.run.RunReport;
+import com.thorbis.backup.dr.run.RunStatus;
+import com.thorbis.backup.spi.repository.RunControl;
+import com.thorbis.backup.testkit.MemoryObjectStore;
+import java.io.IOException;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.time.Clock;
+import java.time.Duration;
+import java.util.ArrayList;
+import java.util.List;
+import java.util.Map;
+import java.util.Set;
+import java.util.concurrent.TimeUnit;
+import java.util.stream.Collectors;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.Timeout;
+import org.junit.jupiter.api.io.TempDir;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.EnumSource;
+
+@Timeout(120)
+class SimulationIT {
+  private static final Clock CLOCK = Clock.systemUTC();
+
+  @TempDir Path state;
+
+  @ParameterizedTest
+  @EnumSource(names = {"DATABASE_FAILURE", "NETWORK_PARTITION"})
+  void aLostPrimaryIsReplacedAndNothingPromisedIsLost(Scenario.Simulation disaster)
+      throws IOException {
+    Environments environments = new Environments(state, CLOCK);
+    List<SimulationReport> kept = new ArrayList<>();
+    SimulationReport report =
+        Simulation.builder(
+                LocalEnvironment.builder(environments, CLOCK),
+                disaster,
+                new FailoverRecovery(
+                    state.resolve("runs"), MemoryObjectStore.create(CLOCK, 1000), CLOCK))
+            .steady(Duration.ofSeconds(1))
+            .objective(Duration.ofSeconds(30))
+            .product("1.2.3")
+            .recorder(kept::add)
+            .build()
+            .run(RunControl.unattended());
+
+    assertThat(report.problem()).isEmpty();
+    assertThat(report.verdict()).isEqualTo(Verdict.PASSED);
+    assertThat(report.status()).isEqualTo(Status.COMPLETED);
+    assertThat(kept).containsExactly(report);
+
+    assertThat(report.isolation())
+        .hasSizeGreaterThan(20)
+        .allSatisfy(it -> assertThat(it.outcome()).isEqualTo(CheckItem.Outcome.OK));
+
+    RunReport run = report.run().orElseThrow();
+    assertThat(run.status()).isEqualTo(RunStatus.SUCCEEDED);
+    assertThat(run.neverExecuted()).isEmpty();
+
+    Outage outage = report.outage().orElseThrow();
+    assertThat(outage.firstSuccess()).isPresent();
+    assertThat(outage.downtime()).isBetween(Duration.ofMillis(100), Duration.ofSeconds(30));
+    assertThat(report.stages().keySet())
+        .containsExactly("notice", "detect", "decide", "fence", "promote", "switch", "reconnect");
+    assertThat(report.stages().values().stream().reduce(Duration.ZERO, Duration::plus))
+        .isEqualTo(outage.downtime());
+    assertThat(report.stages().get("detect")).isPositive();
+    assertThat(report.stages().get("promote")).isPositive();
+
+    Loss loss = report.loss().orElseThrow();
+    assertThat(loss.none()).isTrue();
+    assertThat(loss.acknowledged()).isGreaterThan(50);
+    assertThat(report.after().orElseThrow().commits()).isPositive();
+    assertThat(report.checks().stream().map(DrillCheck::category).collect(Collectors.toSet()))
+        .isEqualTo(Set.of(DrillCheck.Category.values()));
+
+    assertThat(report.checks().stream().map(DrillCheck::name).toList().contains("left-behind"))
+        .isEqualTo(disaster == Scenario.Simulation.NETWORK_PARTITION);
+
+    Map<String, Object> json = report.json();
+    assertThat(json)
+        .containsEntry("format", "thorbis-simulation/1")
+        .containsEntry("verdict", "passed");
+
+    assertThat(environments.sweep()).isEmpty();
+    assertThat(state.resolve("environments")).isDirectoryNotContaining("glob:**.json");
+  }
+
+  @Test
+  void whatAKilledTestLeavesIsRemovedByTheNext() throws Exception {
+    Process killed =
+        new ProcessBuilder(
+                Path.of(System.getProperty("java.home"), "bin", "java").toString(),
+                "-cp",
+                System.getProperty("java.class.path"),
+                Killed.class.getName(),
+                state.toString())
+            .redirectErrorStream(true)
+            .redirectOutput(state.resolve("killed.log").toFile())
+            .start();
+    assertThat(killed.waitFor(60, TimeUnit.SECONDS)).isTrue();
+    assertThat(killed.exitValue())
+        .as(Files.readString(state.resolve("killed.log")))
+        .isEqualTo(Killed.HALTED);
+
+    Environments environments = new Environments(state, CLOCK);
+    EnvironmentLease lease =
+        EnvironmentLease.parse(Files.readAllBytes(environments.lease(LocalEnvironment.NAME)));
+    assertThat(Leftover.processes(lease.folder())).hasSizeGreaterThan(3);
+    assertThat(lease.faults()).hasSize(1);
+
+    List<Environments.Removed> removed = new ArrayList<>();
+    environments.stop("ada");
+    assertThat(Leftover.processes(lease.folder())).isEmpty();
+    assertThat(lease.folder()).doesNotExist();
+    assertThatThrownBy(
+            () -> LocalEnvironment.builder(environments, CLOCK).swept(removed::add).start())
+        .isInstanceOfSatisfying(
+            BackupException.class, e -> assertThat(e.code()).isEqualTo("environment.stopped"));
+    assertThat(removed).isEmpty();
+  }
+
+  /** Dies where a run would begin. */
+  static final class Killed {
+    static final int HALTED = 77;
+
+    private Killed() {}
+
+    /** The state directory is its argument. */
+    public static void main(String[] arguments) {
+      SimulationReport report =
+          Simulation.builder(
+                  LocalEnvironment.builder(new Environments(Path.of(arguments[0]), CLOCK), CLOCK),
+                  Scenario.Simulation.DATABASE_FAILURE,
+                  (environment, incident) -> {
+                    Runtime.getRuntime().halt(HALTED);
+                    throw new IllegalStateException("Still alive");
+                  })
+              .steady(Duration.ofSeconds(1))
+              .build()
+              .run(RunControl.unattended());
+      System.out.println(report.problem());
+    }
+  }
+
+  @Test
+  void nothingIsStartedThatCouldReachASource() throws IOException {
+    Environments environments = new Environments(state, CLOCK);
+    Set<String> every =
+        java.util.stream.IntStream.range(20_000, 32_000)
+            .mapToObj(port -> "127.0.0.1:" + port)
+            .collect(Collectors.toSet());
+    assertThatThrownBy(() -> LocalEnvironment.builder(environments, CLOCK).forbidden(every).start())
+        .isInstanceOfSatisfying(
+            BackupException.class, e -> assertThat(e.code()).isEqualTo("environment.not-isolated"));
+    assertThat(state.resolve("environments")).isDirectoryNotContaining("glob:**.json");
+  }
+}
