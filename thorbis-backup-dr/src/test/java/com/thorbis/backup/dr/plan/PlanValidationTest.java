@@ -194,11 +194,11 @@ class PlanValidationTest {
     RecoveryPlan plan = validate(GOOD).require();
 
     assertThat(plan.procedure("database-failover").steps())
-        .extracting(Step::mode)
-        .containsOnly(Step.Mode.FULL);
+        .extracting(PlanStep::mode)
+        .containsOnly(PlanStep.Mode.FULL);
     assertThat(plan.procedure("clean-recovery").steps())
-        .extracting(Step::mode)
-        .contains(Step.Mode.FULL, Step.Mode.ASSISTED, Step.Mode.MANUAL);
+        .extracting(PlanStep::mode)
+        .contains(PlanStep.Mode.FULL, PlanStep.Mode.ASSISTED, PlanStep.Mode.MANUAL);
   }
 
   /** Each line takes one thing out of the plan that works, or puts something wrong into it. */
