@@ -58,8 +58,7 @@ class DrTestCommandTest {
   @Test
   void aTabletopIsHeldAndKept() throws IOException {
     run(0, "init");
-    JsonNode begun =
-        json(0, "dr", "test", "tabletop", "database-failure", "--as", "ada", "--json");
+    JsonNode begun = json(0, "dr", "test", "tabletop", "database-failure", "--as", "ada", "--json");
     String id = begun.path("id").asText();
     assertThat(begun.path("injects").size()).isGreaterThan(5);
     for (JsonNode inject : begun.path("injects")) {
@@ -67,8 +66,18 @@ class DrTestCommandTest {
       run(0, "dr", "test", "answer", id, number, "We look.", "--as", "bo");
     }
     run(
-        0, "dr", "test", "finding", id, "No key at night", "--owner", "ada", "--due", "2027-02-01",
-        "--as", "bo");
+        0,
+        "dr",
+        "test",
+        "finding",
+        id,
+        "No key at night",
+        "--owner",
+        "ada",
+        "--due",
+        "2027-02-01",
+        "--as",
+        "bo");
     assertThat(run(0, "dr", "test", "show", id).out())
         .contains("bo: We look.", "found by bo: No key at night (ada, until 2027-02-01)")
         .contains("0 to be answered");

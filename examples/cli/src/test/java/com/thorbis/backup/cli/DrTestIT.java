@@ -26,7 +26,8 @@ class DrTestIT {
         new CommandRunner(folder).with("PASSPHRASE", "correct horse battery staple");
     assertThat(thorbis.run("init").code()).isZero();
     Result result =
-        thorbis.run("dr", "test", "full-simulation", "database-failure", "--within", "1m", "--json");
+        thorbis.run(
+            "dr", "test", "full-simulation", "database-failure", "--within", "1m", "--json");
     assertThat(result.code()).as(result.out() + result.err()).isZero();
     JsonNode report = new ObjectMapper().readTree(result.out());
     assertThat(report.path("loss").path("lost").asLong(-1)).isZero();

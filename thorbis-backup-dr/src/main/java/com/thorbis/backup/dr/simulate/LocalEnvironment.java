@@ -156,7 +156,7 @@ public final class LocalEnvironment implements AutoCloseable {
     for (int attempt = 0; attempt < 1000; attempt++) {
       int candidate = ThreadLocalRandom.current().nextInt(LOWEST_PORT, HIGHEST_PORT);
       try (ServerSocket probe = new ServerSocket()) {
-        probe.bind(new InetSocketAddress(InetAddress.getByName(LOOPBACK), candidate));
+        probe.bind(new InetSocketAddress(InetAddress.getLoopbackAddress(), candidate));
         return candidate;
       } catch (IOException e) {
         taken = e;
@@ -354,14 +354,14 @@ public final class LocalEnvironment implements AutoCloseable {
     rules.put("primary_slot_name", "");
     rules.put("shared_preload_libraries", "");
     rules.put("max_logical_replication_workers", "0");
-    rules.put("synchronous_standby_names", node == primary ? STANDBY : "");
+    rules.put("synchronous_standby_names", node.equals(primary) ? STANDBY : "");
     for (Map.Entry<String, String> rule : rules.entrySet()) {
       String found = effective(node, rule.getKey());
       judge(node.name() + "." + rule.getKey(), found.equals(rule.getValue()), found);
     }
     String follows = effective(node, "primary_conninfo");
     boolean holds =
-        node == primary
+        node.equals(primary)
             ? follows.isEmpty()
             : follows.contains("host=" + LOOPBACK + " port=" + front.port() + " ");
     judge(node.name() + ".primary_conninfo", holds, holds ? "is its own" : "leads elsewhere");

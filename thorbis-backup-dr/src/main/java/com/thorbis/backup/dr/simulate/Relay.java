@@ -36,7 +36,7 @@ final class Relay implements AutoCloseable {
     ServerSocket fresh = new ServerSocket();
     try {
       fresh.setReuseAddress(true);
-      fresh.bind(new InetSocketAddress(InetAddress.getByName(LocalEnvironment.LOOPBACK), port));
+      fresh.bind(new InetSocketAddress(InetAddress.getLoopbackAddress(), port));
     } catch (IOException e) {
       fresh.close();
       throw e;
@@ -74,7 +74,8 @@ final class Relay implements AutoCloseable {
     Socket server = new Socket();
     open.add(server);
     try {
-      server.connect(new InetSocketAddress(LocalEnvironment.LOOPBACK, target), CONNECT_MILLIS);
+      server.connect(
+          new InetSocketAddress(InetAddress.getLoopbackAddress(), target), CONNECT_MILLIS);
       client.setTcpNoDelay(true);
       server.setTcpNoDelay(true);
       if (from.isClosed()) {

@@ -383,7 +383,8 @@ public final class Simulation {
       String found =
           ask(
               there,
-              "SELECT rolsuper OR rolcreaterole OR rolreplication FROM pg_roles WHERE rolname = current_user");
+              "SELECT rolsuper OR rolcreaterole OR rolreplication FROM pg_roles WHERE rolname ="
+                  + " current_user");
       return found.equals("f")
           ? passed("the application's role has no power over the server")
           : failed("the application's role has power over the server");
