@@ -53,7 +53,9 @@ final class HostEvidence {
       of(config, clock)
           .record(log(config, clock, opened), host())
           .flatMap(Appended::problem)
-          .ifPresent(problem -> warn.accept("what is expected is not recorded yet: " + problem.getMessage()));
+          .ifPresent(
+              problem ->
+                  warn.accept("what is expected is not recorded yet: " + problem.getMessage()));
     } catch (IOException | BackupException e) {
       warn.accept("what is expected is not recorded: " + e.getMessage());
     }

@@ -28,7 +28,8 @@ import picocli.CommandLine.Parameters;
     name = "prune",
     description = {
       "Give up the backups and the log that retention lets go of, and remove what was given up",
-      "earlier and is past its grace. Until then undelete brings a backup back. With --backup: give",
+      "earlier and is past its grace. Until then undelete brings a backup back. With --backup:"
+          + " give",
       "up this one backup, whatever retention says, and remove nothing."
     })
 final class PruneCommand extends Job {

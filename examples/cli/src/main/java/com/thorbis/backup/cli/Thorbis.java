@@ -170,8 +170,8 @@ final class Thorbis implements Runnable {
       throw BackupException.of(
               "repository.sealed",
               FailureKind.REFUSED,
-              "This host is a sealed writer of the repository: it opens nothing, and cannot tell what"
-                  + " is stored")
+              "This host is a sealed writer of the repository: it opens nothing, and cannot tell"
+                  + " what is stored")
           .remedy("Run it on a host that opens the repository.")
           .build();
     }

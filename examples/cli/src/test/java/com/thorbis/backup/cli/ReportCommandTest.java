@@ -97,8 +97,7 @@ class ReportCommandTest {
     }
     Result met = run("--json report create -o report.json --period 11h", 0);
     assertThat(json(met).get("met").asBoolean()).isTrue();
-    JsonNode report =
-        new ObjectMapper().readTree(Files.readString(folder.resolve("report.json")));
+    JsonNode report = new ObjectMapper().readTree(Files.readString(folder.resolve("report.json")));
     assertThat(report.get("expected").get("backup").get("present").asInt()).isEqualTo(1);
     assertThat(report.get("sources").get(0).get("owner").asText()).isEqualTo("ada");
 

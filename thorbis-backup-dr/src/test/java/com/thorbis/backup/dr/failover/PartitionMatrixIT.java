@@ -95,7 +95,9 @@ class PartitionMatrixIT {
     List<Case> some = new ArrayList<>(all.subList(0, SLICE));
     some.add(new Case(Event.KILLED, Set.of()));
     // Nothing but the proof that is missing keeps it from being promoted.
-    some.add(new Case(Event.FALSE_ALARM, Set.of(Link.US_PRIMARY, Link.PRIMARY_STANDBY)));
+    some.add(
+        new Case(
+            Event.FALSE_ALARM, Set.of(Link.US_PRIMARY, Link.PRIMARY_STANDBY, Link.WITNESS)));
     return some;
   }
 

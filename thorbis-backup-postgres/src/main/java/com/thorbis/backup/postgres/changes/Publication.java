@@ -102,7 +102,8 @@ public final class Publication {
                   + " is of other tables than those that can be followed, and nothing says that it"
                   + " was made for this")
           .remedy(
-              "Set changes.publication to a name that nobody uses; or, if it is for this alone, run "
+              "Set changes.publication to a name that nobody uses; or, if it is for this alone, run"
+                  + " "
                   + mark()
                   + ".")
           .build();
