@@ -207,12 +207,12 @@ public final class Simulation {
       control.progress().note("Disaster: " + fault.label());
       Instant moment = clock.instant();
       disasterAt = moment;
-      status = Status.COMPLETED; // from here on it is about what was tried
       RunReport recovered;
       List<Outage.Mark> marks = new ArrayList<>();
       try {
         fault.make(there);
         Instant noticed = notice(there, probe, moment);
+        status = Status.COMPLETED; // from here on it is about what was tried
         recovered = recovery.recover(there, id);
         run = recovered;
         marks.add(new Outage.Mark(NOTICE, noticed));
@@ -454,20 +454,7 @@ public final class Simulation {
     }
 
     private void judge(RunReport recovered, Outage seen) {
-      List<String> wrong = new ArrayList<>();
-      if (recovered.status() != RunStatus.SUCCEEDED) {
-        wrong.add("the run " + recovered.status().label() + ": " + recovered.reason());
-      }
-      checks.stream()
-          .filter(it -> !it.holds())
-          .forEach(it -> wrong.add(it.name() + " " + it.outcome().label() + ": " + it.detail()));
-      if (objective.isPresent() && seen.downtime().compareTo(objective.get()) > 0) {
-        wrong.add(
-            "it was away for "
-                + seen.downtime().toMillis()
-                + " ms, longer than "
-                + objective.get().toMillis());
-      }
+      List<String> wrong = wrong(recovered, checks, seen.downtime(), objective);
       verdict = wrong.isEmpty() ? Verdict.PASSED : Verdict.FAILED;
       if (!wrong.isEmpty()) {
         problem =
@@ -510,6 +497,26 @@ public final class Simulation {
           checks,
           product);
     }
+  }
+
+  /** Why a simulation has not passed. */
+  static List<String> wrong(
+      RunReport run, List<DrillCheck> checks, Duration downtime, Optional<Duration> objective) {
+    List<String> wrong = new ArrayList<>();
+    if (run.status() != RunStatus.SUCCEEDED) {
+      wrong.add("the run " + run.status().label() + ": " + run.reason());
+    }
+    checks.stream()
+        .filter(it -> !it.holds())
+        .forEach(it -> wrong.add(it.name() + " " + it.outcome().label() + ": " + it.detail()));
+    if (objective.isPresent() && downtime.compareTo(objective.get()) > 0) {
+      wrong.add(
+          "it was away for "
+              + downtime.toMillis()
+              + " ms, longer than "
+              + objective.get().toMillis());
+    }
+    return wrong;
   }
 
   /** What came of a look. */
