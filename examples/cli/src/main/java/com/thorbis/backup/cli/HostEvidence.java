@@ -113,7 +113,7 @@ final class HostEvidence {
 
   /** What a configuration expects; promises of a plan count where a source has none of its own. */
   static Population of(Config config, Clock clock) {
-    Optional<RecoveryPlan> plan = config.plan().map(file -> plan(file, clock));
+    Optional<RecoveryPlan> plan = config.dr().plan().map(file -> plan(file, clock));
     Population.Builder population = Population.builder();
     config
         .sources()

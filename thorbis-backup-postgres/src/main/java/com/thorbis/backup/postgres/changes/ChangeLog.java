@@ -75,8 +75,8 @@ public record ChangeLog(
    * What rows say.
    *
    * @param since every transaction with a lower number had ended when they were read
-   * @param watermark no transaction that had not ended then writes an older time into a row;
-   *     empty if that was never known
+   * @param watermark no transaction that had not ended then writes an older time into a row; empty
+   *     if that was never known
    */
   public record Columns(long since, Optional<Instant> watermark) implements Means {}
 

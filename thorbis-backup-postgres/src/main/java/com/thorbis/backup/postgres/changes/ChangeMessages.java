@@ -48,7 +48,7 @@ public final class ChangeMessages {
 
   /** The row with this key goes. */
   public byte[] delete(byte[] key) throws IOException {
-    byte @Nullable [][] fields = CopyFields.split(key, keys);
+    byte[] @Nullable [] fields = CopyFields.split(key, keys);
     Message message = new Message('D');
     message.out.writeInt((int) oid);
     message.out.writeByte('K');
@@ -69,7 +69,7 @@ public final class ChangeMessages {
     if (row.length == 0 || row[row.length - 1] != '\n') {
       throw new ProtocolException("a row without an end");
     }
-    byte @Nullable [][] fields =
+    byte[] @Nullable [] fields =
         CopyFields.split(java.util.Arrays.copyOf(row, row.length - 1), columns.size());
     Message message = new Message('I');
     message.out.writeInt((int) oid);

@@ -14,8 +14,8 @@ final class CopyFields {
    * @param row without the end of its line
    * @param count how many there must be
    */
-  static byte @Nullable [][] split(byte[] row, int count) throws ProtocolException {
-    byte @Nullable [][] fields = new byte @Nullable [count][];
+  static byte[] @Nullable [] split(byte[] row, int count) throws ProtocolException {
+    byte[] @Nullable [] fields = new byte[count][];
     int from = 0;
     for (int i = 0; i < count; i++) {
       if (from > row.length) {

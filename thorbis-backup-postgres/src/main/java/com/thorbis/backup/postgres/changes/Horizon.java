@@ -47,11 +47,6 @@ public record Horizon(long since, long next) {
 
   /** The same as a condition on rows of {@code t}. */
   public String condition() {
-    return "((t.xmin::text::bigint - "
-        + (since & WORD)
-        + ") & "
-        + WORD
-        + ") <= "
-        + (next - since);
+    return "((t.xmin::text::bigint - " + (since & WORD) + ") & " + WORD + ") <= " + (next - since);
   }
 }

@@ -32,7 +32,7 @@ public final class KeyOrder {
 
   /** Takes one apart. */
   Key key(byte[] line) throws ProtocolException {
-    byte @Nullable [][] fields = CopyFields.split(line, columns.size());
+    byte[] @Nullable [] fields = CopyFields.split(line, columns.size());
     byte[][] values = new byte[fields.length][];
     for (int i = 0; i < fields.length; i++) {
       byte[] field = fields[i];

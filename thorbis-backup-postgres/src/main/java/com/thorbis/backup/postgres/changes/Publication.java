@@ -21,6 +21,8 @@ import java.util.stream.Collectors;
  */
 public final class Publication {
   private static final String INSUFFICIENT_PRIVILEGE = "42501";
+  private static final int SCHEMAS_SINCE = 15;
+  private static final String MARK = "Thorbis Backup";
   private static final String FACTS =
       """
       SELECT p.puballtables,
@@ -32,7 +34,8 @@ public final class Publication {
              pg_catalog.concat_ws(' ', p.oid, p.xmin,
                (SELECT pg_catalog.string_agg(
                          pg_catalog.concat_ws('.', r.oid, r.prrelid, r.xmin), ' ' ORDER BY r.oid)
-                  FROM pg_catalog.pg_publication_rel r WHERE r.prpubid = p.oid))
+                  FROM pg_catalog.pg_publication_rel r WHERE r.prpubid = p.oid)),
+             pg_catalog.obj_description(p.oid, 'pg_publication')
         FROM pg_catalog.pg_publication p WHERE p.pubname = ?
       """;
 
@@ -43,7 +46,8 @@ public final class Publication {
     this.name = name;
   }
 
-  private record Facts(boolean allTables, boolean everything, String state, Set<Table> tables) {}
+  private record Facts(
+      boolean allTables, boolean everything, String state, boolean marked, Set<Table> tables) {}
 
   /** A digest of what it is, which also another publication of the same tables does not have. */
   public Optional<String> state(Connection sql) throws SQLException {
@@ -63,28 +67,57 @@ public final class Publication {
     }
     String all =
         tables.stream().map(Publication::named).collect(Collectors.joining(", ONLY ", "ONLY ", ""));
+    List<String> statements = new ArrayList<>();
     if (facts.isPresent() && !facts.get().allTables()) {
-      return List.of(
+      statements.add(
           "ALTER PUBLICATION "
               + name
               + " SET (publish = 'insert, update, delete, truncate', publish_via_partition_root ="
-              + " false)",
-          "ALTER PUBLICATION " + name + " SET TABLE " + all);
+              + " false)");
+      statements.add("ALTER PUBLICATION " + name + " SET TABLE " + all);
+    } else {
+      if (facts.isPresent()) {
+        statements.add("DROP PUBLICATION " + name);
+      }
+      statements.add("CREATE PUBLICATION " + name + " FOR TABLE " + all);
     }
-    List<String> statements = new ArrayList<>();
-    if (facts.isPresent()) {
-      statements.add("DROP PUBLICATION " + name);
-    }
-    statements.add("CREATE PUBLICATION " + name + " FOR TABLE " + all);
+    statements.add(mark());
     return List.copyOf(statements);
+  }
+
+  /** Says whose it is. */
+  private String mark() {
+    return "COMMENT ON PUBLICATION " + name + " IS '" + MARK + "'";
+  }
+
+  /** Whoever made it for something else would miss what it was for. */
+  private void requireOwn(Connection sql, List<Table> tables) throws SQLException {
+    Optional<Facts> facts = find(sql);
+    if (facts.isPresent() && !facts.get().marked() && !right(facts.get(), tables)) {
+      throw BackupException.of(
+              "changes.publication-of-others",
+              FailureKind.CONFIGURATION,
+              "Publication "
+                  + name
+                  + " is of other tables than those that can be followed, and nothing says that it"
+                  + " was made for this")
+          .remedy(
+              "Set changes.publication to a name that nobody uses; or, if it is for this alone, run"
+                  + " "
+                  + mark()
+                  + ".")
+          .build();
+    }
   }
 
   /**
    * Makes it so, in a session that commits each statement.
    *
-   * @throws BackupException code {@code changes.publication-refused} if the role may not
+   * @throws BackupException code {@code changes.publication-refused} if the role may not, {@code
+   *     changes.publication-of-others} if it is somebody else's
    */
   public void ensure(Connection sql, List<Table> tables) throws SQLException {
+    requireOwn(sql, tables);
     try (Statement statement = sql.createStatement()) {
       for (String each : statements(sql, tables)) {
         statement.execute(each);
@@ -119,8 +152,29 @@ public final class Publication {
       try (ResultSet row = statement.executeQuery()) {
         return row.next()
             ? Optional.of(
-                new Facts(row.getBoolean(1), row.getBoolean(2), row.getString(3), tables(sql)))
+                new Facts(
+                    row.getBoolean(1),
+                    row.getBoolean(2) && !ofSchemas(sql),
+                    row.getString(3),
+                    MARK.equals(row.getString(4)),
+                    tables(sql)))
             : Optional.empty();
+      }
+    }
+  }
+
+  /** Whether it is of every table in a schema, those too that are to come. */
+  private boolean ofSchemas(Connection sql) throws SQLException {
+    if (sql.getMetaData().getDatabaseMajorVersion() < SCHEMAS_SINCE) {
+      return false;
+    }
+    try (PreparedStatement statement =
+        sql.prepareStatement(
+            "SELECT FROM pg_catalog.pg_publication_namespace s JOIN pg_catalog.pg_publication p ON"
+                + " p.oid = s.pnpubid WHERE p.pubname = ?")) {
+      statement.setString(1, name);
+      try (ResultSet row = statement.executeQuery()) {
+        return row.next();
       }
     }
   }

@@ -50,9 +50,7 @@ public record Watermark(Instant now, Optional<Instant> oldest, boolean complete)
       Instant now = instant(row.getLong(1));
       long oldest = row.getLong(2);
       return new Watermark(
-          now,
-          row.wasNull() ? Optional.empty() : Optional.of(instant(oldest)),
-          row.getBoolean(3));
+          now, row.wasNull() ? Optional.empty() : Optional.of(instant(oldest)), row.getBoolean(3));
     }
   }
 

@@ -98,7 +98,8 @@ public final class Grants {
         + name
         + ";\n-- Only where tables have row security; a superuser gives it:\n-- ALTER ROLE "
         + name.replaceAll("\\p{Cntrl}", " ")
-        + " BYPASSRLS;\n-- Large objects have to be readable too: it owns them, or each is granted.\n";
+        + " BYPASSRLS;\n"
+        + "-- Large objects have to be readable too: it owns them, or each is granted.\n";
   }
 
   /**

@@ -154,8 +154,7 @@ public final class ChangeBackup {
     }
     ChangesSettings.Slot changes = (ChangesSettings.Slot) settings.changes().orElseThrow();
     require(
-        changes.slots().contains(means.slot())
-            && changes.publication().equals(means.publication()),
+        changes.slots().contains(means.slot()) && changes.publication().equals(means.publication()),
         "changes.slot or changes.publication is another than with the last dump");
     try (Connection sql = SqlConnections.open(settings, before.database())) {
       ChangeStart.requirePrimary(settings, sql);
@@ -294,7 +293,7 @@ public final class ChangeBackup {
       }
       writer.settle();
       Map<String, String> attributes = new LinkedHashMap<>(facts.attributes());
-      attributes.putAll(attributes(log, chain.contents()));
+      attributes.putAll(attributes(log, chain.contents(), unaltered.configurations()));
       List<String> warnings = warnings(log, chain.contents());
       return writer.commit(
           new BackupFacts(
@@ -322,7 +321,7 @@ public final class ChangeBackup {
   private record Recorded(Segment segment, Map<Long, Followed> tables) {}
 
   /** And when the server was looked at last. */
-  private record Unaltered(ChangeLog log, Instant endedAt) {}
+  private record Unaltered(ChangeLog log, Instant endedAt, List<Table> configurations) {}
 
   private Recorded write(BackupWriter writer, ChangeLog before, ChangeStream stream, Lsn mark)
       throws IOException {
@@ -419,13 +418,7 @@ public final class ChangeBackup {
 
     private static Followed counted(Followed table, OptionalLong rows) {
       return new Followed(
-          table.table(),
-          table.oid(),
-          table.shape(),
-          table.columns(),
-          rows,
-          true,
-          table.reading());
+          table.table(), table.oid(), table.shape(), table.columns(), rows, true, table.reading());
     }
 
     Segment segment(String file, Lsn from, Lsn to) {
@@ -444,9 +437,7 @@ public final class ChangeBackup {
         DatabaseSession.open(settings, before.database(), control.cancellation())) {
       List<Relation> relations = session.relations();
       Set<Long> excluded = DumpBackup.excluded(chain.contents().patterns(), relations);
-      requireShapes(
-          before,
-          TableStates.read(session.connection(), withRows(relations, excluded)));
+      requireShapes(before, TableStates.read(session.connection(), withRows(relations, excluded)));
       requirePublished(session.connection(), (ChangeLog.Slot) before.means());
       requireDefinitions(settings, session, chain, relations, excluded, tools, control);
       List<Followed> followed =
@@ -467,7 +458,7 @@ public final class ChangeBackup {
               before.others(),
               sequences(session, excluded),
               segments);
-      return new Unaltered(log, DumpBackup.now(session));
+      return new Unaltered(log, DumpBackup.now(session), session.configurations());
     }
   }
 
@@ -529,8 +520,7 @@ public final class ChangeBackup {
   }
 
   /** All but those that belong to tables which were left out. */
-  static List<Sequence> sequences(DatabaseSession session, Set<Long> excluded)
-      throws SQLException {
+  static List<Sequence> sequences(DatabaseSession session, Set<Long> excluded) throws SQLException {
     List<Table> names = new ArrayList<>();
     Connection sql = session.connection();
     try (PreparedStatement statement = sql.prepareStatement(SEQUENCES)) {
@@ -556,7 +546,8 @@ public final class ChangeBackup {
   }
 
   /** What is said of the changes besides. */
-  static Map<String, String> attributes(ChangeLog log, Contents contents) {
+  static Map<String, String> attributes(
+      ChangeLog log, Contents contents, List<Table> configurations) {
     Map<String, String> facts = new LinkedHashMap<>();
     if (log.means() instanceof ChangeLog.Slot slot) {
       facts.put("postgres.changes.mode", "slot");
@@ -575,7 +566,7 @@ public final class ChangeBackup {
         log.others().stream()
             .map(each -> each.table() + " (" + each.why() + ")")
             .collect(Collectors.joining(", ")));
-    facts.put("postgres.changes.as-dumped", asDumped(contents));
+    facts.put("postgres.changes.as-dumped", asDumped(contents, configurations));
     facts.put("postgres.changes.incrementals", Integer.toString(log.segments().size()));
     if (!log.segments().isEmpty()) {
       Segment last = log.segments().get(log.segments().size() - 1);
@@ -592,11 +583,14 @@ public final class ChangeBackup {
   }
 
   /** What no change says, and no other definition shows. */
-  private static String asDumped(Contents contents) {
-    String roles = "roles and tablespaces";
-    return contents.largeObjects() == 0
-        ? roles
-        : contents.largeObjects() + " large objects, " + roles;
+  private static String asDumped(Contents contents, List<Table> configurations) {
+    List<String> words = new ArrayList<>();
+    if (contents.largeObjects() > 0) {
+      words.add(contents.largeObjects() + " large objects");
+    }
+    configurations.forEach(each -> words.add("rows of an extension's " + each));
+    words.add("roles and tablespaces");
+    return String.join(", ", words);
   }
 
   static List<String> warnings(ChangeLog log, Contents contents) {

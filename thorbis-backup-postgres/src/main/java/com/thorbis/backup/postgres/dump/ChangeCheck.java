@@ -77,8 +77,8 @@ public final class ChangeCheck {
     return databases.get(0);
   }
 
-  static List<TableStates.State> states(
-      PostgresSettings settings, String database, boolean byKey) throws SQLException {
+  static List<TableStates.State> states(PostgresSettings settings, String database, boolean byKey)
+      throws SQLException {
     try (DatabaseSession session = DatabaseSession.open(settings, database, new Cancellation())) {
       List<Relation> relations = session.relations();
       Set<Long> excluded = DumpBackup.excluded(settings.excludedTables(), relations);

@@ -258,9 +258,7 @@ final class ChangeStart implements Following {
     return new ChangeLog(
         database,
         new ChangeLog.Slot(
-            slot,
-            changes.publication(),
-            publication.state(session.connection()).orElseThrow()),
+            slot, changes.publication(), publication.state(session.connection()).orElseThrow()),
         schema,
         timeline,
         start.position(),

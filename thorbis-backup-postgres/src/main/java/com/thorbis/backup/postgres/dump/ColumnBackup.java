@@ -61,6 +61,7 @@ import org.slf4j.LoggerFactory;
 final class ColumnBackup {
   private static final Logger LOG = LoggerFactory.getLogger(ColumnBackup.class);
   private static final int PRIVATE_MODE = 0600;
+  private static final int LONGEST_ROW = ChangeFrames.LONGEST / 2;
 
   private final PostgresSettings settings;
   private final ChangesSettings.Columns columns;
@@ -144,8 +145,7 @@ final class ColumnBackup {
       try (DatabaseSession session =
               DatabaseSession.open(settings, before.database(), control.cancellation());
           BackupReader reader = repository.open(chain.backup().id())) {
-        return new Run(chain, means, session, reader, watermark, identity)
-            .take(tools);
+        return new Run(chain, means, session, reader, watermark, identity).take(tools);
       }
     } catch (ColumnTable.Broken e) {
       throw e.failure();
@@ -197,8 +197,7 @@ final class ColumnBackup {
       List<Relation> relations = session.relations();
       Set<Long> excluded = DumpBackup.excluded(chain.contents().patterns(), relations);
       List<TableStates.State> found =
-          TableStates.readByKey(
-              session.connection(), ChangeBackup.withRows(relations, excluded));
+          TableStates.readByKey(session.connection(), ChangeBackup.withRows(relations, excluded));
       ChangeBackup.requireShapes(before, found);
       found.forEach(state -> states.put(state.oid(), state));
       ChangeBackup.requireDefinitions(
@@ -225,8 +224,7 @@ final class ColumnBackup {
         for (Followed each : after) {
           String file = each.reading().orElseThrow().keys();
           if (renewed.contains(file)) {
-            requireCount(
-                each, table(each).writeKeys(writer, settings.clock().instant()));
+            requireCount(each, table(each).writeKeys(writer, settings.clock().instant()));
           } else if (!file.isEmpty()) {
             ChangeBackup.carry(writer, Objects.requireNonNull(keys.get(file), file));
           }
@@ -268,7 +266,7 @@ final class ColumnBackup {
       }
       writer.settle();
       Map<String, String> attributes = new LinkedHashMap<>(reader.facts().attributes());
-      attributes.putAll(ChangeBackup.attributes(log, chain.contents()));
+      attributes.putAll(ChangeBackup.attributes(log, chain.contents(), session.configurations()));
       List<String> warnings = ChangeBackup.warnings(log, chain.contents());
       return writer.commit(
           new BackupFacts(
@@ -316,8 +314,7 @@ final class ColumnBackup {
               PieceCheck.NONE,
               new Arrival.Chunked())) {
         Recording recording =
-            new Recording(
-                writer, out, new RateLimit(settings.rateLimit(), control.cancellation()));
+            new Recording(writer, out, new RateLimit(settings.rateLimit(), control.cancellation()));
         for (Followed each : before.followed()) {
           control.cancellation().check();
           after.add(changes(each, recording));
@@ -341,8 +338,7 @@ final class ColumnBackup {
       Reading reading = followed.reading().orElseThrow();
       return columns.verify()
           || means.watermark().isEmpty()
-          || ColumnTable.column(columns, state(followed))
-              .equals(ChangesSettings.Columns.EVERY_ROW)
+          || ColumnTable.column(columns, state(followed)).equals(ChangesSettings.Columns.EVERY_ROW)
           || Duration.between(reading.wholeAsOf(), asOf).compareTo(columns.wholeEvery()) >= 0;
     }
 
@@ -370,8 +366,7 @@ final class ColumnBackup {
                 ColumnTable.column(columns, state(followed)),
                 means.watermark().orElseThrow(),
                 new Horizon(means.since(), snapshot.next()));
-        Compared compared =
-            compare(followed, table, mayBeNew, Optional.of(stamped), recording);
+        Compared compared = compare(followed, table, mayBeNew, Optional.of(stamped), recording);
         now = compared.rows();
         whole = compared.whole();
       }
@@ -393,8 +388,7 @@ final class ColumnBackup {
     }
 
     /** A table whose rows nobody can tell apart: all of them, if any is new or gone. */
-    private long anew(
-        Followed followed, ColumnTable table, String mayBeNew, Recording recording)
+    private long anew(Followed followed, ColumnTable table, String mayBeNew, Recording recording)
         throws IOException, SQLException {
       ColumnTable.Counts counts = table.count(mayBeNew);
       long rows = followed.rows().orElseThrow();
@@ -448,14 +442,18 @@ final class ColumnBackup {
         // There are new rows without a new time: then there may be others that are another.
         ChangeBackup.require(
             stamped.isPresent(),
-            "table " + followed.table() + " has rows that it did not have, and no transaction wrote");
+            "table "
+                + followed.table()
+                + " has rows that it did not have, and no transaction wrote");
         String unstamped = mayBeNew + " AND (" + stamped.orElseThrow() + ") IS NOT TRUE";
         ColumnTable.Lines others = table.changedKeys(unstamped);
         KeyMerge rest = new KeyMerge(table.order(), others::next, recording::remove, false);
         compare(file, rest);
         ChangeBackup.require(
             rest.appeared() == merge.unexplained(),
-            "table " + followed.table() + " has rows that it did not have, and no transaction wrote");
+            "table "
+                + followed.table()
+                + " has rows that it did not have, and no transaction wrote");
         recording.updates += rest.replaced();
         expected += rest.replaced() + rest.appeared();
         which = mayBeNew;
@@ -476,12 +474,7 @@ final class ColumnBackup {
     private void requireAsMany(Followed followed, long rows, long expected) throws IOException {
       if (rows != expected) {
         throw new IOException(
-            "Table "
-                + followed.table()
-                + " has "
-                + rows
-                + " rows where its keys say "
-                + expected);
+            "Table " + followed.table() + " has " + rows + " rows where its keys say " + expected);
       }
     }
 
@@ -575,6 +568,7 @@ final class ColumnBackup {
       long rows(ColumnTable.Lines rows) throws IOException {
         long count = 0;
         for (byte[] row = rows.next(); row != null; row = rows.next()) {
+          requireShort(row.length);
           write(messages.insert(row));
           count++;
         }
@@ -582,24 +576,28 @@ final class ColumnBackup {
         return count;
       }
 
-      private void write(byte[] message) throws IOException {
-        if (!begun) {
-          begun = true;
-          write(messages.relation());
-        }
-        if (message.length > ChangeFrames.LONGEST) {
+      /** It is in memory several times while it is taken apart. */
+      private void requireShort(int length) {
+        if (length > LONGEST_ROW) {
           throw BackupException.of(
                   "changes.row-too-long",
                   FailureKind.PERMANENT,
                   "A row of table "
                       + table
                       + " has "
-                      + message.length
+                      + length
                       + " bytes, more than the "
-                      + ChangeFrames.LONGEST
+                      + LONGEST_ROW
                       + " that this program's memory allows")
               .remedy("Give the program more memory, or take dumps.")
               .build();
+        }
+      }
+
+      private void write(byte[] message) throws IOException {
+        if (!begun) {
+          begun = true;
+          write(messages.relation());
         }
         limit.take(message.length);
         byte[] head = ChangeFrames.head(message.length);

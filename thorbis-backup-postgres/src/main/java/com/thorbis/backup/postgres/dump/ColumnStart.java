@@ -111,8 +111,7 @@ final class ColumnStart implements Following {
         contents.tables().stream()
             .filter(each -> !each.partitioned())
             .collect(Collectors.toMap(DumpedTable::oid, Function.identity()));
-    List<TableStates.State> states =
-        TableStates.readByKey(session.connection(), dumped.keySet());
+    List<TableStates.State> states = TableStates.readByKey(session.connection(), dumped.keySet());
     if (states.size() != dumped.size()) {
       throw ChangeStart.tablesChanged(database);
     }
@@ -147,14 +146,10 @@ final class ColumnStart implements Following {
       ColumnTable table = new ColumnTable(session, state);
       boolean keyed = ColumnTable.hasKey(state);
       long rows =
-          keyed
-              ? table.writeKeys(writer, settings.clock().instant())
-              : table.count("true").rows();
+          keyed ? table.writeKeys(writer, settings.clock().instant()) : table.count("true").rows();
       OptionalLong counted = Objects.requireNonNull(dumped.get(state.oid())).rows();
       // Of rows that were truncated or written anew this snapshot does not say what was dumped.
-      if (counted.isEmpty()
-          || counted.getAsLong() != rows
-          || session.rewritten(state.table())) {
+      if (counted.isEmpty() || counted.getAsLong() != rows || session.rewritten(state.table())) {
         throw ChangeStart.tablesChanged(database);
       }
       followed.add(
@@ -177,8 +172,7 @@ final class ColumnStart implements Following {
     control.progress().end("keys");
     return new ChangeLog(
         database,
-        new ChangeLog.Columns(
-            snapshot.since(), watermark.from(columns.margin(), Optional.empty())),
+        new ChangeLog.Columns(snapshot.since(), watermark.from(columns.margin(), Optional.empty())),
         schema,
         timeline,
         position,

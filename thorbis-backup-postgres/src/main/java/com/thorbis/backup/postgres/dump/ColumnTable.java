@@ -83,9 +83,7 @@ final class ColumnTable {
     Optional<String> chosen = settings.chosen(table.schema(), table.name());
     String name = chosen.orElse(settings.usual());
     // An update that is not seen leaves a row as it was: it must not stand in another one's way.
-    if (name.equals(ChangesSettings.Columns.EVERY_ROW)
-        || !hasKey(state)
-        || state.uniqueBesides()) {
+    if (name.equals(ChangesSettings.Columns.EVERY_ROW) || !hasKey(state) || state.uniqueBesides()) {
       return ChangesSettings.Columns.EVERY_ROW;
     }
     Optional<Column> found =

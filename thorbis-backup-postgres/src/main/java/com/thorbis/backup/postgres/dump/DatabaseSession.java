@@ -52,7 +52,7 @@ final class DatabaseSession implements AutoCloseable {
     "SET LOCAL lc_monetary = 'C'",
   };
 
-  private static final int TRANSACTION_TIMEOUT_SINCE = 17;
+  static final int TRANSACTION_TIMEOUT_SINCE = 17;
   private static final int LOCKED_AT_ONCE = 500;
   private static final byte[] END_OF_ROWS = {'\\', '.', '\n'};
   private static final String LOCK_NOT_AVAILABLE = "55P03";
@@ -314,9 +314,7 @@ final class DatabaseSession implements AutoCloseable {
 
   /** Begins to copy what a question says; one copy at a time, read to its end. */
   CopyOut copy(String question) throws SQLException {
-    return sql.unwrap(PGConnection.class)
-        .getCopyAPI()
-        .copyOut("COPY (" + question + ") TO STDOUT");
+    return sql.unwrap(PGConnection.class).getCopyAPI().copyOut("COPY (" + question + ") TO STDOUT");
   }
 
   /** Hands out rows of some blocks of a table, as COPY writes them. */
@@ -325,9 +323,7 @@ final class DatabaseSession implements AutoCloseable {
     CopyOut rows =
         copy(
             "SELECT "
-                + columns.stream()
-                    .map(one -> "t." + quoted(one))
-                    .collect(Collectors.joining(", "))
+                + columns.stream().map(one -> "t." + quoted(one)).collect(Collectors.joining(", "))
                 + from(table, where));
     for (byte[] row = rows.readFromCopy(); row != null; row = rows.readFromCopy()) {
       if (!isRow(row)) {
@@ -356,6 +352,23 @@ final class DatabaseSession implements AutoCloseable {
         found
             .computeIfAbsent(row.getLong(1), any -> new ArrayList<>())
             .add(new Part(row.getLong(2), row.getLong(3), row.getString(4)));
+      }
+    }
+    return found;
+  }
+
+  /** Tables of extensions with rows that a dump has. */
+  List<Table> configurations() throws SQLException {
+    List<Table> found = new ArrayList<>();
+    try (Statement statement = sql.createStatement();
+        ResultSet row =
+            statement.executeQuery(
+                "SELECT n.nspname, c.relname FROM pg_catalog.pg_extension e,"
+                    + " pg_catalog.unnest(e.extconfig) AS t(oid) JOIN pg_catalog.pg_class c ON"
+                    + " c.oid = t.oid AND c.relkind IN ('r', 'p') JOIN pg_catalog.pg_namespace n"
+                    + " ON n.oid = c.relnamespace ORDER BY 1, 2")) {
+      while (row.next()) {
+        found.add(new Table(row.getString(1), row.getString(2)));
       }
     }
     return found;

@@ -194,12 +194,7 @@ public final class DumpBackup {
       return ColumnStart.open(settings, columns, databases.get(0), dumped, control);
     }
     return ChangeStart.open(
-        settings,
-        (ChangesSettings.Slot) changes,
-        databases.get(0),
-        dumped,
-        repository,
-        control);
+        settings, (ChangesSettings.Slot) changes, databases.get(0), dumped, repository, control);
   }
 
   /** Changes are of one database: each has a log of its own kind, and positions of its own. */
@@ -239,8 +234,7 @@ public final class DumpBackup {
       List<Summary> summaries = new ArrayList<>();
       for (String database : databases) {
         about = databases.size() == 1 ? "" : "database " + database + ": ";
-        try (DatabaseSession session =
-            open(database, changes.flatMap(Following::snapshot))) {
+        try (DatabaseSession session = open(database, changes.flatMap(Following::snapshot))) {
           ArchiveFiles files =
               databases.size() == 1
                   ? ArchiveFiles.ALONE
@@ -267,7 +261,8 @@ public final class DumpBackup {
                         position.position(),
                         startedAt);
             write(writer, ChangeLog.FILE, log.format());
-            attributes.putAll(ChangeBackup.attributes(log, summary.contents()));
+            attributes.putAll(
+                ChangeBackup.attributes(log, summary.contents(), session.configurations()));
           }
         }
       }

@@ -342,8 +342,7 @@ public final class DumpLoad {
 
   private static String changes(ChangeLog log) {
     return log.means() instanceof ChangeLog.Slot
-        ? log.segments().stream().mapToLong(ChangeLog.Segment::transactions).sum()
-            + " transactions"
+        ? log.segments().stream().mapToLong(ChangeLog.Segment::transactions).sum() + " transactions"
         : log.segments().stream()
                 .mapToLong(one -> one.inserts() + one.updates() + one.deletes())
                 .sum()
@@ -428,8 +427,8 @@ public final class DumpLoad {
       throw BackupException.of(
               "load.replaces-split",
               FailureKind.REFUSED,
-              "Tables that were split when they were dumped cannot be loaded with what replaces, such"
-                  + " as "
+              "Tables that were split when they were dumped cannot be loaded with what replaces,"
+                  + " such as "
                   + split.get(0))
           .remedy("Load into another database, or drop first what is to be replaced.")
           .detail("tables", String.join(", ", split))

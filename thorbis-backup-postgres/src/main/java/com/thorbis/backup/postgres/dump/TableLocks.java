@@ -75,6 +75,10 @@ final class TableLocks implements AutoCloseable {
       statement.execute("SET LOCAL statement_timeout = 0");
       statement.execute("SET LOCAL idle_in_transaction_session_timeout = 0");
       statement.execute("SET LOCAL lock_timeout = '10min'");
+      if (sql.getMetaData().getDatabaseMajorVersion()
+          >= DatabaseSession.TRANSACTION_TIMEOUT_SINCE) {
+        statement.execute("SET LOCAL transaction_timeout = 0");
+      }
       for (int i = 0; i < tables.size(); i += LOCKED_AT_ONCE) {
         statement.execute(
             "LOCK TABLE "

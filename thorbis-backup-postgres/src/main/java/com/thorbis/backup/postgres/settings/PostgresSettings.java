@@ -119,7 +119,7 @@ public final class PostgresSettings implements AutoCloseable {
         settings.find("exclude-tables").map(TablePattern::split).orElseGet(List::of);
     excludedTables.forEach(each -> TablePattern.parse(settings.describe("exclude-tables"), each));
     this.splitTablesAbove = settings.bytes("split-tables-above", Long.MAX_VALUE);
-    this.changes = ChangesSettings.of(settings, source);
+    this.changes = ChangesParser.of(settings, source);
     choice(settings, "wal.mode", "stream", List.of("stream", "archive"), Function.identity());
     this.fastCheckpoint =
         choice(settings, "checkpoint", "fast", List.of("fast", "spread"), Function.identity())

@@ -34,7 +34,13 @@ class ChangeLogTest {
                   true,
                   Optional.empty()),
               new ChangeLog.Followed(
-                  new Table("s", "u"), 2, "dd", List.of(), OptionalLong.empty(), false, Optional.empty())),
+                  new Table("s", "u"),
+                  2,
+                  "dd",
+                  List.of(),
+                  OptionalLong.empty(),
+                  false,
+                  Optional.empty())),
           List.of(new ChangeLog.Other(new Table("s", "k"), "no primary key")),
           List.of(new ChangeLog.Sequence(new Table("s", "q"), -9, false)),
           List.of(

@@ -43,10 +43,7 @@ class ChangeMessagesTest {
         .isEqualTo(
             new Insert(
                 4_294_967_295L,
-                List.of(
-                    new Text("-7"),
-                    new Null(),
-                    new Text("a\tb\\N\n\r\b\f\u000bx \u00fc"))));
+                List.of(new Text("-7"), new Null(), new Text("a\tb\\N\n\r\b\f\u000bx \u00fc"))));
     assertThat(read(messages.insert(bytes("1\t\t\\\\N\n"))))
         .isEqualTo(
             new Insert(4_294_967_295L, List.of(new Text("1"), new Text(""), new Text("\\N"))));
@@ -56,8 +53,7 @@ class ChangeMessagesTest {
   void whatGoesIsKnownByItsKey() throws IOException {
     assertThat(read(messages.delete(bytes("1\tx\\ny"))))
         .isEqualTo(
-            new Delete(
-                4_294_967_295L, List.of(new Text("1"), new Null(), new Text("x\ny"))));
+            new Delete(4_294_967_295L, List.of(new Text("1"), new Null(), new Text("x\ny"))));
     assertThat(read(messages.truncate())).isEqualTo(new Truncate(List.of(4_294_967_295L)));
   }
 

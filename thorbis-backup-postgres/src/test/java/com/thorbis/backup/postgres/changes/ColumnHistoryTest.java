@@ -23,7 +23,8 @@ import org.junit.jupiter.params.provider.ValueSource;
 
 /**
  * Histories at random, in which transactions are open while rows are looked at: with parts of their
- * own, late commits, changed keys, places that are exchanged, and updates that leave the time alone.
+ * own, late commits, changed keys, places that are exchanged, and updates that leave the time
+ * alone.
  */
 class ColumnHistoryTest {
   private static final KeyOrder ORDER = new KeyOrder(List.of(new Column(true, "id", 23, -1)));
@@ -128,7 +129,8 @@ class ColumnHistoryTest {
       boolean stamped = !byTime || random.nextInt(4) > 0;
       if (old.isEmpty()) {
         transaction.written.put(
-            key, Optional.of(new Row(count++, note, stamped ? time : Instant.EPOCH, xmin, stamped)));
+            key,
+            Optional.of(new Row(count++, note, stamped ? time : Instant.EPOCH, xmin, stamped)));
         return;
       }
       Row row = old.get();
@@ -215,8 +217,7 @@ class ColumnHistoryTest {
       boolean whole = !byTime || watermark.isEmpty() || random.nextInt(6) == 0;
       Predicate<Row> mayBeNew = row -> sinceWhole.mayBeNew(row.xmin());
       Instant from = watermark.orElse(Instant.MIN);
-      Predicate<Row> stamped =
-          row -> !row.time().isBefore(from) && sinceLast.mayBeNew(row.xmin());
+      Predicate<Row> stamped = row -> !row.time().isBefore(from) && sinceLast.mayBeNew(row.xmin());
       Predicate<Row> which = whole ? mayBeNew : stamped;
       List<Integer> before = List.copyOf(copy.keySet());
       KeyMerge merge = merge(before, which, false);
@@ -276,8 +277,7 @@ class ColumnHistoryTest {
               },
               key ->
                   assertThat(
-                          copy.remove(
-                              Integer.valueOf(new String(key, StandardCharsets.US_ASCII))))
+                          copy.remove(Integer.valueOf(new String(key, StandardCharsets.US_ASCII))))
                       .isNotNull(),
               !changedAlone);
       for (Integer key : before) {

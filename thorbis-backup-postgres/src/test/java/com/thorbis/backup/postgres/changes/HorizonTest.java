@@ -27,8 +27,7 @@ class HorizonTest {
     assertThat(horizon.mayBeNew(200)).isTrue();
     assertThat(horizon.mayBeNew(201)).isFalse();
     assertThat(horizon.mayBeNew(2)).isFalse();
-    assertThat(horizon.condition())
-        .isEqualTo("((t.xmin::text::bigint - 100) & 4294967295) <= 100");
+    assertThat(horizon.condition()).isEqualTo("((t.xmin::text::bigint - 100) & 4294967295) <= 100");
   }
 
   @Test

@@ -22,8 +22,7 @@ class KeyMergeTest {
   @Test
   void whatWasThereAndIsNotGoesAndWhatIsNewIsCounted() throws IOException {
     KeyMerge merge =
-        merge(
-            NUMBERS, true, List.of("-5", "2", "9", "10"), "-5 f", "3 t", "9 t", "9 f", "11 f");
+        merge(NUMBERS, true, List.of("-5", "2", "9", "10"), "-5 f", "3 t", "9 t", "9 f", "11 f");
     assertThat(removed).containsExactly("2", "9", "10");
     assertThat(merge.keys()).isEqualTo(4);
     assertThat(merge.gone()).isEqualTo(2);
@@ -61,8 +60,7 @@ class KeyMergeTest {
             "\u00e4\t1 f",
             "\uffee\t1 t");
     // A newline comes behind the end of a text, and before a backslash.
-    assertThat(removed)
-        .containsExactly("Z\t9", "a\t2", "a\\\\\t1", "\ud83d\ude00\t1");
+    assertThat(removed).containsExactly("Z\t9", "a\t2", "a\\\\\t1", "\ud83d\ude00\t1");
     assertThat(merge.keys()).isEqualTo(6);
   }
 

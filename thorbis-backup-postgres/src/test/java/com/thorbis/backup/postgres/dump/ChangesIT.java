@@ -48,6 +48,9 @@ class ChangesIT {
   private static final String ODD = "\"odd \"\"schema\"\"\nnew\".\"t\u00e4ble ? \"\"x\"\".y\"";
 
   private static final String[] SCHEMA = {
+    "CREATE EXTENSION ltree",
+    "CREATE TABLE paths (path ltree PRIMARY KEY, n int)",
+    "INSERT INTO paths VALUES ('a.b', 1), ('a', 2), ('c', 3)",
     "CREATE TYPE mood AS ENUM ('sad', 'it''s ok')",
     "CREATE DOMAIN positive AS int CHECK (VALUE > 0)",
     "CREATE TABLE customers (id bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY, name varchar(20),"
@@ -143,6 +146,9 @@ class ChangesIT {
             + " 12:00+05', '1 month 2 days 03:00:00.5', '\\x00ff', 1e-300, 'it''s ok',"
             + " ARRAY['a \"b\" \\', NULL, ''], 'ab', B'101')",
         "UPDATE customers SET name = 'only this' WHERE id = 3",
+        "UPDATE paths SET path = 'a.c' WHERE n = 1",
+        "DELETE FROM paths WHERE n = 3",
+        "UPDATE customers SET id = DEFAULT WHERE id = 6",
         "UPDATE customers SET big = NULL WHERE id = 4",
         "UPDATE customers SET big = repeat('z', 9000), age = 9 WHERE id = 5",
         "DELETE FROM customers WHERE id BETWEEN 10 AND 19",
@@ -190,7 +196,7 @@ class ChangesIT {
     ChangeLog log = log(repository, third);
     assertThat(log.segments())
         .extracting(ChangeLog.Segment::transactions)
-        .containsExactly(16L, 5L, 0L);
+        .containsExactly(19L, 5L, 0L);
     assertThat(log.segments().get(1).truncates()).isEqualTo(2);
     assertThat(log.to()).isEqualTo(third.stopLsn());
 
@@ -252,6 +258,12 @@ class ChangesIT {
   void whereSomethingMayBeMissingADumpIsTakenThatSaysWhy() throws Exception {
     PostgresSettings settings = simple("lossy");
     MemoryRepository repository = new MemoryRepository();
+    server.execute("lossy", "CREATE PUBLICATION lossy_p FOR ALL TABLES");
+    assertThatThrownBy(() -> incremental(settings, repository))
+        .isInstanceOfSatisfying(
+            BackupException.class,
+            e -> assertThat(e.code()).isEqualTo("changes.publication-of-others"));
+    server.execute("lossy", "DROP PUBLICATION lossy_p");
     assertThat(incremental(settings, repository).warnings())
         .containsExactly(
             "a dump and no incremental, because there is no dump yet that changes could follow");

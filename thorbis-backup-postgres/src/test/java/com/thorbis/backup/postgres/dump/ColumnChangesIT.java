@@ -29,7 +29,10 @@ import java.io.IOException;
 import java.lang.reflect.InvocationTargetException;
 import java.lang.reflect.Method;
 import java.lang.reflect.Proxy;
+import java.net.InetAddress;
+import java.net.Socket;
 import java.nio.charset.StandardCharsets;
+import java.nio.file.Files;
 import java.nio.file.Path;
 import java.sql.Connection;
 import java.sql.SQLException;
@@ -41,6 +44,7 @@ import java.util.Map;
 import java.util.Optional;
 import java.util.Random;
 import java.util.TreeMap;
+import java.util.concurrent.TimeUnit;
 import org.junit.jupiter.api.AfterAll;
 import org.junit.jupiter.api.BeforeAll;
 import org.junit.jupiter.api.Test;
@@ -54,6 +58,9 @@ class ColumnChangesIT {
   private static final String ODD = "\"odd \"\"schema\"\"\nnew\".\"t\u00e4ble ? \"\"x\"\".y\"";
 
   private static final String[] SCHEMA = {
+    "CREATE EXTENSION ltree",
+    "CREATE TABLE paths (path ltree PRIMARY KEY, n int)",
+    "INSERT INTO paths VALUES ('a.b', 1), ('a', 2), ('c', 3)",
     "CREATE TYPE mood AS ENUM ('sad', 'it''s ok')",
     "CREATE DOMAIN positive AS int CHECK (VALUE > 0)",
     "CREATE TABLE customers (id bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY, name varchar(20),"
@@ -89,7 +96,9 @@ class ColumnChangesIT {
     "CREATE MATERIALIZED VIEW totals AS SELECT count(*) FROM customers",
     "INSERT INTO customers (name, big, age) SELECT 'n' || n, repeat(md5(n::text), 300), n FROM"
         + " generate_series(1, 50) n",
-    "INSERT INTO " + ODD + " VALUES ('o''ne\n', 1), ('tw\u00f6', 2), ('', 3), (E'\\\\\\t', 4),"
+    "INSERT INTO "
+        + ODD
+        + " VALUES ('o''ne\n', 1), ('tw\u00f6', 2), ('', 3), (E'\\\\\\t', 4),"
         + " ('\ud83d\ude00', 5), ('\uffee', 6), ('Z', 7), ('a', 8)",
     "INSERT INTO parent SELECT md5(n::text)::uuid FROM generate_series(1, 5) n",
     "INSERT INTO child SELECT n / 10.0, md5((n % 5 + 1)::text)::uuid FROM generate_series(1, 20) n",
@@ -144,6 +153,8 @@ class ColumnChangesIT {
             + " '2026-01-01 12:00+05', '1 month 2 days 03:00:00.5', '\\x00ff', 1e-300, 'it''s ok',"
             + " ARRAY['a \"b\" \\', NULL, ''], 'ab', B'101')",
         "UPDATE customers SET name = 'only this' WHERE id = 3",
+        "UPDATE paths SET path = 'a.c' WHERE n = 1",
+        "DELETE FROM paths WHERE n = 3",
         "UPDATE customers SET big = NULL WHERE id = 4",
         "UPDATE customers SET big = repeat('z', 9000), age = 9 WHERE id = 5",
         "DELETE FROM customers WHERE id BETWEEN 10 AND 19",
@@ -346,7 +357,8 @@ class ColumnChangesIT {
     incremental(settings, repository);
     server.execute("hidden", "COMMIT PREPARED 'p'");
     BackupDescriptor last = incremental(settings, repository);
-    assertThat(log(repository, last).segments()).extracting(ChangeLog.Segment::inserts)
+    assertThat(log(repository, last).segments())
+        .extracting(ChangeLog.Segment::inserts)
         .containsExactly(1L, 0L, 1L);
   }
 
@@ -418,6 +430,77 @@ class ColumnChangesIT {
   }
 
   @Test
+  void aPoolOfSessionsIsAsGoodAsTheServer() throws Exception {
+    simple("pooled");
+    server.execute("pooled", "INSERT INTO t SELECT n FROM generate_series(1, 9) n");
+    int port = PostgresServer.freePort();
+    Path sockets = Files.createTempDirectory(Path.of("/tmp"), "pgb"); // the name must stay short
+    Path users = Files.writeString(folder.resolve("users"), "\"follower\" \"\"\n");
+    Path ini =
+        Files.writeString(
+            folder.resolve("pgbouncer.ini"),
+            """
+            [databases]
+            * = host=127.0.0.1 port=%d
+            [pgbouncer]
+            listen_addr = 127.0.0.1
+            listen_port = %d
+            unix_socket_dir = %s
+            auth_type = trust
+            auth_file = %s
+            pool_mode = session
+            ignore_startup_parameters = extra_float_digits, options
+            """
+                .formatted(server.port(), port, sockets, users));
+    List<String> command = new ArrayList<>();
+    if (System.getProperty("user.name").equals("root")) {
+      command.addAll(List.of("unshare", "-U", "--")); // it does not run as root
+    }
+    command.addAll(List.of("/usr/sbin/pgbouncer", ini.toString()));
+    Path log = folder.resolve("pgbouncer.log");
+    Process bouncer =
+        new ProcessBuilder(command).redirectErrorStream(true).redirectOutput(log.toFile()).start();
+    try {
+      PostgresSettings settings =
+          Sources.settings(
+              folder.resolve("state"),
+              "jdbc:postgresql://127.0.0.1:" + port + "/pooled?sslmode=disable",
+              "follower",
+              "reader",
+              "dump",
+              "changes.mode",
+              "column");
+      awaitPort(bouncer, port, log);
+      MemoryRepository repository = new MemoryRepository();
+      dump(settings, repository);
+      server.execute("pooled", "DELETE FROM t WHERE id < 4", "UPDATE t SET note = 'x'");
+      BackupDescriptor taken = incremental(settings, repository);
+      assertThat(log(repository, taken).segments().get(0).deletes()).isEqualTo(3);
+      assertThat(log(repository, taken).segments().get(0).updates()).isEqualTo(6);
+    } finally {
+      bouncer.destroyForcibly();
+      bouncer.waitFor(20, TimeUnit.SECONDS);
+      Files.deleteIfExists(sockets.resolve(".s.PGSQL." + port));
+      Files.delete(sockets);
+    }
+  }
+
+  private static void awaitPort(Process process, int port, Path log) throws Exception {
+    long deadline = System.nanoTime() + TimeUnit.SECONDS.toNanos(20);
+    while (true) {
+      try (Socket socket = new Socket(InetAddress.getLoopbackAddress(), port)) {
+        assertThat(socket.isConnected()).isTrue();
+        return;
+      } catch (IOException e) {
+        assertThat(process.isAlive() && System.nanoTime() < deadline)
+            .as("%s", Files.readString(log))
+            .isTrue();
+        Thread.sleep(20);
+      }
+    }
+  }
+
+  @Test
   void aColumnThatWillNotDoIsRefused() throws Exception {
     server.execute("postgres", "CREATE DATABASE refusing");
     server.execute(
@@ -427,8 +510,7 @@ class ColumnChangesIT {
     MemoryRepository repository = new MemoryRepository();
     for (String[] each :
         new String[][] {{"t=version", "nobody can be asked"}, {"public.t=other", "no column"}}) {
-      assertThatThrownBy(
-              () -> dump(settings("refusing", "changes.columns", each[0]), repository))
+      assertThatThrownBy(() -> dump(settings("refusing", "changes.columns", each[0]), repository))
           .isInstanceOfSatisfying(
               BackupException.class,
               e -> {
@@ -510,27 +592,49 @@ class ColumnChangesIT {
       switch (random.nextInt(7)) {
         case 0 ->
             statement.execute(
-                "INSERT INTO a VALUES (" + key + ", " + key + " + 1000) ON CONFLICT (id) DO UPDATE"
+                "INSERT INTO a VALUES ("
+                    + key
+                    + ", "
+                    + key
+                    + " + 1000) ON CONFLICT (id) DO UPDATE"
                     + " SET at = now()");
         case 1 -> statement.execute("DELETE FROM a WHERE id = " + key);
         case 2 ->
             statement.execute(
                 "UPDATE a SET place = x.place FROM a x WHERE (a.id, x.id) IN (("
-                    + key + ", " + other + "), (" + other + ", " + key + "))");
+                    + key
+                    + ", "
+                    + other
+                    + "), ("
+                    + other
+                    + ", "
+                    + key
+                    + "))");
         case 3 ->
             statement.execute(
-                "UPDATE a SET id = " + other + " WHERE id = " + key
-                    + " AND NOT EXISTS (SELECT FROM a x WHERE x.id = " + other + ")");
+                "UPDATE a SET id = "
+                    + other
+                    + " WHERE id = "
+                    + key
+                    + " AND NOT EXISTS (SELECT FROM a x WHERE x.id = "
+                    + other
+                    + ")");
         case 4 ->
             statement.execute(
-                "INSERT INTO b VALUES (" + letter + ", " + (parity + 20) + ", 'new', now())"
+                "INSERT INTO b VALUES ("
+                    + letter
+                    + ", "
+                    + (parity + 20)
+                    + ", 'new', now())"
                     + " ON CONFLICT DO NOTHING");
         case 5 ->
             statement.execute("DELETE FROM b WHERE n = " + (parity + 20) + " AND id < " + letter);
         default ->
             statement.execute(
                 "UPDATE b SET note = note || E'\\t', id = id || E'\\n' WHERE n % 2 = "
-                    + parity + " AND id = " + letter);
+                    + parity
+                    + " AND id = "
+                    + letter);
       }
       if (part != null) {
         if (random.nextInt(4) == 0) {
@@ -550,14 +654,10 @@ class ColumnChangesIT {
   }
 
   private PostgresSettings settings(String database, String... pairs) {
-    List<String> all =
-        new ArrayList<>(List.of("reader", "dump", "changes.mode", "column"));
+    List<String> all = new ArrayList<>(List.of("reader", "dump", "changes.mode", "column"));
     all.addAll(List.of(pairs));
     return Sources.settings(
-        folder.resolve("state"),
-        server.jdbcUrl(database),
-        "follower",
-        all.toArray(String[]::new));
+        folder.resolve("state"), server.jdbcUrl(database), "follower", all.toArray(String[]::new));
   }
 
   private static BackupDescriptor dump(PostgresSettings settings, Repository repository)
@@ -609,8 +709,7 @@ class ColumnChangesIT {
   private Map<String, String> rows(String database) throws SQLException {
     Map<String, String> found = new TreeMap<>();
     PostgresSettings settings =
-        Sources.settings(
-            folder.resolve("state"), server.jdbcUrl(database), server.superuser());
+        Sources.settings(folder.resolve("state"), server.jdbcUrl(database), server.superuser());
     try (DatabaseSession session = DatabaseSession.open(settings, new Cancellation())) {
       for (Relation relation : session.relations()) {
         if (relation.hasRows()) {

@@ -7,6 +7,8 @@ import com.thorbis.backup.api.BackupException;
 import com.thorbis.backup.postgres.settings.AuthenticationPolicy.Method;
 import com.thorbis.backup.postgres.support.Sources;
 import java.nio.file.Path;
+import java.time.Duration;
+import java.util.List;
 import net.jqwik.api.ForAll;
 import net.jqwik.api.Property;
 import org.junit.jupiter.api.Test;
@@ -135,5 +137,61 @@ class PostgresSettingsTest {
     assertThat(of("jdbc:postgresql://db1/orders").slot()).isEqualTo("thorbis_orders");
     assertThatThrownBy(() -> of("jdbc:postgresql://db1/orders", "wal.slot", "No; DROP"))
         .isInstanceOf(BackupException.class);
+  }
+
+  @Test
+  void changesAreFollowedBySlotOrByColumn() {
+    assertThat(of("jdbc:postgresql://db1/orders").changes()).isEmpty();
+    assertThat(of("jdbc:postgresql://db1/orders", "changes.mode", "slot").changes())
+        .contains(new ChangesSettings.Slot("thorbis_orders_changes", "thorbis_orders_changes"));
+    assertThat(of("jdbc:postgresql://db1/orders", "changes.mode", "column").changes())
+        .contains(
+            new ChangesSettings.Columns(
+                List.of(), "xmin", Duration.ofHours(1), Duration.ofDays(7), false));
+    assertThatThrownBy(() -> of("jdbc:postgresql://db1/orders", "changes.mode", "hope"))
+        .isInstanceOf(BackupException.class)
+        .hasMessageContaining("slot or column");
+  }
+
+  @Test
+  void columnsAreChosenForTables() {
+    ChangesSettings.Columns columns =
+        (ChangesSettings.Columns)
+            of(
+                    "jdbc:postgresql://db1/orders",
+                    "changes.mode",
+                    "column",
+                    "changes.columns",
+                    "a.\"x=,y\" = \"c \"\" d\", log_*=at, b.*=xmin",
+                    "changes.column",
+                    "updated_at",
+                    "changes.whole-every",
+                    "1d",
+                    "changes.column-margin",
+                    "5m",
+                    "changes.verify",
+                    "true")
+                .changes()
+                .orElseThrow();
+    assertThat(columns.chosen("a", "x=,y")).contains("c \" d");
+    assertThat(columns.chosen("b", "log_1")).contains("at");
+    assertThat(columns.chosen("b", "other")).contains("xmin");
+    assertThat(columns.chosen("a", "other")).isEmpty();
+    assertThat(columns.usual()).isEqualTo("updated_at");
+    assertThat(columns.margin()).isEqualTo(Duration.ofMinutes(5));
+    assertThat(columns.wholeEvery()).isEqualTo(Duration.ofDays(1));
+    assertThat(columns.verify()).isTrue();
+    for (String wrong : new String[] {"t", "t=", "=c", "t=a\"b", "\"t=c\""}) {
+      assertThatThrownBy(
+              () ->
+                  of(
+                      "jdbc:postgresql://db1/orders",
+                      "changes.mode",
+                      "column",
+                      "changes.columns",
+                      wrong))
+          .as(wrong)
+          .isInstanceOf(BackupException.class);
+    }
   }
 }
