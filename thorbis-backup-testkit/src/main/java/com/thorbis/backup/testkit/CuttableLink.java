@@ -39,6 +39,11 @@ public final class CuttableLink implements AutoCloseable {
     cut = true;
   }
 
+  /** Whether it lets nothing through. */
+  public synchronized boolean isCut() {
+    return cut;
+  }
+
   /** Lets everything through again. */
   public synchronized void heal() {
     cut = false;

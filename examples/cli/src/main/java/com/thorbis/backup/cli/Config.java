@@ -444,7 +444,19 @@ record Config(
       Expectation.Builder expected = Watching.expectation(name, section);
       timetable.source(name, section);
       Optional<DrillSettings> drill =
-          section.section("drill").map(it -> DrillConfig.read(it, folder));
+          section
+              .section("drill")
+              .map(
+                  it -> {
+                    if (it.has("schedule") && !type.equals("postgres")) {
+                      throw it.wrong(
+                          "schedule",
+                          "drills start servers, and this source is of type " + type,
+                          "Remove it.");
+                    }
+                    timetable.drill(name, it);
+                    return DrillConfig.read(it, folder);
+                  });
       timetable.expect(name, expected);
       Objectives objectives = Objectives.read(section);
       OptionalInt parallelism = OptionalInt.empty();

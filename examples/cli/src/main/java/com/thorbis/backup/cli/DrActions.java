@@ -8,6 +8,9 @@ final class DrActions {
 
   static Actions all(Thorbis thorbis) {
     Actions.Builder actions = Actions.builder().builtIn(new DrNotifier(thorbis));
+    DrServers servers = new DrServers(thorbis.config().dr());
+    servers.addTo(actions);
+    DrServerActions.addTo(actions, thorbis, servers.all());
     DrRepositoryActions.addTo(actions, thorbis);
     return actions.build();
   }

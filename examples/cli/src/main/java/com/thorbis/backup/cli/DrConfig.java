@@ -4,9 +4,14 @@ import com.thorbis.backup.api.BackupException;
 import com.thorbis.backup.api.FailureKind;
 import java.net.URI;
 import java.nio.file.Path;
+import java.time.Duration;
+import java.util.ArrayList;
 import java.util.LinkedHashMap;
+import java.util.List;
 import java.util.Map;
 import java.util.Optional;
+import java.util.OptionalLong;
+import java.util.function.BiConsumer;
 
 /**
  * What the file says of recovery from disasters.
@@ -17,6 +22,9 @@ import java.util.Optional;
  * @param person who works at this machine, as the plan names them
  * @param keys the files of the keys that people sign with, by person
  * @param servers what steps talk to, by name, each with its settings
+ * @param failovers what sources have to fail over with, by source
+ * @param detectors what tells whether something else is down, by the name that plans give
+ * @param switches what moves clients, by the name that plans give
  */
 record DrConfig(
     Optional<Path> plan,
@@ -24,9 +32,47 @@ record DrConfig(
     Optional<Place> store,
     Optional<String> person,
     Map<String, Path> keys,
-    Map<String, Map<String, Object>> servers) {
+    Map<String, Map<String, Object>> servers,
+    Map<String, Pair> failovers,
+    Map<String, List<Look>> detectors,
+    Map<String, Moves> switches) {
+  private static final Duration PATIENCE = Duration.ofSeconds(5);
+
   /** A store and its settings. */
   record Place(URI uri, Map<String, Object> settings) {}
+
+  /** What moves clients. */
+  record Moves(String type, Map<String, Object> settings) {}
+
+  /**
+   * One way to see whether something is down.
+   *
+   * @param kind {@code port}, {@code query}, {@code standby}, {@code process}, {@code http} or
+   *     {@code command}
+   * @param from where it looks from
+   */
+  record Look(
+      String kind,
+      String id,
+      String from,
+      Optional<URI> url,
+      int up,
+      int down,
+      List<String> command,
+      Duration patience) {}
+
+  /** Programs that take a server away. */
+  record Programs(List<String> command, List<String> check, List<String> lift, Duration patience) {}
+
+  /** Two servers, by name, and what is needed to exchange them. */
+  record Pair(
+      String primary,
+      String standby,
+      List<Look> detect,
+      Optional<Programs> fence,
+      Optional<Programs> standbyFence,
+      OptionalLong system,
+      Duration patience) {}
 
   static DrConfig read(Section root, Path folderOfFile, Path stateDirectory) {
     Optional<Path> plan = Optional.empty();
@@ -35,6 +81,9 @@ record DrConfig(
     Optional<String> person = Optional.empty();
     Map<String, Path> keys = new LinkedHashMap<>();
     Map<String, Map<String, Object>> servers = new LinkedHashMap<>();
+    Map<String, Pair> failovers = new LinkedHashMap<>();
+    Map<String, List<Look>> detectors = new LinkedHashMap<>();
+    Map<String, Moves> switches = new LinkedHashMap<>();
     Optional<Section> dr = root.section("dr");
     if (dr.isPresent()) {
       plan = dr.get().find("plan").map(folderOfFile::resolve);
@@ -48,16 +97,103 @@ record DrConfig(
       Optional<Section> signers = dr.get().section("keys");
       signers.ifPresent(
           section ->
-              section.keys().forEach(name -> keys.put(name, folderOfFile.resolve(section.require(name)))));
+              section
+                  .keys()
+                  .forEach(name -> keys.put(name, folderOfFile.resolve(section.require(name)))));
       Optional<Section> named = dr.get().section("servers");
       named.ifPresent(
           section ->
               section
                   .keys()
                   .forEach(name -> servers.put(name, section.section(name).orElseThrow().rest())));
+      each(dr.get(), "failover", (name, section) -> failovers.put(name, pair(section, servers)));
+      dr.get()
+          .section("detectors")
+          .ifPresent(all -> all.keys().forEach(name -> detectors.put(name, looks(all, name))));
+      each(
+          dr.get(),
+          "switches",
+          (name, section) ->
+              switches.put(name, new Moves(section.require("type"), section.rest())));
       dr.get().finish();
     }
-    return new DrConfig(plan, folder, store, person, Map.copyOf(keys), servers);
+    return new DrConfig(
+        plan, folder, store, person, Map.copyOf(keys), servers, failovers, detectors, switches);
+  }
+
+  private static void each(Section dr, String key, BiConsumer<String, Section> read) {
+    dr.section(key)
+        .ifPresent(
+            all -> all.keys().forEach(name -> read.accept(name, all.section(name).orElseThrow())));
+  }
+
+  private static Pair pair(Section section, Map<String, Map<String, Object>> servers) {
+    for (String key : List.of("primary", "standby")) {
+      if (!servers.containsKey(section.require(key))) {
+        throw section.wrong(
+            key, "there is no server \"" + section.require(key) + "\"", "Add it below dr.servers.");
+      }
+    }
+    OptionalLong system = OptionalLong.empty();
+    if (section.has("system")) {
+      try {
+        system = OptionalLong.of(Long.parseUnsignedLong(section.require("system")));
+      } catch (NumberFormatException e) {
+        throw section.wrong(
+            "system", "is no identifier", "Write what pg_controldata prints, in quotes.");
+      }
+    }
+    Pair pair =
+        new Pair(
+            section.require("primary"),
+            section.require("standby"),
+            looks(section, "detect"),
+            section.section("fence").map(DrConfig::programs),
+            section.section("standby-fence").map(DrConfig::programs),
+            system,
+            section.duration("patience").orElse(Duration.ofSeconds(20)));
+    section.finish();
+    return pair;
+  }
+
+  private static Programs programs(Section section) {
+    Programs programs =
+        new Programs(
+            words(section, "command"),
+            words(section, "check"),
+            section.has("lift") ? words(section, "lift") : List.of(),
+            section.duration("patience").orElse(Duration.ofMinutes(1)));
+    section.finish();
+    return programs;
+  }
+
+  private static List<String> words(Section section, String key) {
+    List<String> words = section.isList(key) ? section.texts(key) : List.of(section.require(key));
+    if (words.isEmpty()) {
+      throw section.wrong(key, "names no program", "Write a list of words.");
+    }
+    return words;
+  }
+
+  private static List<Look> looks(Section all, String key) {
+    List<Look> looks = new ArrayList<>();
+    for (Section section : all.sections(key)) {
+      String kind =
+          section.choice(
+              "kind", "", List.of("port", "query", "standby", "process", "http", "command"));
+      looks.add(
+          new Look(
+              kind,
+              section.find("id").orElse(kind),
+              section.find("from").orElse("here"),
+              kind.equals("http") ? Optional.of(section.uri("url")) : Optional.empty(),
+              section.integer("up", 200, 100, 599),
+              section.integer("down", 503, 100, 599),
+              kind.equals("command") ? words(section, "command") : List.of(),
+              section.duration("patience").orElse(PATIENCE)));
+      section.finish();
+    }
+    return looks;
   }
 
   private static Place place(Section section) {

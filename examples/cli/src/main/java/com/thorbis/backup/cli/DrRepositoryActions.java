@@ -14,11 +14,14 @@ import com.thorbis.backup.dr.run.Result;
 import com.thorbis.backup.dr.run.Step;
 import com.thorbis.backup.dr.run.StepContext;
 import com.thorbis.backup.dr.run.Task;
+import com.thorbis.backup.spi.repository.BackupReader;
 import com.thorbis.backup.spi.repository.RunControl;
 import com.thorbis.backup.spi.repository.SourceInfo;
+import com.thorbis.backup.spi.repository.StoredFile;
 import java.io.IOException;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
+import java.nio.file.LinkOption;
 import java.nio.file.NoSuchFileException;
 import java.nio.file.Path;
 import java.nio.file.StandardCopyOption;
@@ -87,8 +90,7 @@ final class DrRepositoryActions {
   private static String source(Thorbis thorbis, Task task) {
     String source = require(task, SOURCE);
     if (!thorbis.config().sources().containsKey(source)) {
-      throw new IllegalArgumentException(
-          source + " is no source of " + thorbis.config().file());
+      throw new IllegalArgumentException(source + " is no source of " + thorbis.config().file());
     }
     return source;
   }
@@ -124,8 +126,8 @@ final class DrRepositoryActions {
   }
 
   /**
-   * Brings a source back into a folder. A file beside the folder tells whose it is and whether it is
-   * whole: what anybody else put there is never written over.
+   * Brings a source back into a folder. A file beside the folder tells whose it is and whether it
+   * is whole: what anybody else put there is never written over.
    */
   private static final class Restore implements Step {
     private static final String KEY = "run";
@@ -260,7 +262,8 @@ final class DrRepositoryActions {
         request.action(RestoreRequest.Action.PROMOTE);
       }
       RestoreReport report =
-          stoppable((opened, control) -> opened.restore(request.build(), control), thorbis::reading);
+          stoppable(
+              (opened, control) -> opened.restore(request.build(), control), thorbis::reading);
       Map<String, String> facts = new LinkedHashMap<>();
       facts.put(KEY, context.key());
       facts.put(STATE, WHOLE);
@@ -302,6 +305,70 @@ final class DrRepositoryActions {
           + " into "
           + folder
           + (start ? ", and start its server" : "");
+    }
+  }
+
+  /** Whether all files of the backup that was restored lie in the folder, each with its length. */
+  record Compared(Thorbis thorbis, Task task, String of) implements Step {
+    Compared(Thorbis thorbis, Task task) {
+      this(thorbis, task, require(task, "of"));
+    }
+
+    @Override
+    public Result check(StepContext context) throws IOException, InterruptedException {
+      return context.returned()
+          ? Result.done("was compared")
+          : Result.notDone("was not compared in this run");
+    }
+
+    @Override
+    public Result execute(StepContext context) throws IOException, InterruptedException {
+      Map<String, String> facts = context.facts(of);
+      if (!facts.containsKey("backup") || !facts.containsKey("directory")) {
+        return Result.failed("step " + of + " does not tell what it restored");
+      }
+      Path folder = Path.of(facts.get("directory"));
+      List<String> missing = new ArrayList<>();
+      long[] files = {0};
+      stoppable(
+          (opened, control) ->
+              Job.said(
+                  () -> {
+                    try (BackupReader reader =
+                        opened.repository().open(new BackupId(facts.get("backup")))) {
+                      reader.entries(
+                          entry -> {
+                            control.cancellation().check();
+                            if (entry.kind() == StoredFile.Kind.FILE
+                                && entry.area() == StoredFile.Area.DATA) {
+                              files[0]++;
+                              Path file = folder.resolve(entry.path());
+                              if (!Files.isRegularFile(file, LinkOption.NOFOLLOW_LINKS)
+                                  || Files.size(file) != entry.length()) {
+                                missing.add(entry.path());
+                              }
+                            }
+                          });
+                    }
+                    return true;
+                  }),
+          thorbis::reading);
+      if (files[0] == 0) {
+        return Result.failed("backup " + facts.get("backup") + " holds no file");
+      }
+      return missing.isEmpty()
+          ? Result.done(files[0] + " files of the backup are there, each as long as it was")
+          : Result.failed(
+              missing.size()
+                  + " of "
+                  + files[0]
+                  + " files are not there, or of another length, such as "
+                  + missing.get(0));
+    }
+
+    @Override
+    public String intent() {
+      return "compare the files that " + of + " restores with the backup";
     }
   }
 

@@ -46,9 +46,7 @@ final class DrRunCommands {
       DrRuns.Attendance attendance =
           new DrRuns.Attendance(
               List.of(this::show),
-              noWait
-                  ? Optional.empty()
-                  : Optional.of(() -> !control.cancellation().requested()));
+              noWait ? Optional.empty() : Optional.of(() -> !control.cancellation().requested()));
       return DrRuns.with(
           thorbis(),
           attendance,
@@ -57,8 +55,7 @@ final class DrRunCommands {
             Optional<String> worker = engine.worker(report.run());
             DrView view = new DrView(thorbis());
             thorbis()
-                .print(
-                    view.json(report, worker), out -> view.people(report, worker, false, out));
+                .print(view.json(report, worker), out -> view.people(report, worker, false, out));
             return report.status() == RunStatus.SUCCEEDED ? Exit.DONE : Exit.FAILED;
           });
     }
@@ -156,7 +153,8 @@ final class DrRunCommands {
 
     private RunReport start(RunEngine engine, RunPlan plan) {
       String named = incident;
-      String run = named == null ? scenario + "-" + NAME.format(thorbis().clock().instant()) : named;
+      String run =
+          named == null ? scenario + "-" + NAME.format(thorbis().clock().instant()) : named;
       if (engine.runs().contains(run)) {
         thorbis()
             .host()
@@ -194,7 +192,8 @@ final class DrRunCommands {
 
     @Option(
         names = "--take-over",
-        description = "Take it from whoever carries it out: that one is stopped at its next record.")
+        description =
+            "Take it from whoever carries it out: that one is stopped at its next record.")
     boolean takeOver;
 
     @Option(names = "--as", paramLabel = "PERSON", description = "Who takes it over.")
@@ -207,8 +206,7 @@ final class DrRunCommands {
             boolean ended = engine.look(run).status().ended();
             RunReport report =
                 takeOver
-                    ? engine.takeOver(
-                        run, DrRuns.person(thorbis(), Optional.ofNullable(person)))
+                    ? engine.takeOver(run, DrRuns.person(thorbis(), Optional.ofNullable(person)))
                     : engine.resume(run);
             recorded(ended, report);
             return report;
@@ -317,9 +315,10 @@ final class DrRunCommands {
                       BackupException.of(
                               "dr.key-missing",
                               FailureKind.CONFIGURATION,
-                              "The plan has a key of " + by + ", and none is known here to sign with")
-                          .remedy(
-                              "Set dr.keys." + by + " to its file, or name it with --key-file.")
+                              "The plan has a key of "
+                                  + by
+                                  + ", and none is known here to sign with")
+                          .remedy("Set dr.keys." + by + " to its file, or name it with --key-file.")
                           .build());
     }
   }

@@ -110,7 +110,8 @@ final class DrRuns {
         .or(dr::person)
         .or(() -> dr.keys().size() == 1 ? dr.keys().keySet().stream().findFirst() : named)
         .orElseThrow(
-            () -> Failure.usage("Nobody knows who says that", "Add --as PERSON, or set dr.person."));
+            () ->
+                Failure.usage("Nobody knows who says that", "Add --as PERSON, or set dr.person."));
   }
 
   /** Keeps what became of a run as evidence; where that does not work it is said. */

@@ -83,7 +83,8 @@ final class DrTestCommands {
     @Option(
         names = "--within",
         paramLabel = "TIME",
-        description = "For how long clients may be without it, such as 2m; else as long as it takes.")
+        description =
+            "For how long clients may be without it, such as 2m; else as long as it takes.")
     @Nullable String within;
 
     @Option(
@@ -148,23 +149,30 @@ final class DrTestCommands {
       return Settings.of("", Map.of(option, text)).duration(option, Duration.ZERO);
     }
 
+    /** Where a URL of JDBC leads, if it names one server. */
+    private static Optional<String> address(String url) {
+      if (!url.startsWith(JDBC + "//")) {
+        return Optional.empty();
+      }
+      try {
+        URI place = new URI("postgresql:" + url.substring(JDBC.length()));
+        String host = place.getHost();
+        return host == null
+            ? Optional.empty()
+            : Optional.of(
+                (host.equals("localhost") ? "127.0.0.1" : host)
+                    + ":"
+                    + (place.getPort() < 0 ? 5432 : place.getPort()));
+      } catch (URISyntaxException e) {
+        return Optional.empty();
+      }
+    }
+
     /** Where the configured servers are, so that nothing else takes their place. */
     private static Set<String> sources(Config config) {
       Set<String> addresses = new TreeSet<>();
       for (Config.SourceConfig source : config.sources().values()) {
-        String url = String.valueOf(source.settings().get("url"));
-        if (url.startsWith(JDBC)) {
-          try {
-            URI place = new URI(url.substring(JDBC.length() - "postgresql:".length()));
-            String host = place.getHost() == null ? "localhost" : place.getHost();
-            addresses.add(
-                (host.equals("localhost") ? "127.0.0.1" : host)
-                    + ":"
-                    + (place.getPort() < 0 ? 5432 : place.getPort()));
-          } catch (URISyntaxException e) {
-            continue; // no address of one server here
-          }
-        }
+        address(String.valueOf(source.settings().get("url"))).ifPresent(addresses::add);
       }
       return addresses;
     }
@@ -287,7 +295,8 @@ final class DrTestCommands {
   @Command(
       name = "tabletop",
       description = {
-        "Begin to talk a disaster through: what happens and when, and who is asked what. It changes",
+        "Begin to talk a disaster through: what happens and when, and who is asked what. It"
+            + " changes",
         "nothing. Go on with dr test answer, finding and close."
       })
   static final class Tabletop extends Begun {
@@ -300,7 +309,8 @@ final class DrTestCommands {
   @Command(
       name = "walkthrough",
       description = {
-        "Begin to go through every step of what the plan says about a disaster, without carrying it",
+        "Begin to go through every step of what the plan says about a disaster, without carrying"
+            + " it",
         "out. Go on with dr test answer, finding and close."
       })
   static final class Walkthrough extends Begun {
@@ -462,8 +472,7 @@ final class DrTestCommands {
               + Text.plain(inject.text()));
       exercise.answers().stream()
           .filter(it -> it.inject() == inject.number())
-          .forEach(
-              it -> out.println("     " + Text.plain(it.by()) + ": " + Text.plain(it.text())));
+          .forEach(it -> out.println("     " + Text.plain(it.by()) + ": " + Text.plain(it.text())));
     }
     for (RecordedExercise.Finding finding : exercise.findings()) {
       out.println(

@@ -67,7 +67,9 @@ final class DrView {
       case "task.ended" -> {
         String outcome = text(record, "outcome");
         yield line(
-            outcome.equals(Result.Outcome.DONE.label()) ? outcome : outcome.toUpperCase(Locale.ROOT),
+            outcome.equals(Result.Outcome.DONE.label())
+                ? outcome
+                : outcome.toUpperCase(Locale.ROOT),
             about);
       }
       case "undo.started" -> line("undoes", task + attempt(record));
@@ -80,7 +82,8 @@ final class DrView {
                   + " at "
                   + text(record, "until"));
       case "run.state" ->
-          text(record, "state").equals(RunStatus.RUNNING.label()) && text(record, "reason").isEmpty()
+          text(record, "state").equals(RunStatus.RUNNING.label())
+                  && text(record, "reason").isEmpty()
               ? Optional.empty()
               : line(
                   "run",
@@ -105,8 +108,7 @@ final class DrView {
   }
 
   private static Optional<String> line(String word, String rest) {
-    return Optional.of(
-        word + " ".repeat(Math.max(1, WORD + 1 - word.length())) + Text.plain(rest));
+    return Optional.of(word + " ".repeat(Math.max(1, WORD + 1 - word.length())) + Text.plain(rest));
   }
 
   private static String attempt(JournalRecord record) {
@@ -155,8 +157,7 @@ final class DrView {
                           dr("retry", report.run(), it.task().id()))));
       next.add(new Next("take back what was done, then resume", dr("abort", report.run())));
     } else if (!report.status().ended() && !worked) {
-      next.add(
-          new Next("let it go on: nobody carries it out now", dr("resume", report.run())));
+      next.add(new Next("let it go on: nobody carries it out now", dr("resume", report.run())));
     }
     return next;
   }
@@ -253,11 +254,7 @@ final class DrView {
     rows.add(List.of("STATE", "STEP", "TOOK", "WHAT"));
     report
         .tasks()
-        .forEach(
-            task ->
-                rows.add(
-                    List.of(
-                        state(task), task.task().id(), took(task), what(task))));
+        .forEach(task -> rows.add(List.of(state(task), task.task().id(), took(task), what(task))));
     Text.table(rows).forEach(out::println);
     List<Next> next = next(report, worker.isPresent());
     if (!next.isEmpty()) {
@@ -408,7 +405,8 @@ final class DrView {
                               " (when "
                                   + it.need()
                                   + " of "
-                                  + String.join(", ", it.people().keySet().stream().sorted().toList())
+                                  + String.join(
+                                      ", ", it.people().keySet().stream().sorted().toList())
                                   + " agree)")
                       .orElse("")
                   + (step.task().destructive() ? " (cannot be taken back)" : ""),

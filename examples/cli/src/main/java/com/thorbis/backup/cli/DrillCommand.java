@@ -4,6 +4,8 @@ import com.thorbis.backup.api.CheckItem;
 import com.thorbis.backup.api.ThorbisBackup;
 import com.thorbis.backup.dr.drill.Drill;
 import com.thorbis.backup.dr.drill.DrillCheck;
+import com.thorbis.backup.dr.drill.DrillHistory;
+import com.thorbis.backup.dr.drill.DrillJob;
 import com.thorbis.backup.dr.drill.DrillReport;
 import com.thorbis.backup.dr.drill.DrillReport.Verdict;
 import com.thorbis.backup.dr.drill.DrillSettings;
@@ -87,13 +89,10 @@ final class DrillCommand extends Job {
 
   /** Keeps a report as evidence; where that does not work, it is said, and changes nothing. */
   static Consumer<DrillReport> evidence(Thorbis thorbis, ThorbisBackup opened) {
-    EvidenceLog.Builder log =
-        EvidenceLog.builder(opened::repository, thorbis.config().stateDirectory());
-    thorbis.config().signingKey().map(Recipients::signingKey).ifPresent(log::signer);
-    EvidenceLog built = log.build();
+    EvidenceLog log = log(thorbis, opened);
     return report -> {
       Appended kept =
-          built.append(
+          log.append(
               EvidenceRecord.DRILL,
               report.source(),
               report.verdict() == Verdict.NONE ? "aborted" : report.verdict().label(),
@@ -111,8 +110,24 @@ final class DrillCommand extends Job {
     };
   }
 
+  private static EvidenceLog log(Thorbis thorbis, ThorbisBackup opened) {
+    EvidenceLog.Builder log =
+        EvidenceLog.builder(opened::repository, thorbis.config().stateDirectory());
+    thorbis.config().signingKey().map(Recipients::signingKey).ifPresent(log::signer);
+    return log.build();
+  }
+
+  /** The drills of a source that are due, of what chance chooses. */
+  static DrillJob job(Thorbis thorbis, ThorbisBackup opened, String source) {
+    return DrillJob.of(
+        source,
+        () -> builder(thorbis, opened, source).random().build(),
+        log(thorbis, opened),
+        new DrillHistory(thorbis.config().stateDirectory(), source));
+  }
+
   private int run(ThorbisBackup opened) {
-    Drill.Builder drill = builder(opened, chosen(opened));
+    Drill.Builder drill = builder(thorbis(), opened, chosen(opened));
     if (random) {
       Long given = seed;
       if (given == null) {
@@ -152,11 +167,11 @@ final class DrillCommand extends Job {
     return opened.sources().get(0);
   }
 
-  private Drill.Builder builder(ThorbisBackup opened, String name) {
-    return Drill.builder(opened, name, thorbis().config().stateDirectory())
+  private static Drill.Builder builder(Thorbis thorbis, ThorbisBackup opened, String name) {
+    return Drill.builder(opened, name, thorbis.config().stateDirectory())
         .product(Main.version())
-        .recorder(evidence(thorbis(), opened))
-        .settings(settings(thorbis().config(), name));
+        .recorder(evidence(thorbis, opened))
+        .settings(settings(thorbis.config(), name));
   }
 
   static DrillSettings settings(Config config, String source) {

@@ -28,7 +28,8 @@ import picocli.CommandLine.Parameters;
     name = "prune",
     description = {
       "Give up the backups and the log that retention lets go of, and remove what was given up",
-      "earlier and is past its grace. Until then undelete brings a backup back. With --backup: give",
+      "earlier and is past its grace. Until then undelete brings a backup back. With --backup:"
+          + " give",
       "up this one backup, whatever retention says, and remove nothing."
     })
 final class PruneCommand extends Job {
@@ -174,7 +175,10 @@ final class PruneCommand extends Job {
     for (int i = 0; i < plans.size(); i++) {
       PruneRequest request =
           requests.get(i).plan(plans.get(i)).grace(thorbis().config().grace()).build();
-      reports.add(thorbis().followed(control -> opened.prune(request, control)));
+      PruneReport report = thorbis().followed(control -> opened.prune(request, control));
+      HostEvidence.pruned(
+          thorbis().config(), thorbis().clock(), opened, report, thorbis()::warning);
+      reports.add(report);
     }
     thorbis()
         .print(

@@ -44,7 +44,8 @@ final class ReportCommand extends Group {
   @Command(
       name = "create",
       description = {
-        "Look at everything, and write a report: by the end of the name of FILE a page (.html), its",
+        "Look at everything, and write a report: by the end of the name of FILE a page (.html),"
+            + " its",
         "print (.pdf), what it says for programs (.json), or a signed bundle with all evidence",
         "(.zip). Ends with 1 if not all that was expected in the period is there."
       })
@@ -85,7 +86,7 @@ final class ReportCommand extends Group {
         ThorbisBackup opened, Path file, String form, Duration back, Optional<Pdf> printer) {
       boolean writes = thorbis().recoveryKeyFile == null && thorbis().config().sealed().isEmpty();
       if (writes) {
-        Populations.record(thorbis(), opened);
+        HostEvidence.expected(thorbis().config(), thorbis().clock(), opened, thorbis()::warning);
       }
       Report report =
           thorbis().followed(control -> said(() -> builder(opened, back).build(control)));
@@ -115,7 +116,7 @@ final class ReportCommand extends Group {
 
     private Report.Builder builder(ThorbisBackup opened, Duration back) {
       Report.Builder builder =
-          Report.builder(opened, Populations.log(thorbis(), opened))
+          Report.builder(opened, HostEvidence.log(thorbis().config(), thorbis().clock(), opened))
               .clock(thorbis().clock())
               .period(back)
               .product(Main.version())
@@ -127,7 +128,7 @@ final class ReportCommand extends Group {
         }
         builder.alarmsLooked();
       } catch (BackupException e) {
-        thorbis().host().err().println("warning: no look for alarms: " + e.getMessage());
+        thorbis().warning("no look for alarms: " + e.getMessage());
       }
       return builder;
     }
@@ -194,7 +195,8 @@ final class ReportCommand extends Group {
       name = "verify",
       description = {
         "Check a bundle: whether it is as it was signed, its records are whole, and what it says",
-        "follows from them. Needs neither a configuration, a repository, nor a network. Ends with 3",
+        "follows from them. Needs neither a configuration, a repository, nor a network. Ends with"
+            + " 3",
         "if anything is wrong."
       })
   static final class Verify extends Job {

@@ -7,6 +7,7 @@ import com.thorbis.backup.api.FailureKind;
 import com.thorbis.backup.api.Progress;
 import com.thorbis.backup.api.SourceStatus;
 import com.thorbis.backup.api.ThorbisBackup;
+import com.thorbis.backup.dr.drill.DrillJob;
 import com.thorbis.backup.dr.notify.Watch;
 import com.thorbis.backup.dr.schedule.Claims;
 import com.thorbis.backup.dr.schedule.ContinuousJob;
@@ -64,7 +65,12 @@ final class RunCommand extends Job {
     Config config = thorbis().config();
     if (planOnly) {
       return plan(
-          config.timetable().plans(RunCommand::unopened, (name, verify, control) -> unopened()),
+          config
+              .timetable()
+              .plans(
+                  RunCommand::unopened,
+                  (name, verify, control) -> unopened(),
+                  source -> Timetable.idle(DrillJob.name(source))),
           moments == null ? 3 : moments);
     }
     if (config.sealed().isPresent()) {
@@ -83,15 +89,19 @@ final class RunCommand extends Job {
     List<String> streamed =
         once ? List.of() : config.sources().keySet().stream().filter(this::streams).toList();
     Events events = new Events(control.progress());
-    Upkeep upkeep = new Upkeep(opened, config);
-    List<JobPlan> plans = config.timetable().plans(() -> opened, upkeep::run);
+    Upkeep upkeep = new Upkeep(opened, config, thorbis().clock());
+    List<JobPlan> plans =
+        config
+            .timetable()
+            .plans(
+                () -> opened, upkeep::run, source -> DrillCommand.job(thorbis(), opened, source));
     if (plans.isEmpty() && streamed.isEmpty()) {
       throw Failure.usage(
           "Nothing is due at any time",
           "Set sources.NAME.schedule, wal.mode: stream of a source, or maintenance.");
     }
     requireRepository(opened);
-    Populations.record(thorbis(), opened);
+    HostEvidence.expected(config, thorbis().clock(), opened, events::warning);
     Claims claims = (name, lasts) -> opened.repository().claim(name, lasts);
     Scheduler.Builder builder =
         Scheduler.builder(claims, config.stateDirectory())

@@ -170,8 +170,8 @@ final class Thorbis implements Runnable {
       throw BackupException.of(
               "repository.sealed",
               FailureKind.REFUSED,
-              "This host is a sealed writer of the repository: it opens nothing, and cannot tell what"
-                  + " is stored")
+              "This host is a sealed writer of the repository: it opens nothing, and cannot tell"
+                  + " what is stored")
           .remedy("Run it on a host that opens the repository.")
           .build();
     }
@@ -210,6 +210,11 @@ final class Thorbis implements Runnable {
       forPeople.accept(host().out());
     }
     host().out().flush();
+  }
+
+  /** Says what does not stop anything. */
+  void warning(String message) {
+    host().err().println("warning: " + Text.plain(message));
   }
 
   private ProgressDisplay display() {

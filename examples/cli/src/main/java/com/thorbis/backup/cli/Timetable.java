@@ -4,6 +4,7 @@ import com.thorbis.backup.api.BackupException;
 import com.thorbis.backup.api.BackupType;
 import com.thorbis.backup.api.ThorbisBackup;
 import com.thorbis.backup.api.VerifyRequest;
+import com.thorbis.backup.dr.drill.DrillJob;
 import com.thorbis.backup.dr.monitor.Expectation;
 import com.thorbis.backup.dr.report.Population;
 import com.thorbis.backup.dr.schedule.BackupJob;
@@ -23,6 +24,7 @@ import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.Optional;
+import java.util.function.Function;
 import java.util.function.Supplier;
 import org.jspecify.annotations.Nullable;
 
@@ -39,6 +41,7 @@ final class Timetable {
   private static final String STANDARD = "standard";
 
   private final Map<String, Map<BackupType, Timing>> backups = new LinkedHashMap<>();
+  private final Map<String, Timing> drills = new LinkedHashMap<>();
   private final Map<String, Timing> maintenance = new LinkedHashMap<>();
   private final List<Blackout> blackouts = new ArrayList<>();
   private VerifyRequest verify = new VerifyRequest(Optional.empty(), VerifyRequest.Level.DATA, 100);
@@ -107,6 +110,25 @@ final class Timetable {
             });
   }
 
+  /** Reads {@code schedule} of a source's drills. */
+  void drill(String name, Section drill) {
+    timing(drill, "schedule", null)
+        .ifPresent(
+            timing -> {
+              drills.put(name, timing);
+              PlanCheck.of(List.of(plan(idle(DrillJob.name(name)), timing)))
+                  .forEach(
+                      finding -> {
+                        throw drill.wrong("schedule", finding.problem(), finding.remedy());
+                      });
+            });
+  }
+
+  /** Something that is due and does nothing. */
+  static Job idle(String name) {
+    return Job.of(name, control -> {});
+  }
+
   /** Wants of a source what is due of it, within its window. */
   void expect(String source, Expectation.Builder expected) {
     backups
@@ -145,10 +167,15 @@ final class Timetable {
     void run(String name, VerifyRequest verify, RunControl control);
   }
 
-  /** What is due when. */
-  List<JobPlan> plans(Supplier<ThorbisBackup> opened, Work upkeep) {
+  /**
+   * What is due when.
+   *
+   * @param drill does the drills of a source
+   */
+  List<JobPlan> plans(Supplier<ThorbisBackup> opened, Work upkeep, Function<String, Job> drill) {
     List<JobPlan> plans = new ArrayList<>();
     backups.keySet().forEach(name -> plans.addAll(backups(name, opened)));
+    drills.forEach((name, timing) -> plans.add(plan(drill.apply(name), timing)));
     maintenance.forEach(
         (name, timing) ->
             plans.add(plan(Job.of(name, control -> upkeep.run(name, verify, control)), timing)));
@@ -202,7 +229,7 @@ final class Timetable {
       Optional<Timing> timing = timing(section, name, zone);
       timing.ifPresent(found -> maintenance.put(name, shared.fill(found)));
       if (timing.isPresent()) {
-        JobPlan plan = plan(Job.of(name, control -> {}), shared.fill(timing.get()));
+        JobPlan plan = plan(idle(name), shared.fill(timing.get()));
         PlanCheck.of(List.of(plan))
             .forEach(
                 finding -> {

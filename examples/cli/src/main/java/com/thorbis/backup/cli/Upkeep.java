@@ -13,6 +13,7 @@ import com.thorbis.backup.api.VerifyReport;
 import com.thorbis.backup.api.VerifyRequest;
 import com.thorbis.backup.dr.schedule.Job;
 import com.thorbis.backup.spi.repository.RunControl;
+import java.time.Clock;
 import java.util.Map;
 import java.util.Optional;
 import java.util.stream.Collectors;
@@ -21,10 +22,12 @@ import java.util.stream.Collectors;
 final class Upkeep {
   private final ThorbisBackup opened;
   private final Config config;
+  private final Clock clock;
 
-  Upkeep(ThorbisBackup opened, Config config) {
+  Upkeep(ThorbisBackup opened, Config config, Clock clock) {
     this.opened = opened;
     this.config = config;
+    this.clock = clock;
   }
 
   void run(String name, VerifyRequest verify, RunControl control) {
@@ -56,6 +59,7 @@ final class Upkeep {
         PruneRequest.Builder request = PruneRequest.builder(source.getKey(), policy.get());
         request.plan(opened.planPrune(request.build())).grace(config.grace());
         PruneReport report = opened.prune(request.build(), control);
+        HostEvidence.pruned(config, clock, opened, report, control.progress()::warning);
         report
             .alarms()
             .forEach(alarm -> control.progress().warning(source.getKey() + ": " + alarm));

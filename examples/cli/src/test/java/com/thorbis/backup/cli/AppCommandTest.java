@@ -352,6 +352,7 @@ class AppCommandTest {
     config(whole.replaceFirst("kind: files", "kind: file"));
     assertThat(run("app backup shop", 2).err()).contains("Did you mean files?");
     config(whole);
+    assertThat(run("app backup shopp", 5).err()).contains("\"shopp\"");
     assertThat(run("app restore shop --component sauce", 2).err())
         .contains("no component \"sauce\"");
     assertThat(run("app restore shop --mode all", 2).err()).contains("create-missing");

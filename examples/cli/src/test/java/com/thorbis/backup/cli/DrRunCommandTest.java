@@ -134,7 +134,14 @@ class DrRunCommandTest {
         1,
         Stream.concat(
                 Stream.of(
-                    "dr", "run", OUTAGE, "--incident", "inc-1", "--as", "recovery-lead", "--yes",
+                    "dr",
+                    "run",
+                    OUTAGE,
+                    "--incident",
+                    "inc-1",
+                    "--as",
+                    "recovery-lead",
+                    "--yes",
                     "--no-wait"),
                 Stream.of(more))
             .toArray(String[]::new));
@@ -217,7 +224,13 @@ class DrRunCommandTest {
     assertThat(
             run(
                     4,
-                    "dr", "approve", "inc-1", "rehearsal.agree", "--as", "first-dba", "--key-file",
+                    "dr",
+                    "approve",
+                    "inc-1",
+                    "rehearsal.agree",
+                    "--as",
+                    "first-dba",
+                    "--key-file",
                     "second.key")
                 .err())
         .contains("its signature is not that of first-dba");
@@ -238,7 +251,8 @@ class DrRunCommandTest {
     run(0, "dr", "abort", "inc-1", "--as", "first-dba", "--yes");
     Result end = run(1, "dr", "resume", "inc-1");
     assertThat(end.out()).contains("compensated: aborted by first-dba");
-    assertThat(end.err()).contains("warning: the evidence of this run is not in the repository yet");
+    assertThat(end.err())
+        .contains("warning: the evidence of this run is not in the repository yet");
     assertThat(there("marked")).isFalse();
     assertThat(step(status(folder), "rehearsal.mark")).isEqualTo("undone");
   }
@@ -280,8 +294,7 @@ class DrRunCommandTest {
   void whoeverStaysGoesOnWhenPeopleHaveSpoken() throws Exception {
     Running stays =
         command(folder)
-            .start(
-                "dr", "run", OUTAGE, "--incident", "inc-1", "--as", "recovery-lead", "--yes");
+            .start("dr", "run", OUTAGE, "--incident", "inc-1", "--as", "recovery-lead", "--yes");
     until(stays, "WAITS    rehearsal.agree");
     approve();
     until(stays, "WAITS    rehearsal.look");
@@ -301,15 +314,146 @@ class DrRunCommandTest {
   }
 
   @Test
+  void whatIsBackedUpIsHeldBroughtBackAndCompared() throws IOException {
+    Files.createDirectories(folder.resolve("files/deep"));
+    Files.writeString(folder.resolve("files/deep/one"), "one");
+    append(
+        "thorbis.yaml",
+        """
+        sources:
+          user-files: { type: files, paths: %s }
+        """
+            .formatted(folder.resolve("files")));
+    procedure(
+        """
+              - { id: hold, action: hold-backups, with: { source: user-files }, expected: 1s, deadline: 1m }
+              - id: restore
+                action: restore
+                with: { source: user-files, target-dir: DIR/restored }
+                expected: 1s
+                deadline: 1m
+              - { id: validate, action: validate, with: { source: user-files }, expected: 1s, deadline: 1m }
+        """);
+    run(0, "init");
+    run(0, "backup", "user-files");
+
+    Result end = run(0, "dr", "run", OUTAGE, "--incident", "inc-1", "--yes");
+    assertThat(end.out()).contains("1 backups are held", "1 files of the backup are there");
+    assertThat(count(folder.resolve("restored"), "one")).isEqualTo(1);
+    JsonNode held = JSON.readTree(run(0, "list", "user-files", "--json").out());
+    assertThat(held.toString()).contains("recovery inc-1/rehearsal.hold");
+
+    Result again = run(1, "dr", "run", OUTAGE, "--incident", "inc-2", "--yes");
+    assertThat(again.out()).contains("restored was filled by inc-1/rehearsal.restore");
+  }
+
+  private static long count(Path tree, String name) throws IOException {
+    try (Stream<Path> all = Files.walk(tree)) {
+      return all.filter(each -> each.endsWith(name)).count();
+    }
+  }
+
+  /** Every kind that a failover and a restore take is there, and nothing is asked of servers. */
+  @Test
+  void theExampleIsTriedDryWithServersThatAreDown() throws IOException {
+    Files.writeString(folder.resolve("app.conf"), "db1.example.com:5432");
+    Files.writeString(folder.resolve("pgbouncer.ini"), "");
+    append(
+        "thorbis.yaml",
+        """
+          servers:
+            db1: { host: 127.0.0.1, port: 1, user: x, password: "${env:PASSPHRASE}" }
+            db2: { host: 127.0.0.1, port: 2 }
+            pool: { host: 127.0.0.1, port: 3, database: orders }
+          failover:
+            database:
+              primary: db1
+              standby: db2
+              detect:
+                - { kind: port, from: application, patience: 1s }
+                - { kind: standby, patience: 1s }
+              fence: { command: [/bin/false], check: [/bin/false] }
+          detectors:
+            platform:
+              - { kind: http, id: one, from: probe, url: "http://127.0.0.1:4/" }
+              - { kind: command, id: two, from: balancer, command: [/bin/false] }
+          switches:
+            connections: { type: connection-file, file: DIR/app.conf }
+            pool: { type: pgbouncer, file: DIR/pgbouncer.ini, database: orders, host: 127.0.0.1, port: 5 }
+        sources:
+          database: { type: postgres, url: "jdbc:postgresql://127.0.0.1:1/orders", user: x, reader: replication }
+        """
+            .replace("DIR", folder.toString()));
+
+    JsonNode outage =
+        JSON.readTree(
+            run(
+                    0,
+                    "dr",
+                    "run",
+                    "database-failure",
+                    "--cause",
+                    "database-connection-failure",
+                    "--dry-run",
+                    "--json")
+                .out());
+    assertThat(outage.path("steps").findValuesAsText("found")).doesNotContain("done", "waiting");
+    assertThat(outage.path("steps").findValuesAsText("would"))
+        .anyMatch(it -> it.contains("db1.example.com:5432 to db2.example.com:5432"));
+    JsonNode damage =
+        JSON.readTree(
+            run(
+                    0,
+                    "dr",
+                    "run",
+                    "database-failure",
+                    "--cause",
+                    "database-corruption",
+                    "--before",
+                    "2026-01-02T03:04:05Z",
+                    "--dry-run",
+                    "--json")
+                .out());
+    assertThat(damage.path("steps").findValuesAsText("would"))
+        .anyMatch(
+            it ->
+                it.contains(
+                    "restore database to before 2026-01-02T03:04:05Z into /srv/recovery/database"));
+  }
+
+  @Test
   void whatCannotBeCarriedOutDoesNotBegin() throws IOException {
     Files.writeString(
         folder.resolve("plan.yaml"),
         Files.readString(folder.resolve("plan.yaml"))
-            .replace("action: manual\n        instruction: Look", "action: freeze-writes\n        instruction: Look"));
+            .replace(
+                "action: manual\n        instruction: Look",
+                "action: app-restore\n        instruction: Look"));
 
     assertThat(run(2, "dr", "run", OUTAGE, "--yes", "--no-wait").err())
-        .contains("rehearsal.look", "freeze-writes", "nothing here carries that out");
+        .contains("rehearsal.look", "app-restore", "nothing here carries that out");
     assertThat(there("marked")).isFalse();
+  }
+
+  private void append(String file, String text) throws IOException {
+    Files.writeString(folder.resolve(file), Files.readString(folder.resolve(file)) + text);
+  }
+
+  /** Puts other steps into the procedure. */
+  private void procedure(String steps) throws IOException {
+    String plan = Files.readString(folder.resolve("plan.yaml"));
+    int from =
+        plan.indexOf("    steps:\n", plan.indexOf("- id: rehearsal\n")) + "    steps:\n".length();
+    Files.writeString(
+        folder.resolve("plan.yaml"),
+        (plan.substring(0, from)
+                + steps.replace("DIR", folder.toString()).indent(0)
+                + plan.substring(plan.indexOf("  - id: database-failover\n")))
+            .replace(
+                "    settlement: { within: 1h, otherwise: rollback }\n"
+                    + "    steps:\n"
+                    + "      - { id: hold",
+                "    steps:\n      - { id: hold"));
   }
 
   private static void delete(Path tree) throws IOException {

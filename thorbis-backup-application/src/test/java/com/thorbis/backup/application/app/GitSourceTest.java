@@ -179,6 +179,23 @@ class GitSourceTest {
   }
 
   @Test
+  void aTreeLeavesOutWhatIsBuiltOrPrivate() {
+    Globs excluded = Globs.anywhere(GitSource.EXCLUDED);
+    assertThat(
+            List.of(
+                "web/node_modules/x/index.js",
+                ".git/config",
+                "web/.next/cache/a",
+                "dist/index.html",
+                "logs/server.log",
+                ".env",
+                "web/.env.production"))
+        .allMatch(excluded::match);
+    assertThat(List.of("web/page.js", "README", ".gitignore", "environment", "logs/readme"))
+        .noneMatch(excluded::match);
+  }
+
+  @Test
   void aBranchThatIsNotThereIsAGapAndTheHistoryIsStored() throws Exception {
     try (GitSource source = source().branch("trunk").build();
         Component.Prepared prepared = prepare(source)) {

@@ -33,8 +33,7 @@ public final class ServerChecks {
    *
    * @param budget how long tables may be read for
    */
-  public static List<DrillCheck> integrity(
-      Sessions sessions, RunControl control, Duration budget) {
+  public static List<DrillCheck> integrity(Sessions sessions, RunControl control, Duration budget) {
     Checks checks = new Checks(sessions, control);
     List<DrillCheck> seen = new ArrayList<>();
     seen.add(look(Checks.TABLES, () -> checks.tables(Scope.ALL, budget)));

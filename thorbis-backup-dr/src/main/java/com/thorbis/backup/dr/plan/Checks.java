@@ -170,7 +170,8 @@ final class Checks {
     if (PublicKeyText.hex(key).isEmpty()) {
       report.add(Rule.PERSON_KEY_INVALID, path, "It is no public key, or mistyped", remedy);
     } else if (draft.people().stream()
-        .anyMatch(it -> !it.id().equals(person.id()) && it.signsWith().equals(person.signsWith()))) {
+        .anyMatch(
+            it -> !it.id().equals(person.id()) && it.signsWith().equals(person.signsWith()))) {
       report.add(Rule.PERSON_KEY_SHARED, path, "Somebody else has the same key", remedy);
     } else if (EXAMPLE.contains(key)) {
       report.add(Rule.PERSON_KEY_EXAMPLE, path, "It is a key of the example", remedy);

@@ -14,11 +14,7 @@ import java.util.Optional;
  *     thorbis keys signing-key} prints it
  */
 public record Person(
-    String id,
-    String name,
-    List<String> contacts,
-    List<String> roles,
-    Optional<String> signsWith) {
+    String id, String name, List<String> contacts, List<String> roles, Optional<String> signsWith) {
   /** Copies the lists. */
   public Person {
     contacts = List.copyOf(contacts);

@@ -297,7 +297,8 @@ public final class PlanReader {
     }
     if (section.has(Keys.ON_FAILURE)) {
       step.onFailure(
-          section.choice(Keys.ON_FAILURE, null, PlanStep.OnFailure.values(), PlanStep.OnFailure::label));
+          section.choice(
+              Keys.ON_FAILURE, null, PlanStep.OnFailure.values(), PlanStep.OnFailure::label));
     }
     if (section.has(Keys.AFTER)) {
       step.after(section.texts(Keys.AFTER));

@@ -54,8 +54,7 @@ final class ProcedureChecks {
     wayBack(procedure, path);
   }
 
-  private void step(
-      Procedure procedure, PlanStep step, String path, Map<String, PlanStep> steps) {
+  private void step(Procedure procedure, PlanStep step, String path, Map<String, PlanStep> steps) {
     if (!facts.actions().contains(step.action())) {
       report.add(
           Rule.STEP_UNKNOWN_ACTION,
@@ -86,7 +85,9 @@ final class ProcedureChecks {
     }
     if (step.deadline().isEmpty()) {
       report.add(
-          step.mode() == PlanStep.Mode.MANUAL ? Rule.STEP_MANUAL_NO_DEADLINE : Rule.STEP_NO_DEADLINE,
+          step.mode() == PlanStep.Mode.MANUAL
+              ? Rule.STEP_MANUAL_NO_DEADLINE
+              : Rule.STEP_NO_DEADLINE,
           path,
           "It has no deadline",
           "Set deadline, after which it counts as failed.");
@@ -199,7 +200,8 @@ final class ProcedureChecks {
     }
   }
 
-  private void approved(Procedure procedure, PlanStep step, String path, Map<String, PlanStep> steps) {
+  private void approved(
+      Procedure procedure, PlanStep step, String path, Map<String, PlanStep> steps) {
     boolean asked =
         step.approval().isPresent()
             || earlier(procedure, step, steps, it -> it.approval().isPresent());
@@ -268,7 +270,8 @@ final class ProcedureChecks {
           steps.values().stream()
               .filter(
                   it ->
-                      (ActionNames.SWITCHES.contains(it.action()) || it.action().equals(ActionNames.ADOPT))
+                      (ActionNames.SWITCHES.contains(it.action())
+                              || it.action().equals(ActionNames.ADOPT))
                           && before(it, steps).contains(step.id()))
               .filter(
                   it ->
@@ -285,14 +288,16 @@ final class ProcedureChecks {
             Rule.RESTORE_UNVALIDATED,
             path,
             validated
-                ? early.map(PlanStep::id).orElse("") + " uses what was restored before it is checked"
+                ? early.map(PlanStep::id).orElse("")
+                    + " uses what was restored before it is checked"
                 : "What it brings back is not checked",
             "Let a step with action: validate come after it, and all others after that.");
       }
     }
   }
 
-  private void traffic(Procedure procedure, PlanStep step, String path, Map<String, PlanStep> steps) {
+  private void traffic(
+      Procedure procedure, PlanStep step, String path, Map<String, PlanStep> steps) {
     Optional<PlanStep> promotion =
         procedure.steps().stream()
             .filter(it -> it.action().equals(ActionNames.PROMOTE))
@@ -309,7 +314,8 @@ final class ProcedureChecks {
         steps.values().stream()
             .anyMatch(
                 it ->
-                    ActionNames.CHECKS.contains(it.action()) && before(it, steps).contains(step.id()));
+                    ActionNames.CHECKS.contains(it.action())
+                        && before(it, steps).contains(step.id()));
     if (!proven) {
       report.add(
           Rule.TRAFFIC_UNPROVEN,

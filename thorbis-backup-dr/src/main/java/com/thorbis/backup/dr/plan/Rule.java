@@ -16,8 +16,7 @@ enum Rule {
   REFERENCE_DANGLING("reference.dangling", Severity.ERROR, "a run would do nothing there"),
   OWNER_MISSING("owner.missing", Severity.ERROR, "nobody would do it"),
   PERSON_UNREACHABLE("person.unreachable", Severity.ERROR, "nobody could call them"),
-  PERSON_KEY_INVALID(
-      "person.key-invalid", Severity.ERROR, "nothing that they sign would count"),
+  PERSON_KEY_INVALID("person.key-invalid", Severity.ERROR, "nothing that they sign would count"),
   PERSON_KEY_SHARED("person.key-shared", Severity.ERROR, "one of them could agree for the other"),
   PERSON_KEY_EXAMPLE("person.key-example", Severity.WARN, "nobody holds its other half"),
   OBJECTIVE_PLAN_WIDE("objective.plan-wide", Severity.ERROR, "a late tier would count as in time"),

@@ -25,6 +25,7 @@ final class RunPlans {
   private static final Duration ONE_LOOK = Duration.ofSeconds(10);
   private static final Duration UNSAID = Duration.ofMinutes(15);
   private static final String BEFORE_DAMAGE = "before-damage";
+  private static final Set<String> BRINGS_BACK = Set.of(ActionNames.PROMOTE, ActionNames.RESTORE);
   private static final String MOMENT = "moment";
   private static final String MOMENT_FROM = "moment-from";
 
@@ -159,7 +160,9 @@ final class RunPlans {
     return last.isEmpty() ? before : last.stream().map(it -> id(procedure, it.id())).toList();
   }
 
-  /** What has to be done, and not only over, of a procedure that may fail without ending the run. */
+  /**
+   * What has to be done, and not only over, of a procedure that may fail without ending the run.
+   */
   private void required(Procedure procedure, Set<String> requires) {
     for (PlanStep step : ends.getOrDefault(procedure.id(), List.of())) {
       if (stopsItsProcedureOnly(procedure, step)) {
@@ -195,8 +198,7 @@ final class RunPlans {
     return List.copyOf(ordered.values());
   }
 
-  private Task look(
-      Procedure procedure, PlanStep step, Set<String> needs, Set<String> requires) {
+  private Task look(Procedure procedure, PlanStep step, Set<String> needs, Set<String> requires) {
     return Task.builder(id(procedure, step.id()) + "/look", ActionNames.MANUAL)
         .procedure(procedure.id())
         .title(step.instruction())
@@ -208,8 +210,7 @@ final class RunPlans {
         .build();
   }
 
-  private Task task(
-      Procedure procedure, PlanStep step, List<String> needs, List<String> requires) {
+  private Task task(Procedure procedure, PlanStep step, List<String> needs, List<String> requires) {
     Duration deadline = step.deadline().orElse(UNSAID);
     boolean byHand = step.mode() == PlanStep.Mode.MANUAL;
     String action = byHand ? ActionNames.MANUAL : step.action();
@@ -217,8 +218,7 @@ final class RunPlans {
         Task.builder(id(procedure, step.id()), action)
             .procedure(procedure.id())
             .title(title(step))
-            .inputs(
-                action.equals(ActionNames.MANUAL) ? Map.of() : inputs(procedure, step))
+            .inputs(action.equals(ActionNames.MANUAL) ? Map.of() : inputs(procedure, step, needs))
             .needs(needs)
             .requires(requires)
             .people(people(procedure, step))
@@ -260,7 +260,7 @@ final class RunPlans {
     return new Approval(people, asked.required(), asked.deadline());
   }
 
-  private Map<String, String> inputs(Procedure procedure, PlanStep step) {
+  private Map<String, String> inputs(Procedure procedure, PlanStep step, List<String> needs) {
     Map<String, String> inputs = new TreeMap<>(step.settings());
     String says = step.title().isEmpty() ? procedure.title() : step.title();
     String text = says.isEmpty() ? id(procedure, step.id()) : says;
@@ -270,10 +270,40 @@ final class RunPlans {
         inputs.putIfAbsent("text", text);
       }
       case ActionNames.RECORD -> inputs.putIfAbsent("text", text);
+      case ActionNames.PROMOTE -> {
+        inputs.computeIfPresent(ActionNames.FENCE, (key, name) -> id(procedure, name));
+        if (!inputs.containsKey(ActionNames.FENCE)) {
+          nearest(needs, Set.of(ActionNames.FENCE), step)
+              .ifPresent(id -> inputs.put(ActionNames.FENCE, id));
+        }
+      }
+      case ActionNames.VALIDATE, ActionNames.SQL_CHECK -> {
+        if (!inputs.containsKey("server")) {
+          nearest(needs, BRINGS_BACK, step).ifPresent(id -> inputs.put("of", id));
+        }
+      }
       case ActionNames.WAIT -> inputs.computeIfPresent("for", (key, span) -> span(span));
       default -> moment(procedure, step, inputs);
     }
     return inputs;
+  }
+
+  /** The last step before, of some kinds and about the same source. */
+  private Optional<String> nearest(List<String> needs, Set<String> actions, PlanStep about) {
+    String source = about.settings().getOrDefault("source", "");
+    Set<String> before = new LinkedHashSet<>(needs);
+    for (int at = tasks.size() - 1; at >= 0; at--) {
+      Task task = tasks.get(at);
+      if (before.contains(task.id())) {
+        before.addAll(task.needs());
+        String of = task.inputs().getOrDefault("source", "");
+        if (actions.contains(task.action())
+            && (source.isEmpty() || of.isEmpty() || of.equals(source))) {
+          return Optional.of(task.id());
+        }
+      }
+    }
+    return Optional.empty();
   }
 
   private static String span(String text) {

@@ -659,7 +659,9 @@ final class Figures {
     if (!problems.isEmpty()) {
       return Judgement.of(
           Verdict.FAILED,
-          "problems with evidence: " + problems.size() + ", such as "
+          "problems with evidence: "
+              + problems.size()
+              + ", such as "
               + problems.get(0).require("code")
               + " "
               + problems.get(0).require("record"));

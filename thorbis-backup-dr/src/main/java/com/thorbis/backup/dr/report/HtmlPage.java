@@ -82,6 +82,7 @@ final class HtmlPage {
     drills();
     controls();
     deviations();
+    consents();
     keys();
     integrity();
     out.raw("</main>\n</body>\n</html>\n");
@@ -101,7 +102,18 @@ final class HtmlPage {
       out.raw("<li>").text(sentence(reason.require("why"))).raw("</li>\n");
     }
     out.raw("</ul>\n</section>\n");
-    List<Fields> excluded = excluded();
+    Optional<Fields> said = population();
+    said.map(one -> one.object("plan"))
+        .filter(plan -> !plan.json().isEmpty())
+        .ifPresent(
+            plan ->
+                out.raw("<p class=\"soft\">Plan in force: ")
+                    .name(plan.require("id"))
+                    .text(", version " + plan.number("version").orElse(0) + ", SHA-256 ")
+                    .raw("<code>")
+                    .text(plan.require("digest"))
+                    .raw("</code></p>\n"));
+    List<Fields> excluded = said.map(one -> one.objects("excluded")).orElse(List.of());
     if (!excluded.isEmpty()) {
       out.raw("<h2>Not covered</h2>\n<ul>\n");
       for (Fields one : excluded) {
@@ -117,14 +129,12 @@ final class HtmlPage {
         : text.substring(0, 1).toUpperCase(Locale.ROOT) + text.substring(1) + ".";
   }
 
-  private List<Fields> excluded() {
-    List<Fields> excluded = new ArrayList<>();
-    Optional<EvidenceRecord> last =
-        records.stream()
-            .filter(one -> one.kind().equals(Population.KIND))
-            .reduce((one, other) -> other);
-    last.ifPresent(one -> excluded.addAll(new Fields(one.document()).objects("excluded")));
-    return excluded;
+  /** What was said last of what is expected. */
+  private Optional<Fields> population() {
+    return records.stream()
+        .filter(one -> one.kind().equals(Population.KIND))
+        .reduce((one, other) -> other)
+        .map(one -> new Fields(one.document()));
   }
 
   /** A word with a sign before it, so that its colour says nothing of its own. */
@@ -405,7 +415,7 @@ final class HtmlPage {
     }
     table(
         "Drills, exercises and runs",
-        List.of("When", "What", "Outcome", "Took", "Lost", "From", "Record"));
+        List.of("When", "What", "Outcome", "Took", "Lost", "From or with", "Record"));
     for (EvidenceRecord one : newest(some)) {
       Fields choice = new Fields(one.document()).object("choice");
       row();
@@ -429,12 +439,17 @@ final class HtmlPage {
                               + choice.text("selection").orElse("chosen")
                               + choice.text("seed").map(seed -> ", seed " + seed).orElse("")
                               + ")")
-                  .orElse("not said"))
+                  .orElseGet(() -> participants(one)))
           .raw("</div></td>");
       cell().raw("<code>").text(one.id()).raw("</code></div></td></tr>\n");
     }
     endTable();
     more(some.size());
+  }
+
+  private static String participants(EvidenceRecord exercise) {
+    List<String> named = new Fields(exercise.document()).texts("participants");
+    return named.isEmpty() ? "not said" : String.join(", ", named);
   }
 
   private static <T> List<T> newest(List<T> some) {
@@ -492,6 +507,34 @@ final class HtmlPage {
     }
     endTable();
     more(all.size());
+  }
+
+  private void consents() {
+    List<EvidenceRecord> some =
+        records.stream()
+            .filter(
+                one ->
+                    one.kind().equals(EvidenceRecord.APPROVAL)
+                        || one.kind().equals(EvidenceRecord.WAIVER))
+            .filter(one -> !one.at().isBefore(from) && !one.at().isAfter(to))
+            .toList();
+    if (some.isEmpty()) {
+      none("Approvals and waivers", "There is no record of one in the period.");
+      return;
+    }
+    table("Approvals and waivers", List.of("When", "What", "Outcome", "Who", "Record"));
+    for (EvidenceRecord one : newest(some)) {
+      row();
+      cell().text(Texts.time(one.at())).raw("</div></td>");
+      head("th scope=\"row\"").text(one.kind() + " ").name(one.subject()).raw("</div></th>");
+      cell().text(one.outcome()).raw("</div></td>");
+      cell()
+          .name(new Fields(one.document()).text("approver").orElse(one.actor()))
+          .raw("</div></td>");
+      cell().raw("<code>").text(one.id()).raw("</code></div></td></tr>\n");
+    }
+    endTable();
+    more(some.size());
   }
 
   private void keys() {

@@ -217,7 +217,7 @@ final class Items {
             record.subject().equals(id)
                 || last.filter(it -> it.scenarios().contains(record.subject())).isPresent()
                     && new Fields(record.document())
-                        .text("kind")
+                        .text("exercise")
                         .filter(
                             kind -> !kind.equals(last.map(Population.Exercise::kind).orElse("")))
                         .isEmpty();

@@ -186,8 +186,7 @@ public final class Report {
   /** What is to be said of the period, in words. */
   public String why() {
     return String.join(
-        "; ",
-        figures().objects("reasons").stream().map(reason -> reason.require("why")).toList());
+        "; ", figures().objects("reasons").stream().map(reason -> reason.require("why")).toList());
   }
 
   /** What the report says, in the form of RFC 8785. */

@@ -16,6 +16,7 @@ import java.util.Map;
 import java.util.Optional;
 import java.util.Set;
 import java.util.TreeSet;
+import org.jspecify.annotations.Nullable;
 
 /**
  * Whether a bundle is as it was signed, its records are whole, and what it says follows from them.
@@ -149,7 +150,7 @@ public record Verification(List<Problem> problems, Optional<Facts> facts) {
         return new Verification(problems, Optional.of(facts(file)));
       } catch (Archive.Broken e) {
         add(e.truncated() ? TRUNCATED : UNREADABLE, "bundle", String.valueOf(e.getMessage()));
-      } catch (IllegalArgumentException | DateTimeException e) {
+      } catch (IllegalArgumentException | ArithmeticException | DateTimeException e) {
         add(UNREADABLE, Bundle.MANIFEST, "is none: " + e.getMessage());
       }
       return new Verification(problems, Optional.empty());
@@ -208,7 +209,8 @@ public record Verification(List<Problem> problems, Optional<Facts> facts) {
           verdict);
     }
 
-    private Optional<String> signature(Fields manifest, byte[] bytes, byte... signature) {
+    private Optional<String> signature(
+        Fields manifest, byte[] bytes, byte @Nullable [] signature) {
       Optional<String> key = manifest.text("key");
       if (key.isEmpty()) {
         add(UNSIGNED, "bundle", "is not signed: anybody may have made or changed it");
@@ -246,7 +248,6 @@ public record Verification(List<Problem> problems, Optional<Facts> facts) {
         named.put(each.require("name"), each.require("sha256"));
       }
       order.addAll(named.keySet());
-      Set<String> whole = new HashSet<>();
       named.forEach(
           (name, digest) -> {
             byte[] content = contents.get(name);
@@ -261,8 +262,9 @@ public record Verification(List<Problem> problems, Optional<Facts> facts) {
                     .map(Map.Entry::getKey)
                     .findFirst();
             if (found.equals(digest)) {
-              whole.add(name);
-            } else if (other.isPresent()) {
+              return;
+            }
+            if (other.isPresent()) {
               add(SWAPPED, shown(name), "is " + shown(other.get()) + " under another name");
             } else {
               add(ALTERED, shown(name), "is not as it was when the manifest was made");
@@ -371,7 +373,7 @@ public record Verification(List<Problem> problems, Optional<Facts> facts) {
                         FIGURES,
                         Bundle.REPORT + (where.isEmpty() ? "" : " " + shown(where)),
                         "does not follow from the records and what was observed"));
-      } catch (IllegalArgumentException | DateTimeException e) {
+      } catch (IllegalArgumentException | ArithmeticException | DateTimeException e) {
         add(FIGURES, Bundle.OBSERVED, "has not what a report follows from: " + e.getMessage());
       }
       return report.text("verdict").orElse("");

@@ -24,6 +24,7 @@ final class BuiltIn {
   private static final Duration CONNECT = Duration.ofSeconds(5);
   private static final int MOST_OUTPUT = 64 << 10;
   private static final int MOST_SHOWN = 500;
+  private static final Set<String> PROGRAM = Set.of("command", "check", "undo", "environment");
 
   private BuiltIn() {}
 
@@ -35,7 +36,8 @@ final class BuiltIn {
         action("record", Set.of("text"), Recorded::new),
         action("notify", Set.of("to", "text"), task -> new Told(task, notifier)),
         action("http-check", Set.of("url", "status", "contains"), HttpCheck::new),
-        action("run-command", Set.of("command", "check", "undo", "environment"), Command::new));
+        action("run-command", PROGRAM, Command::new),
+        action("freeze-writes", PROGRAM, Command::new));
   }
 
   private static Action action(String kind, Set<String> inputs, Function<Task, Step> opens) {

@@ -45,7 +45,11 @@ public final class JournalPlace extends ForwardingObjectStore {
    * @throws BackupException of kind CONFIGURATION if it could never be opened so
    */
   public static JournalPlace open(
-      URI location, Map<String, ?> values, Path stateDirectory, Clock clock, ProviderLoader loader) {
+      URI location,
+      Map<String, ?> values,
+      Path stateDirectory,
+      Clock clock,
+      ProviderLoader loader) {
     JournalPlace place =
         new JournalPlace(
             location,

@@ -164,7 +164,10 @@ final class Session implements AutoCloseable {
               .filter(need -> state.at(need).status != TaskStatus.DONE)
               .findFirst();
       if (undone.isPresent()) {
-        end(node, Outcome.FAILED, Result.failed("was not begun, as " + undone.get() + " is not done"));
+        end(
+            node,
+            Outcome.FAILED,
+            Result.failed("was not begun, as " + undone.get() + " is not done"));
         return false;
       }
       boolean looksOnly = node.waiting != null && node.waiting.what().equals(Wait.CONDITION);

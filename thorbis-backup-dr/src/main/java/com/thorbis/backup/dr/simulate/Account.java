@@ -18,17 +18,11 @@ import java.util.List;
  */
 enum Account {
   /** Whoever we are. */
-  SAME(List.of()),
+  SAME,
   /** Root without a name. */
-  NAMESPACE(List.of("unshare", "-U", "--")),
+  NAMESPACE,
   /** The distribution's account. */
-  POSTGRES(List.of("setpriv", "--reuid=postgres", "--regid=postgres", "--init-groups", "--"));
-
-  private final List<String> before;
-
-  Account(List<String> before) {
-    this.before = before;
-  }
+  POSTGRES;
 
   static Account choose() throws IOException {
     if (!"root".equals(System.getProperty("user.name"))) {
@@ -45,7 +39,14 @@ enum Account {
 
   /** The words of a command that runs as it. */
   List<String> words(List<String> command) {
-    List<String> all = new ArrayList<>(before);
+    List<String> all =
+        new ArrayList<>(
+            switch (this) {
+              case SAME -> List.of();
+              case NAMESPACE -> List.of("unshare", "-U", "--");
+              case POSTGRES ->
+                  List.of("setpriv", "--reuid=postgres", "--regid=postgres", "--init-groups", "--");
+            });
     all.addAll(command);
     return all;
   }

@@ -9,7 +9,6 @@ import java.nio.file.Path;
 import java.nio.file.StandardCopyOption;
 import java.nio.file.StandardOpenOption;
 import java.nio.file.attribute.PosixFilePermissions;
-import java.time.DateTimeException;
 import java.time.Instant;
 import java.time.temporal.ChronoUnit;
 import java.util.ArrayList;
@@ -100,38 +99,31 @@ record EnvironmentLease(
    * @throws IllegalArgumentException if it is none, or of a form that this version does not know
    */
   static EnvironmentLease parse(byte[] bytes) {
-    Map<String, Object> json = CanonicalJson.parse(bytes);
-    if (!FORMAT.equals(json.get("format")) || !json.keySet().equals(MEMBERS)) {
+    Members json = new Members(CanonicalJson.parse(bytes));
+    if (!json.names().equals(MEMBERS) || !FORMAT.equals(json.text("format"))) {
       throw new IllegalArgumentException("Not of the form " + FORMAT);
     }
-    try {
-      List<Fault> faults = new ArrayList<>();
-      for (Object each : (List<?>) json.get("faults")) {
-        Map<?, ?> fault = (Map<?, ?>) each;
-        if (!fault.keySet().equals(Fault.MEMBERS)) {
-          throw new IllegalArgumentException("Not a fault of the form " + FORMAT);
-        }
-        Map<String, String> undo = new LinkedHashMap<>();
-        ((Map<?, ?>) fault.get("undo")).forEach((k, v) -> undo.put((String) k, (String) v));
-        faults.add(
-            new Fault(
-                (String) fault.get("disaster"),
-                Instant.parse((String) fault.get("at")),
-                Instant.parse((String) fault.get("until")),
-                undo,
-                (Boolean) fault.get("undone")));
+    List<Fault> faults = new ArrayList<>();
+    for (Members fault : json.objects("faults")) {
+      if (!fault.names().equals(Fault.MEMBERS)) {
+        throw new IllegalArgumentException("Not a fault of the form " + FORMAT);
       }
-      return new EnvironmentLease(
-          (String) json.get("name"),
-          (String) json.get("id"),
-          (String) json.get("owner"),
-          Instant.parse((String) json.get("since")),
-          Instant.parse((String) json.get("until")),
-          Path.of((String) json.get("folder")),
-          faults);
-    } catch (ClassCastException | NullPointerException | DateTimeException e) {
-      throw new IllegalArgumentException("A member has another form", e);
+      faults.add(
+          new Fault(
+              fault.text("disaster"),
+              fault.time("at"),
+              fault.time("until"),
+              fault.texts("undo"),
+              fault.flag("undone")));
     }
+    return new EnvironmentLease(
+        json.text("name"),
+        json.text("id"),
+        json.text("owner"),
+        json.time("since"),
+        json.time("until"),
+        Path.of(json.text("folder")),
+        faults);
   }
 
   /** Writes it so that it is there whole, also after a power cut. */
@@ -153,8 +145,7 @@ record EnvironmentLease(
       }
       out.force(true);
     }
-    Files.move(
-        fresh, file, StandardCopyOption.ATOMIC_MOVE, StandardCopyOption.REPLACE_EXISTING);
+    Files.move(fresh, file, StandardCopyOption.ATOMIC_MOVE, StandardCopyOption.REPLACE_EXISTING);
     try (FileChannel names = FileChannel.open(file.getParent())) {
       names.force(true);
     }

@@ -246,7 +246,9 @@ public final class Environments {
       throw BackupException.of(
               "environment.busy",
               FailureKind.REFUSED,
-              "Environment " + name + " is in use"
+              "Environment "
+                  + name
+                  + " is in use"
                   + read(lease(name))
                       .map(it -> " by " + it.owner() + " until " + it.until())
                       .orElse(""))
@@ -269,10 +271,11 @@ public final class Environments {
     @Nullable Held held = null;
     FileChannel channel;
     try {
-      channel = FileChannel.open(
-            file,
-            Set.of(StandardOpenOption.CREATE, StandardOpenOption.WRITE),
-            PosixFilePermissions.asFileAttribute(PosixFilePermissions.fromString("rw-------")));
+      channel =
+          FileChannel.open(
+              file,
+              Set.of(StandardOpenOption.CREATE, StandardOpenOption.WRITE),
+              PosixFilePermissions.asFileAttribute(PosixFilePermissions.fromString("rw-------")));
     } catch (IOException e) {
       HELD.remove(file);
       throw e;

@@ -68,7 +68,7 @@ public final class FailoverRecovery implements Recovery {
 
   /** What acts on this environment, and on nothing else. */
   static Actions actions(LocalEnvironment environment, SecretValue password) {
-    ServerAccess primary = access(environment, environment.primary());
+    ServerAccess primary = access(environment, environment.front());
     ServerAccess standby = access(environment, environment.standby());
     Failover failover =
         Failover.builder(SOURCE, primary, standby)
@@ -111,7 +111,8 @@ public final class FailoverRecovery implements Recovery {
         List.of(
             task("detect", "detect", Map.of("source", SOURCE)).build(),
             task("fence", "fence", Map.of("source", SOURCE)).needs(List.of("detect")).build(),
-            // How far the log of a killed server went nobody knows; clients know what they were told.
+            // How far the log of a killed server went nobody knows; clients know what they were
+            // told.
             task("promote", "promote", Map.of("source", SOURCE, "max-loss", "any"))
                 .needs(List.of("fence"))
                 .build(),
@@ -120,7 +121,7 @@ public final class FailoverRecovery implements Recovery {
                     "switch-pgbouncer",
                     Map.of(
                         "switch", POOL,
-                        "from", environment.primary().address(),
+                        "from", environment.front().address(),
                         "to", environment.standby().address()))
                 .needs(List.of("promote"))
                 .build()));

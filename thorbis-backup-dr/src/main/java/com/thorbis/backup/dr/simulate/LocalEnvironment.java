@@ -11,7 +11,6 @@ import java.net.ConnectException;
 import java.net.InetAddress;
 import java.net.InetSocketAddress;
 import java.net.ServerSocket;
-import java.nio.charset.StandardCharsets;
 import java.nio.file.FileVisitResult;
 import java.nio.file.Files;
 import java.nio.file.NoSuchFileException;
@@ -64,7 +63,7 @@ public final class LocalEnvironment implements AutoCloseable {
   /** The role that PgBouncer takes orders from. */
   public static final String POOLER_ADMIN = "pooler";
 
-  private static final String LOOPBACK = "127.0.0.1";
+  static final String LOOPBACK = "127.0.0.1";
   private static final String STANDBY = "dr_test_standby";
   private static final int LOWEST_PORT = 20_000; // below those that systems give to connections
   private static final int HIGHEST_PORT = 32_000;
@@ -83,7 +82,10 @@ public final class LocalEnvironment implements AutoCloseable {
   private final Account account;
   private final String password;
   private final Node primary;
+  private final Node front;
   private final Node standby;
+  private final Relay relay;
+  private final boolean relayed;
   private final int poolerPort;
   private final List<CheckItem> isolation = new ArrayList<>();
   private final Thread watch;
@@ -105,6 +107,9 @@ public final class LocalEnvironment implements AutoCloseable {
     this.password = random(24);
     Path folder = Path.of("/var/tmp").toRealPath().resolve("thorbis-dr-" + id);
     this.primary = new Node("primary", freePort(), folder.resolve("primary"));
+    this.relayed = builder.relayed;
+    this.front = relayed ? new Node("primary", freePort(), primary.dataDirectory()) : this.primary;
+    this.relay = new Relay(front.port(), primary.port());
     this.standby = new Node("standby", freePort(), folder.resolve("standby"));
     this.poolerPort = freePort();
     Instant now = clock.instant();
@@ -151,7 +156,7 @@ public final class LocalEnvironment implements AutoCloseable {
     for (int attempt = 0; attempt < 1000; attempt++) {
       int candidate = ThreadLocalRandom.current().nextInt(LOWEST_PORT, HIGHEST_PORT);
       try (ServerSocket probe = new ServerSocket()) {
-        probe.bind(new InetSocketAddress(InetAddress.getByName(LOOPBACK), candidate));
+        probe.bind(new InetSocketAddress(InetAddress.getLoopbackAddress(), candidate));
         return candidate;
       } catch (IOException e) {
         taken = e;
@@ -172,7 +177,7 @@ public final class LocalEnvironment implements AutoCloseable {
     file(
         "users.txt",
         "\"" + ROLE + "\" \"" + password + "\"\n\"" + POOLER_ADMIN + "\" \"" + password + "\"\n");
-    file("pgbouncer.ini", pooler(primary));
+    file("pgbouncer.ini", pooler(front));
     account.own(lease.folder());
     Program.run(
         account.words(
@@ -195,6 +200,9 @@ public final class LocalEnvironment implements AutoCloseable {
     prove(standby);
     requireIsolated();
     start(primary);
+    if (relayed) {
+      relay.join();
+    }
     start(standby);
     try (Connection session = connect(primary, "postgres");
         Statement statement = session.createStatement()) {
@@ -204,8 +212,7 @@ public final class LocalEnvironment implements AutoCloseable {
       statement.execute("CREATE DATABASE " + DATABASE + " OWNER " + ROLE);
     }
     await("the standby follows", () -> synchronous());
-    spawn(
-        lease.folder(), "pgbouncer", List.of(pgbouncer.toString(), "-q", file("pgbouncer.ini")));
+    spawn(lease.folder(), "pgbouncer", List.of(pgbouncer.toString(), "-q", file("pgbouncer.ini")));
     await("PgBouncer lets clients in", this::serves);
   }
 
@@ -256,7 +263,8 @@ public final class LocalEnvironment implements AutoCloseable {
     common.put("unix_socket_directories", "");
     common.put("ssl", "off");
     common.put("shared_buffers", "32MB");
-    common.put("dynamic_shared_memory_type", "mmap"); // what a killed server leaves is in its folder
+    common.put(
+        "dynamic_shared_memory_type", "mmap"); // what a killed server leaves is in its folder
     common.put("wal_log_hints", "on");
     common.put("hot_standby", "on");
     common.put("synchronous_commit", "on");
@@ -266,8 +274,7 @@ public final class LocalEnvironment implements AutoCloseable {
     common.put("lc_messages", "C");
     common.forEach(
         (name, value) -> settings.append(name).append(" = '").append(value).append("'\n"));
-    Files.writeString(
-        data.resolve("postgresql.conf"), "\n" + settings, StandardOpenOption.APPEND);
+    Files.writeString(data.resolve("postgresql.conf"), "\n" + settings, StandardOpenOption.APPEND);
     Files.writeString(
         data.resolve("pg_hba.conf"),
         "host all all 127.0.0.1/32 scram-sha-256\n"
@@ -281,7 +288,7 @@ public final class LocalEnvironment implements AutoCloseable {
         "primary_conninfo = 'host="
             + LOOPBACK
             + " port="
-            + primary.port()
+            + front.port()
             + " user="
             + SUPERUSER
             + " passfile="
@@ -310,8 +317,7 @@ public final class LocalEnvironment implements AutoCloseable {
               throws IOException {
             Files.createDirectory(
                 to.resolve(from.relativize(folder).toString()),
-                PosixFilePermissions.asFileAttribute(
-                    PosixFilePermissions.fromString("rwx------")));
+                PosixFilePermissions.asFileAttribute(PosixFilePermissions.fromString("rwx------")));
             return FileVisitResult.CONTINUE;
           }
 
@@ -348,16 +354,16 @@ public final class LocalEnvironment implements AutoCloseable {
     rules.put("primary_slot_name", "");
     rules.put("shared_preload_libraries", "");
     rules.put("max_logical_replication_workers", "0");
-    rules.put("synchronous_standby_names", node == primary ? STANDBY : "");
+    rules.put("synchronous_standby_names", node.equals(primary) ? STANDBY : "");
     for (Map.Entry<String, String> rule : rules.entrySet()) {
       String found = effective(node, rule.getKey());
       judge(node.name() + "." + rule.getKey(), found.equals(rule.getValue()), found);
     }
     String follows = effective(node, "primary_conninfo");
     boolean holds =
-        node == primary
+        node.equals(primary)
             ? follows.isEmpty()
-            : follows.contains("host=" + LOOPBACK + " port=" + primary.port() + " ");
+            : follows.contains("host=" + LOOPBACK + " port=" + front.port() + " ");
     judge(node.name() + ".primary_conninfo", holds, holds ? "is its own" : "leads elsewhere");
     judge(
         node.name() + ".address",
@@ -372,12 +378,15 @@ public final class LocalEnvironment implements AutoCloseable {
       if (line.startsWith("[") || line.startsWith("%include")) {
         section = line;
       } else if (section.equals("[databases]") && !line.isBlank()) {
-        if (!line.contains("host=" + LOOPBACK + " port=" + primary.port() + " ")) {
+        if (!line.contains("host=" + LOOPBACK + " port=" + front.port() + " ")) {
           elsewhere.add(line);
         }
       }
     }
-    judge("pooler.databases", elsewhere.isEmpty(), elsewhere.isEmpty() ? "lead to the primary" : elsewhere + "");
+    judge(
+        "pooler.databases",
+        elsewhere.isEmpty(),
+        elsewhere.isEmpty() ? "lead to the primary" : elsewhere + "");
   }
 
   private void judge(String what, boolean holds, String found) {
@@ -562,6 +571,16 @@ public final class LocalEnvironment implements AutoCloseable {
     return primary;
   }
 
+  /** The same, as everybody but itself reaches it. */
+  public Node front() {
+    return front;
+  }
+
+  /** What everybody reaches it through. */
+  Relay relay() {
+    return relay;
+  }
+
   /** The server that every commit waits for. */
   public Node standby() {
     return standby;
@@ -597,7 +616,12 @@ public final class LocalEnvironment implements AutoCloseable {
     return open(poolerPort, DATABASE, ROLE, password, patience);
   }
 
-  /** The same with another password. */
+  /** A session of the application with the primary itself, on its own side. */
+  Connection inside(Duration patience) throws SQLException {
+    return open(primary.port(), DATABASE, ROLE, password, patience);
+  }
+
+  /** A session through PgBouncer with another password. */
   Connection client(String otherPassword) throws SQLException {
     return open(poolerPort, DATABASE, ROLE, otherPassword, STATEMENT);
   }
@@ -660,7 +684,8 @@ public final class LocalEnvironment implements AutoCloseable {
     }
     closed = true;
     watch.interrupt();
-    try (held) {
+    try (held;
+        relay) {
       Environments.destroy(lease);
       Files.deleteIfExists(leaseFile);
     }
@@ -674,6 +699,7 @@ public final class LocalEnvironment implements AutoCloseable {
     private Duration lease = Duration.ofMinutes(30);
     private @Nullable Path bin;
     private Set<String> forbidden = Set.of();
+    private boolean relayed;
     private Consumer<Environments.Removed> swept = it -> {};
 
     private Builder(Environments environments, Clock clock) {
@@ -702,6 +728,12 @@ public final class LocalEnvironment implements AutoCloseable {
     /** Addresses, as {@code HOST:PORT}, that nothing of it may have, such as the sources'. */
     public Builder forbidden(Set<String> addresses) {
       this.forbidden = addresses;
+      return this;
+    }
+
+    /** Whether the primary is reached through a network that can be cut. */
+    Builder relayed(boolean cuttable) {
+      this.relayed = cuttable;
       return this;
     }
 

@@ -13,17 +13,13 @@ import java.util.Set;
  * @param acknowledged rows that were promised
  * @param lost those of them that are not there, in order
  * @param unknownThere rows that nobody answered for and that are there: no loss
- * @param unknownGone rows that nobody answered for and that are not: no loss, as nobody was promised
- *     them
+ * @param unknownGone rows that nobody answered for and that are not: no loss, as nobody was
+ *     promised them
  * @param contrary rows that are there although they were refused, or nobody asked for them, in
  *     order: what the client knows is not true, so the rest of this proves nothing
  */
 public record Loss(
-    long acknowledged,
-    List<Long> lost,
-    long unknownThere,
-    long unknownGone,
-    List<Long> contrary) {
+    long acknowledged, List<Long> lost, long unknownThere, long unknownGone, List<Long> contrary) {
   /** Copies the lists. */
   public Loss {
     lost = List.copyOf(lost);

@@ -68,7 +68,11 @@ public record Outage(
     }
     Instant from = last;
     Instant to = first.orElse(end);
-    return new Outage(from, first, end, count(attempts, from, to, Outcome.REFUSED),
+    return new Outage(
+        from,
+        first,
+        end,
+        count(attempts, from, to, Outcome.REFUSED),
         count(attempts, from, to, Outcome.UNKNOWN));
   }
 

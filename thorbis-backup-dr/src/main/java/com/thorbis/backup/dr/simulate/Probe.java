@@ -73,7 +73,11 @@ public final class Probe implements AutoCloseable {
       statement.execute(
           "CREATE TABLE " + ACCOUNTS + " (id int PRIMARY KEY, balance bigint NOT NULL)");
       statement.execute(
-          "INSERT INTO " + ACCOUNTS + " SELECT id, 0 FROM generate_series(1, " + 2 * clients + ") id");
+          "INSERT INTO "
+              + ACCOUNTS
+              + " SELECT id, 0 FROM generate_series(1, "
+              + 2 * clients
+              + ") id");
     }
     Probe probe = new Probe(sessions, clock);
     for (int i = 0; i < clients; i++) {
@@ -141,7 +145,8 @@ public final class Probe implements AutoCloseable {
     String state = String.valueOf(e.getSQLState());
     boolean answered =
         state.length() == 5
-            && List.of("22", "23", "25", "28", "40", "42", "53", "55").contains(state.substring(0, 2))
+            && List.of("22", "23", "25", "28", "40", "42", "53", "55")
+                .contains(state.substring(0, 2))
             && !state.equals("40003");
     return answered ? Outcome.REFUSED : Outcome.UNKNOWN;
   }

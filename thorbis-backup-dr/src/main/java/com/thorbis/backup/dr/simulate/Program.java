@@ -78,7 +78,7 @@ final class Program {
   }
 
   private static int version(Path bin) {
-    String digits = String.valueOf(bin.getParent().getFileName()).replaceAll("[^0-9]", "");
+    String digits = bin.toString().replaceAll("[^0-9]", "");
     return digits.isEmpty() || digits.length() > 4 ? 0 : Integer.parseInt(digits);
   }
 

@@ -22,6 +22,7 @@ import java.time.format.DateTimeFormatter;
 import java.time.temporal.ChronoUnit;
 import java.util.ArrayList;
 import java.util.Collection;
+import java.util.HashSet;
 import java.util.HexFormat;
 import java.util.LinkedHashMap;
 import java.util.LinkedHashSet;
@@ -184,9 +185,7 @@ public record RecordedExercise(
         disaster.owner(),
         disaster.owner() + " cannot be reached. Who decides now, and how do others learn of it?");
     script.add(
-        after,
-        disaster.owner(),
-        "What the plan is kept on is down, too. Where do you read it?");
+        after, disaster.owner(), "What the plan is kept on is down, too. Where do you read it?");
     for (String id : procedures(disaster)) {
       var procedure = plan.procedure(id);
       script.add(
@@ -217,8 +216,7 @@ public record RecordedExercise(
               + procedure.title()
               + "\" has failed half-way. What is undone, what is left, and what comes next?");
     }
-    script.add(
-        after, disaster.owner(), "It is over. Who says so, by what, and who is told?");
+    script.add(after, disaster.owner(), "It is over. Who says so, by what, and who is told?");
     return script.injects;
   }
 
@@ -311,8 +309,19 @@ public record RecordedExercise(
   private RecordedExercise with(
       List<Answer> said, List<Finding> found, Optional<Instant> ended, String endedBy) {
     return new RecordedExercise(
-        id, kind, scenario, plan, planVersion, planDigest, startedAt, leader, injects, said, found,
-        ended, endedBy);
+        id,
+        kind,
+        scenario,
+        plan,
+        planVersion,
+        planDigest,
+        startedAt,
+        leader,
+        injects,
+        said,
+        found,
+        ended,
+        endedBy);
   }
 
   private void requireOpen() {
@@ -354,8 +363,8 @@ public record RecordedExercise(
   }
 
   /**
-   * Whether it was held: closed, and every inject was answered. That something was found wanting
-   * is what it is for.
+   * Whether it was held: closed, and every inject was answered. That something was found wanting is
+   * what it is for.
    */
   public boolean held() {
     return closedAt.isPresent() && unanswered().isEmpty();
@@ -425,72 +434,69 @@ public record RecordedExercise(
    *     does not know
    */
   static RecordedExercise parse(byte[] bytes) {
-    Map<String, Object> json = CanonicalJson.parse(bytes);
-    Set<String> members = new TreeSet<>(json.keySet());
-    if (members.containsAll(CLOSED)) {
+    Map<String, Object> object = CanonicalJson.parse(bytes);
+    Members json = new Members(object);
+    Set<Object> members = new HashSet<>(json.names());
+    boolean ended = members.containsAll(CLOSED);
+    if (ended) {
       members.removeAll(CLOSED);
     }
-    if (!FORMAT.equals(json.get("format")) || !members.equals(MEMBERS)) {
+    if (!members.equals(MEMBERS) || !FORMAT.equals(json.text("format"))) {
       throw new IllegalArgumentException("Not of the form " + FORMAT);
     }
-    try {
-      String kind = (String) json.get("exercise");
-      RecordedExercise read =
-          new RecordedExercise(
-              (String) json.get("id"),
-              List.of(Exercise.Kind.values()).stream()
-                  .filter(it -> it.label().equals(kind))
-                  .findFirst()
-                  .orElseThrow(() -> new IllegalArgumentException("No exercise: " + kind)),
-              (String) json.get("scenario"),
-              (String) json.get("plan"),
-              (Long) json.get("planVersion"),
-              (String) json.get("planDigest"),
-              Instant.parse((String) json.get("startedAt")),
-              (String) json.get("leader"),
-              objects(json, "injects").stream()
-                  .map(
-                      it ->
-                          new Inject(
-                              (Long) it.get("number"),
-                              Duration.ofMillis((Long) it.get("afterMillis")),
-                              (String) it.get("asked"),
-                              (String) it.get("text")))
-                  .toList(),
-              objects(json, "answers").stream()
-                  .map(
-                      it ->
-                          new Answer(
-                              (Long) it.get("inject"),
-                              Instant.parse((String) it.get("at")),
-                              (String) it.get("by"),
-                              (String) it.get("text")))
-                  .toList(),
-              objects(json, "findings").stream()
-                  .map(
-                      it ->
-                          new Finding(
-                              (Long) it.get("number"),
-                              Instant.parse((String) it.get("at")),
-                              (String) it.get("by"),
-                              (String) it.get("text"),
-                              (String) it.get("owner"),
-                              LocalDate.parse((String) it.get("due"))))
-                  .toList(),
-              Optional.ofNullable((String) json.get("closedAt")).map(Instant::parse),
-              Optional.ofNullable((String) json.get("closedBy")).orElse(""));
-      if (!read.json().equals(json)) {
-        throw new IllegalArgumentException("Has members that this version does not know");
-      }
-      return read;
-    } catch (ClassCastException | NullPointerException | DateTimeException e) {
-      throw new IllegalArgumentException("A member has another form", e);
+    RecordedExercise read =
+        new RecordedExercise(
+            json.text("id"),
+            kind(json.text("exercise")),
+            json.text("scenario"),
+            json.text("plan"),
+            json.number("planVersion"),
+            json.text("planDigest"),
+            json.time("startedAt"),
+            json.text("leader"),
+            json.objects("injects").stream()
+                .map(
+                    it ->
+                        new Inject(
+                            it.number("number"),
+                            Duration.ofMillis(it.number("afterMillis")),
+                            it.text("asked"),
+                            it.text("text")))
+                .toList(),
+            json.objects("answers").stream()
+                .map(
+                    it ->
+                        new Answer(
+                            it.number("inject"), it.time("at"), it.text("by"), it.text("text")))
+                .toList(),
+            json.objects("findings").stream().map(RecordedExercise::finding).toList(),
+            ended ? Optional.of(json.time("closedAt")) : Optional.empty(),
+            ended ? json.text("closedBy") : "");
+    if (!read.json().equals(object)) {
+      throw new IllegalArgumentException("Has members that this version does not know");
     }
+    return read;
   }
 
-  @SuppressWarnings("unchecked") // the parser makes no other maps
-  private static List<Map<String, Object>> objects(Map<String, Object> json, String name) {
-    return (List<Map<String, Object>>) json.get(name);
+  private static Exercise.Kind kind(String label) {
+    return List.of(Exercise.Kind.values()).stream()
+        .filter(it -> it.label().equals(label))
+        .findFirst()
+        .orElseThrow(() -> new IllegalArgumentException("No exercise: " + label));
+  }
+
+  private static Finding finding(Members json) {
+    try {
+      return new Finding(
+          json.number("number"),
+          json.time("at"),
+          json.text("by"),
+          json.text("text"),
+          json.text("owner"),
+          LocalDate.parse(json.text("due")));
+    } catch (DateTimeException e) {
+      throw new IllegalArgumentException("\"due\" is no day", e);
+    }
   }
 
   /** Keeps it in a state directory, whole or as it was. */
@@ -517,7 +523,9 @@ public record RecordedExercise(
       throw notFound(id);
     } catch (IllegalArgumentException e) {
       throw BackupException.of(
-              "exercise.unreadable", FailureKind.DAMAGED, file + " is no exercise: " + e.getMessage())
+              "exercise.unreadable",
+              FailureKind.DAMAGED,
+              file + " is no exercise: " + e.getMessage())
           .remedy("Use the build that wrote it, or begin another one.")
           .cause(e)
           .build();

@@ -30,11 +30,9 @@ import java.time.temporal.ChronoUnit;
 import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.HexFormat;
-import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.Optional;
-import java.util.Set;
 import java.util.concurrent.TimeUnit;
 import java.util.function.Consumer;
 import java.util.stream.Collectors;
@@ -118,7 +116,9 @@ public final class Simulation {
     return new Builder(environment, disaster, recovery);
   }
 
-  /** Makes it. What stands in the way is in the report, which the recorder has when this returns. */
+  /**
+   * Makes it. What stands in the way is in the report, which the recorder has when this returns.
+   */
   public SimulationReport run(RunControl control) {
     Attempted attempted = new Attempted(control);
     try {
@@ -171,11 +171,11 @@ public final class Simulation {
       control.progress().note("An environment is made");
       try (LocalEnvironment there =
           environment
+              .relayed(fault.relayed())
               .swept(it -> control.progress().note("Removed what was left of " + it.name()))
               .start()) {
         made = there;
-        try (Probe probe =
-            Probe.start(() -> there.client(CLIENT_PATIENCE), clock, clients)) {
+        try (Probe probe = Probe.start(() -> there.client(CLIENT_PATIENCE), clock, clients)) {
           broken(there, probe);
         }
       }
@@ -235,8 +235,7 @@ public final class Simulation {
     }
 
     /** Until a client fails, which is what raises the alarm. */
-    private Instant notice(LocalEnvironment there, Probe probe, Instant moment)
-        throws IOException {
+    private Instant notice(LocalEnvironment there, Probe probe, Instant moment) throws IOException {
       long deadline = System.nanoTime() + RECONNECTION.toNanos();
       while (true) {
         there.requireGoing();
@@ -313,6 +312,14 @@ public final class Simulation {
               writable.size() == 1
                   ? passed(writable.get(0).name() + " alone takes commits")
                   : failed(writable.size() + " servers take commits"));
+      fault
+          .seen()
+          .ifPresent(
+              behind ->
+                  look(
+                      "left-behind",
+                      Category.INTEGRITY,
+                      () -> behind.holds() ? passed(behind.detail()) : failed(behind.detail())));
       look(
           "promised-rows",
           Category.INTEGRITY,
@@ -351,8 +358,7 @@ public final class Simulation {
       if (seen.firstSuccess().isEmpty()) {
         return failed("nothing was committed");
       }
-      Pace now =
-          Pace.of(probe.attempts(), seen.firstSuccess().get(), seen.observedUntil());
+      Pace now = Pace.of(probe.attempts(), seen.firstSuccess().get(), seen.observedUntil());
       after = now;
       // Below some milliseconds a clock measures chance.
       long most = Math.max(50_000, usual.medianMicros() * mostPercent / 100);
@@ -374,7 +380,11 @@ public final class Simulation {
     }
 
     private Said role(LocalEnvironment there) throws SQLException {
-      String found = ask(there, "SELECT rolsuper OR rolcreaterole OR rolreplication FROM pg_roles WHERE rolname = current_user");
+      String found =
+          ask(
+              there,
+              "SELECT rolsuper OR rolcreaterole OR rolreplication FROM pg_roles WHERE rolname ="
+                  + " current_user");
       return found.equals("f")
           ? passed("the application's role has no power over the server")
           : failed("the application's role has power over the server");
@@ -394,7 +404,14 @@ public final class Simulation {
       String[] sums = found.split(" ", -1);
       return sums[0].equals("0") && sums[1].equals(sums[2])
           ? passed("what " + sums[2] + " bookings moved adds up")
-          : failed("balances add up to " + sums[0] + "; " + sums[1] + " was moved by " + sums[2] + " bookings");
+          : failed(
+              "balances add up to "
+                  + sums[0]
+                  + "; "
+                  + sums[1]
+                  + " was moved by "
+                  + sums[2]
+                  + " bookings");
     }
 
     private String ask(LocalEnvironment there, String question) throws SQLException {

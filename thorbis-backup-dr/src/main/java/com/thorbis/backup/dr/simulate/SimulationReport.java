@@ -31,7 +31,8 @@ import java.util.Optional;
  * @param disasterAt when the disaster was made
  * @param run what recovered it
  * @param outage what clients saw
- * @param stages what of the downtime each stage of the recovery took; together they are the downtime
+ * @param stages what of the downtime each stage of the recovery took; together they are the
+ *     downtime
  * @param objective how long it may have been away
  * @param loss what became of what clients were promised
  * @param before how fast it was before the disaster
@@ -129,7 +130,8 @@ public record SimulationReport(
         "status", run.status().label(),
         "reason", run.reason(),
         "planDigest", run.planDigest(),
-        "journal", run.timeline().isEmpty() ? "" : run.timeline().get(run.timeline().size() - 1).digest(),
+        "journal",
+            run.timeline().isEmpty() ? "" : run.timeline().get(run.timeline().size() - 1).digest(),
         "records", (long) run.timeline().size(),
         "steps",
             run.tasks().stream()

@@ -64,8 +64,7 @@ final class BuiltIn {
     return span;
   }
 
-  private static void named(
-      Settings settings, String key, Consumer<String> setter) {
+  private static void named(Settings settings, String key, Consumer<String> setter) {
     String name = settings.require(key);
     try {
       setter.accept(name);

@@ -156,6 +156,7 @@ record SimpleQuery(
       if (!known) {
         throw new Refused("does not offer " + MECHANISM);
       }
+      SecretValue ours = secret();
       Scram scram = new Scram();
       byte[] first = scram.first();
       byte[] name = terminated(MECHANISM);
@@ -166,7 +167,7 @@ record SimpleQuery(
               .putInt(first.length)
               .put(first)
               .array());
-      send('p', scram.answer(sasl(11), secret()));
+      send('p', scram.answer(sasl(11), ours));
       scram.verify(sasl(12));
     }
 
@@ -262,6 +263,9 @@ record SimpleQuery(
     }
 
     private Message next() throws IOException {
+      if (System.nanoTime() > deadline) {
+        throw new Late(longest);
+      }
       ByteBuffer head = read(5);
       int type = head.get();
       int length = head.getInt() - 4;

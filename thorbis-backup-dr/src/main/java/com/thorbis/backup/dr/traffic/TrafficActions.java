@@ -23,7 +23,8 @@ import java.util.TreeSet;
  */
 public final class TrafficActions {
   private static final String PREFIX = "switch-";
-  private static final List<String> KINDS = List.of("connection-file", "pgbouncer", "haproxy", "dns");
+  private static final List<String> KINDS =
+      List.of("connection-file", "pgbouncer", "haproxy", "dns");
 
   private TrafficActions() {}
 

@@ -17,8 +17,7 @@ public final class TrafficSwitches {
    */
   public static TrafficSwitch open(String type, Settings settings, ProviderLoader loader) {
     TrafficSwitch found =
-        Providers.load(
-                TrafficSwitchFactory.class, "switch", TrafficSwitchFactory::type, loader)
+        Providers.load(TrafficSwitchFactory.class, "switch", TrafficSwitchFactory::type, loader)
             .require(type)
             .open(settings);
     settings.requireAllRead();

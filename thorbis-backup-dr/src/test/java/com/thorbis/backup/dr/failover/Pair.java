@@ -92,6 +92,12 @@ final class Pair implements AutoCloseable {
         "postgres", "SELECT count(*) = 0 FROM pg_stat_wal_receiver", Duration.ofSeconds(30));
   }
 
+  /** As somebody does who finds it stopped. */
+  static void startAgain(PostgresServer server) throws IOException {
+    server.kill9(); // is gone, and the kit learns of it
+    server.start();
+  }
+
   ServerAccess primaryAccess() {
     return access("db1", primary, usPrimary);
   }
@@ -100,15 +106,17 @@ final class Pair implements AutoCloseable {
     return access("db2", standby, usStandby);
   }
 
+  /** Past a link that is not cut: behind one a port that nobody listens on does not refuse. */
   private static ServerAccess access(String name, PostgresServer server, CuttableLink link) {
+    int port = link.isCut() ? link.port() : server.port();
     Properties properties = new Properties();
     properties.setProperty("user", server.superuser());
     properties.setProperty("connectTimeout", "1");
     properties.setProperty("loginTimeout", "1");
     properties.setProperty("socketTimeout", "1");
-    String url = "jdbc:postgresql://127.0.0.1:" + link.port() + "/postgres";
+    String url = "jdbc:postgresql://127.0.0.1:" + port + "/postgres";
     return ServerAccess.builder(
-            name, "127.0.0.1", link.port(), () -> DriverManager.getConnection(url, properties))
+            name, "127.0.0.1", port, () -> DriverManager.getConnection(url, properties))
         .cluster(server.dataDirectory(), BINARIES.binDirectory())
         .build();
   }

@@ -36,14 +36,15 @@ import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 
 /**
- * Every set of links that are cut, with a primary that is killed, that is to be replaced as planned,
- * and that works although somebody reports it. Clients write to whichever server takes it, the whole
- * time and past all links: once the standby has taken a write, the old primary takes none.
+ * Every set of links that are cut, with a primary that is killed, that is to be replaced as
+ * planned, and that works although somebody reports it. Clients write to whichever server takes it,
+ * the whole time and past all links: once the standby has taken a write, the old primary takes
+ * none.
  */
 class PartitionMatrixIT {
   private static final boolean RELEASE = Boolean.getBoolean("thorbis.release");
   private static final long SEED = Long.getLong("thorbis.partition.seed", 20260101L);
-  private static final int SLICE = 4;
+  private static final int SLICE = 2;
   private static final Duration PATIENCE = Duration.ofMillis(400);
 
   @TempDir Path folder;
@@ -74,13 +75,14 @@ class PartitionMatrixIT {
   }
 
   private static List<Case> cases() {
+    List<Link> links = List.of(Link.values());
     List<Case> all = new ArrayList<>();
     for (Event event : Event.values()) {
-      for (int bits = 0; bits < 1 << Link.values().length; bits++) {
+      for (int bits = 0; bits < 1 << links.size(); bits++) {
         Set<Link> cut = EnumSet.noneOf(Link.class);
-        for (Link link : Link.values()) {
-          if ((bits >> link.ordinal() & 1) != 0) {
-            cut.add(link);
+        for (int i = 0; i < links.size(); i++) {
+          if ((bits >> i & 1) != 0) {
+            cut.add(links.get(i));
           }
         }
         all.add(new Case(event, cut));
@@ -93,7 +95,9 @@ class PartitionMatrixIT {
     List<Case> some = new ArrayList<>(all.subList(0, SLICE));
     some.add(new Case(Event.KILLED, Set.of()));
     // Nothing but the proof that is missing keeps it from being promoted.
-    some.add(new Case(Event.FALSE_ALARM, Set.of(Link.US_PRIMARY, Link.PRIMARY_STANDBY)));
+    some.add(
+        new Case(
+            Event.FALSE_ALARM, Set.of(Link.US_PRIMARY, Link.PRIMARY_STANDBY, Link.WITNESS)));
     return some;
   }
 
@@ -210,14 +214,12 @@ class PartitionMatrixIT {
       Files.createDirectories(folder);
       pair = Pair.start(template, folder);
       machine = folder.resolve("machine");
-      witness =
-          HttpServer.create(new InetSocketAddress(InetAddress.getLoopbackAddress(), 0), 0);
+      witness = HttpServer.create(new InetSocketAddress(InetAddress.getLoopbackAddress(), 0), 0);
       witness.createContext(
           "/db1",
           exchange -> {
             Sighting seen = Signals.port("127.0.0.1", pair.primary.port(), PATIENCE);
-            exchange.sendResponseHeaders(
-                seen.reading() == Sighting.Reading.UP ? 200 : 503, -1);
+            exchange.sendResponseHeaders(seen.reading() == Sighting.Reading.UP ? 200 : 503, -1);
             exchange.close();
           });
       witness.start();
@@ -248,7 +250,7 @@ class PartitionMatrixIT {
       }
       if (each.promotes()) {
         two.awaitAnother();
-        pair.primary.start(); // somebody starts it as it always was
+        Pair.startAgain(pair.primary);
         assertThat(primary(pair.primary)).isFalse();
       } else if (each.event() == Event.FALSE_ALARM) {
         one.awaitAnother();
@@ -296,9 +298,7 @@ class PartitionMatrixIT {
                       .build())
               .fence(
                   new Reached(
-                      LocalFence.of(primary),
-                      pair.usPrimary,
-                      each.cut().contains(Link.US_PRIMARY)))
+                      LocalFence.of(primary), pair.usPrimary, each.cut().contains(Link.US_PRIMARY)))
               .patience(Duration.ofSeconds(5))
               .build();
       Actions.Builder actions = Actions.builder();

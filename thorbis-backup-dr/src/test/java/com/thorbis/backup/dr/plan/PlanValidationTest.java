@@ -117,6 +117,90 @@ class PlanValidationTest {
             BackupException.class, e -> assertThat(e.code()).isEqualTo("plan.cannot-work"));
   }
 
+  /** The figures this product began with. */
+  @Test
+  void theShippedPlanHasTheFiguresItBeganWith() {
+    PlanDraft plan = validate(GOOD).require().content();
+
+    assertThat(plan.objectives().rto()).isEqualTo(Duration.ofMinutes(60));
+    assertThat(plan.objectives().rpo()).isEqualTo(Duration.ofMinutes(15));
+    assertThat(
+            plan.tiers().stream()
+                .map(
+                    it ->
+                        it.priority()
+                            + " "
+                            + it.rto().toMinutes()
+                            + " "
+                            + it.rpo().toMinutes()
+                            + " "
+                            + it.applications().stream().map(Tier.Application::id).toList()))
+        .containsExactly(
+            "1 15 5 [payment-processing, user-authentication, core-api]",
+            "2 60 15 [work-orders, invoicing, customer-portal]",
+            "3 240 60 [reporting, analytics, documentation]");
+    assertThat(
+            plan.scenarios().stream()
+                .map(
+                    it ->
+                        it.id()
+                            + " "
+                            + it.likelihood().label()
+                            + " "
+                            + it.impact().label()
+                            + " "
+                            + it.branches().stream()
+                                .map(branch -> branch.when() + " " + branch.procedures())
+                                .toList()))
+        .containsExactly(
+            "database-failure medium high [[database-connection-failure] [database-failover],"
+                + " [database-corruption] [point-in-time-recovery]]",
+            "application-server-outage low high [[platform-outage, deployment-failure]"
+                + " [emergency-deployment, traffic-rerouting]]",
+            "data-center-outage low critical [[region-outage, network-isolation]"
+                + " [cross-region-failover, emergency-communications]]",
+            "security-breach medium critical [[intrusion-detection, data-breach]"
+                + " [incident-isolation, forensic-preservation, clean-recovery]]");
+    assertThat(plan.exercises().stream().map(it -> it.kind() + " " + it.frequency()))
+        .containsExactly(
+            "TABLETOP QUARTERLY", "WALKTHROUGH QUARTERLY", "FULL_SIMULATION QUARTERLY");
+    assertThat(
+            plan.environments().stream()
+                .map(it -> it.id() + ", " + it.purpose() + ", " + it.isolation()))
+        .containsExactly(
+            "dr-test-primary, Primary recovery testing, COMPLETE",
+            "dr-test-secondary, Secondary region testing, NETWORK_ONLY");
+  }
+
+  @ParameterizedTest
+  @CsvSource({
+    "likelihood: medium, likelihood: sometimes",
+    "impact: critical, impact: huge",
+    "mode: assisted, mode: partial"
+  })
+  void whatIsChosenFromAListIsAWordOfIt(String good, String bad) {
+    assertThat(GOOD).contains(good);
+    Validation validation = validate(GOOD.replaceFirst(good, bad));
+
+    assertThat(validation.loads()).isFalse();
+    assertThat(validation.findings())
+        .filteredOn(it -> it.code().equals("text.malformed"))
+        .singleElement()
+        .satisfies(it -> assertThat(it.toString()).contains(bad.substring(bad.indexOf(' ') + 1)));
+  }
+
+  @Test
+  void eachStepSaysByItselfWhoDoesIt() {
+    RecoveryPlan plan = validate(GOOD).require();
+
+    assertThat(plan.procedure("database-failover").steps())
+        .extracting(PlanStep::mode)
+        .containsOnly(PlanStep.Mode.FULL);
+    assertThat(plan.procedure("clean-recovery").steps())
+        .extracting(PlanStep::mode)
+        .contains(PlanStep.Mode.FULL, PlanStep.Mode.ASSISTED, PlanStep.Mode.MANUAL);
+  }
+
   /** Each line takes one thing out of the plan that works, or puts something wrong into it. */
   @ParameterizedTest
   @CsvSource(
@@ -130,69 +214,137 @@ class PlanValidationTest {
         "id.duplicate|id: second-dba|id: first-dba",
         "reference.dangling|failback: database-failback|failback: database-failbak",
         "owner.missing|    owner: dba\\n    likelihood|    likelihood",
-        "person.unreachable|contacts: [\"tel:+1-555-0100\", \"mailto:first-dba@example.com\"]|contacts: []",
+        "person.unreachable|contacts: [\"tel:+1-555-0100\","
+            + " \"mailto:first-dba@example.com\"]|contacts: []",
         "person.key-invalid|signs-with: E2-|signs-with: X2-",
-        "person.key-shared|signs-with: yhqJ2tx6SVPUsz4WrSuMR1GEsnXVCyxmYUICb8wvnVXQl0xT|signs-with: E2-eWBZrXBQi5v1ljE56Ma0aqk8nfrTTKbigNwX_WF1elqJF",
+        "person.key-shared|signs-with: yhqJ2tx6SVPUsz4WrSuMR1GEsnXVCyxmYUICb8wvnVXQl0xT|signs-with:"
+            + " E2-eWBZrXBQi5v1ljE56Ma0aqk8nfrTTKbigNwX_WF1elqJF",
         "objective.plan-wide|verdict: per-tier|verdict: plan-wide",
         "tier.priority-inverted|priority: 1|priority: 9",
-        "tier.dependency-slower|- user-authentication\\n|- { id: user-authentication, depends-on: [reporting] }\\n",
-        "source.unprotected|max-delay: 3m\\n    backups:\\n      - { type: full, at: Sun 02:00 UTC, window: 4h }\\n      - { type: incremental, at: Mon-Sat 01:00 UTC, window: 2h }|backups: []",
+        "tier.dependency-slower|- user-authentication\\n"
+            + "|- { id: user-authentication, depends-on: [reporting] }\\n",
+        "source.unprotected|max-delay: 3m\\n"
+            + "    backups:\\n"
+            + "      - { type: full, at: Sun 02:00 UTC, window: 4h }\\n"
+            + "      - { type: incremental, at: Mon-Sat 01:00 UTC, window: 2h }|backups: []",
         "source.windows-overlap|Mon-Sat 01:00 UTC|Mon-Sun 01:00 UTC",
         "rpo.exceeded|max-delay: 3m|max-delay: 6m",
         "rpo.exceeded|every 30m, window: 20m|every 45m, window: 20m",
-        "rto.exceeded|target: before-damage }\\n        expected: 4m|target: before-damage }\\n        expected: 8m",
-        "rto.tight|target: before-damage }\\n        expected: 4m|target: before-damage }\\n        expected: 5m",
+        "rto.exceeded|target: before-damage }\\n"
+            + "        expected: 4m|target: before-damage }\\n"
+            + "        expected: 8m",
+        "rto.tight|target: before-damage }\\n"
+            + "        expected: 4m|target: before-damage }\\n"
+            + "        expected: 5m",
         "trigger.times-undeclared|quorum: 2\\n        detection: 1m\\n|quorum: 2\\n",
         "trigger.single-signal|from: standby }|from: application-host }",
         "trigger.automatic-unsure|quorum: 2|automatic: true",
-        "trigger.automatic-unpractised|quorum: 2\\n        detection: 5m|quorum: 2\\n        automatic: true\\n        detection: 5m",
-        "trigger.unanswered|when: [database-corruption]|when: [database-corruption], variant: graceful",
-        "branch.ambiguous|when: [database-corruption]|when: [database-corruption, database-connection-failure]",
+        "trigger.automatic-unpractised|quorum: 2\\n"
+            + "        detection: 5m|quorum: 2\\n"
+            + "        automatic: true\\n"
+            + "        detection: 5m",
+        "trigger.unanswered|when: [database-corruption]|when: [database-corruption], variant:"
+            + " graceful",
+        "branch.ambiguous|when: [database-corruption]|when: [database-corruption,"
+            + " database-connection-failure]",
         "branch.empty|procedures: [database-failover]|procedures: []",
-        "branch.causes-mixed|when: [database-corruption]|when: [database-corruption, database-connection-failure]",
-        "branch.promotes-damage|procedures: [point-in-time-recovery]|procedures: [database-failover]",
-        "branch.failover-and-restore|procedures: [database-failover]|procedures: [database-failover, point-in-time-recovery]",
-        "branch.order|procedures: [emergency-deployment, traffic-rerouting]|procedures: [traffic-rerouting, emergency-deployment]",
-        "branch.settlements-differ|title: Deploy the last good release elsewhere\\n|title: Deploy the last good release elsewhere\\n    settlement: { within: 1h, otherwise: commit }\\n",
-        "branch.nothing-critical|Failover to the standby\\n    owner: dba\\n    critical: true|Failover to the standby\\n    owner: dba\\n    critical: false",
+        "branch.causes-mixed|when: [database-corruption]|when: [database-corruption,"
+            + " database-connection-failure]",
+        "branch.promotes-damage|procedures: [point-in-time-recovery]|procedures:"
+            + " [database-failover]",
+        "branch.failover-and-restore|procedures: [database-failover]|procedures:"
+            + " [database-failover, point-in-time-recovery]",
+        "branch.order|procedures: [emergency-deployment, traffic-rerouting]|procedures:"
+            + " [traffic-rerouting, emergency-deployment]",
+        "branch.settlements-differ|title: Deploy the last good release elsewhere\\n"
+            + "|title: Deploy the last good release elsewhere\\n"
+            + "    settlement: { within: 1h, otherwise: commit }\\n",
+        "branch.nothing-critical|Failover to the standby\\n"
+            + "    owner: dba\\n"
+            + "    critical: true|Failover to the standby\\n"
+            + "    owner: dba\\n"
+            + "    critical: false",
         "procedure.critical-undeclared|    critical: false\\n|",
-        "procedure.empty|    steps:\\n      - together:\\n          - { id: customers, action: notify, title: Tell customers, deadline: 2m }\\n          - { id: staff, action: notify, title: Tell everybody on call, deadline: 2m }\\n      - { id: written, action: record, deadline: 30s }|    steps: []",
-        "procedure.unused|[cross-region-failover, emergency-communications]|[cross-region-failover]",
+        "procedure.empty|    steps:\\n"
+            + "      - together:\\n"
+            + "          - { id: customers, action: notify, title: Tell customers, deadline: 2m"
+            + " }\\n"
+            + "          - { id: staff, action: notify, title: Tell everybody on call, deadline: 2m"
+            + " }\\n"
+            + "      - { id: written, action: record, deadline: 30s }|    steps: []",
+        "procedure.unused|[cross-region-failover,"
+            + " emergency-communications]|[cross-region-failover]",
         "procedure.cycle|depends-on: [incident-isolation]\\n|depends-on: [clean-recovery]\\n",
         "procedure.no-failback|failback: database-failback|depends-on: []",
-        "procedure.estimate-short|failback: database-failback|failback: database-failback\\n    expected: 5m",
+        "procedure.estimate-short|failback: database-failback|failback: database-failback\\n"
+            + "    expected: 5m",
         "step.unknown-action|action: hold-backups|action: hold-backup",
-        "step.cycle|action: detect\\n        title: Detect database failure|action: detect\\n        after: [health]",
-        "step.unreachable|action: detect\\n        title: Detect database failure|action: detect\\n        after: [detect]",
+        "step.cycle|action: detect\\n"
+            + "        title: Detect database failure|action: detect\\n"
+            + "        after: [health]",
+        "step.unreachable|action: detect\\n"
+            + "        title: Detect database failure|action: detect\\n"
+            + "        after: [detect]",
         "step.no-duration|        expected: 20s\\n|",
         "step.no-deadline|expected: 20s\\n        deadline: 1m|expected: 20s",
         "step.manual-no-deadline|        deadline: 4h\\n|",
         "step.deadline-short|expected: 20s|expected: 2m",
         "step.undo-uncritical|title: Tell customers,|title: Tell customers, on-failure: undo,",
-        "step.no-instruction|        instruction: Choose a moment before the first sign of the intrusion, and note the reason\\n|",
-        "step.unapproved|approval: { people: [platform, lead], required: 1, deadline: 2m }|instruction: none",
+        "step.no-instruction|        instruction: Choose a moment before the first sign of the"
+            + " intrusion, and note the reason\\n"
+            + "|",
+        "step.unapproved|approval: { people: [platform, lead], required: 1, deadline: 2m"
+            + " }|instruction: none",
         "approval.missing|        approval: { people: [approver], required: 2, deadline: 3m }\\n|",
-        "approval.too-few|people: [security, lead], required: 2|people: [security, lead], required: 3",
+        "approval.too-few|people: [security, lead], required: 2|people: [security, lead], required:"
+            + " 3",
         "approval.single-person|people: [platform, lead], required: 1|people: [lead], required: 1",
         "approval.unsigned|    signs-with: E2-eWBZrXBQi5v1ljE56Ma0aqk8nfrTTKbigNwX_WF1elqJF\\n|",
-        "promote.unfenced|action: fence\\n        title: Prove that the old primary takes no writes|action: freeze-writes",
-        "fence.failure-ignored|with: { source: database }\\n        expected: 30s|with: { source: database }\\n        on-failure: continue\\n        expected: 30s",
-        "traffic.before-promotion|action: switch-connection-file\\n|action: switch-connection-file\\n            after: [agree]\\n",
-        "traffic.unproven|      - { id: written, action: record, deadline: 30s }\\n\\n  - id: database-failback|      - { id: late, action: switch-haproxy, expected: 1s, deadline: 1m }\\n\\n  - id: database-failback",
-        "restore.unvalidated|- { id: validate, action: validate, expected: 10m, deadline: 30m }|- { id: validate, action: wait, expected: 10m, deadline: 30m }",
+        "promote.unfenced|action: fence\\n"
+            + "        title: Prove that the old primary takes no writes|action: freeze-writes",
+        "fence.failure-ignored|with: { source: database }\\n"
+            + "        expected: 30s|with: { source: database }\\n"
+            + "        on-failure: continue\\n"
+            + "        expected: 30s",
+        "traffic.before-promotion|action: switch-connection-file\\n"
+            + "|action: switch-connection-file\\n"
+            + "            after: [agree]\\n",
+        "traffic.unproven|      - { id: written, action: record, deadline: 30s }\\n"
+            + "\\n"
+            + "  - id: database-failback|      - { id: late, action: switch-haproxy, expected: 1s,"
+            + " deadline: 1m }\\n"
+            + "\\n"
+            + "  - id: database-failback",
+        "restore.unvalidated|- { id: validate, action: validate, expected: 10m, deadline: 30m }|- {"
+            + " id: validate, action: wait, expected: 10m, deadline: 30m }",
         "notify.blocks|title: Tell those on call|on-failure: stop",
-        "notify.blocks|action: approve\\n        title: Accept the loss|action: approve\\n        after: [announce]\\n        title: Accept the loss",
-        "notify.blocks|[cross-region-failover, emergency-communications]|[emergency-communications, cross-region-failover]",
-        "scenario.untested|scenarios: [application-server-outage, data-center-outage]|scenarios: [data-center-outage]",
+        "notify.blocks|action: approve\\n"
+            + "        title: Accept the loss|action: approve\\n"
+            + "        after: [announce]\\n"
+            + "        title: Accept the loss",
+        "notify.blocks|[cross-region-failover, emergency-communications]|[emergency-communications,"
+            + " cross-region-failover]",
+        "scenario.untested|scenarios: [application-server-outage, data-center-outage]|scenarios:"
+            + " [data-center-outage]",
         "scenario.no-simulation|    simulation: database-failure\\n|",
         "exercise.no-date|    first: 2027-01-12T10:00Z\\n|",
-        "exercise.literal-date|    first: 2027-01-12T10:00Z\\n|    first: 2027-01-12T10:00Z\\n    last: 2026-01-12\\n",
+        "exercise.literal-date|    first: 2027-01-12T10:00Z\\n"
+            + "|    first: 2027-01-12T10:00Z\\n"
+            + "    last: 2026-01-12\\n",
         "exercise.overdue|first: 2027-01-12T10:00Z|first: 2026-01-12T10:00Z",
-        "exercise.overlap|owner: lead\\n    scenarios: [security-breach, data-center-outage]\\n    frequency: quarterly\\n    first: 2027-01-12|owner: platform\\n    scenarios: [security-breach, data-center-outage]\\n    frequency: quarterly\\n    first: 2027-01-19",
+        "exercise.overlap|owner: lead\\n"
+            + "    scenarios: [security-breach, data-center-outage]\\n"
+            + "    frequency: quarterly\\n"
+            + "    first: 2027-01-12|owner: platform\\n"
+            + "    scenarios: [security-breach, data-center-outage]\\n"
+            + "    frequency: quarterly\\n"
+            + "    first: 2027-01-19",
         "exercise.no-environment|    environment: dr-test-primary|",
         "environment.exposed|    masked: true\\n|",
         "environment.no-lease|    isolation: complete\\n    lease: 24h|    isolation: complete",
-        "environment.lease-short|    isolation: complete\\n    lease: 24h|    isolation: complete\\n    lease: 2h",
+        "environment.lease-short|    isolation: complete\\n"
+            + "    lease: 24h|    isolation: complete\\n"
+            + "    lease: 2h",
       })
   void oneMistakeIsFoundByName(String code, String good, String bad) {
     String text = broken(code, unescaped(good), unescaped(bad == null ? "" : bad));
@@ -339,7 +491,8 @@ class PlanValidationTest {
         "a: !!java.lang.Object {}",
         "plan: x\n---\nplan: y",
         "? [a]\n: b",
-        "plan: {a: {a: {a: {a: {a: {a: {a: {a: {a: {a: {a: {a: {a: {a: {a: {a: {a: 1}}}}}}}}}}}}}}}}}",
+        "plan: {a: {a: {a: {a: {a: {a: {a: {a: {a: {a: {a: {a: {a: {a: {a: {a: {a:"
+            + " 1}}}}}}}}}}}}}}}}}",
       })
   void aHostileTextIsOneFinding(String text) {
     Validation validation = validate(text);

@@ -38,7 +38,15 @@ class RunPlansTest {
   private static final RecoveryPlan PLAN =
       Validation.inRecovery(PlanReader.read(PlanReader.example(), "plan"), NOW).require();
   private static final Set<String> BUILT_IN =
-      Set.of("manual", "approve", "wait", "record", "notify", "http-check", "run-command");
+      Set.of(
+          "manual",
+          "approve",
+          "wait",
+          "record",
+          "notify",
+          "http-check",
+          "run-command",
+          "freeze-writes");
 
   @TempDir Path folder;
 
@@ -177,6 +185,11 @@ class RunPlansTest {
             incident("database-failure", "database-connection-failure", Scenario.Variant.GRACEFUL));
 
     assertThat(plan.window()).contains(new RunPlan.Window(Duration.ofHours(2), true));
+    assertThat(task(plan, "database-failover.promote").inputs())
+        .containsEntry("fence", "database-failover.fence");
+    assertThat(task(plan, "database-failover.validate").inputs())
+        .containsEntry("of", "database-failover.promote");
+    assertThat(task(plan, "database-failover.connectivity").inputs()).doesNotContainKey("of");
     Task agree = task(plan, "database-failover.agree");
     assertThat(agree.approval().orElseThrow().people())
         .hasSize(5)
@@ -197,8 +210,7 @@ class RunPlansTest {
     assertThat(task(plan, "database-failover.health").timeout()).isEqualTo(Duration.ofSeconds(10));
     Task images =
         task(
-            PLAN.runPlan(
-                incident("security-breach", "data-breach", Scenario.Variant.UNGRACEFUL)),
+            PLAN.runPlan(incident("security-breach", "data-breach", Scenario.Variant.UNGRACEFUL)),
             "forensic-preservation.images");
     assertThat(images.action()).isEqualTo("manual");
     assertThat(images.title()).startsWith("Take images of disks and memory: Take images of");
@@ -228,7 +240,10 @@ class RunPlansTest {
     RunPlan said =
         PLAN.runPlan(
             new Incident(
-                "security-breach", Optional.empty(), Scenario.Variant.UNGRACEFUL, Optional.empty()));
+                "security-breach",
+                Optional.empty(),
+                Scenario.Variant.UNGRACEFUL,
+                Optional.empty()));
     assertThat(task(said, "clean-recovery.restore").inputs())
         .containsEntry("moment-from", "clean-recovery.moment")
         .doesNotContainKey("moment");
@@ -280,8 +295,7 @@ class RunPlansTest {
 
   @Test
   void aStrictPlanThatCouldNotBeMeasuredStillRecovers() {
-    String strict =
-        PlanReader.example().replace("version: 1\n", "version: 1\nstrict: true\n");
+    String strict = PlanReader.example().replace("version: 1\n", "version: 1\nstrict: true\n");
     PlanDraft draft = PlanReader.read(strict, "plan");
 
     assertThat(Validation.of(draft, PlanFacts.none(NOW)).loads()).isFalse();

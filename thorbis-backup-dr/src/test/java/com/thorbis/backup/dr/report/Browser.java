@@ -143,7 +143,7 @@ final class Browser implements AutoCloseable {
   }
 
   private Map<?, ?> next() throws Exception {
-    Map<?, ?> answer = answers.poll(30, TimeUnit.SECONDS);
+    Map<?, ?> answer = answers.poll(120, TimeUnit.SECONDS);
     if (answer == null) {
       throw new IOException("The browser does not answer");
     }

@@ -18,6 +18,8 @@ import org.junit.jupiter.api.io.TempDir;
 
 /** Looks at pages as people do, in a browser. */
 class ReportPageIT {
+  private static final boolean RELEASE = Boolean.getBoolean("thorbis.release");
+
   /** What of the text of a page has less contrast to what lies behind it than WCAG AA asks. */
   private static final String CONTRAST =
       """
@@ -183,7 +185,9 @@ class ReportPageIT {
             browser.show(page, width, dark);
             assertThat(browser.evaluate(OVERFLOW)).as("wider than " + what).isEqualTo("");
             contrast(browser, what);
-            browser.picture(picture(each.getKey() + "-" + width + (dark ? "-dark" : "")));
+            if (RELEASE) { // for people to look at; takes long
+              browser.picture(picture(each.getKey() + "-" + width + (dark ? "-dark" : "")));
+            }
           }
         }
         browser.media("print", false);

@@ -205,7 +205,6 @@ class EnvironmentsTest {
   void aNameIsAName() {
     assertThatThrownBy(() -> environments.take("../x"))
         .isInstanceOfSatisfying(
-            BackupException.class,
-            e -> assertThat(e.code()).isEqualTo("environment.name-invalid"));
+            BackupException.class, e -> assertThat(e.code()).isEqualTo("environment.name-invalid"));
   }
 }

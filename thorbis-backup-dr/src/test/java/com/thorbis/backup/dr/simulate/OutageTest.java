@@ -70,8 +70,7 @@ class OutageTest {
   void ignoresAPauseThatWasOverBeforeTheDisaster() {
     List<Attempt> attempts = outage();
     attempts.add(attempt(-9000, -8990, Outcome.ACKNOWLEDGED)); // eight seconds of nothing after it
-    assertThat(Outage.of(attempts, T.plusMillis(10)).downtime())
-        .isEqualTo(Duration.ofMillis(4996));
+    assertThat(Outage.of(attempts, T.plusMillis(10)).downtime()).isEqualTo(Duration.ofMillis(4996));
   }
 
   @Test
@@ -123,8 +122,7 @@ class OutageTest {
     assertThat(Loss.of(attempts, Set.of(1L, 2L, 3L)))
         .isEqualTo(new Loss(2, List.of(), 1, 1, List.of()));
     assertThat(Loss.of(attempts, Set.of(1L, 2L, 3L)).none()).isTrue();
-    assertThat(Loss.of(attempts, Set.of(1L)))
-        .isEqualTo(new Loss(2, List.of(2L), 0, 2, List.of()));
+    assertThat(Loss.of(attempts, Set.of(1L))).isEqualTo(new Loss(2, List.of(2L), 0, 2, List.of()));
     assertThat(Loss.of(attempts, Set.of(1L)).none()).isFalse();
   }
 

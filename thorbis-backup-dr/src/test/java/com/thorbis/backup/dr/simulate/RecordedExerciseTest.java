@@ -31,8 +31,7 @@ class RecordedExerciseTest {
   @TempDir Path state;
 
   private static RecoveryPlan plan() {
-    return Validation.of(
-            PlanReader.read(PlanReader.example(), "example"), PlanFacts.none(START))
+    return Validation.of(PlanReader.read(PlanReader.example(), "example"), PlanFacts.none(START))
         .require();
   }
 
@@ -140,7 +139,8 @@ class RecordedExerciseTest {
             List.of(new RecordedExercise.Inject(1, Duration.ofMinutes(5), "lead", "What now?")),
             List.of(new RecordedExercise.Answer(1, START.plusSeconds(60), "bo", "We wait.")),
             List.of(
-                new RecordedExercise.Finding(1, START.plusSeconds(90), "bo", "No list", "ada", DUE)),
+                new RecordedExercise.Finding(
+                    1, START.plusSeconds(90), "bo", "No list", "ada", DUE)),
             Optional.of(START.plusSeconds(3600)),
             "ada");
     String text =

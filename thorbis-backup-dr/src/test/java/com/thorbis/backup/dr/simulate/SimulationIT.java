@@ -27,6 +27,8 @@ import java.util.stream.Collectors;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.Timeout;
 import org.junit.jupiter.api.io.TempDir;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.EnumSource;
 
 @Timeout(120)
 class SimulationIT {
@@ -34,15 +36,18 @@ class SimulationIT {
 
   @TempDir Path state;
 
-  @Test
-  void aKilledPrimaryIsReplacedAndNothingPromisedIsLost() throws IOException {
+  @ParameterizedTest
+  @EnumSource(names = {"DATABASE_FAILURE", "NETWORK_PARTITION"})
+  void aLostPrimaryIsReplacedAndNothingPromisedIsLost(Scenario.Simulation disaster)
+      throws IOException {
     Environments environments = new Environments(state, CLOCK);
     List<SimulationReport> kept = new ArrayList<>();
     SimulationReport report =
         Simulation.builder(
                 LocalEnvironment.builder(environments, CLOCK),
-                Scenario.Simulation.DATABASE_FAILURE,
-                new FailoverRecovery(state.resolve("runs"), MemoryObjectStore.create(CLOCK, 1000), CLOCK))
+                disaster,
+                new FailoverRecovery(
+                    state.resolve("runs"), MemoryObjectStore.create(CLOCK, 1000), CLOCK))
             .steady(Duration.ofSeconds(1))
             .objective(Duration.ofSeconds(30))
             .product("1.2.3")
@@ -77,9 +82,11 @@ class SimulationIT {
     assertThat(loss.none()).isTrue();
     assertThat(loss.acknowledged()).isGreaterThan(50);
     assertThat(report.after().orElseThrow().commits()).isPositive();
-    assertThat(
-            report.checks().stream().map(DrillCheck::category).collect(Collectors.toSet()))
+    assertThat(report.checks().stream().map(DrillCheck::category).collect(Collectors.toSet()))
         .isEqualTo(Set.of(DrillCheck.Category.values()));
+
+    assertThat(report.checks().stream().map(DrillCheck::name).toList().contains("left-behind"))
+        .isEqualTo(disaster == Scenario.Simulation.NETWORK_PARTITION);
 
     Map<String, Object> json = report.json();
     assertThat(json)
@@ -118,8 +125,7 @@ class SimulationIT {
     assertThat(Leftover.processes(lease.folder())).isEmpty();
     assertThat(lease.folder()).doesNotExist();
     assertThatThrownBy(
-            () ->
-                LocalEnvironment.builder(environments, CLOCK).swept(removed::add).start())
+            () -> LocalEnvironment.builder(environments, CLOCK).swept(removed::add).start())
         .isInstanceOfSatisfying(
             BackupException.class, e -> assertThat(e.code()).isEqualTo("environment.stopped"));
     assertThat(removed).isEmpty();
@@ -135,8 +141,7 @@ class SimulationIT {
     public static void main(String[] arguments) {
       SimulationReport report =
           Simulation.builder(
-                  LocalEnvironment.builder(
-                      new Environments(Path.of(arguments[0]), CLOCK), CLOCK),
+                  LocalEnvironment.builder(new Environments(Path.of(arguments[0]), CLOCK), CLOCK),
                   Scenario.Simulation.DATABASE_FAILURE,
                   (environment, incident) -> {
                     Runtime.getRuntime().halt(HALTED);
@@ -156,11 +161,9 @@ class SimulationIT {
         java.util.stream.IntStream.range(20_000, 32_000)
             .mapToObj(port -> "127.0.0.1:" + port)
             .collect(Collectors.toSet());
-    assertThatThrownBy(
-            () -> LocalEnvironment.builder(environments, CLOCK).forbidden(every).start())
+    assertThatThrownBy(() -> LocalEnvironment.builder(environments, CLOCK).forbidden(every).start())
         .isInstanceOfSatisfying(
-            BackupException.class,
-            e -> assertThat(e.code()).isEqualTo("environment.not-isolated"));
+            BackupException.class, e -> assertThat(e.code()).isEqualTo("environment.not-isolated"));
     assertThat(state.resolve("environments")).isDirectoryNotContaining("glob:**.json");
   }
 }

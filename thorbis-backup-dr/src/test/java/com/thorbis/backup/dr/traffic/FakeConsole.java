@@ -47,11 +47,16 @@ final class FakeConsole implements Console {
               List.of(
                   Map.of("name", "pgbouncer", "port", "6432", "paused", "0", "disabled", "0"),
                   Map.of(
-                      "name", "app",
-                      "host", host,
-                      "port", port,
-                      "paused", paused ? "1" : "0",
-                      "disabled", disabled ? "1" : "0"));
+                      "name",
+                      "app",
+                      "host",
+                      host,
+                      "port",
+                      port,
+                      "paused",
+                      paused ? "1" : "0",
+                      "disabled",
+                      disabled ? "1" : "0"));
       case "PAUSE \"app\"" -> {
         paused = true;
         if (busy) {

@@ -48,8 +48,7 @@ class PgBouncerSwitchTest {
     assertThat(traffic.points(NEW)).isTrue();
     int before = console.asked.size();
     traffic.set(OLD, NEW);
-    assertThat(console.asked.subList(before, console.asked.size()))
-        .containsOnly("SHOW DATABASES");
+    assertThat(console.asked.subList(before, console.asked.size())).containsOnly("SHOW DATABASES");
     traffic.set(NEW, OLD);
     assertThat(Files.readString(ini)).isEqualTo(FILE);
     assertThat(traffic.current()).isEqualTo(OLD);

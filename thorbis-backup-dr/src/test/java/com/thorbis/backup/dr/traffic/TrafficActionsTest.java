@@ -58,7 +58,8 @@ class TrafficActionsTest {
         RunPlan.of("s", "text", List.of(moves("file"), moves("pool", "file"), moves("names")));
     assertThat(engine().dryRun(plan).steps())
         .extracting(planned -> planned.would())
-        .allMatch(would -> would.startsWith("move ") && would.endsWith("from db1:5432 to db2:5432"));
+        .allMatch(
+            would -> would.startsWith("move ") && would.endsWith("from db1:5432 to db2:5432"));
     assertThat(Files.readString(file)).isEqualTo("db1:5432\n");
 
     RunReport report = engine().start(plan, RUN, "alice");
@@ -79,7 +80,10 @@ class TrafficActionsTest {
   @Test
   void whatWasMovedIsBroughtBackWhereTheRunFails() throws IOException {
     RunPlan plan =
-        undone(moves("file"), moves("pool", "file"), Task.builder("x", "break").needs(List.of("pool")).build());
+        undone(
+            moves("file"),
+            moves("pool", "file"),
+            Task.builder("x", "break").needs(List.of("pool")).build());
     RunReport report = engine().start(plan, RUN, "alice");
     assertThat(report.status()).isEqualTo(RunStatus.COMPENSATED);
     assertThat(Files.readString(file)).isEqualTo("db1:5432\n");
@@ -169,8 +173,7 @@ class TrafficActionsTest {
             ConnectionFile.line(file),
             "pool",
             new PgBouncerSwitch(
-                PgBouncerSwitch.builder().file(ini).database("app").console(folder, 6432),
-                console),
+                PgBouncerSwitch.builder().file(ini).database("app").console(folder, 6432), console),
             "names",
             names);
     Actions.Builder actions = Actions.builder().builtIn((to, text, key) -> {}).add(new Break());
@@ -191,8 +194,7 @@ class TrafficActionsTest {
   }
 
   private static RunPlan undone(Task... tasks) {
-    return new RunPlan(
-        "s", "", RunPlan.UNGRACEFUL, "text", List.of(tasks), Optional.empty(), true);
+    return new RunPlan("s", "", RunPlan.UNGRACEFUL, "text", List.of(tasks), Optional.empty(), true);
   }
 
   private static Map<String, String> facts(RunReport report, String task) {

@@ -22,6 +22,7 @@ class DrillCommandIT {
   private static final String DRILL =
       """
           drill:
+            schedule: { at: yearly UTC, window: 360d }
             work-directory: %s
             sentinel: { database: bench, table: public.sentinel }
             assertions:
@@ -64,13 +65,23 @@ class DrillCommandIT {
         killed.kill();
         assertThat(list(work)).isNotEmpty();
 
+        // The one that was killed is not done, and one that is known by its evidence alone is.
+        Command.Result due = command.run("run", "--once");
+        assertThat(due.exit()).as(due.out() + due.err()).isZero();
+        assertThat(due.out()).contains("finished main.drill");
+        assertThat(list(work)).isEmpty();
+        Files.move(folder.resolve("state/drills"), folder.resolve("lost"));
+        Files.move(folder.resolve("state/schedule"), folder.resolve("lost/schedule"));
+        assertThat(command.run("run", "--once").out()).doesNotContain("main.drill");
+
         JsonNode report = command.json("drill", "main");
         assertThat(report.path("verdict").asText()).isEqualTo("passed");
         assertThat(report.toString()).contains("\"check\":\"sentinel\"", "\"check\":\"rows\"");
         assertThat(list(work)).isEmpty();
         assertThat(list(folder.resolve("state/tables/main"))).isEmpty();
 
-        assertThat(command.json("list", "evidence").path("items")).hasSize(1);
+        // What was expected, and two drills.
+        assertThat(command.json("list", "evidence").path("items")).hasSize(3);
 
         Command.Result verified = command.run("verify", id, "--level", "restore");
         assertThat(verified.exit()).as(verified.out() + verified.err()).isZero();

@@ -1,8 +1,14 @@
 package com.thorbis.backup.cli;
 
+import com.thorbis.backup.api.BackupDescriptor;
 import com.thorbis.backup.api.BackupException;
+import com.thorbis.backup.api.BackupId;
+import com.thorbis.backup.api.BackupState;
+import com.thorbis.backup.api.PruneReport;
 import com.thorbis.backup.api.ThorbisBackup;
+import com.thorbis.backup.dr.evidence.Appended;
 import com.thorbis.backup.dr.evidence.EvidenceLog;
+import com.thorbis.backup.dr.evidence.EvidenceRecord;
 import com.thorbis.backup.dr.monitor.Expectation;
 import com.thorbis.backup.dr.plan.Exercise;
 import com.thorbis.backup.dr.plan.PlanFacts;
@@ -19,40 +25,82 @@ import java.time.Clock;
 import java.time.Duration;
 import java.time.LocalDate;
 import java.time.temporal.ChronoUnit;
+import java.util.ArrayList;
+import java.util.List;
+import java.util.Map;
 import java.util.Optional;
+import java.util.function.Consumer;
 
-/** What a configuration expects, as evidence of it. */
-final class Populations {
-  private Populations() {}
+/** What a host keeps as evidence besides drills: what it expects, and what retention did. */
+final class HostEvidence {
+  private HostEvidence() {}
 
   /** The evidence of what is opened, signed where there is a key. */
-  static EvidenceLog log(Thorbis thorbis, ThorbisBackup opened) {
+  static EvidenceLog log(Config config, Clock clock, ThorbisBackup opened) {
     EvidenceLog.Builder log =
-        EvidenceLog.builder(opened::repository, thorbis.config().stateDirectory())
-            .clock(thorbis.clock());
-    thorbis.config().signingKey().map(Recipients::signingKey).ifPresent(log::signer);
+        EvidenceLog.builder(opened::repository, config.stateDirectory()).clock(clock);
+    config.signingKey().map(Recipients::signingKey).ifPresent(log::signer);
     return log.build();
   }
 
   /**
-   * Keeps what is expected from now on, if it has changed; where that does not work, it is said.
+   * Keeps what is expected from now on, if it has changed.
+   *
+   * @param warn is told where that does not work
    */
-  static void record(Thorbis thorbis, ThorbisBackup opened) {
+  static void expected(Config config, Clock clock, ThorbisBackup opened, Consumer<String> warn) {
     try {
-      of(thorbis.config(), thorbis.clock())
-          .record(log(thorbis, opened), host())
-          .flatMap(kept -> kept.problem())
-          .ifPresent(problem -> warn(thorbis, problem));
+      of(config, clock)
+          .record(log(config, clock, opened), host())
+          .flatMap(Appended::problem)
+          .ifPresent(
+              problem ->
+                  warn.accept("what is expected is not recorded yet: " + problem.getMessage()));
     } catch (IOException | BackupException e) {
-      warn(thorbis, e);
+      warn.accept("what is expected is not recorded: " + e.getMessage());
     }
   }
 
-  private static void warn(Thorbis thorbis, Exception problem) {
-    thorbis
-        .host()
-        .err()
-        .println("warning: what is expected is not recorded: " + problem.getMessage());
+  /**
+   * Keeps what retention let go of, which a report needs to know that it was there.
+   *
+   * @param warn is told where that does not work
+   */
+  static void pruned(
+      Config config, Clock clock, ThorbisBackup opened, PruneReport report, Consumer<String> warn) {
+    String source = report.plan().retention().source();
+    try {
+      List<Object> deleted = new ArrayList<>();
+      for (BackupState state : opened.states(Optional.of(source))) {
+        BackupDescriptor one = state.backup();
+        if (report.deleted().contains(one.id())) {
+          deleted.add(
+              Map.of(
+                  "id", one.id().value(),
+                  "type", one.type().label(),
+                  "startedAt", one.startedAt().toString(),
+                  "stoppedAt", one.stoppedAt().toString()));
+        }
+      }
+      log(config, clock, opened)
+          .append(
+              EvidenceRecord.RETENTION,
+              source,
+              EvidenceRecord.PASSED,
+              Map.of(
+                  "deleted",
+                  deleted,
+                  "swept",
+                  report.swept().stream().map(BackupId::value).toList(),
+                  "alarms",
+                  report.alarms()))
+          .problem()
+          .ifPresent(
+              problem ->
+                  warn.accept("what was let go of is not recorded yet: " + problem.getMessage()));
+    } catch (BackupException e) {
+      warn.accept("what was let go of is not recorded: " + e.getMessage());
+    }
   }
 
   private static String host() {
@@ -65,7 +113,7 @@ final class Populations {
 
   /** What a configuration expects; promises of a plan count where a source has none of its own. */
   static Population of(Config config, Clock clock) {
-    Optional<RecoveryPlan> plan = config.plan().map(file -> plan(file, clock));
+    Optional<RecoveryPlan> plan = config.dr().plan().map(file -> plan(file, clock));
     Population.Builder population = Population.builder();
     config
         .sources()

@@ -1,0 +1,123 @@
+package com.thorbis.backup.cli;
+
+import static org.assertj.core.api.Assertions.assertThat;
+
+import com.fasterxml.jackson.databind.JsonNode;
+import com.fasterxml.jackson.databind.ObjectMapper;
+import com.thorbis.backup.cli.CommandRunner.Result;
+import com.thorbis.backup.dr.plan.PlanReader;
+import java.io.IOException;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import org.junit.jupiter.api.BeforeEach;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.io.TempDir;
+
+/** Disasters are talked through by the command, and kept as evidence. */
+class DrTestCommandTest {
+  static final String CONFIG =
+      """
+      state-directory: %s
+      repository:
+        copies:
+          - uri: %s
+        encryption:
+          accept-single-key-risk: true
+          recipients:
+            - uri: passphrase:main
+              passphrase: ${env:PASSPHRASE}
+      dr:
+        plan: plan.yaml
+      """;
+
+  private static final ObjectMapper JSON = new ObjectMapper();
+
+  @TempDir Path folder;
+
+  @BeforeEach
+  void prepare() throws IOException {
+    Files.writeString(
+        folder.resolve("thorbis.yaml"),
+        CONFIG.formatted(folder.resolve("state"), folder.resolve("repo").toUri()));
+    Files.writeString(folder.resolve("plan.yaml"), PlanReader.example());
+  }
+
+  private Result run(int code, String... words) {
+    Result result =
+        new CommandRunner(folder).with("PASSPHRASE", "correct horse battery staple").run(words);
+    assertThat(result.code())
+        .as("%s%n%s%s", String.join(" ", words), result.out(), result.err())
+        .isEqualTo(code);
+    return result;
+  }
+
+  private JsonNode json(int code, String... words) throws IOException {
+    return JSON.readTree(run(code, words).out());
+  }
+
+  @Test
+  void aTabletopIsHeldAndKept() throws IOException {
+    run(0, "init");
+    JsonNode begun = json(0, "dr", "test", "tabletop", "database-failure", "--as", "ada", "--json");
+    String id = begun.path("id").asText();
+    assertThat(begun.path("injects").size()).isGreaterThan(5);
+    for (JsonNode inject : begun.path("injects")) {
+      String number = inject.path("number").asText();
+      run(0, "dr", "test", "answer", id, number, "We look.", "--as", "bo");
+    }
+    run(
+        0,
+        "dr",
+        "test",
+        "finding",
+        id,
+        "No key at night",
+        "--owner",
+        "ada",
+        "--due",
+        "2027-02-01",
+        "--as",
+        "bo");
+    assertThat(run(0, "dr", "test", "show", id).out())
+        .contains("bo: We look.", "found by bo: No key at night (ada, until 2027-02-01)")
+        .contains("0 to be answered");
+    Result closed = run(0, "dr", "test", "close", id, "--as", "ada");
+    assertThat(closed.out()).contains("Closed by ada");
+    assertThat(closed.err()).doesNotContain("warning");
+    assertThat(run(0, "list", "--json").out()).contains("\"source\":\"evidence\"");
+    assertThat(run(4, "dr", "test", "answer", id, "1", "late", "--as", "bo").err())
+        .contains("was closed by ada");
+  }
+
+  @Test
+  void aWalkthroughThatWasNotFinishedHasNotPassed() throws IOException {
+    String id =
+        json(0, "dr", "test", "walkthrough", "database-failure", "--as", "ada", "--json")
+            .path("id")
+            .asText();
+    Result closed = run(3, "dr", "test", "close", id, "--as", "ada"); // and there is no repository
+    assertThat(closed.err()).contains("warning: the evidence of this exercise is not in");
+    assertThat(run(2, "dr", "test", "finding", id, "x", "--owner", "ada", "--due", "soon").err())
+        .contains("\"soon\" is no date");
+  }
+
+  @Test
+  void whatIsNoDisasterIsSaid() {
+    assertThat(run(2, "dr", "test", "full-simulation", "meteor").err())
+        .contains("Unknown disaster scenario: meteor")
+        .contains("database-failure, application-failure, network-partition, data-corruption");
+    assertThat(run(5, "dr", "test", "show", "exercise-1").err())
+        .contains("There is no exercise exercise-1");
+  }
+
+  @Test
+  void oneStopHoldsAllUntilTheyAreReleased() {
+    run(0, "init");
+    run(0, "dr", "test", "stop", "--as", "ada");
+    assertThat(run(1, "dr", "test", "full-simulation", "database-failure").out())
+        .contains("environment.stopped")
+        .contains("stopped by ada");
+    run(0, "dr", "test", "release");
+    assertThat(folder.resolve("state/environments/stop")).doesNotExist();
+  }
+}

@@ -1,0 +1,176 @@
+package com.thorbis.backup.cli;
+
+import static org.assertj.core.api.Assertions.assertThat;
+
+import com.fasterxml.jackson.databind.JsonNode;
+import com.fasterxml.jackson.databind.ObjectMapper;
+import com.thorbis.backup.cli.CommandRunner.Result;
+import com.thorbis.backup.testkit.SettableClock;
+import java.io.IOException;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.nio.file.attribute.PosixFilePermissions;
+import java.time.Duration;
+import java.time.Instant;
+import org.junit.jupiter.api.BeforeEach;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.io.TempDir;
+
+/** Reports of a real repository, and their check where there is none. */
+class ReportCommandTest {
+  private static final String CONFIG =
+      """
+      state-directory: state
+      repository:
+        signing-key: host.key
+        copies:
+          - uri: %s
+        encryption:
+          accept-single-key-risk: true
+          recipients:
+            - uri: passphrase:main
+              passphrase: ${env:PASSPHRASE}
+      sources:
+        home:
+          type: files
+          paths: [%s]
+          objectives: { owner: ada }
+          schedule:
+            full: { at: "02:00 UTC", window: 4h }
+          %s
+      report:
+        excluded:
+          - { name: scratch, why: can be made again }
+      """;
+
+  @TempDir Path folder;
+  @TempDir Path elsewhere;
+
+  private final SettableClock clock = SettableClock.at(Instant.parse("2026-03-07T01:00:00Z"));
+  private String key = "";
+
+  @BeforeEach
+  void init() throws IOException {
+    Files.writeString(folder.resolve("file"), "content");
+    configure("");
+    key = run("keys signing-key host.key", 0).out().strip();
+    run("init", 0);
+  }
+
+  private void configure(String more) throws IOException {
+    Files.writeString(
+        folder.resolve("thorbis.yaml"),
+        CONFIG.formatted(folder.resolve("repo").toUri(), folder.resolve("file"), more));
+  }
+
+  private Result run(String command, int code) {
+    return run(folder, command, code);
+  }
+
+  private Result run(Path where, String command, int code) {
+    Result result =
+        new CommandRunner(where)
+            .with("PASSPHRASE", "correct horse battery staple")
+            .at(clock)
+            .run(command.split(" ", -1));
+    assertThat(result.code()).as("%s%n%s%s", command, result.out(), result.err()).isEqualTo(code);
+    return result;
+  }
+
+  private static JsonNode json(Result result) throws IOException {
+    return new ObjectMapper().readTree(result.out());
+  }
+
+  @Test
+  void aDayWithItsBackupIsMetAndOneWithoutIsNot() throws IOException {
+    Result first = run("report create -o first.json", 1);
+    assertThat(first.out())
+        .contains(
+            "what was expected before", "home has no backup that can be restored", "is there");
+    clock.set(Instant.parse("2026-03-07T02:10:00Z"));
+    run("backup home", 0);
+    clock.set(Instant.parse("2026-03-07T12:00:00Z"));
+    Result alone = run("report create -o report.json --period 11h", 1);
+    assertThat(alone.out()).contains("late: 1 of 2 that were expected"); // an alarm
+    for (JsonNode alarm : json(run("--json alarms list", 0)).get("items")) {
+      run("alarms ack " + alarm.get("id").asText() + " --by ada", 0);
+    }
+    Result met = run("--json report create -o report.json --period 11h", 0);
+    assertThat(json(met).get("met").asBoolean()).isTrue();
+    JsonNode report = new ObjectMapper().readTree(Files.readString(folder.resolve("report.json")));
+    assertThat(report.get("expected").get("backup").get("present").asInt()).isEqualTo(1);
+    assertThat(report.get("sources").get(0).get("owner").asText()).isEqualTo("ada");
+
+    clock.advance(Duration.ofDays(1));
+    Result missed = run("report create -o report.json --period 35h", 1);
+    assertThat(missed.out()).contains("1 of 2 backups of home were not there in time");
+  }
+
+  @Test
+  void whatIsExpectedIsRecordedWhenItChanges() throws IOException {
+    run("report create -o one.json", 1);
+    clock.advance(Duration.ofHours(1));
+    run("report create -o two.json", 1);
+    clock.advance(Duration.ofHours(1));
+    configure("expect: { drill-every: 30d }");
+    clock.advance(Duration.ofHours(1));
+    run("run --once", 0);
+    clock.advance(Duration.ofHours(1));
+    run("report create -o three.json", 1);
+    JsonNode report = new ObjectMapper().readTree(Files.readString(folder.resolve("three.json")));
+    assertThat(report.get("population")).hasSize(3); // one is assumed
+    assertThat(report.get("sources").get(0).get("drillEveryMillis").asLong())
+        .isEqualTo(Duration.ofDays(30).toMillis());
+  }
+
+  @Test
+  void aBundleIsCheckedWithoutConfigurationOrRepository() throws IOException {
+    run("backup home", 0);
+    assertThat(run("report create -o bundle.zip", 1).out()).doesNotContain("It is not signed");
+    Path bundle = elsewhere.resolve("bundle.zip");
+    Files.move(folder.resolve("bundle.zip"), bundle);
+
+    Result sound = run(elsewhere, "--json report verify bundle.zip --key " + key, 0);
+    assertThat(json(sound).get("sound").asBoolean()).isTrue();
+    assertThat(json(sound).get("signedBy").asText()).isEqualTo(key);
+    assertThat(json(sound).get("verdict").asText()).isEqualTo("not-met");
+
+    Result unknown = run(elsewhere, "report verify bundle.zip", 3);
+    assertThat(unknown.out()).contains("unknown-signer", "Signed by " + key, "say it with --key");
+    String other = run(elsewhere, "keys signing-key other.key", 0).out().strip();
+    assertThat(run(elsewhere, "report verify bundle.zip --key " + other, 3).out())
+        .contains("foreign-key");
+
+    byte[] bytes = Files.readAllBytes(bundle);
+    bytes[bytes.length / 2] ^= 1;
+    Files.write(elsewhere.resolve("changed.zip"), bytes);
+    assertThat(run(elsewhere, "report verify changed.zip --key " + key, 3).out())
+        .contains("altered: ", "Do not rely on it.");
+    assertThat(run(elsewhere, "report verify nothing.zip", 5).err()).contains("There is no file");
+    assertThat(run(elsewhere, "report verify bundle.zip --key abc", 2).err()).contains("--key");
+  }
+
+  @Test
+  void aPageReplacesTheOneBeforeAndKeepsItsRights() throws IOException {
+    run("report create -o page.html", 1);
+    Path page = folder.resolve("page.html");
+    assertThat(PosixFilePermissions.toString(Files.getPosixFilePermissions(page)))
+        .isEqualTo("rw-------");
+    assertThat(Files.readString(page)).contains("can be made again", "<h1>Backups and recovery");
+    Files.setPosixFilePermissions(page, PosixFilePermissions.fromString("rw-r--r--"));
+    run("report create -o page.html", 1);
+    assertThat(PosixFilePermissions.toString(Files.getPosixFilePermissions(page)))
+        .isEqualTo("rw-r--r--");
+    assertThat(folder.toFile().list()).noneMatch(name -> name.startsWith(".page"));
+  }
+
+  @Test
+  void whatCannotBeWrittenIsSaidBeforeAnythingIsLookedAt() {
+    assertThat(run("report create -o report.txt", 2).err()).contains("Let it end with .html");
+    assertThat(run("report create -o report.pdf", 2).err())
+        .contains("none is on the PATH", "Install chromium");
+    assertThat(run("report create -o report.html --period never", 2).err())
+        .contains("is no length of time");
+    assertThat(run("report create -o none/report.html", 2).err()).contains("There is no folder");
+  }
+}

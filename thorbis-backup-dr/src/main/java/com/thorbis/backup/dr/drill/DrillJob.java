@@ -1,0 +1,133 @@
+package com.thorbis.backup.dr.drill;
+
+import com.thorbis.backup.api.BackupException;
+import com.thorbis.backup.api.FailureKind;
+import com.thorbis.backup.dr.drill.DrillReport.Verdict;
+import com.thorbis.backup.dr.evidence.EvidenceLog;
+import com.thorbis.backup.dr.evidence.EvidenceRecord;
+import com.thorbis.backup.dr.schedule.Job;
+import com.thorbis.backup.spi.repository.RunControl;
+import java.io.IOException;
+import java.time.DateTimeException;
+import java.time.Instant;
+import java.util.Comparator;
+import java.util.Optional;
+import java.util.function.Supplier;
+import java.util.stream.Stream;
+
+/**
+ * Drills of one source, as a {@link com.thorbis.backup.dr.schedule.Scheduler} starts them. Done is
+ * what this host remembers and what evidence in the repository says, whoever did it and however it
+ * ended; what could not be tried is not done.
+ */
+public final class DrillJob implements Job {
+  private final String source;
+  private final Supplier<Drill> drill;
+  private final EvidenceLog evidence;
+  private final DrillHistory history;
+
+  private DrillJob(
+      String source, Supplier<Drill> drill, EvidenceLog evidence, DrillHistory history) {
+    this.source = source;
+    this.drill = drill;
+    this.evidence = evidence;
+    this.history = history;
+  }
+
+  /**
+   * Does drills of a source.
+   *
+   * @param drill one that was not run yet, each time it is asked
+   */
+  public static DrillJob of(
+      String source, Supplier<Drill> drill, EvidenceLog evidence, DrillHistory history) {
+    return new DrillJob(source, drill, evidence, history);
+  }
+
+  /** What the drill of a source is called among what is due. */
+  public static String name(String source) {
+    return source + ".drill";
+  }
+
+  @Override
+  public String name() {
+    return name(source);
+  }
+
+  @Override
+  public Optional<Instant> lastDone() {
+    try {
+      return Stream.concat(
+              history.reports().stream()
+                  .filter(report -> report.verdict() != Verdict.NONE)
+                  .map(DrillReport::startedAt),
+              evidence.read().records().stream()
+                  .filter(record -> record.kind().equals(EvidenceRecord.DRILL))
+                  .filter(record -> record.subject().equals(source))
+                  .filter(DrillJob::tried)
+                  .map(DrillJob::startedAt))
+          .max(Comparator.naturalOrder());
+    } catch (IOException e) {
+      throw BackupException.from(e);
+    }
+  }
+
+  private static boolean tried(EvidenceRecord record) {
+    return record.outcome().equals(EvidenceRecord.PASSED)
+        || record.outcome().equals(EvidenceRecord.FAILED);
+  }
+
+  private static Instant startedAt(EvidenceRecord record) {
+    try {
+      return Instant.parse(String.valueOf(record.document().get("startedAt")));
+    } catch (DateTimeException e) {
+      return record.at(); // of another version
+    }
+  }
+
+  @Override
+  public void run(RunControl control) {
+    DrillReport report;
+    try {
+      report = drill.get().run(control);
+    } catch (IOException e) {
+      throw BackupException.from(e);
+    }
+    if (report.verdict() != Verdict.PASSED) {
+      throw failure(report);
+    }
+  }
+
+  private BackupException failure(DrillReport report) {
+    boolean tried = report.verdict() == Verdict.FAILED;
+    return BackupException.of(
+            tried ? "drill.failed" : "drill.not-tried",
+            tried ? FailureKind.DAMAGED : FailureKind.TRANSIENT,
+            "Drill "
+                + report.id()
+                + (tried ? " of " + source + " failed: " : " of " + source + " was not done: ")
+                + reason(report))
+        .remedy(
+            report
+                .problem()
+                .map(DrillReport.Problem::remedy)
+                .filter(text -> !text.isEmpty())
+                .orElse("Run drill " + source + " and read what it says."))
+        .detail("drill", report.id())
+        .build();
+  }
+
+  private static String reason(DrillReport report) {
+    return report
+        .problem()
+        .map(problem -> problem.code() + ": " + problem.message())
+        .orElseGet(
+            () ->
+                report.checks().stream()
+                    .filter(
+                        check -> check.required() && check.outcome() != DrillCheck.Outcome.PASSED)
+                    .findFirst()
+                    .map(check -> check.name() + ": " + check.detail())
+                    .orElse("not all that was planted was noticed"));
+  }
+}
