@@ -49,7 +49,7 @@ build() {
   for each in $(echo "$with" | tr , ' '); do
     case " $(sed -n '/<profiles>/,$s:^ *<id>\(.*\)</id>$:\1:p' "$root/examples/$name/pom.xml" | tr '\n' ' ') " in
       *" $each "*) ;;
-      *) fail "THORBIS_WITH names $each, which there is not to build in" "Take some of aws-kms, gcp-kms, azure-keyvault, s3, gs, azblob and smtp, with commas between them." ;;
+      *) fail "THORBIS_WITH names $each, which there is not to build in" "Take some of aws-kms, gcp-kms, azure-keyvault, s3, gs, azblob, smtp, dns and route53, with commas between them." ;;
     esac
   done
   if ! command -v mvn >/dev/null; then
