@@ -43,7 +43,7 @@ public final class LocalFence implements Fence {
   private static final String SIGNAL_KEPT = "standby.signal was there before";
   private static final String ROOT = "root";
   private static final Path PROCESSES = Path.of("/proc");
-  private static final Duration PROBE = Duration.ofSeconds(1);
+  private static final Duration PROBE = Duration.ofSeconds(3);
   private static final Duration KILL = Duration.ofSeconds(20);
   private static final Duration CONTROL = Duration.ofSeconds(30);
   private static final long POLL_MILLIS = 20;
@@ -109,8 +109,11 @@ public final class LocalFence implements Fence {
   /** Somebody may have started it again meanwhile, as the standby that it is now. */
   private Finding running(long process) {
     try {
-      ServerView view = ServerView.of(server);
-      if (view.standby()) {
+      // One that hangs is not waited for as long as a session may take.
+      boolean answers =
+          Signals.port(server.host(), server.port(), PROBE).reading() == Sighting.Reading.UP;
+      ServerView view = answers ? ServerView.of(server) : null;
+      if (view != null && view.standby()) {
         return Finding.closed(
             server + " runs as a standby, by " + SIGNAL,
             Map.of(
