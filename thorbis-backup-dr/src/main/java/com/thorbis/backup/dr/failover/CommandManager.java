@@ -22,7 +22,7 @@ public final class CommandManager implements HaManager {
   /**
    * Describes them.
    *
-   * @param status prints {@code leader NAME}, {@code member NAME} and {@code paused}, each on a
+   * @param status prints {@code leader NAME}, {@code member NAME} and the word paused, each on a
    *     line of its own, and where it applies
    * @param switchover gets the old and the new primary as last words
    * @param failover gets the new primary as last word
