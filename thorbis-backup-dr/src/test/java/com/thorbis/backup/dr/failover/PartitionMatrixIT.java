@@ -96,8 +96,7 @@ class PartitionMatrixIT {
     some.add(new Case(Event.KILLED, Set.of()));
     // Nothing but the proof that is missing keeps it from being promoted.
     some.add(
-        new Case(
-            Event.FALSE_ALARM, Set.of(Link.US_PRIMARY, Link.PRIMARY_STANDBY, Link.WITNESS)));
+        new Case(Event.FALSE_ALARM, Set.of(Link.US_PRIMARY, Link.PRIMARY_STANDBY, Link.WITNESS)));
     return some;
   }
 
