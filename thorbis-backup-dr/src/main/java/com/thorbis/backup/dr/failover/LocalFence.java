@@ -120,8 +120,7 @@ public final class LocalFence implements Fence {
     } catch (SQLException e) {
       // Whatever it is doing, it is not known to take no writes.
     }
-    return Finding.open(
-        worksIn(process) + "; when it ends, " + SIGNAL + " makes a standby of it");
+    return Finding.open(worksIn(process) + "; when it ends, " + SIGNAL + " makes a standby of it");
   }
 
   private String worksIn(long process) {
