@@ -1,6 +1,5 @@
 package com.thorbis.backup.postgres.changes;
 
-import com.thorbis.backup.postgres.changes.KeyOrder.Key;
 import com.thorbis.backup.postgres.wire.ProtocolException;
 import java.io.IOException;
 import java.util.Arrays;
@@ -15,8 +14,8 @@ public final class KeyMerge {
   private final Present present;
   private final Target target;
   private final boolean all;
-  private @Nullable Key lastStored;
-  private @Nullable Key now;
+  private KeyOrder.@Nullable Key lastStored;
+  private KeyOrder.@Nullable Key now;
   private boolean nowChanged;
   private byte @Nullable [] ahead;
   private boolean begun;
@@ -58,7 +57,7 @@ public final class KeyMerge {
 
   /** The next key that the table had. */
   public void stored(byte[] line) throws IOException {
-    Key stored = order.key(line);
+    KeyOrder.Key stored = order.key(line);
     if (lastStored != null && order.compare(lastStored, stored) >= 0) {
       throw new IOException("Damaged: stored keys are not in order");
     }
@@ -106,7 +105,7 @@ public final class KeyMerge {
 
   /** Goes on to the next key that is there, however often it comes. */
   private void take() throws IOException {
-    Key before = now;
+    KeyOrder.Key before = now;
     now = null;
     nowChanged = false;
     while (ahead != null) {
@@ -115,7 +114,7 @@ public final class KeyMerge {
       if (flag < 1 || line[flag + 1] != '\n' || line[flag - 1] != '\t') {
         throw new ProtocolException("a key without an end");
       }
-      Key next = order.key(Arrays.copyOf(line, flag - 1));
+      KeyOrder.Key next = order.key(Arrays.copyOf(line, flag - 1));
       if (now != null && order.compare(now, next) < 0) {
         return;
       }
