@@ -309,15 +309,20 @@ final class DrRepositoryActions {
   }
 
   /** Whether all files of the backup that was restored lie in the folder, each with its length. */
-  record Compared(Thorbis thorbis, Task task, String of) implements Step {
+  static final class Compared implements Step {
+    private final Thorbis thorbis;
+    private final String of;
+    private volatile String found = "was compared";
+
     Compared(Thorbis thorbis, Task task) {
-      this(thorbis, task, require(task, "of"));
+      this.thorbis = thorbis;
+      this.of = require(task, "of");
     }
 
     @Override
-    public Result check(StepContext context) throws IOException, InterruptedException {
+    public Result check(StepContext context) {
       return context.returned()
-          ? Result.done("was compared")
+          ? Result.done(found)
           : Result.notDone("was not compared in this run");
     }
 
@@ -356,14 +361,16 @@ final class DrRepositoryActions {
       if (files[0] == 0) {
         return Result.failed("backup " + facts.get("backup") + " holds no file");
       }
-      return missing.isEmpty()
-          ? Result.done(files[0] + " files of the backup are there, each as long as it was")
-          : Result.failed(
-              missing.size()
-                  + " of "
-                  + files[0]
-                  + " files are not there, or of another length, such as "
-                  + missing.get(0));
+      if (!missing.isEmpty()) {
+        return Result.failed(
+            missing.size()
+                + " of "
+                + files[0]
+                + " files are not there, or of another length, such as "
+                + missing.get(0));
+      }
+      found = files[0] + " files of the backup are there, each as long as it was";
+      return Result.done(found);
     }
 
     @Override

@@ -90,7 +90,7 @@ public final class LocalFence implements Fence {
     List<Long> processes = processes(data);
     boolean signal = Files.exists(data.resolve(SIGNAL), LinkOption.NOFOLLOW_LINKS);
     if (!processes.isEmpty()) {
-      return signal ? running(processes.get(0)) : worksIn(processes.get(0));
+      return signal ? running(processes.get(0)) : Finding.open(worksIn(processes.get(0)));
     }
     if (!signal) {
       return Finding.open("it is stopped, and takes writes when somebody starts it");
@@ -120,11 +120,12 @@ public final class LocalFence implements Fence {
     } catch (SQLException e) {
       // Whatever it is doing, it is not known to take no writes.
     }
-    return worksIn(process);
+    return Finding.open(
+        worksIn(process) + "; when it ends, " + SIGNAL + " makes a standby of it");
   }
 
-  private Finding worksIn(long process) {
-    return Finding.open("process " + process + " works in " + data);
+  private String worksIn(long process) {
+    return "process " + process + " works in " + data;
   }
 
   @Override

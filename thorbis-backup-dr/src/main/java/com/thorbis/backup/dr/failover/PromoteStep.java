@@ -43,7 +43,9 @@ record PromoteStep(Task task, Failover failover, ServerAccess server, OptionalLo
   /** What the step that fenced the other server found; nothing if none has proven it. */
   private Map<String, String> fenced(StepContext context) {
     String named = task.inputs().get("fence");
-    for (String step : named == null ? task.needs() : List.of(named)) {
+    List<String> steps =
+        named == null ? task.needs() : List.of(named, task.procedure() + "." + named);
+    for (String step : steps) {
       Map<String, String> facts = context.facts(step);
       if (facts.containsKey(FailoverFacts.PROOF)
           && old().name().equals(facts.get(FailoverFacts.SERVER))) {

@@ -51,6 +51,7 @@ public final class Simulation {
   public static final String DECIDE = "decide";
 
   private static final Duration CLIENT_PATIENCE = Duration.ofSeconds(2);
+  private static final Duration MOST_STEADY = Duration.ofSeconds(20);
   private static final Duration RECONNECTION = Duration.ofSeconds(30);
   private static final Duration READING = Duration.ofMinutes(2);
   private static final int LEAST_COMMITS = 20;
@@ -184,9 +185,14 @@ public final class Simulation {
     private void broken(LocalEnvironment there, Probe probe) throws IOException, SQLException {
       control.progress().note("Clients commit for " + steady.toSeconds() + " s");
       Instant calm = clock.instant();
+      long deadline = System.nanoTime() + MOST_STEADY.toNanos();
       rest(steady);
+      while (probe.acknowledgedSince(calm) < LEAST_COMMITS && System.nanoTime() - deadline < 0) {
+        rest(Duration.ofMillis(100)); // a slow host is no broken one
+      }
       there.requireGoing();
-      Pace usual = Pace.of(probe.attempts(), calm, clock.instant());
+      Instant enough = clock.instant();
+      Pace usual = Pace.of(probe.attempts(), calm, enough);
       before = usual;
       if (usual.commits() < LEAST_COMMITS) {
         throw BackupException.of(
@@ -195,7 +201,7 @@ public final class Simulation {
                 "Nothing was broken, as the environment does not work: "
                     + usual.commits()
                     + " commits in "
-                    + steady.toSeconds()
+                    + Duration.between(calm, enough).toSeconds()
                     + " s")
             .remedy("Find out why with less load on this host, and try again.")
             .build();
@@ -207,12 +213,12 @@ public final class Simulation {
       control.progress().note("Disaster: " + fault.label());
       Instant moment = clock.instant();
       disasterAt = moment;
-      status = Status.COMPLETED; // from here on it is about what was tried
       RunReport recovered;
       List<Outage.Mark> marks = new ArrayList<>();
       try {
         fault.make(there);
         Instant noticed = notice(there, probe, moment);
+        status = Status.COMPLETED; // from here on it is about what was tried
         recovered = recovery.recover(there, id);
         run = recovered;
         marks.add(new Outage.Mark(NOTICE, noticed));
@@ -454,20 +460,7 @@ public final class Simulation {
     }
 
     private void judge(RunReport recovered, Outage seen) {
-      List<String> wrong = new ArrayList<>();
-      if (recovered.status() != RunStatus.SUCCEEDED) {
-        wrong.add("the run " + recovered.status().label() + ": " + recovered.reason());
-      }
-      checks.stream()
-          .filter(it -> !it.holds())
-          .forEach(it -> wrong.add(it.name() + " " + it.outcome().label() + ": " + it.detail()));
-      if (objective.isPresent() && seen.downtime().compareTo(objective.get()) > 0) {
-        wrong.add(
-            "it was away for "
-                + seen.downtime().toMillis()
-                + " ms, longer than "
-                + objective.get().toMillis());
-      }
+      List<String> wrong = wrong(recovered, checks, seen.downtime(), objective);
       verdict = wrong.isEmpty() ? Verdict.PASSED : Verdict.FAILED;
       if (!wrong.isEmpty()) {
         problem =
@@ -510,6 +503,26 @@ public final class Simulation {
           checks,
           product);
     }
+  }
+
+  /** Why a simulation has not passed. */
+  static List<String> wrong(
+      RunReport run, List<DrillCheck> checks, Duration downtime, Optional<Duration> objective) {
+    List<String> wrong = new ArrayList<>();
+    if (run.status() != RunStatus.SUCCEEDED) {
+      wrong.add("the run " + run.status().label() + ": " + run.reason());
+    }
+    checks.stream()
+        .filter(it -> !it.holds())
+        .forEach(it -> wrong.add(it.name() + " " + it.outcome().label() + ": " + it.detail()));
+    if (objective.isPresent() && downtime.compareTo(objective.get()) > 0) {
+      wrong.add(
+          "it was away for "
+              + downtime.toMillis()
+              + " ms, longer than "
+              + objective.get().toMillis());
+    }
+    return wrong;
   }
 
   /** What came of a look. */

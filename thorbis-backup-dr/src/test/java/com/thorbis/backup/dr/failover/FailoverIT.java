@@ -62,7 +62,7 @@ class FailoverIT {
     return Failover.builder("database", primary, standby)
         .detector(
             Detector.builder()
-                .signal(Signals.port("port", "here", primary, Duration.ofMillis(500)))
+                .signal(Signals.port("port", "here", primary, Duration.ofSeconds(20)))
                 .signal(Signals.process("process", "host", primary))
                 .signal(Signals.standby("stream", standby, Duration.ofMillis(900)))
                 .looks(2, Duration.ofMillis(100))

@@ -106,14 +106,19 @@ final class Pair implements AutoCloseable {
     return access("db2", standby, usStandby);
   }
 
+  /** What is not cut answers, however slow this machine is. */
+  static Duration patience(CuttableLink link) {
+    return Duration.ofSeconds(link.isCut() ? 1 : 20);
+  }
+
   /** Past a link that is not cut: behind one a port that nobody listens on does not refuse. */
   private static ServerAccess access(String name, PostgresServer server, CuttableLink link) {
     int port = link.isCut() ? link.port() : server.port();
     Properties properties = new Properties();
     properties.setProperty("user", server.superuser());
-    properties.setProperty("connectTimeout", "1");
-    properties.setProperty("loginTimeout", "1");
-    properties.setProperty("socketTimeout", "1");
+    for (String each : List.of("connectTimeout", "loginTimeout", "socketTimeout")) {
+      properties.setProperty(each, Long.toString(patience(link).toSeconds()));
+    }
     String url = "jdbc:postgresql://127.0.0.1:" + port + "/postgres";
     return ServerAccess.builder(
             name, "127.0.0.1", port, () -> DriverManager.getConnection(url, properties))

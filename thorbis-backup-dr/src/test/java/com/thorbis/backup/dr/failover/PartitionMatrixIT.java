@@ -45,7 +45,6 @@ class PartitionMatrixIT {
   private static final boolean RELEASE = Boolean.getBoolean("thorbis.release");
   private static final long SEED = Long.getLong("thorbis.partition.seed", 20260101L);
   private static final int SLICE = 2;
-  private static final Duration PATIENCE = Duration.ofMillis(400);
 
   @TempDir Path folder;
 
@@ -96,8 +95,7 @@ class PartitionMatrixIT {
     some.add(new Case(Event.KILLED, Set.of()));
     // Nothing but the proof that is missing keeps it from being promoted.
     some.add(
-        new Case(
-            Event.FALSE_ALARM, Set.of(Link.US_PRIMARY, Link.PRIMARY_STANDBY, Link.WITNESS)));
+        new Case(Event.FALSE_ALARM, Set.of(Link.US_PRIMARY, Link.PRIMARY_STANDBY, Link.WITNESS)));
     return some;
   }
 
@@ -218,7 +216,7 @@ class PartitionMatrixIT {
       witness.createContext(
           "/db1",
           exchange -> {
-            Sighting seen = Signals.port("127.0.0.1", pair.primary.port(), PATIENCE);
+            Sighting seen = Signals.port("127.0.0.1", pair.primary.port(), Duration.ofSeconds(10));
             exchange.sendResponseHeaders(seen.reading() == Sighting.Reading.UP ? 200 : 503, -1);
             exchange.close();
           });
@@ -284,7 +282,7 @@ class PartitionMatrixIT {
           Failover.builder("database", primary, standby)
               .detector(
                   Detector.builder()
-                      .signal(Signals.port("port", "here", primary, PATIENCE))
+                      .signal(Signals.port("port", "here", primary, Pair.patience(pair.usPrimary)))
                       .signal(Signals.standby("stream", standby, Duration.ofMillis(900)))
                       .signal(
                           Signals.http(
@@ -293,7 +291,7 @@ class PartitionMatrixIT {
                               URI.create("http://127.0.0.1:" + usWitness.port() + "/db1"),
                               200,
                               503,
-                              PATIENCE.multipliedBy(3)))
+                              Pair.patience(usWitness)))
                       .looks(2, Duration.ofMillis(100))
                       .build())
               .fence(

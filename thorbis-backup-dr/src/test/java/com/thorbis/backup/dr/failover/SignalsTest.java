@@ -21,7 +21,7 @@ import org.junit.jupiter.params.provider.CsvSource;
 class SignalsTest {
   private static final Duration PATIENCE = Duration.ofMillis(300);
 
-  private static Sighting.Reading port(int port) throws Exception {
+  private static Sighting.Reading port(int port, Duration patience) throws Exception {
     ServerAccess server =
         ServerAccess.builder(
                 "db1",
@@ -31,7 +31,7 @@ class SignalsTest {
                   throw new java.sql.SQLException("is not asked");
                 })
             .build();
-    return Signals.port("port", "here", server, PATIENCE).look().reading();
+    return Signals.port("port", "here", server, patience).look().reading();
   }
 
   /** What stands at a port: it answers with a byte, closes, or says nothing. */
@@ -54,7 +54,8 @@ class SignalsTest {
                 }
               });
       server.start();
-      assertThat(port(listener.getLocalPort())).isEqualTo(reading);
+      Duration patience = answer.equals("silence") ? PATIENCE : Duration.ofSeconds(20);
+      assertThat(port(listener.getLocalPort(), patience)).isEqualTo(reading);
       server.join();
     }
   }
@@ -65,7 +66,7 @@ class SignalsTest {
     try (ServerSocket listener = new ServerSocket(0, 5, InetAddress.getLoopbackAddress())) {
       free = listener.getLocalPort();
     }
-    assertThat(port(free)).isEqualTo(DOWN);
+    assertThat(port(free, PATIENCE)).isEqualTo(DOWN);
     assertThat(Signals.port("[nowhere", 1, PATIENCE).reading()).isEqualTo(CANNOT_TELL);
   }
 
@@ -82,7 +83,7 @@ class SignalsTest {
         });
     server.start();
     URI url = URI.create("http://127.0.0.1:" + server.getAddress().getPort() + "/db1");
-    Signal signal = Signals.http("witness", "elsewhere", url, 200, 503, Duration.ofSeconds(2));
+    Signal signal = Signals.http("witness", "elsewhere", url, 200, 503, Duration.ofSeconds(20));
     try {
       assertThat(signal.look().reading()).isEqualTo(reading);
     } finally {
@@ -96,7 +97,7 @@ class SignalsTest {
   void aProgramTellsByHowItEnds(int code, Sighting.Reading reading) throws Exception {
     Signal signal =
         Signals.command(
-            "ssh", "db2", List.of("/bin/sh", "-c", "exit " + code), Duration.ofSeconds(5));
+            "ssh", "db2", List.of("/bin/sh", "-c", "exit " + code), Duration.ofSeconds(20));
     assertThat(signal.look().reading()).isEqualTo(reading);
   }
 

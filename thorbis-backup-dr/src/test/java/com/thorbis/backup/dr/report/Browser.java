@@ -212,7 +212,8 @@ final class Browser implements AutoCloseable {
   /** The value of an expression. */
   Object evaluate(String expression) throws Exception {
     StringBuilder quoted = new StringBuilder();
-    for (char c : expression.toCharArray()) {
+    for (int i = 0; i < expression.length(); i++) {
+      char c = expression.charAt(i);
       switch (c) {
         case '"', '\\' -> quoted.append('\\').append(c);
         case '\n' -> quoted.append("\\n");
