@@ -139,6 +139,7 @@ final class DrRepositoryActions {
     private final Task task;
     private final String source;
     private final Path folder;
+    private final Path above;
     private final Path mark;
     private final boolean start;
 
@@ -147,10 +148,12 @@ final class DrRepositoryActions {
       this.task = task;
       this.source = source(thorbis, task);
       Path given = Path.of(require(task, "target-dir"));
-      if (!given.isAbsolute() || given.getParent() == null || given.getFileName() == null) {
+      Path above = given.getParent();
+      if (!given.isAbsolute() || above == null) {
         throw new IllegalArgumentException("target-dir: " + given + " is not an absolute path");
       }
       this.folder = given.normalize();
+      this.above = above;
       this.mark = given.resolveSibling("." + given.getFileName() + ".thorbis-run");
       String starts = task.inputs().getOrDefault("start", "false");
       if (!Set.of("true", "false").contains(starts)) {
@@ -284,7 +287,7 @@ final class DrRepositoryActions {
     private void write(Map<String, String> lines) throws IOException {
       StringBuilder text = new StringBuilder();
       lines.forEach((name, value) -> text.append(name + "=" + value.replace("\\", "\\\\") + "\n"));
-      PrivateFiles.createFolder(mark.getParent());
+      PrivateFiles.createFolder(above);
       Path whole = mark.resolveSibling(mark.getFileName() + ".part");
       Files.deleteIfExists(whole);
       PrivateFiles.create(whole, text.toString().getBytes(StandardCharsets.UTF_8));

@@ -4,6 +4,7 @@ import com.thorbis.backup.api.BackupException;
 import com.thorbis.backup.api.FailureKind;
 import com.thorbis.backup.crypto.SigningKey;
 import com.thorbis.backup.dr.plan.Incident;
+import com.thorbis.backup.dr.plan.RecoveryPlan;
 import com.thorbis.backup.dr.plan.Scenario.Variant;
 import com.thorbis.backup.dr.run.JournalRecord;
 import com.thorbis.backup.dr.run.Message;
@@ -102,6 +103,11 @@ final class DrRunCommands {
     boolean graceful;
 
     @Option(
+        names = "--failback",
+        description = "Go back to how it was: carry out what the procedures name as failback.")
+    boolean failback;
+
+    @Option(
         names = "--before",
         paramLabel = "TIME",
         description = "Restore to just before this moment where the plan says before-damage.")
@@ -129,14 +135,14 @@ final class DrRunCommands {
 
     @Override
     public Integer call() {
-      RunPlan plan =
-          DrRuns.plan(thorbis())
-              .runPlan(
-                  new Incident(
-                      scenario,
-                      Optional.ofNullable(cause),
-                      graceful ? Variant.GRACEFUL : Variant.UNGRACEFUL,
-                      Optional.ofNullable(before).map(text -> Times.parse("--before", text))));
+      RecoveryPlan recovery = DrRuns.plan(thorbis());
+      Incident what =
+          new Incident(
+              scenario,
+              Optional.ofNullable(cause),
+              graceful ? Variant.GRACEFUL : Variant.UNGRACEFUL,
+              Optional.ofNullable(before).map(text -> Times.parse("--before", text)));
+      RunPlan plan = failback ? recovery.failbackPlan(what) : recovery.runPlan(what);
       return dryRun ? dry(plan) : carry(engine -> start(engine, plan));
     }
 
@@ -154,7 +160,11 @@ final class DrRunCommands {
     private RunReport start(RunEngine engine, RunPlan plan) {
       String named = incident;
       String run =
-          named == null ? scenario + "-" + NAME.format(thorbis().clock().instant()) : named;
+          named == null
+              ? scenario
+                  + (failback ? "-failback-" : "-")
+                  + NAME.format(thorbis().clock().instant())
+              : named;
       if (engine.runs().contains(run)) {
         thorbis()
             .host()

@@ -205,10 +205,11 @@ class ArchitectureTest {
           .resideOutsideOfPackages(
               "com.thorbis.backup.postgres.server..",
               "com.thorbis.backup.postgres.tools..",
-              "com.thorbis.backup.dr.notify..")
+              "com.thorbis.backup.dr.notify..",
+              "com.thorbis.backup.dr.simulate..")
           .and()
           .haveNameNotMatching(
-              "com\\.thorbis\\.backup\\.(application\\.secrets\\.CommandProbe|dr\\.run\\.BuiltIn)(\\$.*)?")
+              "com\\.thorbis\\.backup\\.(application\\.secrets\\.CommandProbe|dr\\.run\\.BuiltIn|dr\\.internal\\.Program)(\\$.*)?")
           .should()
           .dependOnClassesThat()
           .belongToAnyOf(ProcessBuilder.class, Process.class)

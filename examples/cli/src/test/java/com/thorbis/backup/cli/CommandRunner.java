@@ -116,7 +116,7 @@ final class CommandRunner {
       new Thread(task, "command").start();
     }
 
-    private Result end() {
+    Result end() {
       task.run(); // nothing if it runs already
       try {
         return new Result(

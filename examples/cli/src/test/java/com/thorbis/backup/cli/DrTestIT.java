@@ -5,8 +5,10 @@ import static org.assertj.core.api.Assertions.assertThat;
 import com.fasterxml.jackson.databind.JsonNode;
 import com.fasterxml.jackson.databind.ObjectMapper;
 import com.thorbis.backup.cli.CommandRunner.Result;
+import com.thorbis.backup.crypto.SigningKey;
 import java.nio.file.Files;
 import java.nio.file.Path;
+import java.security.SecureRandom;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.Timeout;
 import org.junit.jupiter.api.io.TempDir;
@@ -18,10 +20,15 @@ class DrTestIT {
   @Test
   @Timeout(180)
   void aFullSimulationLosesNothingAndIsKept() throws Exception {
+    try (SigningKey key = SigningKey.generate(new SecureRandom())) {
+      key.writeTo(folder.resolve("sign.key"));
+    }
     Files.writeString(
         folder.resolve("thorbis.yaml"),
-        DrTestCommandTest.CONFIG.formatted(
-            folder.resolve("state"), folder.resolve("repo").toUri()));
+        DrTestCommandTest.CONFIG
+                .formatted(folder.resolve("state"), folder.resolve("repo").toUri())
+                .replace("repository:\n", "repository:\n  signing-key: sign.key\n")
+            + "sources:\n  evidence: { type: evidence }\n");
     CommandRunner thorbis =
         new CommandRunner(folder).with("PASSPHRASE", "correct horse battery staple");
     assertThat(thorbis.run("init").code()).isZero();
@@ -41,6 +48,8 @@ class DrTestIT {
     assertThat(downtime).isPositive();
     assertThat(together).isBetween(downtime - 10, downtime); // each is cut to milliseconds
     assertThat(result.err()).doesNotContain("warning");
-    assertThat(thorbis.run("list", "--json").out()).contains("\"source\":\"evidence\"");
+    Result evidence = thorbis.run("check", "evidence", "--json");
+    assertThat(evidence.code()).as(evidence.out() + evidence.err()).isZero();
+    assertThat(evidence.out()).doesNotContain("unsigned");
   }
 }

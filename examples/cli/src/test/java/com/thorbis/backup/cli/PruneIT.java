@@ -196,7 +196,8 @@ class PruneIT {
     assertThat(size()).isLessThan(before);
     assertThat(ok("list --json", 0).out()).contains("\"letGoBy\":[\"" + place + "\"]");
     assertThat(ok("copies", 0).out()).contains(place + " let go of 1 backups").contains("complete");
-    assertThat(ok("status", 0).out()).contains("it keeps 3 of 4 backups"); // two of which say what retention did
+    assertThat(ok("status", 0).out())
+        .contains("it keeps 3 of 4 backups"); // two of which say what retention did
     assertThat(ok("verify --json", 0).out()).contains("\"damaged\":[]");
     ok(
         "restore orders --target-dir "

@@ -22,23 +22,23 @@ public final class CommandManager implements HaManager {
   /**
    * Describes them.
    *
-   * @param status prints {@code leader NAME}, {@code member NAME} and {@code paused}, each on a
+   * @param status prints {@code leader NAME}, {@code member NAME} and the word paused, each on a
    *     line of its own, and where it applies
    * @param switchover gets the old and the new primary as last words
    * @param failover gets the new primary as last word
-   * @param pause gets {@code on} or {@code off} as last word
+   * @param suspend gets {@code on} or {@code off} as last word
    * @param patience how long each may take
    */
   public CommandManager(
       List<String> status,
       List<String> switchover,
       List<String> failover,
-      List<String> pause,
+      List<String> suspend,
       Duration patience) {
     this.status = List.copyOf(status);
     this.switchover = List.copyOf(switchover);
     this.failover = List.copyOf(failover);
-    this.pause = List.copyOf(pause);
+    this.pause = List.copyOf(suspend);
     this.patience = patience;
     if (status.isEmpty() || failover.isEmpty()) {
       throw new IllegalArgumentException("Needs a program that looks, and one that fails over");

@@ -43,7 +43,7 @@ public final class LocalFence implements Fence {
   private static final String SIGNAL_KEPT = "standby.signal was there before";
   private static final String ROOT = "root";
   private static final Path PROCESSES = Path.of("/proc");
-  private static final Duration PROBE = Duration.ofSeconds(1);
+  private static final Duration PROBE = Duration.ofSeconds(3);
   private static final Duration KILL = Duration.ofSeconds(20);
   private static final Duration CONTROL = Duration.ofSeconds(30);
   private static final long POLL_MILLIS = 20;
@@ -90,7 +90,7 @@ public final class LocalFence implements Fence {
     List<Long> processes = processes(data);
     boolean signal = Files.exists(data.resolve(SIGNAL), LinkOption.NOFOLLOW_LINKS);
     if (!processes.isEmpty()) {
-      return signal ? running(processes.get(0)) : worksIn(processes.get(0));
+      return signal ? running(processes.get(0)) : Finding.open(worksIn(processes.get(0)));
     }
     if (!signal) {
       return Finding.open("it is stopped, and takes writes when somebody starts it");
@@ -109,8 +109,11 @@ public final class LocalFence implements Fence {
   /** Somebody may have started it again meanwhile, as the standby that it is now. */
   private Finding running(long process) {
     try {
-      ServerView view = ServerView.of(server);
-      if (view.standby()) {
+      // One that hangs is not waited for as long as a session may take.
+      boolean answers =
+          Signals.port(server.host(), server.port(), PROBE).reading() == Sighting.Reading.UP;
+      ServerView view = answers ? ServerView.of(server) : null;
+      if (view != null && view.standby()) {
         return Finding.closed(
             server + " runs as a standby, by " + SIGNAL,
             Map.of(
@@ -120,11 +123,11 @@ public final class LocalFence implements Fence {
     } catch (SQLException e) {
       // Whatever it is doing, it is not known to take no writes.
     }
-    return worksIn(process);
+    return Finding.open(worksIn(process) + "; when it ends, " + SIGNAL + " makes a standby of it");
   }
 
-  private Finding worksIn(long process) {
-    return Finding.open("process " + process + " works in " + data);
+  private String worksIn(long process) {
+    return "process " + process + " works in " + data;
   }
 
   @Override

@@ -138,7 +138,7 @@ public final class Signals {
                 ? Sighting.down("no process works in " + cluster.dataDirectory())
                 : Sighting.up("process " + found.get(0) + " works in " + cluster.dataDirectory());
           } catch (IOException e) {
-            return Sighting.cannotTell(e.getMessage());
+            return Sighting.cannotTell(String.valueOf(e.getMessage()));
           }
         });
   }

@@ -71,6 +71,15 @@ public final class RecoveryPlan {
     return RunPlans.of(this, incident);
   }
 
+  /**
+   * What leads back to how it was before an incident, once that was recovered from.
+   *
+   * @throws BackupException of kind CONFIGURATION if the plan has no way back
+   */
+  public RunPlan failbackPlan(Incident incident) {
+    return RunPlans.back(this, incident);
+  }
+
   /** Everybody that an owner or approver stands for. */
   public List<Person> people(String personOrRole) {
     return content.people().stream()

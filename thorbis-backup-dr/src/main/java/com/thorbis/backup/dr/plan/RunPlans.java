@@ -40,12 +40,30 @@ final class RunPlans {
   }
 
   static RunPlan of(RecoveryPlan plan, Incident incident) {
-    return new RunPlans(plan, incident).build();
+    RunPlans made = new RunPlans(plan, incident);
+    Branch branch = made.branch(plan.scenario(incident.scenario()));
+    return made.build(branch, branch.procedures().stream().map(plan::procedure).toList());
   }
 
-  private RunPlan build() {
-    Branch branch = branch(plan.scenario(incident.scenario()));
-    List<Procedure> procedures = branch.procedures().stream().map(plan::procedure).toList();
+  static RunPlan back(RecoveryPlan plan, Incident incident) {
+    RunPlans made = new RunPlans(plan, incident);
+    Branch branch = made.branch(plan.scenario(incident.scenario()));
+    List<Procedure> back =
+        branch.procedures().stream()
+            .flatMap(it -> plan.procedure(it).failback().stream())
+            .distinct()
+            .map(plan::procedure)
+            .toList();
+    if (back.isEmpty()) {
+      throw made.refused(
+          "run.no-failback",
+          "What answers scenario " + incident.scenario() + " names no way back",
+          "Set failback of one of its procedures.");
+    }
+    return made.build(branch, back);
+  }
+
+  private RunPlan build(Branch branch, List<Procedure> procedures) {
     List<String> before = List.of();
     for (Procedure procedure : procedures) {
       before = add(procedure, before);

@@ -69,7 +69,7 @@ final class HtmlPage {
     String style = style();
     out.raw("<!DOCTYPE html>\n<html lang=\"en\">\n<head>\n<meta charset=\"utf-8\">\n")
         .raw("<meta http-equiv=\"Content-Security-Policy\" content=\"default-src 'none'; ")
-        .raw("style-src 'sha256-" + hash(style) + "'\">\n")
+        .raw("img-src data:; style-src 'sha256-" + hash(style) + "'\">\n")
         .raw("<meta name=\"viewport\" content=\"width=device-width, initial-scale=1\">\n")
         .raw("<meta name=\"color-scheme\" content=\"light dark\">\n")
         .raw("<title>Backups and recovery, " + Texts.day(to) + "</title>\n")

@@ -209,8 +209,7 @@ public record Verification(List<Problem> problems, Optional<Facts> facts) {
           verdict);
     }
 
-    private Optional<String> signature(
-        Fields manifest, byte[] bytes, byte @Nullable [] signature) {
+    private Optional<String> signature(Fields manifest, byte[] bytes, byte @Nullable [] signature) {
       Optional<String> key = manifest.text("key");
       if (key.isEmpty()) {
         add(UNSIGNED, "bundle", "is not signed: anybody may have made or changed it");

@@ -1,5 +1,7 @@
 package com.thorbis.backup.dr.run;
 
+import com.thorbis.backup.dr.drill.DrillCheck;
+import com.thorbis.backup.dr.drill.EndpointProbe;
 import com.thorbis.backup.dr.run.Result.Wait;
 import java.io.ByteArrayOutputStream;
 import java.io.IOException;
@@ -15,6 +17,7 @@ import java.time.Instant;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Map;
+import java.util.Optional;
 import java.util.Set;
 import java.util.concurrent.TimeUnit;
 import java.util.function.Function;
@@ -35,7 +38,7 @@ final class BuiltIn {
         action("wait", Set.of("for"), Waits::new),
         action("record", Set.of("text"), Recorded::new),
         action("notify", Set.of("to", "text"), task -> new Told(task, notifier)),
-        action("http-check", Set.of("url", "status", "contains"), HttpCheck::new),
+        action("http-check", Set.of("url", "paths", "status", "contains"), HttpCheck::new),
         action("run-command", PROGRAM, Command::new),
         action("freeze-writes", PROGRAM, Command::new));
   }
@@ -193,13 +196,32 @@ final class BuiltIn {
   }
 
   /** An answer of a service, waited for. */
-  private record HttpCheck(Task task, URI url, int status, String contains) implements Step {
+  private record HttpCheck(
+      Task task, URI url, int status, String contains, Optional<EndpointProbe> endpoints)
+      implements Step {
     HttpCheck(Task task) {
       this(
           task,
           address(require(task, "url")),
           status(task.inputs().getOrDefault("status", "200")),
-          task.inputs().getOrDefault("contains", ""));
+          task.inputs().getOrDefault("contains", ""),
+          endpoints(task));
+    }
+
+    /** With {@code paths}, several of one host, {@code standard} or one a line. */
+    private static Optional<EndpointProbe> endpoints(Task task) {
+      if (!task.inputs().containsKey("paths")) {
+        return Optional.empty();
+      }
+      if (task.inputs().containsKey("status") || task.inputs().containsKey("contains")) {
+        throw new IllegalArgumentException("paths go without status and contains");
+      }
+      String paths = require(task, "paths");
+      return Optional.of(
+          EndpointProbe.of(
+              address(require(task, "url")),
+              paths.equals("standard") ? EndpointProbe.STANDARD : paths.lines().toList(),
+              task.timeout()));
     }
 
     private static URI address(String text) {
@@ -243,6 +265,11 @@ final class BuiltIn {
     }
 
     private Result ask() throws InterruptedException {
+      if (endpoints.isPresent()) {
+        DrillCheck check = endpoints.get().check();
+        String seen = url + ": " + check.detail();
+        return check.holds() ? Result.done(seen) : Result.notDone(seen);
+      }
       try {
         HttpResponse<InputStream> answer =
             HttpClient.newBuilder()
@@ -268,6 +295,9 @@ final class BuiltIn {
 
     @Override
     public String intent() {
+      if (endpoints.isPresent()) {
+        return "wait up to " + task.deadline() + " until every endpoint of " + url + " answers";
+      }
       return "wait up to " + task.deadline() + " until " + url + " answers " + status;
     }
   }

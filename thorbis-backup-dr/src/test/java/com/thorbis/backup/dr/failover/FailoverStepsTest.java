@@ -186,6 +186,14 @@ class FailoverStepsTest {
     assertThat(promoteStep("fence", "nowhere").execute(proven).outcome()).isEqualTo(Outcome.FAILED);
     assertThat(standby.promotions).isZero();
     assertThat(promoteStep("fence", "elsewhere").execute(proven).outcome()).isEqualTo(Outcome.DONE);
+    proven.facts.put("failover.cut", proven.facts("fence"));
+    Task named =
+        Task.builder("again", "promote")
+            .procedure("failover")
+            .inputs(Map.of("source", "database", "fence", "cut"))
+            .build();
+    standby.standby = true;
+    assertThat(open(named, failover().build()).execute(proven).outcome()).isEqualTo(Outcome.DONE);
   }
 
   @ParameterizedTest

@@ -251,6 +251,29 @@ class RunPlansTest {
   }
 
   @Test
+  void theWayBackIsWhatTheProceduresName() {
+    RunPlan back =
+        PLAN.failbackPlan(
+            incident("database-failure", "database-connection-failure", Scenario.Variant.GRACEFUL));
+
+    assertThat(back.tasks().stream().map(Task::procedure).distinct())
+        .containsExactly("database-failback");
+    assertThat(task(back, "database-failback.promote").inputs())
+        .containsEntry("fence", "database-failback.fence")
+        .containsEntry("server", "primary");
+    assertThat(task(back, "database-failback.rejoin").approval().orElseThrow().need()).isEqualTo(2);
+    try (RunEngine engine = engine(Set.of())) {
+      assertThat(engine.dryRun(back).steps()).hasSize(7);
+    }
+    assertThatThrownBy(
+            () ->
+                PLAN.failbackPlan(
+                    incident("database-failure", "database-corruption", Scenario.Variant.GRACEFUL)))
+        .isInstanceOfSatisfying(
+            BackupException.class, e -> assertThat(e.code()).isEqualTo("run.no-failback"));
+  }
+
+  @Test
   void whatThePlanDoesNotAnswerIsRefusedByName() {
     assertThatThrownBy(
             () ->

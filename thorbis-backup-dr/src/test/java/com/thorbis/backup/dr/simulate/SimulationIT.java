@@ -24,11 +24,12 @@ import java.util.Map;
 import java.util.Set;
 import java.util.concurrent.TimeUnit;
 import java.util.stream.Collectors;
+import java.util.stream.Stream;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.Timeout;
 import org.junit.jupiter.api.io.TempDir;
 import org.junit.jupiter.params.ParameterizedTest;
-import org.junit.jupiter.params.provider.EnumSource;
+import org.junit.jupiter.params.provider.MethodSource;
 
 @Timeout(120)
 class SimulationIT {
@@ -36,8 +37,15 @@ class SimulationIT {
 
   @TempDir Path state;
 
+  /** That a killed database is recovered is shown by the command's own test, too. */
+  static Stream<Scenario.Simulation> disasters() {
+    return Boolean.getBoolean("thorbis.release")
+        ? Stream.of(Scenario.Simulation.DATABASE_FAILURE, Scenario.Simulation.NETWORK_PARTITION)
+        : Stream.of(Scenario.Simulation.NETWORK_PARTITION);
+  }
+
   @ParameterizedTest
-  @EnumSource(names = {"DATABASE_FAILURE", "NETWORK_PARTITION"})
+  @MethodSource("disasters")
   void aLostPrimaryIsReplacedAndNothingPromisedIsLost(Scenario.Simulation disaster)
       throws IOException {
     Environments environments = new Environments(state, CLOCK);
@@ -152,6 +160,32 @@ class SimulationIT {
               .run(RunControl.unattended());
       System.out.println(report.problem());
     }
+  }
+
+  @Test
+  void oneStopEndsASimulationThatRuns() throws IOException {
+    Environments environments = new Environments(state, CLOCK);
+    List<Path> folders = new ArrayList<>();
+    SimulationReport report =
+        Simulation.builder(
+                LocalEnvironment.builder(environments, CLOCK),
+                Scenario.Simulation.DATABASE_FAILURE,
+                (environment, incident) -> {
+                  folders.add(environment.folder());
+                  environments.stop("ada"); // as from another process
+                  while (true) {
+                    environment.requireGoing();
+                  }
+                })
+            .steady(Duration.ofMillis(500))
+            .build()
+            .run(RunControl.unattended());
+    assertThat(report.status()).isEqualTo(Status.ABORTED);
+    assertThat(report.verdict()).isEqualTo(Verdict.NONE);
+    assertThat(report.problem().orElseThrow().code()).isEqualTo("environment.stopped");
+    assertThat(folders.get(0)).doesNotExist();
+    assertThat(Leftover.processes(folders.get(0))).isEmpty();
+    assertThat(environments.sweep()).isEmpty();
   }
 
   @Test

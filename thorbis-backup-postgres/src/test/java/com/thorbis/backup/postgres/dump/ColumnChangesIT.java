@@ -534,6 +534,7 @@ class ColumnChangesIT {
     server.execute("postgres", "CREATE DATABASE histories");
     server.execute(
         "histories",
+        "CREATE SEQUENCE places START 1000",
         "CREATE TABLE a (id int PRIMARY KEY, place int UNIQUE DEFERRABLE INITIALLY DEFERRED,"
             + " at timestamptz)",
         "CREATE TABLE b (id text, n int, note text, at timestamp, PRIMARY KEY (n, id))",
@@ -594,9 +595,7 @@ class ColumnChangesIT {
             statement.execute(
                 "INSERT INTO a VALUES ("
                     + key
-                    + ", "
-                    + key
-                    + " + 1000) ON CONFLICT (id) DO UPDATE"
+                    + ", nextval('places')) ON CONFLICT (id) DO UPDATE"
                     + " SET at = now()");
         case 1 -> statement.execute("DELETE FROM a WHERE id = " + key);
         case 2 ->
