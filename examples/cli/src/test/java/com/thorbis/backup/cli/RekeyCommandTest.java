@@ -159,7 +159,7 @@ class RekeyCommandTest {
         .doesNotContain("\"id\":\"" + backup + "\"");
     assertThat(run("keys rekey", 0).out()).contains("no backup that counts");
     assertThat(run("prune --yes", 0).out()).contains("0 backups given up");
-    assertThat(run("keys rekey --plan", 0).out())
+    assertThat(run("keys rekey orders --plan", 0).out())
         .doesNotContain("that were given up")
         .contains(": 1 segments, ");
     assertThat(run("verify", 0).code()).isZero();
