@@ -12,6 +12,7 @@ import java.util.ArrayList;
 import java.util.Comparator;
 import java.util.List;
 import java.util.Optional;
+import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.TimeUnit;
 
 /** Programs of this host, run without a shell. */
@@ -33,10 +34,17 @@ final class Program {
 
   /** What it printed. Any end but 0 is a failure that shows it. */
   static String run(List<String> words) throws IOException {
+    return run(words, MOST_SECONDS);
+  }
+
+  static String run(List<String> words, long mostSeconds) throws IOException {
     Process process = builder(words).redirectErrorStream(true).start();
+    // What it prints is read to the end, which comes when it is killed at the latest.
+    CompletableFuture.delayedExecutor(mostSeconds, TimeUnit.SECONDS)
+        .execute(process::destroyForcibly);
     try (InputStream output = process.getInputStream()) {
       String said = new String(output.readNBytes(MOST_OUTPUT), StandardCharsets.UTF_8);
-      if (!process.waitFor(MOST_SECONDS, TimeUnit.SECONDS)) {
+      if (!process.waitFor(mostSeconds, TimeUnit.SECONDS)) {
         throw new IOException(words.get(0) + " does not end");
       }
       if (process.exitValue() != 0) {
