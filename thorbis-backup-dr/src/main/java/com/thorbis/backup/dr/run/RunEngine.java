@@ -236,7 +236,9 @@ public final class RunEngine implements AutoCloseable {
     TreeSet<String> runs = new TreeSet<>();
     try (DirectoryStream<Path> folders = Files.newDirectoryStream(folder)) {
       for (Path each : folders) {
-        if (Files.exists(each.resolve(JournalFile.NAME))) {
+        // Who died before the first record left an empty file.
+        Path file = each.resolve(JournalFile.NAME);
+        if (Files.exists(file) && Files.size(file) > 0) {
           runs.add(each.getFileName().toString());
         }
       }

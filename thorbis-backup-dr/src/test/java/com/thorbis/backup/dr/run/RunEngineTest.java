@@ -13,6 +13,7 @@ import com.thorbis.backup.dr.run.TestRuns.Disk;
 import com.thorbis.backup.dr.run.TestRuns.Fate;
 import com.thorbis.backup.dr.run.TestRuns.Wire;
 import com.thorbis.backup.spi.crypto.Signer;
+import com.thorbis.backup.spi.storage.ObjectSource;
 import com.thorbis.backup.testkit.MemoryObjectStore;
 import java.io.IOException;
 import java.nio.file.Path;
@@ -687,7 +688,7 @@ class RunEngineTest {
             "one",
             RunState.MESSAGE,
             forged.data());
-    runs.store.replace(JournalStore.key(RUN, number + 1), written.encode());
+    runs.store.put(JournalStore.key(RUN, number + 1), ObjectSource.of(written.encode()));
     RunReport report = runs.engine(folder.resolve("elsewhere")).resume(RUN);
     assertThat(report.status()).isEqualTo(RunStatus.WAITING);
     assertThat(runs.world.executed).isEmpty();
