@@ -21,6 +21,8 @@ import com.thorbis.backup.spi.SecretValue;
 import com.thorbis.backup.spi.Settings;
 import com.thorbis.backup.spi.engine.SourceEngine;
 import com.thorbis.backup.spi.engine.SourceEngineFactory;
+import java.io.IOException;
+import java.nio.file.Files;
 import java.nio.file.InvalidPathException;
 import java.nio.file.Path;
 import java.time.Duration;
@@ -36,6 +38,8 @@ import java.util.TreeSet;
  *
  * <ul>
  *   <li>{@code source}: {@code repository}, {@code branch}, {@code user}, {@code token}, {@code
+ *       ssh-key}, {@code ssh-passphrase}, {@code known-hosts}, {@code submodules}, {@code
+ *       submodules-below}, {@code credentials.HOST} with {@code user} and {@code token}, {@code
  *       tree}, {@code tree-exclude}, {@code timeout}
  *   <li>{@code configuration.NAME}: {@code kind}, and what belongs to it
  *   <li>{@code artifacts}: {@code folder}, {@code include}, {@code lock-files}
@@ -46,6 +50,7 @@ import java.util.TreeSet;
  */
 public abstract class ApplicationFactory implements SourceEngineFactory {
   private static final String NONE = "none";
+  private static final String USER = "x-access-token";
   private static final List<String> PLACES =
       List.of(VercelConfiguration.KIND, SupabaseConfiguration.KIND, "env-file", "files");
 
@@ -147,14 +152,67 @@ public abstract class ApplicationFactory implements SourceEngineFactory {
         GitSource.builder(settings.require("repository"), part.stateDirectory())
             .timeout(settings.duration("timeout", Duration.ofMinutes(1)));
     settings.find("branch").ifPresent(source::branch);
-    String user = settings.find("user").orElse("x-access-token");
+    String user = settings.find("user").orElse(USER);
     Optional<SecretValue> token = settings.findSecret("token");
     token.ifPresent(value -> source.token(user, value));
+    for (String host : hosts(settings)) {
+      String prefix = "credentials." + host + ".";
+      String name = settings.find(prefix + "user").orElse(USER);
+      SecretValue value =
+          settings
+              .findSecret(prefix + "token")
+              .orElseThrow(
+                  () ->
+                      invalid(
+                          settings.describe(prefix + "token") + " is missing",
+                          "Set it, or remove the host."));
+      source.credential(host, name, value);
+    }
+    Optional<SecretValue> key = settings.findSecret("ssh-key");
+    Optional<SecretValue> passphrase = settings.findSecret("ssh-passphrase");
+    Optional<String> known = settings.find("known-hosts");
+    if (key.isPresent() != known.isPresent() || passphrase.isPresent() && key.isEmpty()) {
+      throw invalid(
+          settings.describe(key.isPresent() ? "known-hosts" : "ssh-key") + " is missing",
+          "SSH needs ssh-key and known-hosts: no host is trusted on first sight.");
+    }
+    if (key.isPresent()) {
+      source.ssh(key.get(), passphrase, knownHosts(settings, known.orElseThrow()));
+    }
+    source.submodules(settings.flag("submodules", true));
+    settings
+        .find("submodules-below")
+        .ifPresent(text -> source.submodulesBelow(path(settings, "submodules-below", text)));
     String excluded = settings.find("tree-exclude").orElse(GitSource.EXCLUDED);
     if (settings.flag("tree", false)) {
       source.tree(excluded);
     }
     return source.build();
+  }
+
+  /** The hosts below {@code credentials}; their names have dots, as keys have. */
+  private static Set<String> hosts(Settings settings) {
+    Set<String> hosts = new TreeSet<>();
+    for (String key : settings.keys()) {
+      if (key.startsWith("credentials.") && key.lastIndexOf('.') > "credentials.".length()) {
+        hosts.add(key.substring("credentials.".length(), key.lastIndexOf('.')));
+      }
+    }
+    return hosts;
+  }
+
+  /** A file, or its lines. */
+  private static String knownHosts(Settings settings, String text) {
+    if (!text.startsWith("/")) {
+      return text;
+    }
+    try {
+      return Files.readString(path(settings, "known-hosts", text));
+    } catch (IOException e) {
+      throw invalid(
+          settings.describe("known-hosts") + ": " + text + " cannot be read",
+          "Write it as ssh-keyscan prints it, and let this account read it.");
+    }
   }
 
   private static Component deployment(PartContext part) {

@@ -10,7 +10,6 @@ import com.thorbis.backup.spi.repository.RunControl;
 import java.io.IOException;
 import java.net.InetAddress;
 import java.net.InetSocketAddress;
-import java.net.URI;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
@@ -106,13 +105,16 @@ class LfsObjectsTest {
   }
 
   private LfsObjects service(String token) {
-    URI address = URI.create("http://127.0.0.1:" + server.getAddress().getPort() + "/shop");
-    return new LfsObjects(
-        address.toString(),
-        Optional.of(address),
-        "x",
-        SecretValue.copyOf(token.getBytes(StandardCharsets.UTF_8)),
-        Duration.ofSeconds(20));
+    return service(token, "/shop", Optional.empty());
+  }
+
+  private LfsObjects service(String token, String path, Optional<String> configured) {
+    GitAddress address =
+        GitAddress.parse("http://127.0.0.1:" + server.getAddress().getPort() + path);
+    GitAccess access =
+        new GitAccess(address, Optional.empty(), Optional.empty(), Duration.ofSeconds(20));
+    access.login(address.origin(), "x", SecretValue.copyOf(token.getBytes(StandardCharsets.UTF_8)));
+    return new LfsObjects(address, access, configured);
   }
 
   private static Pointer pointer(String content) {
@@ -193,9 +195,12 @@ class LfsObjectsTest {
             .resolve(one.oid().substring(2, 4));
     Files.createDirectories(place);
     Files.writeString(place.resolve(one.oid()), "one");
+    GitAddress address = GitAddress.parse(folder.resolve("work").toString());
     LfsObjects local =
         new LfsObjects(
-            folder.resolve("work").toString(), Optional.empty(), "x", null, Duration.ofSeconds(20));
+            address,
+            new GitAccess(address, Optional.empty(), Optional.empty(), Duration.ofSeconds(20)),
+            Optional.empty());
     assertThat(fetch(local, List.of(one, two))).containsOnlyKeys(two.oid());
     assertThat(folder.resolve("lfs").resolve(one.oid())).hasContent("one");
   }
