@@ -16,6 +16,7 @@ import java.util.Base64;
 import java.util.LinkedHashMap;
 import java.util.Map;
 import java.util.Optional;
+import java.util.function.Predicate;
 import org.eclipse.jgit.api.TransportCommand;
 import org.eclipse.jgit.transport.CredentialItem;
 import org.eclipse.jgit.transport.CredentialsProvider;
@@ -131,7 +132,7 @@ final class GitAccess implements AutoCloseable {
     }
   }
 
-  /** Refuses a service on a private network, unless the settings say that it is ours. */
+  /** Refuses a service on a private network, unless ours is on one, or the settings name it. */
   void requireFollowed(String scheme, String host, int port)
       throws GitAddress.NotFollowedException {
     if (!scheme.equalsIgnoreCase("https") && !scheme.equals(root.scheme())) {
@@ -143,7 +144,10 @@ final class GitAccess implements AutoCloseable {
       return;
     }
     try {
-      if (!isPublic(host) && (root.host().isEmpty() || isPublic(root.host()))) {
+      boolean inside = !root.host().isEmpty() && !all(root.host(), PublicAddress::is);
+      if (!all(
+          host,
+          address -> PublicAddress.is(address) || inside && PublicAddress.isInside(address))) {
         throw new GitAddress.NotFollowedException(
             "is on a private network",
             "Name its host below credentials, or back it up as an application of its own.");
@@ -154,8 +158,8 @@ final class GitAccess implements AutoCloseable {
     }
   }
 
-  private static boolean isPublic(String host) throws UnknownHostException {
-    return Arrays.stream(InetAddress.getAllByName(host)).allMatch(PublicAddress::is);
+  private static boolean all(String host, Predicate<InetAddress> what) throws UnknownHostException {
+    return Arrays.stream(InetAddress.getAllByName(host)).allMatch(what);
   }
 
   /** Whether a service is one that the settings name. */

@@ -24,6 +24,7 @@ import org.eclipse.jgit.api.FetchCommand;
 import org.eclipse.jgit.api.Git;
 import org.eclipse.jgit.api.errors.GitAPIException;
 import org.eclipse.jgit.errors.CorruptObjectException;
+import org.eclipse.jgit.errors.IncorrectObjectTypeException;
 import org.eclipse.jgit.errors.MissingObjectException;
 import org.eclipse.jgit.errors.NoRemoteRepositoryException;
 import org.eclipse.jgit.internal.JGitText;
@@ -34,6 +35,7 @@ import org.eclipse.jgit.lib.ObjectId;
 import org.eclipse.jgit.lib.ObjectReader;
 import org.eclipse.jgit.lib.ProgressMonitor;
 import org.eclipse.jgit.lib.Ref;
+import org.eclipse.jgit.lib.RefUpdate;
 import org.eclipse.jgit.lib.Repository;
 import org.eclipse.jgit.lib.StoredConfig;
 import org.eclipse.jgit.revwalk.ObjectWalk;
@@ -179,23 +181,36 @@ final class GitMirror implements Closeable {
       FetchCommand fetch =
           git.fetch()
               .setRemote(address.text())
-              .setRefSpecs(new RefSpec("+" + commit + ":" + KEPT + commit))
+              .setRefSpecs(new RefSpec(commit + ":" + KEPT + commit))
               .setTagOpt(TagOpt.NO_TAGS)
               .setCheckFetchedObjects(true)
               .setProgressMonitor(new Watch(control));
       access.prepare(fetch, address);
       FetchResult unused = fetch.call();
-    } catch (GitAPIException e) {
+      requireWhole(commit);
+    } catch (GitAPIException | MissingObjectException | IncorrectObjectTypeException e) {
       // Services say in their own words that they have it not, or do not give it away.
       control.cancellation().check();
       return false;
     }
-    Ref made = repository.exactRef(KEPT + commit);
-    if (made == null || !isCommit(repository, commit)) {
-      return false;
+    RefUpdate update = repository.updateRef(KEPT + commit);
+    update.setNewObjectId(ObjectId.fromString(commit));
+    RefUpdate.Result made = update.forceUpdate();
+    if (made != RefUpdate.Result.NEW && made != RefUpdate.Result.NO_CHANGE) {
+      throw new IOException("A ref for " + commit + " could not be set: " + made);
     }
     refs.put(KEPT + commit, commit);
     return true;
+  }
+
+  private void requireWhole(String commit) throws IOException {
+    try (ObjectWalk walk = new ObjectWalk(repository)) {
+      walk.markStart(walk.parseCommit(ObjectId.fromString(commit)));
+      for (String id : refs.values()) {
+        walk.markUninteresting(walk.parseAny(ObjectId.fromString(id)));
+      }
+      walk.checkConnectivity();
+    }
   }
 
   private static boolean isCommit(Repository repository, String id) throws IOException {

@@ -22,6 +22,14 @@ final class PublicAddress {
     return (first & 0xE000) == 0x2000 && !tunnel && !paper;
   }
 
+  /** Whether it is of a network of one's own; neither this host nor what only neighbours reach. */
+  static boolean isInside(InetAddress address) {
+    byte[] bytes = address.getAddress();
+    return address instanceof Inet4Address
+        ? address.isSiteLocalAddress() || bytes[0] == 100 && (bytes[1] & 0xC0) == 64
+        : (bytes[0] & 0xFE) == 0xFC;
+  }
+
   private static boolean isPublic4(byte[] bytes, int at) {
     int a = bytes[at] & 0xFF;
     int b = bytes[at + 1] & 0xFF;
