@@ -295,4 +295,116 @@ class SubmodulesTest {
     assertThat(elsewhere.asked).isEmpty();
     assertThat(folder.resolve("ran")).doesNotExist();
   }
+
+  @Test
+  void namesAndPlacesThatLeadAwayAreNotLaid() throws Exception {
+    ObjectId lib =
+        commit(ours.resolve("lib.git"), "refs/heads/main", Map.of("code", "c\n"), NO_LINKS);
+    commit(
+        ours.resolve("shop.git"),
+        "refs/heads/main",
+        Map.of(
+            ".gitmodules",
+            modules(
+                "../../hooks",
+                "a",
+                "../lib.git",
+                "x",
+                "b",
+                "../lib.git",
+                "x/hooks",
+                "c",
+                "../lib.git",
+                "d",
+                "d/inner",
+                "../lib.git"),
+            "page",
+            "page\n"),
+        Map.of("a", lib, "b", lib, "c", lib, "d/inner", lib));
+    try (GitSource source = shop().build();
+        Component.Prepared prepared = prepare(source)) {
+      assertThat(prepared.gaps()).isEmpty();
+      assertThat(restore(source, new Backup().store(prepared)))
+          .extracting(ApplicationRestore.Result::message)
+          .anyMatch(
+              one -> one.startsWith("2 submodules are checked out") && one.endsWith(": a, c"));
+    }
+    Path checkout = folder.resolve("back/source/checkout");
+    assertThat(checkout.resolve("b/code")).hasContent("c\n");
+    assertThat(checkout.resolve("d/inner/code")).hasContent("c\n");
+    assertThat(checkout.resolve("a")).isEmptyDirectory();
+    assertThat(checkout.resolve("c")).isEmptyDirectory();
+    assertThat(checkout.resolveSibling("hooks")).doesNotExist();
+    assertThat(checkout.resolve("hooks")).doesNotExist();
+  }
+
+  @Test
+  void theyAreNotFollowedWithoutEnd() throws Exception {
+    ObjectId last = null;
+    for (int each = 11; each >= 0; each--) {
+      String name = each == 0 ? "shop.git" : "r" + each + ".git";
+      last =
+          commit(
+              ours.resolve(name),
+              "refs/heads/main",
+              last == null
+                  ? Map.of("end", "e\n")
+                  : Map.of(".gitmodules", modules("n", "n", "../r" + (each + 1) + ".git")),
+              last == null ? NO_LINKS : Map.of("n", last));
+    }
+    try (GitSource source = shop().build();
+        Component.Prepared prepared = prepare(source)) {
+      assertThat(prepared.gaps())
+          .extracting(Gap::code)
+          .containsExactly("application.submodule-limit");
+      assertThat(prepared.counts()).containsEntry("submoduleRepositories", 8L);
+    }
+  }
+
+  @Test
+  void theyAreOnlyNamedWhereThatIsWanted() throws Exception {
+    ObjectId lib =
+        commit(ours.resolve("lib.git"), "refs/heads/main", Map.of("code", "c\n"), NO_LINKS);
+    commit(
+        ours.resolve("shop.git"),
+        "refs/heads/main",
+        Map.of(".gitmodules", modules("lib", "lib", "../lib.git")),
+        Map.of("lib", lib));
+    try (GitSource source = shop().submodules(false).build();
+        Component.Prepared prepared = prepare(source)) {
+      assertThat(prepared.gaps()).extracting(Gap::code).containsExactly("application.submodule");
+      assertThat(prepared.counts()).containsEntry("submodules", 1L);
+    }
+    assertThat(home.asked).noneMatch(one -> one.startsWith("lib.git"));
+  }
+
+  @Test
+  void largeObjectsOfSubmodulesComeAlong() throws Exception {
+    Path git = Files.createDirectories(folder.resolve("git"));
+    Reference film = Reference.of("film".getBytes(StandardCharsets.UTF_8));
+    String pointer =
+        "version https://git-lfs.github.com/spec/v1\noid sha256:" + film.sha256() + "\nsize 4\n";
+    ObjectId lib =
+        commit(git.resolve("lib.git"), "refs/heads/main", Map.of("film", pointer), NO_LINKS);
+    String place =
+        "lfs/objects/" + film.sha256().substring(0, 2) + "/" + film.sha256().substring(2, 4) + "/";
+    Files.createDirectories(git.resolve("lib.git").resolve(place));
+    Files.writeString(git.resolve("lib.git").resolve(place + film.sha256()), "film");
+    commit(
+        git.resolve("shop.git"),
+        "refs/heads/main",
+        Map.of(".gitmodules", modules("lib", "lib", "../lib.git")),
+        Map.of("lib", lib));
+    try (GitSource source =
+            GitSource.builder(git.resolve("shop.git").toString(), state)
+                .submodulesBelow(git)
+                .build();
+        Component.Prepared prepared = prepare(source)) {
+      assertThat(prepared.gaps()).isEmpty();
+      assertThat(prepared.counts()).containsEntry("lfsObjects", 1L);
+      assertThat(restore(source, new Backup().store(prepared))).isNotEmpty();
+    }
+    assertThat(folder.resolve("back/source/checkout/.git/modules/lib/" + place + film.sha256()))
+        .hasContent("film");
+  }
 }
