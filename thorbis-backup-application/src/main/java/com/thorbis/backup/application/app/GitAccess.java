@@ -71,7 +71,17 @@ final class GitAccess implements AutoCloseable {
     command.setCredentialsProvider(new Lent());
     command.setTimeout((int) Math.max(1, silence.toSeconds()));
     if (address.kind() == GitAddress.Kind.SSH) {
-      SshSessions sessions = ssh.orElseThrow(() -> notSetUp(address));
+      SshSessions sessions =
+          ssh.orElseThrow(
+              () ->
+                  invalid(
+                      address + " is asked over SSH, which is not set up",
+                      "Set ssh-key and known-hosts."));
+      if (System.getenv("GIT_SSH") != null) {
+        throw invalid(
+            "GIT_SSH is set, and would ask in place of what the settings say",
+            "Unset it for this process.");
+      }
       command.setTransportConfigCallback(
           transport -> {
             if (transport instanceof SshTransport over) {
@@ -81,12 +91,9 @@ final class GitAccess implements AutoCloseable {
     }
   }
 
-  private static BackupException notSetUp(GitAddress address) {
-    return BackupException.of(
-            "configuration.invalid",
-            FailureKind.CONFIGURATION,
-            address + " is asked over SSH, which is not set up")
-        .remedy("Set ssh-key and known-hosts.")
+  private static BackupException invalid(String problem, String remedy) {
+    return BackupException.of("configuration.invalid", FailureKind.CONFIGURATION, problem)
+        .remedy(remedy)
         .build();
   }
 

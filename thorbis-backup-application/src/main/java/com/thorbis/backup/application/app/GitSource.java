@@ -156,7 +156,8 @@ public final class GitSource implements Component {
      *
      * @param key the private key, as {@code ssh-keygen} writes it; copied
      * @param passphrase of the key, if it has one; copied
-     * @param knownHosts lines as {@code known_hosts} has them
+     * @param knownHosts lines as {@code known_hosts} has them, or the absolute path of a file of
+     *     such, which is read when a host is asked
      */
     public Builder ssh(SecretValue key, Optional<SecretValue> passphrase, String knownHosts) {
       this.ssh =
@@ -199,16 +200,6 @@ public final class GitSource implements Component {
                   given ->
                       new SshSessions(
                           given.key(), given.passphrase(), given.knownHosts(), timeout));
-      if (address.kind() == GitAddress.Kind.SSH && sessions.isEmpty()) {
-        throw invalid(
-            "repository " + address + " is asked over SSH, which is not set up",
-            "Set ssh-key and known-hosts.");
-      }
-      if (sessions.isPresent() && System.getenv("GIT_SSH") != null) {
-        throw invalid(
-            "GIT_SSH is set, and would ask in place of what the settings say",
-            "Unset it for this process.");
-      }
       GitAccess access = new GitAccess(address, sessions, below, timeout);
       logins.forEach((origin, login) -> access.login(origin, login.user(), login.token()));
       return access;

@@ -8,6 +8,8 @@ import java.io.IOException;
 import java.io.InputStream;
 import java.io.OutputStream;
 import java.io.StringReader;
+import java.nio.file.Files;
+import java.nio.file.Path;
 import java.security.GeneralSecurityException;
 import java.security.KeyPair;
 import java.security.PublicKey;
@@ -54,7 +56,7 @@ final class SshSessions extends SshSessionFactory {
 
   private final SecretValue key;
   private final Optional<SecretValue> passphrase;
-  private final List<KnownHostEntry> known;
+  private final String knownHosts;
   private final Duration silence;
 
   /**
@@ -62,20 +64,26 @@ final class SshSessions extends SshSessionFactory {
    *
    * @param key as {@code ssh-keygen} writes it; closed with this
    * @param passphrase of the key
-   * @param knownHosts lines as {@code known_hosts} has them
-   * @throws BackupException of kind CONFIGURATION if one of them is none
+   * @param knownHosts lines as {@code known_hosts} has them, or the path of a file of such
    */
   SshSessions(
       SecretValue key, Optional<SecretValue> passphrase, String knownHosts, Duration silence) {
     this.key = key;
     this.passphrase = passphrase;
+    this.knownHosts = knownHosts;
     this.silence = silence;
+  }
+
+  private List<KnownHostEntry> known() {
     try {
-      known = KnownHostEntry.readKnownHostEntries(new StringReader(knownHosts), true);
+      String lines =
+          knownHosts.startsWith("/") ? Files.readString(Path.of(knownHosts)) : knownHosts;
+      return KnownHostEntry.readKnownHostEntries(new StringReader(lines), true);
     } catch (IOException | RuntimeException e) {
       throw invalid(
-          "known-hosts cannot be understood",
-          "Write lines as ssh-keyscan prints them: HOST KIND KEY.");
+          "known-hosts cannot be read",
+          "Write lines as ssh-keyscan prints them: HOST KIND KEY, or the absolute path of a file"
+              + " that has such.");
     }
   }
 
@@ -210,7 +218,7 @@ final class SshSessions extends SshSessionFactory {
   private Trusted trusted(String host, int port) throws TransportException {
     List<PublicKey> keys = new ArrayList<>();
     List<PublicKey> revoked = new ArrayList<>();
-    for (KnownHostEntry entry : known) {
+    for (KnownHostEntry entry : known()) {
       String marker = entry.getMarker();
       if (!entry.isHostMatch(host, port) || CERTIFICATE_AUTHORITY.equals(marker)) {
         continue;

@@ -21,8 +21,6 @@ import com.thorbis.backup.spi.SecretValue;
 import com.thorbis.backup.spi.Settings;
 import com.thorbis.backup.spi.engine.SourceEngine;
 import com.thorbis.backup.spi.engine.SourceEngineFactory;
-import java.io.IOException;
-import java.nio.file.Files;
 import java.nio.file.InvalidPathException;
 import java.nio.file.Path;
 import java.time.Duration;
@@ -158,26 +156,16 @@ public abstract class ApplicationFactory implements SourceEngineFactory {
     for (String host : hosts(settings)) {
       String prefix = "credentials." + host + ".";
       String name = settings.find(prefix + "user").orElse(USER);
-      SecretValue value =
-          settings
-              .findSecret(prefix + "token")
-              .orElseThrow(
-                  () ->
-                      invalid(
-                          settings.describe(prefix + "token") + " is missing",
-                          "Set it, or remove the host."));
-      source.credential(host, name, value);
+      settings
+          .findSecret(prefix + "token")
+          .ifPresent(value -> source.credential(host, name, value));
     }
+    // On a machine that restores, what is not there is not needed.
     Optional<SecretValue> key = settings.findSecret("ssh-key");
     Optional<SecretValue> passphrase = settings.findSecret("ssh-passphrase");
     Optional<String> known = settings.find("known-hosts");
-    if (key.isPresent() != known.isPresent() || passphrase.isPresent() && key.isEmpty()) {
-      throw invalid(
-          settings.describe(key.isPresent() ? "known-hosts" : "ssh-key") + " is missing",
-          "SSH needs ssh-key and known-hosts: no host is trusted on first sight.");
-    }
-    if (key.isPresent()) {
-      source.ssh(key.get(), passphrase, knownHosts(settings, known.orElseThrow()));
+    if (key.isPresent() && known.isPresent()) {
+      source.ssh(key.get(), passphrase, known.get());
     }
     source.submodules(settings.flag("submodules", true));
     settings
@@ -199,20 +187,6 @@ public abstract class ApplicationFactory implements SourceEngineFactory {
       }
     }
     return hosts;
-  }
-
-  /** A file, or its lines. */
-  private static String knownHosts(Settings settings, String text) {
-    if (!text.startsWith("/")) {
-      return text;
-    }
-    try {
-      return Files.readString(path(settings, "known-hosts", text));
-    } catch (IOException e) {
-      throw invalid(
-          settings.describe("known-hosts") + ": " + text + " cannot be read",
-          "Write it as ssh-keyscan prints it, and let this account read it.");
-    }
   }
 
   private static Component deployment(PartContext part) {

@@ -13,6 +13,7 @@ import java.io.IOException;
 import java.io.PrintWriter;
 import java.io.StringWriter;
 import java.nio.charset.StandardCharsets;
+import java.nio.file.Files;
 import java.nio.file.Path;
 import java.security.KeyPair;
 import java.time.Duration;
@@ -204,10 +205,27 @@ class SshSessionsTest {
   }
 
   @Test
-  void sshThatIsNotSetUpIsSaid() {
-    assertThatThrownBy(
-            () -> GitSource.builder("git@host.example:shop.git", folder.resolve("state")).build())
-        .isInstanceOfSatisfying(
-            BackupException.class, e -> assertThat(e.remedy()).contains("ssh-key", "known-hosts"));
+  void sshThatIsNotSetUpIsSaidWhenItIsNeeded() {
+    try (GitSource source =
+        GitSource.builder("git@host.example:shop.git", folder.resolve("state")).build()) {
+      assertThatThrownBy(() -> prepare(source))
+          .isInstanceOfSatisfying(
+              BackupException.class,
+              e -> {
+                assertThat(e.code()).isEqualTo("configuration.invalid");
+                assertThat(e.remedy()).contains("ssh-key", "known-hosts");
+              });
+    }
+  }
+
+  @Test
+  void hostsMayStandInAFile() throws Exception {
+    Path file = folder.resolve("known_hosts");
+    SecretValue key = key(own, Optional.empty());
+    assertRefused(source(key, Optional.empty(), file.toString()), key, "configuration.invalid");
+    Files.writeString(file, known("", host));
+    try (GitSource source = source(key, Optional.empty(), file.toString())) {
+      assertThat(source.check()).contains("refs");
+    }
   }
 }
