@@ -91,6 +91,17 @@ class AppCommandTest {
             exchange.getResponseBody().write(body);
           }
         });
+    vercel.createContext(
+        "/v3/deployments/dpl_1/events",
+        exchange -> {
+          try (exchange) {
+            byte[] body =
+                ("[{\"type\":\"stdout\",\"created\":1700000000000,\"text\":\"" + MARKER + "\"}]")
+                    .getBytes(StandardCharsets.UTF_8);
+            exchange.sendResponseHeaders(status, body.length);
+            exchange.getResponseBody().write(body);
+          }
+        });
     vercel.start();
     files = Files.createDirectory(folder.resolve("files"));
     Files.writeString(files.resolve("app.env"), "API_KEY=" + MARKER + "\nOTHER=" + MARKER + "2\n");
@@ -270,6 +281,8 @@ class AppCommandTest {
     assertThat(into.resolve("artifacts/dist/assets/copy.html")).hasContent("built\n");
     assertThat(into.resolve("configuration/web-server" + files + "/etc/conf.d/site.conf"))
         .hasContent("listen 80;\n");
+    assertThat(into.resolve("deployment/build-log.txt"))
+        .hasContent("2023-11-14T22:13:20Z stdout " + MARKER + "\n");
     assertThat(into.resolve("configuration/env.json")).content().contains("API_KEY", "tokens");
 
     assertThat(run("app restore shop --into " + into, 4).err()).contains("not an empty folder");
