@@ -1,5 +1,6 @@
 package com.thorbis.backup.cli;
 
+import com.thorbis.backup.api.BackupException;
 import com.thorbis.backup.api.BackupId;
 import com.thorbis.backup.api.BackupState;
 import com.thorbis.backup.api.Cancellation;
@@ -10,6 +11,7 @@ import com.thorbis.backup.api.RestoreRequest;
 import com.thorbis.backup.api.ThorbisBackup;
 import com.thorbis.backup.dr.run.Action;
 import com.thorbis.backup.dr.run.Actions;
+import com.thorbis.backup.dr.run.Objective;
 import com.thorbis.backup.dr.run.Result;
 import com.thorbis.backup.dr.run.Step;
 import com.thorbis.backup.dr.run.StepContext;
@@ -235,7 +237,7 @@ final class DrRepositoryActions {
                     + folder
                     + ", from backup "
                     + facts.get("backup")
-                    + Optional.ofNullable(facts.get("reached-time"))
+                    + Optional.ofNullable(facts.get(Objective.REACHED_TIME))
                         .map(at -> ", as of " + at)
                         .orElse("")
                     + Optional.ofNullable(facts.get("port"))
@@ -267,6 +269,7 @@ final class DrRepositoryActions {
       RestoreReport report =
           stoppable(
               (opened, control) -> opened.restore(request.build(), control), thorbis::reading);
+      Optional<Instant> whole = wholeAt(report.backup());
       Map<String, String> facts = new LinkedHashMap<>();
       facts.put(KEY, context.key());
       facts.put(STATE, WHOLE);
@@ -277,11 +280,27 @@ final class DrRepositoryActions {
           .ifPresent(
               reached -> {
                 facts.put("reached-lsn", reached.lsn().toString());
-                reached.time().ifPresent(at -> facts.put("reached-time", at.toString()));
+                reached.time().ifPresent(at -> facts.put(Objective.REACHED_TIME, at.toString()));
               });
+      whole.ifPresent(at -> facts.put(Objective.AS_OF, at.toString()));
       report.port().ifPresent(port -> facts.put("port", Integer.toString(port)));
       write(facts);
       return Result.done(source + " is restored in " + folder);
+    }
+
+    /** What was written while files were read may be missing from them. */
+    private Optional<Instant> wholeAt(BackupId backup) {
+      try {
+        return thorbis.reading(
+            opened ->
+                opened.states(Optional.of(source)).stream()
+                    .map(BackupState::backup)
+                    .filter(it -> it.id().equals(backup))
+                    .map(it -> it.physical() ? it.stoppedAt() : it.startedAt())
+                    .findFirst());
+      } catch (BackupException e) {
+        return Optional.empty(); // it is restored; how old it is stays unknown
+      }
     }
 
     private void write(Map<String, String> lines) throws IOException {

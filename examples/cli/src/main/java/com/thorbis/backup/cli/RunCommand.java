@@ -113,8 +113,7 @@ final class RunCommand extends Job {
       if (once) {
         runDue(scheduler, control.cancellation());
       } else {
-        try (Watch watch =
-            config.watching().watch(opened, config.stateDirectory(), thorbis().clock())) {
+        try (Watch watch = config.watching().watch(thorbis(), opened, thorbis().clock())) {
           runOn(
               scheduler,
               captures(opened, streamed, upkeep, claims, events),

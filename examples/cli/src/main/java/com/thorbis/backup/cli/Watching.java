@@ -155,14 +155,17 @@ record Watching(
    *
    * @param recipients whether they are tried
    */
-  Monitor monitor(ThorbisBackup opened, Path stateDirectory, Clock clock, boolean recipients) {
+  Monitor monitor(Thorbis thorbis, ThorbisBackup opened, Clock clock, boolean recipients) {
+    Path stateDirectory = thorbis.config().stateDirectory();
     Monitor.Builder monitor =
         Monitor.builder(opened)
             .clock(clock)
             .live(live)
             .recipients(recipients)
             .runs(new RunLog(stateDirectory))
-            .drills(() -> drills(stateDirectory));
+            .drills(() -> drills(stateDirectory))
+            .recoveries(() -> DrWatch.recoveries(thorbis))
+            .tiers(() -> DrWatch.tiers(thorbis));
     expectations.forEach(monitor::expect);
     return monitor.build();
   }
@@ -199,7 +202,8 @@ record Watching(
   }
 
   /** Looks, and tells whoever is configured. */
-  Watch watch(ThorbisBackup opened, Path stateDirectory, Clock clock) {
+  Watch watch(Thorbis thorbis, ThorbisBackup opened, Clock clock) {
+    Path stateDirectory = thorbis.config().stateDirectory();
     Dispatcher.Builder dispatcher =
         Dispatcher.builder(stateDirectory).clock(clock).repeatEvery(repeat);
     notifiers
@@ -207,7 +211,7 @@ record Watching(
         .forEach(name -> dispatcher.notifier(name, notifier(name, stateDirectory, clock)));
     steps.forEach(step -> dispatcher.step(step.after(), step.to(), step.from()));
     return new Watch(
-        monitor(opened, stateDirectory, clock, true),
+        monitor(thorbis, opened, clock, true),
         dispatcher.build(),
         heartbeat.map(values -> Heartbeat.of(Settings.of("monitor.heartbeat", values), clock)));
   }

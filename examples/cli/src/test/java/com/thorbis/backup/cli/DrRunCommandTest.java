@@ -8,10 +8,13 @@ import com.thorbis.backup.cli.CommandRunner.Result;
 import com.thorbis.backup.cli.CommandRunner.Running;
 import com.thorbis.backup.crypto.SigningKey;
 import com.thorbis.backup.dr.plan.PlanReader;
+import com.thorbis.backup.testkit.SettableClock;
 import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.security.SecureRandom;
+import java.time.Duration;
+import java.time.Instant;
 import java.util.List;
 import java.util.stream.Stream;
 import org.junit.jupiter.api.BeforeEach;
@@ -202,7 +205,10 @@ class DrRunCommandTest {
         .contains("thorbis dr commit inc-1", "thorbis dr abort inc-1");
     run(0, "dr", "commit", "inc-1", "--as", "recovery-lead");
     Result end = run(0, "dr", "resume", "inc-1");
-    assertThat(end.out()).contains("succeeded: committed by recovery-lead");
+    assertThat(end.out())
+        .contains("succeeded: committed by recovery-lead")
+        .contains("nobody said when the outage began")
+        .containsPattern("tier-1 +15 min 0 s +\\S.* +unknown +5 min 0 s +- +unknown");
     assertThat(end.err()).doesNotContain("warning");
     assertThat(Files.readString(folder.resolve("destroyed"))).isEqualTo("once\n");
 
@@ -216,6 +222,94 @@ class DrRunCommandTest {
     run(0, "dr", "run", OUTAGE, "--incident", "inc-1", "--yes"); // which starts nothing
     JsonNode kept = JSON.readTree(run(0, "list", "evidence", "--json").out());
     assertThat(kept.path("items")).hasSize(1);
+  }
+
+  @Test
+  void whetherWhatIsPromisedWasKeptIsToldAndRecorded() throws IOException {
+    run(0, "init");
+    assertThat(run(2, "dr", "run", OUTAGE, "--outage", "2999-01-01T00:00:00Z").err())
+        .contains("--outage is yet to come");
+    begin("--outage", "2026-01-01T00:00:00Z");
+    JsonNode waits = status(folder);
+    assertThat(waits.path("outage").asText()).isEqualTo("2026-01-01T00:00:00Z");
+    assertThat(waits.path("tiers").findValuesAsText("time"))
+        .containsExactly("missed", "missed", "missed");
+    assertThat(waits.path("tiers").findValuesAsText("loss"))
+        .containsExactly("unknown", "unknown", "unknown");
+
+    run(0, "dr", "abort", "inc-1", "--as", "first-dba", "--yes");
+    assertThat(run(1, "dr", "resume", "inc-1").out())
+        .contains("What is promised, from the outage at")
+        .contains("tier-1: this run did not bring it back: rehearsal.");
+    JsonNode record =
+        KeptRecords.of("dr-run", command(folder), folder.resolve("bundle.zip")).get(0);
+    assertThat(record.path("outcome").asText()).isEqualTo("compensated");
+    assertThat(record.path("document").path("outage").asText()).isEqualTo("2026-01-01T00:00:00Z");
+    JsonNode tier = record.path("document").path("tiers").path(0);
+    assertThat(tier.path("tier").asText()).isEqualTo("tier-1");
+    assertThat(tier.path("rtoMillis").asLong()).isEqualTo(15 * 60_000);
+    assertThat(tier.path("time").asText()).isEqualTo("missed");
+    assertThat(tier.path("loss").asText()).isEqualTo("unknown");
+    assertThat(tier.has("tookMillis")).isFalse();
+  }
+
+  @Test
+  void aRunThatDoesNotGoOnOrEndWellIsAnAlarmUntilSomebodySeesToIt() throws IOException {
+    append(
+        "thorbis.yaml",
+        """
+        notify:
+          notifiers:
+            - { name: file, kind: exec, command: [/bin/sh, -c, "cat >> %s"] }
+          escalation:
+            - { to: [file] }
+        """
+            .formatted(folder.resolve("told")));
+    run(0, "init");
+    begin();
+    assertThat(codes(alarms(command(folder)))).doesNotContain("recovery.blocked");
+    SettableClock later = SettableClock.at(Instant.now().plus(Duration.ofHours(1)));
+    JsonNode blocked = alarm(alarms(command(folder).at(later)), "recovery.blocked");
+    assertThat(blocked.path("subject").asText()).isEqualTo("inc-1");
+    assertThat(blocked.path("severity").asText()).isEqualTo("critical");
+    assertThat(blocked.path("found").asText()).contains("rehearsal.agree (approval)");
+
+    run(0, "dr", "abort", "inc-1", "--as", "first-dba", "--yes");
+    assertThat(there("told")).isFalse();
+    run(1, "dr", "resume", "inc-1");
+    assertThat(Files.readString(folder.resolve("told")))
+        .contains("recovery.failed", "aborted by first-dba");
+    JsonNode stopped = alarm(alarms(command(folder)), "recovery.failed");
+    assertThat(stopped.path("severity").asText()).isEqualTo("warning");
+    run(0, "alarms", "ack", stopped.path("id").asText(), "--by", "ada");
+    assertThat(
+            alarm(alarms(command(folder)), "recovery.failed")
+                .path("acknowledged")
+                .path("by")
+                .asText())
+        .isEqualTo("ada");
+    assertThat(run(0, "status").out())
+        .contains("recovery.failed inc-1")
+        .contains("tiers of the plan")
+        .contains(
+            "tier-1: loss unknown of 5 min 0 s, never measured how long it is away, of 15 min 0 s");
+  }
+
+  private static JsonNode alarms(CommandRunner command) throws IOException {
+    return JSON.readTree(command.run("alarms", "list", "--json").out()).path("items");
+  }
+
+  private static List<String> codes(JsonNode alarms) {
+    return alarms.findValuesAsText("code");
+  }
+
+  private static JsonNode alarm(JsonNode alarms, String code) {
+    for (JsonNode alarm : alarms) {
+      if (alarm.path("code").asText().equals(code)) {
+        return alarm;
+      }
+    }
+    throw new AssertionError(code + " is not among " + alarms);
   }
 
   @Test
