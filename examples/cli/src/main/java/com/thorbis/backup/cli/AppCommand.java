@@ -287,7 +287,13 @@ final class AppCommand extends Group {
           people(id, plan, thorbis().host().err());
           thorbis().host().confirm("application.not-confirmed", "app restore --plan");
         }
-        List<ApplicationRestore.Result> results = restore.run(plan, control);
+        List<ApplicationRestore.Result> results =
+            new RestoreRecord(thorbis(), "application", name)
+                .from(id)
+                .say("components", components)
+                .say("into", wish.into().isPresent() ? "folder" : "platform")
+                .say("mode", wish.mode().label())
+                .around(opened, () -> restore.run(plan, control), Restore::told);
         thorbis()
             .print(
                 Json.object(
@@ -299,6 +305,16 @@ final class AppCommand extends Group {
             ? Exit.FAILED
             : Exit.DONE;
       }
+    }
+
+    private static void told(List<ApplicationRestore.Result> results, RestoreRecord record) {
+      record.say(
+          "results",
+          RestoreRecord.counts(results.stream().map(result -> result.done().label()).toList()));
+      results.stream()
+          .filter(result -> result.done() == ApplicationRestore.Done.FAILED)
+          .findFirst()
+          .ifPresent(result -> record.failed(result.code()));
     }
 
     private static boolean touchesWhatIsInUse(Step step) {
