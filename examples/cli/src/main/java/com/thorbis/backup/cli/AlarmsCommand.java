@@ -140,7 +140,12 @@ final class AlarmsCommand extends Group {
 
   /** The same with figures. */
   static Look looked(Thorbis thorbis, ThorbisBackup opened, boolean recipients) {
-    return thorbis.config().watching().monitor(thorbis, opened, thorbis.clock(), recipients).look();
+    return thorbis
+        .config()
+        .watching()
+        .monitor(thorbis, opened, thorbis.clock(), recipients)
+        .build()
+        .look();
   }
 
   static AlarmBook book(Thorbis thorbis) {

@@ -37,6 +37,11 @@ import picocli.CommandLine.Parameters;
     description = "Back up applications, and bring parts of them back.",
     subcommands = {AppCommand.Backup.class, AppCommand.Restore.class})
 final class AppCommand extends Group {
+  /** Whether sources of a type are applications. */
+  static boolean isApplication(String type) {
+    return Arrays.stream(ApplicationType.values()).anyMatch(it -> it.label().equals(type));
+  }
+
   @Command(
       name = "backup",
       description = {
@@ -65,7 +70,7 @@ final class AppCommand extends Group {
           Arrays.stream(ApplicationType.values()).map(ApplicationType::label).toList();
       List<String> names =
           thorbis().config().sources().entrySet().stream()
-              .filter(source -> types.contains(source.getValue().type()))
+              .filter(source -> isApplication(source.getValue().type()))
               .map(Map.Entry::getKey)
               .toList();
       if (names.isEmpty()) {

@@ -86,7 +86,7 @@ final class DrRunCommands {
         "any time, and resumed on another machine. Exits 0 if all of it succeeded, else 1."
       })
   static final class Start extends Carrying {
-    private static final DateTimeFormatter NAME =
+    static final DateTimeFormatter NAME =
         DateTimeFormatter.ofPattern("uuuuMMdd-HHmm").withZone(ZoneOffset.UTC);
 
     @Parameters(paramLabel = "SCENARIO", description = "The disaster, as the plan names it.")
@@ -488,11 +488,18 @@ final class DrRunCommands {
     }
 
     private void all(RunEngine engine) {
+      List<DrTriggers.Now> triggers = DrTriggers.now(thorbis());
       List<RunReport> reports = engine.runs().stream().map(engine::look).toList();
       List<Map<String, @Nullable Object>> items = reports.stream().map(DrView::brief).toList();
       thorbis()
           .print(
-              Json.object("items", items),
+              triggers.isEmpty()
+                  ? Json.object("items", items)
+                  : Json.object(
+                      "items",
+                      items,
+                      "triggers",
+                      triggers.stream().map(DrTriggers.Now::json).toList()),
               out -> {
                 List<List<String>> rows = new ArrayList<>();
                 rows.add(List.of("RUN", "SCENARIO", "STATE", "SINCE", "WHY"));
@@ -506,6 +513,7 @@ final class DrRunCommands {
                                 Text.time(it.startedAt()),
                                 it.reason())));
                 Text.table(rows).forEach(out::println);
+                DrTriggers.people(triggers, out);
               });
     }
   }

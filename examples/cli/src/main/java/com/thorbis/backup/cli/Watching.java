@@ -155,7 +155,7 @@ record Watching(
    *
    * @param recipients whether they are tried
    */
-  Monitor monitor(Thorbis thorbis, ThorbisBackup opened, Clock clock, boolean recipients) {
+  Monitor.Builder monitor(Thorbis thorbis, ThorbisBackup opened, Clock clock, boolean recipients) {
     Path stateDirectory = thorbis.config().stateDirectory();
     Monitor.Builder monitor =
         Monitor.builder(opened)
@@ -167,7 +167,7 @@ record Watching(
             .recoveries(() -> DrWatch.recoveries(thorbis))
             .tiers(() -> DrWatch.tiers(thorbis));
     expectations.forEach(monitor::expect);
-    return monitor.build();
+    return monitor;
   }
 
   /** The drills of this host; those of others are not known here. */
@@ -203,6 +203,18 @@ record Watching(
 
   /** Looks, and tells whoever is configured. */
   Watch watch(Thorbis thorbis, ThorbisBackup opened, Clock clock) {
+    return watch(thorbis, monitor(thorbis, opened, clock, true).build(), clock);
+  }
+
+  /** The same, also of what may start a recovery. */
+  Watch watch(Thorbis thorbis, ThorbisBackup opened, DrTriggers triggers, Clock clock) {
+    return watch(
+        thorbis,
+        monitor(thorbis, opened, clock, true).part(DrTriggers.AREA, triggers::alarms).build(),
+        clock);
+  }
+
+  private Watch watch(Thorbis thorbis, Monitor monitor, Clock clock) {
     Path stateDirectory = thorbis.config().stateDirectory();
     Dispatcher.Builder dispatcher =
         Dispatcher.builder(stateDirectory).clock(clock).repeatEvery(repeat);
@@ -211,7 +223,7 @@ record Watching(
         .forEach(name -> dispatcher.notifier(name, notifier(name, stateDirectory, clock)));
     steps.forEach(step -> dispatcher.step(step.after(), step.to(), step.from()));
     return new Watch(
-        monitor(thorbis, opened, clock, true),
+        monitor,
         dispatcher.build(),
         heartbeat.map(values -> Heartbeat.of(Settings.of("monitor.heartbeat", values), clock)));
   }

@@ -408,6 +408,95 @@ class DrRunCommandTest {
   }
 
   @Test
+  void secretsApplicationsAndRecoveryPointsAreBroughtBackBySteps() throws IOException {
+    Path files = Files.createDirectories(folder.resolve("files/etc"));
+    Path env = folder.resolve("app.env");
+    Files.writeString(files.resolve("site.conf"), "listen 80;\n");
+    Files.writeString(env, "API_KEY=planted-8Xw\n");
+    append(
+        "thorbis.yaml",
+        """
+        sources:
+          tokens:
+            type: secrets
+            places:
+              - { name: app, kind: env-file, path: %1$s }
+          user-files: { type: files, paths: %2$s }
+          shop:
+            type: nextjs
+            configuration:
+              web-server: { kind: files, paths: %2$s }
+          all: { type: recovery-point, members: "tokens, user-files" }
+        """
+            .formatted(env, files));
+    procedure(
+        """
+              - { id: hold, action: hold-backups, expected: 1s, deadline: 1m }
+              - id: agree
+                action: approve
+                title: Let it be brought back
+                expected: 0s
+                deadline: 3m
+                approval: { people: [dba], required: 2, deadline: 3m }
+              - { id: secrets, action: secrets-restore, with: { set: tokens }, expected: 1s, deadline: 1m }
+              - { id: application, action: app-restore, with: { into: DIR/application }, expected: 1s, deadline: 1m }
+              - { id: point, action: recovery-point-restore, with: { target-dir: DIR/point }, expected: 1s, deadline: 1m }
+        """);
+    run(0, "init");
+    run(0, "recovery-point", "create", "all");
+    run(0, "app", "backup", "shop");
+    assertThat(run(0, "dr", "run", OUTAGE, "--dry-run").out())
+        .containsPattern("rehearsal.secrets .* done: 1 secrets stand there already");
+    Files.delete(env);
+
+    assertThat(run(0, "dr", "run", OUTAGE, "--dry-run").out())
+        .containsPattern("rehearsal.secrets .* not-done: 1 secrets to be written");
+    begin();
+    approve();
+    Result end = run(0, "dr", "resume", "inc-1");
+    assertThat(env).hasContent("API_KEY=planted-8Xw");
+    assertThat(count(folder.resolve("application"), "site.conf")).isEqualTo(1);
+    assertThat(count(folder.resolve("point"), "site.conf")).isEqualTo(1);
+    assertThat(end.out()).doesNotContain("planted-8Xw");
+
+    JsonNode steps = status(folder).path("steps");
+    assertThat(steps.findValuesAsText("status")).containsOnly("done");
+    Result again = run(1, "dr", "run", OUTAGE, "--incident", "inc-2", "--yes", "--no-wait");
+    assertThat(again.out()).contains("waiting");
+    run(0, "dr", "approve", "inc-2", "rehearsal.agree", "--as", "first-dba");
+    run(0, "dr", "approve", "inc-2", "rehearsal.agree", "--as", "second-dba");
+    assertThat(run(1, "dr", "resume", "inc-2").out())
+        .contains("application holds what no step of this run put there");
+  }
+
+  @Test
+  void aManagerOfHighAvailabilityIsASetting() throws IOException {
+    String settings =
+        """
+          servers: { one: { host: 127.0.0.1 }, two: { host: 127.0.0.1 } }
+          failover:
+            database:
+              primary: one
+              standby: two
+              manager: %s
+        """;
+    String before = Files.readString(folder.resolve("thorbis.yaml"));
+    append(
+        "thorbis.yaml",
+        settings.formatted(
+            "{ type: patroni, members: [\"http://10.0.0.1:8008\"], login: { user: u } }"));
+    assertThat(run(2, "dr", "status").err()).contains("password is missing");
+    Files.writeString(folder.resolve("thorbis.yaml"), before);
+    append("thorbis.yaml", settings.formatted("{ type: command, status: [look] }"));
+    assertThat(run(2, "dr", "status").err()).contains("failover");
+    Files.writeString(folder.resolve("thorbis.yaml"), before);
+    append(
+        "thorbis.yaml",
+        settings.formatted("{ type: patroni, members: [\"https://db1.example:8008\"] }"));
+    run(0, "dr", "status");
+  }
+
+  @Test
   void whatIsBackedUpIsHeldBroughtBackAndCompared() throws IOException {
     Files.createDirectories(folder.resolve("files/deep"));
     Files.writeString(folder.resolve("files/deep/one"), "one");
@@ -522,10 +611,10 @@ class DrRunCommandTest {
         Files.readString(folder.resolve("plan.yaml"))
             .replace(
                 "action: manual\n        instruction: Look",
-                "action: app-restore\n        instruction: Look"));
+                "action: of-our-own\n        instruction: Look"));
 
     assertThat(run(2, "dr", "run", OUTAGE, "--yes", "--no-wait").err())
-        .contains("rehearsal.look", "app-restore", "nothing here carries that out");
+        .contains("rehearsal.look", "of-our-own", "nothing here carries that out");
     assertThat(there("marked")).isFalse();
   }
 

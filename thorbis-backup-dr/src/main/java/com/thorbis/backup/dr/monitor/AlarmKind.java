@@ -65,6 +65,8 @@ public enum AlarmKind {
   RECOVERY_FAILED("recovery.failed"),
   /** A recovery waits for what is overdue, or nobody carries it out. */
   RECOVERY_BLOCKED("recovery.blocked"),
+  /** What a recovery is for has been seen for long enough, and none goes on. */
+  TRIGGER("recovery.due"),
   /** A restore failed. */
   RESTORE_FAILED("restore.failed"),
   /** More of a tier would be lost now than is promised. */

@@ -12,6 +12,7 @@ import java.time.Clock;
 import java.time.Duration;
 import java.time.Instant;
 import java.util.ArrayList;
+import java.util.Collections;
 import java.util.Comparator;
 import java.util.HashMap;
 import java.util.HashSet;
@@ -56,6 +57,7 @@ public final class Monitor {
   private final Supplier<List<RunFact>> runs;
   private final Supplier<List<RecoveryFact>> recoveries;
   private final Supplier<List<TierFact>> tiers;
+  private final Map<String, Supplier<List<Alarm>>> parts;
   private final Clock clock;
   private final Duration limit;
   private final Duration recipientsEvery;
@@ -73,6 +75,7 @@ public final class Monitor {
     this.runs = builder.runs;
     this.recoveries = builder.recoveries;
     this.tiers = builder.tiers;
+    this.parts = Collections.unmodifiableMap(new LinkedHashMap<>(builder.parts));
     this.clock = builder.clock;
     this.limit = builder.limit;
     this.recipientsEvery = builder.recipientsEvery;
@@ -130,6 +133,7 @@ public final class Monitor {
     finding
         .part(TIERS, "the tiers of the plan", tiers::get)
         .ifPresent(facts -> judge(finding, facts));
+    parts.forEach((area, judged) -> finding.part(area, area, judged::get).ifPresent(finding::add));
     Look look = finding.look();
     last = look;
     return look;
@@ -396,6 +400,7 @@ public final class Monitor {
     private Supplier<List<RunFact>> runs = List::of;
     private Supplier<List<RecoveryFact>> recoveries = List::of;
     private Supplier<List<TierFact>> tiers = List::of;
+    private final Map<String, Supplier<List<Alarm>>> parts = new LinkedHashMap<>();
     private Clock clock = Clock.systemUTC();
     private Duration limit = Duration.ofSeconds(30);
     private Duration recipientsEvery = Duration.ofDays(1);
@@ -446,6 +451,16 @@ public final class Monitor {
     /** Says what a plan promises of its tiers; nothing, otherwise. */
     public Builder tiers(Supplier<List<TierFact>> promised) {
       this.tiers = promised;
+      return this;
+    }
+
+    /**
+     * Adds a part of a look, which somebody else judges.
+     *
+     * @param area names it; each of its alarms has it as their area
+     */
+    public Builder part(String area, Supplier<List<Alarm>> judged) {
+      this.parts.put(area, judged);
       return this;
     }
 

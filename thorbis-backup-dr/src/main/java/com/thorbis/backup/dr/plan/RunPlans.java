@@ -205,9 +205,27 @@ final class RunPlans {
         .build();
   }
 
+  /** Whether somebody was inside, as far as the plan tells what it was noticed by. */
+  private boolean compromised() {
+    Scenario scenario = plan.scenario(incident.scenario());
+    List<Trigger> seen =
+        scenario.triggers().stream()
+            .filter(it -> incident.trigger().map(it.id()::equals).orElse(true))
+            .toList();
+    return seen.stream().anyMatch(it -> it.cause() == Trigger.Cause.COMPROMISE);
+  }
+
   /** Adds the steps of a procedure; returns what the next one comes after. */
   private List<String> add(Procedure procedure, List<String> before) {
     for (PlanStep step : ordered(procedure)) {
+      if (step.action().equals(ActionNames.SECRETS_RESTORE) && compromised()) {
+        throw refused(
+            "run.secrets-burned",
+            "Step "
+                + id(procedure, step.id())
+                + " restores secrets that somebody inside may have read",
+            "Have them issued again by a manual step; secrets restore SET --breach lists them.");
+      }
       Set<String> needs = new LinkedHashSet<>();
       Set<String> requires = new LinkedHashSet<>();
       if (step.after().isEmpty()) {

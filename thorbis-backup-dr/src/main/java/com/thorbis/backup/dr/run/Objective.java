@@ -24,10 +24,13 @@ public record Objective(
   /** The fact that tells the loss in bytes of log, or that it is {@code unknown}. */
   public static final String LOSS = "loss";
 
-  /** The fact that tells the moment of the last change that came back. */
+  /**
+   * The fact that tells the moment of the last change that came back; where several sources did,
+   * one for each, with a slash and its name behind.
+   */
   public static final String REACHED_TIME = "reached-time";
 
-  /** The fact that tells up to when what came back was whole, where nothing was replayed. */
+  /** The same of when what came back was whole, where nothing was replayed. */
   public static final String AS_OF = "as-of";
 
   /** Copies the collections. */

@@ -161,8 +161,18 @@ public record TierOutcome(
                   ? " could not tell what was lost"
                   : " lost " + bytes + " bytes of log, and nobody knows of how long"));
     }
+    String member = "/" + source;
     String until =
-        facts.getOrDefault(Objective.REACHED_TIME, facts.getOrDefault(Objective.AS_OF, ""));
+        List.of(
+                Objective.REACHED_TIME + member,
+                Objective.AS_OF + member,
+                Objective.REACHED_TIME,
+                Objective.AS_OF)
+            .stream()
+            .filter(facts::containsKey)
+            .map(name -> facts.getOrDefault(name, ""))
+            .findFirst()
+            .orElse("");
     if (until.isEmpty()) {
       return Loss.unknown(source + ": " + step + " does not tell up to when it came back");
     }

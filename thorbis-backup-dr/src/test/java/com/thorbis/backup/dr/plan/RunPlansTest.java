@@ -140,6 +140,32 @@ class RunPlansTest {
   }
 
   @Test
+  void secretsThatSomebodyMayHaveReadAreNotRestored() {
+    String text =
+        PlanReader.example()
+            .replace(
+                "procedures: [incident-isolation, forensic-preservation, clean-recovery]",
+                "procedures: [emergency-deployment]");
+    RecoveryPlan breached = Validation.inRecovery(PlanReader.read(text, "plan"), NOW).require();
+    assertThatThrownBy(
+            () ->
+                breached.runPlan(
+                    incident(
+                        "security-breach", "intrusion-detection", Scenario.Variant.UNGRACEFUL)))
+        .isInstanceOfSatisfying(
+            BackupException.class, e -> assertThat(e.code()).isEqualTo("run.secrets-burned"));
+    assertThat(
+            breached
+                .runPlan(
+                    incident(
+                        "application-server-outage",
+                        "platform-outage",
+                        Scenario.Variant.UNGRACEFUL))
+                .tasks())
+        .anyMatch(task -> task.action().equals(ActionNames.SECRETS_RESTORE));
+  }
+
+  @Test
   void whatIsPromisedOfEachTierGoesWithTheRun() {
     RunPlan failover =
         PLAN.runPlan(
