@@ -2,21 +2,17 @@ package com.thorbis.backup.dr.run;
 
 import com.thorbis.backup.api.BackupException;
 import com.thorbis.backup.api.FailureKind;
+import com.thorbis.backup.dr.internal.StateFile;
 import com.thorbis.backup.spi.storage.ObjectKey;
 import java.io.IOException;
-import java.nio.channels.FileChannel;
 import java.nio.file.DirectoryStream;
 import java.nio.file.Files;
 import java.nio.file.NoSuchFileException;
 import java.nio.file.Path;
-import java.nio.file.StandardCopyOption;
-import java.nio.file.StandardOpenOption;
-import java.nio.file.attribute.PosixFilePermissions;
 import java.util.ArrayList;
 import java.util.Comparator;
 import java.util.List;
 import java.util.Map;
-import java.util.Set;
 import java.util.TreeMap;
 import java.util.function.Predicate;
 
@@ -49,7 +45,7 @@ final class Inbox {
       // The other place may do.
     }
     try {
-      write(message.id(), content);
+      StateFile.write(folder.resolve(message.id() + SUFFIX), content);
       kept = true;
     } catch (IOException e) {
       if (!kept) {
@@ -62,20 +58,6 @@ final class Inbox {
             .build();
       }
     }
-  }
-
-  private void write(String id, byte[] content) throws IOException {
-    JournalFile.privateFolders(folder);
-    Path temp = folder.resolve(id + ".part");
-    try (FileChannel out =
-        FileChannel.open(
-            temp,
-            Set.of(StandardOpenOption.CREATE_NEW, StandardOpenOption.WRITE),
-            PosixFilePermissions.asFileAttribute(PosixFilePermissions.fromString("rw-------")))) {
-      out.write(java.nio.ByteBuffer.wrap(content));
-      out.force(true);
-    }
-    Files.move(temp, folder.resolve(id + SUFFIX), StandardCopyOption.ATOMIC_MOVE);
   }
 
   /**

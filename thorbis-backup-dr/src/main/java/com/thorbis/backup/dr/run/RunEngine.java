@@ -2,6 +2,7 @@ package com.thorbis.backup.dr.run;
 
 import com.thorbis.backup.api.BackupException;
 import com.thorbis.backup.api.FailureKind;
+import com.thorbis.backup.dr.internal.StateFile;
 import com.thorbis.backup.dr.run.RunReport.Waiting;
 import com.thorbis.backup.spi.crypto.Signer;
 import com.thorbis.backup.spi.storage.ObjectKey;
@@ -147,7 +148,7 @@ public final class RunEngine implements AutoCloseable {
     Path own = folder.resolve(run);
     JournalFile file;
     try {
-      JournalFile.privateFolders(folder);
+      StateFile.createFolder(folder);
       file = files.open(own);
     } catch (IOException e) {
       file = JournalFile.absent(e);
