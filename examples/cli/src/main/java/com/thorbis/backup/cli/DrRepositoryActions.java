@@ -89,6 +89,12 @@ final class DrRepositoryActions {
     return value;
   }
 
+  /** What a step found; of one source where it brought several back. */
+  static Optional<String> fact(Map<String, String> facts, String name, String source) {
+    return Optional.ofNullable(facts.get(name + "/" + source))
+        .or(() -> Optional.ofNullable(facts.get(name)));
+  }
+
   private static String source(Thorbis thorbis, Task task) {
     String source = require(task, SOURCE);
     if (!thorbis.config().sources().containsKey(source)) {
@@ -333,11 +339,13 @@ final class DrRepositoryActions {
   /** Whether all files of the backup that was restored lie in the folder, each with its length. */
   static final class Compared implements Step {
     private final Thorbis thorbis;
+    private final Task task;
     private final String of;
     private volatile String found = "was compared";
 
     Compared(Thorbis thorbis, Task task) {
       this.thorbis = thorbis;
+      this.task = task;
       this.of = require(task, "of");
     }
 
@@ -350,11 +358,13 @@ final class DrRepositoryActions {
 
     @Override
     public Result execute(StepContext context) throws IOException, InterruptedException {
-      Map<String, String> facts = context.facts(of);
-      if (!facts.containsKey("backup") || !facts.containsKey("directory")) {
+      String source = task.inputs().getOrDefault(SOURCE, "");
+      Optional<String> backup = fact(context.facts(of), "backup", source);
+      Optional<String> directory = fact(context.facts(of), "directory", source);
+      if (backup.isEmpty() || directory.isEmpty()) {
         return Result.failed("step " + of + " does not tell what it restored");
       }
-      Path folder = Path.of(facts.get("directory"));
+      Path folder = Path.of(directory.get());
       List<String> missing = new ArrayList<>();
       long[] files = {0};
       stoppable(
@@ -362,7 +372,7 @@ final class DrRepositoryActions {
               Job.said(
                   () -> {
                     try (BackupReader reader =
-                        opened.repository().open(new BackupId(facts.get("backup")))) {
+                        opened.repository().open(new BackupId(backup.get()))) {
                       reader.entries(
                           entry -> {
                             control.cancellation().check();
@@ -381,7 +391,7 @@ final class DrRepositoryActions {
                   }),
           thorbis::reading);
       if (files[0] == 0) {
-        return Result.failed("backup " + facts.get("backup") + " holds no file");
+        return Result.failed("backup " + backup.get() + " holds no file");
       }
       if (!missing.isEmpty()) {
         return Result.failed(

@@ -420,8 +420,7 @@ final class DrRestoreActions {
                 .collect(Collectors.joining("; ")));
       }
       Map<String, String> facts = new LinkedHashMap<>();
-      facts.put("backup", id.value());
-      facts.put("directory", folder.toString());
+      facts.put("point", id.value());
       for (PointReport.Part part : report.parts()) {
         String member = "/" + part.plan().member().source();
         part.plan()
@@ -432,9 +431,15 @@ final class DrRestoreActions {
                         Objective.AS_OF + member,
                         (it.physical() ? it.stoppedAt() : it.startedAt()).toString()));
         part.report()
-            .flatMap(it -> it.reached())
-            .flatMap(it -> it.time())
-            .ifPresent(at -> facts.put(Objective.REACHED_TIME + member, at.toString()));
+            .ifPresent(
+                it -> {
+                  facts.put("backup" + member, it.backup().value());
+                  facts.put("directory" + member, it.targetDirectory().toString());
+                  it.port().ifPresent(port -> facts.put("port" + member, Integer.toString(port)));
+                  it.reached()
+                      .flatMap(reached -> reached.time())
+                      .ifPresent(at -> facts.put(Objective.REACHED_TIME + member, at.toString()));
+                });
       }
       return Result.done(report.parts().size() + " members of " + id + " lie in " + folder)
           .with(facts);

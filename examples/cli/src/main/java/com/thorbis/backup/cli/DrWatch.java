@@ -8,7 +8,6 @@ import com.thorbis.backup.dr.plan.PlanReader;
 import com.thorbis.backup.dr.plan.RecoveryPlan;
 import com.thorbis.backup.dr.plan.Tier;
 import com.thorbis.backup.dr.plan.Validation;
-import com.thorbis.backup.dr.run.RunEngine;
 import com.thorbis.backup.dr.run.RunReport;
 import com.thorbis.backup.dr.run.RunReport.Waiting;
 import com.thorbis.backup.dr.run.RunStatus;
@@ -45,12 +44,8 @@ final class DrWatch {
         DrRuns.Attendance.none(),
         engine ->
             engine.everyRun().stream()
-                .map(run -> new Seen(engine.look(run), worked(engine, run)))
+                .map(report -> new Seen(report, engine.worker(report.run()).isPresent()))
                 .toList());
-  }
-
-  private static boolean worked(RunEngine engine, String run) {
-    return engine.worker(run).isPresent();
   }
 
   static RecoveryFact fact(RunReport report, boolean worked, Instant now) {

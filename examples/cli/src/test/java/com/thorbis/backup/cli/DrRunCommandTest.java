@@ -424,8 +424,12 @@ class DrRunCommandTest {
           user-files: { type: files, paths: %2$s }
           shop:
             type: nextjs
+            source: none
             configuration:
               web-server: { kind: files, paths: %2$s }
+            artifacts: none
+            deployment: none
+            files: none
           all: { type: recovery-point, members: "tokens, user-files" }
         """
             .formatted(env, files));
@@ -441,6 +445,7 @@ class DrRunCommandTest {
               - { id: secrets, action: secrets-restore, with: { set: tokens }, expected: 1s, deadline: 1m }
               - { id: application, action: app-restore, with: { into: DIR/application }, expected: 1s, deadline: 1m }
               - { id: point, action: recovery-point-restore, with: { target-dir: DIR/point }, expected: 1s, deadline: 1m }
+              - { id: compared, action: validate, with: { source: user-files }, expected: 1s, deadline: 1m }
         """);
     run(0, "init");
     run(0, "recovery-point", "create", "all");
@@ -457,7 +462,9 @@ class DrRunCommandTest {
     assertThat(env).hasContent("API_KEY=planted-8Xw");
     assertThat(count(folder.resolve("application"), "site.conf")).isEqualTo(1);
     assertThat(count(folder.resolve("point"), "site.conf")).isEqualTo(1);
-    assertThat(end.out()).doesNotContain("planted-8Xw");
+    assertThat(end.out())
+        .contains("1 files of the backup are there")
+        .doesNotContain("planted-8Xw");
 
     JsonNode steps = status(folder).path("steps");
     assertThat(steps.findValuesAsText("status")).containsOnly("done");
@@ -473,7 +480,7 @@ class DrRunCommandTest {
   void aManagerOfHighAvailabilityIsASetting() throws IOException {
     String settings =
         """
-          servers: { one: { host: 127.0.0.1 }, two: { host: 127.0.0.1 } }
+          servers: { one: { host: 127.0.0.1, port: 5431 }, two: { host: 127.0.0.1, port: 5433 } }
           failover:
             database:
               primary: one
@@ -611,10 +618,10 @@ class DrRunCommandTest {
         Files.readString(folder.resolve("plan.yaml"))
             .replace(
                 "action: manual\n        instruction: Look",
-                "action: of-our-own\n        instruction: Look"));
+                "action: app-restore\n        instruction: Look"));
 
     assertThat(run(2, "dr", "run", OUTAGE, "--yes", "--no-wait").err())
-        .contains("rehearsal.look", "of-our-own", "nothing here carries that out");
+        .contains("rehearsal.look", "source is missing; there are []");
     assertThat(there("marked")).isFalse();
   }
 

@@ -254,18 +254,18 @@ public final class RunEngine implements AutoCloseable {
   }
 
   /**
-   * Every run, in order of their names; {@link #runs} lists those that are known here where the
-   * store does not answer.
+   * What is known of every run, in order of their names; {@link #runs} names those that are known
+   * here where the store does not answer.
    *
    * @throws BackupException if the store does not answer
    */
-  public List<String> everyRun() {
+  public List<RunReport> everyRun() {
     try {
       store.keys("runs/");
     } catch (IOException e) {
       throw BackupException.from(e);
     }
-    return runs();
+    return runs().stream().flatMap(run -> find(run).stream()).toList();
   }
 
   /**
