@@ -305,7 +305,8 @@ record DrConfig(
           new Look(
               kind,
               section.find("id").orElse(kind),
-              section.find("from").orElse("here"),
+              // A standby is a place of its own, unless it is said that it is this host.
+              section.find("from").orElse(kind.equals("standby") ? "" : "here"),
               kind.equals("http") ? Optional.of(section.uri("url")) : Optional.empty(),
               section.integer("up", 200, 100, 599),
               section.integer("down", 503, 100, 599),

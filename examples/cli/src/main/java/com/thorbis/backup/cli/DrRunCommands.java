@@ -191,7 +191,7 @@ final class DrRunCommands {
             .println("Run " + run + " was started before: this starts nothing. See dr resume.");
         return engine.look(run);
       }
-      DrRuns.requireNoOther(engine, scenario, run);
+      DrRuns.requireNoOther(thorbis(), engine, scenario, run);
       if (!yes) {
         DrView.dry(engine.dryRun(plan), thorbis().host().err());
         thorbis().host().confirm("dr.not-confirmed", "dr run " + scenario + " --dry-run");
@@ -489,7 +489,7 @@ final class DrRunCommands {
 
     private void all(RunEngine engine) {
       List<DrTriggers.Now> triggers = DrTriggers.now(thorbis());
-      List<RunReport> reports = engine.runs().stream().map(engine::look).toList();
+      List<RunReport> reports = DrRuns.readable(thorbis(), engine);
       List<Map<String, @Nullable Object>> items = reports.stream().map(DrView::brief).toList();
       thorbis()
           .print(

@@ -260,7 +260,12 @@ final class DrServers {
           case "port" -> Signals.port(look.id(), look.from(), primary, look.patience());
           case "query" -> Signals.query(look.id(), look.from(), primary);
           case "process" -> Signals.process(look.id(), look.from(), primary);
-          default -> Signals.standby(look.id(), standby, look.patience());
+          default ->
+              Signals.standby(
+                  look.id(),
+                  look.from().isEmpty() ? standby.name() : look.from(),
+                  standby,
+                  look.patience());
         };
       }
     };

@@ -219,6 +219,7 @@ final class DrTriggers implements AutoCloseable {
   /** Its runs; the store of journals has to answer for that. */
   private static List<RunReport> runs(RunEngine engine, DrConfig.Begins settings) {
     return engine.everyRun().stream()
+        .map(engine::look)
         .filter(report -> report.plan().scenario().equals(settings.scenario()))
         .toList();
   }

@@ -1,5 +1,6 @@
 package com.thorbis.backup.cli;
 
+import com.thorbis.backup.api.BackupException;
 import com.thorbis.backup.dr.drill.DrillHistory;
 import com.thorbis.backup.dr.monitor.RecoveryFact;
 import com.thorbis.backup.dr.monitor.TierFact;
@@ -20,7 +21,10 @@ import java.time.Instant;
 import java.util.ArrayList;
 import java.util.Comparator;
 import java.util.List;
+import java.util.Map;
 import java.util.Optional;
+import java.util.TreeMap;
+import java.util.function.BiConsumer;
 
 /** What is told of recoveries and of what the plan promises to whoever looks for alarms. */
 final class DrWatch {
@@ -29,23 +33,45 @@ final class DrWatch {
   /** Every run; none where no place for journals is configured. */
   static List<RecoveryFact> recoveries(Thorbis thorbis) {
     Instant now = thorbis.clock().instant();
-    return reports(thorbis).stream().map(it -> fact(it.report(), it.worked(), now)).toList();
+    List<RecoveryFact> facts = new ArrayList<>();
+    Map<String, String> unread = new TreeMap<>();
+    reports(thorbis, unread::put)
+        .forEach(it -> facts.add(fact(it.report(), it.worked(), now)));
+    unread.forEach(
+        (run, why) ->
+            facts.add(
+                new RecoveryFact(
+                    run,
+                    "what its journal says",
+                    now,
+                    RecoveryFact.State.BLOCKED,
+                    Optional.empty(),
+                    "it cannot be read: " + why)));
+    return facts;
   }
 
   /** A run, and whether somebody carries it out now. */
   private record Seen(RunReport report, boolean worked) {}
 
-  private static List<Seen> reports(Thorbis thorbis) {
+  /** One that nobody can read must not hide the others. */
+  private static List<Seen> reports(Thorbis thorbis, BiConsumer<String, String> unread) {
     if (thorbis.config().dr().store().isEmpty()) {
       return List.of();
     }
     return DrRuns.with(
         thorbis,
         DrRuns.Attendance.none(),
-        engine ->
-            engine.everyRun().stream()
-                .map(report -> new Seen(report, engine.worker(report.run()).isPresent()))
-                .toList());
+        engine -> {
+          List<Seen> seen = new ArrayList<>();
+          for (String run : engine.everyRun()) {
+            try {
+              seen.add(new Seen(engine.look(run), engine.worker(run).isPresent()));
+            } catch (BackupException e) {
+              unread.accept(run, String.valueOf(e.getMessage()));
+            }
+          }
+          return seen;
+        });
   }
 
   static RecoveryFact fact(RunReport report, boolean worked, Instant now) {
@@ -105,7 +131,7 @@ final class DrWatch {
     RecoveryPlan plan =
         Validation.inRecovery(PlanReader.read(Config.read(file.get()), file.get().toString()), now)
             .require();
-    List<Seen> runs = reports(thorbis);
+    List<Seen> runs = reports(thorbis, (run, why) -> {});
     List<TierFact> facts = new ArrayList<>();
     for (Tier tier : plan.content().tiers()) {
       List<Measured> measured = new ArrayList<>();

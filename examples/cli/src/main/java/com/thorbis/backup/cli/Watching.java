@@ -3,6 +3,7 @@ package com.thorbis.backup.cli;
 import com.thorbis.backup.api.ThorbisBackup;
 import com.thorbis.backup.dr.drill.DrillHistory;
 import com.thorbis.backup.dr.drill.DrillReport;
+import com.thorbis.backup.dr.drill.DrillReport.Verdict;
 import com.thorbis.backup.dr.monitor.DrillFact;
 import com.thorbis.backup.dr.monitor.Expectation;
 import com.thorbis.backup.dr.monitor.Monitor;
@@ -176,6 +177,9 @@ record Watching(
     for (Expectation each : expectations) {
       try {
         for (DrillReport report : new DrillHistory(stateDirectory, each.source()).reports()) {
+          if (report.verdict() == Verdict.NONE) {
+            continue; // somebody broke it off
+          }
           facts.add(
               new DrillFact(
                   each.source(),

@@ -462,9 +462,7 @@ class DrRunCommandTest {
     assertThat(env).hasContent("API_KEY=planted-8Xw");
     assertThat(count(folder.resolve("application"), "site.conf")).isEqualTo(1);
     assertThat(count(folder.resolve("point"), "site.conf")).isEqualTo(1);
-    assertThat(end.out())
-        .contains("1 files of the backup are there")
-        .doesNotContain("planted-8Xw");
+    assertThat(end.out()).contains("1 files of the backup are there").doesNotContain("planted-8Xw");
 
     JsonNode steps = status(folder).path("steps");
     assertThat(steps.findValuesAsText("status")).containsOnly("done");

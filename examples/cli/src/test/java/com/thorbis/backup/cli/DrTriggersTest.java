@@ -113,7 +113,9 @@ class DrTriggersTest {
             .replace("JOURNAL", folder.resolve("journal").toUri().toString())
             .replace("DIR", folder.toString())
             .replace("MODE", mode));
-    return new Thorbis(new Run(new CommandRunner(where).with("PASSPHRASE", "p").host(), new Cancellation(), clock));
+    return new Thorbis(
+        new Run(
+            new CommandRunner(where).with("PASSPHRASE", "p").host(), new Cancellation(), clock));
   }
 
   private DrTriggers triggers(Thorbis host) {
@@ -144,7 +146,7 @@ class DrTriggersTest {
     return DrRuns.with(
         host,
         DrRuns.Attendance.none(),
-        RunEngine::everyRun);
+        (RunEngine engine) -> engine.everyRun().stream().map(engine::look).toList());
   }
 
   private static void until(java.util.function.BooleanSupplier so) throws InterruptedException {

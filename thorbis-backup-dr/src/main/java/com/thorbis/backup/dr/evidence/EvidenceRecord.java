@@ -59,7 +59,7 @@ public record EvidenceRecord(
   /** A tabletop, a walkthrough or a simulated disaster. */
   public static final String EXERCISE = "exercise";
 
-  /** Stored bytes that were read back. */
+  /** A backup that was restored to its own end, or stored bytes that were read back. */
   public static final String VERIFICATION = "verification";
 
   /** What retention kept and let go of, and why. */
@@ -82,6 +82,9 @@ public record EvidenceRecord(
 
   /** The outcome of what did not. */
   public static final String FAILED = "failed";
+
+  /** The outcome of what was broken off, and proves nothing. */
+  public static final String ABORTED = "aborted";
 
   private static final String FORMAT = "thorbis-evidence/1";
   private static final byte[] LABEL = (FORMAT + "\n").getBytes(StandardCharsets.US_ASCII);

@@ -268,7 +268,8 @@ public final class LocalFence implements Fence {
   }
 
   /**
-   * The first process of a server over a data directory and all others that work in it.
+   * The first process of a server over a data directory and all others of it that work there.
+   * Whoever else stands there, such as a person's shell, is none of them.
    *
    * @throws IOException if that cannot be seen
    */
@@ -285,7 +286,8 @@ public final class LocalFence implements Fence {
           continue;
         }
         try {
-          if (Files.readSymbolicLink(process.resolve("cwd")).equals(folder)) {
+          if (Files.readSymbolicLink(process.resolve("cwd")).equals(folder)
+              && (pid == claimed || isServer(process))) {
             found.add(pid == claimed ? 0 : found.size(), pid);
           }
         } catch (NoSuchFileException e) {
@@ -311,6 +313,12 @@ public final class LocalFence implements Fence {
     } catch (IndexOutOfBoundsException | NumberFormatException e) {
       return 0; // was not written to its end
     }
+  }
+
+  /** Also one whose program was replaced by a newer one since. */
+  private static boolean isServer(Path process) throws IOException {
+    String program = Files.readSymbolicLink(process.resolve("exe")).toString();
+    return program.replaceFirst(" \\(deleted\\)$", "").endsWith("/postgres");
   }
 
   /** What has ended and was not collected has neither memory nor files. */

@@ -19,6 +19,8 @@ import java.util.Base64;
 import java.util.List;
 import java.util.Map;
 import java.util.Optional;
+import java.util.concurrent.CompletableFuture;
+import java.util.concurrent.TimeUnit;
 import java.util.function.Supplier;
 import javax.net.ssl.SSLContext;
 import org.jspecify.annotations.Nullable;
@@ -189,8 +191,17 @@ public final class PatroniManager implements HaManager {
         HttpResponse<InputStream> response =
             client.send(request.build(), HttpResponse.BodyHandlers.ofInputStream());
         try (InputStream in = response.body()) {
-          byte[] content = in.readNBytes(MOST_ANSWER);
-          return new Answer(response.statusCode(), new String(content, StandardCharsets.UTF_8));
+          // The time of the request ends with the head of the answer.
+          CompletableFuture<Void> end =
+              CompletableFuture.runAsync(
+                  () -> close(in),
+                  CompletableFuture.delayedExecutor(within.toMillis(), TimeUnit.MILLISECONDS));
+          try {
+            byte[] content = in.readNBytes(MOST_ANSWER);
+            return new Answer(response.statusCode(), new String(content, StandardCharsets.UTF_8));
+          } finally {
+            boolean unused = end.cancel(false);
+          }
         }
       } catch (ConnectException | HttpConnectTimeoutException e) {
         last = e;
@@ -203,6 +214,14 @@ public final class PatroniManager implements HaManager {
     }
     throw HaException.unavailable(
         describe(), "no member answers: " + (last == null ? "" : last.getMessage()), last);
+  }
+
+  private static void close(InputStream in) {
+    try {
+      in.close();
+    } catch (IOException e) {
+      // Whoever reads it learns that.
+    }
   }
 
   private void authorize(HttpRequest.Builder request) {

@@ -26,7 +26,8 @@ final class RunPlans {
   private static final Duration ONE_LOOK = Duration.ofSeconds(10);
   private static final Duration UNSAID = Duration.ofMinutes(15);
   private static final String BEFORE_DAMAGE = "before-damage";
-  private static final Set<String> BRINGS_BACK = Set.of(ActionNames.PROMOTE, ActionNames.RESTORE, ActionNames.RECOVERY_POINT_RESTORE);
+  private static final Set<String> BRINGS_BACK =
+      Set.of(ActionNames.PROMOTE, ActionNames.RESTORE, ActionNames.RECOVERY_POINT_RESTORE);
   private static final Set<String> TELLS_LOSS =
       Set.of(ActionNames.PROMOTE, ActionNames.RESTORE, ActionNames.RECOVERY_POINT_RESTORE);
   private static final String MOMENT = "moment";

@@ -14,15 +14,22 @@ import java.util.Comparator;
 import java.util.List;
 import java.util.Map;
 import java.util.TreeMap;
+import java.util.concurrent.TimeUnit;
 import java.util.function.Predicate;
 
 /** What people say to a run: beside its journal, in both places, until its owner takes it in. */
 final class Inbox {
   private static final String SUFFIX = ".json";
 
+  /** How long a store that did not answer is not asked again. */
+  private static final long SILENCE_NANOS = TimeUnit.SECONDS.toNanos(30);
+
   private final Path folder;
   private final JournalStore store;
   private final String run;
+
+  /** By {@link System#nanoTime}; 0: it answered. */
+  private long silentSince;
 
   Inbox(Path folder, JournalStore store, String run) {
     this.folder = folder.resolve("inbox");
@@ -79,15 +86,25 @@ final class Inbox {
     } catch (IOException e) {
       // The other place may tell.
     }
+    if (silentSince != 0 && System.nanoTime() - silentSince < SILENCE_NANOS) {
+      return messages(found, unreadable);
+    }
     try {
       for (ObjectKey key : store.keys("inbox/" + run + "/")) {
         if (!seen.test(key.name()) && !found.containsKey(key.name())) {
           found.put(key.name(), store.read(key));
         }
       }
+      silentSince = 0;
     } catch (IOException e) {
-      // What was said there counts when it answers.
+      // What was said there counts when it answers. Whoever recovers does not wait for it each
+      // turn.
+      silentSince = System.nanoTime() | 1;
     }
+    return messages(found, unreadable);
+  }
+
+  private List<Message> messages(Map<String, byte[]> found, List<String> unreadable) {
     List<Message> messages = new ArrayList<>();
     found.forEach(
         (id, content) -> {

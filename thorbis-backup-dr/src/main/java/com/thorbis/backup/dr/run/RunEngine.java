@@ -236,7 +236,9 @@ public final class RunEngine implements AutoCloseable {
     TreeSet<String> runs = new TreeSet<>();
     try (DirectoryStream<Path> folders = Files.newDirectoryStream(folder)) {
       for (Path each : folders) {
-        if (Files.exists(each.resolve(JournalFile.NAME))) {
+        // Who died before the first record left an empty file.
+        Path file = each.resolve(JournalFile.NAME);
+        if (Files.exists(file) && Files.size(file) > 0) {
           runs.add(each.getFileName().toString());
         }
       }
@@ -254,18 +256,18 @@ public final class RunEngine implements AutoCloseable {
   }
 
   /**
-   * What is known of every run, in order of their names; {@link #runs} names those that are known
-   * here where the store does not answer.
+   * Every run, in order of their names; {@link #runs} names those that are known here where the
+   * store does not answer.
    *
    * @throws BackupException if the store does not answer
    */
-  public List<RunReport> everyRun() {
+  public List<String> everyRun() {
     try {
       store.keys("runs/");
     } catch (IOException e) {
       throw BackupException.from(e);
     }
-    return runs().stream().flatMap(run -> find(run).stream()).toList();
+    return runs();
   }
 
   /**

@@ -75,7 +75,9 @@ public final class FailoverRecovery implements Recovery {
             .detector(
                 Detector.builder()
                     .signal(Signals.port("port", "clients", primary, Duration.ofSeconds(1)))
-                    .signal(Signals.standby("replication", standby, Duration.ofSeconds(1)))
+                    .signal(
+                        Signals.standby(
+                            "replication", standby.name(), standby, Duration.ofSeconds(1)))
                     .looks(3, Duration.ofMillis(200))
                     .build())
             .patience(PATIENCE)
