@@ -19,6 +19,7 @@ import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.time.Duration;
+import java.time.Instant;
 import java.util.ArrayList;
 import java.util.LinkedHashMap;
 import java.util.List;
@@ -166,11 +167,11 @@ final class DrRuns {
             report.status() == RunStatus.SUCCEEDED
                 ? EvidenceRecord.PASSED
                 : report.status().label(),
-            document(report));
+            document(report, thorbis.clock().instant()));
   }
 
-  private static Map<String, Object> document(RunReport report) {
-    Map<String, Object> document = new LinkedHashMap<>();
+  private static Map<String, Object> document(RunReport report, Instant now) {
+    Map<String, Object> document = new LinkedHashMap<>(DrTiers.evidence(report, now));
     document.put("run", report.run());
     document.put("scenario", report.plan().scenario());
     document.put("cause", report.plan().cause());

@@ -50,6 +50,9 @@ public record EvidenceRecord(
   /** A restore that was tried out. */
   public static final String DRILL = "drill";
 
+  /** A restore that somebody needed. */
+  public static final String RESTORE = "restore";
+
   /** A plan that was executed. */
   public static final String DR_RUN = "dr-run";
 

@@ -256,6 +256,21 @@ public final class RunEngine implements AutoCloseable {
   }
 
   /**
+   * Every run, in order of their names; {@link #runs} names those that are known here where the
+   * store does not answer.
+   *
+   * @throws BackupException if the store does not answer
+   */
+  public List<String> everyRun() {
+    try {
+      store.keys("runs/");
+    } catch (IOException e) {
+      throw BackupException.from(e);
+    }
+    return runs();
+  }
+
+  /**
    * Says something to a run, in a person's name. It counts when whoever works on the run takes it
    * in, or when it is resumed.
    *
