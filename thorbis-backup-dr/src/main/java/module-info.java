@@ -17,6 +17,7 @@ import com.thorbis.backup.spi.engine.SourceEngineFactory;
 module com.thorbis.backup.dr {
   requires transitive com.thorbis.backup.api;
   requires java.net.http;
+  requires static jdk.httpserver;
   requires org.snakeyaml.engine;
   requires static org.jspecify;
 

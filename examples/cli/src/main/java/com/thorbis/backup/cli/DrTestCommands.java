@@ -130,6 +130,7 @@ final class DrTestCommands {
                       chosen,
                       Recovery.of(chosen, folder.resolve("runs"), journals, thorbis().clock()))
                   .damage(damage())
+                  .keeper(new TriedApplication(thorbis().clock()))
                   .clock(thorbis().clock())
                   .product(Main.version());
           String longest = within;

@@ -1,10 +1,12 @@
 package com.thorbis.backup.dr.simulate;
 
 import com.thorbis.backup.dr.failover.ServerAccess;
+import com.thorbis.backup.dr.run.Action;
 import com.thorbis.backup.dr.run.Actions;
 import com.thorbis.backup.dr.run.RunEngine;
 import com.thorbis.backup.dr.run.RunPlan;
 import com.thorbis.backup.dr.run.RunReport;
+import com.thorbis.backup.dr.run.Step;
 import com.thorbis.backup.dr.run.Task;
 import com.thorbis.backup.dr.traffic.PgBouncerSwitch;
 import com.thorbis.backup.spi.SecretValue;
@@ -14,6 +16,7 @@ import java.nio.file.Path;
 import java.time.Clock;
 import java.time.Duration;
 import java.util.Map;
+import java.util.function.Function;
 
 /** A recovery by a plan that the engine of production carries out. */
 abstract class EngineRecovery implements Recovery {
@@ -89,6 +92,24 @@ abstract class EngineRecovery implements Recovery {
             environment.front().address(),
             "to",
             environment.successor().address()));
+  }
+
+  /** An action that takes no inputs. */
+  static Action action(String kind, Function<Task, Step> opens) {
+    return new Action() {
+      @Override
+      public String kind() {
+        return kind;
+      }
+
+      @Override
+      public Step open(Task task) {
+        if (!task.inputs().isEmpty()) {
+          throw new IllegalArgumentException(kind + " takes nothing");
+        }
+        return opens.apply(task);
+      }
+    };
   }
 
   static Task.Builder task(String id, String action, Map<String, String> inputs) {

@@ -1,7 +1,5 @@
 package com.thorbis.backup.dr.simulate;
 
-import com.thorbis.backup.api.BackupException;
-import com.thorbis.backup.api.FailureKind;
 import com.thorbis.backup.dr.plan.Scenario;
 import java.io.IOException;
 import java.time.Instant;
@@ -38,6 +36,11 @@ interface Fault {
             .findFirst();
   }
 
+  /** Whether clients have to go through an application. */
+  default boolean served() {
+    return false;
+  }
+
   /** What undoing it takes; known before it is made. */
   Map<String, String> undoing(LocalEnvironment there) throws IOException;
 
@@ -64,7 +67,6 @@ interface Fault {
    * The fault of a kind.
    *
    * @param damage how, where data is corrupted
-   * @throws BackupException code {@code simulation.not-here}
    */
   static Fault of(Scenario.Simulation kind, Damage damage) {
     return switch (kind) {
@@ -75,13 +77,7 @@ interface Fault {
             case STATEMENT -> new WrongStatement();
             case PAGE -> new DamagedPage();
           };
-      default ->
-          throw BackupException.of(
-                  "simulation.not-here",
-                  FailureKind.CONFIGURATION,
-                  "A local environment cannot simulate " + kind.label() + " yet")
-              .remedy("It can simulate database-failure, network-partition and data-corruption.")
-              .build();
+      case APPLICATION_FAILURE -> new KilledApplication();
     };
   }
 }

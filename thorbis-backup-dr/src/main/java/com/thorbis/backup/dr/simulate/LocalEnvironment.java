@@ -3,6 +3,7 @@ package com.thorbis.backup.dr.simulate;
 import com.thorbis.backup.api.BackupException;
 import com.thorbis.backup.api.CheckItem;
 import com.thorbis.backup.api.FailureKind;
+import com.thorbis.backup.dr.drill.EndpointProbe;
 import com.thorbis.backup.spi.SecretValue;
 import java.io.File;
 import java.io.IOException;
@@ -95,6 +96,7 @@ public final class LocalEnvironment implements AutoCloseable {
   private final Thread watch;
   private volatile EnvironmentLease lease;
   private volatile @Nullable BackupException ended;
+  private final @Nullable Site site;
   private @Nullable Protection protection;
   private @Nullable Lookout lookout;
   private volatile @Nullable RecoveredPoint point;
@@ -121,6 +123,15 @@ public final class LocalEnvironment implements AutoCloseable {
     String next = captured ? "recovered" : "standby";
     this.successor = new Node(next, freePort(), folder.resolve(next));
     this.poolerPort = freePort();
+    this.site =
+        builder.keeper == null
+            ? null
+            : new Site(
+                folder,
+                new int[] {freePort(), freePort(), freePort()},
+                builder.keeper,
+                this::spawn,
+                password);
     Instant now = clock.instant();
     this.lease =
         new EnvironmentLease(
@@ -205,6 +216,13 @@ public final class LocalEnvironment implements AutoCloseable {
                 "--no-instructions")));
     configure();
     provePooler();
+    if (site != null) {
+      List<String> elsewhere = site.elsewhere();
+      judge(
+          "balancer.addresses",
+          elsewhere.isEmpty(),
+          elsewhere.isEmpty() ? "are all on this host" : elsewhere + "");
+    }
     prove(primary);
     if (!captured) {
       prove(successor);
@@ -229,6 +247,11 @@ public final class LocalEnvironment implements AutoCloseable {
     }
     spawn(lease.folder(), "pgbouncer", List.of(pgbouncer.toString(), "-q", file("pgbouncer.ini")));
     await("PgBouncer lets clients in", this::serves);
+    if (site != null) {
+      site.start(balancer(), poolerPort);
+      EndpointProbe endpoints = site.endpoints();
+      await("the application answers", () -> answers(endpoints));
+    }
     if (captured) {
       protection =
           Protection.start(
@@ -239,6 +262,19 @@ public final class LocalEnvironment implements AutoCloseable {
               lease.folder(),
               account == Account.NAMESPACE,
               clock);
+    }
+  }
+
+  private static Path balancer() {
+    return Program.find("haproxy").orElseThrow(() -> Builder.missing("haproxy"));
+  }
+
+  private static boolean answers(EndpointProbe endpoints) throws IOException {
+    try {
+      return endpoints.check().holds();
+    } catch (InterruptedException e) {
+      Thread.currentThread().interrupt();
+      throw new InterruptedIOException("Interrupted in an environment");
     }
   }
 
@@ -496,12 +532,19 @@ public final class LocalEnvironment implements AutoCloseable {
 
   /** In a session of its own: what ends ours does not end it before we say so. */
   private Process spawn(Path folder, String name, List<String> command) throws IOException {
+    return spawn(folder, name, command, Map.of());
+  }
+
+  private Process spawn(
+      Path folder, String name, List<String> command, Map<String, String> environment)
+      throws IOException {
     List<String> words = new ArrayList<>();
     Program.find("setsid").ifPresent(it -> words.add(it.toString()));
     words.addAll(account.words(command));
     ProcessBuilder builder = Program.builder(words);
     builder.directory(folder.toFile());
     builder.environment().put(Leftover.VARIABLE, String.valueOf(lease.folder().getFileName()));
+    builder.environment().putAll(environment);
     return builder
         .redirectErrorStream(true)
         .redirectOutput(ProcessBuilder.Redirect.appendTo(new File(file(name + ".log"))))
@@ -651,6 +694,11 @@ public final class LocalEnvironment implements AutoCloseable {
     return successor;
   }
 
+  /** The application before the database. */
+  Site site() {
+    return Objects.requireNonNull(site, "site");
+  }
+
   /** What keeps the log and a backup of the primary. */
   Protection protection() {
     return Objects.requireNonNull(protection, "protection");
@@ -797,6 +845,7 @@ public final class LocalEnvironment implements AutoCloseable {
     private Set<String> forbidden = Set.of();
     private boolean relayed;
     private boolean captured;
+    private @Nullable ApplicationKeeper keeper;
     private Consumer<Environments.Removed> swept = it -> {};
 
     private Builder(Environments environments, Clock clock) {
@@ -837,6 +886,12 @@ public final class LocalEnvironment implements AutoCloseable {
     /** Whether a repository keeps the primary's log, and there is no standby. */
     Builder captured(boolean kept) {
       this.captured = kept;
+      return this;
+    }
+
+    /** Has an application before the database, and HAProxy before that. */
+    Builder served(ApplicationKeeper by) {
+      this.keeper = by;
       return this;
     }
 

@@ -10,7 +10,6 @@ import com.thorbis.backup.dr.failover.FailoverActions;
 import com.thorbis.backup.dr.failover.FailoverFacts;
 import com.thorbis.backup.dr.failover.Sighting;
 import com.thorbis.backup.dr.failover.Signal;
-import com.thorbis.backup.dr.run.Action;
 import com.thorbis.backup.dr.run.Actions;
 import com.thorbis.backup.dr.run.Result;
 import com.thorbis.backup.dr.run.RunPlan;
@@ -33,7 +32,6 @@ import java.util.List;
 import java.util.Map;
 import java.util.Optional;
 import java.util.concurrent.TimeUnit;
-import java.util.function.Function;
 
 /**
  * The data is brought back to the last moment at which it was sound: damage is established by two
@@ -115,20 +113,6 @@ public final class PointInTimeRecovery extends EngineRecovery {
 
   private static Task.Builder longer(Task.Builder task) {
     return task.attempts(2).timeout(Duration.ofMinutes(5)).deadline(Duration.ofMinutes(6));
-  }
-
-  private static Action action(String kind, Function<Task, Step> opens) {
-    return new Action() {
-      @Override
-      public String kind() {
-        return kind;
-      }
-
-      @Override
-      public Step open(Task task) {
-        return opens.apply(task);
-      }
-    };
   }
 
   /** What the application says of its own data, through PgBouncer. */

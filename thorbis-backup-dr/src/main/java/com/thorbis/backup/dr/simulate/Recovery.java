@@ -17,9 +17,11 @@ public interface Recovery {
    * @param store for their other half; stays the caller's
    */
   static Recovery of(Scenario.Simulation disaster, Path journals, ObjectStore store, Clock clock) {
-    return disaster == Scenario.Simulation.DATA_CORRUPTION
-        ? new PointInTimeRecovery(journals, store, clock)
-        : new FailoverRecovery(journals, store, clock);
+    return switch (disaster) {
+      case DATABASE_FAILURE, NETWORK_PARTITION -> new FailoverRecovery(journals, store, clock);
+      case DATA_CORRUPTION -> new PointInTimeRecovery(journals, store, clock);
+      case APPLICATION_FAILURE -> new ApplicationRecovery(journals, store, clock);
+    };
   }
 
   /**

@@ -8,6 +8,7 @@ import com.thorbis.backup.dr.drill.DrillCheck.Outcome;
 import com.thorbis.backup.dr.drill.DrillReport.Problem;
 import com.thorbis.backup.dr.drill.DrillReport.Status;
 import com.thorbis.backup.dr.drill.DrillReport.Verdict;
+import com.thorbis.backup.dr.drill.EndpointProbe;
 import com.thorbis.backup.dr.drill.ServerChecks;
 import com.thorbis.backup.dr.plan.Scenario;
 import com.thorbis.backup.dr.run.RunReport;
@@ -81,6 +82,18 @@ public final class Simulation {
     this.clients = builder.clients;
     this.objective = builder.objective;
     this.mostPercent = builder.mostPercent;
+    if (fault.served()) {
+      ApplicationKeeper keeper = builder.keeper;
+      if (keeper == null) {
+        throw BackupException.of(
+                "simulation.no-keeper",
+                FailureKind.CONFIGURATION,
+                "Nothing is there to back the application up and to restore it")
+            .remedy("Call keeper.")
+            .build();
+      }
+      environment.served(keeper);
+    }
   }
 
   /**
@@ -178,10 +191,18 @@ public final class Simulation {
               .swept(it -> control.progress().note("Removed what was left of " + it.name()))
               .start()) {
         made = there;
-        try (Probe probe = Probe.start(() -> there.client(CLIENT_PATIENCE), clock, clients)) {
+        try (Probe probe = probe(there)) {
           broken(there, probe);
         }
       }
+    }
+
+    private Probe probe(LocalEnvironment there) throws SQLException {
+      Probe.Sessions sessions = () -> there.client(CLIENT_PATIENCE);
+      return fault.served()
+          ? Probe.start(
+              sessions, () -> new WebTeller(there.site().url(), CLIENT_PATIENCE), clock, clients)
+          : Probe.start(sessions, clock, clients);
     }
 
     private void broken(LocalEnvironment there, Probe probe) throws IOException, SQLException {
@@ -310,6 +331,9 @@ public final class Simulation {
               seen.firstSuccess().isPresent()
                   ? passed("clients commit again")
                   : failed("nothing was committed after the disaster"));
+      if (fault.served()) {
+        checks.add(endpoints(there));
+      }
       List<LocalEnvironment.Node> writable = writable(there);
       look(
           "one-primary",
@@ -362,6 +386,21 @@ public final class Simulation {
       look("password", Category.SECURITY, () -> password(there));
       look("role", Category.SECURITY, () -> role(there));
       look("balances", Category.BUSINESS, () -> balances(there));
+    }
+
+    private DrillCheck endpoints(LocalEnvironment there) {
+      try {
+        return there.site().endpoints().check();
+      } catch (InterruptedException e) {
+        Thread.currentThread().interrupt();
+        return new DrillCheck(
+            EndpointProbe.NAME,
+            Category.AVAILABILITY,
+            true,
+            Outcome.NOT_PERFORMED,
+            "was interrupted",
+            0);
+      }
     }
 
     /** Those that came after the damage are given up; that is told, and nothing else is lost. */
@@ -582,6 +621,7 @@ public final class Simulation {
     private int clients = 4;
     private Optional<Duration> objective = Optional.empty();
     private Damage damage = Damage.STATEMENT;
+    private @Nullable ApplicationKeeper keeper;
     private int mostPercent = 300;
 
     private Builder(
@@ -630,6 +670,12 @@ public final class Simulation {
     /** How data is corrupted, where that is the disaster; by a statement unless called. */
     public Builder damage(Damage how) {
       this.damage = how;
+      return this;
+    }
+
+    /** What backs the application up and restores it, where that fails. */
+    public Builder keeper(ApplicationKeeper by) {
+      this.keeper = by;
       return this;
     }
 

@@ -18,7 +18,10 @@ import com.thorbis.backup.dr.run.RunReport.TaskReport;
 import com.thorbis.backup.dr.run.RunStatus;
 import com.thorbis.backup.dr.run.Task;
 import com.thorbis.backup.dr.run.TaskStatus;
+import com.thorbis.backup.dr.simulate.Attempt.Outcome;
 import java.nio.charset.StandardCharsets;
+import java.nio.file.Path;
+import java.time.Clock;
 import java.time.Duration;
 import java.time.Instant;
 import java.util.LinkedHashMap;
@@ -106,9 +109,34 @@ class SimulationTest {
     assertThatThrownBy(() -> Simulation.disaster("meteor"))
         .isInstanceOfSatisfying(
             BackupException.class, e -> assertThat(e.code()).isEqualTo("simulation.unknown"));
-    assertThatThrownBy(() -> Fault.of(Scenario.Simulation.APPLICATION_FAILURE, Damage.PAGE))
+    for (Scenario.Simulation each : Scenario.Simulation.values()) {
+      assertThat(Fault.of(each, Damage.PAGE).label()).isEqualTo(each.label());
+    }
+  }
+
+  @Test
+  void anApplicationNeedsSomebodyWhoKeepsIt() {
+    assertThatThrownBy(
+            () ->
+                Simulation.builder(
+                        LocalEnvironment.builder(
+                            new Environments(Path.of("/var/tmp"), Clock.systemUTC()),
+                            Clock.systemUTC()),
+                        Scenario.Simulation.APPLICATION_FAILURE,
+                        (environment, incident) -> run(RunStatus.SUCCEEDED, "", List.of()))
+                    .build())
         .isInstanceOfSatisfying(
-            BackupException.class, e -> assertThat(e.code()).isEqualTo("simulation.not-here"));
+            BackupException.class, e -> assertThat(e.code()).isEqualTo("simulation.no-keeper"));
+  }
+
+  @Test
+  void whatAnApplicationAnswersIsWhatAClientKnows() {
+    assertThat(WebTeller.told(200, "").outcome()).isEqualTo(Outcome.ACKNOWLEDGED);
+    assertThat(WebTeller.told(503, "<html>").outcome()).isEqualTo(Outcome.REFUSED);
+    assertThat(WebTeller.told(500, "23505 is there").outcome()).isEqualTo(Outcome.REFUSED);
+    assertThat(WebTeller.told(500, "08006 was cut").outcome()).isEqualTo(Outcome.UNKNOWN);
+    assertThat(WebTeller.told(500, "").outcome()).isEqualTo(Outcome.UNKNOWN);
+    assertThat(WebTeller.told(502, "").outcome()).isEqualTo(Outcome.UNKNOWN);
   }
 
   @Test
