@@ -241,6 +241,13 @@ class DrillIT {
         assertThat(report.passed()).isTrue();
         assertThat(report.choice().seed()).hasValue(seed);
       }
+      if (RANDOM_DRILLS > 3) {
+        Path told = Files.createDirectories(Path.of("target", "release-report"));
+        Files.writeString(
+            told.resolve("random-drills.md"),
+            "* random-drills: one after the other of a server under load: %d, passed: %d%n"
+                .formatted(RANDOM_DRILLS, RANDOM_DRILLS));
+      }
     } finally {
       enough.set(true);
       load.get();
