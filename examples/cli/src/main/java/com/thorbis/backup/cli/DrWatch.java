@@ -35,8 +35,7 @@ final class DrWatch {
     Instant now = thorbis.clock().instant();
     List<RecoveryFact> facts = new ArrayList<>();
     Map<String, String> unread = new TreeMap<>();
-    reports(thorbis, unread::put)
-        .forEach(it -> facts.add(fact(it.report(), it.worked(), now)));
+    reports(thorbis, unread::put).forEach(it -> facts.add(fact(it.report(), it.worked(), now)));
     unread.forEach(
         (run, why) ->
             facts.add(
