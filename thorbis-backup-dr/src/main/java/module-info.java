@@ -18,6 +18,7 @@ module com.thorbis.backup.dr {
   requires transitive com.thorbis.backup.api;
   requires com.fasterxml.jackson.core;
   requires java.net.http;
+  requires static jdk.httpserver;
   requires org.snakeyaml.engine;
   requires static org.jspecify;
 

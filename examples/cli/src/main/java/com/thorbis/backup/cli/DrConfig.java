@@ -260,7 +260,7 @@ record DrConfig(
         }
       }
     } else {
-      for (String what : List.of("status", "switchover", "failover", "pause")) {
+      for (String what : List.of("status", "switchover", "failover")) {
         boolean needed = what.equals("status") || what.equals("failover");
         programs.put(what, needed || section.has(what) ? words(section, what) : List.of());
       }

@@ -195,7 +195,6 @@ final class DrServers {
           programs.getOrDefault("status", List.of()),
           programs.getOrDefault("switchover", List.of()),
           programs.getOrDefault("failover", List.of()),
-          programs.getOrDefault("pause", List.of()),
           manager.patience());
     }
     PatroniManager.Builder builder = PatroniManager.builder().patience(manager.patience());

@@ -9,11 +9,12 @@ import com.thorbis.backup.dr.evidence.EvidenceRecord;
 import com.thorbis.backup.dr.plan.Exercise;
 import com.thorbis.backup.dr.plan.Scenario;
 import com.thorbis.backup.dr.run.JournalPlace;
+import com.thorbis.backup.dr.simulate.Damage;
 import com.thorbis.backup.dr.simulate.Environments;
-import com.thorbis.backup.dr.simulate.FailoverRecovery;
 import com.thorbis.backup.dr.simulate.LocalEnvironment;
 import com.thorbis.backup.dr.simulate.Outage;
 import com.thorbis.backup.dr.simulate.RecordedExercise;
+import com.thorbis.backup.dr.simulate.Recovery;
 import com.thorbis.backup.dr.simulate.Simulation;
 import com.thorbis.backup.dr.simulate.SimulationReport;
 import com.thorbis.backup.spi.ProviderLoader;
@@ -81,6 +82,14 @@ final class DrTestCommands {
     String environment = LocalEnvironment.NAME;
 
     @Option(
+        names = "--damage",
+        paramLabel = "KIND",
+        description =
+            "How data-corruption is made: statement, which the log has, too, or page, on disk alone;"
+                + " else ${DEFAULT-VALUE}.")
+    String damage = Damage.STATEMENT.label();
+
+    @Option(
         names = "--within",
         paramLabel = "TIME",
         description =
@@ -119,7 +128,9 @@ final class DrTestCommands {
                           .lease(span("--lease", lease))
                           .forbidden(sources(thorbis().config())),
                       chosen,
-                      new FailoverRecovery(folder.resolve("runs"), journals, thorbis().clock()))
+                      Recovery.of(chosen, folder.resolve("runs"), journals, thorbis().clock()))
+                  .damage(damage())
+                  .keeper(new TriedApplication(thorbis().clock()))
                   .clock(thorbis().clock())
                   .product(Main.version());
           String longest = within;
@@ -137,6 +148,15 @@ final class DrTestCommands {
       return report.verdict() == Verdict.PASSED
           ? Exit.DONE
           : report.verdict() == Verdict.FAILED ? Exit.DAMAGED : Exit.FAILED;
+    }
+
+    private Damage damage() {
+      return Damage.of(damage)
+          .orElseThrow(
+              () ->
+                  Failure.usage(
+                      "--damage: \"" + damage + "\" is no kind of damage",
+                      "Write statement or page."));
     }
 
     private static final String JDBC = "jdbc:postgresql:";

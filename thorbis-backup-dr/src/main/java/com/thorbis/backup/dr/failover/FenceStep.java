@@ -65,10 +65,11 @@ record FenceStep(Task task, Failover failover, ServerAccess server, Fence.Mode m
     } catch (TimeoutException e) {
       return Finding.cannotTell(server + " was looked at for " + most + " ms without an end");
     } catch (ExecutionException e) {
-      if (e.getCause() instanceof Error error) {
+      Throwable cause = e.getCause() == null ? e : e.getCause();
+      if (cause instanceof Error error) {
         throw error;
       }
-      return Finding.cannotTell(String.valueOf(e.getCause().getMessage()));
+      return Finding.cannotTell(String.valueOf(cause.getMessage()));
     } finally {
       task.cancel(true);
     }

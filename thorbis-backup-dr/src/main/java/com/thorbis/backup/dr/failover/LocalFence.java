@@ -5,6 +5,7 @@ import static java.nio.charset.StandardCharsets.UTF_8;
 
 import com.thorbis.backup.api.Lsn;
 import com.thorbis.backup.dr.internal.Program;
+import com.thorbis.backup.dr.internal.StateFile;
 import java.io.IOException;
 import java.nio.ByteBuffer;
 import java.nio.channels.FileChannel;
@@ -166,7 +167,7 @@ public final class LocalFence implements Fence {
       Files.deleteIfExists(data.resolve(SIGNAL));
     }
     Files.deleteIfExists(marker);
-    sync(data);
+    StateFile.sync(data);
   }
 
   /** From here on it starts as a standby alone, however it was stopped. */
@@ -181,7 +182,7 @@ public final class LocalFence implements Fence {
               + (there ? SIGNAL_KEPT + "\n" : ""));
     }
     create(signal, "");
-    sync(data);
+    StateFile.sync(data);
   }
 
   private void create(Path file, String content) throws IOException {
@@ -204,12 +205,6 @@ public final class LocalFence implements Fence {
     if (!given.readAttributes().owner().equals(like.owner())) {
       given.setGroup(like.group());
       given.setOwner(like.owner()); // the server opens it for writing
-    }
-  }
-
-  private static void sync(Path folder) throws IOException {
-    try (FileChannel open = FileChannel.open(folder)) {
-      open.force(true);
     }
   }
 

@@ -106,14 +106,11 @@ public final class PatroniManager implements HaManager {
       Member member =
           new Member(
               String.valueOf(fields.get("name")),
-              String.valueOf(fields.get("role")),
-              String.valueOf(fields.get("state")),
-              fields.get("timeline") instanceof Number number ? number.longValue() : 0,
               fields.get("lag") instanceof Number number
                   ? Optional.of(number.longValue())
                   : Optional.empty());
       found.add(member);
-      if (member.role().equals("leader") || member.role().equals("master")) {
+      if ("leader".equals(fields.get("role")) || "master".equals(fields.get("role"))) {
         leader = member.name();
       }
     }
@@ -147,18 +144,6 @@ public final class PatroniManager implements HaManager {
       case 400, 401, 403, 404, 405, 412 ->
           throw HaException.refused(describe(), "answers " + answer);
       default -> throw HaException.outcomeUnknown(describe(), "answers " + answer, null);
-    }
-  }
-
-  @Override
-  public void pause(boolean paused) throws IOException, InterruptedException {
-    // Patroni writes "true" or nothing; a flag that is not there is not set.
-    String wish = paused ? "{\"pause\":true}" : "{\"pause\":null}";
-    Answer answer = call("PATCH", "/config", wish.getBytes(StandardCharsets.UTF_8), LOOK);
-    if (answer.status() != 200) {
-      throw answer.status() < 500
-          ? HaException.refused(describe(), "answers " + answer)
-          : HaException.outcomeUnknown(describe(), "answers " + answer, null);
     }
   }
 

@@ -19,6 +19,7 @@ import org.jspecify.annotations.Nullable;
  */
 final class CutNetwork implements Fault {
   private static final Duration PATIENCE = Duration.ofSeconds(2);
+  private static final String CHECK = "left-behind";
   private static final long PAUSE_MILLIS = 20;
 
   private final AtomicLong asked = new AtomicLong();
@@ -83,12 +84,14 @@ final class CutNetwork implements Fault {
 
   /** Nobody was promised a commit on the side that was left behind. */
   @Override
-  public Optional<Seen> seen() {
+  public Optional<Seen> seen(LocalEnvironment there) {
     long tried = asked.get();
     return Optional.of(
         tried == 0
-            ? new Seen(false, "no client got to the primary on its own side: nothing was tried")
+            ? new Seen(
+                CHECK, false, "no client got to the primary on its own side: nothing was tried")
             : new Seen(
+                CHECK,
                 promised.get() == 0,
                 promised.get() + " of " + tried + " commits were promised on the side cut off"));
   }

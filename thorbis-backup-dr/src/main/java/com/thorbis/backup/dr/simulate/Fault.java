@@ -1,9 +1,8 @@
 package com.thorbis.backup.dr.simulate;
 
-import com.thorbis.backup.api.BackupException;
-import com.thorbis.backup.api.FailureKind;
 import com.thorbis.backup.dr.plan.Scenario;
 import java.io.IOException;
+import java.time.Instant;
 import java.util.Map;
 import java.util.Optional;
 
@@ -14,6 +13,31 @@ interface Fault {
 
   /** Whether the primary has to be reached through a network that can be cut. */
   default boolean relayed() {
+    return false;
+  }
+
+  /** Whether data is damaged: then it is protected before, and watched. */
+  default boolean corrupts() {
+    return false;
+  }
+
+  /**
+   * When somebody first noticed, which is what raises the alarm; empty as long as nobody has.
+   *
+   * @param moment when it was made
+   */
+  default Optional<Instant> noticed(LocalEnvironment there, Probe probe, Instant moment) {
+    return corrupts()
+        ? there.lookout().seen().firstDamaged()
+        : probe.attempts().stream()
+            .filter(it -> it.outcome() != Attempt.Outcome.ACKNOWLEDGED)
+            .map(Attempt::ended)
+            .filter(it -> it.isAfter(moment))
+            .findFirst();
+  }
+
+  /** Whether clients have to go through an application. */
+  default boolean served() {
     return false;
   }
 
@@ -29,31 +53,31 @@ interface Fault {
   /**
    * What it has seen itself.
    *
+   * @param check the name of the check
    * @param holds whether it is as it must be
    */
-  record Seen(boolean holds, String detail) {}
+  record Seen(String check, boolean holds, String detail) {}
 
-  /** What it has seen of the side that was left behind, if somebody is there. */
-  default Optional<Seen> seen() {
+  /** What it alone knows of, after the recovery. */
+  default Optional<Seen> seen(LocalEnvironment there) {
     return Optional.empty();
   }
 
   /**
    * The fault of a kind.
    *
-   * @throws BackupException code {@code simulation.not-here}
+   * @param damage how, where data is corrupted
    */
-  static Fault of(Scenario.Simulation kind) {
+  static Fault of(Scenario.Simulation kind, Damage damage) {
     return switch (kind) {
       case DATABASE_FAILURE -> new KilledDatabase();
       case NETWORK_PARTITION -> new CutNetwork();
-      default ->
-          throw BackupException.of(
-                  "simulation.not-here",
-                  FailureKind.CONFIGURATION,
-                  "A local environment cannot simulate " + kind.label() + " yet")
-              .remedy("It can simulate database-failure and network-partition.")
-              .build();
+      case DATA_CORRUPTION ->
+          switch (damage) {
+            case STATEMENT -> new WrongStatement();
+            case PAGE -> new DamagedPage();
+          };
+      case APPLICATION_FAILURE -> new KilledApplication();
     };
   }
 }

@@ -11,8 +11,12 @@ import java.nio.file.Path;
 import java.nio.file.SimpleFileVisitor;
 import java.nio.file.attribute.BasicFileAttributes;
 import java.util.ArrayList;
+import java.util.HashSet;
 import java.util.List;
+import java.util.Set;
 import java.util.concurrent.TimeUnit;
+import java.util.regex.Matcher;
+import java.util.regex.Pattern;
 import org.jspecify.annotations.Nullable;
 
 /** The processes and files of an environment's folder, also those whose parents are gone. */
@@ -22,6 +26,8 @@ final class Leftover {
 
   private static final Path PROCESSES = Path.of("/proc");
   private static final List<String> SERVERS = List.of("postgres", "pgbouncer");
+  private static final Pattern SOCKETS =
+      Pattern.compile("unix_socket_directories=(/tmp/thorbis-[A-Za-z0-9]+)");
   private static final long PATIENCE_MILLIS = 10_000;
   private static final int SHARED_MEMORY_LINE = 6;
 
@@ -78,11 +84,37 @@ final class Leftover {
   }
 
   /**
-   * Kills them, and returns when none is left.
+   * The folders that restored servers among them have their sockets in: a socket's path is short,
+   * so they lie elsewhere.
+   */
+  static Set<Path> sockets(Path folder) throws IOException {
+    Set<Path> found = new HashSet<>();
+    for (ProcessHandle process : processes(folder)) {
+      try {
+        String words =
+            Files.readString(
+                PROCESSES.resolve(process.pid() + "").resolve("cmdline"),
+                StandardCharsets.ISO_8859_1);
+        for (String word : words.split("\0", -1)) {
+          Matcher named = SOCKETS.matcher(word);
+          if (named.matches()) {
+            found.add(Path.of(named.group(1)));
+          }
+        }
+      } catch (IOException e) {
+        continue; // it ended
+      }
+    }
+    return found;
+  }
+
+  /**
+   * Kills them, removes their sockets, and returns when none is left.
    *
    * @return how many there were
    */
   static int kill(Path folder) throws IOException {
+    Set<Path> sockets = sockets(folder);
     List<ProcessHandle> left = processes(folder);
     int found = left.size();
     long deadline = System.nanoTime() + TimeUnit.MILLISECONDS.toNanos(PATIENCE_MILLIS);
@@ -103,6 +135,9 @@ final class Leftover {
         throw new InterruptedIOException("Interrupted while processes ended");
       }
       left = processes(folder);
+    }
+    for (Path each : sockets) {
+      remove(each);
     }
     return found;
   }

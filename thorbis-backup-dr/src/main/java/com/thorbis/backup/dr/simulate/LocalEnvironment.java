@@ -3,6 +3,7 @@ package com.thorbis.backup.dr.simulate;
 import com.thorbis.backup.api.BackupException;
 import com.thorbis.backup.api.CheckItem;
 import com.thorbis.backup.api.FailureKind;
+import com.thorbis.backup.dr.drill.EndpointProbe;
 import com.thorbis.backup.spi.SecretValue;
 import java.io.File;
 import java.io.IOException;
@@ -33,6 +34,7 @@ import java.util.HexFormat;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
+import java.util.Objects;
 import java.util.Optional;
 import java.util.Properties;
 import java.util.Set;
@@ -42,10 +44,11 @@ import java.util.function.Consumer;
 import org.jspecify.annotations.Nullable;
 
 /**
- * A primary, a standby that every commit waits for, and PgBouncer before them, made on this host of
- * the programs that are installed and removed again. They listen on 127.0.0.1, let nobody in
- * without a password that was made for them, and are started when it is proven that they reach
- * nothing else. Whatever happens, all of it ends with its lease.
+ * A primary, a standby that every commit waits for or a repository that keeps its log, and
+ * PgBouncer before them, made on this host of the programs that are installed and removed again.
+ * They listen on 127.0.0.1, let nobody in without a password that was made for them, and are
+ * started when it is proven that they reach nothing else. Whatever happens, all of it ends with its
+ * lease.
  */
 public final class LocalEnvironment implements AutoCloseable {
   /** The name unless another is given. */
@@ -69,6 +72,7 @@ public final class LocalEnvironment implements AutoCloseable {
   private static final int HIGHEST_PORT = 32_000;
   private static final int STATUS_LINE = 7;
   private static final Duration START = Duration.ofSeconds(30);
+  private static final Duration LOOK = Duration.ofSeconds(2);
   private static final Duration STATEMENT = Duration.ofSeconds(20);
   private static final SecureRandom RANDOM = new SecureRandom();
 
@@ -83,14 +87,19 @@ public final class LocalEnvironment implements AutoCloseable {
   private final String password;
   private final Node primary;
   private final Node front;
-  private final Node standby;
+  private final Node successor;
   private final Relay relay;
   private final boolean relayed;
+  private final boolean captured;
   private final int poolerPort;
   private final List<CheckItem> isolation = new ArrayList<>();
   private final Thread watch;
   private volatile EnvironmentLease lease;
   private volatile @Nullable BackupException ended;
+  private final @Nullable Site site;
+  private @Nullable Protection protection;
+  private @Nullable Lookout lookout;
+  private volatile @Nullable RecoveredPoint point;
   private boolean closed;
 
   private LocalEnvironment(Builder builder, Path bin, Path pgbouncer, Environments.Held held)
@@ -110,8 +119,19 @@ public final class LocalEnvironment implements AutoCloseable {
     this.relayed = builder.relayed;
     this.front = relayed ? new Node("primary", freePort(), primary.dataDirectory()) : this.primary;
     this.relay = new Relay(front.port(), primary.port());
-    this.standby = new Node("standby", freePort(), folder.resolve("standby"));
+    this.captured = builder.captured;
+    String next = captured ? "recovered" : "standby";
+    this.successor = new Node(next, freePort(), folder.resolve(next));
     this.poolerPort = freePort();
+    this.site =
+        builder.keeper == null
+            ? null
+            : new Site(
+                folder,
+                new int[] {freePort(), freePort(), freePort()},
+                builder.keeper,
+                this::spawn,
+                password);
     Instant now = clock.instant();
     this.lease =
         new EnvironmentLease(
@@ -196,14 +216,25 @@ public final class LocalEnvironment implements AutoCloseable {
                 "--no-instructions")));
     configure();
     provePooler();
+    if (site != null) {
+      List<String> elsewhere = site.elsewhere();
+      judge(
+          "balancer.addresses",
+          elsewhere.isEmpty(),
+          elsewhere.isEmpty() ? "are all on this host" : elsewhere + "");
+    }
     prove(primary);
-    prove(standby);
+    if (!captured) {
+      prove(successor);
+    }
     requireIsolated();
     start(primary);
     if (relayed) {
       relay.join();
     }
-    start(standby);
+    if (!captured) {
+      start(successor);
+    }
     try (Connection session = connect(primary, "postgres");
         Statement statement = session.createStatement()) {
       statement.execute("SET synchronous_commit = local"); // nobody may be there yet to wait for
@@ -211,9 +242,40 @@ public final class LocalEnvironment implements AutoCloseable {
       statement.execute("CREATE ROLE " + ROLE + " LOGIN PASSWORD '" + password + "'");
       statement.execute("CREATE DATABASE " + DATABASE + " OWNER " + ROLE);
     }
-    await("the standby follows", () -> synchronous());
+    if (!captured) {
+      await("the standby follows", () -> synchronous());
+    }
     spawn(lease.folder(), "pgbouncer", List.of(pgbouncer.toString(), "-q", file("pgbouncer.ini")));
     await("PgBouncer lets clients in", this::serves);
+    if (site != null) {
+      site.start(balancer(), poolerPort);
+      EndpointProbe endpoints = site.endpoints();
+      await("the application answers", () -> answers(endpoints));
+    }
+    if (captured) {
+      protection =
+          Protection.start(
+              primary,
+              bin,
+              password(),
+              SecretValue.ofText(random(24)),
+              lease.folder(),
+              account == Account.NAMESPACE,
+              clock);
+    }
+  }
+
+  private static Path balancer() {
+    return Program.find("haproxy").orElseThrow(() -> Builder.missing("haproxy"));
+  }
+
+  private static boolean answers(EndpointProbe endpoints) throws IOException {
+    try {
+      return endpoints.check().holds();
+    } catch (InterruptedException e) {
+      Thread.currentThread().interrupt();
+      throw new InterruptedIOException("Interrupted in an environment");
+    }
   }
 
   private String file(String name) {
@@ -281,10 +343,15 @@ public final class LocalEnvironment implements AutoCloseable {
             + "host replication "
             + SUPERUSER
             + " 127.0.0.1/32 scram-sha-256\n");
-    copy(data, standby.dataDirectory());
+    if (captured) {
+      own(primary, "");
+      account.own(lease.folder());
+      return;
+    }
+    copy(data, successor.dataDirectory());
     own(primary, "synchronous_standby_names = '" + STANDBY + "'\n");
     own(
-        standby,
+        successor,
         "primary_conninfo = 'host="
             + LOOPBACK
             + " port="
@@ -296,7 +363,7 @@ public final class LocalEnvironment implements AutoCloseable {
             + " sslmode=disable application_name="
             + STANDBY
             + "'\n");
-    Files.createFile(standby.dataDirectory().resolve("standby.signal"));
+    Files.createFile(successor.dataDirectory().resolve("standby.signal"));
     account.own(lease.folder());
   }
 
@@ -354,14 +421,14 @@ public final class LocalEnvironment implements AutoCloseable {
     rules.put("primary_slot_name", "");
     rules.put("shared_preload_libraries", "");
     rules.put("max_logical_replication_workers", "0");
-    rules.put("synchronous_standby_names", node.equals(primary) ? STANDBY : "");
+    rules.put("synchronous_standby_names", node.equals(primary) && !captured ? STANDBY : "");
     for (Map.Entry<String, String> rule : rules.entrySet()) {
       String found = effective(node, rule.getKey());
       judge(node.name() + "." + rule.getKey(), found.equals(rule.getValue()), found);
     }
     String follows = effective(node, "primary_conninfo");
     boolean holds =
-        node.equals(primary)
+        node.equals(primary) || captured
             ? follows.isEmpty()
             : follows.contains("host=" + LOOPBACK + " port=" + front.port() + " ");
     judge(node.name() + ".primary_conninfo", holds, holds ? "is its own" : "leads elsewhere");
@@ -413,7 +480,8 @@ public final class LocalEnvironment implements AutoCloseable {
     }
   }
 
-  private void start(Node node) throws IOException {
+  /** Starts a server, and returns when it lets sessions in. */
+  void start(Node node) throws IOException {
     Process process =
         spawn(
             node.dataDirectory(),
@@ -429,14 +497,54 @@ public final class LocalEnvironment implements AutoCloseable {
         });
   }
 
+  /** Stops a server in order. */
+  void stop(Node node) throws IOException {
+    Program.run(
+        account.words(
+            List.of(
+                program("pg_ctl"),
+                "stop",
+                "-D",
+                node.dataDirectory().toString(),
+                "-m",
+                "fast",
+                "-w")));
+  }
+
+  /**
+   * Starts the server that a restore has left running again, as one of this environment: at its
+   * port, and proven to reach nothing.
+   */
+  void startRestored() throws IOException {
+    Set<Path> sockets = Leftover.sockets(successor.dataDirectory());
+    stop(successor);
+    for (Path each : sockets) {
+      Leftover.remove(each);
+    }
+    Files.writeString(
+        successor.dataDirectory().resolve("postgresql.auto.conf"),
+        "port = " + successor.port() + "\nrestore_command = ''\n",
+        StandardOpenOption.APPEND);
+    prove(successor);
+    requireIsolated();
+    start(successor);
+  }
+
   /** In a session of its own: what ends ours does not end it before we say so. */
   private Process spawn(Path folder, String name, List<String> command) throws IOException {
+    return spawn(folder, name, command, Map.of());
+  }
+
+  private Process spawn(
+      Path folder, String name, List<String> command, Map<String, String> environment)
+      throws IOException {
     List<String> words = new ArrayList<>();
     Program.find("setsid").ifPresent(it -> words.add(it.toString()));
     words.addAll(account.words(command));
     ProcessBuilder builder = Program.builder(words);
     builder.directory(folder.toFile());
     builder.environment().put(Leftover.VARIABLE, String.valueOf(lease.folder().getFileName()));
+    builder.environment().putAll(environment);
     return builder
         .redirectErrorStream(true)
         .redirectOutput(ProcessBuilder.Redirect.appendTo(new File(file(name + ".log"))))
@@ -581,9 +689,43 @@ public final class LocalEnvironment implements AutoCloseable {
     return relay;
   }
 
-  /** The server that every commit waits for. */
-  public Node standby() {
-    return standby;
+  /** The server that takes over: the standby that every commit waits for, or what is restored. */
+  public Node successor() {
+    return successor;
+  }
+
+  /** The application before the database. */
+  Site site() {
+    return Objects.requireNonNull(site, "site");
+  }
+
+  /** What keeps the log and a backup of the primary. */
+  Protection protection() {
+    return Objects.requireNonNull(protection, "protection");
+  }
+
+  /** Begins to look whether the application's data is sound. */
+  void lookOut() {
+    lookout = Lookout.start(() -> client(LOOK), clock);
+  }
+
+  /** Whoever looks whether the application's data is sound. */
+  Lookout lookout() {
+    return Objects.requireNonNull(lookout, "lookout");
+  }
+
+  /** The moment that the data was, or will be, brought back to; empty while nobody has found it. */
+  Optional<RecoveredPoint> point() {
+    return Optional.ofNullable(point);
+  }
+
+  void point(RecoveredPoint found) {
+    point = found;
+  }
+
+  /** The time. */
+  Instant now() {
+    return clock.instant();
   }
 
   /** Where the servers' programs lie. */
@@ -685,7 +827,9 @@ public final class LocalEnvironment implements AutoCloseable {
     closed = true;
     watch.interrupt();
     try (held;
-        relay) {
+        relay;
+        Protection kept = protection;
+        Lookout looking = lookout) {
       Environments.destroy(lease);
       Files.deleteIfExists(leaseFile);
     }
@@ -700,6 +844,8 @@ public final class LocalEnvironment implements AutoCloseable {
     private @Nullable Path bin;
     private Set<String> forbidden = Set.of();
     private boolean relayed;
+    private boolean captured;
+    private @Nullable ApplicationKeeper keeper;
     private Consumer<Environments.Removed> swept = it -> {};
 
     private Builder(Environments environments, Clock clock) {
@@ -734,6 +880,18 @@ public final class LocalEnvironment implements AutoCloseable {
     /** Whether the primary is reached through a network that can be cut. */
     Builder relayed(boolean cuttable) {
       this.relayed = cuttable;
+      return this;
+    }
+
+    /** Whether a repository keeps the primary's log, and there is no standby. */
+    Builder captured(boolean kept) {
+      this.captured = kept;
+      return this;
+    }
+
+    /** Has an application before the database, and HAProxy before that. */
+    Builder served(ApplicationKeeper by) {
+      this.keeper = by;
       return this;
     }
 

@@ -16,6 +16,7 @@ import java.util.List;
 import java.util.Set;
 import java.util.concurrent.TimeUnit;
 import java.util.concurrent.atomic.AtomicLong;
+import java.util.function.Supplier;
 import org.jspecify.annotations.Nullable;
 
 /**
@@ -27,7 +28,7 @@ public final class Probe implements AutoCloseable {
   static final String ACCOUNTS = "thorbis_account";
 
   /** A booking and what it moves come together or not at all. */
-  private static final String BOOK =
+  static final String BOOK =
       "WITH moved AS (UPDATE "
           + ACCOUNTS
           + " SET balance = balance + CASE id WHEN ? THEN 1 ELSE -1 END WHERE id IN (?, ?))"
@@ -39,6 +40,7 @@ public final class Probe implements AutoCloseable {
   private static final Duration LAST_ATTEMPT = Duration.ofSeconds(30);
 
   private final Sessions sessions;
+  private final Supplier<Teller> tellers;
   private final Clock clock;
   private final AtomicLong numbers = new AtomicLong();
   private final List<Attempt> attempts = new ArrayList<>();
@@ -56,8 +58,21 @@ public final class Probe implements AutoCloseable {
     Connection open() throws SQLException;
   }
 
-  private Probe(Sessions sessions, Clock clock) {
+  /** Who takes the bookings of one client. */
+  interface Teller extends AutoCloseable {
+    /** Asks for one, and tells what the client knows of it. */
+    Told book(int account, long number) throws InterruptedException;
+
+    @Override
+    void close();
+  }
+
+  /** What a client knows. */
+  record Told(Outcome outcome, String detail) {}
+
+  private Probe(Sessions sessions, Supplier<Teller> tellers, Clock clock) {
     this.sessions = sessions;
+    this.tellers = tellers;
     this.clock = clock;
   }
 
@@ -67,6 +82,12 @@ public final class Probe implements AutoCloseable {
    * @param clients how many work at a time
    */
   public static Probe start(Sessions sessions, Clock clock, int clients) throws SQLException {
+    return start(sessions, () -> new Direct(sessions), clock, clients);
+  }
+
+  /** The same, of clients that somebody else takes bookings from. */
+  static Probe start(Sessions sessions, Supplier<Teller> tellers, Clock clock, int clients)
+      throws SQLException {
     try (Connection session = sessions.open();
         Statement statement = session.createStatement()) {
       statement.execute("CREATE TABLE " + TABLE + " (number bigint PRIMARY KEY)");
@@ -79,7 +100,7 @@ public final class Probe implements AutoCloseable {
               + 2 * clients
               + ") id");
     }
-    Probe probe = new Probe(sessions, clock);
+    Probe probe = new Probe(sessions, tellers, clock);
     for (int i = 0; i < clients; i++) {
       int account = 2 * i + 1;
       Thread client = new Thread(() -> probe.work(account), "probe-" + i);
@@ -91,49 +112,66 @@ public final class Probe implements AutoCloseable {
   }
 
   private void work(int account) {
-    @Nullable Connection session = null;
-    try {
+    try (Teller teller = tellers.get()) {
       while (!enough) {
-        session = attempt(session, account);
+        long number = numbers.incrementAndGet();
+        Instant begun = clock.instant();
+        Told told = teller.book(account, number);
+        note(number, begun, told);
         TimeUnit.MILLISECONDS.sleep(PAUSE_MILLIS);
       }
     } catch (InterruptedException e) {
       Thread.currentThread().interrupt();
-    } finally {
-      close(session);
     }
   }
 
-  /** Commits one row, and says what to go on with. */
-  private @Nullable Connection attempt(@Nullable Connection before, int account) {
-    long number = numbers.incrementAndGet();
-    Instant begun = clock.instant();
-    Connection session = before;
-    if (session == null) {
-      try {
-        session = sessions.open();
+  /** Books in a session of its own. */
+  private static final class Direct implements Teller {
+    private final Sessions sessions;
+    private @Nullable Connection session;
+
+    Direct(Sessions sessions) {
+      this.sessions = sessions;
+    }
+
+    @Override
+    public Told book(int account, long number) {
+      Connection open = session;
+      if (open == null) {
+        try {
+          open = sessions.open();
+          session = open;
+        } catch (SQLException e) {
+          return new Told(Outcome.REFUSED, said(e));
+        }
+      }
+      try (PreparedStatement booking = open.prepareStatement(BOOK)) {
+        booking.setInt(1, account);
+        booking.setInt(2, account);
+        booking.setInt(3, account + 1);
+        booking.setLong(4, number);
+        booking.executeUpdate();
+        SQLWarning warning = booking.getWarnings();
+        return warning == null
+            ? new Told(Outcome.ACKNOWLEDGED, "")
+            : new Told(Outcome.UNKNOWN, said(warning)); // such as that it is in one place only
       } catch (SQLException e) {
-        note(number, begun, Outcome.REFUSED, said(e));
-        return null;
+        close();
+        return new Told(outcome(e), said(e));
       }
     }
-    try (PreparedStatement booking = session.prepareStatement(BOOK)) {
-      booking.setInt(1, account);
-      booking.setInt(2, account);
-      booking.setInt(3, account + 1);
-      booking.setLong(4, number);
-      booking.executeUpdate();
-      SQLWarning warning = booking.getWarnings();
-      if (warning == null) {
-        note(number, begun, Outcome.ACKNOWLEDGED, "");
-      } else { // such as that it is in one place only
-        note(number, begun, Outcome.UNKNOWN, said(warning));
+
+    @Override
+    public void close() {
+      Connection open = session;
+      session = null;
+      if (open != null) {
+        try {
+          open.close();
+        } catch (SQLException e) {
+          return; // it is gone either way
+        }
       }
-      return session;
-    } catch (SQLException e) {
-      note(number, begun, outcome(e), said(e));
-      close(session);
-      return null;
     }
   }
 
@@ -155,20 +193,10 @@ public final class Probe implements AutoCloseable {
     return String.valueOf(e.getSQLState()) + " " + e.getMessage();
   }
 
-  private void note(long number, Instant begun, Outcome outcome, String detail) {
-    Attempt attempt = new Attempt(number, begun, clock.instant(), outcome, detail);
+  private void note(long number, Instant begun, Told told) {
+    Attempt attempt = new Attempt(number, begun, clock.instant(), told.outcome(), told.detail());
     synchronized (attempts) {
       attempts.add(attempt);
-    }
-  }
-
-  private static void close(@Nullable Connection session) {
-    if (session != null) {
-      try {
-        session.close();
-      } catch (SQLException e) {
-        return; // it is gone either way
-      }
     }
   }
 

@@ -8,6 +8,7 @@ import com.thorbis.backup.dr.drill.DrillCheck.Outcome;
 import com.thorbis.backup.dr.drill.DrillReport.Problem;
 import com.thorbis.backup.dr.drill.DrillReport.Status;
 import com.thorbis.backup.dr.drill.DrillReport.Verdict;
+import com.thorbis.backup.dr.drill.EndpointProbe;
 import com.thorbis.backup.dr.drill.ServerChecks;
 import com.thorbis.backup.dr.plan.Scenario;
 import com.thorbis.backup.dr.run.RunReport;
@@ -72,7 +73,7 @@ public final class Simulation {
 
   private Simulation(Builder builder) {
     this.environment = builder.environment;
-    this.fault = Fault.of(builder.disaster);
+    this.fault = Fault.of(builder.disaster, builder.damage);
     this.recovery = builder.recovery;
     this.recorder = builder.recorder;
     this.clock = builder.clock;
@@ -81,6 +82,18 @@ public final class Simulation {
     this.clients = builder.clients;
     this.objective = builder.objective;
     this.mostPercent = builder.mostPercent;
+    if (fault.served()) {
+      ApplicationKeeper keeper = builder.keeper;
+      if (keeper == null) {
+        throw BackupException.of(
+                "simulation.no-keeper",
+                FailureKind.CONFIGURATION,
+                "Nothing is there to back the application up and to restore it")
+            .remedy("Call keeper.")
+            .build();
+      }
+      environment.served(keeper);
+    }
   }
 
   /**
@@ -155,6 +168,7 @@ public final class Simulation {
     private @Nullable Outage outage;
     private Map<String, Duration> stages = Map.of();
     private @Nullable Loss loss;
+    private @Nullable GivenUp givenUp;
     private @Nullable Pace before;
     private @Nullable Pace after;
     private Status status = Status.ABORTED;
@@ -173,16 +187,28 @@ public final class Simulation {
       try (LocalEnvironment there =
           environment
               .relayed(fault.relayed())
+              .captured(fault.corrupts())
               .swept(it -> control.progress().note("Removed what was left of " + it.name()))
               .start()) {
         made = there;
-        try (Probe probe = Probe.start(() -> there.client(CLIENT_PATIENCE), clock, clients)) {
+        try (Probe probe = probe(there)) {
           broken(there, probe);
         }
       }
     }
 
+    private Probe probe(LocalEnvironment there) throws SQLException {
+      Probe.Sessions sessions = () -> there.client(CLIENT_PATIENCE);
+      return fault.served()
+          ? Probe.start(
+              sessions, () -> new WebTeller(there.site().url(), CLIENT_PATIENCE), clock, clients)
+          : Probe.start(sessions, clock, clients);
+    }
+
     private void broken(LocalEnvironment there, Probe probe) throws IOException, SQLException {
+      if (fault.corrupts()) {
+        there.lookOut();
+      }
       control.progress().note("Clients commit for " + steady.toSeconds() + " s");
       Instant calm = clock.instant();
       long deadline = System.nanoTime() + MOST_STEADY.toNanos();
@@ -240,17 +266,12 @@ public final class Simulation {
       judge(recovered, seen);
     }
 
-    /** Until a client fails, which is what raises the alarm. */
+    /** Until somebody notices, which is what raises the alarm. */
     private Instant notice(LocalEnvironment there, Probe probe, Instant moment) throws IOException {
       long deadline = System.nanoTime() + RECONNECTION.toNanos();
       while (true) {
         there.requireGoing();
-        Optional<Instant> failure =
-            probe.attempts().stream()
-                .filter(it -> it.outcome() != Attempt.Outcome.ACKNOWLEDGED)
-                .map(Attempt::ended)
-                .filter(it -> it.isAfter(moment))
-                .findFirst();
+        Optional<Instant> failure = fault.noticed(there, probe, moment);
         if (failure.isPresent()) {
           return failure.get();
         }
@@ -258,7 +279,7 @@ public final class Simulation {
           throw BackupException.of(
                   "simulation.unnoticed",
                   FailureKind.PERMANENT,
-                  "No client noticed that " + fault.label() + " was made")
+                  "Nobody noticed that " + fault.label() + " was made")
               .remedy("Find out why it has no effect; it proves nothing so.")
               .build();
         }
@@ -310,6 +331,9 @@ public final class Simulation {
               seen.firstSuccess().isPresent()
                   ? passed("clients commit again")
                   : failed("nothing was committed after the disaster"));
+      if (fault.served()) {
+        checks.add(endpoints(there));
+      }
       List<LocalEnvironment.Node> writable = writable(there);
       look(
           "one-primary",
@@ -319,11 +343,11 @@ public final class Simulation {
                   ? passed(writable.get(0).name() + " alone takes commits")
                   : failed(writable.size() + " servers take commits"));
       fault
-          .seen()
+          .seen(there)
           .ifPresent(
               behind ->
                   look(
-                      "left-behind",
+                      behind.check(),
                       Category.INTEGRITY,
                       () -> behind.holds() ? passed(behind.detail()) : failed(behind.detail())));
       look(
@@ -332,6 +356,10 @@ public final class Simulation {
           () -> {
             Loss counted = Loss.of(probe.attempts(), probe.found());
             loss = counted;
+            Optional<RecoveredPoint> point = there.point();
+            if (point.isPresent() && point.get().moment().isPresent()) {
+              return promised(counted, point.get(), point.get().moment().get(), seen, probe);
+            }
             return counted.none()
                 ? passed(
                     "all "
@@ -358,6 +386,41 @@ public final class Simulation {
       look("password", Category.SECURITY, () -> password(there));
       look("role", Category.SECURITY, () -> role(there));
       look("balances", Category.BUSINESS, () -> balances(there));
+    }
+
+    private DrillCheck endpoints(LocalEnvironment there) {
+      try {
+        return there.site().endpoints().check();
+      } catch (InterruptedException e) {
+        Thread.currentThread().interrupt();
+        return new DrillCheck(
+            EndpointProbe.NAME,
+            Category.AVAILABILITY,
+            true,
+            Outcome.NOT_PERFORMED,
+            "was interrupted",
+            0);
+      }
+    }
+
+    /** Those that came after the damage are given up; that is told, and nothing else is lost. */
+    private Said promised(
+        Loss counted, RecoveredPoint point, Instant moment, Outage seen, Probe probe) {
+      GivenUp beyond = GivenUp.of(counted, probe.attempts(), point, moment, seen.lastSuccess());
+      givenUp = beyond;
+      String text =
+          counted.acknowledged()
+              - beyond.commits()
+              + " acknowledged commits are there; "
+              + beyond.commits()
+              + " that came in the "
+              + beyond.span().toMillis()
+              + " ms after "
+              + moment
+              + " are given up";
+      return beyond.holds()
+          ? passed(text)
+          : failed(text + ", and " + beyond.others() + " others are gone or must not be there");
     }
 
     private Said pace(Probe probe, Outage seen, Pace usual) {
@@ -397,27 +460,11 @@ public final class Simulation {
     }
 
     private Said balances(LocalEnvironment there) throws SQLException {
-      String found =
-          ask(
-              there,
-              "SELECT (SELECT sum(balance) FROM "
-                  + Probe.ACCOUNTS
-                  + ") || ' ' || (SELECT coalesce(sum(balance), 0) FROM "
-                  + Probe.ACCOUNTS
-                  + " WHERE balance > 0) || ' ' || (SELECT count(*) FROM "
-                  + Probe.TABLE
-                  + ")");
-      String[] sums = found.split(" ", -1);
-      return sums[0].equals("0") && sums[1].equals(sums[2])
-          ? passed("what " + sums[2] + " bookings moved adds up")
-          : failed(
-              "balances add up to "
-                  + sums[0]
-                  + "; "
-                  + sums[1]
-                  + " was moved by "
-                  + sums[2]
-                  + " bookings");
+      try (Connection session = there.client(Duration.ofSeconds(10))) {
+        return Soundness.problem(session)
+            .map(Simulation::failed)
+            .orElseGet(() -> passed("what bookings moved adds up"));
+      }
     }
 
     private String ask(LocalEnvironment there, String question) throws SQLException {
@@ -433,7 +480,7 @@ public final class Simulation {
 
     private List<LocalEnvironment.Node> writable(LocalEnvironment there) throws SQLException {
       List<LocalEnvironment.Node> found = new ArrayList<>();
-      for (LocalEnvironment.Node node : List.of(there.primary(), there.standby())) {
+      for (LocalEnvironment.Node node : List.of(there.primary(), there.successor())) {
         if (there.writable(node)) {
           found.add(node);
         }
@@ -498,6 +545,8 @@ public final class Simulation {
           stages,
           objective,
           Optional.ofNullable(loss),
+          there == null ? Optional.empty() : there.point(),
+          Optional.ofNullable(givenUp),
           Optional.ofNullable(before),
           Optional.ofNullable(after),
           checks,
@@ -571,6 +620,8 @@ public final class Simulation {
     private Duration steady = Duration.ofSeconds(3);
     private int clients = 4;
     private Optional<Duration> objective = Optional.empty();
+    private Damage damage = Damage.STATEMENT;
+    private @Nullable ApplicationKeeper keeper;
     private int mostPercent = 300;
 
     private Builder(
@@ -613,6 +664,18 @@ public final class Simulation {
     /** How long clients may be without it; unless called, as long as it takes. */
     public Builder objective(Duration longest) {
       this.objective = Optional.of(longest);
+      return this;
+    }
+
+    /** How data is corrupted, where that is the disaster; by a statement unless called. */
+    public Builder damage(Damage how) {
+      this.damage = how;
+      return this;
+    }
+
+    /** What backs the application up and restores it, where that fails. */
+    public Builder keeper(ApplicationKeeper by) {
+      this.keeper = by;
       return this;
     }
 

@@ -35,6 +35,8 @@ import java.util.Optional;
  *     downtime
  * @param objective how long it may have been away
  * @param loss what became of what clients were promised
+ * @param point the moment that data was brought back to, where it was damaged
+ * @param givenUp what came after that moment
  * @param before how fast it was before the disaster
  * @param after how fast it is after the recovery
  * @param checks what was looked at after the recovery
@@ -56,6 +58,8 @@ public record SimulationReport(
     Map<String, Duration> stages,
     Optional<Duration> objective,
     Optional<Loss> loss,
+    Optional<RecoveredPoint> point,
+    Optional<GivenUp> givenUp,
     Optional<Pace> before,
     Optional<Pace> after,
     List<DrillCheck> checks,
@@ -101,6 +105,15 @@ public record SimulationReport(
     outage.ifPresent(it -> json.put("outage", json(it)));
     objective.ifPresent(it -> json.put("objectiveMillis", it.toMillis()));
     loss.ifPresent(it -> json.put("loss", json(it)));
+    point.ifPresent(it -> json.put("recoveredTo", json(it)));
+    givenUp.ifPresent(
+        it ->
+            json.put(
+                "givenUp",
+                Map.of(
+                    "commits", it.commits(),
+                    "millis", it.span().toMillis(),
+                    "bytes", it.bytes())));
     before.ifPresent(it -> json.put("before", json(it)));
     after.ifPresent(it -> json.put("after", json(it)));
     json.put(
@@ -174,6 +187,17 @@ public record SimulationReport(
         "unknownThere", loss.unknownThere(),
         "unknownGone", loss.unknownGone(),
         "contrary", (long) loss.contrary().size());
+  }
+
+  private static Map<String, Object> json(RecoveredPoint point) {
+    Map<String, Object> json = new LinkedHashMap<>();
+    point.moment().ifPresent(it -> json.put("moment", it.toString()));
+    point.damaged().ifPresent(it -> json.put("damagedAt", it.toString()));
+    json.put("restoresTried", (long) point.looks());
+    json.put("atEndOfLog", point.atEnd().isEmpty() ? "sound" : point.atEnd());
+    json.put("reached", point.reached().toString());
+    json.put("logEnd", point.end().toString());
+    return json;
   }
 
   private static Map<String, Object> json(Pace pace) {

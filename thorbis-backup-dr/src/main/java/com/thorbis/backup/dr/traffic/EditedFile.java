@@ -1,6 +1,7 @@
 package com.thorbis.backup.dr.traffic;
 
 import com.thorbis.backup.api.FailureKind;
+import com.thorbis.backup.dr.internal.StateFile;
 import java.io.IOException;
 import java.nio.ByteBuffer;
 import java.nio.channels.FileChannel;
@@ -16,6 +17,7 @@ import java.nio.file.StandardOpenOption;
 import java.nio.file.attribute.PosixFileAttributeView;
 import java.nio.file.attribute.PosixFileAttributes;
 import java.nio.file.attribute.PosixFilePermissions;
+import java.util.Objects;
 import java.util.Set;
 import org.jspecify.annotations.Nullable;
 
@@ -79,9 +81,7 @@ final class EditedFile {
           Files.deleteIfExists(beside);
         }
       }
-      try (FileChannel directory = FileChannel.open(target.getParent())) {
-        directory.force(true);
-      }
+      StateFile.sync(Objects.requireNonNull(target.getParent()));
     } catch (OverlappingFileLockException e) {
       throw busy(e);
     } catch (SwitchException e) {

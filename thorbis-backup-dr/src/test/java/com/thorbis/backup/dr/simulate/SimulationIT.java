@@ -105,6 +105,63 @@ class SimulationIT {
     assertThat(state.resolve("environments")).isDirectoryNotContaining("glob:**.json");
   }
 
+  /** Keeps a copy of the files: what keeps applications in production is another module. */
+  private static final class Copies implements ApplicationKeeper {
+    @Override
+    public void backUp(Path application, Path work) throws IOException {
+      copy(application, work.resolve("copy"));
+    }
+
+    @Override
+    public Path restore(Path work, Path into) throws IOException {
+      copy(work.resolve("copy"), into);
+      return into;
+    }
+
+    private static void copy(Path from, Path to) throws IOException {
+      try (Stream<Path> tree = Files.walk(from)) {
+        for (Path each : tree.toList()) {
+          Files.copy(each, to.resolve(from.relativize(each).toString()));
+        }
+      }
+    }
+  }
+
+  @Test
+  void aLostApplicationIsRestoredAndTheDatabaseIsUntouched() throws IOException {
+    Environments environments = new Environments(state, CLOCK);
+    SimulationReport report =
+        Simulation.builder(
+                LocalEnvironment.builder(environments, CLOCK),
+                Scenario.Simulation.APPLICATION_FAILURE,
+                Recovery.of(
+                    Scenario.Simulation.APPLICATION_FAILURE,
+                    state.resolve("runs"),
+                    MemoryObjectStore.create(CLOCK, 1000),
+                    CLOCK))
+            .keeper(new Copies())
+            .steady(Duration.ofSeconds(1))
+            .build()
+            .run(RunControl.unattended());
+
+    assertThat(report.problem()).isEmpty();
+    assertThat(report.verdict()).isEqualTo(Verdict.PASSED);
+    RunReport run = report.run().orElseThrow();
+    assertThat(run.status()).isEqualTo(RunStatus.SUCCEEDED);
+    assertThat(run.neverExecuted()).isEmpty();
+    assertThat(report.stages().keySet())
+        .containsExactly(
+            "notice", "detect", "decide", "restore", "start", "validate", "switch", "reconnect");
+    assertThat(report.stages().values().stream().reduce(Duration.ZERO, Duration::plus))
+        .isEqualTo(report.outage().orElseThrow().downtime());
+    assertThat(report.loss().orElseThrow().none()).isTrue();
+    assertThat(report.checks().stream().map(DrillCheck::name).toList())
+        .contains("database-untouched", "application-availability");
+    assertThat(report.isolation().stream().map(CheckItem::subject).toList())
+        .contains("isolation.balancer.addresses");
+    assertThat(environments.sweep()).isEmpty();
+  }
+
   @Test
   void whatAKilledTestLeavesIsRemovedByTheNext() throws Exception {
     Process killed =

@@ -5,6 +5,7 @@ import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
 import com.thorbis.backup.api.BackupException;
 import com.thorbis.backup.api.CheckItem;
+import com.thorbis.backup.api.Lsn;
 import com.thorbis.backup.dr.drill.DrillCheck;
 import com.thorbis.backup.dr.drill.DrillReport.Problem;
 import com.thorbis.backup.dr.drill.DrillReport.Status;
@@ -17,7 +18,10 @@ import com.thorbis.backup.dr.run.RunReport.TaskReport;
 import com.thorbis.backup.dr.run.RunStatus;
 import com.thorbis.backup.dr.run.Task;
 import com.thorbis.backup.dr.run.TaskStatus;
+import com.thorbis.backup.dr.simulate.Attempt.Outcome;
 import java.nio.charset.StandardCharsets;
+import java.nio.file.Path;
+import java.time.Clock;
 import java.time.Duration;
 import java.time.Instant;
 import java.util.LinkedHashMap;
@@ -105,9 +109,34 @@ class SimulationTest {
     assertThatThrownBy(() -> Simulation.disaster("meteor"))
         .isInstanceOfSatisfying(
             BackupException.class, e -> assertThat(e.code()).isEqualTo("simulation.unknown"));
-    assertThatThrownBy(() -> Fault.of(Scenario.Simulation.DATA_CORRUPTION))
+    for (Scenario.Simulation each : Scenario.Simulation.values()) {
+      assertThat(Fault.of(each, Damage.PAGE).label()).isEqualTo(each.label());
+    }
+  }
+
+  @Test
+  void anApplicationNeedsSomebodyWhoKeepsIt() {
+    assertThatThrownBy(
+            () ->
+                Simulation.builder(
+                        LocalEnvironment.builder(
+                            new Environments(Path.of("/var/tmp"), Clock.systemUTC()),
+                            Clock.systemUTC()),
+                        Scenario.Simulation.APPLICATION_FAILURE,
+                        (environment, incident) -> run(RunStatus.SUCCEEDED, "", List.of()))
+                    .build())
         .isInstanceOfSatisfying(
-            BackupException.class, e -> assertThat(e.code()).isEqualTo("simulation.not-here"));
+            BackupException.class, e -> assertThat(e.code()).isEqualTo("simulation.no-keeper"));
+  }
+
+  @Test
+  void whatAnApplicationAnswersIsWhatAClientKnows() {
+    assertThat(WebTeller.told(200, "").outcome()).isEqualTo(Outcome.ACKNOWLEDGED);
+    assertThat(WebTeller.told(503, "<html>").outcome()).isEqualTo(Outcome.REFUSED);
+    assertThat(WebTeller.told(500, "23505 is there").outcome()).isEqualTo(Outcome.REFUSED);
+    assertThat(WebTeller.told(500, "08006 was cut").outcome()).isEqualTo(Outcome.UNKNOWN);
+    assertThat(WebTeller.told(500, "").outcome()).isEqualTo(Outcome.UNKNOWN);
+    assertThat(WebTeller.told(502, "").outcome()).isEqualTo(Outcome.UNKNOWN);
   }
 
   @Test
@@ -135,6 +164,15 @@ class SimulationTest {
             stages,
             Optional.of(Duration.ofSeconds(30)),
             Optional.of(new Loss(100, List.of(7L), 1, 1, List.of())),
+            Optional.of(
+                new RecoveredPoint(
+                    Optional.of(T.plusSeconds(2)),
+                    Optional.of(T.plusSeconds(3)),
+                    5,
+                    "balances add up to 7",
+                    Lsn.parse("0/2000000"),
+                    Lsn.parse("0/3000000"))),
+            Optional.of(new GivenUp(1, Duration.ofSeconds(1), 16_777_216, 0)),
             Optional.of(new Pace(50, 4000, 9000)),
             Optional.of(new Pace(50, 5000, 9500)),
             List.of(check(DrillCheck.Outcome.FAILED, true)),
@@ -147,6 +185,7 @@ class SimulationTest {
                 + "\"millis\":3,\"name\":\"rows\",\"outcome\":\"failed\",\"required\":true}],"
                 + "\"disasterAt\":\"2027-01-26T10:00:03Z\",\"environment\":\"dr-test-primary\","
                 + "\"exercise\":\"full-simulation\",\"format\":\"thorbis-simulation/1\","
+                + "\"givenUp\":{\"bytes\":16777216,\"commits\":1,\"millis\":1000},"
                 + "\"id\":\"simulation-1\",\"isolation\":[{\"message\":\"primary.port: 20001\","
                 + "\"outcome\":\"ok\",\"subject\":\"isolation.port\"}],"
                 + "\"loss\":{\"acknowledged\":100,\"contrary\":0,\"lost\":1,\"lostRows\":[7],"
@@ -159,6 +198,10 @@ class SimulationTest {
                 + "{\"millis\":980,\"stage\":\"reconnect\"}],\"unknown\":2},"
                 + "\"problem\":{\"code\":\"simulation.failed\",\"message\":\"rows are gone\","
                 + "\"remedy\":\"Mend it.\"},\"product\":\"1.2.3\","
+                + "\"recoveredTo\":{\"atEndOfLog\":\"balances add up to 7\","
+                + "\"damagedAt\":\"2027-01-26T10:00:03Z\",\"logEnd\":\"0/3000000\","
+                + "\"moment\":\"2027-01-26T10:00:02Z\",\"reached\":\"0/2000000\","
+                + "\"restoresTried\":5},"
                 + "\"run\":{\"id\":\"run-1\",\"journal\":\"\",\"planDigest\":\"digest\","
                 + "\"reason\":\"\",\"records\":0,\"status\":\"succeeded\","
                 + "\"steps\":[{\"action\":\"detect\",\"attempts\":1,\"detail\":\"is so\","
