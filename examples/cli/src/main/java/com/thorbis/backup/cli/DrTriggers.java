@@ -20,6 +20,7 @@ import java.io.IOException;
 import java.io.PrintStream;
 import java.time.Duration;
 import java.time.Instant;
+import java.time.temporal.ChronoUnit;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Map;
@@ -279,7 +280,7 @@ final class DrTriggers implements AutoCloseable {
         + one.scenario()
         + " --cause "
         + one.trigger()
-        + outage.map(at -> " --outage " + at).orElse("");
+        + outage.map(at -> " --outage " + at.truncatedTo(ChronoUnit.SECONDS)).orElse("");
   }
 
   /** What a trigger sees by one look of now. */

@@ -17,6 +17,7 @@ import java.nio.file.Files;
 import java.nio.file.Path;
 import java.time.Duration;
 import java.time.Instant;
+import java.time.temporal.ChronoUnit;
 import java.util.ArrayList;
 import java.util.Collections;
 import java.util.HashSet;
@@ -178,7 +179,7 @@ class DrTriggersTest {
               "thorbis dr run "
                   + SCENARIO
                   + " --cause platform-outage --outage "
-                  + alarm.since().orElseThrow());
+                  + alarm.since().orElseThrow().truncatedTo(ChronoUnit.SECONDS));
 
       down(false, true);
       assertThat(look(triggers)).isTrue();
