@@ -16,6 +16,7 @@ module com.thorbis.backup.application {
   requires transitive com.thorbis.backup.api;
   requires transitive com.thorbis.backup.crypto;
   requires transitive java.net.http;
+  requires org.apache.sshd.osgi;
   requires org.bouncycastle.provider;
   requires org.eclipse.jgit;
   requires org.slf4j;

@@ -16,6 +16,7 @@ import com.thorbis.backup.spi.engine.SourceEngineFactory;
  */
 module com.thorbis.backup.dr {
   requires transitive com.thorbis.backup.api;
+  requires com.fasterxml.jackson.core;
   requires java.net.http;
   requires static jdk.httpserver;
   requires org.snakeyaml.engine;

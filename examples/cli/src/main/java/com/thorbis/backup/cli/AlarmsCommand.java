@@ -4,13 +4,13 @@ import com.thorbis.backup.api.BackupException;
 import com.thorbis.backup.api.FailureKind;
 import com.thorbis.backup.api.ThorbisBackup;
 import com.thorbis.backup.dr.monitor.Alarm;
+import com.thorbis.backup.dr.monitor.Look;
 import com.thorbis.backup.dr.monitor.Severity;
 import com.thorbis.backup.dr.notify.Acknowledgement;
 import com.thorbis.backup.dr.notify.AlarmBook;
 import com.thorbis.backup.dr.notify.Standing;
 import com.thorbis.backup.dr.notify.Watch;
 import java.io.PrintStream;
-import java.time.Clock;
 import java.time.Instant;
 import java.util.ArrayList;
 import java.util.LinkedHashMap;
@@ -120,9 +120,7 @@ final class AlarmsCommand extends Group {
                   opened -> {
                     Config config = thorbis().config();
                     try (Watch watch =
-                        config
-                            .watching()
-                            .watch(opened, config.stateDirectory(), Clock.systemUTC())) {
+                        config.watching().watch(thorbis(), opened, thorbis().clock())) {
                       return watch.round();
                     }
                   });
@@ -137,16 +135,21 @@ final class AlarmsCommand extends Group {
    * @param recipients whether they are tried
    */
   static List<Alarm> look(Thorbis thorbis, ThorbisBackup opened, boolean recipients) {
-    Config config = thorbis.config();
-    return config
+    return looked(thorbis, opened, recipients).alarms();
+  }
+
+  /** The same with figures. */
+  static Look looked(Thorbis thorbis, ThorbisBackup opened, boolean recipients) {
+    return thorbis
+        .config()
         .watching()
-        .monitor(opened, config.stateDirectory(), Clock.systemUTC(), recipients)
-        .look()
-        .alarms();
+        .monitor(thorbis, opened, thorbis.clock(), recipients)
+        .build()
+        .look();
   }
 
   static AlarmBook book(Thorbis thorbis) {
-    return Watching.book(thorbis.config().stateDirectory(), Clock.systemUTC());
+    return Watching.book(thorbis.config().stateDirectory(), thorbis.clock());
   }
 
   static int exit(List<Alarm> alarms) {

@@ -37,6 +37,11 @@ import picocli.CommandLine.Parameters;
     description = "Back up applications, and bring parts of them back.",
     subcommands = {AppCommand.Backup.class, AppCommand.Restore.class})
 final class AppCommand extends Group {
+  /** Whether sources of a type are applications. */
+  static boolean isApplication(String type) {
+    return Arrays.stream(ApplicationType.values()).anyMatch(it -> it.label().equals(type));
+  }
+
   @Command(
       name = "backup",
       description = {
@@ -65,7 +70,7 @@ final class AppCommand extends Group {
           Arrays.stream(ApplicationType.values()).map(ApplicationType::label).toList();
       List<String> names =
           thorbis().config().sources().entrySet().stream()
-              .filter(source -> types.contains(source.getValue().type()))
+              .filter(source -> isApplication(source.getValue().type()))
               .map(Map.Entry::getKey)
               .toList();
       if (names.isEmpty()) {
@@ -287,7 +292,13 @@ final class AppCommand extends Group {
           people(id, plan, thorbis().host().err());
           thorbis().host().confirm("application.not-confirmed", "app restore --plan");
         }
-        List<ApplicationRestore.Result> results = restore.run(plan, control);
+        List<ApplicationRestore.Result> results =
+            new RestoreRecord(thorbis(), "application", name)
+                .from(id)
+                .say("components", components)
+                .say("into", wish.into().isPresent() ? "folder" : "platform")
+                .say("mode", wish.mode().label())
+                .around(opened, () -> restore.run(plan, control), Restore::told);
         thorbis()
             .print(
                 Json.object(
@@ -299,6 +310,16 @@ final class AppCommand extends Group {
             ? Exit.FAILED
             : Exit.DONE;
       }
+    }
+
+    private static void told(List<ApplicationRestore.Result> results, RestoreRecord record) {
+      record.say(
+          "results",
+          RestoreRecord.counts(results.stream().map(result -> result.done().label()).toList()));
+      results.stream()
+          .filter(result -> result.done() == ApplicationRestore.Done.FAILED)
+          .findFirst()
+          .ifPresent(result -> record.failed(result.code()));
     }
 
     private static boolean touchesWhatIsInUse(Step step) {

@@ -12,6 +12,7 @@ final class DrActions {
     servers.addTo(actions);
     DrServerActions.addTo(actions, thorbis, servers.all());
     DrRepositoryActions.addTo(actions, thorbis);
+    DrRestoreActions.addTo(actions, thorbis);
     return actions.build();
   }
 }

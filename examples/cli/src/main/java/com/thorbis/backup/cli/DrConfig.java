@@ -25,6 +25,7 @@ import java.util.function.BiConsumer;
  * @param failovers what sources have to fail over with, by source
  * @param detectors what tells whether something else is down, by the name that plans give
  * @param switches what moves clients, by the name that plans give
+ * @param triggers what may start a recovery
  */
 record DrConfig(
     Optional<Path> plan,
@@ -35,7 +36,8 @@ record DrConfig(
     Map<String, Map<String, Object>> servers,
     Map<String, Pair> failovers,
     Map<String, List<Look>> detectors,
-    Map<String, Moves> switches) {
+    Map<String, Moves> switches,
+    List<Begins> triggers) {
   private static final Duration PATIENCE = Duration.ofSeconds(5);
 
   /** A store and its settings. */
@@ -61,8 +63,57 @@ record DrConfig(
       List<String> command,
       Duration patience) {}
 
+  /**
+   * What starts a recovery, or is told to people.
+   *
+   * @param source whose detector of {@code dr.failover} sees it
+   * @param detector else one of {@code dr.detectors}
+   * @param begins whether it begins, rather than only saying what can be typed
+   * @param every how often it is looked
+   * @param held for how long it must be seen
+   * @param coolDown how long after a run of the scenario none begins
+   */
+  record Begins(
+      String scenario,
+      String trigger,
+      Optional<String> source,
+      Optional<String> detector,
+      boolean begins,
+      Duration every,
+      Duration held,
+      Duration coolDown) {
+    String mode() {
+      return begins ? BEGIN : ANNOUNCE;
+    }
+
+    @Override
+    public String toString() {
+      return scenario + "/" + trigger;
+    }
+  }
+
+  static final String PATRONI = "patroni";
+  private static final String COMMAND = "command";
+  private static final String BEGIN = "begin";
+  private static final String ANNOUNCE = "announce";
+
   /** Programs that take a server away. */
   record Programs(List<String> command, List<String> check, List<String> lift, Duration patience) {}
+
+  /**
+   * What is in charge of who is the primary.
+   *
+   * @param type {@code patroni} or {@code command}
+   * @param members of Patroni, their addresses
+   * @param login of Patroni: {@code user} and {@code password}
+   * @param programs of commands, by what they do
+   */
+  record Manager(
+      String type,
+      List<URI> members,
+      Map<String, Object> login,
+      Map<String, List<String>> programs,
+      Duration patience) {}
 
   /** Two servers, by name, and what is needed to exchange them. */
   record Pair(
@@ -72,6 +123,7 @@ record DrConfig(
       Optional<Programs> fence,
       Optional<Programs> standbyFence,
       OptionalLong system,
+      Optional<Manager> manager,
       Duration patience) {}
 
   static DrConfig read(Section root, Path folderOfFile, Path stateDirectory) {
@@ -84,6 +136,7 @@ record DrConfig(
     Map<String, Pair> failovers = new LinkedHashMap<>();
     Map<String, List<Look>> detectors = new LinkedHashMap<>();
     Map<String, Moves> switches = new LinkedHashMap<>();
+    List<Begins> triggers = new ArrayList<>();
     Optional<Section> dr = root.section("dr");
     if (dr.isPresent()) {
       plan = dr.get().find("plan").map(folderOfFile::resolve);
@@ -115,10 +168,46 @@ record DrConfig(
           "switches",
           (name, section) ->
               switches.put(name, new Moves(section.require("type"), section.rest())));
+      dr.get().sections("triggers").forEach(one -> triggers.add(trigger(one)));
       dr.get().finish();
     }
     return new DrConfig(
-        plan, folder, store, person, Map.copyOf(keys), servers, failovers, detectors, switches);
+        plan,
+        folder,
+        store,
+        person,
+        Map.copyOf(keys),
+        servers,
+        failovers,
+        detectors,
+        switches,
+        triggers);
+  }
+
+  private static Begins trigger(Section section) {
+    Optional<String> source = section.find("source");
+    Optional<String> detector = section.find("detector");
+    if (source.isPresent() == detector.isPresent()) {
+      throw section.wrong(
+          "source",
+          "and detector say what sees it in two ways, or neither does",
+          "Name a source of dr.failover or one of dr.detectors.");
+    }
+    Begins begins =
+        new Begins(
+            section.require("scenario"),
+            section.require("trigger"),
+            source,
+            detector,
+            section.choice("mode", ANNOUNCE, List.of(ANNOUNCE, BEGIN)).equals(BEGIN),
+            section.duration("every").orElse(Duration.ofSeconds(15)),
+            section.duration("held").orElse(Duration.ofMinutes(1)),
+            section.duration("cool-down").orElse(Duration.ofHours(6)));
+    if (begins.every().compareTo(Duration.ofSeconds(1)) < 0) {
+      throw section.wrong("every", "is below 1 s", "Write a longer one, such as 15s.");
+    }
+    section.finish();
+    return begins;
   }
 
   private static void each(Section dr, String key, BiConsumer<String, Section> read) {
@@ -151,9 +240,40 @@ record DrConfig(
             section.section("fence").map(DrConfig::programs),
             section.section("standby-fence").map(DrConfig::programs),
             system,
+            section.section("manager").map(DrConfig::manager),
             section.duration("patience").orElse(Duration.ofSeconds(20)));
     section.finish();
     return pair;
+  }
+
+  private static Manager manager(Section section) {
+    String type = section.choice("type", "", List.of(PATRONI, COMMAND));
+    List<URI> members = new ArrayList<>();
+    Map<String, List<String>> programs = new LinkedHashMap<>();
+    if (type.equals(PATRONI)) {
+      for (String member : words(section, "members")) {
+        try {
+          members.add(URI.create(member));
+        } catch (IllegalArgumentException e) {
+          throw section.wrong(
+              "members", "\"" + member + "\" is no address", "Write https://HOST:PORT.");
+        }
+      }
+    } else {
+      for (String what : List.of("status", "switchover", "failover")) {
+        boolean needed = what.equals("status") || what.equals("failover");
+        programs.put(what, needed || section.has(what) ? words(section, what) : List.of());
+      }
+    }
+    Manager manager =
+        new Manager(
+            type,
+            members,
+            section.section("login").map(Section::rest).orElse(Map.of()),
+            programs,
+            section.duration("patience").orElse(Duration.ofSeconds(90)));
+    section.finish();
+    return manager;
   }
 
   private static Programs programs(Section section) {
@@ -185,7 +305,8 @@ record DrConfig(
           new Look(
               kind,
               section.find("id").orElse(kind),
-              section.find("from").orElse("here"),
+              // A standby is a place of its own, unless it is said that it is this host.
+              section.find("from").orElse(kind.equals("standby") ? "" : "here"),
               kind.equals("http") ? Optional.of(section.uri("url")) : Optional.empty(),
               section.integer("up", 200, 100, 599),
               section.integer("down", 503, 100, 599),

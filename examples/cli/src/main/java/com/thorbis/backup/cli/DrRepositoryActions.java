@@ -1,5 +1,6 @@
 package com.thorbis.backup.cli;
 
+import com.thorbis.backup.api.BackupException;
 import com.thorbis.backup.api.BackupId;
 import com.thorbis.backup.api.BackupState;
 import com.thorbis.backup.api.Cancellation;
@@ -10,6 +11,7 @@ import com.thorbis.backup.api.RestoreRequest;
 import com.thorbis.backup.api.ThorbisBackup;
 import com.thorbis.backup.dr.run.Action;
 import com.thorbis.backup.dr.run.Actions;
+import com.thorbis.backup.dr.run.Objective;
 import com.thorbis.backup.dr.run.Result;
 import com.thorbis.backup.dr.run.Step;
 import com.thorbis.backup.dr.run.StepContext;
@@ -85,6 +87,12 @@ final class DrRepositoryActions {
       throw new IllegalArgumentException(name + " is missing");
     }
     return value;
+  }
+
+  /** What a step found; of one source where it brought several back. */
+  static Optional<String> fact(Map<String, String> facts, String name, String source) {
+    return Optional.ofNullable(facts.get(name + "/" + source))
+        .or(() -> Optional.ofNullable(facts.get(name)));
   }
 
   private static String source(Thorbis thorbis, Task task) {
@@ -235,7 +243,7 @@ final class DrRepositoryActions {
                     + folder
                     + ", from backup "
                     + facts.get("backup")
-                    + Optional.ofNullable(facts.get("reached-time"))
+                    + Optional.ofNullable(facts.get(Objective.REACHED_TIME))
                         .map(at -> ", as of " + at)
                         .orElse("")
                     + Optional.ofNullable(facts.get("port"))
@@ -267,6 +275,7 @@ final class DrRepositoryActions {
       RestoreReport report =
           stoppable(
               (opened, control) -> opened.restore(request.build(), control), thorbis::reading);
+      Optional<Instant> whole = wholeAt(report.backup());
       Map<String, String> facts = new LinkedHashMap<>();
       facts.put(KEY, context.key());
       facts.put(STATE, WHOLE);
@@ -277,11 +286,27 @@ final class DrRepositoryActions {
           .ifPresent(
               reached -> {
                 facts.put("reached-lsn", reached.lsn().toString());
-                reached.time().ifPresent(at -> facts.put("reached-time", at.toString()));
+                reached.time().ifPresent(at -> facts.put(Objective.REACHED_TIME, at.toString()));
               });
+      whole.ifPresent(at -> facts.put(Objective.AS_OF, at.toString()));
       report.port().ifPresent(port -> facts.put("port", Integer.toString(port)));
       write(facts);
       return Result.done(source + " is restored in " + folder);
+    }
+
+    /** What was written while files were read may be missing from them. */
+    private Optional<Instant> wholeAt(BackupId backup) {
+      try {
+        return thorbis.reading(
+            opened ->
+                opened.states(Optional.of(source)).stream()
+                    .map(BackupState::backup)
+                    .filter(it -> it.id().equals(backup))
+                    .map(it -> it.physical() ? it.stoppedAt() : it.startedAt())
+                    .findFirst());
+      } catch (BackupException e) {
+        return Optional.empty(); // it is restored; how old it is stays unknown
+      }
     }
 
     private void write(Map<String, String> lines) throws IOException {
@@ -314,11 +339,13 @@ final class DrRepositoryActions {
   /** Whether all files of the backup that was restored lie in the folder, each with its length. */
   static final class Compared implements Step {
     private final Thorbis thorbis;
+    private final Task task;
     private final String of;
     private volatile String found = "was compared";
 
     Compared(Thorbis thorbis, Task task) {
       this.thorbis = thorbis;
+      this.task = task;
       this.of = require(task, "of");
     }
 
@@ -331,11 +358,13 @@ final class DrRepositoryActions {
 
     @Override
     public Result execute(StepContext context) throws IOException, InterruptedException {
-      Map<String, String> facts = context.facts(of);
-      if (!facts.containsKey("backup") || !facts.containsKey("directory")) {
+      String source = task.inputs().getOrDefault(SOURCE, "");
+      Optional<String> backup = fact(context.facts(of), "backup", source);
+      Optional<String> directory = fact(context.facts(of), "directory", source);
+      if (backup.isEmpty() || directory.isEmpty()) {
         return Result.failed("step " + of + " does not tell what it restored");
       }
-      Path folder = Path.of(facts.get("directory"));
+      Path folder = Path.of(directory.get());
       List<String> missing = new ArrayList<>();
       long[] files = {0};
       stoppable(
@@ -343,7 +372,7 @@ final class DrRepositoryActions {
               Job.said(
                   () -> {
                     try (BackupReader reader =
-                        opened.repository().open(new BackupId(facts.get("backup")))) {
+                        opened.repository().open(new BackupId(backup.get()))) {
                       reader.entries(
                           entry -> {
                             control.cancellation().check();
@@ -362,7 +391,7 @@ final class DrRepositoryActions {
                   }),
           thorbis::reading);
       if (files[0] == 0) {
-        return Result.failed("backup " + facts.get("backup") + " holds no file");
+        return Result.failed("backup " + backup.get() + " holds no file");
       }
       if (!missing.isEmpty()) {
         return Result.failed(

@@ -15,6 +15,7 @@ import com.thorbis.backup.dr.run.RunStatus;
 import com.thorbis.backup.spi.crypto.Signer;
 import com.thorbis.backup.spi.repository.RunControl;
 import java.nio.file.Path;
+import java.time.Instant;
 import java.time.ZoneOffset;
 import java.time.format.DateTimeFormatter;
 import java.util.ArrayList;
@@ -72,6 +73,7 @@ final class DrRunCommands {
     void recorded(boolean endedBefore, RunReport report) {
       if (!endedBefore && report.status().ended()) {
         DrRuns.record(thorbis(), report);
+        DrNotifier.ended(thorbis(), report);
       }
     }
   }
@@ -84,7 +86,7 @@ final class DrRunCommands {
         "any time, and resumed on another machine. Exits 0 if all of it succeeded, else 1."
       })
   static final class Start extends Carrying {
-    private static final DateTimeFormatter NAME =
+    static final DateTimeFormatter NAME =
         DateTimeFormatter.ofPattern("uuuuMMdd-HHmm").withZone(ZoneOffset.UTC);
 
     @Parameters(paramLabel = "SCENARIO", description = "The disaster, as the plan names it.")
@@ -114,6 +116,14 @@ final class DrRunCommands {
     @Nullable String before;
 
     @Option(
+        names = "--outage",
+        paramLabel = "TIME",
+        description =
+            "Since when it is down. Without it nobody can tell whether the time to recover was"
+                + " kept.")
+    @Nullable String outage;
+
+    @Option(
         names = "--incident",
         paramLabel = "ID",
         description = "Names the run: one incident is recovered from once, however often reported.")
@@ -141,9 +151,18 @@ final class DrRunCommands {
               scenario,
               Optional.ofNullable(cause),
               graceful ? Variant.GRACEFUL : Variant.UNGRACEFUL,
-              Optional.ofNullable(before).map(text -> Times.parse("--before", text)));
+              Optional.ofNullable(before).map(text -> Times.parse("--before", text)),
+              Optional.ofNullable(outage).map(this::began));
       RunPlan plan = failback ? recovery.failbackPlan(what) : recovery.runPlan(what);
       return dryRun ? dry(plan) : carry(engine -> start(engine, plan));
+    }
+
+    private Instant began(String text) {
+      Instant at = Times.parse("--outage", text);
+      if (at.isAfter(thorbis().clock().instant())) {
+        throw Failure.usage("--outage is yet to come", "Write when it began.");
+      }
+      return at;
     }
 
     private int dry(RunPlan plan) {
@@ -172,7 +191,7 @@ final class DrRunCommands {
             .println("Run " + run + " was started before: this starts nothing. See dr resume.");
         return engine.look(run);
       }
-      DrRuns.requireNoOther(engine, scenario, run);
+      DrRuns.requireNoOther(thorbis(), engine, scenario, run);
       if (!yes) {
         DrView.dry(engine.dryRun(plan), thorbis().host().err());
         thorbis().host().confirm("dr.not-confirmed", "dr run " + scenario + " --dry-run");
@@ -469,11 +488,18 @@ final class DrRunCommands {
     }
 
     private void all(RunEngine engine) {
-      List<RunReport> reports = engine.runs().stream().map(engine::look).toList();
+      List<DrTriggers.Now> triggers = DrTriggers.now(thorbis());
+      List<RunReport> reports = DrRuns.readable(thorbis(), engine);
       List<Map<String, @Nullable Object>> items = reports.stream().map(DrView::brief).toList();
       thorbis()
           .print(
-              Json.object("items", items),
+              triggers.isEmpty()
+                  ? Json.object("items", items)
+                  : Json.object(
+                      "items",
+                      items,
+                      "triggers",
+                      triggers.stream().map(DrTriggers.Now::json).toList()),
               out -> {
                 List<List<String>> rows = new ArrayList<>();
                 rows.add(List.of("RUN", "SCENARIO", "STATE", "SINCE", "WHY"));
@@ -487,6 +513,7 @@ final class DrRunCommands {
                                 Text.time(it.startedAt()),
                                 it.reason())));
                 Text.table(rows).forEach(out::println);
+                DrTriggers.people(triggers, out);
               });
     }
   }

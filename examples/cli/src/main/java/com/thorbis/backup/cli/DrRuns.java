@@ -19,6 +19,8 @@ import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.time.Duration;
+import java.time.Instant;
+import java.util.ArrayList;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
@@ -165,11 +167,11 @@ final class DrRuns {
             report.status() == RunStatus.SUCCEEDED
                 ? EvidenceRecord.PASSED
                 : report.status().label(),
-            document(report));
+            document(report, thorbis.clock().instant()));
   }
 
-  private static Map<String, Object> document(RunReport report) {
-    Map<String, Object> document = new LinkedHashMap<>();
+  private static Map<String, Object> document(RunReport report, Instant now) {
+    Map<String, Object> document = new LinkedHashMap<>(DrTiers.evidence(report, now));
     document.put("run", report.run());
     document.put("scenario", report.plan().scenario());
     document.put("cause", report.plan().cause());
@@ -212,10 +214,24 @@ final class DrRuns {
         "signature", DrView.text(record, "signature"));
   }
 
-  /** Refuses a second run of what is being recovered from already. */
-  static void requireNoOther(RunEngine engine, String scenario, String incident) {
+  /** All runs that can be read; of the others it is said why not. */
+  static List<RunReport> readable(Thorbis thorbis, RunEngine engine) {
+    List<RunReport> reports = new ArrayList<>();
     for (String run : engine.runs()) {
-      RunReport report = engine.look(run);
+      try {
+        reports.add(engine.look(run));
+      } catch (BackupException e) {
+        // A run of last year that nobody can read must not keep anybody from recovering now.
+        thorbis.warning("run " + run + " cannot be read: " + e.getMessage());
+      }
+    }
+    return reports;
+  }
+
+  /** Refuses a second run of what is being recovered from already. */
+  static void requireNoOther(Thorbis thorbis, RunEngine engine, String scenario, String incident) {
+    for (RunReport report : readable(thorbis, engine)) {
+      String run = report.run();
       if (!run.equals(incident)
           && report.plan().scenario().equals(scenario)
           && !report.status().ended()) {

@@ -115,13 +115,14 @@ final class DrServerActions {
       if (named != null) {
         return servers.get(named);
       }
+      String source = task.inputs().getOrDefault("source", "");
       Map<String, String> facts = context.facts(task.inputs().getOrDefault("of", ""));
       String promoted = facts.get("server");
       if (promoted != null) {
         return servers.get(promoted);
       }
       OptionalInt port =
-          Optional.ofNullable(facts.get("port"))
+          DrRepositoryActions.fact(facts, "port", source)
               .map(text -> OptionalInt.of(Integer.parseInt(text)))
               .orElse(OptionalInt.empty());
       return port.isEmpty()
@@ -133,7 +134,9 @@ final class DrServerActions {
                       it.files()
                           .filter(
                               files ->
-                                  files.dataDirectory().toString().equals(facts.get("directory")))
+                                  DrRepositoryActions.fact(facts, "directory", source)
+                                      .filter(files.dataDirectory().toString()::equals)
+                                      .isPresent())
                           .isPresent())
               .findFirst()
               .orElse(null);

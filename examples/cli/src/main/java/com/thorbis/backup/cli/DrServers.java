@@ -3,10 +3,13 @@ package com.thorbis.backup.cli;
 import com.thorbis.backup.api.BackupException;
 import com.thorbis.backup.api.FailureKind;
 import com.thorbis.backup.dr.failover.CommandFence;
+import com.thorbis.backup.dr.failover.CommandManager;
 import com.thorbis.backup.dr.failover.Detector;
 import com.thorbis.backup.dr.failover.Failover;
 import com.thorbis.backup.dr.failover.FailoverActions;
 import com.thorbis.backup.dr.failover.Fence;
+import com.thorbis.backup.dr.failover.HaManager;
+import com.thorbis.backup.dr.failover.PatroniManager;
 import com.thorbis.backup.dr.failover.ServerAccess;
 import com.thorbis.backup.dr.failover.Signal;
 import com.thorbis.backup.dr.failover.Signals;
@@ -149,6 +152,25 @@ final class DrServers {
     TrafficActions.of(switches).forEach(actions::add);
   }
 
+  /** What sees a trigger. */
+  Detector detector(DrConfig.Begins trigger) {
+    String where = "dr.triggers." + trigger;
+    if (trigger.detector().isPresent()) {
+      List<DrConfig.Look> looks = config.detectors().get(trigger.detector().get());
+      if (looks == null) {
+        throw invalid(where, "there is no detector " + trigger.detector().get());
+      }
+      return detector(where, looks, null, null);
+    }
+    String source = trigger.source().orElseThrow();
+    DrConfig.Pair pair = config.failovers().get(source);
+    if (pair == null) {
+      throw invalid(where, "dr.failover has no " + source);
+    }
+    return detector(
+        where, pair.detect(), access(where, pair.primary()), access(where, pair.standby()));
+  }
+
   private Failover failover(String source, DrConfig.Pair pair) {
     String where = "dr.failover." + source;
     ServerAccess primary = access(where, pair.primary());
@@ -160,7 +182,33 @@ final class DrServers {
     pair.fence().map(programs -> fence(primary, programs)).ifPresent(builder::fence);
     pair.standbyFence().map(programs -> fence(standby, programs)).ifPresent(builder::standbyFence);
     pair.system().ifPresent(builder::system);
+    pair.manager()
+        .map(it -> wellFormed(where + ".manager", () -> manager(where, it)))
+        .ifPresent(builder::manager);
     return wellFormed(where, builder::build);
+  }
+
+  private static HaManager manager(String where, DrConfig.Manager manager) {
+    if (!manager.type().equals(DrConfig.PATRONI)) {
+      Map<String, List<String>> programs = manager.programs();
+      return new CommandManager(
+          programs.getOrDefault("status", List.of()),
+          programs.getOrDefault("switchover", List.of()),
+          programs.getOrDefault("failover", List.of()),
+          manager.patience());
+    }
+    PatroniManager.Builder builder = PatroniManager.builder().patience(manager.patience());
+    manager.members().forEach(builder::member);
+    if (!manager.login().isEmpty()) {
+      Settings login = Settings.of(where + ".manager.login", manager.login());
+      SecretValue password =
+          login
+              .findSecret("password")
+              .orElseThrow(() -> invalid(where + ".manager.login", "password is missing"));
+      builder.login(login.require("user"), () -> password.useBytes(SecretValue::copyOf));
+      login.requireAllRead();
+    }
+    return builder.build();
   }
 
   private ServerAccess access(String where, String name) {
@@ -211,7 +259,12 @@ final class DrServers {
           case "port" -> Signals.port(look.id(), look.from(), primary, look.patience());
           case "query" -> Signals.query(look.id(), look.from(), primary);
           case "process" -> Signals.process(look.id(), look.from(), primary);
-          default -> Signals.standby(look.id(), standby, look.patience());
+          default ->
+              Signals.standby(
+                  look.id(),
+                  look.from().isEmpty() ? standby.name() : look.from(),
+                  standby,
+                  look.patience());
         };
       }
     };

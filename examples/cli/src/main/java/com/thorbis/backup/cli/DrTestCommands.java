@@ -166,7 +166,7 @@ final class DrTestCommands {
     private static final String JDBC = "jdbc:postgresql:";
 
     private static String outcome(SimulationReport report) {
-      return report.verdict() == Verdict.NONE ? "aborted" : report.verdict().label();
+      return report.verdict() == Verdict.NONE ? EvidenceRecord.ABORTED : report.verdict().label();
     }
 
     private static Duration span(String option, String text) {

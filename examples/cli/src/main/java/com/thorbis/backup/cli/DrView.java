@@ -31,7 +31,10 @@ final class DrView {
   /** How a command begins that is to be typed. */
   private final String command;
 
+  private final Instant now;
+
   DrView(Thorbis thorbis) {
+    this.now = thorbis.clock().instant();
     this.command = "thorbis" + (thorbis.configFile == null ? "" : " -c " + thorbis.configFile);
   }
 
@@ -256,6 +259,7 @@ final class DrView {
         .tasks()
         .forEach(task -> rows.add(List.of(state(task), task.task().id(), took(task), what(task))));
     Text.table(rows).forEach(out::println);
+    DrTiers.people(report, now, out);
     List<Next> next = next(report, worker.isPresent());
     if (!next.isEmpty()) {
       out.println();
@@ -326,6 +330,9 @@ final class DrView {
     json.put("fence", report.fence());
     json.put("proven", report.proven());
     json.put("windowUntil", report.windowUntil());
+    json.put("outage", report.plan().outage());
+    json.put("tiers", report.outcomes(now).stream().map(DrTiers::json).toList());
+    json.put("validation", DrTiers.validations(report).stream().map(DrView::json).toList());
     json.put("steps", report.tasks().stream().map(DrView::json).toList());
     json.put(
         "next",

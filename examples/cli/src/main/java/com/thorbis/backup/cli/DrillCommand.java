@@ -88,14 +88,14 @@ final class DrillCommand extends Job {
   }
 
   /** Keeps a report as evidence; where that does not work, it is said, and changes nothing. */
-  static Consumer<DrillReport> evidence(Thorbis thorbis, ThorbisBackup opened) {
+  static Consumer<DrillReport> evidence(Thorbis thorbis, ThorbisBackup opened, String kind) {
     EvidenceLog log = log(thorbis, opened);
     return report -> {
       Appended kept =
           log.append(
-              EvidenceRecord.DRILL,
+              kind,
               report.source(),
-              report.verdict() == Verdict.NONE ? "aborted" : report.verdict().label(),
+              report.verdict() == Verdict.NONE ? EvidenceRecord.ABORTED : report.verdict().label(),
               report.json());
       kept.problem()
           .ifPresent(
@@ -123,7 +123,8 @@ final class DrillCommand extends Job {
         source,
         () -> builder(thorbis, opened, source).random().build(),
         log(thorbis, opened),
-        new DrillHistory(thorbis.config().stateDirectory(), source));
+        new DrillHistory(thorbis.config().stateDirectory(), source),
+        thorbis.clock());
   }
 
   private int run(ThorbisBackup opened) {
@@ -170,7 +171,8 @@ final class DrillCommand extends Job {
   private static Drill.Builder builder(Thorbis thorbis, ThorbisBackup opened, String name) {
     return Drill.builder(opened, name, thorbis.config().stateDirectory())
         .product(Main.version())
-        .recorder(evidence(thorbis, opened))
+        .clock(thorbis.clock())
+        .recorder(evidence(thorbis, opened, EvidenceRecord.DRILL))
         .settings(settings(thorbis.config(), name));
   }
 

@@ -246,10 +246,15 @@ final class LoadCommand extends Job {
   }
 
   private int load(LoadRequest request) {
+    RestoreRecord record =
+        new RestoreRecord(thorbis(), "dump", request.backup().value())
+            .from(request.backup())
+            .say("into", "database");
     LoadReport report =
         thorbis()
             .reading(
                 opened -> {
+                  record.of(opened.show(request.backup()).source());
                   LoadPlan found = opened.planLoad(request);
                   PrintStream err = thorbis().host().err();
                   excluded(found.excluded(), err);
@@ -264,7 +269,10 @@ final class LoadCommand extends Job {
                                 : "; among it " + named(found.existing())));
                     thorbis().host().confirm("load.not-confirmed", "load --clean --plan");
                   }
-                  return thorbis().followed(control -> opened.load(request, control));
+                  return record.around(
+                      opened,
+                      () -> thorbis().followed(control -> opened.load(request, control)),
+                      LoadCommand::told);
                 });
     thorbis()
         .print(
@@ -279,6 +287,13 @@ final class LoadCommand extends Job {
                 "durationMillis", report.durationMillis()),
             out -> people(report, out));
     return report.differs() ? Exit.DAMAGED : Exit.DONE;
+  }
+
+  private static void told(LoadReport report, RestoreRecord record) {
+    record.say("tables", (long) report.tables().size());
+    if (report.differs()) {
+      record.failed("load.differs");
+    }
   }
 
   private static Map<String, @Nullable Object> facts(LoadedTable one) {
@@ -343,7 +358,13 @@ final class LoadCommand extends Job {
                 opened ->
                     plan
                         ? laid.plan(opened)
-                        : thorbis().followed(control -> laid.lay(opened, control)));
+                        : new RestoreRecord(thorbis(), "dump", opened.show(id).source())
+                            .from(id)
+                            .say("into", "folder")
+                            .around(
+                                opened,
+                                () -> thorbis().followed(control -> laid.lay(opened, control)),
+                                (done, record) -> record.say("files", (long) done.size())));
     thorbis()
         .print(
             Json.object("backup", id, "outputDir", folder, "files", files),

@@ -186,9 +186,33 @@ final class RecoveryPointCommand extends Group {
         return plan.possible() ? Exit.DONE : Exit.FAILED;
       }
       PointReport report =
-          engine.restore(wanted, folder, only, start, opened.repository(), control);
+          new RestoreRecord(thorbis(), "recovery-point", opened.show(wanted).source())
+              .from(wanted)
+              .say("into", "folder")
+              .say("started", start)
+              .around(
+                  opened,
+                  () ->
+                      said(
+                          () ->
+                              engine.restore(
+                                  wanted, folder, only, start, opened.repository(), control)),
+                  Restore::told);
       thorbis().print(json(report), out -> people(report, out));
       return report.done() ? Exit.DONE : Exit.FAILED;
+    }
+
+    private static void told(PointReport report, RestoreRecord record) {
+      record.say(
+          "members", report.parts().stream().map(part -> part.plan().member().source()).toList());
+      if (!report.done()) {
+        record.failed(
+            report.parts().stream()
+                .flatMap(part -> part.failure().stream())
+                .findFirst()
+                .map(BackupException::code)
+                .orElse("point.not-done"));
+      }
     }
 
     private static Map<String, @Nullable Object> json(PointPlan plan) {

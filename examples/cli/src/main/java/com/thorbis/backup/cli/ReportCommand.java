@@ -4,6 +4,7 @@ import com.thorbis.backup.api.BackupException;
 import com.thorbis.backup.api.FailureKind;
 import com.thorbis.backup.api.ThorbisBackup;
 import com.thorbis.backup.crypto.SigningPublicKey;
+import com.thorbis.backup.dr.evidence.EvidenceLog;
 import com.thorbis.backup.dr.monitor.Alarm;
 import com.thorbis.backup.dr.monitor.RunLog;
 import com.thorbis.backup.dr.notify.Acknowledgement;
@@ -88,6 +89,7 @@ final class ReportCommand extends Group {
       if (writes) {
         HostEvidence.expected(thorbis().config(), thorbis().clock(), opened, thorbis()::warning);
       }
+      waiting(opened, writes);
       Report report =
           thorbis().followed(control -> said(() -> builder(opened, back).build(control)));
       said(
@@ -112,6 +114,22 @@ final class ReportCommand extends Group {
                 }
               });
       return report.met() ? Exit.DONE : Exit.FAILED;
+    }
+
+    /** What waits on this host is part of what happened. */
+    private void waiting(ThorbisBackup opened, boolean writes) {
+      EvidenceLog log = HostEvidence.log(thorbis().config(), thorbis().clock(), opened);
+      try {
+        if (writes) {
+          log.flush();
+        }
+        if (log.waiting() > 0) {
+          thorbis().warning("evidence waits on this host, and is not in the report");
+        }
+      } catch (IOException | BackupException e) {
+        thorbis()
+            .warning("evidence that waits on this host is not in the report: " + e.getMessage());
+      }
     }
 
     private Report.Builder builder(ThorbisBackup opened, Duration back) {

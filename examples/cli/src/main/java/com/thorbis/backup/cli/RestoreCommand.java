@@ -7,6 +7,7 @@ import com.thorbis.backup.api.RestoreRequest.Action;
 import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
+import java.time.Instant;
 import java.util.ArrayList;
 import java.util.LinkedHashMap;
 import java.util.List;
@@ -159,6 +160,11 @@ final class RestoreCommand extends Job {
   }
 
   private int restore(RestoreRequest request) {
+    RestoreRecord record =
+        new RestoreRecord(thorbis(), "source", source)
+            .say("moment", Words.target(request.target()))
+            .say("into", standby ? "standby" : "folder")
+            .say("started", start);
     RestoreReport report =
         thorbis()
             .reading(
@@ -168,7 +174,10 @@ final class RestoreCommand extends Job {
                     found.notes().forEach(note -> thorbis().host().err().println("note: " + note));
                     thorbis().host().confirm("restore.not-confirmed", "restore --delta --plan");
                   }
-                  return thorbis().followed(control -> opened.restore(request, control));
+                  return record.around(
+                      opened,
+                      () -> thorbis().followed(control -> opened.restore(request, control)),
+                      RestoreCommand::told);
                 });
     thorbis()
         .print(
@@ -209,6 +218,21 @@ final class RestoreCommand extends Job {
               report.next().forEach(out::println);
             });
     return Exit.DONE;
+  }
+
+  private static void told(RestoreReport report, RestoreRecord record) {
+    record
+        .from(report.backup())
+        .say("files", report.files())
+        .say("bytes", report.bytesWritten())
+        .say("bytesFetched", report.bytesFetched());
+    report
+        .reached()
+        .ifPresent(
+            reached ->
+                record
+                    .say("reachedLsn", reached.lsn().toString())
+                    .say("reachedTime", reached.time().map(Instant::toString).orElse(null)));
   }
 
   private RestoreRequest request() {

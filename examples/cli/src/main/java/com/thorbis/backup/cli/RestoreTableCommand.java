@@ -11,6 +11,7 @@ import com.thorbis.backup.spi.SecretValue;
 import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
+import java.time.Instant;
 import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.List;
@@ -170,10 +171,19 @@ final class RestoreTableCommand extends Job {
   }
 
   private int restore(TableRestoreRequest request) {
+    RestoreRecord record =
+        new RestoreRecord(thorbis(), "tables", source)
+            .say("moment", Words.target(request.target()))
+            .say("into", place.output == null ? "database" : "file")
+            .say("tables", tables);
     TableRestoreReport report =
         thorbis()
             .reading(
-                opened -> thorbis().followed(control -> opened.restoreTables(request, control)));
+                opened ->
+                    record.around(
+                        opened,
+                        () -> thorbis().followed(control -> opened.restoreTables(request, control)),
+                        RestoreTableCommand::told));
     String into = place.into;
     Path output = request.destination() instanceof Output to ? to.file() : null;
     thorbis()
@@ -207,6 +217,15 @@ final class RestoreTableCommand extends Job {
               report.next().forEach(out::println);
             });
     return Exit.DONE;
+  }
+
+  private static void told(TableRestoreReport report, RestoreRecord record) {
+    record
+        .from(report.backup())
+        .say("bytesFetched", report.bytesFetched())
+        .say("rows", report.tables().stream().mapToLong(table -> table.rows()).sum())
+        .say("reachedLsn", report.reached().lsn().toString())
+        .say("reachedTime", report.reached().time().map(Instant::toString).orElse(null));
   }
 
   private TableRestoreRequest request(Optional<SecretValue> password) {

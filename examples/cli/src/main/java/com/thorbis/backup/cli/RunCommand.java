@@ -95,10 +95,10 @@ final class RunCommand extends Job {
             .timetable()
             .plans(
                 () -> opened, upkeep::run, source -> DrillCommand.job(thorbis(), opened, source));
-    if (plans.isEmpty() && streamed.isEmpty()) {
+    if (plans.isEmpty() && streamed.isEmpty() && config.dr().triggers().isEmpty()) {
       throw Failure.usage(
           "Nothing is due at any time",
-          "Set sources.NAME.schedule, wal.mode: stream of a source, or maintenance.");
+          "Set sources.NAME.schedule, wal.mode: stream of a source, maintenance, or dr.triggers.");
     }
     requireRepository(opened);
     HostEvidence.expected(config, thorbis().clock(), opened, events::warning);
@@ -113,11 +113,12 @@ final class RunCommand extends Job {
       if (once) {
         runDue(scheduler, control.cancellation());
       } else {
-        try (Watch watch =
-            config.watching().watch(opened, config.stateDirectory(), thorbis().clock())) {
+        try (DrTriggers triggers = new DrTriggers(thorbis(), claims, events::note);
+            Watch watch = config.watching().watch(thorbis(), opened, triggers, thorbis().clock())) {
           runOn(
               scheduler,
               captures(opened, streamed, upkeep, claims, events),
+              triggers,
               () -> look(watch, events),
               control.cancellation());
         }
@@ -161,15 +162,26 @@ final class RunCommand extends Job {
   }
 
   private void runOn(
-      Scheduler scheduler, List<ContinuousJob> captures, Runnable look, Cancellation cancellation) {
+      Scheduler scheduler,
+      List<ContinuousJob> captures,
+      DrTriggers triggers,
+      Runnable look,
+      Cancellation cancellation) {
     CountDownLatch stopped = new CountDownLatch(1);
     cancellation.onCancel(stopped::countDown);
-    long pause = thorbis().config().watching().interval().toMillis();
+    Duration interval = thorbis().config().watching().interval();
+    long pause =
+        triggers.every().filter(it -> it.compareTo(interval) < 0).orElse(interval).toMillis();
+    long looked = System.nanoTime();
     try {
       scheduler.start();
       captures.forEach(ContinuousJob::start);
       while (!stopped.await(pause, TimeUnit.MILLISECONDS)) {
-        look.run();
+        boolean due = System.nanoTime() - looked >= interval.minusMillis(pause / 2).toNanos();
+        if (triggers.look() || due) {
+          looked = System.nanoTime();
+          look.run();
+        }
       }
     } catch (InterruptedException e) {
       Thread.currentThread().interrupt();

@@ -310,9 +310,24 @@ final class SecretsCommand extends Group {
           people(id, plan, thorbis().host().err());
           thorbis().host().confirm("secrets.not-confirmed", "secrets restore --plan");
         }
-        SecretsRestoreReport report = restore.run(plan);
+        SecretsRestoreReport report =
+            new RestoreRecord(thorbis(), "secrets", source)
+                .from(id)
+                .say("into", "place")
+                .say("mode", wanted.label())
+                .around(opened, () -> restore.run(plan), Restore::told);
         thorbis().print(json(id, plan, report), out -> people(id, report, out));
         return report.whole() ? Exit.DONE : Exit.FAILED;
+      }
+    }
+
+    private static void told(SecretsRestoreReport report, RestoreRecord record) {
+      record.say(
+          "results",
+          RestoreRecord.counts(
+              report.results().stream().map(result -> result.outcome().label()).toList()));
+      if (!report.whole()) {
+        record.failed("secrets.restore-not-whole");
       }
     }
 

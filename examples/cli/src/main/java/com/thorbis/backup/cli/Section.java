@@ -285,6 +285,7 @@ final class Section {
     String last = key.substring(key.lastIndexOf('.') + 1);
     return SECRET_WORDS.contains(last.substring(last.lastIndexOf('-') + 1))
         || last.endsWith("access-key")
+        || last.endsWith("ssh-key")
         || last.endsWith("account-key");
   }
 

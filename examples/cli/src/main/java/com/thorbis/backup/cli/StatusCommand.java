@@ -1,6 +1,7 @@
 package com.thorbis.backup.cli;
 
 import com.thorbis.backup.api.BackupDescriptor;
+import com.thorbis.backup.api.BackupException;
 import com.thorbis.backup.api.CheckItem;
 import com.thorbis.backup.api.Erasure;
 import com.thorbis.backup.api.SourceStatus;
@@ -8,9 +9,12 @@ import com.thorbis.backup.api.ThorbisBackup;
 import com.thorbis.backup.dr.drill.DrillHistory;
 import com.thorbis.backup.dr.drill.DrillReport;
 import com.thorbis.backup.dr.monitor.Alarm;
+import com.thorbis.backup.dr.monitor.Look;
+import com.thorbis.backup.dr.monitor.TierFact;
 import com.thorbis.backup.dr.notify.AlarmBook;
 import com.thorbis.backup.spi.Settings;
 import java.io.PrintStream;
+import java.io.UncheckedIOException;
 import java.time.Duration;
 import java.util.ArrayList;
 import java.util.List;
@@ -46,7 +50,9 @@ final class StatusCommand extends Job {
     opened.checkWriters().stream()
         .filter(item -> item.outcome() == CheckItem.Outcome.FAIL)
         .forEach(keys::add);
-    List<Alarm> alarms = AlarmsCommand.look(thorbis(), opened, alarmed);
+    Look look = AlarmsCommand.looked(thorbis(), opened, alarmed);
+    List<Alarm> alarms = look.alarms();
+    List<TierFact> tiers = tiers();
     AlarmBook book = AlarmsCommand.book(thorbis());
     thorbis()
         .print(
@@ -61,6 +67,8 @@ final class StatusCommand extends Job {
                 keys.stream().map(Facts::copy).toList(),
                 "erasures",
                 erasures.stream().map(EraseCommand::json).toList(),
+                "tiers",
+                tiers.stream().map(tier -> DrTiers.json(tier, look)).toList(),
                 "alarms",
                 AlarmsCommand.json(alarms, book)),
             out -> {
@@ -78,10 +86,20 @@ final class StatusCommand extends Job {
               if (!keys.isEmpty()) {
                 items("keys", keys, out);
               }
+              DrTiers.people(tiers, look, out);
               out.println(alarms.isEmpty() ? "no alarms" : "alarms");
               AlarmsCommand.people(alarms, book, out);
             });
     return alarmed ? AlarmsCommand.exit(alarms) : Exit.DONE;
+  }
+
+  /** Why there is no answer is an alarm. */
+  private List<TierFact> tiers() {
+    try {
+      return DrWatch.tiers(thorbis());
+    } catch (BackupException | UncheckedIOException e) {
+      return List.of();
+    }
   }
 
   private static void items(String title, List<CheckItem> items, PrintStream out) {

@@ -6,6 +6,7 @@ import com.thorbis.backup.api.Thaw;
 import com.thorbis.backup.api.VerifyReport;
 import com.thorbis.backup.api.VerifyRequest;
 import com.thorbis.backup.dr.drill.Drill;
+import com.thorbis.backup.dr.evidence.EvidenceRecord;
 import com.thorbis.backup.spi.Settings;
 import java.io.PrintStream;
 import java.time.Duration;
@@ -101,9 +102,9 @@ final class VerifyCommand extends Job {
           Drill drill =
               Drill.builder(opened, opened.show(id).source(), thorbis().config().stateDirectory())
                   .product(Main.version())
-                  .recorder(DrillCommand.evidence(thorbis(), opened))
+                  .recorder(DrillCommand.evidence(thorbis(), opened, EvidenceRecord.VERIFICATION))
                   .backup(id)
-                  .toEndOfBackup()
+                  .verification()
                   .build();
           return DrillCommand.report(
               thorbis(), thorbis().followed(control -> said(() -> drill.run(control))));

@@ -3,6 +3,7 @@ package com.thorbis.backup.cli;
 import com.thorbis.backup.api.ThorbisBackup;
 import com.thorbis.backup.dr.drill.DrillHistory;
 import com.thorbis.backup.dr.drill.DrillReport;
+import com.thorbis.backup.dr.drill.DrillReport.Verdict;
 import com.thorbis.backup.dr.monitor.DrillFact;
 import com.thorbis.backup.dr.monitor.Expectation;
 import com.thorbis.backup.dr.monitor.Monitor;
@@ -155,16 +156,19 @@ record Watching(
    *
    * @param recipients whether they are tried
    */
-  Monitor monitor(ThorbisBackup opened, Path stateDirectory, Clock clock, boolean recipients) {
+  Monitor.Builder monitor(Thorbis thorbis, ThorbisBackup opened, Clock clock, boolean recipients) {
+    Path stateDirectory = thorbis.config().stateDirectory();
     Monitor.Builder monitor =
         Monitor.builder(opened)
             .clock(clock)
             .live(live)
             .recipients(recipients)
             .runs(new RunLog(stateDirectory))
-            .drills(() -> drills(stateDirectory));
+            .drills(() -> drills(stateDirectory))
+            .recoveries(() -> DrWatch.recoveries(thorbis))
+            .tiers(() -> DrWatch.tiers(thorbis));
     expectations.forEach(monitor::expect);
-    return monitor.build();
+    return monitor;
   }
 
   /** The drills of this host; those of others are not known here. */
@@ -173,6 +177,9 @@ record Watching(
     for (Expectation each : expectations) {
       try {
         for (DrillReport report : new DrillHistory(stateDirectory, each.source()).reports()) {
+          if (report.verdict() == Verdict.NONE) {
+            continue; // somebody broke it off
+          }
           facts.add(
               new DrillFact(
                   each.source(),
@@ -199,7 +206,20 @@ record Watching(
   }
 
   /** Looks, and tells whoever is configured. */
-  Watch watch(ThorbisBackup opened, Path stateDirectory, Clock clock) {
+  Watch watch(Thorbis thorbis, ThorbisBackup opened, Clock clock) {
+    return watch(thorbis, monitor(thorbis, opened, clock, true).build(), clock);
+  }
+
+  /** The same, also of what may start a recovery. */
+  Watch watch(Thorbis thorbis, ThorbisBackup opened, DrTriggers triggers, Clock clock) {
+    return watch(
+        thorbis,
+        monitor(thorbis, opened, clock, true).part(DrTriggers.AREA, triggers::alarms).build(),
+        clock);
+  }
+
+  private Watch watch(Thorbis thorbis, Monitor monitor, Clock clock) {
+    Path stateDirectory = thorbis.config().stateDirectory();
     Dispatcher.Builder dispatcher =
         Dispatcher.builder(stateDirectory).clock(clock).repeatEvery(repeat);
     notifiers
@@ -207,7 +227,7 @@ record Watching(
         .forEach(name -> dispatcher.notifier(name, notifier(name, stateDirectory, clock)));
     steps.forEach(step -> dispatcher.step(step.after(), step.to(), step.from()));
     return new Watch(
-        monitor(opened, stateDirectory, clock, true),
+        monitor,
         dispatcher.build(),
         heartbeat.map(values -> Heartbeat.of(Settings.of("monitor.heartbeat", values), clock)));
   }

@@ -173,6 +173,33 @@ class AlarmsCommandTest {
     assertThat(alarms("alarms list", 0, "items")).isEmpty();
   }
 
+  /** A timer looks once and ends: there is no next round in which it could be told. */
+  @Test
+  void aSignalThatNobodyTakesIsToldByWhoeverLooksOnce() throws IOException {
+    run("backup home", 0);
+    run("copies sync", 0);
+    Path script = folder.resolve("tell");
+    Files.writeString(script, "#!/bin/sh\ncat >> \"$1\"; echo >> \"$1\"\n");
+    Files.setPosixFilePermissions(script, PosixFilePermissions.fromString("rwx------"));
+    write(
+        """
+        notify:
+          notifiers:
+            - { name: script, kind: exec, command: [%s, %s], timeout: 5s }
+          escalation:
+            - to: [script]
+          repeat: 12h
+        monitor:
+          heartbeat: { url: "http://127.0.0.1:1/", allow-http: true, allow-private: true }
+        """
+            .formatted(script, told));
+    run("alarms notify", 0);
+    run("alarms notify", 0);
+    try (Stream<String> lines = Files.lines(told)) {
+      assertThat(lines).singleElement().asString().contains("heartbeat", "\"event\":\"raised\"");
+    }
+  }
+
   @Test
   void peopleAreToldOnceAndNotOfWhatSomebodySeesTo() throws IOException {
     run("copies sync", 0);

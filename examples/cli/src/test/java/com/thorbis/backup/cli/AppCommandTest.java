@@ -91,6 +91,17 @@ class AppCommandTest {
             exchange.getResponseBody().write(body);
           }
         });
+    vercel.createContext(
+        "/v3/deployments/dpl_1/events",
+        exchange -> {
+          try (exchange) {
+            byte[] body =
+                ("[{\"type\":\"stdout\",\"created\":1700000000000,\"text\":\"" + MARKER + "\"}]")
+                    .getBytes(StandardCharsets.UTF_8);
+            exchange.sendResponseHeaders(status, body.length);
+            exchange.getResponseBody().write(body);
+          }
+        });
     vercel.start();
     files = Files.createDirectory(folder.resolve("files"));
     Files.writeString(files.resolve("app.env"), "API_KEY=" + MARKER + "\nOTHER=" + MARKER + "2\n");
@@ -270,6 +281,8 @@ class AppCommandTest {
     assertThat(into.resolve("artifacts/dist/assets/copy.html")).hasContent("built\n");
     assertThat(into.resolve("configuration/web-server" + files + "/etc/conf.d/site.conf"))
         .hasContent("listen 80;\n");
+    assertThat(into.resolve("deployment/build-log.txt"))
+        .hasContent("2023-11-14T22:13:20Z stdout " + MARKER + "\n");
     assertThat(into.resolve("configuration/env.json")).content().contains("API_KEY", "tokens");
 
     assertThat(run("app restore shop --into " + into, 4).err()).contains("not an empty folder");
@@ -310,12 +323,49 @@ class AppCommandTest {
   }
 
   @Test
+  void submodulesComeBackWhereTheyBelong() throws Exception {
+    Path lib = files.resolve("lib");
+    try (Git git = Git.init().setDirectory(lib.toFile()).setInitialBranch("main").call()) {
+      Files.writeString(lib.resolve("code.js"), "code\n");
+      commit(git, "code");
+    }
+    try (Git git = Git.open(work.toFile())) {
+      git.submoduleAdd().setPath("lib").setURI("../lib").call().close();
+      commit(git, "with a submodule");
+    }
+    String whole = config();
+    assertThat(component(json("app backup shop", 0), "source").get("gaps").get(0).toString())
+        .contains("application.submodule-address", "submodules-below");
+    config(
+        whole.replace(
+            "tree: true }",
+            "tree: true, submodules-below: "
+                + files
+                + ", known-hosts: /nowhere, ssh-key: '${env:VERCEL_TOKEN}', credentials: {"
+                + " \"git.example:8443\": { user: me, token: '${env:VERCEL_TOKEN}' } } }"));
+    JsonNode made = component(json("app backup shop", 0), "source");
+    assertThat(made.get("outcome").asText()).isEqualTo("completed");
+    assertThat(made.get("counts").get("submoduleRepositories").asInt()).isEqualTo(1);
+    Path into = folder.resolve("files/back");
+    assertThat(run("app restore shop --component source --into " + into, 0).out())
+        .contains("1 submodules are checked out");
+    assertThat(into.resolve("source/checkout/lib/code.js")).hasContent("code\n");
+    try (Git git = Git.open(into.resolve("source/checkout/lib").toFile())) {
+      assertThat(git.getRepository().getConfig().getString("remote", "origin", "url"))
+          .isEqualTo(lib.toString());
+    }
+    config(config().replace("user: me,", "usr: me,"));
+    assertThat(component(json("app backup shop", 0), "source").get("gaps").get(0).toString())
+        .contains("credentials.git.example:8443.usr");
+  }
+
+  @Test
   void oneThatCannotBeOpenedStopsNoOtherFromBeingRestored() throws Exception {
     run("app backup shop", 0);
-    config(config().replace("repository: " + work, "repository: ssh://example.org/shop"));
+    config(config().replace("repository: " + work, "repository: ftp://example.org/shop"));
     Path into = folder.resolve("files/back");
     assertThat(run("app restore shop --into " + into, 1).out())
-        .contains("source", "cannot be restored now", "SSH is not spoken");
+        .contains("source", "cannot be restored now", "ssh-key and known-hosts");
     assertThat(into.resolve("artifacts/dist/assets/copy.html")).hasContent("built\n");
   }
 

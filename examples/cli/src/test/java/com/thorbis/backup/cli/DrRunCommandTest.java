@@ -8,10 +8,13 @@ import com.thorbis.backup.cli.CommandRunner.Result;
 import com.thorbis.backup.cli.CommandRunner.Running;
 import com.thorbis.backup.crypto.SigningKey;
 import com.thorbis.backup.dr.plan.PlanReader;
+import com.thorbis.backup.testkit.SettableClock;
 import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.security.SecureRandom;
+import java.time.Duration;
+import java.time.Instant;
 import java.util.List;
 import java.util.stream.Stream;
 import org.junit.jupiter.api.BeforeEach;
@@ -202,7 +205,10 @@ class DrRunCommandTest {
         .contains("thorbis dr commit inc-1", "thorbis dr abort inc-1");
     run(0, "dr", "commit", "inc-1", "--as", "recovery-lead");
     Result end = run(0, "dr", "resume", "inc-1");
-    assertThat(end.out()).contains("succeeded: committed by recovery-lead");
+    assertThat(end.out())
+        .contains("succeeded: committed by recovery-lead")
+        .contains("nobody said when the outage began")
+        .containsPattern("tier-1 +15 min 0 s +\\S.* +unknown +5 min 0 s +- +unknown");
     assertThat(end.err()).doesNotContain("warning");
     assertThat(Files.readString(folder.resolve("destroyed"))).isEqualTo("once\n");
 
@@ -216,6 +222,94 @@ class DrRunCommandTest {
     run(0, "dr", "run", OUTAGE, "--incident", "inc-1", "--yes"); // which starts nothing
     JsonNode kept = JSON.readTree(run(0, "list", "evidence", "--json").out());
     assertThat(kept.path("items")).hasSize(1);
+  }
+
+  @Test
+  void whetherWhatIsPromisedWasKeptIsToldAndRecorded() throws IOException {
+    run(0, "init");
+    assertThat(run(2, "dr", "run", OUTAGE, "--outage", "2999-01-01T00:00:00Z").err())
+        .contains("--outage is yet to come");
+    begin("--outage", "2026-01-01T00:00:00Z");
+    JsonNode waits = status(folder);
+    assertThat(waits.path("outage").asText()).isEqualTo("2026-01-01T00:00:00Z");
+    assertThat(waits.path("tiers").findValuesAsText("time"))
+        .containsExactly("missed", "missed", "missed");
+    assertThat(waits.path("tiers").findValuesAsText("loss"))
+        .containsExactly("unknown", "unknown", "unknown");
+
+    run(0, "dr", "abort", "inc-1", "--as", "first-dba", "--yes");
+    assertThat(run(1, "dr", "resume", "inc-1").out())
+        .contains("What is promised, from the outage at")
+        .contains("tier-1: this run did not bring it back: rehearsal.");
+    JsonNode record =
+        KeptRecords.of("dr-run", command(folder), folder.resolve("bundle.zip")).get(0);
+    assertThat(record.path("outcome").asText()).isEqualTo("compensated");
+    assertThat(record.path("document").path("outage").asText()).isEqualTo("2026-01-01T00:00:00Z");
+    JsonNode tier = record.path("document").path("tiers").path(0);
+    assertThat(tier.path("tier").asText()).isEqualTo("tier-1");
+    assertThat(tier.path("rtoMillis").asLong()).isEqualTo(15 * 60_000);
+    assertThat(tier.path("time").asText()).isEqualTo("missed");
+    assertThat(tier.path("loss").asText()).isEqualTo("unknown");
+    assertThat(tier.has("tookMillis")).isFalse();
+  }
+
+  @Test
+  void aRunThatDoesNotGoOnOrEndWellIsAnAlarmUntilSomebodySeesToIt() throws IOException {
+    append(
+        "thorbis.yaml",
+        """
+        notify:
+          notifiers:
+            - { name: file, kind: exec, command: [/bin/sh, -c, "cat >> %s"] }
+          escalation:
+            - { to: [file] }
+        """
+            .formatted(folder.resolve("told")));
+    run(0, "init");
+    begin();
+    assertThat(codes(alarms(command(folder)))).doesNotContain("recovery.blocked");
+    SettableClock later = SettableClock.at(Instant.now().plus(Duration.ofHours(1)));
+    JsonNode blocked = alarm(alarms(command(folder).at(later)), "recovery.blocked");
+    assertThat(blocked.path("subject").asText()).isEqualTo("inc-1");
+    assertThat(blocked.path("severity").asText()).isEqualTo("critical");
+    assertThat(blocked.path("found").asText()).contains("rehearsal.agree (approval)");
+
+    run(0, "dr", "abort", "inc-1", "--as", "first-dba", "--yes");
+    assertThat(there("told")).isFalse();
+    run(1, "dr", "resume", "inc-1");
+    assertThat(Files.readString(folder.resolve("told")))
+        .contains("recovery.failed", "aborted by first-dba");
+    JsonNode stopped = alarm(alarms(command(folder)), "recovery.failed");
+    assertThat(stopped.path("severity").asText()).isEqualTo("warning");
+    run(0, "alarms", "ack", stopped.path("id").asText(), "--by", "ada");
+    assertThat(
+            alarm(alarms(command(folder)), "recovery.failed")
+                .path("acknowledged")
+                .path("by")
+                .asText())
+        .isEqualTo("ada");
+    assertThat(run(0, "status").out())
+        .contains("recovery.failed inc-1")
+        .contains("tiers of the plan")
+        .contains(
+            "tier-1: loss unknown of 5 min 0 s, never measured how long it is away, of 15 min 0 s");
+  }
+
+  private static JsonNode alarms(CommandRunner command) throws IOException {
+    return JSON.readTree(command.run("alarms", "list", "--json").out()).path("items");
+  }
+
+  private static List<String> codes(JsonNode alarms) {
+    return alarms.findValuesAsText("code");
+  }
+
+  private static JsonNode alarm(JsonNode alarms, String code) {
+    for (JsonNode alarm : alarms) {
+      if (alarm.path("code").asText().equals(code)) {
+        return alarm;
+      }
+    }
+    throw new AssertionError(code + " is not among " + alarms);
   }
 
   @Test
@@ -311,6 +405,100 @@ class DrRunCommandTest {
       Thread.sleep(20);
     }
     assertThat(running.err()).contains(text);
+  }
+
+  @Test
+  void secretsApplicationsAndRecoveryPointsAreBroughtBackBySteps() throws IOException {
+    Path files = Files.createDirectories(folder.resolve("files/etc"));
+    Path env = folder.resolve("app.env");
+    Files.writeString(files.resolve("site.conf"), "listen 80;\n");
+    Files.writeString(env, "API_KEY=planted-8Xw\n");
+    append(
+        "thorbis.yaml",
+        """
+        sources:
+          tokens:
+            type: secrets
+            places:
+              - { name: app, kind: env-file, path: %1$s }
+          user-files: { type: files, paths: %2$s }
+          shop:
+            type: nextjs
+            source: none
+            configuration:
+              web-server: { kind: files, paths: %2$s }
+            artifacts: none
+            deployment: none
+            files: none
+          all: { type: recovery-point, members: "tokens, user-files" }
+        """
+            .formatted(env, files));
+    procedure(
+        """
+              - { id: hold, action: hold-backups, expected: 1s, deadline: 1m }
+              - id: agree
+                action: approve
+                title: Let it be brought back
+                expected: 0s
+                deadline: 3m
+                approval: { people: [dba], required: 2, deadline: 3m }
+              - { id: secrets, action: secrets-restore, with: { set: tokens }, expected: 1s, deadline: 1m }
+              - { id: application, action: app-restore, with: { into: DIR/application }, expected: 1s, deadline: 1m }
+              - { id: point, action: recovery-point-restore, with: { target-dir: DIR/point }, expected: 1s, deadline: 1m }
+              - { id: compared, action: validate, with: { source: user-files }, expected: 1s, deadline: 1m }
+        """);
+    run(0, "init");
+    run(0, "recovery-point", "create", "all");
+    run(0, "app", "backup", "shop");
+    assertThat(run(0, "dr", "run", OUTAGE, "--dry-run").out())
+        .containsPattern("rehearsal.secrets .* done: 1 secrets stand there already");
+    Files.delete(env);
+
+    assertThat(run(0, "dr", "run", OUTAGE, "--dry-run").out())
+        .containsPattern("rehearsal.secrets .* not-done: 1 secrets to be written");
+    begin();
+    approve();
+    Result end = run(0, "dr", "resume", "inc-1");
+    assertThat(env).hasContent("API_KEY=planted-8Xw");
+    assertThat(count(folder.resolve("application"), "site.conf")).isEqualTo(1);
+    assertThat(count(folder.resolve("point"), "site.conf")).isEqualTo(1);
+    assertThat(end.out()).contains("1 files of the backup are there").doesNotContain("planted-8Xw");
+
+    JsonNode steps = status(folder).path("steps");
+    assertThat(steps.findValuesAsText("status")).containsOnly("done");
+    Result again = run(1, "dr", "run", OUTAGE, "--incident", "inc-2", "--yes", "--no-wait");
+    assertThat(again.out()).contains("waiting");
+    run(0, "dr", "approve", "inc-2", "rehearsal.agree", "--as", "first-dba");
+    run(0, "dr", "approve", "inc-2", "rehearsal.agree", "--as", "second-dba");
+    assertThat(run(1, "dr", "resume", "inc-2").out())
+        .contains("application holds what no step of this run put there");
+  }
+
+  @Test
+  void aManagerOfHighAvailabilityIsASetting() throws IOException {
+    String settings =
+        """
+          servers: { one: { host: 127.0.0.1, port: 5431 }, two: { host: 127.0.0.1, port: 5433 } }
+          failover:
+            database:
+              primary: one
+              standby: two
+              manager: %s
+        """;
+    String before = Files.readString(folder.resolve("thorbis.yaml"));
+    append(
+        "thorbis.yaml",
+        settings.formatted(
+            "{ type: patroni, members: [\"http://10.0.0.1:8008\"], login: { user: u } }"));
+    assertThat(run(2, "dr", "status").err()).contains("password is missing");
+    Files.writeString(folder.resolve("thorbis.yaml"), before);
+    append("thorbis.yaml", settings.formatted("{ type: command, status: [look] }"));
+    assertThat(run(2, "dr", "status").err()).contains("failover");
+    Files.writeString(folder.resolve("thorbis.yaml"), before);
+    append(
+        "thorbis.yaml",
+        settings.formatted("{ type: patroni, members: [\"https://db1.example:8008\"] }"));
+    run(0, "dr", "status");
   }
 
   @Test
@@ -431,7 +619,7 @@ class DrRunCommandTest {
                 "action: app-restore\n        instruction: Look"));
 
     assertThat(run(2, "dr", "run", OUTAGE, "--yes", "--no-wait").err())
-        .contains("rehearsal.look", "app-restore", "nothing here carries that out");
+        .contains("rehearsal.look", "source is missing; there are []");
     assertThat(there("marked")).isFalse();
   }
 

@@ -2,7 +2,6 @@ package com.thorbis.backup.application.app;
 
 import com.thorbis.backup.api.BackupException;
 import com.thorbis.backup.spi.Endpoints;
-import com.thorbis.backup.spi.SecretValue;
 import com.thorbis.backup.spi.repository.RunControl;
 import java.io.IOException;
 import java.io.InputStream;
@@ -11,17 +10,13 @@ import java.net.HttpURLConnection;
 import java.net.URI;
 import java.nio.ByteBuffer;
 import java.nio.channels.SeekableByteChannel;
-import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.LinkOption;
 import java.nio.file.Path;
 import java.nio.file.StandardOpenOption;
 import java.nio.file.attribute.PosixFilePermissions;
 import java.security.MessageDigest;
-import java.time.Duration;
 import java.util.ArrayList;
-import java.util.Arrays;
-import java.util.Base64;
 import java.util.Collection;
 import java.util.HexFormat;
 import java.util.LinkedHashMap;
@@ -34,8 +29,8 @@ import org.jspecify.annotations.Nullable;
 /**
  * What a repository keeps in Git LFS, and not in its history: from a service by the batch API
  * (git-lfs, docs/api/batch.md), from a folder as {@code git lfs} lays it there. Each object is
- * known by its SHA-256, and compared with it. The credential goes to the repository's own service
- * alone; to where that sends on goes what it says for it. Used by one thread.
+ * known by its SHA-256, and compared with it. A credential goes to its own service alone; to where
+ * that sends on goes what it says for it. Used by one thread.
  */
 final class LfsObjects {
   private static final int BATCH = 100;
@@ -43,29 +38,19 @@ final class LfsObjects {
   private static final int MOST_ANSWER_BYTES = 8 << 20;
   private static final String TYPE = "application/vnd.git-lfs+json";
 
-  private final String address;
-  private final Optional<URI> service;
-  private final String user;
-  private final @Nullable SecretValue token;
-  private final Duration silence;
+  private final GitAddress address;
+  private final GitAccess access;
+  private final Optional<String> configured;
 
   /**
    * Of a repository.
    *
-   * @param service empty if the address is a folder
-   * @param silence how long a service may say nothing
+   * @param configured what {@code lfs.url} of its {@code .lfsconfig} says
    */
-  LfsObjects(
-      String address,
-      Optional<URI> service,
-      String user,
-      @Nullable SecretValue token,
-      Duration silence) {
+  LfsObjects(GitAddress address, GitAccess access, Optional<String> configured) {
     this.address = address;
-    this.service = service;
-    this.user = user;
-    this.token = token;
-    this.silence = silence;
+    this.access = access;
+    this.configured = configured;
   }
 
   /**
@@ -93,18 +78,64 @@ final class LfsObjects {
       return missing;
     }
     Folders.make(into);
-    if (service.isEmpty()) {
+    List<Pointer> all = new ArrayList<>(wanted);
+    if (address.kind() == GitAddress.Kind.FOLDER) {
       for (Pointer each : wanted) {
         control.cancellation().check();
         attempt(each, missing, () -> fromFolder(each, into));
       }
+      if (missing.isEmpty() || configured.isEmpty()) {
+        return missing;
+      }
+      all.removeIf(each -> !missing.containsKey(each.oid()));
+      missing.clear();
+    }
+    URI service;
+    try {
+      service = service();
+    } catch (Unavailable e) {
+      all.forEach(each -> missing.put(each.oid(), gap(each, e.code, e.problem, e.remedy)));
       return missing;
     }
-    List<Pointer> all = List.copyOf(wanted);
     for (int from = 0; from < all.size(); from += BATCH) {
-      batch(all.subList(from, Math.min(from + BATCH, all.size())), into, control, missing);
+      batch(service, all.subList(from, Math.min(from + BATCH, all.size())), into, control, missing);
     }
     return missing;
+  }
+
+  /** Whoever writes to the repository decides what {@code lfs.url} says. */
+  private URI service() throws Unavailable {
+    if (configured.isEmpty()) {
+      return address
+          .large()
+          .orElseThrow(
+              () ->
+                  new Unavailable(
+                      "application.no-lfs",
+                      "has no server that could be told from " + address,
+                      "Name it as lfs.url in .lfsconfig."));
+    }
+    try {
+      URI named = Endpoints.parse("lfs.url", configured.get());
+      requireFollowed(named);
+      return named;
+    } catch (BackupException e) {
+      throw new Unavailable(
+          "application.lfs-address",
+          "is on a server that .lfsconfig names, and its lfs.url is not followed",
+          "Write https://HOST/PATH there.");
+    }
+  }
+
+  private void requireFollowed(URI server) throws Unavailable {
+    try {
+      access.requireFollowed(server.getScheme(), server.getHost(), server.getPort());
+    } catch (GitAddress.NotFollowedException e) {
+      throw new Unavailable(
+          "application.lfs-address",
+          "is on " + server.getHost() + ", which .lfsconfig leads to, and which " + e.getMessage(),
+          e.remedy());
+    }
   }
 
   @FunctionalInterface
@@ -142,7 +173,7 @@ final class LfsObjects {
     String oid = object.oid();
     for (String below : List.of("lfs/objects", ".git/lfs/objects")) {
       Path file =
-          Path.of(address)
+          Path.of(address.text())
               .resolve(below)
               .resolve(oid.substring(0, 2))
               .resolve(oid.substring(2, 4))
@@ -161,10 +192,10 @@ final class LfsObjects {
   }
 
   private void batch(
-      List<Pointer> wanted, Path into, RunControl control, Map<String, Gap> missing) {
+      URI service, List<Pointer> wanted, Path into, RunControl control, Map<String, Gap> missing) {
     Map<String, Document> offered = new LinkedHashMap<>();
     try {
-      Document answer = Document.parse("The answer of " + address, ask(wanted));
+      Document answer = Document.parse("The answer of " + service, ask(service, wanted));
       answer
           .list("objects")
           .forEach(one -> one.text("oid").ifPresent(oid -> offered.put(oid, one)));
@@ -185,11 +216,11 @@ final class LfsObjects {
     }
     for (Pointer each : wanted) {
       control.cancellation().check();
-      attempt(each, missing, () -> download(each, offered.get(each.oid()), into));
+      attempt(each, missing, () -> download(service, each, offered.get(each.oid()), into));
     }
   }
 
-  private byte[] ask(List<Pointer> wanted) throws IOException {
+  private byte[] ask(URI service, List<Pointer> wanted) throws IOException {
     List<Map<String, Object>> objects = new ArrayList<>();
     wanted.forEach(each -> objects.add(Map.of("oid", each.oid(), "size", each.size())));
     byte[] body =
@@ -204,13 +235,11 @@ final class LfsObjects {
                     "objects",
                     objects))
             .bytes();
-    String base = service.orElseThrow().toString().replaceFirst("/+$", "");
-    URI batch =
-        URI.create((base.endsWith(".git") ? base : base + ".git") + "/info/lfs/objects/batch");
+    URI batch = URI.create(service.toString().replaceFirst("/+$", "") + "/objects/batch");
     IOException last = new IOException("not asked");
     for (int attempt = 1; attempt <= ATTEMPTS; attempt++) {
       HttpURLConnection call = open(batch, Map.of("Accept", TYPE, "Content-Type", TYPE));
-      authorize(call);
+      access.authorize(call);
       call.setDoOutput(true);
       call.setFixedLengthStreamingMode(body.length);
       try {
@@ -228,7 +257,7 @@ final class LfsObjects {
           }
         }
         if (status != 429 && status / 100 != 5 || status == 501) {
-          throw refused(status);
+          throw refused(service, status);
         }
         last = new IOException("The service answered " + status);
       } catch (Unavailable e) {
@@ -242,47 +271,33 @@ final class LfsObjects {
     throw last;
   }
 
-  private Unavailable refused(int status) {
+  private static Unavailable refused(URI service, int status) {
     if (status == 401 || status == 403) {
       return new Unavailable(
           "application.unauthorized",
-          "could not be asked for: " + address + " answered " + status,
+          "could not be asked for: " + service + " answered " + status,
           "Give a token that may read LFS objects of the repository.");
     }
     return new Unavailable(
         "application.no-lfs",
-        "could not be asked for: " + address + " answered " + status + " to the batch API of LFS",
+        "could not be asked for: " + service + " answered " + status + " to the batch API of LFS",
         "If its objects are on another server, keep a copy of them, as git lfs fetch --all makes.");
   }
 
-  private void authorize(HttpURLConnection call) {
-    SecretValue secret = token;
-    if (secret == null) {
-      return;
-    }
-    byte[] name = (user + ":").getBytes(StandardCharsets.UTF_8);
-    String header =
-        secret.useBytes(
-            bytes -> {
-              byte[] both = Arrays.copyOf(name, name.length + bytes.length);
-              System.arraycopy(bytes, 0, both, name.length, bytes.length);
-              String encoded = Base64.getEncoder().encodeToString(both);
-              Arrays.fill(both, (byte) 0);
-              return encoded;
-            });
-    call.setRequestProperty("Authorization", "Basic " + header);
-  }
-
-  private void download(Pointer object, @Nullable Document offered, Path into) throws IOException {
+  private void download(URI service, Pointer object, @Nullable Document offered, Path into)
+      throws IOException {
     if (offered == null || offered.object("error").number("code", 0) != 0) {
       long code = offered == null ? 0 : offered.object("error").number("code", 0);
       throw new Unavailable(
           "application.lfs-object",
-          "is not there: " + address + " answered " + (code == 0 ? "nothing" : code) + " for it",
+          "is not there: " + service + " answered " + (code == 0 ? "nothing" : code) + " for it",
           "Push it from a clone that has it, with git lfs push --all.");
     }
     Document action = offered.object("actions").object("download");
     URI from = Endpoints.parse("The address of an LFS object", action.require("href"));
+    if (!access.knows(service)) {
+      requireFollowed(from);
+    }
     Map<String, String> headers = new LinkedHashMap<>();
     Document given = action.object("header");
     given.names().forEach(name -> given.text(name).ifPresent(value -> headers.put(name, value)));
@@ -318,8 +333,8 @@ final class LfsObjects {
     HttpURLConnection call = (HttpURLConnection) where.toURL().openConnection();
     call.setInstanceFollowRedirects(false);
     call.setUseCaches(false);
-    call.setConnectTimeout((int) silence.toMillis());
-    call.setReadTimeout((int) silence.toMillis());
+    call.setConnectTimeout((int) access.silence().toMillis());
+    call.setReadTimeout((int) access.silence().toMillis());
     headers.forEach(call::setRequestProperty);
     return call;
   }

@@ -36,6 +36,8 @@ import java.util.TreeSet;
  *
  * <ul>
  *   <li>{@code source}: {@code repository}, {@code branch}, {@code user}, {@code token}, {@code
+ *       ssh-key}, {@code ssh-passphrase}, {@code known-hosts}, {@code submodules}, {@code
+ *       submodules-below}, {@code credentials.HOST} with {@code user} and {@code token}, {@code
  *       tree}, {@code tree-exclude}, {@code timeout}
  *   <li>{@code configuration.NAME}: {@code kind}, and what belongs to it
  *   <li>{@code artifacts}: {@code folder}, {@code include}, {@code lock-files}
@@ -46,6 +48,7 @@ import java.util.TreeSet;
  */
 public abstract class ApplicationFactory implements SourceEngineFactory {
   private static final String NONE = "none";
+  private static final String USER = "x-access-token";
   private static final List<String> PLACES =
       List.of(VercelConfiguration.KIND, SupabaseConfiguration.KIND, "env-file", "files");
 
@@ -147,14 +150,43 @@ public abstract class ApplicationFactory implements SourceEngineFactory {
         GitSource.builder(settings.require("repository"), part.stateDirectory())
             .timeout(settings.duration("timeout", Duration.ofMinutes(1)));
     settings.find("branch").ifPresent(source::branch);
-    String user = settings.find("user").orElse("x-access-token");
+    String user = settings.find("user").orElse(USER);
     Optional<SecretValue> token = settings.findSecret("token");
     token.ifPresent(value -> source.token(user, value));
+    for (String host : hosts(settings)) {
+      String prefix = "credentials." + host + ".";
+      String name = settings.find(prefix + "user").orElse(USER);
+      settings
+          .findSecret(prefix + "token")
+          .ifPresent(value -> source.credential(host, name, value));
+    }
+    // On a machine that restores, what is not there is not needed.
+    Optional<SecretValue> key = settings.findSecret("ssh-key");
+    Optional<SecretValue> passphrase = settings.findSecret("ssh-passphrase");
+    Optional<String> known = settings.find("known-hosts");
+    if (key.isPresent() && known.isPresent()) {
+      source.ssh(key.get(), passphrase, known.get());
+    }
+    source.submodules(settings.flag("submodules", true));
+    settings
+        .find("submodules-below")
+        .ifPresent(text -> source.submodulesBelow(path(settings, "submodules-below", text)));
     String excluded = settings.find("tree-exclude").orElse(GitSource.EXCLUDED);
     if (settings.flag("tree", false)) {
       source.tree(excluded);
     }
     return source.build();
+  }
+
+  /** The hosts below {@code credentials}; their names have dots, as keys have. */
+  private static Set<String> hosts(Settings settings) {
+    Set<String> hosts = new TreeSet<>();
+    for (String key : settings.keys()) {
+      if (key.startsWith("credentials.") && key.lastIndexOf('.') > "credentials.".length()) {
+        hosts.add(key.substring("credentials.".length(), key.lastIndexOf('.')));
+      }
+    }
+    return hosts;
   }
 
   private static Component deployment(PartContext part) {

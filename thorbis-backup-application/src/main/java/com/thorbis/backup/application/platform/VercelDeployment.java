@@ -3,23 +3,43 @@ package com.thorbis.backup.application.platform;
 import com.thorbis.backup.api.BackupException;
 import com.thorbis.backup.api.FailureKind;
 import com.thorbis.backup.application.app.Component;
+import com.thorbis.backup.application.app.ComponentWriter;
 import com.thorbis.backup.application.app.Document;
+import com.thorbis.backup.application.app.Gap;
+import com.thorbis.backup.application.app.Reference;
 import com.thorbis.backup.application.app.RestoreWish;
 import com.thorbis.backup.application.app.Step;
 import com.thorbis.backup.application.app.StoredComponent;
-import com.thorbis.backup.application.app.WrittenDocuments;
 import com.thorbis.backup.spi.repository.Repository;
 import com.thorbis.backup.spi.repository.RunControl;
+import java.io.ByteArrayInputStream;
 import java.io.IOException;
+import java.nio.charset.StandardCharsets;
+import java.nio.file.Path;
+import java.time.Instant;
+import java.util.ArrayList;
+import java.util.Arrays;
 import java.util.List;
 import java.util.Map;
 import java.util.Optional;
 import java.util.Set;
 import java.util.TreeMap;
 
-/** What is live of a project on Vercel: its production deployment. */
+/** What is live of a project on Vercel: its production deployment, and the log of its build. */
 public final class VercelDeployment implements Component {
   private static final String FILE = "deployment.json";
+  private static final String LOG = "build-log.txt";
+  private static final byte[] BEFORE = "{\"events\":".getBytes(StandardCharsets.US_ASCII);
+  private static final Set<String> OF_EVENTS =
+      Set.of(
+          "events",
+          "events.created",
+          "events.date",
+          "events.text",
+          "events.type",
+          "events.payload",
+          "events.payload.date",
+          "events.payload.text");
   private static final List<String> COMMIT =
       List.of("githubCommitSha", "gitlabCommitSha", "bitbucketCommitSha");
   private static final List<String> REF =
@@ -102,34 +122,154 @@ public final class VercelDeployment implements Component {
 
   @Override
   public Prepared prepare(Repository repository, RunControl control) throws IOException {
-    return new WrittenDocuments(Map.of(FILE, live()), List.of(), Map.of("deployments", 1L));
+    Document live = live();
+    String id = live.require("id");
+    try {
+      Optional<Log> log = log(id);
+      return new Read(
+          live,
+          log.map(Log::text).orElse(new byte[0]),
+          log.isPresent()
+              ? List.of()
+              : List.of(
+                  Gap.part(
+                      LOG,
+                      "application.no-log",
+                      "Deployment " + id + " has no build log, or none any more",
+                      "It is in an earlier backup, if there is one of that deployment.")),
+          Map.of("deployments", 1L, "logLines", log.map(Log::lines).orElse(0L)));
+    } catch (IOException | BackupException e) {
+      Gap why = Gap.of(LOG, e);
+      return new Read(
+          live,
+          new byte[0],
+          List.of(
+              Gap.part(
+                  LOG,
+                  why.code(),
+                  "The build log of " + id + " could not be read: " + why.message(),
+                  why.remedy())),
+          Map.of("deployments", 1L, "logLines", 0L));
+    }
+  }
+
+  private record Log(byte[] text, long lines) {}
+
+  /** The whole log in one answer, which is bounded; it comes as a list. */
+  private Optional<Log> log(String id) throws IOException {
+    String action = "read the build log of " + id;
+    String query = (team.isEmpty() ? "?" : team + "&") + "direction=forward&follow=0&limit=-1";
+    Document read;
+    try (Calls.Reply reply =
+        calls.get(action, "/v3/deployments/" + Calls.encode(id) + "/events" + query)) {
+      byte[] body = reply.body();
+      byte[] object = Arrays.copyOf(BEFORE, BEFORE.length + body.length + 1);
+      System.arraycopy(body, 0, object, BEFORE.length, body.length);
+      object[object.length - 1] = '}';
+      try {
+        read = Document.parse(action, object, OF_EVENTS::contains);
+      } finally {
+        Arrays.fill(object, (byte) 0);
+      }
+    }
+    StringBuilder text = new StringBuilder();
+    long lines = 0;
+    for (Document event : read.list("events")) {
+      Document payload = event.object("payload");
+      Optional<String> words = event.text("text").or(() -> payload.text("text"));
+      if (words.isPresent()) {
+        long millis = event.number("created", event.number("date", payload.number("date", 0)));
+        text.append(Instant.ofEpochMilli(millis))
+            .append(' ')
+            .append(event.text("type").orElse("event"))
+            .append(' ')
+            .append(words.get().stripTrailing())
+            .append('\n');
+        lines++;
+      }
+    }
+    return lines == 0
+        ? Optional.empty()
+        : Optional.of(new Log(text.toString().getBytes(StandardCharsets.UTF_8), lines));
+  }
+
+  /** A build may print what it should not: its log is sealed, and erased here. */
+  private static final class Read implements Prepared {
+    private final Document live;
+    private final byte[] log;
+    private final List<Gap> gaps;
+    private final Map<String, Long> counts;
+
+    Read(Document live, byte[] log, List<Gap> gaps, Map<String, Long> counts) {
+      this.live = live;
+      this.log = log;
+      this.gaps = gaps;
+      this.counts = counts;
+    }
+
+    @Override
+    public List<Gap> gaps() {
+      return gaps;
+    }
+
+    @Override
+    public Map<String, Long> counts() {
+      return counts;
+    }
+
+    @Override
+    public void write(ComponentWriter into) throws IOException {
+      into.document(FILE, live);
+      if (log.length > 0) {
+        into.object(LOG, Reference.of(log), new ByteArrayInputStream(log));
+      }
+    }
+
+    @Override
+    public void close() {
+      Arrays.fill(log, (byte) 0);
+    }
   }
 
   @Override
   public List<Step> plan(StoredComponent stored, RestoreWish wish) throws IOException {
-    Document was = stored.document(FILE);
+    List<Step> steps = new ArrayList<>();
+    Reference log = stored.documents().get(LOG);
+    if (log != null && wish.into().isPresent()) {
+      Path file = wish.into().get().resolve(name()).resolve(LOG);
+      steps.add(
+          Step.lay(
+              file.toString(),
+              "the log of its build",
+              () -> {
+                stored.lay(Map.of(LOG, file), Map.of(LOG, log));
+                return log.length() + " bytes were laid down";
+              }));
+    }
+    steps.add(live(stored.document(FILE)));
+    return steps;
+  }
+
+  private Step live(Document was) {
     String subject = "deployment " + was.require("id");
     String what = was.text("commit").map(id -> " of commit " + id).orElse("");
     try {
       if (live().text("id").equals(was.text("id"))) {
-        return List.of(Step.none(subject, Step.Action.SAME, "is live" + what));
+        return Step.none(subject, Step.Action.SAME, "is live" + what);
       }
     } catch (IOException | BackupException e) {
       // What is live there decides nothing here: somebody has to look anyway.
-      return List.of(
-          Step.none(
-              subject,
-              Step.Action.BY_HAND,
-              "was live" + what + "; what is live now could not be read: deploy that commit"));
+      return Step.none(
+          subject,
+          Step.Action.BY_HAND,
+          "was live" + what + "; what is live now could not be read: deploy that commit");
     }
-    return List.of(
-        Step.none(
-            subject,
-            Step.Action.BY_HAND,
-            "was live"
-                + what
-                + ", and another one is: promote it if it is still there, else deploy that"
-                + " commit"));
+    return Step.none(
+        subject,
+        Step.Action.BY_HAND,
+        "was live"
+            + what
+            + ", and another one is: promote it if it is still there, else deploy that commit");
   }
 
   @Override

@@ -295,8 +295,11 @@ class GitSourceTest {
         List.of(
             "http://host.example/a",
             "https://user:pass@host.example/a",
-            "git@host.example:a",
+            "host.example:a",
             "ssh://host.example/a",
+            "ssh://-oProxyCommand=x@host.example/a",
+            "ssh://git@-oProxyCommand=x/a",
+            "git@host.example:-a",
             "relative/path",
             "file:///a",
             "ext::sh -c true")) {

@@ -10,7 +10,6 @@ import com.thorbis.backup.spi.repository.RunControl;
 import java.io.IOException;
 import java.net.InetAddress;
 import java.net.InetSocketAddress;
-import java.net.URI;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
@@ -106,13 +105,16 @@ class LfsObjectsTest {
   }
 
   private LfsObjects service(String token) {
-    URI address = URI.create("http://127.0.0.1:" + server.getAddress().getPort() + "/shop");
-    return new LfsObjects(
-        address.toString(),
-        Optional.of(address),
-        "x",
-        SecretValue.copyOf(token.getBytes(StandardCharsets.UTF_8)),
-        Duration.ofSeconds(20));
+    return service(token, "/shop", Optional.empty());
+  }
+
+  private LfsObjects service(String token, String path, Optional<String> configured) {
+    GitAddress address =
+        GitAddress.parse("http://127.0.0.1:" + server.getAddress().getPort() + path);
+    GitAccess access =
+        new GitAccess(address, Optional.empty(), Optional.empty(), Duration.ofSeconds(20));
+    access.login(address.origin(), "x", SecretValue.copyOf(token.getBytes(StandardCharsets.UTF_8)));
+    return new LfsObjects(address, access, configured);
   }
 
   private static Pointer pointer(String content) {
@@ -193,10 +195,82 @@ class LfsObjectsTest {
             .resolve(one.oid().substring(2, 4));
     Files.createDirectories(place);
     Files.writeString(place.resolve(one.oid()), "one");
+    GitAddress address = GitAddress.parse(folder.resolve("work").toString());
     LfsObjects local =
         new LfsObjects(
-            folder.resolve("work").toString(), Optional.empty(), "x", null, Duration.ofSeconds(20));
+            address,
+            new GitAccess(address, Optional.empty(), Optional.empty(), Duration.ofSeconds(20)),
+            Optional.empty());
     assertThat(fetch(local, List.of(one, two))).containsOnlyKeys(two.oid());
     assertThat(folder.resolve("lfs").resolve(one.oid())).hasContent("one");
+  }
+
+  @Test
+  void theServerThatTheRepositoryNamesIsAskedWithoutTheToken() throws IOException {
+    Pointer one = hold("one");
+    List<String> headers = new ArrayList<>();
+    HttpServer other =
+        HttpServer.create(new InetSocketAddress(InetAddress.getLoopbackAddress(), 0), 0);
+    other.createContext(
+        "/media/objects/batch",
+        exchange -> {
+          headers.add(String.valueOf(exchange.getRequestHeaders().getFirst("Authorization")));
+          String href = "http://127.0.0.1:" + storage.getAddress().getPort() + "/" + one.oid();
+          answer(
+              exchange,
+              200,
+              Document.of(
+                      Map.of(
+                          "objects",
+                          List.of(
+                              Map.of(
+                                  "oid",
+                                  one.oid(),
+                                  "actions",
+                                  Map.of(
+                                      "download",
+                                      Map.of(
+                                          "href",
+                                          href,
+                                          "header",
+                                          Map.of("X-Ticket", "granted")))))))
+                  .bytes());
+        });
+    other.start();
+    try {
+      String named = "http://127.0.0.1:" + other.getAddress().getPort() + "/media";
+      assertThat(fetch(service(TOKEN, "/shop", Optional.of(named)), List.of(one))).isEmpty();
+      assertThat(folder.resolve("lfs").resolve(one.oid())).hasContent("one");
+      assertThat(headers).containsExactly("null");
+      assertThat(asked).isEmpty();
+    } finally {
+      other.stop(0);
+    }
+  }
+
+  @Test
+  void theServerThatTheRepositoryNamesHasTheTokenIfItIsTheSame() throws IOException {
+    Pointer one = hold("one");
+    String named = "http://127.0.0.1:" + server.getAddress().getPort() + "/shop.git/info/lfs/";
+    assertThat(fetch(service(TOKEN, "/elsewhere", Optional.of(named)), List.of(one))).isEmpty();
+    assertThat(asked).containsExactly("download 1");
+  }
+
+  @Test
+  void aServerThatIsNotFollowedIsAGapThatNamesIt() throws IOException {
+    Pointer one = hold("one");
+    for (String named :
+        List.of(
+            "http://host.example/lfs",
+            "ssh://git@host.example/lfs",
+            "file:///etc",
+            "https://u:" + TOKEN + "@host.example/lfs",
+            "https://169.254.169.254/lfs",
+            "-x")) {
+      Gap gap = fetch(service(TOKEN, "/shop", Optional.of(named)), List.of(one)).get(one.oid());
+      assertThat(gap.code()).as(named).isEqualTo("application.lfs-address");
+      assertThat(gap.message()).contains(".lfsconfig").doesNotContain(TOKEN);
+    }
+    assertThat(asked).isEmpty();
   }
 }

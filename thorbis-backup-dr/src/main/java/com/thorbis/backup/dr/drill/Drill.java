@@ -72,6 +72,7 @@ public final class Drill {
   private final DrillSettings settings;
   private final DrillHistory history;
   private final Consumer<DrillReport> recorder;
+  private final boolean verification;
   private final Clock clock;
   private final String product;
   private final boolean negativeControl;
@@ -89,6 +90,7 @@ public final class Drill {
     this.settings = builder.settings;
     this.history = new DrillHistory(Objects.requireNonNull(builder.state), source);
     this.recorder = builder.recorder;
+    this.verification = builder.verification;
     this.clock = builder.clock;
     this.product = builder.product;
     this.negativeControl = builder.negativeControl;
@@ -237,12 +239,21 @@ public final class Drill {
               .cause(e)
               .build(),
           late.get());
+    } catch (RuntimeException e) {
+      attempt.ended(
+          BackupException.of("drill.unexpected", FailureKind.PERMANENT, "The drill broke off: " + e)
+              .cause(e)
+              .build(),
+          late.get());
     } finally {
       timer.interrupt();
     }
     DrillReport report = attempt.report();
-    history.add(report);
+    // A full disk here must not keep the evidence from where it can be written.
     recorder.accept(report);
+    if (!verification) {
+      history.add(report);
+    }
     return report;
   }
 
@@ -761,6 +772,7 @@ public final class Drill {
     private final Path state;
     private DrillSettings settings = DrillSettings.builder().build();
     private Consumer<DrillReport> recorder = report -> {};
+    private boolean verification;
     private Clock clock = Clock.systemUTC();
     private String product = "";
     private boolean negativeControl = true;
@@ -781,6 +793,15 @@ public final class Drill {
     public Builder settings(DrillSettings settings) {
       this.settings = settings;
       return this;
+    }
+
+    /**
+     * Tries a backup and not the way back: no drill of the source, as it is not held to what the
+     * settings ask of one, and is not among those that this host remembers.
+     */
+    public Builder verification() {
+      this.verification = true;
+      return toEndOfBackup();
     }
 
     /** Told the report of each run, whatever came of it, after it was kept. */

@@ -1,13 +1,12 @@
 package com.thorbis.backup.dr.drill;
 
 import com.thorbis.backup.dr.drill.DrillCheck.Outcome;
+import com.thorbis.backup.dr.internal.StateFile;
 import java.io.IOException;
 import java.nio.file.DirectoryStream;
 import java.nio.file.Files;
 import java.nio.file.NoSuchFileException;
 import java.nio.file.Path;
-import java.nio.file.StandardCopyOption;
-import java.nio.file.attribute.PosixFilePermissions;
 import java.util.ArrayList;
 import java.util.Comparator;
 import java.util.List;
@@ -32,8 +31,7 @@ public final class DrillHistory {
   }
 
   Path folder() throws IOException {
-    Files.createDirectories(
-        folder, PosixFilePermissions.asFileAttribute(PosixFilePermissions.fromString("rwx------")));
+    StateFile.createFolder(folder);
     return folder;
   }
 
@@ -74,9 +72,7 @@ public final class DrillHistory {
 
   void add(DrillReport report) throws IOException {
     Path file = folder().resolve(report.id() + SUFFIX);
-    Path fresh = folder.resolve("." + report.id());
-    Files.write(fresh, report.bytes());
-    Files.move(fresh, file, StandardCopyOption.ATOMIC_MOVE);
+    StateFile.write(file, report.bytes());
     List<Path> files = files();
     for (Path old : files.subList(0, Math.max(0, files.size() - MOST))) {
       Files.deleteIfExists(old);

@@ -8,7 +8,9 @@ import com.thorbis.backup.dr.evidence.EvidenceRecord;
 import com.thorbis.backup.dr.schedule.Job;
 import com.thorbis.backup.spi.repository.RunControl;
 import java.io.IOException;
+import java.time.Clock;
 import java.time.DateTimeException;
+import java.time.Duration;
 import java.time.Instant;
 import java.util.Comparator;
 import java.util.Optional;
@@ -21,17 +23,26 @@ import java.util.stream.Stream;
  * ended; what could not be tried is not done.
  */
 public final class DrillJob implements Job {
+  /** How far clocks may be apart. */
+  private static final Duration CLOCKS = Duration.ofMinutes(5);
+
   private final String source;
   private final Supplier<Drill> drill;
   private final EvidenceLog evidence;
   private final DrillHistory history;
+  private final Clock clock;
 
   private DrillJob(
-      String source, Supplier<Drill> drill, EvidenceLog evidence, DrillHistory history) {
+      String source,
+      Supplier<Drill> drill,
+      EvidenceLog evidence,
+      DrillHistory history,
+      Clock clock) {
     this.source = source;
     this.drill = drill;
     this.evidence = evidence;
     this.history = history;
+    this.clock = clock;
   }
 
   /**
@@ -40,8 +51,12 @@ public final class DrillJob implements Job {
    * @param drill one that was not run yet, each time it is asked
    */
   public static DrillJob of(
-      String source, Supplier<Drill> drill, EvidenceLog evidence, DrillHistory history) {
-    return new DrillJob(source, drill, evidence, history);
+      String source,
+      Supplier<Drill> drill,
+      EvidenceLog evidence,
+      DrillHistory history,
+      Clock clock) {
+    return new DrillJob(source, drill, evidence, history, clock);
   }
 
   /** What the drill of a source is called among what is due. */
@@ -56,6 +71,7 @@ public final class DrillJob implements Job {
 
   @Override
   public Optional<Instant> lastDone() {
+    Instant latest = clock.instant().plus(CLOCKS);
     try {
       return Stream.concat(
               history.reports().stream()
@@ -66,6 +82,8 @@ public final class DrillJob implements Job {
                   .filter(record -> record.subject().equals(source))
                   .filter(DrillJob::tried)
                   .map(DrillJob::startedAt))
+          // One of a clock that was ahead hides none that others did since.
+          .filter(at -> !at.isAfter(latest))
           .max(Comparator.naturalOrder());
     } catch (IOException e) {
       throw BackupException.from(e);

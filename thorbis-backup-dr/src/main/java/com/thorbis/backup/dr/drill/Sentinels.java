@@ -4,13 +4,13 @@ import com.thorbis.backup.api.BackupException;
 import com.thorbis.backup.api.Cancellation;
 import com.thorbis.backup.api.FailureKind;
 import com.thorbis.backup.api.Lsn;
+import com.thorbis.backup.dr.internal.StateFile;
 import com.thorbis.backup.spi.engine.TrialEngine;
 import java.io.IOException;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.NoSuchFileException;
 import java.nio.file.Path;
-import java.nio.file.StandardCopyOption;
 import java.security.SecureRandom;
 import java.sql.SQLException;
 import java.time.Instant;
@@ -102,9 +102,7 @@ final class Sentinels {
   private void save(List<Written> all) throws IOException {
     StringBuilder text = new StringBuilder();
     all.forEach(one -> text.append(one.line()));
-    Path fresh = file.resolveSibling("." + file.getFileName());
-    Files.writeString(fresh, text, StandardCharsets.UTF_8);
-    Files.move(fresh, file, StandardCopyOption.ATOMIC_MOVE, StandardCopyOption.REPLACE_EXISTING);
+    StateFile.write(file, text.toString().getBytes(StandardCharsets.UTF_8));
   }
 
   /** What this host wrote, oldest first. */

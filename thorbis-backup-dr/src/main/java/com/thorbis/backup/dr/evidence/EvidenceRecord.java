@@ -50,13 +50,16 @@ public record EvidenceRecord(
   /** A restore that was tried out. */
   public static final String DRILL = "drill";
 
+  /** A restore that somebody needed. */
+  public static final String RESTORE = "restore";
+
   /** A plan that was executed. */
   public static final String DR_RUN = "dr-run";
 
   /** A tabletop, a walkthrough or a simulated disaster. */
   public static final String EXERCISE = "exercise";
 
-  /** Stored bytes that were read back. */
+  /** A backup that was restored to its own end, or stored bytes that were read back. */
   public static final String VERIFICATION = "verification";
 
   /** What retention kept and let go of, and why. */
@@ -79,6 +82,9 @@ public record EvidenceRecord(
 
   /** The outcome of what did not. */
   public static final String FAILED = "failed";
+
+  /** The outcome of what was broken off, and proves nothing. */
+  public static final String ABORTED = "aborted";
 
   private static final String FORMAT = "thorbis-evidence/1";
   private static final byte[] LABEL = (FORMAT + "\n").getBytes(StandardCharsets.US_ASCII);

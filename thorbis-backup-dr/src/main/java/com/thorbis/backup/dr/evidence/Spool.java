@@ -1,8 +1,8 @@
 package com.thorbis.backup.dr.evidence;
 
 import com.thorbis.backup.dr.internal.CanonicalJson;
+import com.thorbis.backup.dr.internal.StateFile;
 import java.io.IOException;
-import java.nio.ByteBuffer;
 import java.nio.channels.FileChannel;
 import java.nio.channels.FileLock;
 import java.nio.channels.OverlappingFileLockException;
@@ -10,14 +10,12 @@ import java.nio.file.FileAlreadyExistsException;
 import java.nio.file.Files;
 import java.nio.file.NoSuchFileException;
 import java.nio.file.Path;
-import java.nio.file.StandardCopyOption;
 import java.nio.file.StandardOpenOption;
 import java.nio.file.attribute.FileAttribute;
 import java.nio.file.attribute.PosixFilePermissions;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Map;
-import java.util.Set;
 import java.util.stream.Stream;
 import org.jspecify.annotations.Nullable;
 
@@ -26,8 +24,6 @@ final class Spool {
   private static final Path HOST = Path.of("/proc/sys/kernel/hostname");
   private static final FileAttribute<?> PRIVATE =
       PosixFilePermissions.asFileAttribute(PosixFilePermissions.fromString("rw-------"));
-  private static final FileAttribute<?> PRIVATE_FOLDER =
-      PosixFilePermissions.asFileAttribute(PosixFilePermissions.fromString("rwx------"));
   private static final String END = ".json";
   private static final long PATIENCE_MILLIS = 60_000;
 
@@ -55,8 +51,7 @@ final class Spool {
 
   /** Keeps a draft durably. */
   void add(Draft draft) throws IOException {
-    Files.createDirectories(waitingFolder(), PRIVATE_FOLDER);
-    publish(waitingFolder().resolve(draft.id() + END), draft.bytes());
+    StateFile.write(waitingFolder().resolve(draft.id() + END), draft.bytes());
   }
 
   int waiting() throws IOException {
@@ -95,31 +90,13 @@ final class Spool {
   }
 
   void save(String repository, Index index) throws IOException {
-    publish(
+    StateFile.write(
         indexFile(), CanonicalJson.encode(Map.of("repository", repository, "seen", index.json())));
-  }
-
-  private static void publish(Path target, byte[] content) throws IOException {
-    Path temporary = target.resolveSibling(target.getFileName() + ".new");
-    Files.deleteIfExists(temporary);
-    try (FileChannel out =
-        FileChannel.open(
-            temporary, Set.of(StandardOpenOption.CREATE_NEW, StandardOpenOption.WRITE), PRIVATE)) {
-      ByteBuffer bytes = ByteBuffer.wrap(content);
-      while (bytes.hasRemaining()) {
-        out.write(bytes);
-      }
-      out.force(true);
-    }
-    Files.move(temporary, target, StandardCopyOption.ATOMIC_MOVE);
-    try (FileChannel parent = FileChannel.open(target.toAbsolutePath().getParent())) {
-      parent.force(true);
-    }
   }
 
   /** Waits until nobody else writes what waits. */
   Lock lock() throws IOException {
-    Files.createDirectories(folder, PRIVATE_FOLDER);
+    StateFile.createFolder(folder);
     Path file = folder.resolve("lock");
     try {
       Files.createFile(file, PRIVATE);

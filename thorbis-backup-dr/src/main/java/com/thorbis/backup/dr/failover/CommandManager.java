@@ -16,7 +16,6 @@ public final class CommandManager implements HaManager {
   private final List<String> status;
   private final List<String> switchover;
   private final List<String> failover;
-  private final List<String> pause;
   private final Duration patience;
 
   /**
@@ -26,19 +25,13 @@ public final class CommandManager implements HaManager {
    *     line of its own, and where it applies
    * @param switchover gets the old and the new primary as last words
    * @param failover gets the new primary as last word
-   * @param suspend gets {@code on} or {@code off} as last word
    * @param patience how long each may take
    */
   public CommandManager(
-      List<String> status,
-      List<String> switchover,
-      List<String> failover,
-      List<String> suspend,
-      Duration patience) {
+      List<String> status, List<String> switchover, List<String> failover, Duration patience) {
     this.status = List.copyOf(status);
     this.switchover = List.copyOf(switchover);
     this.failover = List.copyOf(failover);
-    this.pause = List.copyOf(suspend);
     this.patience = patience;
     if (status.isEmpty() || failover.isEmpty()) {
       throw new IllegalArgumentException("Needs a program that looks, and one that fails over");
@@ -69,9 +62,9 @@ public final class CommandManager implements HaManager {
       String[] words = line.strip().split("\\s+");
       if (words[0].equals("leader") && words.length == 2 && leader == null) {
         leader = words[1];
-        members.add(new Member(words[1], "leader", "", 0, Optional.empty()));
+        members.add(new Member(words[1], Optional.empty()));
       } else if (words[0].equals("member") && words.length == 2) {
-        members.add(new Member(words[1], "replica", "", 0, Optional.empty()));
+        members.add(new Member(words[1], Optional.empty()));
       } else if (words[0].equals("paused") && words.length == 1) {
         paused = true;
       } else if (!line.isBlank()) {
@@ -89,11 +82,6 @@ public final class CommandManager implements HaManager {
   @Override
   public void failover(String to) throws IOException, InterruptedException {
     run(failover, to);
-  }
-
-  @Override
-  public void pause(boolean paused) throws IOException, InterruptedException {
-    run(pause, paused ? "on" : "off");
   }
 
   private void run(List<String> program, String... last) throws IOException, InterruptedException {

@@ -9,10 +9,12 @@ import java.util.Map;
 import java.util.Set;
 import java.util.TreeMap;
 import java.util.concurrent.Callable;
+import java.util.concurrent.CancellationException;
 import java.util.concurrent.ExecutionException;
 import java.util.concurrent.ExecutorService;
 import java.util.concurrent.Executors;
 import java.util.concurrent.Future;
+import java.util.concurrent.TimeUnit;
 import java.util.stream.Collectors;
 
 /**
@@ -22,6 +24,9 @@ import java.util.stream.Collectors;
 public final class Detector {
   /** From how many places it must be seen to be down. */
   public static final int LEAST_PLACES = 2;
+
+  /** One that hangs keeps nobody from hearing the others. */
+  private static final Duration LONGEST = Duration.ofSeconds(30);
 
   private final List<Signal> signals;
   private final int places;
@@ -123,7 +128,8 @@ public final class Detector {
       List<Callable<Sighting>> calls = new ArrayList<>();
       signals.forEach(signal -> calls.add(signal::look));
       Map<String, Sighting> seen = new TreeMap<>();
-      List<Future<Sighting>> answers = threads.invokeAll(calls);
+      List<Future<Sighting>> answers =
+          threads.invokeAll(calls, LONGEST.toMillis(), TimeUnit.MILLISECONDS);
       for (int i = 0; i < answers.size(); i++) {
         seen.put(signals.get(i).id(), answer(answers.get(i)));
       }
@@ -136,6 +142,8 @@ public final class Detector {
   private static Sighting answer(Future<Sighting> answer) throws InterruptedException {
     try {
       return answer.get();
+    } catch (CancellationException e) {
+      return Sighting.cannotTell("did not end within " + LONGEST);
     } catch (ExecutionException e) {
       return Sighting.cannotTell(String.valueOf(e.getCause()));
     }

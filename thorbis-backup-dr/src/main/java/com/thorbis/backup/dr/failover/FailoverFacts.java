@@ -1,5 +1,7 @@
 package com.thorbis.backup.dr.failover;
 
+import com.thorbis.backup.dr.run.Objective;
+
 /** The names of what the steps of a failover hand on. */
 public final class FailoverFacts {
   /** The server that the step is about. */
@@ -30,7 +32,7 @@ public final class FailoverFacts {
   public static final String LSN = "lsn";
 
   /** What was lost: bytes of log, or {@code unknown}. */
-  public static final String LOSS = "loss";
+  public static final String LOSS = Objective.LOSS;
 
   /** What was established about a server: up, down, or cannot-tell. */
   public static final String VERDICT = "verdict";

@@ -7,12 +7,20 @@ import com.thorbis.backup.dr.run.StepContext;
 import com.thorbis.backup.dr.run.Task;
 import java.io.IOException;
 import java.sql.SQLException;
+import java.time.Duration;
 import java.util.Map;
 import java.util.TreeMap;
+import java.util.concurrent.Callable;
+import java.util.concurrent.ExecutionException;
+import java.util.concurrent.FutureTask;
+import java.util.concurrent.TimeUnit;
+import java.util.concurrent.TimeoutException;
 
 /** Makes sure that a server accepts no writes, and proves it. */
 record FenceStep(Task task, Failover failover, ServerAccess server, Fence.Mode mode)
     implements Step {
+  private static final Duration PROBE = Duration.ofSeconds(10);
+
   private Fence fence() {
     return failover.fence(server);
   }
@@ -39,10 +47,31 @@ record FenceStep(Task task, Failover failover, ServerAccess server, Fence.Mode m
   }
 
   private Finding look() throws InterruptedException {
+    return within(failover.patience().plus(PROBE), () -> fence().look());
+  }
+
+  /**
+   * A disk that hangs holds whoever looks at it: then nothing is proven, and a person is asked. The
+   * time is less than what the whole step may take, so that it is told as that.
+   */
+  private Finding within(Duration span, Callable<Finding> call) throws InterruptedException {
+    FutureTask<Finding> task = new FutureTask<>(call);
+    Thread thread = new Thread(task, "thorbis-fence");
+    thread.setDaemon(true);
+    thread.start();
+    long most = Math.min(span.toMillis(), this.task.timeout().toMillis() * 3 / 4);
     try {
-      return fence().look();
-    } catch (IOException e) {
-      return Finding.cannotTell(String.valueOf(e.getMessage()));
+      return task.get(most, TimeUnit.MILLISECONDS);
+    } catch (TimeoutException e) {
+      return Finding.cannotTell(server + " was looked at for " + most + " ms without an end");
+    } catch (ExecutionException e) {
+      Throwable cause = e.getCause() == null ? e : e.getCause();
+      if (cause instanceof Error error) {
+        throw error;
+      }
+      return Finding.cannotTell(String.valueOf(cause.getMessage()));
+    } finally {
+      task.cancel(true);
     }
   }
 
@@ -111,12 +140,7 @@ record FenceStep(Task task, Failover failover, ServerAccess server, Fence.Mode m
     if (failover.manager().isPresent()) {
       return managed(context, failover.manager().get());
     }
-    Finding found;
-    try {
-      found = fence().close(mode, failover.patience());
-    } catch (IOException e) {
-      found = Finding.cannotTell(String.valueOf(e.getMessage()));
-    }
+    Finding found = within(task.timeout(), () -> fence().close(mode, failover.patience()));
     return switch (found.state()) {
       case CLOSED -> closed(context, found);
       case OPEN -> Result.notDone(found.detail());

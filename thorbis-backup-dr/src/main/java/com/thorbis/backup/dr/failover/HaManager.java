@@ -27,12 +27,9 @@ public interface HaManager {
    * One server.
    *
    * @param name its name there
-   * @param role such as {@code leader} or {@code replica}
-   * @param state such as {@code running} or {@code streaming}
-   * @param timeline 0: not known
    * @param lag how many bytes of log it is behind; empty: not known
    */
-  record Member(String name, String role, String state, long timeline, Optional<Long> lag) {}
+  record Member(String name, Optional<Long> lag) {}
 
   /** For people. */
   String describe();
@@ -45,7 +42,4 @@ public interface HaManager {
 
   /** Makes one the primary although the old one may be gone, and with it what it had alone. */
   void failover(String to) throws IOException, InterruptedException;
-
-  /** Keeps it from changing anything by itself, or lets it again. */
-  void pause(boolean paused) throws IOException, InterruptedException;
 }

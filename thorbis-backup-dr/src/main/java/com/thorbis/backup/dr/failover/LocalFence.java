@@ -5,6 +5,7 @@ import static java.nio.charset.StandardCharsets.UTF_8;
 
 import com.thorbis.backup.api.Lsn;
 import com.thorbis.backup.dr.internal.Program;
+import com.thorbis.backup.dr.internal.StateFile;
 import java.io.IOException;
 import java.nio.ByteBuffer;
 import java.nio.channels.FileChannel;
@@ -166,7 +167,7 @@ public final class LocalFence implements Fence {
       Files.deleteIfExists(data.resolve(SIGNAL));
     }
     Files.deleteIfExists(marker);
-    sync(data);
+    StateFile.sync(data);
   }
 
   /** From here on it starts as a standby alone, however it was stopped. */
@@ -181,7 +182,7 @@ public final class LocalFence implements Fence {
               + (there ? SIGNAL_KEPT + "\n" : ""));
     }
     create(signal, "");
-    sync(data);
+    StateFile.sync(data);
   }
 
   private void create(Path file, String content) throws IOException {
@@ -204,12 +205,6 @@ public final class LocalFence implements Fence {
     if (!given.readAttributes().owner().equals(like.owner())) {
       given.setGroup(like.group());
       given.setOwner(like.owner()); // the server opens it for writing
-    }
-  }
-
-  private static void sync(Path folder) throws IOException {
-    try (FileChannel open = FileChannel.open(folder)) {
-      open.force(true);
     }
   }
 
@@ -268,7 +263,8 @@ public final class LocalFence implements Fence {
   }
 
   /**
-   * The first process of a server over a data directory and all others that work in it.
+   * The first process of a server over a data directory and all others of it that work there.
+   * Whoever else stands there, such as a person's shell, is none of them.
    *
    * @throws IOException if that cannot be seen
    */
@@ -285,7 +281,8 @@ public final class LocalFence implements Fence {
           continue;
         }
         try {
-          if (Files.readSymbolicLink(process.resolve("cwd")).equals(folder)) {
+          if (Files.readSymbolicLink(process.resolve("cwd")).equals(folder)
+              && (pid == claimed || isServer(process))) {
             found.add(pid == claimed ? 0 : found.size(), pid);
           }
         } catch (NoSuchFileException e) {
@@ -311,6 +308,12 @@ public final class LocalFence implements Fence {
     } catch (IndexOutOfBoundsException | NumberFormatException e) {
       return 0; // was not written to its end
     }
+  }
+
+  /** Also one whose program was replaced by a newer one since. */
+  private static boolean isServer(Path process) throws IOException {
+    String program = Files.readSymbolicLink(process.resolve("exe")).toString();
+    return program.replaceFirst(" \\(deleted\\)$", "").endsWith("/postgres");
   }
 
   /** What has ended and was not collected has neither memory nor files. */

@@ -19,6 +19,8 @@ import java.util.Base64;
 import java.util.List;
 import java.util.Map;
 import java.util.Optional;
+import java.util.concurrent.CompletableFuture;
+import java.util.concurrent.TimeUnit;
 import java.util.function.Supplier;
 import javax.net.ssl.SSLContext;
 import org.jspecify.annotations.Nullable;
@@ -104,14 +106,11 @@ public final class PatroniManager implements HaManager {
       Member member =
           new Member(
               String.valueOf(fields.get("name")),
-              String.valueOf(fields.get("role")),
-              String.valueOf(fields.get("state")),
-              fields.get("timeline") instanceof Number number ? number.longValue() : 0,
               fields.get("lag") instanceof Number number
                   ? Optional.of(number.longValue())
                   : Optional.empty());
       found.add(member);
-      if (member.role().equals("leader") || member.role().equals("master")) {
+      if ("leader".equals(fields.get("role")) || "master".equals(fields.get("role"))) {
         leader = member.name();
       }
     }
@@ -148,18 +147,6 @@ public final class PatroniManager implements HaManager {
     }
   }
 
-  @Override
-  public void pause(boolean paused) throws IOException, InterruptedException {
-    // Patroni writes "true" or nothing; a flag that is not there is not set.
-    String wish = paused ? "{\"pause\":true}" : "{\"pause\":null}";
-    Answer answer = call("PATCH", "/config", wish.getBytes(StandardCharsets.UTF_8), LOOK);
-    if (answer.status() != 200) {
-      throw answer.status() < 500
-          ? HaException.refused(describe(), "answers " + answer)
-          : HaException.outcomeUnknown(describe(), "answers " + answer, null);
-    }
-  }
-
   private record Answer(int status, String body) {
     @Override
     public String toString() {
@@ -189,8 +176,17 @@ public final class PatroniManager implements HaManager {
         HttpResponse<InputStream> response =
             client.send(request.build(), HttpResponse.BodyHandlers.ofInputStream());
         try (InputStream in = response.body()) {
-          byte[] content = in.readNBytes(MOST_ANSWER);
-          return new Answer(response.statusCode(), new String(content, StandardCharsets.UTF_8));
+          // The time of the request ends with the head of the answer.
+          CompletableFuture<Void> end =
+              CompletableFuture.runAsync(
+                  () -> close(in),
+                  CompletableFuture.delayedExecutor(within.toMillis(), TimeUnit.MILLISECONDS));
+          try {
+            byte[] content = in.readNBytes(MOST_ANSWER);
+            return new Answer(response.statusCode(), new String(content, StandardCharsets.UTF_8));
+          } finally {
+            boolean unused = end.cancel(false);
+          }
         }
       } catch (ConnectException | HttpConnectTimeoutException e) {
         last = e;
@@ -203,6 +199,14 @@ public final class PatroniManager implements HaManager {
     }
     throw HaException.unavailable(
         describe(), "no member answers: " + (last == null ? "" : last.getMessage()), last);
+  }
+
+  private static void close(InputStream in) {
+    try {
+      in.close();
+    } catch (IOException e) {
+      // Whoever reads it learns that.
+    }
   }
 
   private void authorize(HttpRequest.Builder request) {

@@ -384,6 +384,12 @@ record PromoteStep(Task task, Failover failover, ServerAccess server, OptionalLo
     return Result.done(manager.describe() + " made " + server + " the primary");
   }
 
+  /** PostgreSQL goes on with a promotion that nobody waits for any more. */
+  @Override
+  public boolean isPointOfNoReturn() {
+    return true;
+  }
+
   @Override
   public String intent() {
     return failover

@@ -42,8 +42,7 @@ record ServerView(
           ELSE pg_catalog.pg_current_wal_flush_lsn() END,
         pg_catalog.current_setting('primary_conninfo') <> '',
         r.pid, r.status,
-        (extract(epoch FROM pg_catalog.clock_timestamp() - r.last_msg_receipt_time) * 1000)::bigint,
-        r.latest_end_lsn
+        (extract(epoch FROM pg_catalog.clock_timestamp() - r.last_msg_receipt_time) * 1000)::bigint
       FROM (SELECT pg_catalog.pg_is_in_recovery() AS standby) s
         LEFT JOIN pg_catalog.pg_stat_wal_receiver r ON true
       """;
@@ -53,9 +52,8 @@ record ServerView(
    *
    * @param streams whether log comes over it
    * @param silence since when nothing was heard; empty: we may not see that
-   * @param sent how far the other one said that its log goes
    */
-  record Receiver(boolean streams, Optional<Duration> silence, Optional<Lsn> sent) {}
+  record Receiver(boolean streams, Optional<Duration> silence) {}
 
   /**
    * Asks a server.
@@ -98,8 +96,7 @@ record ServerView(
           Optional.of(
               new Receiver(
                   "streaming".equals(row.getString(7)),
-                  row.wasNull() ? Optional.empty() : Optional.of(Duration.ofMillis(silence)),
-                  Optional.ofNullable(row.getString(9)).map(Lsn::parse)));
+                  row.wasNull() ? Optional.empty() : Optional.of(Duration.ofMillis(silence))));
     }
     String position = row.getString(4);
     if (position == null) {

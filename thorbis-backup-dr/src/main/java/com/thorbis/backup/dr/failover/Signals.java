@@ -1,6 +1,9 @@
 package com.thorbis.backup.dr.failover;
 
+import static java.util.concurrent.TimeUnit.MILLISECONDS;
+
 import com.thorbis.backup.dr.internal.Program;
+import java.io.EOFException;
 import java.io.IOException;
 import java.net.ConnectException;
 import java.net.InetSocketAddress;
@@ -16,7 +19,13 @@ import java.sql.SQLException;
 import java.time.Duration;
 import java.util.List;
 import java.util.Map;
+import java.util.Objects;
 import java.util.Optional;
+import java.util.concurrent.CompletableFuture;
+import java.util.concurrent.ExecutionException;
+import java.util.concurrent.TimeoutException;
+import java.util.stream.Stream;
+import org.jspecify.annotations.Nullable;
 
 /** Ways to see whether a server works. */
 public final class Signals {
@@ -47,13 +56,24 @@ public final class Signals {
       return answer == 'S' || answer == 'N' || answer == 'E'
           ? Sighting.up("a server answers at " + place)
           : Sighting.cannotTell("something at " + place + " answers, and is no PostgreSQL server");
-    } catch (SocketTimeoutException | NoRouteToHostException e) {
-      return Sighting.down(place + " does not answer within " + patience);
-    } catch (ConnectException e) {
-      return Sighting.down("nothing listens at " + place);
     } catch (IOException e) {
-      return Sighting.cannotTell(place + ": " + e.getMessage());
+      return silent(e)
+          ? Sighting.down(place + " does not answer within " + patience)
+          : refused(e)
+              ? Sighting.down("nothing listens at " + place)
+              : Sighting.cannotTell(place + ": " + e.getMessage());
     }
+  }
+
+  /** Nobody was there: not even a host that says that nobody listens. */
+  private static boolean silent(@Nullable Throwable failure) {
+    return failure instanceof SocketTimeoutException || failure instanceof NoRouteToHostException;
+  }
+
+  /** The host said no. That our own network is away is a ConnectException, too. */
+  private static boolean refused(@Nullable Throwable failure) {
+    return failure instanceof ConnectException
+        && String.valueOf(failure.getMessage()).contains("refused");
   }
 
   /** Whether the server answers a question of SQL, here: one that hangs does not. */
@@ -72,7 +92,7 @@ public final class Signals {
             // 28: it looked at us and let us not in; 53300: it is full; 57P03: it starts or stops.
             return switch (state.length() < 2 ? "" : state.substring(0, 2)) {
               case "28", "42", "53" -> Sighting.up(detail);
-              case "08" -> Sighting.down(detail);
+              case "08" -> absent(e) ? Sighting.down(detail) : Sighting.cannotTell(detail);
               default ->
                   state.equals("57014") ? Sighting.down(detail) : Sighting.cannotTell(detail);
             };
@@ -81,16 +101,28 @@ public final class Signals {
   }
 
   /**
+   * Whether a failed connection says that nobody is there. A name that leads nowhere, a certificate
+   * that is not trusted, or a network that is away say nothing about the server.
+   */
+  private static boolean absent(SQLException failure) {
+    // Where the driver itself gives up waiting, it names no cause.
+    return failure.getCause() == null
+        || Stream.iterate((Throwable) failure, Objects::nonNull, Throwable::getCause)
+            .anyMatch(cause -> silent(cause) || refused(cause) || cause instanceof EOFException);
+  }
+
+  /**
    * Whether the standby hears from the primary, which it must follow directly. A connection that is
    * there and silent tells nothing: an idle primary is silent for up to 30 s, and one that is cut
    * off for up to {@code wal_receiver_timeout}.
    *
+   * @param from from where that is seen: the standby's host, or {@code here} if this is it
    * @param fresh within what it must have heard to say that the primary works
    */
-  public static Signal standby(String id, ServerAccess standby, Duration fresh) {
+  public static Signal standby(String id, String from, ServerAccess standby, Duration fresh) {
     return signal(
         id,
-        standby.name(),
+        from,
         () -> {
           ServerView view;
           try {
@@ -154,14 +186,21 @@ public final class Signals {
         id,
         from,
         () -> {
+          CompletableFuture<HttpResponse<Void>> sent =
+              client.sendAsync(request, HttpResponse.BodyHandlers.discarding());
           try {
-            int status = client.send(request, HttpResponse.BodyHandlers.discarding()).statusCode();
+            // The time of the request ends with the head of the answer.
+            int status = sent.get(patience.multipliedBy(2).toMillis(), MILLISECONDS).statusCode();
             String detail = url + " answers " + status;
             return status == up
                 ? Sighting.up(detail)
                 : status == down ? Sighting.down(detail) : Sighting.cannotTell(detail);
-          } catch (IOException e) {
-            return Sighting.cannotTell(url + " does not answer: " + e.getMessage());
+          } catch (ExecutionException e) {
+            return Sighting.cannotTell(url + " does not answer: " + e.getCause());
+          } catch (TimeoutException e) {
+            return Sighting.cannotTell(url + " does not end its answer within " + patience);
+          } finally {
+            boolean unused = sent.cancel(true);
           }
         });
   }

@@ -1,8 +1,14 @@
 package com.thorbis.backup.dr.internal;
 
+import com.fasterxml.jackson.core.JsonFactory;
+import com.fasterxml.jackson.core.JsonGenerator;
+import com.fasterxml.jackson.core.JsonParser;
+import com.fasterxml.jackson.core.JsonToken;
+import com.fasterxml.jackson.core.json.JsonWriteFeature;
+import java.io.IOException;
+import java.io.StringWriter;
 import java.nio.ByteBuffer;
 import java.nio.CharBuffer;
-import java.nio.charset.CharacterCodingException;
 import java.nio.charset.StandardCharsets;
 import java.util.ArrayList;
 import java.util.Arrays;
@@ -23,6 +29,10 @@ public final class CanonicalJson {
 
   private static final int DEEPEST = 64;
 
+  // The form writes the digits of an escape in small letters.
+  private static final JsonFactory JSON =
+      JsonFactory.builder().disable(JsonWriteFeature.WRITE_HEX_UPPER_CASE).build();
+
   private CanonicalJson() {}
 
   /**
@@ -31,12 +41,16 @@ public final class CanonicalJson {
    * @throws IllegalArgumentException if it holds anything that has no one form
    */
   public static byte[] encode(Map<String, ?> object) {
-    StringBuilder text = new StringBuilder();
-    write(object, text, 0);
+    StringWriter text = new StringWriter();
     try {
-      ByteBuffer bytes = StandardCharsets.UTF_8.newEncoder().encode(CharBuffer.wrap(text));
+      try (JsonGenerator out = JSON.createGenerator(text)) {
+        write(object, out, 0);
+      }
+      // Over characters, as Jackson's generator over bytes escapes whatever needs four of them.
+      ByteBuffer bytes =
+          StandardCharsets.UTF_8.newEncoder().encode(CharBuffer.wrap(text.getBuffer()));
       return Arrays.copyOf(bytes.array(), bytes.limit());
-    } catch (CharacterCodingException e) {
+    } catch (IOException e) {
       throw new IllegalArgumentException("Half a character in a text", e);
     }
   }
@@ -52,54 +66,52 @@ public final class CanonicalJson {
    * @throws IllegalArgumentException if it is no object, or not in the one form
    */
   public static Map<String, Object> parse(byte[] bytes) {
-    String text;
-    try {
-      text = StandardCharsets.UTF_8.newDecoder().decode(ByteBuffer.wrap(bytes)).toString();
-    } catch (CharacterCodingException e) {
-      throw new IllegalArgumentException("Not UTF-8", e);
+    Map<String, Object> object;
+    try (JsonParser in = JSON.createParser(bytes)) {
+      if (in.nextToken() != JsonToken.START_OBJECT) {
+        throw new IllegalArgumentException("Not a JSON object");
+      }
+      object = object(in, 0);
+    } catch (IOException e) {
+      throw new IllegalArgumentException("Not JSON in its one form", e);
     }
-    Parser parser = new Parser(text);
-    Map<String, Object> object = parser.object(0);
-    if (parser.at != text.length() || !Arrays.equals(encode(object), bytes)) {
+    // Whatever else a parser takes is not what would have been written: blanks, a name twice, text
+    // after the end, another encoding.
+    if (!Arrays.equals(encode(object), bytes)) {
       throw new IllegalArgumentException("Not JSON in its one form");
     }
     return object;
   }
 
-  private static void write(Object value, StringBuilder out, int depth) {
+  private static void write(Object value, JsonGenerator out, int depth) throws IOException {
     if (depth > DEEPEST) {
-      throw new IllegalArgumentException("Nested more than " + DEEPEST + " deep");
+      throw tooDeep();
     }
     if (value instanceof Map<?, ?> object) {
       TreeMap<String, Object> sorted = new TreeMap<>();
       object.forEach((name, member) -> sorted.put((String) name, member));
-      String comma = "{";
+      out.writeStartObject();
       for (Map.Entry<String, Object> member : sorted.entrySet()) {
-        out.append(comma);
-        text(member.getKey(), out);
-        out.append(':');
+        out.writeFieldName(member.getKey());
         write(member.getValue(), out, depth + 1);
-        comma = ",";
       }
-      out.append(sorted.isEmpty() ? "{}" : "}");
+      out.writeEndObject();
     } else if (value instanceof List<?> array) {
-      String comma = "[";
+      out.writeStartArray();
       for (Object element : array) {
-        out.append(comma);
         write(element, out, depth + 1);
-        comma = ",";
       }
-      out.append(array.isEmpty() ? "[]" : "]");
+      out.writeEndArray();
     } else if (value instanceof String text) {
-      text(text, out);
-    } else if (value instanceof Boolean) {
-      out.append(value);
+      out.writeString(text);
+    } else if (value instanceof Boolean flag) {
+      out.writeBoolean(flag);
     } else if (value instanceof Long || value instanceof Integer) {
       long number = ((Number) value).longValue();
       if (number < -MOST || number > MOST) {
         throw new IllegalArgumentException("A number beyond 2^53: " + number);
       }
-      out.append(number);
+      out.writeNumber(number);
     } else {
       throw new IllegalArgumentException(
           "Neither object, array, text, whole number nor truth value: "
@@ -107,159 +119,38 @@ public final class CanonicalJson {
     }
   }
 
-  private static void text(String text, StringBuilder out) {
-    out.append('"');
-    for (int i = 0; i < text.length(); i++) {
-      char c = text.charAt(i);
-      switch (c) {
-        case '"', '\\' -> out.append('\\').append(c);
-        case '\b' -> out.append("\\b");
-        case '\t' -> out.append("\\t");
-        case '\n' -> out.append("\\n");
-        case '\f' -> out.append("\\f");
-        case '\r' -> out.append("\\r");
-        default -> {
-          if (c < ' ') {
-            out.append("\\u00").append(c < 16 ? '0' : '1').append(Character.forDigit(c & 15, 16));
-          } else {
-            out.append(c);
-          }
-        }
-      }
+  private static Map<String, Object> object(JsonParser in, int depth) throws IOException {
+    Map<String, Object> object = new LinkedHashMap<>();
+    while (in.nextToken() != JsonToken.END_OBJECT) {
+      String name = in.currentName();
+      in.nextToken();
+      object.put(name, value(in, depth + 1));
     }
-    out.append('"');
+    return Collections.unmodifiableMap(object);
   }
 
-  /** Accepts a little more than the one form; what it read is compared with what it read from. */
-  private static final class Parser {
-    private final String text;
-    private int at;
-
-    Parser(String text) {
-      this.text = text;
+  private static Object value(JsonParser in, int depth) throws IOException {
+    if (depth > DEEPEST) {
+      throw tooDeep();
     }
-
-    Map<String, Object> object(int depth) {
-      expect('{');
-      Map<String, Object> object = new LinkedHashMap<>();
-      if (!next('}')) {
-        do {
-          String name = string();
-          expect(':');
-          object.put(name, value(depth + 1));
-        } while (next(','));
-        expect('}');
-      }
-      return Collections.unmodifiableMap(object);
-    }
-
-    private Object value(int depth) {
-      if (depth > DEEPEST) {
-        throw wrong();
-      }
-      char c = at < text.length() ? text.charAt(at) : ' ';
-      return switch (c) {
-        case '{' -> object(depth);
-        case '[' -> array(depth);
-        case '"' -> string();
-        case 't' -> word("true", true);
-        case 'f' -> word("false", false);
-        default -> number();
-      };
-    }
-
-    private List<Object> array(int depth) {
-      expect('[');
-      List<Object> array = new ArrayList<>();
-      if (!next(']')) {
-        do {
-          array.add(value(depth + 1));
-        } while (next(','));
-        expect(']');
-      }
-      return Collections.unmodifiableList(array);
-    }
-
-    private Object word(String word, Object means) {
-      if (!text.startsWith(word, at)) {
-        throw wrong();
-      }
-      at += word.length();
-      return means;
-    }
-
-    private Long number() {
-      int from = at;
-      next('-');
-      while (at < text.length() && text.charAt(at) >= '0' && text.charAt(at) <= '9') {
-        at++;
-      }
-      try {
-        return Long.valueOf(text.substring(from, at));
-      } catch (NumberFormatException e) {
-        throw wrong();
-      }
-    }
-
-    private String string() {
-      expect('"');
-      StringBuilder string = new StringBuilder();
-      while (!next('"')) {
-        char c = take();
-        if (c == '\\') {
-          char escaped = take();
-          c =
-              switch (escaped) {
-                case 'b' -> '\b';
-                case 't' -> '\t';
-                case 'n' -> '\n';
-                case 'f' -> '\f';
-                case 'r' -> '\r';
-                case 'u' -> unicode();
-                default -> escaped;
-              };
+    return switch (in.currentToken()) {
+      case START_OBJECT -> object(in, depth);
+      case START_ARRAY -> {
+        List<Object> array = new ArrayList<>();
+        while (in.nextToken() != JsonToken.END_ARRAY) {
+          array.add(value(in, depth + 1));
         }
-        string.append(c);
+        yield Collections.unmodifiableList(array);
       }
-      return string.toString();
-    }
+      case VALUE_STRING -> in.getText();
+      case VALUE_NUMBER_INT -> in.getLongValue();
+      case VALUE_TRUE -> true;
+      case VALUE_FALSE -> false;
+      default -> throw new IllegalArgumentException("A null or a fraction in JSON");
+    };
+  }
 
-    private char unicode() {
-      if (at + 4 > text.length()) {
-        throw wrong();
-      }
-      try {
-        char c = (char) Integer.parseInt(text.substring(at, at + 4), 16);
-        at += 4;
-        return c;
-      } catch (NumberFormatException e) {
-        throw wrong();
-      }
-    }
-
-    private char take() {
-      if (at == text.length()) {
-        throw wrong();
-      }
-      return text.charAt(at++);
-    }
-
-    private boolean next(char c) {
-      if (at < text.length() && text.charAt(at) == c) {
-        at++;
-        return true;
-      }
-      return false;
-    }
-
-    private void expect(char c) {
-      if (!next(c)) {
-        throw wrong();
-      }
-    }
-
-    private IllegalArgumentException wrong() {
-      return new IllegalArgumentException("Not JSON in its one form, at character " + at);
-    }
+  private static IllegalArgumentException tooDeep() {
+    return new IllegalArgumentException("Nested more than " + DEEPEST + " deep");
   }
 }

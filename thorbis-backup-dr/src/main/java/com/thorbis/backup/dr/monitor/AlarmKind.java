@@ -61,6 +61,20 @@ public enum AlarmKind {
   NOTIFIER("notify.failed"),
   /** A recovery that is being carried out tells people something. */
   RECOVERY("recovery.message"),
+  /** A recovery failed, or was stopped before it ended well. */
+  RECOVERY_FAILED("recovery.failed"),
+  /** A recovery waits for what is overdue, or nobody carries it out. */
+  RECOVERY_BLOCKED("recovery.blocked"),
+  /** What a recovery is for has been seen for long enough, and none goes on. */
+  TRIGGER("recovery.due"),
+  /** A restore failed. */
+  RESTORE_FAILED("restore.failed"),
+  /** More of a tier would be lost now than is promised. */
+  TIER_RPO("tier.loss"),
+  /** A tier came back later than is promised when that was last measured. */
+  TIER_RTO("tier.time"),
+  /** A copy that a tier could be recovered from is not as it should be. */
+  TIER_COPIES("tier.copies"),
   /** The signal that others wait for could not be given. */
   HEARTBEAT("heartbeat.failed");
 

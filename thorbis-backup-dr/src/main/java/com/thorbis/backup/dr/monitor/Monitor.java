@@ -12,6 +12,7 @@ import java.time.Clock;
 import java.time.Duration;
 import java.time.Instant;
 import java.util.ArrayList;
+import java.util.Collections;
 import java.util.Comparator;
 import java.util.HashMap;
 import java.util.HashSet;
@@ -47,11 +48,16 @@ public final class Monitor {
   static final String CLOCKS = "clocks";
   static final String DRILLS = "drills";
   static final String RUNS = "runs";
+  static final String RECOVERIES = "recoveries";
+  static final String TIERS = "tiers";
 
   private final Evidence evidence;
   private final Map<String, Expectation> expectations;
   private final Supplier<List<DrillFact>> drills;
   private final Supplier<List<RunFact>> runs;
+  private final Supplier<List<RecoveryFact>> recoveries;
+  private final Supplier<List<TierFact>> tiers;
+  private final Map<String, Supplier<List<Alarm>>> parts;
   private final Clock clock;
   private final Duration limit;
   private final Duration recipientsEvery;
@@ -67,6 +73,9 @@ public final class Monitor {
     this.expectations = expectations;
     this.drills = builder.drills;
     this.runs = builder.runs;
+    this.recoveries = builder.recoveries;
+    this.tiers = builder.tiers;
+    this.parts = Collections.unmodifiableMap(new LinkedHashMap<>(builder.parts));
     this.clock = builder.clock;
     this.limit = builder.limit;
     this.recipientsEvery = builder.recipientsEvery;
@@ -118,9 +127,35 @@ public final class Monitor {
         source(finding, expected, begun(keys.get(), expected.source()), drilled, ran);
       }
     }
+    finding
+        .part(RECOVERIES, "recoveries", recoveries::get)
+        .ifPresent(facts -> finding.add(RecoveryJudge.runs(facts, finding.now)));
+    finding
+        .part(TIERS, "the tiers of the plan", tiers::get)
+        .ifPresent(facts -> judge(finding, facts));
+    parts.forEach((area, judged) -> finding.part(area, area, judged::get).ifPresent(finding::add));
     Look look = finding.look();
     last = look;
     return look;
+  }
+
+  /** The alarms that recoveries are, for who is told of one as it ends. */
+  public static List<Alarm> alarms(List<RecoveryFact> recoveries, Instant now) {
+    return RecoveryJudge.runs(recoveries, now);
+  }
+
+  private void judge(Finding finding, List<TierFact> facts) {
+    Map<String, Look.SourceFigures> figures = new HashMap<>();
+    finding.figures.forEach(one -> figures.put(one.name(), one));
+    boolean hidden =
+        facts.stream()
+            .flatMap(fact -> fact.sources().stream())
+            .anyMatch(source -> finding.unseen.contains(SourceJudge.area(source)));
+    if (hidden || finding.unseen.contains(COPIES)) {
+      finding.unseen.add(TIERS); // what is wrong with them may lie in what was not seen
+    }
+    finding.add(
+        RecoveryJudge.tiers(facts, figures, expectations.keySet(), List.copyOf(finding.alarms)));
   }
 
   /** What the last look found; empty before the first. Never waits for a store. */
@@ -363,6 +398,9 @@ public final class Monitor {
     private final Map<String, Expectation> expectations = new LinkedHashMap<>();
     private Supplier<List<DrillFact>> drills = List::of;
     private Supplier<List<RunFact>> runs = List::of;
+    private Supplier<List<RecoveryFact>> recoveries = List::of;
+    private Supplier<List<TierFact>> tiers = List::of;
+    private final Map<String, Supplier<List<Alarm>>> parts = new LinkedHashMap<>();
     private Clock clock = Clock.systemUTC();
     private Duration limit = Duration.ofSeconds(30);
     private Duration recipientsEvery = Duration.ofDays(1);
@@ -401,6 +439,28 @@ public final class Monitor {
      */
     public Builder runs(Supplier<List<RunFact>> recorded) {
       this.runs = recorded;
+      return this;
+    }
+
+    /** Says where recoveries from disasters are recorded; there are none, otherwise. */
+    public Builder recoveries(Supplier<List<RecoveryFact>> recorded) {
+      this.recoveries = recorded;
+      return this;
+    }
+
+    /** Says what a plan promises of its tiers; nothing, otherwise. */
+    public Builder tiers(Supplier<List<TierFact>> promised) {
+      this.tiers = promised;
+      return this;
+    }
+
+    /**
+     * Adds a part of a look, which somebody else judges.
+     *
+     * @param area names it; each of its alarms has it as their area
+     */
+    public Builder part(String area, Supplier<List<Alarm>> judged) {
+      this.parts.put(area, judged);
       return this;
     }
 

@@ -1,16 +1,12 @@
 package com.thorbis.backup.dr.monitor;
 
 import com.thorbis.backup.api.BackupException;
+import com.thorbis.backup.dr.internal.StateFile;
 import java.io.IOException;
-import java.nio.ByteBuffer;
-import java.nio.channels.FileChannel;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.NoSuchFileException;
 import java.nio.file.Path;
-import java.nio.file.StandardCopyOption;
-import java.nio.file.StandardOpenOption;
-import java.nio.file.attribute.PosixFilePermissions;
 import java.time.DateTimeException;
 import java.time.Instant;
 import java.util.ArrayList;
@@ -53,7 +49,8 @@ public final class RunLog implements Supplier<List<RunFact>> {
             .append(outcome, 0, Math.min(outcome.length(), MOST_OUTCOME))
             .append('\n');
       }
-      write(folder.resolve(run.source()), text.toString());
+      StateFile.write(
+          folder.resolve(run.source()), text.toString().getBytes(StandardCharsets.UTF_8));
     } catch (IOException e) {
       throw BackupException.from(e);
     }
@@ -107,27 +104,5 @@ public final class RunLog implements Supplier<List<RunFact>> {
       }
     }
     return facts;
-  }
-
-  private void write(Path file, String text) throws IOException {
-    if (!Files.isDirectory(folder)) {
-      Files.createDirectories(folder.toAbsolutePath().getParent());
-      Files.createDirectories(
-          folder,
-          PosixFilePermissions.asFileAttribute(PosixFilePermissions.fromString("rwx------")));
-    }
-    Path temp = Files.createTempFile(folder, ".", ".new");
-    try {
-      try (FileChannel out = FileChannel.open(temp, StandardOpenOption.WRITE)) {
-        ByteBuffer bytes = StandardCharsets.UTF_8.encode(text);
-        while (bytes.hasRemaining()) {
-          out.write(bytes);
-        }
-        out.force(true);
-      }
-      Files.move(temp, file, StandardCopyOption.ATOMIC_MOVE, StandardCopyOption.REPLACE_EXISTING);
-    } finally {
-      Files.deleteIfExists(temp);
-    }
   }
 }

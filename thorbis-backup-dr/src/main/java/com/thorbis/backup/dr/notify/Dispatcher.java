@@ -215,6 +215,9 @@ public final class Dispatcher implements AutoCloseable {
       pages.entries.put(alarm.id(), entry);
       return entry;
     }
+    // A clock that was ahead when it was raised must not keep it from going further.
+    known.raisedAt = known.raisedAt.isAfter(now) ? now : known.raisedAt;
+    known.toldAt = known.toldAt.isAfter(now) ? now : known.toldAt;
     if (alarm.severity().compareTo(known.alarm.severity()) > 0) {
       known.again(Notice.Event.WORSE, now);
     }

@@ -20,7 +20,7 @@ import org.jspecify.annotations.Nullable;
  * one thread.
  */
 public final class Heartbeat {
-  private static final String AREA = "heartbeat";
+  static final String AREA = "heartbeat";
 
   private final PinnedHttp http;
   private final String method;

@@ -5,8 +5,10 @@ import com.thorbis.backup.dr.monitor.Look;
 import com.thorbis.backup.dr.monitor.Monitor;
 import java.util.ArrayList;
 import java.util.Comparator;
+import java.util.HashSet;
 import java.util.List;
 import java.util.Optional;
+import java.util.Set;
 
 /** Looks, gives the heartbeat, and tells people: one round of it. Used by one thread. */
 public final class Watch implements AutoCloseable {
@@ -16,6 +18,8 @@ public final class Watch implements AutoCloseable {
 
   /** What came of the last heartbeat, where nobody took it. */
   private Optional<Alarm> unheard = Optional.empty();
+
+  private boolean first = true;
 
   /** Of these; the dispatcher is closed with it. */
   public Watch(Monitor monitor, Dispatcher dispatcher, Optional<Heartbeat> heartbeat) {
@@ -34,15 +38,24 @@ public final class Watch implements AutoCloseable {
   public List<Alarm> round() {
     heartbeat.ifPresent(Heartbeat::begin);
     Look look = monitor.look();
-    List<Alarm> alarms = new ArrayList<>(look.alarms());
-    unheard.ifPresent(alarms::add);
+    List<Alarm> found = new ArrayList<>(look.alarms());
+    unheard.ifPresent(found::add);
+    Set<String> unseen = new HashSet<>(look.unseen());
+    if (first && heartbeat.isPresent()) {
+      unseen.add(Heartbeat.AREA); // another process may have told of it
+    }
+    List<Alarm> alarms = new ArrayList<>(found);
     // Nobody elsewhere is to hear that all is well before people here could be told.
-    alarms.addAll(dispatcher.dispatch(new Look(look.at(), alarms, look.sources(), look.unseen())));
+    alarms.addAll(dispatcher.dispatch(new Look(look.at(), found, look.sources(), unseen)));
     Optional<Alarm> before = unheard;
     unheard = heartbeat.flatMap(beat -> beat.end(alarms));
-    if (before.isEmpty()) {
-      unheard.ifPresent(alarms::add); // told with the next round
+    if (heartbeat.isPresent() && (first || before.isEmpty() && unheard.isPresent())) {
+      // Who looks once and ends would never tell it otherwise.
+      unheard.ifPresent(found::add);
+      unheard.ifPresent(alarms::add);
+      dispatcher.dispatch(new Look(look.at(), found, look.sources(), look.unseen()));
     }
+    first = false;
     alarms.sort(Comparator.comparing(Alarm::severity).reversed());
     return List.copyOf(alarms);
   }

@@ -4,6 +4,7 @@ import com.thorbis.backup.api.BackupException;
 import com.thorbis.backup.api.FailureKind;
 import com.thorbis.backup.dr.plan.Scenario.Branch;
 import com.thorbis.backup.dr.run.Approval;
+import com.thorbis.backup.dr.run.Objective;
 import com.thorbis.backup.dr.run.RunPlan;
 import com.thorbis.backup.dr.run.Task;
 import com.thorbis.backup.spi.Names;
@@ -25,7 +26,10 @@ final class RunPlans {
   private static final Duration ONE_LOOK = Duration.ofSeconds(10);
   private static final Duration UNSAID = Duration.ofMinutes(15);
   private static final String BEFORE_DAMAGE = "before-damage";
-  private static final Set<String> BRINGS_BACK = Set.of(ActionNames.PROMOTE, ActionNames.RESTORE);
+  private static final Set<String> BRINGS_BACK =
+      Set.of(ActionNames.PROMOTE, ActionNames.RESTORE, ActionNames.RECOVERY_POINT_RESTORE);
+  private static final Set<String> TELLS_LOSS =
+      Set.of(ActionNames.PROMOTE, ActionNames.RESTORE, ActionNames.RECOVERY_POINT_RESTORE);
   private static final String MOMENT = "moment";
   private static final String MOMENT_FROM = "moment-from";
 
@@ -42,7 +46,8 @@ final class RunPlans {
   static RunPlan of(RecoveryPlan plan, Incident incident) {
     RunPlans made = new RunPlans(plan, incident);
     Branch branch = made.branch(plan.scenario(incident.scenario()));
-    return made.build(branch, branch.procedures().stream().map(plan::procedure).toList());
+    List<Procedure> procedures = branch.procedures().stream().map(plan::procedure).toList();
+    return made.build(branch, procedures, true);
   }
 
   static RunPlan back(RecoveryPlan plan, Incident incident) {
@@ -60,10 +65,15 @@ final class RunPlans {
           "What answers scenario " + incident.scenario() + " names no way back",
           "Set failback of one of its procedures.");
     }
-    return made.build(branch, back);
+    return made.build(branch, back, false);
   }
 
-  private RunPlan build(Branch branch, List<Procedure> procedures) {
+  /**
+   * Makes the run.
+   *
+   * @param promises whether tiers are away meanwhile; on the way back they are served
+   */
+  private RunPlan build(Branch branch, List<Procedure> procedures, boolean promises) {
     List<String> before = List.of();
     for (Procedure procedure : procedures) {
       before = add(procedure, before);
@@ -86,7 +96,66 @@ final class RunPlans {
         plan.canonical(),
         tasks,
         window,
-        false);
+        false,
+        incident.outage(),
+        promises ? objectives(procedures) : List.of());
+  }
+
+  private List<Objective> objectives(List<Procedure> procedures) {
+    Scenario scenario = plan.scenario(incident.scenario());
+    PlanDraft content = plan.content();
+    boolean planWide = content.objectives().verdict() == Objectives.Verdict.PLAN_WIDE;
+    List<Objective> objectives = new ArrayList<>();
+    for (Tier tier : content.tiers()) {
+      if (!scenario.tiers().isEmpty() && !scenario.tiers().contains(tier.id())) {
+        continue;
+      }
+      Duration rto =
+          scenario.allowances().stream()
+              .filter(it -> it.tier().equals(tier.id()))
+              .map(Scenario.Allowance::rto)
+              .findFirst()
+              .orElse(planWide ? content.objectives().rto() : tier.rto());
+      objectives.add(
+          new Objective(
+              tier.id(),
+              rto,
+              planWide ? content.objectives().rpo() : tier.rpo(),
+              served(tier, procedures),
+              losses(tier)));
+    }
+    return objectives;
+  }
+
+  /** The steps that say so; else a tier is served when everything critical is done. */
+  private List<String> served(Tier tier, List<Procedure> procedures) {
+    List<String> said = new ArrayList<>();
+    for (Procedure procedure : procedures) {
+      procedure.steps().stream()
+          .filter(it -> it.serves().contains(tier.id()))
+          .forEach(it -> said.add(id(procedure, it.id())));
+    }
+    return said.isEmpty()
+        ? tasks.stream()
+            .filter(Task::critical)
+            .filter(it -> !ActionNames.TELLING.contains(it.action()))
+            .map(Task::id)
+            .toList()
+        : said;
+  }
+
+  private Map<String, List<String>> losses(Tier tier) {
+    Map<String, List<String>> losses = new LinkedHashMap<>();
+    for (String source : tier.sources()) {
+      losses.put(
+          source,
+          tasks.stream()
+              .filter(it -> TELLS_LOSS.contains(it.action()))
+              .filter(it -> it.inputs().getOrDefault("source", source).equals(source))
+              .map(Task::id)
+              .toList());
+    }
+    return losses;
   }
 
   private Branch branch(Scenario scenario) {
@@ -137,9 +206,27 @@ final class RunPlans {
         .build();
   }
 
+  /** Whether somebody was inside, as far as the plan tells what it was noticed by. */
+  private boolean compromised() {
+    Scenario scenario = plan.scenario(incident.scenario());
+    List<Trigger> seen =
+        scenario.triggers().stream()
+            .filter(it -> incident.trigger().map(it.id()::equals).orElse(true))
+            .toList();
+    return seen.stream().anyMatch(it -> it.cause() == Trigger.Cause.COMPROMISE);
+  }
+
   /** Adds the steps of a procedure; returns what the next one comes after. */
   private List<String> add(Procedure procedure, List<String> before) {
     for (PlanStep step : ordered(procedure)) {
+      if (step.action().equals(ActionNames.SECRETS_RESTORE) && compromised()) {
+        throw refused(
+            "run.secrets-burned",
+            "Step "
+                + id(procedure, step.id())
+                + " restores secrets that somebody inside may have read",
+            "Have them issued again by a manual step; secrets restore SET --breach lists them.");
+      }
       Set<String> needs = new LinkedHashSet<>();
       Set<String> requires = new LinkedHashSet<>();
       if (step.after().isEmpty()) {

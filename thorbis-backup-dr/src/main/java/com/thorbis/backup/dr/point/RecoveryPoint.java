@@ -10,7 +10,6 @@ import com.thorbis.backup.spi.repository.RepositoryException;
 import java.time.DateTimeException;
 import java.time.Instant;
 import java.util.ArrayList;
-import java.util.Arrays;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
@@ -133,9 +132,7 @@ public record RecoveryPoint(BackupId id, String source, List<Member> members) {
   }
 
   private static BackupType type(String label) {
-    return Arrays.stream(BackupType.values())
-        .filter(type -> type.label().equals(label))
-        .findFirst()
+    return BackupType.ofLabel(label)
         .orElseThrow(() -> new IllegalArgumentException("type " + label));
   }
 }

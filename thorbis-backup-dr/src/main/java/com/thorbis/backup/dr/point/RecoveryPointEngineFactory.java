@@ -44,9 +44,7 @@ public final class RecoveryPointEngineFactory implements SourceEngineFactory {
   }
 
   private static BackupType type(Settings settings, String label) {
-    return Arrays.stream(BackupType.values())
-        .filter(type -> type.label().equals(label))
-        .findFirst()
+    return BackupType.ofLabel(label)
         .orElseThrow(
             () ->
                 BackupException.of(

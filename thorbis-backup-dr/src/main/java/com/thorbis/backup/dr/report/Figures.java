@@ -18,6 +18,9 @@ import java.util.function.Predicate;
  * who verifies a report works it out again.
  */
 final class Figures {
+  /** How far clocks may be apart. */
+  private static final Duration CLOCKS = Duration.ofMinutes(5);
+
   private final Fields observed;
   private final List<EvidenceRecord> records;
   private final Instant now;
@@ -211,7 +214,14 @@ final class Figures {
   }
 
   private List<EvidenceRecord> drills(Fields source) {
-    return records(EvidenceRecord.DRILL, record -> record.subject().equals(source.require("name")));
+    return records(
+        EvidenceRecord.DRILL,
+        record ->
+            record.subject().equals(source.require("name"))
+                // One that was interrupted says nothing, and one of a clock that was ahead is no
+                // later than those that others did since.
+                && !record.outcome().equals(EvidenceRecord.ABORTED)
+                && !record.at().isAfter(now.plus(CLOCKS)));
   }
 
   private static Optional<EvidenceRecord> last(List<EvidenceRecord> some) {

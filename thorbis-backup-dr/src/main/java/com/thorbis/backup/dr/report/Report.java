@@ -119,7 +119,7 @@ public final class Report {
       return this;
     }
 
-    /** Looks at everything; writes evidence that waits on this host, and nothing else. */
+    /** Looks at everything, and writes nothing. */
     public Report build(RunControl control) throws IOException {
       EvidenceChain chain = evidence.read();
       Map<String, Object> observed =

@@ -83,6 +83,10 @@ final class Fields {
     return Optional.ofNullable(fields.get(name)).map(value -> new Fields(Json.fields(value)));
   }
 
+  Set<String> names() {
+    return fields.keySet();
+  }
+
   void finish() {
     for (String name : fields.keySet()) {
       if (!known.contains(name)) {

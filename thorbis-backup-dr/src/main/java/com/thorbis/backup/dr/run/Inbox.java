@@ -2,31 +2,34 @@ package com.thorbis.backup.dr.run;
 
 import com.thorbis.backup.api.BackupException;
 import com.thorbis.backup.api.FailureKind;
+import com.thorbis.backup.dr.internal.StateFile;
 import com.thorbis.backup.spi.storage.ObjectKey;
 import java.io.IOException;
-import java.nio.channels.FileChannel;
 import java.nio.file.DirectoryStream;
 import java.nio.file.Files;
 import java.nio.file.NoSuchFileException;
 import java.nio.file.Path;
-import java.nio.file.StandardCopyOption;
-import java.nio.file.StandardOpenOption;
-import java.nio.file.attribute.PosixFilePermissions;
 import java.util.ArrayList;
 import java.util.Comparator;
 import java.util.List;
 import java.util.Map;
-import java.util.Set;
 import java.util.TreeMap;
+import java.util.concurrent.TimeUnit;
 import java.util.function.Predicate;
 
 /** What people say to a run: beside its journal, in both places, until its owner takes it in. */
 final class Inbox {
   private static final String SUFFIX = ".json";
 
+  /** How long a store that did not answer is not asked again. */
+  private static final long SILENCE_NANOS = TimeUnit.SECONDS.toNanos(30);
+
   private final Path folder;
   private final JournalStore store;
   private final String run;
+
+  /** By {@link System#nanoTime}; 0: it answered. */
+  private long silentSince;
 
   Inbox(Path folder, JournalStore store, String run) {
     this.folder = folder.resolve("inbox");
@@ -49,7 +52,7 @@ final class Inbox {
       // The other place may do.
     }
     try {
-      write(message.id(), content);
+      StateFile.write(folder.resolve(message.id() + SUFFIX), content);
       kept = true;
     } catch (IOException e) {
       if (!kept) {
@@ -62,20 +65,6 @@ final class Inbox {
             .build();
       }
     }
-  }
-
-  private void write(String id, byte[] content) throws IOException {
-    JournalFile.privateFolders(folder);
-    Path temp = folder.resolve(id + ".part");
-    try (FileChannel out =
-        FileChannel.open(
-            temp,
-            Set.of(StandardOpenOption.CREATE_NEW, StandardOpenOption.WRITE),
-            PosixFilePermissions.asFileAttribute(PosixFilePermissions.fromString("rw-------")))) {
-      out.write(java.nio.ByteBuffer.wrap(content));
-      out.force(true);
-    }
-    Files.move(temp, folder.resolve(id + SUFFIX), StandardCopyOption.ATOMIC_MOVE);
   }
 
   /**
@@ -97,15 +86,25 @@ final class Inbox {
     } catch (IOException e) {
       // The other place may tell.
     }
+    if (silentSince != 0 && System.nanoTime() - silentSince < SILENCE_NANOS) {
+      return messages(found, unreadable);
+    }
     try {
       for (ObjectKey key : store.keys("inbox/" + run + "/")) {
         if (!seen.test(key.name()) && !found.containsKey(key.name())) {
           found.put(key.name(), store.read(key));
         }
       }
+      silentSince = 0;
     } catch (IOException e) {
-      // What was said there counts when it answers.
+      // What was said there counts when it answers. Whoever recovers does not wait for it each
+      // turn.
+      silentSince = System.nanoTime() | 1;
     }
+    return messages(found, unreadable);
+  }
+
+  private List<Message> messages(Map<String, byte[]> found, List<String> unreadable) {
     List<Message> messages = new ArrayList<>();
     found.forEach(
         (id, content) -> {

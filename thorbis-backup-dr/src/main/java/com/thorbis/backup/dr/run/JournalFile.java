@@ -2,12 +2,12 @@ package com.thorbis.backup.dr.run;
 
 import com.thorbis.backup.api.BackupException;
 import com.thorbis.backup.api.FailureKind;
+import com.thorbis.backup.dr.internal.StateFile;
 import java.io.IOException;
 import java.io.RandomAccessFile;
 import java.nio.channels.FileChannel;
 import java.nio.channels.FileLock;
 import java.nio.channels.OverlappingFileLockException;
-import java.nio.file.FileAlreadyExistsException;
 import java.nio.file.Files;
 import java.nio.file.NoSuchFileException;
 import java.nio.file.Path;
@@ -43,7 +43,7 @@ interface JournalFile extends AutoCloseable {
    * @throws BackupException code {@code run.busy} if another process has it open
    */
   static JournalFile onDisk(Path folder) throws IOException {
-    privateFolders(folder);
+    StateFile.createFolder(folder);
     FileChannel lock =
         FileChannel.open(
             folder.resolve("lock"),
@@ -66,7 +66,7 @@ interface JournalFile extends AutoCloseable {
           .close();
       // A channel would be closed under whoever is interrupted while it writes.
       RandomAccessFile content = new RandomAccessFile(file.toFile(), "rw");
-      sync(folder);
+      StateFile.sync(folder);
       return new OnDisk(content, lock);
     } catch (IOException | RuntimeException e) {
       lock.close();
@@ -83,33 +83,6 @@ interface JournalFile extends AutoCloseable {
       return Files.readAllBytes(folder.resolve(NAME));
     } catch (NoSuchFileException e) {
       return new byte[0];
-    }
-  }
-
-  /** Makes a folder, and those above it, for this account alone. */
-  static void privateFolders(Path folder) throws IOException {
-    if (Files.isDirectory(folder)) {
-      return;
-    }
-    Path parent = folder.toAbsolutePath().getParent();
-    if (parent != null) {
-      privateFolders(parent);
-    }
-    try {
-      Files.createDirectory(
-          folder,
-          PosixFilePermissions.asFileAttribute(PosixFilePermissions.fromString("rwx------")));
-    } catch (FileAlreadyExistsException e) {
-      return; // somebody else made it
-    }
-    if (parent != null) {
-      sync(parent);
-    }
-  }
-
-  private static void sync(Path folder) throws IOException {
-    try (FileChannel directory = FileChannel.open(folder)) {
-      directory.force(true);
     }
   }
 

@@ -43,8 +43,10 @@ public record JournalRecord(
   static final int MOST_BYTES = 4 << 20;
 
   private static final String FORMAT = "thorbis-run";
-  private static final long VERSION = 1;
-  private static final String BEFORE_DIGEST = ",\"digest\":\"";
+  private static final long VERSION = 2;
+
+  /** How a record of version 1 began, whose fields stood in another order. */
+  private static final String FIRST_VERSION = "{\"format\":\"" + FORMAT + "\",\"version\":1,";
 
   /** Copies the map. */
   public JournalRecord {
@@ -61,12 +63,21 @@ public record JournalRecord(
       String kind,
       Map<String, Object> data) {
     Instant millis = Instant.ofEpochMilli(at.toEpochMilli());
-    String body = body(run, sequence, previous, millis, fence, actor, kind, data);
     try {
       // What whoever reads it later sees is what is gone by now.
       Map<String, Object> seen = Json.read(Json.write(data));
+      JournalRecord open =
+          new JournalRecord(run, sequence, previous, millis, fence, actor, kind, seen, "");
       return new JournalRecord(
-          run, sequence, previous, millis, fence, actor, kind, seen, sha256(body));
+          run,
+          sequence,
+          previous,
+          millis,
+          fence,
+          actor,
+          kind,
+          seen,
+          sha256(Json.write(open.body())));
     } catch (Json.Malformed e) {
       throw new IllegalStateException("What was written cannot be read", e);
     }
@@ -74,33 +85,24 @@ public record JournalRecord(
 
   /** The line, with its end. */
   byte[] encode() {
-    String body = body(run, sequence, previous, at, fence, actor, kind, data);
-    return (body + BEFORE_DIGEST + digest + "\"}\n").getBytes(StandardCharsets.UTF_8);
+    Map<String, Object> line = body();
+    line.put("digest", digest);
+    return (Json.write(line) + "\n").getBytes(StandardCharsets.UTF_8);
   }
 
-  private static String body(
-      String run,
-      long sequence,
-      String previous,
-      Instant at,
-      long fence,
-      String actor,
-      String kind,
-      Map<String, Object> data) {
-    String object =
-        Json.write(
-            Json.object(
-                "format", FORMAT,
-                "version", VERSION,
-                "run", run,
-                "sequence", sequence,
-                "previous", previous,
-                "at", at,
-                "fence", fence,
-                "actor", actor,
-                "kind", kind,
-                "data", data));
-    return object.substring(0, object.length() - 1);
+  /** What the digest is over. */
+  private Map<String, Object> body() {
+    return Json.object(
+        "format", FORMAT,
+        "version", VERSION,
+        "run", run,
+        "sequence", sequence,
+        "previous", previous,
+        "at", at,
+        "fence", fence,
+        "actor", actor,
+        "kind", kind,
+        "data", data);
   }
 
   /**
@@ -112,23 +114,16 @@ public record JournalRecord(
   static JournalRecord read(byte[] line, String place) {
     try {
       String text = StandardCharsets.UTF_8.newDecoder().decode(ByteBuffer.wrap(line)).toString();
+      if (text.startsWith(FIRST_VERSION)) {
+        throw version(place, 1);
+      }
       Map<String, Object> fields = Json.read(text);
       if (!FORMAT.equals(fields.get("format"))
           || !(fields.get("version") instanceof Long version)) {
         throw damaged(place, "is no record of a run");
       }
       if (version != VERSION) {
-        throw BackupException.of(
-                "journal.version",
-                FailureKind.CONFIGURATION,
-                place + " is of version " + version + ", and this build reads " + VERSION)
-            .remedy("Use the build that wrote it, or a later one.")
-            .detail("place", place)
-            .build();
-      }
-      int end = text.lastIndexOf(BEFORE_DIGEST);
-      if (end < 0 || !sha256(text.substring(0, end)).equals(fields.get("digest"))) {
-        throw damaged(place, "is not what was written: its digest is another");
+        throw version(place, version);
       }
       Fields read = new Fields(fields);
       JournalRecord record =
@@ -142,6 +137,9 @@ public record JournalRecord(
               read.text("kind"),
               read.object("data"),
               read.text("digest"));
+      if (!sha256(Json.write(record.body())).equals(record.digest)) {
+        throw damaged(place, "is not what was written: its digest is another");
+      }
       byte[] again = record.encode();
       if (again.length != line.length + 1
           || !ByteBuffer.wrap(again, 0, line.length).equals(ByteBuffer.wrap(line))) {
@@ -155,6 +153,16 @@ public record JournalRecord(
     } catch (ClassCastException | IllegalArgumentException | DateTimeException e) {
       throw damaged(place, "has fields of another form");
     }
+  }
+
+  private static BackupException version(String place, long version) {
+    return BackupException.of(
+            "journal.version",
+            FailureKind.CONFIGURATION,
+            place + " is of version " + version + ", and this build reads " + VERSION)
+        .remedy("Use the build that wrote it, or a later one.")
+        .detail("place", place)
+        .build();
   }
 
   static BackupException damaged(String place, String problem) {

@@ -58,7 +58,7 @@ public record Message(
   public static final String NOTE = "note";
 
   private static final String FORMAT = "thorbis-run-message";
-  private static final long VERSION = 1;
+  private static final long VERSION = 2;
   private static final byte[] ED25519 = HexFormat.of().parseHex("302a300506032b6570032100");
 
   /** A message about a run or a step of it, unsigned. */

@@ -2,6 +2,7 @@ package com.thorbis.backup.dr.run;
 
 import com.thorbis.backup.api.BackupException;
 import com.thorbis.backup.api.FailureKind;
+import com.thorbis.backup.dr.internal.StateFile;
 import com.thorbis.backup.dr.run.RunReport.Waiting;
 import com.thorbis.backup.spi.crypto.Signer;
 import com.thorbis.backup.spi.storage.ObjectKey;
@@ -147,7 +148,7 @@ public final class RunEngine implements AutoCloseable {
     Path own = folder.resolve(run);
     JournalFile file;
     try {
-      JournalFile.privateFolders(folder);
+      StateFile.createFolder(folder);
       file = files.open(own);
     } catch (IOException e) {
       file = JournalFile.absent(e);
@@ -235,7 +236,9 @@ public final class RunEngine implements AutoCloseable {
     TreeSet<String> runs = new TreeSet<>();
     try (DirectoryStream<Path> folders = Files.newDirectoryStream(folder)) {
       for (Path each : folders) {
-        if (Files.exists(each.resolve(JournalFile.NAME))) {
+        // Who died before the first record left an empty file.
+        Path file = each.resolve(JournalFile.NAME);
+        if (Files.exists(file) && Files.size(file) > 0) {
           runs.add(each.getFileName().toString());
         }
       }
@@ -250,6 +253,21 @@ public final class RunEngine implements AutoCloseable {
       // What is here is known.
     }
     return List.copyOf(runs);
+  }
+
+  /**
+   * Every run, in order of their names; {@link #runs} names those that are known here where the
+   * store does not answer.
+   *
+   * @throws BackupException if the store does not answer
+   */
+  public List<String> everyRun() {
+    try {
+      store.keys("runs/");
+    } catch (IOException e) {
+      throw BackupException.from(e);
+    }
+    return runs();
   }
 
   /**

@@ -3,6 +3,7 @@ package com.thorbis.backup.dr.run;
 import com.thorbis.backup.api.BackupException;
 import com.thorbis.backup.api.FailureKind;
 import java.time.Duration;
+import java.time.Instant;
 import java.util.HashSet;
 import java.util.List;
 import java.util.Map;
@@ -20,6 +21,8 @@ import java.util.stream.Collectors;
  * @param tasks its steps
  * @param window how long the result can be looked at and undone; empty: it counts at once
  * @param undoOnFailure whether a critical failure undoes what was done
+ * @param outage since when something is down, where somebody or something could tell
+ * @param objectives what is promised of what comes back
  */
 public record RunPlan(
     String scenario,
@@ -28,7 +31,9 @@ public record RunPlan(
     String text,
     List<Task> tasks,
     Optional<Window> window,
-    boolean undoOnFailure) {
+    boolean undoOnFailure,
+    Optional<Instant> outage,
+    List<Objective> objectives) {
   /** The variant in which what is left behind is asked to end well. */
   public static final String GRACEFUL = "graceful";
 
@@ -49,6 +54,20 @@ public record RunPlan(
   /** Copies the list. */
   public RunPlan {
     tasks = List.copyOf(tasks);
+    objectives = List.copyOf(objectives);
+    outage = outage.map(at -> Instant.ofEpochMilli(at.toEpochMilli()));
+  }
+
+  /** One that promises nothing, about something of which nobody knows since when it is down. */
+  public RunPlan(
+      String scenario,
+      String cause,
+      String variant,
+      String text,
+      List<Task> tasks,
+      Optional<Window> window,
+      boolean undoOnFailure) {
+    this(scenario, cause, variant, text, tasks, window, undoOnFailure, Optional.empty(), List.of());
   }
 
   /** A plan without a window that is not undone by itself. */
@@ -112,6 +131,10 @@ public record RunPlan(
             document.put(
                 "window",
                 Json.object("lasts", open.lasts(), "then", open.commits() ? COMMIT : ROLLBACK)));
+    outage.ifPresent(at -> document.put("outage", at));
+    if (!objectives.isEmpty()) {
+      document.put("objectives", objectives.stream().map(Objective::document).toList());
+    }
     return document;
   }
 
@@ -132,7 +155,9 @@ public record RunPlan(
                       open.finish();
                       return window;
                     }),
-            fields.flag("undoOnFailure"));
+            fields.flag("undoOnFailure"),
+            fields.instant("outage"),
+            fields.nodes("objectives").stream().map(Objective::read).toList());
     fields.finish();
     return plan;
   }

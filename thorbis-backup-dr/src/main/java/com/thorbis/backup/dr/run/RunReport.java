@@ -44,6 +44,15 @@ public record RunReport(
     timeline = List.copyOf(timeline);
   }
 
+  /**
+   * Whether what is promised of each tier is kept, as far as it was measured.
+   *
+   * @param now ends what has not ended; a run that has is judged by what it was
+   */
+  public List<TierOutcome> outcomes(Instant now) {
+    return plan.objectives().stream().map(one -> TierOutcome.of(this, one, now)).toList();
+  }
+
   /** Steps that were never carried out, in order. */
   public List<TaskReport> neverExecuted() {
     return tasks.stream().filter(one -> !one.executed()).toList();

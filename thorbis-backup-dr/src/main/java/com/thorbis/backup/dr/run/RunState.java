@@ -69,6 +69,15 @@ final class RunState {
     TaskStatus status = TaskStatus.PENDING;
     boolean executed;
     boolean open;
+
+    /** It is not known that no attempt had an effect. */
+    boolean perhaps;
+
+    private boolean perhapsBefore;
+
+    /** The number of the record that asked for approval last. */
+    private long asked;
+
     boolean returned;
     boolean undoFailed;
     int attempt;
@@ -207,6 +216,8 @@ final class RunState {
         node.status = TaskStatus.STARTED;
         node.executed = true;
         node.open = true;
+        node.perhapsBefore = node.perhaps;
+        node.perhaps = true;
         node.returned = false;
         node.attempt = (int) data.number("attempt");
         node.waiting = null;
@@ -222,6 +233,7 @@ final class RunState {
         } else if (!node.returned) {
           node.failures++;
         }
+        node.perhaps = node.perhapsBefore || node.returned || node.open;
         node.facts = data.map("facts");
       }
       case WAITS -> {
@@ -234,6 +246,7 @@ final class RunState {
         node.firstAt = null; // what others take does not count
         node.confirmedBy = null;
         node.approvals.clear();
+        node.asked = record.sequence();
         node.waiting =
             new Waiting(
                 data.text("for"),
@@ -396,12 +409,21 @@ final class RunState {
       return Optional.of("the step does not wait for approval");
     }
     Approval approval = node.task.approval().orElseThrow();
-    String key = approval.people().get(message.by());
-    if (key == null) {
+    if (!approval.people().containsKey(message.by())) {
       return Optional.of(message.by() + " is none of " + String.join(", ", waiting.whom()));
     }
-    if (message.request() != waiting.request()) {
-      return Optional.of("it answers another request than " + waiting.request());
+    return refusesAnswer(message, approval, waiting.request(), now);
+  }
+
+  /** Also of what stands in the journal: whoever can write to the store can write it there. */
+  private Optional<String> refusesAnswer(
+      Message message, Approval approval, long request, Instant now) {
+    String key = approval.people().get(message.by());
+    if (key == null) {
+      return Optional.of(message.by() + " is not asked");
+    }
+    if (message.request() != request) {
+      return Optional.of("it answers another request than " + request);
     }
     Optional<Instant> expires = message.expires();
     if (expires.isEmpty() || !now.isBefore(expires.get())) {
@@ -421,7 +443,7 @@ final class RunState {
     }
     List<String> agree =
         node.approvals.values().stream()
-            .filter(one -> one.expires().filter(now::isBefore).isPresent())
+            .filter(one -> refusesAnswer(one, approval.get(), node.asked, now).isEmpty())
             .map(Message::by)
             .toList();
     return agree.size() >= approval.get().need()

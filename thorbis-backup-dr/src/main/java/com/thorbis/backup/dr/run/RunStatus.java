@@ -14,7 +14,7 @@ public enum RunStatus {
   SUCCEEDED("succeeded", true),
   /** A critical step has not. */
   FAILED("failed", true),
-  /** Stopped by a person; there was nothing to undo. */
+  /** Stopped by a person; there was nothing to undo, or nothing that may be. */
   ABORTED("aborted", true),
   /** What was done is being undone. */
   COMPENSATING("compensating", false),

@@ -307,7 +307,13 @@ final class Session implements AutoCloseable {
       to(RunStatus.SUCCEEDED, "nobody aborted it until " + until);
       return true;
     }
-    to(RunStatus.COMPENSATING, "nobody committed it until " + until);
+    String late = "nobody committed it until " + until;
+    Optional<String> forward = onlyForward();
+    if (forward.isPresent()) {
+      to(RunStatus.FAILED, late + "; " + forward.get());
+      return true;
+    }
+    to(RunStatus.COMPENSATING, late);
     return undoAll();
   }
 
@@ -337,12 +343,29 @@ final class Session implements AutoCloseable {
                         .map(node -> "critical step " + node.task.id() + ": " + node.detail)
                         .orElse(""));
     boolean undo = undoesAll() || broken.filter(node -> node.task.undoOnFailure()).isPresent();
-    if (!undo || toUndo().isEmpty()) {
+    Optional<String> forward = onlyForward();
+    if (undo && forward.isPresent()) {
+      reason += (reason.isEmpty() ? "" : "; ") + forward.get();
+    }
+    if (!undo || forward.isPresent() || toUndo().isEmpty()) {
       to(state.abortedBy().isPresent() ? RunStatus.ABORTED : RunStatus.FAILED, reason);
       return true;
     }
     to(RunStatus.COMPENSATING, reason);
     return undoAll();
+  }
+
+  /** Why nothing may be undone; empty: it may. */
+  private Optional<String> onlyForward() {
+    return state.all().stream()
+        .filter(node -> node.perhaps && step(node).isPointOfNoReturn())
+        .findFirst()
+        .map(
+            node ->
+                "nothing is undone, as "
+                    + node.task.id()
+                    + " may have taken effect: repair what failed and retry it, or carry out the"
+                    + " way back as a run of its own");
   }
 
   private boolean undoesAll() {
@@ -501,7 +524,13 @@ final class Session implements AutoCloseable {
         return false;
       }
       case Waiting.DECISION -> {
-        end(node, Outcome.DONE, Result.done("found done by " + node.confirmedBy));
+        // The step may see by now what it could not, and may have facts of its own to add.
+        Result found = calls.look(node.task, () -> step(node).check(context(node)));
+        boolean sees = found.outcome() == Outcome.DONE || found.outcome() == Outcome.FAILED;
+        end(
+            node,
+            sees ? found.outcome() : Outcome.DONE,
+            sees ? found : Result.done("found done by " + node.confirmedBy));
         return true;
       }
       default -> {

@@ -39,6 +39,14 @@ public interface Step {
     return check(context);
   }
 
+  /**
+   * Whether there is no way back from it, but forward: once it may have had its effect, nothing of
+   * the run is undone any more, as what lies before and behind it relies on it.
+   */
+  default boolean isPointOfNoReturn() {
+    return false;
+  }
+
   /** Whether {@link #compensate} can undo it. */
   default boolean compensates() {
     return false;

@@ -1,14 +1,11 @@
 package com.thorbis.backup.dr.schedule;
 
+import com.thorbis.backup.dr.internal.StateFile;
 import java.io.IOException;
-import java.nio.ByteBuffer;
-import java.nio.channels.FileChannel;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.NoSuchFileException;
 import java.nio.file.Path;
-import java.nio.file.StandardCopyOption;
-import java.nio.file.StandardOpenOption;
 import java.time.DateTimeException;
 import java.time.Instant;
 import java.util.List;
@@ -76,20 +73,7 @@ final class ScheduleState {
     known.missed().ifPresent(at -> text.append(MISSED).append(at).append('\n'));
     Path file = folder.resolve(job.name());
     try {
-      Files.createDirectories(folder);
-      Path temp = Files.createTempFile(folder, ".", ".tmp");
-      try {
-        try (FileChannel channel = FileChannel.open(temp, StandardOpenOption.WRITE)) {
-          ByteBuffer bytes = StandardCharsets.UTF_8.encode(text.toString());
-          while (bytes.hasRemaining()) {
-            channel.write(bytes);
-          }
-          channel.force(true);
-        }
-        Files.move(temp, file, StandardCopyOption.ATOMIC_MOVE);
-      } finally {
-        Files.deleteIfExists(temp);
-      }
+      StateFile.write(file, text.toString().getBytes(StandardCharsets.UTF_8));
     } catch (IOException e) {
       LOG.log(
           System.Logger.Level.WARNING,

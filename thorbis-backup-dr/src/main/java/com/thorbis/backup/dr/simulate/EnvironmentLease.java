@@ -1,14 +1,9 @@
 package com.thorbis.backup.dr.simulate;
 
 import com.thorbis.backup.dr.internal.CanonicalJson;
+import com.thorbis.backup.dr.internal.StateFile;
 import java.io.IOException;
-import java.nio.ByteBuffer;
-import java.nio.channels.FileChannel;
-import java.nio.file.Files;
 import java.nio.file.Path;
-import java.nio.file.StandardCopyOption;
-import java.nio.file.StandardOpenOption;
-import java.nio.file.attribute.PosixFilePermissions;
 import java.time.Instant;
 import java.time.temporal.ChronoUnit;
 import java.util.ArrayList;
@@ -128,26 +123,6 @@ record EnvironmentLease(
 
   /** Writes it so that it is there whole, also after a power cut. */
   void save(Path file) throws IOException {
-    write(file, bytes());
-  }
-
-  static void write(Path file, byte[] bytes) throws IOException {
-    Path fresh = file.resolveSibling("." + file.getFileName() + ".new");
-    Files.deleteIfExists(fresh);
-    try (FileChannel out =
-        FileChannel.open(
-            fresh,
-            Set.of(StandardOpenOption.CREATE_NEW, StandardOpenOption.WRITE),
-            PosixFilePermissions.asFileAttribute(PosixFilePermissions.fromString("rw-------")))) {
-      ByteBuffer content = ByteBuffer.wrap(bytes);
-      while (content.hasRemaining()) {
-        out.write(content);
-      }
-      out.force(true);
-    }
-    Files.move(fresh, file, StandardCopyOption.ATOMIC_MOVE, StandardCopyOption.REPLACE_EXISTING);
-    try (FileChannel names = FileChannel.open(file.getParent())) {
-      names.force(true);
-    }
+    StateFile.write(file, bytes());
   }
 }

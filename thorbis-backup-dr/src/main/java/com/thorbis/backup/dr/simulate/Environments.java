@@ -2,6 +2,7 @@ package com.thorbis.backup.dr.simulate;
 
 import com.thorbis.backup.api.BackupException;
 import com.thorbis.backup.api.FailureKind;
+import com.thorbis.backup.dr.internal.StateFile;
 import java.io.IOException;
 import java.nio.channels.FileChannel;
 import java.nio.channels.FileLock;
@@ -181,7 +182,7 @@ public final class Environments {
    */
   public void stop(String by) throws IOException {
     make();
-    EnvironmentLease.write(folder.resolve(STOP), by.getBytes(StandardCharsets.UTF_8));
+    StateFile.write(folder.resolve(STOP), by.getBytes(StandardCharsets.UTF_8));
     sweep();
   }
 

@@ -42,7 +42,9 @@ public final class FailoverRecovery extends EngineRecovery {
             .detector(
                 Detector.builder()
                     .signal(Signals.port("port", "clients", primary, Duration.ofSeconds(1)))
-                    .signal(Signals.standby("replication", standby, Duration.ofSeconds(1)))
+                    .signal(
+                        Signals.standby(
+                            "replication", standby.name(), standby, Duration.ofSeconds(1)))
                     .looks(3, Duration.ofMillis(200))
                     .build())
             .patience(PATIENCE)

@@ -3,6 +3,7 @@ package com.thorbis.backup.dr.simulate;
 import com.thorbis.backup.api.BackupException;
 import com.thorbis.backup.api.FailureKind;
 import com.thorbis.backup.dr.internal.CanonicalJson;
+import com.thorbis.backup.dr.internal.StateFile;
 import com.thorbis.backup.dr.plan.Exercise;
 import com.thorbis.backup.dr.plan.RecoveryPlan;
 import com.thorbis.backup.dr.plan.Scenario;
@@ -504,7 +505,7 @@ public record RecordedExercise(
     Path folder = stateDirectory.resolve("exercises");
     Files.createDirectories(folder);
     Files.setPosixFilePermissions(folder, PosixFilePermissions.fromString("rwx------"));
-    EnvironmentLease.write(folder.resolve(id + ".json"), CanonicalJson.encode(json()));
+    StateFile.write(folder.resolve(id + ".json"), CanonicalJson.encode(json()));
   }
 
   /**

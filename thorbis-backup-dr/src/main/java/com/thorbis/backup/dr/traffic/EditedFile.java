@@ -1,6 +1,7 @@
 package com.thorbis.backup.dr.traffic;
 
 import com.thorbis.backup.api.FailureKind;
+import com.thorbis.backup.dr.internal.StateFile;
 import java.io.IOException;
 import java.nio.ByteBuffer;
 import java.nio.channels.FileChannel;
@@ -15,8 +16,8 @@ import java.nio.file.StandardCopyOption;
 import java.nio.file.StandardOpenOption;
 import java.nio.file.attribute.PosixFileAttributeView;
 import java.nio.file.attribute.PosixFileAttributes;
-import java.nio.file.attribute.PosixFilePermission;
-import java.util.EnumSet;
+import java.nio.file.attribute.PosixFilePermissions;
+import java.util.Objects;
 import java.util.Set;
 import org.jspecify.annotations.Nullable;
 
@@ -52,70 +53,75 @@ final class EditedFile {
 
   /** Replaces {@code seen}; whatever else is there stays, and is an error. */
   void replace(String seen, String content) throws SwitchException {
-    Path beside = null;
     boolean renamed = false;
     try {
       Path target = file.toRealPath(); // a link stays, and what it names is replaced
-      beside = target.resolveSibling("." + target.getFileName() + ".thorbis");
-      try (FileChannel channel =
-          FileChannel.open(
-              beside,
-              Set.of(
-                  StandardOpenOption.CREATE,
-                  StandardOpenOption.WRITE,
-                  LinkOption.NOFOLLOW_LINKS))) {
-        if (channel.tryLock() == null) {
+      // A file that is renamed into place locks nothing: whoever has it open already would get the
+      // lock, and write to what is in place by then. So this one stays.
+      try (FileChannel lock =
+          open(target.resolveSibling("." + target.getFileName() + ".thorbis-lock"))) {
+        if (lock.tryLock() == null) {
           throw busy(null);
         }
-        PosixFileAttributes like = Files.readAttributes(target, PosixFileAttributes.class);
-        Files.setPosixFilePermissions(
-            beside, EnumSet.of(PosixFilePermission.OWNER_READ, PosixFilePermission.OWNER_WRITE));
-        channel.truncate(0);
-        ByteBuffer bytes = ByteBuffer.wrap(content.getBytes(StandardCharsets.ISO_8859_1));
-        while (bytes.hasRemaining()) {
-          channel.write(bytes);
+        Path beside = target.resolveSibling("." + target.getFileName() + ".thorbis");
+        try {
+          write(beside, content, Files.readAttributes(target, PosixFileAttributes.class));
+          if (!read().equals(seen)) {
+            throw new SwitchException(
+                "traffic.changed",
+                FailureKind.REFUSED,
+                thing,
+                "was changed while it was looked at; nothing was changed",
+                "Look again, and repeat.",
+                null);
+          }
+          Files.move(beside, target, StandardCopyOption.ATOMIC_MOVE);
+          renamed = true;
+        } finally {
+          Files.deleteIfExists(beside);
         }
-        PosixFileAttributeView view =
-            Files.getFileAttributeView(beside, PosixFileAttributeView.class);
-        PosixFileAttributes ours = view.readAttributes();
-        if (!ours.owner().equals(like.owner())) {
-          view.setOwner(like.owner());
-        }
-        if (!ours.group().equals(like.group())) {
-          view.setGroup(like.group());
-        }
-        view.setPermissions(like.permissions());
-        channel.force(true);
-        if (!read().equals(seen)) {
-          throw new SwitchException(
-              "traffic.changed",
-              FailureKind.REFUSED,
-              thing,
-              "was changed while it was looked at; nothing was changed",
-              "Look again, and repeat.",
-              null);
-        }
-        Files.move(beside, target, StandardCopyOption.ATOMIC_MOVE);
-        renamed = true;
       }
-      try (FileChannel directory = FileChannel.open(target.getParent())) {
-        directory.force(true);
-      }
+      StateFile.sync(Objects.requireNonNull(target.getParent()));
     } catch (OverlappingFileLockException e) {
       throw busy(e);
     } catch (SwitchException e) {
-      removeUnlessBusy(beside, e);
       throw e;
     } catch (IOException | UnsupportedOperationException e) {
       if (renamed) {
         throw SwitchException.outcomeUnknown(thing, "was replaced, perhaps not durably: " + e, e);
       }
-      SwitchException failure =
-          e instanceof IOException io && isPermission(io)
-              ? SwitchException.refused(thing, "this account may not replace it: " + e, e)
-              : SwitchException.unavailable(thing, "could not be replaced: " + e, e);
-      removeUnlessBusy(beside, failure);
-      throw failure;
+      throw e instanceof IOException io && isPermission(io)
+          ? SwitchException.refused(thing, "this account may not replace it: " + e, e)
+          : SwitchException.unavailable(thing, "could not be replaced: " + e, e);
+    }
+  }
+
+  private static FileChannel open(Path file) throws IOException {
+    return FileChannel.open(
+        file,
+        Set.of(StandardOpenOption.CREATE, StandardOpenOption.WRITE, LinkOption.NOFOLLOW_LINKS),
+        PosixFilePermissions.asFileAttribute(PosixFilePermissions.fromString("rw-------")));
+  }
+
+  private static void write(Path file, String content, PosixFileAttributes like)
+      throws IOException {
+    try (FileChannel out = open(file)) {
+      PosixFileAttributeView view = Files.getFileAttributeView(file, PosixFileAttributeView.class);
+      view.setPermissions(PosixFilePermissions.fromString("rw-------")); // it may be left over
+      out.truncate(0);
+      ByteBuffer bytes = ByteBuffer.wrap(content.getBytes(StandardCharsets.ISO_8859_1));
+      while (bytes.hasRemaining()) {
+        out.write(bytes);
+      }
+      PosixFileAttributes ours = view.readAttributes();
+      if (!ours.owner().equals(like.owner())) {
+        view.setOwner(like.owner());
+      }
+      if (!ours.group().equals(like.group())) {
+        view.setGroup(like.group());
+      }
+      view.setPermissions(like.permissions());
+      out.force(true);
     }
   }
 
@@ -132,16 +138,5 @@ final class EditedFile {
         "somebody else is replacing it; nothing was changed",
         "Wait, and look again.",
         cause);
-  }
-
-  private static void removeUnlessBusy(@Nullable Path beside, SwitchException failure) {
-    if (beside == null || failure.code().equals("traffic.busy")) {
-      return;
-    }
-    try {
-      Files.deleteIfExists(beside);
-    } catch (IOException e) {
-      failure.addSuppressed(e);
-    }
   }
 }

@@ -185,6 +185,6 @@ class DetectorTest {
         true,
         Optional.of(
             new ServerView.Receiver(
-                streams, Optional.ofNullable(silence).map(Duration::ofMillis), Optional.empty())));
+                streams, Optional.ofNullable(silence).map(Duration::ofMillis))));
   }
 }

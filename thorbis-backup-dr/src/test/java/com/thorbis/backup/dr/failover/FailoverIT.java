@@ -64,7 +64,7 @@ class FailoverIT {
             Detector.builder()
                 .signal(Signals.port("port", "here", primary, Duration.ofSeconds(20)))
                 .signal(Signals.process("process", "host", primary))
-                .signal(Signals.standby("stream", standby, Duration.ofMillis(900)))
+                .signal(Signals.standby("stream", standby.name(), standby, Duration.ofMillis(900)))
                 .looks(2, Duration.ofMillis(100))
                 .build())
         .build();

@@ -8,6 +8,7 @@ import com.thorbis.backup.dr.run.Result;
 import com.thorbis.backup.dr.run.Result.Outcome;
 import com.thorbis.backup.dr.run.Step;
 import com.thorbis.backup.dr.run.Task;
+import java.time.Duration;
 import java.util.HashMap;
 import java.util.List;
 import java.util.Map;
@@ -119,6 +120,27 @@ class FailoverStepsTest {
     assertThat(said.facts())
         .containsEntry(FailoverFacts.PROOF, FailoverFacts.PERSON)
         .containsEntry(FailoverFacts.BY, ALICE);
+  }
+
+  /** A disk that hangs must not keep a person's word from being heard. */
+  @Test
+  void aLookThatHangsLeavesItToAPerson() throws Exception {
+    fence.hangs = true;
+    Task task =
+        Task.builder("fence", "fence")
+            .inputs(Map.of("source", "database"))
+            .timeout(Duration.ofMillis(400))
+            .build();
+    Step step = open(task, failover().build());
+    FakeContext context = new FakeContext(task);
+    Result waits = step.execute(context);
+    assertThat(waits.outcome()).isEqualTo(Outcome.WAITING);
+    assertThat(waits.detail()).contains("without an end");
+    primary.reachable = false;
+    context.confirmedBy = ALICE;
+    Result told = step.check(context);
+    assertThat(told.outcome()).isEqualTo(Outcome.DONE);
+    assertThat(told.facts()).containsEntry(FailoverFacts.PROOF, FailoverFacts.PERSON);
   }
 
   @Test

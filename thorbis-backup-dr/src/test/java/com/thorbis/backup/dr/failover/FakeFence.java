@@ -18,6 +18,7 @@ final class FakeFence implements Fence {
   int closed;
   int lifted;
   boolean broken;
+  boolean hangs;
 
   @Override
   public String kind() {
@@ -26,6 +27,13 @@ final class FakeFence implements Fence {
 
   @Override
   public Finding look() throws IOException {
+    if (hangs) {
+      try {
+        Thread.sleep(60_000);
+      } catch (InterruptedException e) {
+        throw new IOException(e);
+      }
+    }
     if (broken) {
       throw new IOException("nobody may look");
     }

@@ -62,10 +62,6 @@ final class FakePatroni implements AutoCloseable {
     }
     switch (asked) {
       case "GET /cluster" -> answer(exchange, 200, cluster());
-      case "PATCH /config" -> {
-        paused = body.contains("true");
-        answer(exchange, 200, "{\"ttl\": 30}");
-      }
       case "POST /switchover", "POST /failover" -> change(exchange, body);
       default -> answer(exchange, 404, "");
     }

@@ -91,8 +91,8 @@ class HaManagerTest {
     assertThat(status.paused()).isFalse();
     assertThat(status.members())
         .containsExactly(
-            new HaManager.Member("db1", "leader", "running", 5, Optional.empty()),
-            new HaManager.Member("db2", "replica", "streaming", 5, Optional.empty()));
+            new HaManager.Member("db1", Optional.empty()),
+            new HaManager.Member("db2", Optional.empty()));
     patroni.leader = null;
     patroni.lag = "4096";
     patroni.paused = true;
@@ -112,11 +112,6 @@ class HaManagerTest {
             "GET /cluster",
             "POST /failover {\"candidate\":\"db1\"}",
             "GET /cluster");
-    manager().pause(true);
-    assertThat(patroni.paused).isTrue();
-    manager().pause(false);
-    assertThat(patroni.paused).isFalse();
-    assertThat(patroni.requests).endsWith("PATCH /config {\"pause\":null}");
   }
 
   @ParameterizedTest
@@ -250,7 +245,6 @@ class HaManagerTest {
             script("status", "echo leader $(cat " + state + ")\necho member db3\necho paused\n"),
             script("switchover", "test \"$1\" = \"$(cat " + state + ")\" && echo $2 > " + state),
             script("failover", "echo $1 > " + state),
-            List.of(),
             PATIENCE);
     HaManager.Status status = manager.status();
     assertThat(status.leader()).contains("db1");
@@ -263,15 +257,13 @@ class HaManagerTest {
         .isEqualTo(FailureKind.REFUSED);
     manager.failover("db3");
     assertThat(manager.status().leader()).contains("db3");
-    assertThat(catchThrowableOfType(HaException.class, () -> manager.pause(true)).kind())
-        .isEqualTo(FailureKind.REFUSED);
   }
 
   @Test
   void aCommandThatIsNotUnderstoodOrEndsOtherwiseTellsNothing() throws Exception {
     List<String> fails = script("fails", "exit 3\n");
     CommandManager manager =
-        new CommandManager(script("odd", "echo db1 leads\n"), fails, fails, fails, PATIENCE);
+        new CommandManager(script("odd", "echo db1 leads\n"), fails, fails, PATIENCE);
     assertThat(catchThrowableOfType(HaException.class, manager::status).kind())
         .isEqualTo(FailureKind.TRANSIENT);
     assertThat(catchThrowableOfType(HaException.class, () -> manager.failover("db2")).kind())

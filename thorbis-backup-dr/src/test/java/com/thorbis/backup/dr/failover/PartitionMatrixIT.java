@@ -283,7 +283,9 @@ class PartitionMatrixIT {
               .detector(
                   Detector.builder()
                       .signal(Signals.port("port", "here", primary, Pair.patience(pair.usPrimary)))
-                      .signal(Signals.standby("stream", standby, Duration.ofMillis(900)))
+                      .signal(
+                          Signals.standby(
+                              "stream", standby.name(), standby, Duration.ofMillis(900)))
                       .signal(
                           Signals.http(
                               "witness",

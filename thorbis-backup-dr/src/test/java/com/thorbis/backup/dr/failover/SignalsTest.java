@@ -3,17 +3,25 @@ package com.thorbis.backup.dr.failover;
 import static com.thorbis.backup.dr.failover.Sighting.Reading.CANNOT_TELL;
 import static com.thorbis.backup.dr.failover.Sighting.Reading.DOWN;
 import static com.thorbis.backup.dr.failover.Sighting.Reading.UP;
+import static java.nio.charset.StandardCharsets.US_ASCII;
 import static org.assertj.core.api.Assertions.assertThat;
 
 import com.sun.net.httpserver.HttpServer;
 import java.io.IOException;
+import java.net.ConnectException;
 import java.net.InetAddress;
 import java.net.InetSocketAddress;
+import java.net.NoRouteToHostException;
 import java.net.ServerSocket;
 import java.net.Socket;
+import java.net.SocketTimeoutException;
 import java.net.URI;
+import java.net.UnknownHostException;
+import java.sql.SQLException;
 import java.time.Duration;
 import java.util.List;
+import java.util.Map;
+import javax.net.ssl.SSLHandshakeException;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.CsvSource;
@@ -109,6 +117,58 @@ class SignalsTest {
     assertThat(
             Signals.command("slow", "db2", List.of("/bin/sleep", "60"), PATIENCE).look().reading())
         .isEqualTo(CANNOT_TELL);
+  }
+
+  @Test
+  void anAnswerThatDoesNotEndTellsNothing() throws Exception {
+    try (ServerSocket listener = new ServerSocket(0, 5, InetAddress.getLoopbackAddress())) {
+      Thread server =
+          new Thread(
+              () -> {
+                try (Socket client = listener.accept()) {
+                  client
+                      .getOutputStream()
+                      .write("HTTP/1.1 200 OK\r\nContent-Length: 10\r\n\r\n1".getBytes(US_ASCII));
+                  while (client.getInputStream().read() >= 0) {
+                    // until the other side has had enough
+                  }
+                } catch (IOException e) {
+                  return; // the test is over
+                }
+              });
+      server.start();
+      URI url = URI.create("http://127.0.0.1:" + listener.getLocalPort() + "/");
+      assertThat(Signals.http("witness", "elsewhere", url, 200, 503, PATIENCE).look().reading())
+          .isEqualTo(CANNOT_TELL);
+      server.interrupt();
+    }
+  }
+
+  /** Only that nobody is there says something about the server. */
+  @Test
+  void aNameACertificateOrANetworkThatIsAwayIsNoServerThatIsDown() throws Exception {
+    Map<IOException, Sighting.Reading> causes =
+        Map.of(
+            new UnknownHostException("db1"), CANNOT_TELL,
+            new SSLHandshakeException("expired"), CANNOT_TELL,
+            new ConnectException("Network is unreachable"), CANNOT_TELL,
+            new ConnectException("Connection refused"), DOWN,
+            new NoRouteToHostException("No route to host"), DOWN,
+            new SocketTimeoutException("Connect timed out"), DOWN);
+    for (Map.Entry<IOException, Sighting.Reading> each : causes.entrySet()) {
+      ServerAccess server =
+          ServerAccess.builder(
+                  "db1",
+                  "db1.example",
+                  5432,
+                  () -> {
+                    throw new SQLException("no", "08001", each.getKey());
+                  })
+              .build();
+      assertThat(Signals.query("query", "here", server).look().reading())
+          .as(each.getKey().toString())
+          .isEqualTo(each.getValue());
+    }
   }
 
   @Test

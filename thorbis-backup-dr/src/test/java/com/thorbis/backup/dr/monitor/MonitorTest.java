@@ -35,12 +35,16 @@ class MonitorTest {
   private final PlantedEvidence stored = new PlantedEvidence(NOW);
   private final List<DrillFact> drills = new ArrayList<>();
   private final List<RunFact> runs = new ArrayList<>();
+  private final List<RecoveryFact> recoveries = new ArrayList<>();
+  private final List<TierFact> tiers = new ArrayList<>();
 
   private Monitor monitor(UnaryOperator<Expectation.Builder> expected) {
     return Monitor.builder(stored, List.of(SOURCE))
         .expect(expected.apply(Expectation.builder(SOURCE)).build())
         .drills(() -> List.copyOf(drills))
         .runs(() -> List.copyOf(runs))
+        .recoveries(() -> List.copyOf(recoveries))
+        .tiers(() -> List.copyOf(tiers))
         .clock(clock)
         .build();
   }
@@ -104,6 +108,107 @@ class MonitorTest {
     assertThat(only(before.look(), AlarmKind.LATE)).isEqualTo(alarm);
     stored.full(clock.instant());
     clear(restarted.look());
+  }
+
+  private static RecoveryFact recovery(String run, Instant startedAt, RecoveryFact.State state) {
+    return new RecoveryFact(
+        run, "database-failure", startedAt, state, Optional.of(startedAt), "because");
+  }
+
+  @ParameterizedTest
+  @CsvSource({
+    "FAILED, RECOVERY_FAILED, CRITICAL",
+    "STOPPED, RECOVERY_FAILED, WARNING",
+    "BLOCKED, RECOVERY_BLOCKED, CRITICAL"
+  })
+  void aRecoveryThatDoesNotEndWellIsAnAlarm(
+      RecoveryFact.State state, AlarmKind kind, Severity severity) {
+    stored.full(NOW.minusSeconds(3600));
+    recoveries.add(recovery("inc-1", NOW.minusSeconds(600), state));
+    recoveries.add(recovery("inc-0", NOW.minusSeconds(900), RecoveryFact.State.SUCCEEDED));
+    Alarm alarm = only(monitor().look(), kind);
+    assertThat(alarm.severity()).isEqualTo(severity);
+    assertThat(alarm.subject()).isEqualTo("inc-1");
+    assertThat(alarm.found()).contains("because");
+    assertThat(alarm.remedy()).contains("dr status inc-1");
+
+    recoveries.add(recovery("inc-2", NOW.minusSeconds(60), RecoveryFact.State.GOING_ON));
+    only(monitor().look(), kind);
+    recoveries.add(recovery("inc-3", NOW.minusSeconds(30), RecoveryFact.State.SUCCEEDED));
+    clear(monitor().look());
+  }
+
+  @Test
+  void recoveriesThatCannotBeLookedAtAreNotWell() {
+    stored.full(NOW.minusSeconds(3600));
+    Monitor monitor =
+        Monitor.builder(stored, List.of(SOURCE))
+            .recoveries(
+                () -> {
+                  throw new IllegalStateException("the journal is away");
+                })
+            .clock(clock)
+            .build();
+    Look look = monitor.look();
+    assertThat(only(look, AlarmKind.NOT_LOOKED).found()).contains("the journal is away");
+    assertThat(look.unseen()).contains("recoveries");
+  }
+
+  private void tier(List<String> sources, Optional<TierFact.Measured> measured) {
+    tiers.clear();
+    tiers.add(
+        new TierFact("tier-1", Duration.ofMinutes(15), Duration.ofMinutes(5), sources, measured));
+  }
+
+  @Test
+  void aTierIsComparedWithItsSourcesAndWithWhatWasMeasuredLast() {
+    stored.full(NOW.minusSeconds(299));
+    tier(List.of(SOURCE), Optional.empty());
+    clear(monitor().look());
+
+    clock.advance(Duration.ofSeconds(2));
+    Alarm loss = only(monitor().look(), AlarmKind.TIER_RPO);
+    assertThat(loss.severity()).isEqualTo(Severity.CRITICAL);
+    assertThat(loss.subject()).isEqualTo("tier-1");
+    assertThat(loss.found()).contains("of orders");
+
+    stored.full(clock.instant());
+    clear(monitor().look());
+    Instant at = NOW.minusSeconds(60);
+    tier(
+        List.of(SOURCE),
+        Optional.of(new TierFact.Measured(Duration.ofMinutes(15), at, "run inc-1")));
+    clear(monitor().look());
+    tier(
+        List.of(SOURCE),
+        Optional.of(new TierFact.Measured(Duration.ofMinutes(16), at, "run inc-1")));
+    assertThat(only(monitor().look(), AlarmKind.TIER_RTO).found()).contains("run inc-1");
+
+    tier(List.of(SOURCE, "ledger"), Optional.empty());
+    Alarm unknown = only(monitor().look(), AlarmKind.TIER_RPO);
+    assertThat(unknown.severity()).isEqualTo(Severity.WARNING);
+    assertThat(unknown.found()).contains("there is no source ledger here");
+  }
+
+  @Test
+  void aCopyThatIsWrongIsWrongForTheTiersThatNeedIt() {
+    stored.full(NOW.minusSeconds(60));
+    tier(List.of(SOURCE), Optional.empty());
+    stored.copies.add(item("repository.copy-behind", Outcome.FAIL, "two"));
+    assertThat(monitor().look().alarms())
+        .filteredOn(alarm -> alarm.kind() == AlarmKind.TIER_COPIES)
+        .singleElement()
+        .satisfies(alarm -> assertThat(alarm.subject()).isEqualTo("tier-1"));
+  }
+
+  @Test
+  void aTierWhoseSourceWasNotSeenIsNotWell() {
+    stored.full(NOW.minusSeconds(3600));
+    tier(List.of(SOURCE), Optional.empty());
+    stored.failure = new IllegalStateException("away");
+    Look look = monitor().look();
+    assertThat(look.unseen()).contains("tiers");
+    assertThat(look.alarms()).extracting(Alarm::kind).containsOnly(AlarmKind.NOT_LOOKED);
   }
 
   @Test

@@ -7,6 +7,7 @@ import com.thorbis.backup.api.BackupException;
 import com.thorbis.backup.dr.run.Action;
 import com.thorbis.backup.dr.run.Actions;
 import com.thorbis.backup.dr.run.DryRun;
+import com.thorbis.backup.dr.run.Objective;
 import com.thorbis.backup.dr.run.Result;
 import com.thorbis.backup.dr.run.RunEngine;
 import com.thorbis.backup.dr.run.RunPlan;
@@ -136,6 +137,72 @@ class RunPlansTest {
                         trigger ->
                             Stream.of(Scenario.Variant.GRACEFUL, Scenario.Variant.UNGRACEFUL)
                                 .map(it -> incident(scenario.id(), trigger.id(), it))));
+  }
+
+  @Test
+  void secretsThatSomebodyMayHaveReadAreNotRestored() {
+    String text =
+        PlanReader.example()
+            .replace(
+                "procedures: [incident-isolation, forensic-preservation, clean-recovery]",
+                "procedures: [emergency-deployment]");
+    RecoveryPlan breached = Validation.inRecovery(PlanReader.read(text, "plan"), NOW).require();
+    assertThatThrownBy(
+            () ->
+                breached.runPlan(
+                    incident(
+                        "security-breach", "intrusion-detection", Scenario.Variant.UNGRACEFUL)))
+        .isInstanceOfSatisfying(
+            BackupException.class, e -> assertThat(e.code()).isEqualTo("run.secrets-burned"));
+    assertThat(
+            breached
+                .runPlan(
+                    incident(
+                        "application-server-outage",
+                        "platform-outage",
+                        Scenario.Variant.UNGRACEFUL))
+                .tasks())
+        .anyMatch(task -> task.action().equals(ActionNames.SECRETS_RESTORE));
+  }
+
+  @Test
+  void whatIsPromisedOfEachTierGoesWithTheRun() {
+    RunPlan failover =
+        PLAN.runPlan(
+            new Incident(
+                "database-failure",
+                Optional.of("database-connection-failure"),
+                Scenario.Variant.UNGRACEFUL,
+                Optional.empty(),
+                Optional.of(NOW)));
+    assertThat(failover.outage()).contains(NOW);
+    assertThat(failover.objectives())
+        .first()
+        .isEqualTo(
+            new Objective(
+                "tier-1",
+                Duration.ofMinutes(15),
+                Duration.ofMinutes(5),
+                List.of("database-failover.health"),
+                Map.of("database", List.of("database-failover.promote"))));
+    assertThat(failover.objectives())
+        .extracting(Objective::tier)
+        .containsExactly("tier-1", "tier-2", "tier-3");
+
+    RunPlan breach =
+        PLAN.runPlan(
+            incident("security-breach", "intrusion-detection", Scenario.Variant.UNGRACEFUL));
+    assertThat(breach.objectives())
+        .extracting(Objective::rto)
+        .containsExactly(Duration.ofHours(8), Duration.ofHours(8), Duration.ofHours(12));
+    assertThat(
+            PLAN.failbackPlan(
+                    incident(
+                        "database-failure",
+                        "database-connection-failure",
+                        Scenario.Variant.GRACEFUL))
+                .objectives())
+        .isEmpty();
   }
 
   @ParameterizedTest

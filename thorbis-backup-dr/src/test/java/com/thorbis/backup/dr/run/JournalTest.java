@@ -62,7 +62,7 @@ class JournalTest {
   @Test
   void theFormIsThatOfTheKeptJournal() throws IOException {
     write();
-    try (InputStream kept = JournalTest.class.getResourceAsStream("journal-1.jsonl")) {
+    try (InputStream kept = JournalTest.class.getResourceAsStream("journal-2.jsonl")) {
       assertThat(Files.readAllBytes(folder.resolve(RUN).resolve("journal.jsonl")))
           .isEqualTo(kept.readAllBytes());
     }
@@ -155,6 +155,17 @@ class JournalTest {
   }
 
   @Test
+  void theVersionBeforeIsRefusedAsSuchAndNotAsDamage() throws IOException {
+    try (InputStream kept = JournalTest.class.getResourceAsStream("journal-1.jsonl")) {
+      byte[] line =
+          new String(kept.readAllBytes(), UTF).lines().findFirst().orElseThrow().getBytes(UTF);
+      assertThatThrownBy(() -> JournalRecord.read(line, "1"))
+          .isInstanceOfSatisfying(
+              BackupException.class, e -> assertThat(e.code()).isEqualTo("journal.version"));
+    }
+  }
+
+  @Test
   void aLaterVersionIsRefusedAsSuch() {
     JournalRecord record =
         JournalRecord.of(
@@ -170,7 +181,7 @@ class JournalTest {
     assertThatThrownBy(
             () ->
                 JournalRecord.read(
-                    line.replace("\"version\":1", "\"version\":2").getBytes(UTF), "1"))
+                    line.replace("\"version\":2", "\"version\":3").getBytes(UTF), "1"))
         .isInstanceOfSatisfying(
             BackupException.class, e -> assertThat(e.code()).isEqualTo("journal.version"));
     JournalRecord unknown =

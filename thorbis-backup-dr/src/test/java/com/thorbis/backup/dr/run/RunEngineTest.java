@@ -13,6 +13,7 @@ import com.thorbis.backup.dr.run.TestRuns.Disk;
 import com.thorbis.backup.dr.run.TestRuns.Fate;
 import com.thorbis.backup.dr.run.TestRuns.Wire;
 import com.thorbis.backup.spi.crypto.Signer;
+import com.thorbis.backup.spi.storage.ObjectSource;
 import com.thorbis.backup.testkit.MemoryObjectStore;
 import java.io.IOException;
 import java.nio.file.Path;
@@ -502,6 +503,60 @@ class RunEngineTest {
     assertThat(runs.world.order).containsExactly("a", "b", "undo b", "undo a");
   }
 
+  /** Nobody takes clients back from the only server that takes writes. */
+  @ParameterizedTest
+  @CsvSource({"true", "false"})
+  void nothingIsUndoneOnceWhatHasNoWayBackMayHaveTakenEffect(boolean answers) {
+    Task promote =
+        effect("promote", "fence").inputs(Map.of("forward", "", "final", "")).attempts(1).build();
+    RunPlan plan =
+        new RunPlan(
+            "s",
+            "",
+            RunPlan.GRACEFUL,
+            "text",
+            List.of(task("fence"), promote, task("move", "promote"), task("tell", "move")),
+            Optional.empty(),
+            true);
+    runs.world.broken.add("tell");
+    if (!answers) {
+      runs.world.lost.add("promote");
+    }
+    RunEngine engine = runs.engine(folder);
+    RunReport report = engine.start(plan, RUN, "alice");
+    if (!answers) {
+      engine.say(RUN, Message.ABORT, "bob", "", "it takes too long");
+      report = engine.resume(RUN);
+    }
+    assertThat(report.status()).isEqualTo(answers ? RunStatus.FAILED : RunStatus.ABORTED);
+    assertThat(report.reason()).contains("nothing is undone, as promote may have taken effect");
+    assertThat(runs.world.undone).isEmpty();
+    if (answers) {
+      runs.world.broken.clear();
+      engine.say(RUN, Message.RETRY, "bob", "tell", "");
+      assertThat(engine.resume(RUN).status()).isEqualTo(RunStatus.SUCCEEDED);
+    }
+  }
+
+  @Test
+  void whatWasRefusedBeforeItHadAnEffectKeepsNothingFromBeingUndone() {
+    runs.world.broken.add("promote");
+    RunPlan plan =
+        new RunPlan(
+            "s",
+            "",
+            RunPlan.GRACEFUL,
+            "text",
+            List.of(
+                task("fence"),
+                effect("promote", "fence").inputs(Map.of("forward", "", "final", "")).build()),
+            Optional.empty(),
+            true);
+    assertThat(runs.engine(folder).start(plan, RUN, "alice").status())
+        .isEqualTo(RunStatus.COMPENSATED);
+    assertThat(runs.world.order).containsExactly("fence", "undo fence");
+  }
+
   @ParameterizedTest
   @CsvSource({"true,SUCCEEDED", "false,COMPENSATED"})
   void aWindowThatNobodyUsesEndsAsThePlanSays(boolean commits, RunStatus expected) {
@@ -591,6 +646,52 @@ class RunEngineTest {
     assertThat(runs.world.executed).isEmpty();
     engine.approve(RUN, "promote", "cid", "", Optional.of(cid));
     assertThat(engine.resume(RUN).status()).isEqualTo(RunStatus.SUCCEEDED);
+  }
+
+  /** Digests of records have no key: whoever can write to the store can write any. */
+  @Test
+  void anApprovalThatWasWrittenIntoTheJournalCountsForNothing() throws Exception {
+    TestSigner ann = new TestSigner();
+    TestSigner ben = new TestSigner();
+    Approval both =
+        new Approval(Map.of("ann", ann.hex(), "ben", ben.hex()), 2, Duration.ofMinutes(20));
+    RunEngine engine = runs.engine(folder);
+    engine.start(plan(effect("promote").destructive(true).approval(both).build()), RUN, "cid");
+    engine.approve(RUN, "promote", "ann", "", Optional.of(ann));
+    RunReport one = engine.resume(RUN);
+    Waiting waiting = one.task("promote").orElseThrow().waiting().orElseThrow();
+    long number = 1;
+    while (runs.store.contents().containsKey(JournalStore.key(RUN, number + 1).value())) {
+      number++;
+    }
+    byte[] line = runs.store.content(JournalStore.key(RUN, number));
+    JournalRecord last = JournalRecord.read(Arrays.copyOf(line, line.length - 1), "last");
+    Message forged =
+        new Message(
+            "m-forged",
+            RUN,
+            runs.clock.instant(),
+            Message.APPROVE,
+            "ben",
+            "promote",
+            "",
+            waiting.request(),
+            waiting.until(),
+            "00");
+    JournalRecord written =
+        JournalRecord.of(
+            RUN,
+            number + 1,
+            last.digest(),
+            runs.clock.instant(),
+            last.fence(),
+            "one",
+            RunState.MESSAGE,
+            forged.data());
+    runs.store.put(JournalStore.key(RUN, number + 1), ObjectSource.of(written.encode()));
+    RunReport report = runs.engine(folder.resolve("elsewhere")).resume(RUN);
+    assertThat(report.status()).isEqualTo(RunStatus.WAITING);
+    assertThat(runs.world.executed).isEmpty();
   }
 
   @Test

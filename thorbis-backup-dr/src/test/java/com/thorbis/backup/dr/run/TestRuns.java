@@ -90,6 +90,7 @@ final class TestRuns {
     final List<String> order = Collections.synchronizedList(new ArrayList<>());
     final List<Long> fences = Collections.synchronizedList(new ArrayList<>());
     final Set<String> broken = Collections.synchronizedSet(new HashSet<>());
+    final Set<String> lost = Collections.synchronizedSet(new HashSet<>());
     final Set<String> unclear = Collections.synchronizedSet(new HashSet<>());
   }
 
@@ -126,12 +127,20 @@ final class TestRuns {
       if (world.broken.contains(task.id())) {
         return Result.failed("is broken");
       }
+      if (world.lost.contains(task.id())) {
+        return Result.unknown("was told, and may do it yet");
+      }
       world.fences.add(context.fence());
       world.executed.merge(task.id(), 1, Integer::sum);
       world.order.add(task.id());
       world.there.add(task.id());
       fate.after();
       return Result.done("did it");
+    }
+
+    @Override
+    public boolean isPointOfNoReturn() {
+      return task.inputs().containsKey("forward");
     }
 
     @Override

@@ -12,6 +12,12 @@ import java.nio.file.Path;
 import java.nio.file.StandardOpenOption;
 import java.nio.file.attribute.PosixFilePermissions;
 import java.time.Duration;
+import java.util.ArrayList;
+import java.util.List;
+import java.util.concurrent.ExecutorService;
+import java.util.concurrent.Executors;
+import java.util.concurrent.Future;
+import java.util.concurrent.TimeUnit;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 import org.junit.jupiter.params.ParameterizedTest;
@@ -121,7 +127,7 @@ class ConnectionFileTest {
     Path file = write("db1:5432\n");
     try (FileChannel other =
         FileChannel.open(
-            folder.resolve(".connection.thorbis"),
+            folder.resolve(".connection.thorbis-lock"),
             StandardOpenOption.CREATE,
             StandardOpenOption.WRITE)) {
       other.lock();
@@ -130,6 +136,47 @@ class ConnectionFileTest {
               SwitchException.class, e -> assertThat(e.code()).isEqualTo("traffic.busy"));
     }
     assertThat(Files.readString(file)).isEqualTo("db1:5432\n");
+  }
+
+  /** Two steps may move two values of one file at once: neither takes the other's move back. */
+  @Test
+  void noMoveIsLostToAnother() throws Exception {
+    Path file = write("a.url=db0:5432\nb.url=db0:5432\n");
+    try (var threads = new Closing(Executors.newFixedThreadPool(2))) {
+      List<Future<?>> both = new ArrayList<>();
+      for (String key : List.of("a.url", "b.url")) {
+        both.add(threads.pool().submit(() -> moveOften(ConnectionFile.property(file, key))));
+      }
+      for (Future<?> one : both) {
+        one.get(1, TimeUnit.MINUTES);
+      }
+    }
+    assertThat(Files.readString(file)).isEqualTo("a.url=db100:5432\nb.url=db100:5432\n");
+    assertNothingBeside(file);
+  }
+
+  private record Closing(ExecutorService pool) implements AutoCloseable {
+    @Override
+    public void close() {
+      pool.shutdownNow();
+    }
+  }
+
+  private static Void moveOften(ConnectionFile file) throws IOException {
+    for (int i = 0; i < 100; i++) {
+      boolean moved = false;
+      while (!moved) {
+        try {
+          file.set("db" + i + ":5432", "db" + (i + 1) + ":5432");
+          moved = true;
+        } catch (SwitchException e) {
+          // The other one was faster; nothing was changed.
+          assertThat(e.code()).isIn("traffic.busy", "traffic.changed");
+          assertThat(e).hasMessageNotContaining("points to");
+        }
+      }
+    }
+    return null;
   }
 
   @Test
