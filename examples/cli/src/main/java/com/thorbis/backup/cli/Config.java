@@ -10,6 +10,7 @@ import com.thorbis.backup.crypto.SigningPublicKey;
 import com.thorbis.backup.dr.drill.DrillSettings;
 import com.thorbis.backup.dr.monitor.Expectation;
 import com.thorbis.backup.dr.point.RecoveryPointEngine;
+import com.thorbis.backup.dr.simulate.Masking;
 import com.thorbis.backup.spi.Settings;
 import com.thorbis.backup.spi.repository.Compression;
 import com.thorbis.backup.spi.repository.WritePolicy;
@@ -124,6 +125,7 @@ record Config(
    * @param parallelism how many threads may work for it, if given
    * @param retention which of its backups stay; empty: all
    * @param drill how it is tried, if that is said
+   * @param masking how personal data is masked where others may get at what is restored
    * @param objectives what is promised of it
    * @param settings its engine's
    */
@@ -132,6 +134,7 @@ record Config(
       OptionalInt parallelism,
       Optional<RetentionPolicy> retention,
       Optional<DrillSettings> drill,
+      List<Masking> masking,
       Objectives objectives,
       Map<String, Object> settings) {}
 
@@ -457,6 +460,7 @@ record Config(
                     timetable.drill(name, it);
                     return DrillConfig.read(it, folder);
                   });
+      List<Masking> masking = MaskingConfig.read(section, folder);
       timetable.expect(name, expected);
       Objectives objectives = Objectives.read(section);
       OptionalInt parallelism = OptionalInt.empty();
@@ -484,7 +488,8 @@ record Config(
         expected.maxDelay(known.duration(MAX_DELAY, Duration.ZERO));
       }
       expectations.add(expected.build());
-      sources.put(name, new SourceConfig(type, parallelism, policy, drill, objectives, settings));
+      sources.put(
+          name, new SourceConfig(type, parallelism, policy, drill, masking, objectives, settings));
     }
     return sources;
   }

@@ -2,6 +2,7 @@ package com.thorbis.backup.cli;
 
 import com.thorbis.backup.api.BackupException;
 import com.thorbis.backup.dr.drill.DrillCheck;
+import com.thorbis.backup.dr.drill.DrillReport.Problem;
 import com.thorbis.backup.dr.drill.DrillReport.Verdict;
 import com.thorbis.backup.dr.evidence.Appended;
 import com.thorbis.backup.dr.evidence.EvidenceLog;
@@ -12,6 +13,8 @@ import com.thorbis.backup.dr.run.JournalPlace;
 import com.thorbis.backup.dr.simulate.Damage;
 import com.thorbis.backup.dr.simulate.Environments;
 import com.thorbis.backup.dr.simulate.LocalEnvironment;
+import com.thorbis.backup.dr.simulate.MaskedRecovery;
+import com.thorbis.backup.dr.simulate.MaskedReport;
 import com.thorbis.backup.dr.simulate.Outage;
 import com.thorbis.backup.dr.simulate.RecordedExercise;
 import com.thorbis.backup.dr.simulate.Recovery;
@@ -51,6 +54,7 @@ final class DrTestCommands {
       description = "Try recovery from a disaster that is made on purpose, or talked through.",
       subcommands = {
         FullSimulation.class,
+        Masked.class,
         Stop.class,
         Release.class,
         Tabletop.class,
@@ -211,25 +215,9 @@ final class DrTestCommands {
                             rows.add(List.of("  " + stage, Text.span(span.toMillis()))));
                 Text.table(rows).forEach(out::println);
               });
-      for (DrillCheck check : report.checks()) {
-        out.println(
-            "  "
-                + check.outcome().label()
-                + ": "
-                + check.name()
-                + ": "
-                + Text.plain(check.detail()));
-      }
+      checks(report.checks(), out);
       out.println("Simulation " + report.id() + ": " + report.verdict().label());
-      report
-          .problem()
-          .ifPresent(
-              problem -> {
-                out.println(problem.code() + ": " + Text.plain(problem.message()));
-                if (!problem.remedy().isEmpty()) {
-                  out.println("  " + problem.remedy());
-                }
-              });
+      problem(report.problem(), out);
     }
 
     private static String downtime(Outage seen) {
@@ -237,6 +225,94 @@ final class DrTestCommands {
           + (seen.firstSuccess().isPresent() ? "" : "at least ")
           + Text.span(seen.downtime().toMillis());
     }
+  }
+
+  @Command(
+      name = "masked-recovery",
+      description = {
+        "Restore the newest backup of a source into the small second environment, mask its personal",
+        "data there before anybody else could connect, look at it, and remove all of it. How it is",
+        "masked is said in sources.NAME.masking; without that it is refused. Exits 0 if it passed, 3",
+        "if it did not, 1 if it could not be tried."
+      })
+  static final class Masked extends Job {
+    @Parameters(paramLabel = "SOURCE", description = "What is restored.")
+    @SuppressWarnings("NullAway.Init") // picocli sets it
+    String source;
+
+    @Option(
+        names = "--environment",
+        paramLabel = "NAME",
+        description = "Names the environment; one of a name at a time. Else ${DEFAULT-VALUE}.")
+    String environment = MaskedRecovery.NAME;
+
+    @Option(
+        names = "--lease",
+        paramLabel = "TIME",
+        description = "After how long all of it ends, whatever happens; else ${DEFAULT-VALUE}.")
+    String lease = "30m";
+
+    @Override
+    public Integer call() {
+      Config.SourceConfig config = thorbis().config().sources().get(source);
+      if (config == null) {
+        throw Failure.usage(
+            "There is no source " + source,
+            "Name one of " + String.join(", ", thorbis().config().sources().keySet()) + ".");
+      }
+      Duration longest = FullSimulation.span("--lease", lease);
+      MaskedReport report =
+          thorbis()
+              .reading(
+                  opened ->
+                      thorbis()
+                          .followed(
+                              control ->
+                                  MaskedRecovery.builder(
+                                          opened,
+                                          source,
+                                          environments(thorbis()),
+                                          thorbis().clock())
+                                      .masking(config.masking())
+                                      .name(environment)
+                                      .lease(longest)
+                                      .product(Main.version())
+                                      .build()
+                                      .run(control)));
+      keep(
+          thorbis(),
+          environment,
+          report.verdict() == Verdict.NONE ? "aborted" : report.verdict().label(),
+          report.json());
+      Map<String, @Nullable Object> json = new LinkedHashMap<>(report.json());
+      thorbis().print(json, out -> people(report, out));
+      return report.verdict() == Verdict.PASSED
+          ? Exit.DONE
+          : report.verdict() == Verdict.FAILED ? Exit.DAMAGED : Exit.FAILED;
+    }
+
+    private static void people(MaskedReport report, PrintStream out) {
+      checks(report.checks(), out);
+      out.println("Masked recovery " + report.id() + ": " + report.verdict().label());
+      problem(report.problem(), out);
+    }
+  }
+
+  private static void checks(List<DrillCheck> checks, PrintStream out) {
+    for (DrillCheck check : checks) {
+      out.println(
+          "  " + check.outcome().label() + ": " + check.name() + ": " + Text.plain(check.detail()));
+    }
+  }
+
+  private static void problem(Optional<Problem> problem, PrintStream out) {
+    problem.ifPresent(
+        it -> {
+          out.println(it.code() + ": " + Text.plain(it.message()));
+          if (!it.remedy().isEmpty()) {
+            out.println("  " + it.remedy());
+          }
+        });
   }
 
   private static Environments environments(Thorbis thorbis) {

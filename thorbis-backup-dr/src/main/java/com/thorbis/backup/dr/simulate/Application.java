@@ -32,10 +32,10 @@ final class Application {
   static final String PROPERTIES = "application.properties";
 
   private static final int THREADS = 8;
+  private static final ThreadLocal<@Nullable Connection> SESSIONS = new ThreadLocal<>();
 
   private final String url;
   private final Properties login;
-  private final ThreadLocal<@Nullable Connection> sessions = new ThreadLocal<>();
 
   private Application(String url, Properties login) {
     this.url = url;
@@ -101,17 +101,17 @@ final class Application {
   }
 
   private Connection session() throws SQLException {
-    Connection session = sessions.get();
+    Connection session = SESSIONS.get();
     if (session == null) {
       session = DriverManager.getConnection(url, login);
-      sessions.set(session);
+      SESSIONS.set(session);
     }
     return session;
   }
 
   private void forget() {
-    Connection session = sessions.get();
-    sessions.remove();
+    Connection session = SESSIONS.get();
+    SESSIONS.remove();
     if (session != null) {
       try {
         session.close();

@@ -102,7 +102,7 @@ final class Leftover {
           }
         }
       } catch (IOException e) {
-        continue; // it ended
+        // It ended.
       }
     }
     return found;

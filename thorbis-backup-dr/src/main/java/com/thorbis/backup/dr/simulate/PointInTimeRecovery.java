@@ -188,7 +188,11 @@ public final class PointInTimeRecovery extends EngineRecovery {
 
     @Override
     public Result execute(StepContext context) throws IOException, InterruptedException {
-      Lsn end = Lsn.parse(context.facts(FENCE).get(FailoverFacts.LSN));
+      String written = context.facts(FENCE).get(FailoverFacts.LSN);
+      if (written == null) {
+        return Result.failed("the server did not say where its log ends when it was fenced");
+      }
+      Lsn end = Lsn.parse(written);
       await(end);
       Protection protection = environment.protection();
       Optional<String> atEnd = protection.problem(new RecoveryTarget.Latest());

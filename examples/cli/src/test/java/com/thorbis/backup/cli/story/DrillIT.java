@@ -15,6 +15,10 @@ import com.thorbis.backup.dr.drill.DrillSettings;
 import com.thorbis.backup.dr.drill.DrillSettings.SentinelTable;
 import com.thorbis.backup.dr.drill.Expectation;
 import com.thorbis.backup.dr.drill.Plant;
+import com.thorbis.backup.dr.simulate.Environments;
+import com.thorbis.backup.dr.simulate.MaskedRecovery;
+import com.thorbis.backup.dr.simulate.MaskedReport;
+import com.thorbis.backup.dr.simulate.Masking;
 import com.thorbis.backup.spi.repository.RunControl;
 import com.thorbis.backup.testkit.postgres.Pgbench;
 import com.thorbis.backup.testkit.postgres.PostgresBinaries;
@@ -25,6 +29,7 @@ import java.nio.file.DirectoryStream;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.nio.file.StandardOpenOption;
+import java.time.Clock;
 import java.time.Duration;
 import java.time.Instant;
 import java.util.ArrayList;
@@ -217,8 +222,61 @@ class DrillIT {
     assertThat(next.retest()).containsExactly("what a drill looks at was changed");
   }
 
+  private MaskedReport masked(List<Masking> masking) {
+    Clock clock = Clock.systemUTC();
+    return MaskedRecovery.builder(
+            thorbis, "main", new Environments(folder.resolve("state"), clock), clock)
+        .masking(masking)
+        .build()
+        .run(RunControl.unattended());
+  }
+
   @Test
   @Order(2)
+  void whatOthersMayGetAtIsMaskedFirst() throws Exception {
+    MaskedReport refused = masked(List.of());
+    assertThat(refused.status()).isEqualTo(Status.ABORTED);
+    assertThat(refused.problem().orElseThrow().code()).isEqualTo("environment.not-masked");
+    assertThat(refused.backup()).isEmpty(); // nothing was restored
+
+    String proof = "SELECT count(*) FROM customers WHERE name ~ '^customer [0-9]'";
+    MaskedReport half =
+        masked(
+            List.of(
+                new Masking(
+                    "bench",
+                    List.of("UPDATE customers SET name = 'nobody' WHERE id <= 60"),
+                    proof)));
+    assertThat(half.verdict()).isEqualTo(Verdict.FAILED);
+    assertThat(half.problem().orElseThrow().message())
+        .isEqualTo(
+            "masked-bench failed: 100 rows showed personal data, 40 do now; 60 were changed");
+
+    MaskedReport passed =
+        masked(
+            List.of(
+                new Masking(
+                    "bench",
+                    List.of("UPDATE customers SET name = 'nobody'", "UPDATE orders SET note = ''"),
+                    proof)));
+    assertThat(passed.problem()).isEmpty();
+    assertThat(passed.verdict()).isEqualTo(Verdict.PASSED);
+    assertThat(passed.environment()).isEqualTo("dr-test-secondary");
+    assertThat(passed.isolation()).hasSizeGreaterThan(10);
+    assertThat(passed.checks().stream().map(DrillCheck::name).toList())
+        .containsExactly("small", "masked-bench", "tables", "indexes", "heap", "constraints");
+    assertThat(passed.json()).containsEntry("format", "thorbis-masked-recovery/1");
+    assertThat(server.query("bench", proof)).isEqualTo("100"); // the source keeps its names
+    assertThat(folder.resolve("state/environments")).isDirectoryNotContaining("glob:**.json");
+
+    MaskedReport wrong =
+        masked(List.of(new Masking("bench", List.of("UPDATE nothing SET x = 1"), proof)));
+    assertThat(wrong.verdict()).isEqualTo(Verdict.FAILED);
+    assertThat(wrong.problem().orElseThrow().code()).isEqualTo("environment.masking-failed");
+  }
+
+  @Test
+  @Order(3)
   void randomDrillsPassUnderLoad() throws Exception {
     workbench.take(thorbis, BackupType.INCREMENTAL);
     AtomicBoolean enough = new AtomicBoolean();
@@ -255,7 +313,7 @@ class DrillIT {
   }
 
   @Test
-  @Order(3)
+  @Order(4)
   void aSentinelThatIsGoneIsMissed() throws Exception {
     drill(settings()).build().writeSentinel();
     server.execute("bench", "DELETE FROM sentinel");
@@ -272,7 +330,7 @@ class DrillIT {
   }
 
   @Test
-  @Order(4)
+  @Order(5)
   void anAssertionThatCannotFailIsNoProof() throws Exception {
     Assertion always =
         new Assertion(
@@ -285,7 +343,7 @@ class DrillIT {
   }
 
   @Test
-  @Order(5)
+  @Order(6)
   void whatIsNotTrueFailsByItsName() throws Exception {
     Assertion more =
         new Assertion(
@@ -302,7 +360,7 @@ class DrillIT {
   }
 
   @Test
-  @Order(6)
+  @Order(7)
   void aServerThatCouldDoHarmIsNotStarted() throws Exception {
     DrillReport report =
         run(
@@ -319,7 +377,7 @@ class DrillIT {
   }
 
   @Test
-  @Order(7)
+  @Order(8)
   void tooMuchLossFails() throws Exception {
     receiver.close();
     receiver = null;
@@ -334,7 +392,7 @@ class DrillIT {
   }
 
   @Test
-  @Order(8)
+  @Order(9)
   void aSegmentThatIsGoneFailsByItsPosition() throws Exception {
     change();
     String gone = server.query("bench", "SELECT pg_walfile_name(pg_current_wal_lsn())");
@@ -356,7 +414,7 @@ class DrillIT {
   }
 
   @Test
-  @Order(9)
+  @Order(10)
   void aDamagedPageFailsByItsName() throws Exception {
     server.execute(
         "bench",
@@ -377,7 +435,7 @@ class DrillIT {
   }
 
   @Test
-  @Order(10)
+  @Order(11)
   void aStoredObjectThatIsDamagedFails() throws Exception {
     for (Path file : stored("packs")) {
       byte[] bytes = Files.readAllBytes(file);
