@@ -155,7 +155,7 @@ final class DrRestoreActions {
               .orElseThrow(() -> new IllegalArgumentException("mode: there is no " + said));
     }
 
-    private <T> T with(ThorbisBackup opened, Work<T> work) {
+    private <T> T with(ThorbisBackup opened, Work<ApplicationRestore, T> work) {
       return Job.said(
           () -> {
             Repository repository = opened.repository();
@@ -171,12 +171,6 @@ final class DrRestoreActions {
               return work.with(restore, id.get());
             }
           });
-    }
-
-    /** Work with a restore that is open. */
-    @FunctionalInterface
-    private interface Work<T> {
-      T with(ApplicationRestore restore, BackupId id) throws IOException;
     }
 
     /** Where it is in use the plan tells: there is nothing left to be done. */
@@ -267,13 +261,7 @@ final class DrRestoreActions {
               .orElseThrow(() -> new IllegalArgumentException("mode: there is no " + said));
     }
 
-    /** Work with a set that is open. */
-    @FunctionalInterface
-    private interface Work<T> {
-      T with(SecretsRestore restore, BackupId id) throws IOException;
-    }
-
-    private <T> T with(ThorbisBackup opened, RunControl control, Work<T> work) {
+    private <T> T with(ThorbisBackup opened, RunControl control, Work<SecretsRestore, T> work) {
       return Job.said(
           () -> {
             Repository repository = opened.repository();
@@ -453,5 +441,16 @@ final class DrRestoreActions {
           + folder
           + (start ? ", and start its servers" : "");
     }
+  }
+
+  /**
+   * Work with a restore that is open.
+   *
+   * @param <R> of what
+   * @param <T> what comes of it
+   */
+  @FunctionalInterface
+  private interface Work<R, T> {
+    T with(R restore, BackupId id) throws IOException;
   }
 }
