@@ -10,8 +10,11 @@ import java.net.URI;
 import java.net.http.HttpClient;
 import java.net.http.HttpRequest;
 import java.net.http.HttpResponse;
+import java.nio.channels.FileChannel;
+import java.nio.channels.FileLock;
 import java.nio.file.Files;
 import java.nio.file.Path;
+import java.nio.file.StandardOpenOption;
 import java.security.GeneralSecurityException;
 import java.time.ZoneOffset;
 import java.time.ZonedDateTime;
@@ -68,9 +71,7 @@ public final class AzuriteServer {
               .normalize()
               .toAbsolutePath();
       Path command = folder.resolve("node_modules/.bin/azurite-blob");
-      if (!Files.exists(command)) {
-        install(folder);
-      }
+      installOnce(folder);
       running = new AzuriteServer(run(command, Files.createTempDirectory("azurite")));
     }
     return running;
@@ -156,8 +157,23 @@ public final class AzuriteServer {
     }
   }
 
-  private static void install(Path folder) throws IOException {
+  /** Tests of a module may run in several processes, and all of them begin with this. */
+  private static void installOnce(Path folder) throws IOException {
     Files.createDirectories(folder);
+    try (FileChannel file =
+            FileChannel.open(
+                folder.resolve("lock"), StandardOpenOption.CREATE, StandardOpenOption.WRITE);
+        FileLock alone = file.lock()) {
+      Path installed = folder.resolve("installed");
+      if (!Files.exists(installed)) {
+        install(folder);
+        Files.createFile(installed);
+      }
+      Objects.requireNonNull(alone);
+    }
+  }
+
+  private static void install(Path folder) throws IOException {
     for (String file : List.of("package.json", "package-lock.json")) {
       try (InputStream in =
           Objects.requireNonNull(AzuriteServer.class.getResourceAsStream("/azurite/" + file))) {
