@@ -197,6 +197,7 @@ final class Thorbis implements Runnable {
 
   /** Does long work that shows how far it is and stops when told to. */
   <T> T followed(Function<RunControl, T> work) {
+    Logging.start(host().err(), debug); // not all of it opens what is configured
     try (ProgressDisplay display = display()) {
       return work.apply(run.control(display));
     }
