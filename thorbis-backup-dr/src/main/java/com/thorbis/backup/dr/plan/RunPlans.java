@@ -388,6 +388,7 @@ final class RunPlans {
         }
       }
       case ActionNames.WAIT -> inputs.computeIfPresent("for", (key, span) -> span(span));
+      case ActionNames.SWITCH_DNS -> inputs.computeIfPresent("ttl", (key, span) -> span(span));
       default -> moment(procedure, step, inputs);
     }
     return inputs;
@@ -411,7 +412,7 @@ final class RunPlans {
     return Optional.empty();
   }
 
-  private static String span(String text) {
+  static String span(String text) {
     return text.startsWith("P") ? text : Spans.parse(text).toString();
   }
 

@@ -3,6 +3,7 @@ package com.thorbis.backup.dr.plan;
 import com.thorbis.backup.dr.plan.Scenario.Branch;
 import com.thorbis.backup.dr.plan.Scenario.Variant;
 import com.thorbis.backup.dr.plan.Validation.Prediction;
+import java.time.DateTimeException;
 import java.time.Duration;
 import java.time.Instant;
 import java.time.LocalDate;
@@ -244,8 +245,8 @@ final class TimeChecks {
 
   private static Duration ttl(PlanStep step) {
     try {
-      return Spans.parse(step.settings().getOrDefault("ttl", "0s"));
-    } catch (IllegalArgumentException e) {
+      return Duration.parse(RunPlans.span(step.settings().getOrDefault("ttl", "0s")));
+    } catch (IllegalArgumentException | DateTimeException e) {
       return Duration.ZERO; // the action itself refuses it
     }
   }

@@ -31,6 +31,7 @@ import java.util.stream.Stream;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.CsvSource;
 import org.junit.jupiter.params.provider.MethodSource;
 
 /** What a plan says about an incident is what a run carries out. */
@@ -126,6 +127,27 @@ class RunPlansTest {
 
   private static Incident incident(String scenario, String trigger, Scenario.Variant variant) {
     return new Incident(scenario, Optional.of(trigger), variant, Optional.of(NOW));
+  }
+
+  /** What the plan's own checks read as a span is one for the step, too. */
+  @ParameterizedTest
+  @CsvSource({"1m30s,PT1M30S", "60s,PT1M", "PT2M,PT2M"})
+  void theTimeThatAnswersAreKeptIsReadAlike(String written, String expected) {
+    RecoveryPlan plan =
+        Validation.inRecovery(
+                PlanReader.read(
+                    PlanReader.example().replace("ttl: 60s", "ttl: " + written), "plan"),
+                NOW)
+            .require();
+    Scenario scenario =
+        plan.content().scenarios().stream()
+            .filter(it -> it.id().equals("data-center-outage"))
+            .findFirst()
+            .orElseThrow();
+    RunPlan run =
+        plan.runPlan(
+            incident(scenario.id(), scenario.triggers().get(0).id(), Scenario.Variant.UNGRACEFUL));
+    assertThat(task(run, "cross-region-failover.dns").inputs()).containsEntry("ttl", expected);
   }
 
   static Stream<Incident> everyCase() {
