@@ -15,6 +15,8 @@ import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.Arrays;
 import java.util.Random;
+import java.util.concurrent.Callable;
+import java.util.concurrent.CountDownLatch;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 import org.junit.jupiter.params.ParameterizedTest;
@@ -72,7 +74,8 @@ class ReadAheadTest {
   @Test
   void whatTheDiskSaysOfAStretchReadAheadIsSaidWhenItsTurnComes() throws Exception {
     IOException broken = new IOException("sector");
-    try (SeekableByteChannel channel = new Failing(FileChannel.open(random(4 * STRETCH)), broken)) {
+    try (SeekableByteChannel channel =
+        new Troubled(FileChannel.open(random(4 * STRETCH)), 2, () -> broken)) {
       ReadAhead.Stretches stretches = reader.of(channel, 4L * STRETCH);
       stretches.next();
       stretches.next();
@@ -82,12 +85,21 @@ class ReadAheadTest {
 
   @Test
   void whoeverIsInterruptedDoesNotWait() throws Exception {
-    try (FileChannel channel = FileChannel.open(random(4 * STRETCH))) {
+    CountDownLatch disk = new CountDownLatch(1);
+    try (SeekableByteChannel channel =
+        new Troubled(
+            FileChannel.open(random(4 * STRETCH)),
+            1,
+            () -> {
+              disk.await();
+              return new IOException("nobody waits for it any more");
+            })) {
       ReadAhead.Stretches stretches = reader.of(channel, 4L * STRETCH);
       stretches.next();
       Thread.currentThread().interrupt();
       assertThrows(InterruptedIOException.class, stretches::next);
       assertEquals(true, Thread.interrupted());
+      disk.countDown();
     }
   }
 
@@ -106,22 +118,32 @@ class ReadAheadTest {
     return Files.write(Files.createTempFile(folder, "file", ""), bytes);
   }
 
-  /** A disk that cannot read the third stretch. */
-  private static final class Failing implements SeekableByteChannel {
+  /** A disk that cannot read what comes after some stretches. */
+  private static final class Troubled implements SeekableByteChannel {
     private final SeekableByteChannel channel;
-    private final IOException failure;
+    private final int whole;
+    private final Callable<IOException> trouble;
 
-    Failing(SeekableByteChannel channel, IOException failure) {
+    Troubled(SeekableByteChannel channel, int whole, Callable<IOException> trouble) {
       this.channel = channel;
-      this.failure = failure;
+      this.whole = whole;
+      this.trouble = trouble;
     }
 
     @Override
     public int read(ByteBuffer into) throws IOException {
-      if (channel.position() >= 2L * STRETCH) {
-        throw failure;
+      if (channel.position() >= (long) whole * STRETCH) {
+        throw met();
       }
       return channel.read(into);
+    }
+
+    private IOException met() {
+      try {
+        return trouble.call();
+      } catch (Exception e) {
+        return new IOException(e);
+      }
     }
 
     @Override
