@@ -282,7 +282,7 @@ final class DrTestCommands {
       keep(
           thorbis(),
           environment,
-          report.verdict() == Verdict.NONE ? "aborted" : report.verdict().label(),
+          report.verdict() == Verdict.NONE ? EvidenceRecord.ABORTED : report.verdict().label(),
           report.json());
       Map<String, @Nullable Object> json = new LinkedHashMap<>(report.json());
       thorbis().print(json, out -> people(report, out));

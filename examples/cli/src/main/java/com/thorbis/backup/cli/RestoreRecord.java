@@ -101,6 +101,10 @@ final class RestoreRecord {
         keep(opened, began, start);
       }
       throw e;
+    } catch (RuntimeException e) {
+      failed = Optional.of("unexpected");
+      keep(opened, began, start);
+      throw e;
     }
   }
 

@@ -1,5 +1,7 @@
 package com.thorbis.backup.dr.drill;
 
+import java.util.Map;
+
 /**
  * One thing that a drill looked at.
  *
@@ -61,5 +63,16 @@ public record DrillCheck(
     public String label() {
       return label;
     }
+  }
+
+  /** As reports hold it. */
+  public Map<String, Object> json() {
+    return Map.of(
+        "name", name,
+        "category", category.label(),
+        "required", required,
+        "outcome", outcome.label(),
+        "detail", detail,
+        "millis", millis);
   }
 }

@@ -7,6 +7,7 @@ import com.thorbis.backup.api.Timeline;
 import com.thorbis.backup.dr.drill.DrillCheck.Category;
 import com.thorbis.backup.dr.drill.DrillCheck.Outcome;
 import com.thorbis.backup.dr.internal.CanonicalJson;
+import com.thorbis.backup.dr.internal.CheckItems;
 import java.time.DateTimeException;
 import java.time.Duration;
 import java.time.Instant;
@@ -215,29 +216,8 @@ public record DrillReport(
     stages.forEach((name, took) -> order.add(Map.of("stage", name, "millis", took)));
     json.put("stages", order);
     json.put("bytesFetched", bytesFetched);
-    json.put(
-        "isolation",
-        isolation.stream()
-            .map(
-                it ->
-                    Map.of(
-                        "subject", it.subject(),
-                        "outcome", it.outcome().label(),
-                        "message", it.message()))
-            .toList());
-    json.put(
-        "checks",
-        checks.stream()
-            .map(
-                it ->
-                    Map.of(
-                        "name", it.name(),
-                        "category", it.category().label(),
-                        "required", it.required(),
-                        "outcome", it.outcome().label(),
-                        "detail", it.detail(),
-                        "millis", it.millis()))
-            .toList());
+    json.put("isolation", CheckItems.json(isolation));
+    json.put("checks", checks.stream().map(DrillCheck::json).toList());
     json.put(
         "plants",
         plants.stream()

@@ -7,6 +7,7 @@ import com.thorbis.backup.dr.drill.DrillReport.Problem;
 import com.thorbis.backup.dr.drill.DrillReport.Status;
 import com.thorbis.backup.dr.drill.DrillReport.Verdict;
 import com.thorbis.backup.dr.internal.CanonicalJson;
+import com.thorbis.backup.dr.internal.CheckItems;
 import java.time.Instant;
 import java.time.temporal.ChronoUnit;
 import java.util.LinkedHashMap;
@@ -70,35 +71,14 @@ public record MaskedReport(
             json.put(
                 "problem",
                 Map.of("code", it.code(), "message", it.message(), "remedy", it.remedy())));
-    json.put(
-        "isolation",
-        isolation.stream()
-            .map(
-                it ->
-                    Map.of(
-                        "subject", it.subject(),
-                        "outcome", it.outcome().label(),
-                        "message", it.message()))
-            .toList());
+    json.put("isolation", CheckItems.json(isolation));
     backup.ifPresent(it -> json.put("backup", it));
     reached.ifPresent(
         it -> {
           json.put("reached", it.lsn().toString());
           it.time().ifPresent(at -> json.put("reachedTime", at.toString()));
         });
-    json.put(
-        "checks",
-        checks.stream()
-            .map(
-                it ->
-                    Map.of(
-                        "name", it.name(),
-                        "category", it.category().label(),
-                        "required", it.required(),
-                        "outcome", it.outcome().label(),
-                        "detail", it.detail(),
-                        "millis", it.millis()))
-            .toList());
+    json.put("checks", checks.stream().map(DrillCheck::json).toList());
     json.put("product", product);
     return CanonicalJson.copy(json);
   }

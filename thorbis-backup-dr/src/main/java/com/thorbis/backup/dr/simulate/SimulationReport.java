@@ -6,6 +6,7 @@ import com.thorbis.backup.dr.drill.DrillReport.Problem;
 import com.thorbis.backup.dr.drill.DrillReport.Status;
 import com.thorbis.backup.dr.drill.DrillReport.Verdict;
 import com.thorbis.backup.dr.internal.CanonicalJson;
+import com.thorbis.backup.dr.internal.CheckItems;
 import com.thorbis.backup.dr.run.RunReport;
 import java.time.Duration;
 import java.time.Instant;
@@ -90,16 +91,7 @@ public record SimulationReport(
             json.put(
                 "problem",
                 Map.of("code", it.code(), "message", it.message(), "remedy", it.remedy())));
-    json.put(
-        "isolation",
-        isolation.stream()
-            .map(
-                it ->
-                    Map.of(
-                        "subject", it.subject(),
-                        "outcome", it.outcome().label(),
-                        "message", it.message()))
-            .toList());
+    json.put("isolation", CheckItems.json(isolation));
     disasterAt.ifPresent(it -> json.put("disasterAt", time(it)));
     run.ifPresent(it -> json.put("run", json(it)));
     outage.ifPresent(it -> json.put("outage", json(it)));
@@ -116,19 +108,7 @@ public record SimulationReport(
                     "bytes", it.bytes())));
     before.ifPresent(it -> json.put("before", json(it)));
     after.ifPresent(it -> json.put("after", json(it)));
-    json.put(
-        "checks",
-        checks.stream()
-            .map(
-                it ->
-                    Map.of(
-                        "name", it.name(),
-                        "category", it.category().label(),
-                        "required", it.required(),
-                        "outcome", it.outcome().label(),
-                        "detail", it.detail(),
-                        "millis", it.millis()))
-            .toList());
+    json.put("checks", checks.stream().map(DrillCheck::json).toList());
     json.put("product", product);
     return CanonicalJson.copy(json);
   }
