@@ -1,12 +1,15 @@
 package com.thorbis.backup.cli;
 
 import static org.assertj.core.api.Assertions.assertThat;
+import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
 import com.fasterxml.jackson.databind.JsonNode;
+import com.thorbis.backup.api.Cancellation;
 import com.thorbis.backup.cli.CommandRunner.Result;
 import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
+import java.time.Clock;
 import java.util.List;
 import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Test;
@@ -101,6 +104,27 @@ class RestoreRecordTest {
         .containsExactly("failed", "failed");
     assertThat(records().get(0).path("document").path("code").asText()).isNotEmpty();
     assertThat(records().toString()).doesNotContain(folder.toString());
+  }
+
+  @Test
+  void whatNobodyExpectedIsKeptAndToldToo() throws IOException {
+    Thorbis thorbis = new Thorbis(new Run(command().host(), new Cancellation(), Clock.systemUTC()));
+    assertThatThrownBy(
+            () ->
+                thorbis.writing(
+                    opened ->
+                        new RestoreRecord(thorbis, "source", "home")
+                            .around(
+                                opened,
+                                () -> {
+                                  throw new IllegalStateException("a fault of ours");
+                                },
+                                (done, record) -> {})))
+        .hasMessage("a fault of ours");
+    assertThat(Files.readString(folder.resolve("told"))).contains("restore.failed", "home");
+    JsonNode record = records().get(0);
+    assertThat(record.path("outcome").asText()).isEqualTo("failed");
+    assertThat(record.path("document").path("code").asText()).isEqualTo("unexpected");
   }
 
   @Test
