@@ -2,8 +2,6 @@ package com.thorbis.backup.cli;
 
 import com.thorbis.backup.api.BackupException;
 import com.thorbis.backup.api.FailureKind;
-import com.thorbis.backup.dr.evidence.Appended;
-import com.thorbis.backup.dr.evidence.EvidenceLog;
 import com.thorbis.backup.dr.evidence.EvidenceRecord;
 import com.thorbis.backup.dr.plan.PlanReader;
 import com.thorbis.backup.dr.plan.RecoveryPlan;
@@ -116,58 +114,14 @@ final class DrRuns {
                 Failure.usage("Nobody knows who says that", "Add --as PERSON, or set dr.person."));
   }
 
-  /** Keeps what became of a run as evidence; where that does not work it is said. */
+  /** Keeps what became of a run as evidence. */
   static void record(Thorbis thorbis, RunReport report) {
-    Appended kept;
-    try {
-      kept =
-          thorbis.recoveryKeyFile == null && thorbis.config().sealed().isEmpty()
-              ? thorbis.writing(
-                  opened ->
-                      append(
-                          thorbis,
-                          report,
-                          EvidenceLog.builder(
-                              opened::repository, thorbis.config().stateDirectory())))
-              : spooled(thorbis, report, new IOException("nothing is written from here"));
-    } catch (BackupException e) {
-      kept = spooled(thorbis, report, new IOException(e));
-    }
-    String where = kept.place() == Appended.Place.SPOOLED ? " yet: " : ": ";
-    kept.problem()
-        .ifPresent(
-            problem ->
-                thorbis
-                    .host()
-                    .err()
-                    .println(
-                        "warning: the evidence of this run is not in the repository"
-                            + where
-                            + problem.getMessage()));
-  }
-
-  private static Appended spooled(Thorbis thorbis, RunReport report, IOException why) {
-    return append(
+    HostEvidence.append(
         thorbis,
-        report,
-        EvidenceLog.builder(
-            () -> {
-              throw why;
-            },
-            thorbis.config().stateDirectory()));
-  }
-
-  private static Appended append(Thorbis thorbis, RunReport report, EvidenceLog.Builder log) {
-    thorbis.config().signingKey().map(Recipients::signingKey).ifPresent(log::signer);
-    return log.clock(thorbis.clock())
-        .build()
-        .append(
-            EvidenceRecord.DR_RUN,
-            report.run(),
-            report.status() == RunStatus.SUCCEEDED
-                ? EvidenceRecord.PASSED
-                : report.status().label(),
-            document(report, thorbis.clock().instant()));
+        EvidenceRecord.DR_RUN,
+        report.run(),
+        report.status() == RunStatus.SUCCEEDED ? EvidenceRecord.PASSED : report.status().label(),
+        document(report, thorbis.clock().instant()));
   }
 
   private static Map<String, Object> document(RunReport report, Instant now) {

@@ -4,8 +4,6 @@ import com.thorbis.backup.api.BackupException;
 import com.thorbis.backup.dr.drill.DrillCheck;
 import com.thorbis.backup.dr.drill.DrillReport.Problem;
 import com.thorbis.backup.dr.drill.DrillReport.Verdict;
-import com.thorbis.backup.dr.evidence.Appended;
-import com.thorbis.backup.dr.evidence.EvidenceLog;
 import com.thorbis.backup.dr.evidence.EvidenceRecord;
 import com.thorbis.backup.dr.plan.Exercise;
 import com.thorbis.backup.dr.plan.Scenario;
@@ -588,62 +586,9 @@ final class DrTestCommands {
             : exercise.unanswered().size() + " to be answered");
   }
 
-  /** Keeps what an exercise has shown as evidence; where that does not work it is said. */
+  /** Keeps what an exercise has shown as evidence. */
   private static void keep(
       Thorbis thorbis, String scenario, String outcome, Map<String, Object> document) {
-    Appended kept;
-    try {
-      kept =
-          thorbis.recoveryKeyFile == null && thorbis.config().sealed().isEmpty()
-              ? thorbis.writing(
-                  opened ->
-                      append(
-                          thorbis,
-                          EvidenceLog.builder(
-                              opened::repository, thorbis.config().stateDirectory()),
-                          scenario,
-                          outcome,
-                          document))
-              : spooled(thorbis, scenario, outcome, document, "nothing is written from here");
-    } catch (BackupException e) {
-      kept = spooled(thorbis, scenario, outcome, document, String.valueOf(e.getMessage()));
-    }
-    String where = kept.place() == Appended.Place.SPOOLED ? " yet: " : ": ";
-    kept.problem()
-        .ifPresent(
-            problem ->
-                thorbis
-                    .host()
-                    .err()
-                    .println(
-                        "warning: the evidence of this exercise is not in the repository"
-                            + where
-                            + problem.getMessage()));
-  }
-
-  private static Appended spooled(
-      Thorbis thorbis, String scenario, String outcome, Map<String, Object> document, String why) {
-    return append(
-        thorbis,
-        EvidenceLog.builder(
-            () -> {
-              throw new IOException(why);
-            },
-            thorbis.config().stateDirectory()),
-        scenario,
-        outcome,
-        document);
-  }
-
-  private static Appended append(
-      Thorbis thorbis,
-      EvidenceLog.Builder log,
-      String scenario,
-      String outcome,
-      Map<String, Object> document) {
-    thorbis.config().signingKey().map(Recipients::signingKey).ifPresent(log::signer);
-    return log.clock(thorbis.clock())
-        .build()
-        .append(EvidenceRecord.EXERCISE, scenario, outcome, document);
+    HostEvidence.append(thorbis, EvidenceRecord.EXERCISE, scenario, outcome, document);
   }
 }

@@ -10,8 +10,6 @@ import com.thorbis.backup.dr.drill.DrillReport;
 import com.thorbis.backup.dr.drill.DrillReport.Verdict;
 import com.thorbis.backup.dr.drill.DrillSettings;
 import com.thorbis.backup.dr.drill.Plant;
-import com.thorbis.backup.dr.evidence.Appended;
-import com.thorbis.backup.dr.evidence.EvidenceLog;
 import com.thorbis.backup.dr.evidence.EvidenceRecord;
 import java.io.PrintStream;
 import java.time.Instant;
@@ -82,39 +80,18 @@ final class DrillCommand extends Job {
 
   /** Does what leaves evidence in the repository, where this host may write there at all. */
   static <T> T recording(Thorbis thorbis, Function<ThorbisBackup, T> work) {
-    return thorbis.recoveryKeyFile == null && thorbis.config().sealed().isEmpty()
-        ? thorbis.writing(work)
-        : thorbis.reading(work);
+    return thorbis.mayWrite() ? thorbis.writing(work) : thorbis.reading(work);
   }
 
-  /** Keeps a report as evidence; where that does not work, it is said, and changes nothing. */
+  /** Keeps a report as evidence. */
   static Consumer<DrillReport> evidence(Thorbis thorbis, ThorbisBackup opened, String kind) {
-    EvidenceLog log = log(thorbis, opened);
-    return report -> {
-      Appended kept =
-          log.append(
-              kind,
-              report.source(),
-              report.verdict() == Verdict.NONE ? EvidenceRecord.ABORTED : report.verdict().label(),
-              report.json());
-      kept.problem()
-          .ifPresent(
-              problem ->
-                  thorbis
-                      .host()
-                      .err()
-                      .println(
-                          "warning: the report of this drill is not in the repository"
-                              + (kept.place() == Appended.Place.SPOOLED ? " yet: " : ": ")
-                              + problem.getMessage()));
-    };
-  }
-
-  private static EvidenceLog log(Thorbis thorbis, ThorbisBackup opened) {
-    EvidenceLog.Builder log =
-        EvidenceLog.builder(opened::repository, thorbis.config().stateDirectory());
-    thorbis.config().signingKey().map(Recipients::signingKey).ifPresent(log::signer);
-    return log.build();
+    HostEvidence evidence = HostEvidence.of(thorbis, opened);
+    return report ->
+        evidence.append(
+            kind,
+            report.source(),
+            report.verdict() == Verdict.NONE ? EvidenceRecord.ABORTED : report.verdict().label(),
+            report.json());
   }
 
   /** The drills of a source that are due, of what chance chooses. */
@@ -122,7 +99,7 @@ final class DrillCommand extends Job {
     return DrillJob.of(
         source,
         () -> builder(thorbis, opened, source).random().build(),
-        log(thorbis, opened),
+        HostEvidence.of(thorbis, opened).log(),
         new DrillHistory(thorbis.config().stateDirectory(), source),
         thorbis.clock());
   }

@@ -4,6 +4,7 @@ import com.thorbis.backup.api.BackupDescriptor;
 import com.thorbis.backup.api.BackupException;
 import com.thorbis.backup.api.BackupId;
 import com.thorbis.backup.api.BackupState;
+import com.thorbis.backup.api.FailureKind;
 import com.thorbis.backup.api.PruneReport;
 import com.thorbis.backup.api.ThorbisBackup;
 import com.thorbis.backup.dr.evidence.Appended;
@@ -17,9 +18,12 @@ import com.thorbis.backup.dr.plan.RecoveryPlan;
 import com.thorbis.backup.dr.plan.Tier;
 import com.thorbis.backup.dr.plan.Validation;
 import com.thorbis.backup.dr.report.Population;
+import com.thorbis.backup.spi.Settings;
+import com.thorbis.backup.spi.engine.SourceEngine.RepositoryAccess;
 import java.io.IOException;
 import java.net.InetAddress;
 import java.net.UnknownHostException;
+import java.nio.file.Files;
 import java.nio.file.Path;
 import java.time.Clock;
 import java.time.Duration;
@@ -31,43 +35,115 @@ import java.util.Map;
 import java.util.Optional;
 import java.util.function.Consumer;
 
-/** What a host keeps as evidence besides drills: what it expects, and what retention did. */
+/**
+ * The evidence that this host keeps, where and for how long its configuration says. That a record
+ * is not kept is said, and changes nothing of what it is about.
+ */
 final class HostEvidence {
-  private HostEvidence() {}
-
-  /** The evidence of what is opened, signed where there is a key. */
-  static EvidenceLog log(Config config, Clock clock, ThorbisBackup opened) {
-    EvidenceLog.Builder log =
-        EvidenceLog.builder(opened::repository, config.stateDirectory()).clock(clock);
-    config.signingKey().map(Recipients::signingKey).ifPresent(log::signer);
-    return log.build();
-  }
+  private final Config config;
+  private final Clock clock;
+  private final EvidenceLog log;
+  private final Consumer<String> warn;
 
   /**
-   * Keeps what is expected from now on, if it has changed.
+   * That of a repository.
    *
-   * @param warn is told where that does not work
+   * @param repository opens it
+   * @param warn is told what is not kept
    */
-  static void expected(Config config, Clock clock, ThorbisBackup opened, Consumer<String> warn) {
+  HostEvidence(Config config, Clock clock, RepositoryAccess repository, Consumer<String> warn) {
+    this.config = config;
+    this.clock = clock;
+    this.warn = warn;
+    EvidenceLog.Builder builder =
+        EvidenceLog.builder(repository, config.stateDirectory()).clock(clock);
+    config.sources().entrySet().stream()
+        .filter(source -> source.getValue().type().equals(EvidenceLog.TYPE))
+        .findFirst()
+        .ifPresent(
+            source ->
+                builder
+                    .source(source.getKey())
+                    .keep(
+                        Settings.of("sources." + source.getKey(), source.getValue().settings())
+                            .duration("keep", EvidenceLog.KEEP)));
+    // Whoever only reads may be another account, from which the key is kept.
+    config
+        .signingKey()
+        .filter(Files::isReadable)
+        .map(Recipients::signingKey)
+        .ifPresent(builder::signer);
+    log = builder.build();
+  }
+
+  /** That of what is opened. */
+  static HostEvidence of(Thorbis thorbis, ThorbisBackup opened) {
+    return new HostEvidence(
+        thorbis.config(), thorbis.clock(), opened::repository, thorbis::warning);
+  }
+
+  /** Keeps a record where nothing is opened; where nothing can be, it waits on this host. */
+  static Appended append(
+      Thorbis thorbis, String kind, String subject, String outcome, Map<String, ?> document) {
     try {
-      of(config, clock)
-          .record(log(config, clock, opened), host())
-          .flatMap(Appended::problem)
-          .ifPresent(
-              problem ->
-                  warn.accept("what is expected is not recorded yet: " + problem.getMessage()));
+      if (!thorbis.mayWrite()) {
+        throw readOnly();
+      }
+      return thorbis.writing(
+          opened -> of(thorbis, opened).append(kind, subject, outcome, document));
+    } catch (BackupException e) {
+      RepositoryAccess none =
+          () -> {
+            throw e;
+          };
+      return new HostEvidence(thorbis.config(), thorbis.clock(), none, thorbis::warning)
+          .append(kind, subject, outcome, document);
+    }
+  }
+
+  /** Why a record waits where this host may only read. */
+  static BackupException readOnly() {
+    return BackupException.of(
+            "evidence.read-only", FailureKind.REFUSED, "Nothing is written from here")
+        .remedy("Let this host open the repository for writing.")
+        .build();
+  }
+
+  /** Reads and writes it. */
+  EvidenceLog log() {
+    return log;
+  }
+
+  /** Keeps a record. */
+  Appended append(String kind, String subject, String outcome, Map<String, ?> document) {
+    return said(kind, log.append(kind, subject, outcome, document));
+  }
+
+  private Appended said(String kind, Appended kept) {
+    String where =
+        switch (kept.place()) {
+          case STORED -> " is in the repository, but what follows is not done: ";
+          case SPOOLED -> " is not in the repository yet: ";
+          case LOST -> " is kept nowhere: ";
+        };
+    String what = kind.equals(EvidenceRecord.DR_RUN) ? "run" : kind;
+    kept.problem()
+        .ifPresent(
+            problem -> warn.accept("the evidence of this " + what + where + problem.getMessage()));
+    return kept;
+  }
+
+  /** Keeps what is expected from now on, if it has changed. */
+  void expected() {
+    try {
+      of(config, clock).record(log, host()).ifPresent(kept -> said(Population.KIND, kept));
     } catch (IOException | BackupException e) {
       warn.accept("what is expected is not recorded: " + e.getMessage());
     }
   }
 
-  /**
-   * Keeps what retention let go of, which a report needs to know that it was there.
-   *
-   * @param warn is told where that does not work
-   */
-  static void pruned(
-      Config config, Clock clock, ThorbisBackup opened, PruneReport report, Consumer<String> warn) {
+  /** Keeps what retention let go of, which a report needs to know that it was there. */
+  void pruned(ThorbisBackup opened, PruneReport report) {
     String source = report.plan().retention().source();
     try {
       List<Object> deleted = new ArrayList<>();
@@ -82,22 +158,17 @@ final class HostEvidence {
                   "stoppedAt", one.stoppedAt().toString()));
         }
       }
-      log(config, clock, opened)
-          .append(
-              EvidenceRecord.RETENTION,
-              source,
-              EvidenceRecord.PASSED,
-              Map.of(
-                  "deleted",
-                  deleted,
-                  "swept",
-                  report.swept().stream().map(BackupId::value).toList(),
-                  "alarms",
-                  report.alarms()))
-          .problem()
-          .ifPresent(
-              problem ->
-                  warn.accept("what was let go of is not recorded yet: " + problem.getMessage()));
+      append(
+          EvidenceRecord.RETENTION,
+          source,
+          EvidenceRecord.PASSED,
+          Map.of(
+              "deleted",
+              deleted,
+              "swept",
+              report.swept().stream().map(BackupId::value).toList(),
+              "alarms",
+              report.alarms()));
     } catch (BackupException e) {
       warn.accept("what was let go of is not recorded: " + e.getMessage());
     }

@@ -176,8 +176,7 @@ final class PruneCommand extends Job {
       PruneRequest request =
           requests.get(i).plan(plans.get(i)).grace(thorbis().config().grace()).build();
       PruneReport report = thorbis().followed(control -> opened.prune(request, control));
-      HostEvidence.pruned(
-          thorbis().config(), thorbis().clock(), opened, report, thorbis()::warning);
+      HostEvidence.of(thorbis(), opened).pruned(opened, report);
       reports.add(report);
     }
     thorbis()

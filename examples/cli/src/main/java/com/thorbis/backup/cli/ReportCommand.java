@@ -85,13 +85,15 @@ final class ReportCommand extends Group {
 
     private int create(
         ThorbisBackup opened, Path file, String form, Duration back, Optional<Pdf> printer) {
-      boolean writes = thorbis().recoveryKeyFile == null && thorbis().config().sealed().isEmpty();
-      if (writes) {
-        HostEvidence.expected(thorbis().config(), thorbis().clock(), opened, thorbis()::warning);
+      HostEvidence evidence = HostEvidence.of(thorbis(), opened);
+      if (thorbis().mayWrite()) {
+        evidence.expected();
       }
-      waiting(opened, writes);
+      waiting(evidence.log());
       Report report =
-          thorbis().followed(control -> said(() -> builder(opened, back).build(control)));
+          thorbis()
+              .followed(
+                  control -> said(() -> builder(opened, evidence.log(), back).build(control)));
       said(
           () -> {
             publish(file, content(report, form, printer));
@@ -117,10 +119,9 @@ final class ReportCommand extends Group {
     }
 
     /** What waits on this host is part of what happened. */
-    private void waiting(ThorbisBackup opened, boolean writes) {
-      EvidenceLog log = HostEvidence.log(thorbis().config(), thorbis().clock(), opened);
+    private void waiting(EvidenceLog log) {
       try {
-        if (writes) {
+        if (thorbis().mayWrite()) {
           log.flush();
         }
         if (log.waiting() > 0) {
@@ -132,9 +133,9 @@ final class ReportCommand extends Group {
       }
     }
 
-    private Report.Builder builder(ThorbisBackup opened, Duration back) {
+    private Report.Builder builder(ThorbisBackup opened, EvidenceLog log, Duration back) {
       Report.Builder builder =
-          Report.builder(opened, HostEvidence.log(thorbis().config(), thorbis().clock(), opened))
+          Report.builder(opened, log)
               .clock(thorbis().clock())
               .period(back)
               .product(Main.version())

@@ -4,14 +4,11 @@ import com.thorbis.backup.api.BackupException;
 import com.thorbis.backup.api.BackupId;
 import com.thorbis.backup.api.FailureKind;
 import com.thorbis.backup.api.ThorbisBackup;
-import com.thorbis.backup.dr.evidence.Appended;
-import com.thorbis.backup.dr.evidence.EvidenceLog;
 import com.thorbis.backup.dr.evidence.EvidenceRecord;
 import com.thorbis.backup.dr.monitor.Alarm;
 import com.thorbis.backup.dr.monitor.AlarmKind;
 import com.thorbis.backup.dr.monitor.Severity;
 import java.io.IOException;
-import java.nio.file.Files;
 import java.time.Duration;
 import java.time.Instant;
 import java.util.LinkedHashMap;
@@ -113,13 +110,7 @@ final class RestoreRecord {
       document.put("startedAt", began.toString());
       document.put("millis", Duration.ofNanos(System.nanoTime() - start).toMillis());
       failed.ifPresent(code -> document.put("code", code));
-      append(opened)
-          .problem()
-          .ifPresent(
-              problem ->
-                  thorbis.warning(
-                      "the record of this restore is not in the repository yet: "
-                          + problem.getMessage()));
+      append(opened);
       if (failed.isPresent() && tells) {
         DrNotifier.raise(thorbis, alarm(began));
       }
@@ -128,35 +119,28 @@ final class RestoreRecord {
     }
   }
 
-  private Appended append(ThorbisBackup opened) {
+  private void append(ThorbisBackup opened) {
     Config config = thorbis.config();
-    EvidenceLog.Builder log =
-        EvidenceLog.builder(
-            () -> {
-              if (!writes(config)) {
-                throw new IOException("nothing is written from here");
-              }
-              return opened.repository();
-            },
-            config.stateDirectory());
-    config
-        .signingKey()
-        .filter(Files::isReadable)
-        .map(Recipients::signingKey)
-        .ifPresent(log::signer);
     String outcome =
         failed
             .map(code -> code.equals(CANCELLED) ? CANCELLED : EvidenceRecord.FAILED)
             .orElse(EvidenceRecord.PASSED);
-    return log.clock(thorbis.clock())
-        .build()
+    new HostEvidence(
+            config,
+            thorbis.clock(),
+            () -> {
+              if (!writes(config)) {
+                throw HostEvidence.readOnly();
+              }
+              return opened.repository();
+            },
+            thorbis::warning)
         .append(EvidenceRecord.RESTORE, source, outcome, document);
   }
 
   /** Whoever writes wraps new keys for every recipient: all of them have to be known. */
   private boolean writes(Config config) {
-    return thorbis.recoveryKeyFile == null
-        && config.sealed().isEmpty()
+    return thorbis.mayWrite()
         && (!config.makesRecoveryKey() || new RecoveryMemory(config).recall().isPresent());
   }
 

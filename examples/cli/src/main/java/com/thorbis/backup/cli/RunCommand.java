@@ -101,7 +101,7 @@ final class RunCommand extends Job {
           "Set sources.NAME.schedule, wal.mode: stream of a source, maintenance, or dr.triggers.");
     }
     requireRepository(opened);
-    HostEvidence.expected(config, thorbis().clock(), opened, events::warning);
+    new HostEvidence(config, thorbis().clock(), opened::repository, events::warning).expected();
     Claims claims = (name, lasts) -> opened.repository().claim(name, lasts);
     Scheduler.Builder builder =
         Scheduler.builder(claims, config.stateDirectory())

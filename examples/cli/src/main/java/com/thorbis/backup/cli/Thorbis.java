@@ -149,6 +149,11 @@ final class Thorbis implements Runnable {
     return loaded;
   }
 
+  /** Whether this host opens the repository for writing. */
+  boolean mayWrite() {
+    return recoveryKeyFile == null && config().sealed().isEmpty();
+  }
+
   /** Opens everything that is configured, for work that may write to the repository. */
   <T> T writing(Function<ThorbisBackup, T> work) {
     if (recoveryKeyFile != null) {

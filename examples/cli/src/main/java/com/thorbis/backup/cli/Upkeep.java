@@ -59,7 +59,8 @@ final class Upkeep {
         PruneRequest.Builder request = PruneRequest.builder(source.getKey(), policy.get());
         request.plan(opened.planPrune(request.build())).grace(config.grace());
         PruneReport report = opened.prune(request.build(), control);
-        HostEvidence.pruned(config, clock, opened, report, control.progress()::warning);
+        new HostEvidence(config, clock, opened::repository, control.progress()::warning)
+            .pruned(opened, report);
         report
             .alarms()
             .forEach(alarm -> control.progress().warning(source.getKey() + ": " + alarm));

@@ -43,6 +43,8 @@ class ReportCommandTest {
           - { name: scratch, why: can be made again }
       """;
 
+  private static final String AUDIT = "\n  audit: { type: evidence, keep: 3650d }";
+
   @TempDir Path folder;
   @TempDir Path elsewhere;
 
@@ -121,6 +123,18 @@ class ReportCommandTest {
     assertThat(report.get("population")).hasSize(3); // one is assumed
     assertThat(report.get("sources").get(0).get("drillEveryMillis").asLong())
         .isEqualTo(Duration.ofDays(30).toMillis());
+  }
+
+  @Test
+  void evidenceIsKeptUnderTheNameAndAsLongAsItsSourceSays() throws IOException {
+    configure(AUDIT);
+    run("report create -o one.json", 1);
+    clock.advance(Duration.ofDays(3000)); // longer than evidence is kept unless told otherwise
+    configure("expect: { drill-every: 30d }" + AUDIT);
+    run("report create -o two.json", 1);
+    assertThat(json(run("--json list audit", 0)).get("items")).hasSize(2);
+    run("list evidence", 5);
+    assertThat(run("check audit", 0).out()).contains("2 records, each as it was written");
   }
 
   @Test
