@@ -21,8 +21,6 @@ import com.thorbis.backup.dr.report.Population;
 import com.thorbis.backup.spi.Settings;
 import com.thorbis.backup.spi.engine.SourceEngine.RepositoryAccess;
 import java.io.IOException;
-import java.net.InetAddress;
-import java.net.UnknownHostException;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.time.Clock;
@@ -136,7 +134,7 @@ final class HostEvidence {
   /** Keeps what is expected from now on, if it has changed. */
   void expected() {
     try {
-      of(config, clock).record(log, host()).ifPresent(kept -> said(Population.KIND, kept));
+      of(config, clock).record(log).ifPresent(kept -> said(Population.KIND, kept));
     } catch (IOException | BackupException e) {
       warn.accept("what is expected is not recorded: " + e.getMessage());
     }
@@ -171,14 +169,6 @@ final class HostEvidence {
               report.alarms()));
     } catch (BackupException e) {
       warn.accept("what was let go of is not recorded: " + e.getMessage());
-    }
-  }
-
-  private static String host() {
-    try {
-      return InetAddress.getLocalHost().getHostName();
-    } catch (UnknownHostException e) {
-      return "localhost";
     }
   }
 

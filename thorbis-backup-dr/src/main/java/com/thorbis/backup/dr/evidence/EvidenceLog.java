@@ -151,9 +151,9 @@ public final class EvidenceLog {
     return keep;
   }
 
-  /** The name of the source that it is kept under. */
-  public String source() {
-    return source;
+  /** Where this runs. */
+  public String host() {
+    return host;
   }
 
   /**

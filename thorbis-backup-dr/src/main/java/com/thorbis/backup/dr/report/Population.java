@@ -164,22 +164,22 @@ public final class Population {
   }
 
   /**
-   * Keeps it as evidence of what is expected from now on, unless that is what this host said last.
+   * Keeps it as evidence of what is expected from now on, unless that is what the host of the log
+   * said last.
    *
-   * @param host of whom it is the configuration
    * @return what came of it; empty if nothing had changed
    */
-  public Optional<Appended> record(EvidenceLog log, String host) throws IOException {
+  public Optional<Appended> record(EvidenceLog log) throws IOException {
     Map<String, Object> now = CanonicalJson.copy(json());
     Optional<EvidenceRecord> last = Optional.empty();
     for (EvidenceRecord record : log.read().records()) {
-      if (record.kind().equals(KIND) && record.subject().equals(host)) {
+      if (record.kind().equals(KIND) && record.subject().equals(log.host())) {
         last = Optional.of(record);
       }
     }
     return last.filter(record -> record.document().equals(now)).isPresent()
         ? Optional.empty()
-        : Optional.of(log.append(KIND, host, EvidenceRecord.PASSED, now));
+        : Optional.of(log.append(KIND, log.host(), EvidenceRecord.PASSED, now));
   }
 
   /** As the document of a record. */
