@@ -88,8 +88,8 @@ final class ReportCommand extends Group {
       HostEvidence evidence = HostEvidence.of(thorbis(), opened);
       if (thorbis().mayWrite()) {
         evidence.expected();
+        writeWaiting(evidence.log());
       }
-      waiting(evidence.log());
       Report report =
           thorbis()
               .followed(
@@ -118,15 +118,10 @@ final class ReportCommand extends Group {
       return report.met() ? Exit.DONE : Exit.FAILED;
     }
 
-    /** What waits on this host is part of what happened. */
-    private void waiting(EvidenceLog log) {
+    /** What waits on this host is part of what happened; the report says what still does. */
+    private void writeWaiting(EvidenceLog log) {
       try {
-        if (thorbis().mayWrite()) {
-          log.flush();
-        }
-        if (log.waiting() > 0) {
-          thorbis().warning("evidence waits on this host, and is not in the report");
-        }
+        log.flush();
       } catch (IOException | BackupException e) {
         thorbis()
             .warning("evidence that waits on this host is not in the report: " + e.getMessage());

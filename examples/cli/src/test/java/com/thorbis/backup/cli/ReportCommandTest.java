@@ -5,6 +5,9 @@ import static org.assertj.core.api.Assertions.assertThat;
 import com.fasterxml.jackson.databind.JsonNode;
 import com.fasterxml.jackson.databind.ObjectMapper;
 import com.thorbis.backup.cli.CommandRunner.Result;
+import com.thorbis.backup.dr.evidence.EvidenceLog;
+import com.thorbis.backup.dr.evidence.EvidenceRecord;
+import com.thorbis.backup.dr.report.Population;
 import com.thorbis.backup.testkit.SettableClock;
 import java.io.IOException;
 import java.nio.file.Files;
@@ -12,6 +15,7 @@ import java.nio.file.Path;
 import java.nio.file.attribute.PosixFilePermissions;
 import java.time.Duration;
 import java.time.Instant;
+import java.util.Map;
 import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
@@ -135,6 +139,31 @@ class ReportCommandTest {
     assertThat(json(run("--json list audit", 0)).get("items")).hasSize(2);
     run("list evidence", 5);
     assertThat(run("check audit", 0).out()).contains("2 records, each as it was written");
+  }
+
+  @Test
+  void whatWaitsOnThisHostIsWrittenOrSaidToBeLeftOut() throws IOException {
+    EvidenceLog away =
+        EvidenceLog.builder(
+                () -> {
+                  throw new IOException("away");
+                },
+                folder.resolve("state"))
+            .clock(clock)
+            .build();
+    away.append(EvidenceRecord.RESTORE, "home", EvidenceRecord.PASSED, Map.of());
+    CommandRunner command =
+        new CommandRunner(folder).with("PASSPHRASE", "correct horse battery staple").at(clock);
+    Path bundle = folder.resolve("bundle.zip");
+    JsonNode restore = KeptRecords.of(EvidenceRecord.RESTORE, command, bundle).get(0);
+    JsonNode expected = KeptRecords.of(Population.KIND, command, bundle).get(0);
+    assertThat(expected.get("subject")).isEqualTo(restore.get("host")); // one host, one name
+    assertThat(away.waiting()).isZero();
+
+    Files.writeString(folder.resolve("state/evidence/evidence/waiting/ev-x.json"), "{}");
+    Result left = run("report create -o report.json", 1);
+    assertThat(left.err()).contains("ev-x.json is no record that waits");
+    assertThat(left.out()).contains("1 records wait on this host");
   }
 
   @Test

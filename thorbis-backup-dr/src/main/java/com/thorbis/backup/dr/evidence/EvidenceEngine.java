@@ -46,7 +46,7 @@ public final class EvidenceEngine extends ServerlessEngine {
             "evidence.written-by-itself",
             FailureKind.REFUSED,
             "Source " + source() + " holds evidence, which is written when something is done")
-        .remedy("Run a drill: it also writes what waits on this host.")
+        .remedy("Run report create: it also writes what waits on this host.")
         .build();
   }
 
@@ -93,7 +93,7 @@ public final class EvidenceEngine extends ServerlessEngine {
               "evidence.waiting",
               CheckItem.Outcome.WARN,
               waiting + " records wait on this host for the repository",
-              "Run a drill once the repository can be written."));
+              "Run report create once the repository can be written."));
     }
     return items;
   }

@@ -8,6 +8,7 @@ import com.thorbis.backup.api.KeysReport;
 import com.thorbis.backup.api.SourceStatus;
 import com.thorbis.backup.api.ThorbisBackup;
 import com.thorbis.backup.dr.evidence.EvidenceChain;
+import com.thorbis.backup.dr.evidence.EvidenceLog;
 import com.thorbis.backup.spi.repository.Repository;
 import com.thorbis.backup.spi.repository.RunControl;
 import com.thorbis.backup.spi.repository.SourceInfo;
@@ -38,7 +39,8 @@ final class Observation {
     this.now = clock.instant().truncatedTo(ChronoUnit.SECONDS).plusSeconds(1);
   }
 
-  Map<String, Object> observe(Duration period, String actor, String product) throws IOException {
+  Map<String, Object> observe(Duration period, String actor, String product, EvidenceLog evidence)
+      throws IOException {
     Repository repository = backup.repository();
     Map<String, Object> observed = new LinkedHashMap<>();
     observed.put("generatedBy", actor);
@@ -65,8 +67,20 @@ final class Observation {
                         "record", one.record(),
                         "message", one.message()))
             .toList());
+    waiting(evidence);
     observed.put("problems", problems);
     return observed;
+  }
+
+  private void waiting(EvidenceLog evidence) {
+    try {
+      int count = evidence.waiting();
+      if (count > 0) {
+        problems.add(count + " records wait on this host for the repository, and are left out");
+      }
+    } catch (IOException e) {
+      problems.add("What waits on this host could not be looked at: " + e.getMessage());
+    }
   }
 
   private Map<String, Object> source(SourceInfo info, Instant from) {

@@ -123,7 +123,7 @@ public final class Report {
     public Report build(RunControl control) throws IOException {
       EvidenceChain chain = evidence.read();
       Map<String, Object> observed =
-          new Observation(backup, chain, clock, control).observe(period, actor, product);
+          new Observation(backup, chain, clock, control).observe(period, actor, product, evidence);
       observed.put("alarmsLooked", alarmsLooked);
       observed.put("alarms", alarms);
       observed.put(
