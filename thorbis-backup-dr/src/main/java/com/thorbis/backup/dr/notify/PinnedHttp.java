@@ -226,7 +226,7 @@ final class PinnedHttp {
     long millis = (deadline - System.nanoTime()) / 1_000_000;
     if (millis <= 0) {
       throw new SocketTimeoutException(
-          host() + " did not answer within " + timeout.toSeconds() + " s");
+          host() + " did not answer within " + timeout.toMillis() + " ms");
     }
     return (int) Math.min(Integer.MAX_VALUE, millis);
   }

@@ -19,9 +19,11 @@ import java.util.concurrent.Executors;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.Timeout;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.ValueSource;
 
+@Timeout(30)
 class EndpointProbeTest {
   private final Map<String, Integer> answers = new ConcurrentHashMap<>();
   private final CountDownLatch silent = new CountDownLatch(1);
