@@ -58,7 +58,7 @@ import org.jspecify.annotations.Nullable;
  */
 public final class Drill {
   /** How far back a random drill looks. */
-  public static final Duration WITHIN = Duration.ofDays(30);
+  private static final Duration WITHIN = Duration.ofDays(30);
 
   private static final Duration SHIPPING = Duration.ofSeconds(30);
   private static final long POLL_MILLIS = 250;
@@ -81,7 +81,6 @@ public final class Drill {
   private final @Nullable Instant to;
   private final @Nullable RecoveryTarget target;
   private final OptionalLong seed;
-  private final Duration within;
 
   private Drill(Builder builder) {
     this.opened = builder.opened;
@@ -99,7 +98,6 @@ public final class Drill {
     this.to = builder.to;
     this.target = builder.target;
     this.seed = builder.seed;
-    this.within = builder.within;
   }
 
   /**
@@ -177,7 +175,7 @@ public final class Drill {
           source,
           opened.backups(Optional.of(source)),
           opened.status(source).windows(),
-          within,
+          WITHIN,
           clock.instant(),
           Optional.ofNullable(to),
           seed.getAsLong());
@@ -781,7 +779,6 @@ public final class Drill {
     private @Nullable Instant to;
     private @Nullable RecoveryTarget target;
     private OptionalLong seed = OptionalLong.empty();
-    private Duration within = WITHIN;
 
     private Builder(ThorbisBackup opened, String source, Path state) {
       this.opened = opened;
@@ -860,12 +857,6 @@ public final class Drill {
     /** The same, with what an earlier drill had as its seed. */
     public Builder random(long seed) {
       this.seed = OptionalLong.of(seed);
-      return this;
-    }
-
-    /** Lets chance look so far back; {@link #WITHIN} if not called. */
-    public Builder within(Duration span) {
-      this.within = span;
       return this;
     }
 

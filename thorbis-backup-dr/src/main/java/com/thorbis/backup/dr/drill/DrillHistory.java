@@ -89,7 +89,7 @@ public final class DrillHistory {
    * @param settings the digest of the drill's settings
    * @return empty if that drill still speaks for it
    */
-  public static List<String> needsRetest(
+  static List<String> needsRetest(
       List<DrillReport> reports, String backupType, long version, String product, String settings) {
     Optional<DrillReport> last =
         reports.stream().filter(DrillReport::passed).reduce((first, second) -> second);

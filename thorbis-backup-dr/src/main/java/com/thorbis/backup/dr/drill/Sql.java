@@ -30,10 +30,6 @@ final class Sql implements AutoCloseable {
         : "E'" + text.replace("\\", "\\\\").replace("'", "''") + "'";
   }
 
-  Connection session() {
-    return session;
-  }
-
   /** Makes something of a row. */
   @FunctionalInterface
   interface Row<T> {

@@ -68,14 +68,11 @@ public record EvidenceRecord(
   /** Somebody's consent, or that it was withheld. */
   public static final String APPROVAL = "approval";
 
-  /** A scheduled run: done, late, missed, failed. */
-  public static final String SCHEDULE = "schedule";
-
   /** A criterion that somebody said need not be met until a date. */
   public static final String WAIVER = "waiver";
 
   /** What evidence was let go of when it was old enough. */
-  public static final String ANCHOR = "evidence-anchor";
+  static final String ANCHOR = "evidence-anchor";
 
   /** The outcome of what did what it must. */
   public static final String PASSED = "passed";
@@ -224,7 +221,7 @@ public record EvidenceRecord(
   }
 
   /** Whether its signature is that of the key it names; false without one. */
-  public boolean genuine() {
+  boolean genuine() {
     return signature.isPresent()
         && Ed25519.verifies(
             HEX.parseHex(signature.get().key()), message(), HEX.parseHex(signature.get().value()));

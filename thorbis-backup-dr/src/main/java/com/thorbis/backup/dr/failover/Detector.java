@@ -70,7 +70,7 @@ public final class Detector {
 
   /** How it waits between two looks. */
   @FunctionalInterface
-  public interface Pause {
+  interface Pause {
     /** Waits. */
     void rest(Duration span) throws InterruptedException;
   }

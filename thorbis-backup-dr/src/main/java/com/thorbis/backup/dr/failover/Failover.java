@@ -63,7 +63,7 @@ public final class Failover {
   }
 
   /** Its name in plans. */
-  public String source() {
+  String source() {
     return source;
   }
 

@@ -36,7 +36,7 @@ import org.jspecify.annotations.Nullable;
  * those of another container or of a host that shares the files, are seen by the port alone;
  * whoever removes the file or promotes the server opens the fence.
  */
-public final class LocalFence implements Fence {
+final class LocalFence implements Fence {
   /** What says in a data directory that the server is fenced. */
   public static final String MARKER = "thorbis.fenced";
 
@@ -64,7 +64,7 @@ public final class LocalFence implements Fence {
    *
    * @throws IllegalArgumentException if its files are not on this host
    */
-  public static LocalFence of(ServerAccess server) {
+  static LocalFence of(ServerAccess server) {
     return new LocalFence(
         server,
         server

@@ -45,22 +45,22 @@ public final class ServerAccess {
   }
 
   /** Its host. */
-  public String host() {
+  String host() {
     return host;
   }
 
   /** Its port. */
-  public int port() {
+  int port() {
     return port;
   }
 
   /** Opens sessions in it. */
-  public Connector connector() {
+  Connector connector() {
     return connector;
   }
 
   /** Its files; empty: they are not on this host. */
-  public Optional<Cluster> cluster() {
+  Optional<Cluster> cluster() {
     return Optional.ofNullable(cluster);
   }
 

@@ -80,23 +80,13 @@ public final class Dispatcher implements AutoCloseable {
     return new Builder(stateDirectory);
   }
 
-  /** What was told, and what is acknowledged. */
-  public AlarmBook book() {
-    return book;
-  }
-
-  /** Alarms of notifiers that failed when they were last used. */
-  public List<Alarm> failing() {
-    return failing(book.read());
-  }
-
   /**
    * Tells whoever is to be told now.
    *
    * @return alarms of notifiers that fail
    * @throws BackupException if what was told cannot be kept; then as much as possible was told
    */
-  public synchronized List<Alarm> dispatch(Look look) {
+  public List<Alarm> dispatch(Look look) {
     try (AlarmBook.Lock held = book.hold()) {
       Pages pages = book.read();
       pages.failed.keySet().retainAll(notifiers.keySet());

@@ -153,11 +153,6 @@ public final class Population {
     return exercises;
   }
 
-  /** What is not protected, and why. */
-  public Map<String, String> excluded() {
-    return new LinkedHashMap<>(excluded);
-  }
-
   /** What recovery goes by. */
   public Optional<Plan> plan() {
     return plan;

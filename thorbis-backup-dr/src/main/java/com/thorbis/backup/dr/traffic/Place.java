@@ -11,7 +11,6 @@ record Place(String host, String port) {
   private static final Pattern FORM =
       Pattern.compile(
           "(?:\\[([0-9A-Fa-f:.%]+)]|([A-Za-z0-9._,/@%-]*))(?::([0-9]{1,5}(?:,[0-9]{1,5})*))?");
-  static final Place NONE = new Place("", "");
 
   static Place parse(String thing, String text) throws SwitchException {
     Matcher form = FORM.matcher(text);

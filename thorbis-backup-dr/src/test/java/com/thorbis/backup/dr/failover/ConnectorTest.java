@@ -52,7 +52,7 @@ class ConnectorTest {
         .isNotEmpty()
         .allSatisfy(
             secret ->
-                assertThat(secret.useChars(String::new))
+                assertThat(secret.<String>useChars(String::new))
                     .isEqualTo("\0".repeat("secret 0".length())));
   }
 
