@@ -255,6 +255,13 @@ final class ProcedureChecks {
           "Nothing proves before that the old primary takes no more writes",
           "Let it come after a step with action: fence.");
     }
+    if (step.onFailure() == PlanStep.OnFailure.UNDO && promoted(procedure, step, steps)) {
+      report.add(
+          Rule.STEP_UNDO_PROMOTED,
+          path + ".on-failure",
+          "A promotion comes before it, and from there on there is only forward",
+          "Set on-failure: stop; who repairs what failed goes on with retry.");
+    }
     if (ActionNames.SWITCHES.contains(step.action())) {
       traffic(procedure, step, path, steps);
     }
@@ -372,6 +379,28 @@ final class ProcedureChecks {
       }
     }
     return false;
+  }
+
+  /** Whether a promotion is always done before a step, whatever leads to its procedure. */
+  private boolean promoted(Procedure procedure, PlanStep step, Map<String, PlanStep> steps) {
+    Predicate<PlanStep> promotes = it -> it.action().equals(ActionNames.PROMOTE);
+    if (earlier(procedure, step, steps, promotes)) {
+      return true;
+    }
+    List<List<String>> runs =
+        draft.scenarios().stream()
+            .flatMap(scenario -> scenario.branches().stream())
+            .map(Scenario.Branch::procedures)
+            .filter(listed -> listed.contains(procedure.id()))
+            .toList();
+    return !runs.isEmpty()
+        && runs.stream()
+            .allMatch(
+                listed ->
+                    listed.subList(0, listed.indexOf(procedure.id())).stream()
+                        .flatMap(name -> Optional.ofNullable(procedures.get(name)).stream())
+                        .flatMap(before -> before.steps().stream())
+                        .anyMatch(promotes));
   }
 
   private static boolean sameSource(PlanStep one, PlanStep other) {

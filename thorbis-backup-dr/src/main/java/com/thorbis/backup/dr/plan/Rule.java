@@ -76,6 +76,8 @@ enum Rule {
   STEP_NO_INSTRUCTION("step.no-instruction", Severity.ERROR, "nobody would know what to do"),
   STEP_UNDO_UNCRITICAL(
       "step.undo-uncritical", Severity.ERROR, "what is not critical is left as it is"),
+  STEP_UNDO_PROMOTED(
+      "step.undo-promoted", Severity.ERROR, "nothing is undone once a server may be promoted"),
   STEP_RESTORE_SHORT(
       "step.restore-short", Severity.ERROR, "what was measured is longer than its deadline"),
   STEP_UNAPPROVED("step.unapproved", Severity.ERROR, "it cannot be taken back"),

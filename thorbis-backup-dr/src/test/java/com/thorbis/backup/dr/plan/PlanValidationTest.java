@@ -290,6 +290,8 @@ class PlanValidationTest {
         "step.manual-no-deadline|        deadline: 4h\\n|",
         "step.deadline-short|expected: 20s|expected: 2m",
         "step.undo-uncritical|title: Tell customers,|title: Tell customers, on-failure: undo,",
+        "step.undo-promoted|title: Send the pool to the new primary|on-failure: undo",
+        "step.undo-promoted|title: Tell customers,|title: Tell customers, on-failure: undo,",
         "step.no-instruction|        instruction: Choose a moment before the first sign of the"
             + " intrusion, and note the reason\\n"
             + "|",
@@ -362,6 +364,24 @@ class PlanValidationTest {
               assertThat(it.remedy()).isNotBlank();
               assertThat(it.position()).isPresent();
             });
+  }
+
+  @Test
+  void whatMayComeBeforeAPromotionOrBeOneCanBeUndone() {
+    String code = "step.undo-promoted";
+    assertThat(
+            codes(
+                validate(
+                    GOOD.replace("title: Promote the standby", "on-failure: undo")
+                        .replace(
+                            "title: Update application connection strings",
+                            "after: [agree]\n            on-failure: undo"))))
+        .contains("traffic.before-promotion")
+        .doesNotContain(code);
+    String shared =
+        GOOD.replace("title: Tell customers,", "on-failure: undo,")
+            .replace("traffic-rerouting]", "traffic-rerouting, emergency-communications]");
+    assertThat(codes(validate(shared))).contains("step.undo-uncritical").doesNotContain(code);
   }
 
   @Test

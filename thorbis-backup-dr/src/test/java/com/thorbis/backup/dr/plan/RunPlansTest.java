@@ -286,7 +286,11 @@ class RunPlansTest {
     assertThat(agree.approval().orElseThrow().need()).isEqualTo(2);
     assertThat(agree.people()).containsExactly("first-dba", "second-dba");
     Task pool = task(plan, "database-failover.pool");
-    assertThat(pool.undoOnFailure()).isTrue();
+    assertThat(pool.undoOnFailure()).isFalse();
+    RunPlan other =
+        PLAN.runPlan(
+            incident("application-server-outage", "platform-outage", Scenario.Variant.UNGRACEFUL));
+    assertThat(task(other, "traffic-rerouting.balancer").undoOnFailure()).isTrue();
     assertThat(pool.critical()).isTrue();
     assertThat(pool.needs()).containsExactly("database-failover.validate");
     assertThat(pool.deadline()).isEqualTo(Duration.ofMinutes(1));
