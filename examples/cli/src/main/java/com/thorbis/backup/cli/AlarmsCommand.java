@@ -149,7 +149,7 @@ final class AlarmsCommand extends Group {
   }
 
   static AlarmBook book(Thorbis thorbis) {
-    return Watching.book(thorbis.config().stateDirectory(), thorbis.clock());
+    return new AlarmBook(thorbis.config().stateDirectory(), thorbis.clock());
   }
 
   static int exit(List<Alarm> alarms) {

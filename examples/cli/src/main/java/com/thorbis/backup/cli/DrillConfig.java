@@ -35,14 +35,14 @@ final class DrillConfig {
                 settings.server(name, server.require(name));
               }
             });
+    for (Section each : section.sections("assertions")) {
+      named(each, () -> settings.assertion(assertion(each)));
+    }
+    for (Section each : section.sections("paces")) {
+      named(each, () -> settings.pace(pace(each)));
+    }
+    section.finish();
     try {
-      for (Section each : section.sections("assertions")) {
-        settings.assertion(assertion(each));
-      }
-      for (Section each : section.sections("paces")) {
-        settings.pace(pace(each));
-      }
-      section.finish();
       return settings.build();
     } catch (IllegalArgumentException e) {
       throw section.wrong("advisory", String.valueOf(e.getMessage()), "Correct the name.");
@@ -61,7 +61,7 @@ final class DrillConfig {
   }
 
   private static Assertion assertion(Section section) {
-    String name = name(section);
+    String name = section.require("name");
     List<Expectation> expected = new ArrayList<>();
     section.find("equals").map(Expectation.EqualTo::new).ifPresent(expected::add);
     number(section, "at-least").map(Expectation.AtLeast::new).ifPresent(expected::add);
@@ -87,7 +87,7 @@ final class DrillConfig {
   private static Assertion.Pace pace(Section section) {
     Assertion.Pace pace =
         new Assertion.Pace(
-            name(section),
+            section.require("name"),
             section.require("database"),
             section.require("query"),
             section.integer("at-most-percent", USUALLY_PERCENT, 1, 100_000));
@@ -95,15 +95,12 @@ final class DrillConfig {
     return pace;
   }
 
-  private static String name(Section section) {
-    String name = section.require("name");
-    if (!name.matches("[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?")) {
-      throw section.wrong(
-          "name",
-          "\"" + name + "\" is no name for a check",
-          "Take up to 63 of a-z, 0-9 and \"-\".");
+  private static void named(Section section, Runnable adds) {
+    try {
+      adds.run();
+    } catch (IllegalArgumentException e) {
+      throw section.wrong("name", String.valueOf(e.getMessage()), "Choose another name.");
     }
-    return name;
   }
 
   private static Optional<BigDecimal> number(Section section, String key) {

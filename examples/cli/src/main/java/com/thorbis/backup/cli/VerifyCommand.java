@@ -102,6 +102,7 @@ final class VerifyCommand extends Job {
           Drill drill =
               Drill.builder(opened, opened.show(id).source(), thorbis().config().stateDirectory())
                   .product(Main.version())
+                  .clock(thorbis().clock())
                   .recorder(DrillCommand.evidence(thorbis(), opened, EvidenceRecord.VERIFICATION))
                   .backup(id)
                   .verification()

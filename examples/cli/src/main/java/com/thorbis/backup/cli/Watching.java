@@ -9,7 +9,6 @@ import com.thorbis.backup.dr.monitor.Expectation;
 import com.thorbis.backup.dr.monitor.Monitor;
 import com.thorbis.backup.dr.monitor.RunLog;
 import com.thorbis.backup.dr.monitor.Severity;
-import com.thorbis.backup.dr.notify.AlarmBook;
 import com.thorbis.backup.dr.notify.Dispatcher;
 import com.thorbis.backup.dr.notify.Heartbeat;
 import com.thorbis.backup.dr.notify.Notifier;
@@ -230,10 +229,5 @@ record Watching(
         monitor,
         dispatcher.build(),
         heartbeat.map(values -> Heartbeat.of(Settings.of("monitor.heartbeat", values), clock)));
-  }
-
-  /** What people were told of. */
-  static AlarmBook book(Path stateDirectory, Clock clock) {
-    return new AlarmBook(stateDirectory, clock);
   }
 }

@@ -196,6 +196,9 @@ class ConfigTest {
           full: "Sun 02:00 UTC"      | incremental: "daily UTC", full: "Sun 02:00 UTC" | sources.orders.schedule: orders.incremental: its window overlaps | Leave such days out
           full: "Sun 02:00 UTC"      | zone: Mars/Phobos, full: "02:00" | sources.orders.schedule.zone: there is no time zone | Europe/Berlin
           full: "Sun 02:00 UTC", wi  | wi                        | sources.orders.schedule: says of nothing | schedule: standard
+          rate-limit: 0              | drill: { paces: [{ name: A b, database: d, query: q }] } | sources.orders.drill.paces[0].name: Not a name for a check: "A b" | Choose another name
+          rate-limit: 0              | drill: { paces: [{ name: p, database: d, query: q }, { name: p, database: d, query: q }] } | sources.orders.drill.paces[1].name: Two checks are named "p" | Choose another name
+          rate-limit: 0              | drill: { advisory: [indices] } | sources.orders.drill.advisory: advisory: there is no check "indices" | Correct the name
           window: 4h                 | window: 8d                | sources.orders.schedule: orders.full: its window of 8d is longer than 7d | at most 7d
           window: 4h                 | window: long              | sources.orders.schedule.window: "long" is not a duration | 4h
           retention: critical        | retention: vital          | sources.orders.retention: there is no policy "vital" | below retention

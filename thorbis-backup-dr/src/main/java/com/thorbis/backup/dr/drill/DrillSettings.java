@@ -158,6 +158,7 @@ public final class DrillSettings {
 
   /** Collects settings. */
   public static final class Builder {
+    private final Set<String> names = new LinkedHashSet<>();
     private final List<Assertion> assertions = new ArrayList<>();
     private final List<Assertion.Pace> paces = new ArrayList<>();
     private final Set<String> advisory = new LinkedHashSet<>();
@@ -169,7 +170,10 @@ public final class DrillSettings {
     private @Nullable Duration mostLoss;
     private @Nullable Path workDirectory;
 
-    private Builder() {}
+    private Builder() {
+      names.addAll(REQUIRED);
+      names.addAll(Checks.OPTIONAL);
+    }
 
     /** Writes sentinels to this table of the source, and looks for them. */
     public Builder sentinel(SentinelTable table) {
@@ -177,14 +181,16 @@ public final class DrillSettings {
       return this;
     }
 
-    /** Adds what must be true of the data. */
+    /** Adds what must be true of the data; each check has a name of its own. */
     public Builder assertion(Assertion assertion) {
+      once(assertion.name());
       assertions.add(assertion);
       return this;
     }
 
-    /** Adds what must not become slower. */
+    /** Adds what must not become slower; each check has a name of its own. */
     public Builder pace(Assertion.Pace pace) {
+      once(pace.name());
       paces.add(pace);
       return this;
     }
@@ -233,14 +239,6 @@ public final class DrillSettings {
 
     /** The settings. */
     public DrillSettings build() {
-      Set<String> names = new LinkedHashSet<>(REQUIRED);
-      names.addAll(Checks.OPTIONAL);
-      for (Assertion each : assertions) {
-        once(names, each.name());
-      }
-      for (Assertion.Pace each : paces) {
-        once(names, each.name());
-      }
       for (String each : advisory) {
         if (!names.contains(each)) {
           throw new IllegalArgumentException(
@@ -250,7 +248,7 @@ public final class DrillSettings {
       return new DrillSettings(this);
     }
 
-    private static void once(Set<String> names, String name) {
+    private void once(String name) {
       if (!names.add(name)) {
         throw new IllegalArgumentException("Two checks are named \"" + name + "\"");
       }
