@@ -53,40 +53,12 @@ final class DrRepositoryActions {
   static void addTo(Actions.Builder actions, Thorbis thorbis) {
     actions
         .add(
-            action(
+            Action.of(
                 "restore",
                 Set.of(SOURCE, "target-dir", "target", "moment", "moment-from", "start"),
                 task -> new Restore(thorbis, task)))
-        .add(action("adopt", Set.of(SOURCE), task -> new Adopt(thorbis, task)))
-        .add(action("hold-backups", Set.of(SOURCE), task -> new Hold(thorbis, task)));
-  }
-
-  static Action action(String kind, Set<String> inputs, Function<Task, Step> opens) {
-    return new Action() {
-      @Override
-      public String kind() {
-        return kind;
-      }
-
-      @Override
-      public Step open(Task task) {
-        for (String name : task.inputs().keySet()) {
-          if (!inputs.contains(name)) {
-            throw new IllegalArgumentException(
-                kind + " takes no " + name + "; it takes " + inputs.stream().sorted().toList());
-          }
-        }
-        return opens.apply(task);
-      }
-    };
-  }
-
-  static String require(Task task, String name) {
-    String value = task.inputs().get(name);
-    if (value == null || value.isBlank()) {
-      throw new IllegalArgumentException(name + " is missing");
-    }
-    return value;
+        .add(Action.of("adopt", Set.of(SOURCE), task -> new Adopt(thorbis, task)))
+        .add(Action.of("hold-backups", Set.of(SOURCE), task -> new Hold(thorbis, task)));
   }
 
   /** What a step found; of one source where it brought several back. */
@@ -96,7 +68,7 @@ final class DrRepositoryActions {
   }
 
   private static String source(Thorbis thorbis, Task task) {
-    String source = require(task, SOURCE);
+    String source = task.require(SOURCE);
     if (!thorbis.config().sources().containsKey(source)) {
       throw new IllegalArgumentException(source + " is no source of " + thorbis.config().file());
     }
@@ -155,7 +127,7 @@ final class DrRepositoryActions {
       this.thorbis = thorbis;
       this.task = task;
       this.source = source(thorbis, task);
-      Path given = Path.of(require(task, "target-dir"));
+      Path given = Path.of(task.require("target-dir"));
       Path above = given.getParent();
       if (!given.isAbsolute() || above == null) {
         throw new IllegalArgumentException("target-dir: " + given + " is not an absolute path");
@@ -346,7 +318,7 @@ final class DrRepositoryActions {
     Compared(Thorbis thorbis, Task task) {
       this.thorbis = thorbis;
       this.task = task;
-      this.of = require(task, "of");
+      this.of = task.require("of");
     }
 
     @Override

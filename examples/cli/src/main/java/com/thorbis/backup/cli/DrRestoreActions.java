@@ -18,6 +18,7 @@ import com.thorbis.backup.application.secrets.SecretsSet;
 import com.thorbis.backup.dr.plan.ActionNames;
 import com.thorbis.backup.dr.point.PointReport;
 import com.thorbis.backup.dr.point.RecoveryPointEngine;
+import com.thorbis.backup.dr.run.Action;
 import com.thorbis.backup.dr.run.Actions;
 import com.thorbis.backup.dr.run.Objective;
 import com.thorbis.backup.dr.run.Result;
@@ -51,17 +52,17 @@ final class DrRestoreActions {
   static void addTo(Actions.Builder actions, Thorbis thorbis) {
     actions
         .add(
-            DrRepositoryActions.action(
+            Action.of(
                 ActionNames.APP_RESTORE,
                 Set.of(SOURCE, BACKUP, "components", "into", MODE),
                 task -> new Application(thorbis, task)))
         .add(
-            DrRepositoryActions.action(
+            Action.of(
                 ActionNames.SECRETS_RESTORE,
                 Set.of("set", BACKUP, "into", "secrets", MODE),
                 task -> new Secrets(thorbis, task)))
         .add(
-            DrRepositoryActions.action(
+            Action.of(
                 ActionNames.RECOVERY_POINT_RESTORE,
                 Set.of("point", BACKUP, "target-dir", "start"),
                 task -> new Point(thorbis, task)));
@@ -98,7 +99,7 @@ final class DrRestoreActions {
   }
 
   private static Path folder(Task task, String input) {
-    Path given = Path.of(DrRepositoryActions.require(task, input));
+    Path given = Path.of(task.require(input));
     if (!given.isAbsolute()) {
       throw new IllegalArgumentException(input + ": " + given + " is not an absolute path");
     }

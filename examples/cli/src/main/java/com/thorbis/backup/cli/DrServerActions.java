@@ -1,6 +1,7 @@
 package com.thorbis.backup.cli;
 
 import com.thorbis.backup.application.files.FilesEngine;
+import com.thorbis.backup.dr.run.Action;
 import com.thorbis.backup.dr.run.Actions;
 import com.thorbis.backup.dr.run.Result;
 import com.thorbis.backup.dr.run.Step;
@@ -27,7 +28,7 @@ final class DrServerActions {
       Actions.Builder actions, Thorbis thorbis, Map<String, DrServers.Server> servers) {
     actions
         .add(
-            DrRepositoryActions.action(
+            Action.of(
                 "sql-check",
                 Set.of("server", "of", "database", "query", "expect"),
                 task ->
@@ -38,7 +39,7 @@ final class DrServerActions {
                         Optional.ofNullable(task.inputs().get("expect")),
                         false)))
         .add(
-            DrRepositoryActions.action(
+            Action.of(
                 "validate",
                 Set.of("source", "server", "of", "database", "assert"),
                 task ->

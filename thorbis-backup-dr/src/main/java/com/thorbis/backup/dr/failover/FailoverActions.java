@@ -2,7 +2,6 @@ package com.thorbis.backup.dr.failover;
 
 import com.thorbis.backup.dr.plan.ActionNames;
 import com.thorbis.backup.dr.run.Action;
-import com.thorbis.backup.dr.run.Step;
 import com.thorbis.backup.dr.run.Task;
 import java.util.Collection;
 import java.util.List;
@@ -12,7 +11,6 @@ import java.util.Optional;
 import java.util.OptionalLong;
 import java.util.Set;
 import java.util.TreeMap;
-import java.util.function.Function;
 import java.util.regex.Matcher;
 import java.util.regex.Pattern;
 
@@ -38,11 +36,11 @@ public final class FailoverActions {
     }
     Map<String, Detector> named = new TreeMap<>(detectors);
     return List.of(
-        action(
+        Action.of(
             ActionNames.DETECT,
             Set.of("source", "detector"),
             task -> new DetectStep(task, detector(task, bySource, named), found(task, bySource))),
-        action(
+        Action.of(
             ActionNames.FENCE,
             Set.of("source", "server", "mode"),
             task -> {
@@ -53,7 +51,7 @@ public final class FailoverActions {
                   failover.server(task.inputs().getOrDefault("server", Failover.PRIMARY)),
                   mode(task.inputs().getOrDefault("mode", Fence.Mode.FORCE.label())));
             }),
-        action(
+        Action.of(
             ActionNames.PROMOTE,
             Set.of("source", "server", "fence", "max-loss"),
             task -> {
@@ -67,31 +65,8 @@ public final class FailoverActions {
             }));
   }
 
-  private static Action action(String kind, Set<String> inputs, Function<Task, Step> opens) {
-    return new Action() {
-      @Override
-      public String kind() {
-        return kind;
-      }
-
-      @Override
-      public Step open(Task task) {
-        for (String name : task.inputs().keySet()) {
-          if (!inputs.contains(name)) {
-            throw new IllegalArgumentException(
-                kind + " takes no " + name + "; it takes " + inputs.stream().sorted().toList());
-          }
-        }
-        return opens.apply(task);
-      }
-    };
-  }
-
   private static Failover failover(Task task, Map<String, Failover> bySource) {
-    String source = task.inputs().get("source");
-    if (source == null) {
-      throw new IllegalArgumentException("source is missing");
-    }
+    String source = task.require("source");
     Failover failover = bySource.get(source);
     if (failover == null) {
       throw new IllegalArgumentException(

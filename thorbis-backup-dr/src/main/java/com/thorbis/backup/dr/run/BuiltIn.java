@@ -20,7 +20,6 @@ import java.util.Map;
 import java.util.Optional;
 import java.util.Set;
 import java.util.concurrent.TimeUnit;
-import java.util.function.Function;
 
 /** Kinds of steps that need nothing but the JDK. */
 final class BuiltIn {
@@ -33,42 +32,14 @@ final class BuiltIn {
 
   static List<Action> all(Notifier notifier) {
     return List.of(
-        action("manual", Set.of(), Manual::new),
-        action("approve", Set.of(), Approved::new),
-        action("wait", Set.of("for"), Waits::new),
-        action("record", Set.of("text"), Recorded::new),
-        action("notify", Set.of("to", "text"), task -> new Told(task, notifier)),
-        action("http-check", Set.of("url", "paths", "status", "contains"), HttpCheck::new),
-        action("run-command", PROGRAM, Command::new),
-        action("freeze-writes", PROGRAM, Command::new));
-  }
-
-  private static Action action(String kind, Set<String> inputs, Function<Task, Step> opens) {
-    return new Action() {
-      @Override
-      public String kind() {
-        return kind;
-      }
-
-      @Override
-      public Step open(Task task) {
-        for (String name : task.inputs().keySet()) {
-          if (!inputs.contains(name)) {
-            throw new IllegalArgumentException(
-                kind + " takes no " + name + "; it takes " + inputs.stream().sorted().toList());
-          }
-        }
-        return opens.apply(task);
-      }
-    };
-  }
-
-  private static String require(Task task, String name) {
-    String value = task.inputs().get(name);
-    if (value == null || value.isBlank()) {
-      throw new IllegalArgumentException(name + " is missing");
-    }
-    return value;
+        Action.of("manual", Set.of(), Manual::new),
+        Action.of("approve", Set.of(), Approved::new),
+        Action.of("wait", Set.of("for"), Waits::new),
+        Action.of("record", Set.of("text"), Recorded::new),
+        Action.of("notify", Set.of("to", "text"), task -> new Told(task, notifier)),
+        Action.of("http-check", Set.of("url", "paths", "status", "contains"), HttpCheck::new),
+        Action.of("run-command", PROGRAM, Command::new),
+        Action.of("freeze-writes", PROGRAM, Command::new));
   }
 
   /** Done by a person. */
@@ -120,7 +91,7 @@ final class BuiltIn {
   /** Lets time pass. */
   private record Waits(Task task, Duration span) implements Step {
     Waits(Task task) {
-      this(task, span(require(task, "for")));
+      this(task, span(task.require("for")));
     }
 
     private static Duration span(String text) {
@@ -153,7 +124,7 @@ final class BuiltIn {
   /** Writes into the journal, as every step does, and nothing else. */
   private record Recorded(Task task, String text) implements Step {
     Recorded(Task task) {
-      this(task, require(task, "text"));
+      this(task, task.require("text"));
     }
 
     @Override
@@ -175,7 +146,7 @@ final class BuiltIn {
   /** Told to people: rather twice than never. */
   private record Told(Task task, Notifier notifier, String to, String text) implements Step {
     Told(Task task, Notifier notifier) {
-      this(task, notifier, require(task, "to"), require(task, "text"));
+      this(task, notifier, task.require("to"), task.require("text"));
     }
 
     @Override
@@ -202,7 +173,7 @@ final class BuiltIn {
     HttpCheck(Task task) {
       this(
           task,
-          address(require(task, "url")),
+          address(task.require("url")),
           status(task.inputs().getOrDefault("status", "200")),
           task.inputs().getOrDefault("contains", ""),
           endpoints(task));
@@ -216,10 +187,10 @@ final class BuiltIn {
       if (task.inputs().containsKey("status") || task.inputs().containsKey("contains")) {
         throw new IllegalArgumentException("paths go without status and contains");
       }
-      String paths = require(task, "paths");
+      String paths = task.require("paths");
       return Optional.of(
           EndpointProbe.of(
-              address(require(task, "url")),
+              address(task.require("url")),
               paths.equals("standard") ? EndpointProbe.STANDARD : paths.lines().toList(),
               task.timeout()));
     }
@@ -312,7 +283,7 @@ final class BuiltIn {
     Command(Task task) {
       this(
           task,
-          lines(require(task, "command")),
+          lines(task.require("command")),
           lines(task.inputs().getOrDefault("check", "")),
           lines(task.inputs().getOrDefault("undo", "")),
           lines(task.inputs().getOrDefault("environment", "")));

@@ -99,6 +99,19 @@ public final class Task {
     return inputs;
   }
 
+  /**
+   * What the plan gives it under a name.
+   *
+   * @throws IllegalArgumentException if that is nothing
+   */
+  public String require(String input) {
+    String value = inputs.get(input);
+    if (value == null || value.isBlank()) {
+      throw new IllegalArgumentException(input + " is missing");
+    }
+    return value;
+  }
+
   /** Steps that must have ended before. */
   public List<String> needs() {
     return needs;

@@ -31,54 +31,37 @@ public final class TrafficActions {
   /** One action of each kind, over switches by the names that plans use. */
   public static List<Action> of(Map<String, TrafficSwitch> switches) {
     Map<String, TrafficSwitch> known = Map.copyOf(switches);
-    return KINDS.stream().<Action>map(kind -> new Moving(kind, known)).toList();
+    return KINDS.stream().map(kind -> moving(kind, known)).toList();
   }
 
-  private record Moving(String of, Map<String, TrafficSwitch> switches) implements Action {
-    @Override
-    public String kind() {
-      return PREFIX + of;
+  private static Action moving(String of, Map<String, TrafficSwitch> switches) {
+    Set<String> inputs = new TreeSet<>(Set.of("switch", "from", "to"));
+    if (of.equals("dns")) {
+      inputs.add("ttl");
     }
+    return Action.of(PREFIX + of, inputs, task -> open(of, switches, task));
+  }
 
-    @Override
-    public Step open(Task task) {
-      Set<String> inputs = new TreeSet<>(Set.of("switch", "from", "to"));
-      if (of.equals("dns")) {
-        inputs.add("ttl");
-      }
-      for (String name : task.inputs().keySet()) {
-        if (!inputs.contains(name)) {
-          throw new IllegalArgumentException(kind() + " takes no " + name + "; it takes " + inputs);
-        }
-      }
-      String name = require(task, "switch");
-      TrafficSwitch found = switches.get(name);
-      if (found == null) {
-        throw new IllegalArgumentException(
-            "there is no switch " + name + "; known: " + new TreeSet<>(switches.keySet()));
-      }
-      if (!found.kind().equals(of)) {
-        throw new IllegalArgumentException(
-            "switch " + name + " is moved by " + PREFIX + found.kind() + ", not by " + kind());
-      }
-      Duration ttl = ttl(task.inputs().getOrDefault("ttl", "0s"));
-      return new Move(found, require(task, "from"), require(task, "to"), ttl);
+  private static Step open(String of, Map<String, TrafficSwitch> switches, Task task) {
+    String name = task.require("switch");
+    TrafficSwitch found = switches.get(name);
+    if (found == null) {
+      throw new IllegalArgumentException(
+          "there is no switch " + name + "; known: " + new TreeSet<>(switches.keySet()));
     }
-
-    private static Duration ttl(String text) {
-      try {
-        return Settings.of("", Map.of("ttl", text)).duration("ttl", Duration.ZERO);
-      } catch (BackupException e) {
-        throw new IllegalArgumentException(e.getMessage(), e);
-      }
+    if (!found.kind().equals(of)) {
+      throw new IllegalArgumentException(
+          "switch " + name + " is moved by " + PREFIX + found.kind() + ", not by " + PREFIX + of);
     }
+    Duration ttl = ttl(task.inputs().getOrDefault("ttl", "0s"));
+    return new Move(found, task.require("from"), task.require("to"), ttl);
+  }
 
-    private static String require(Task task, String name) {
-      String value = task.inputs().get(name);
-      if (value == null || value.isBlank()) {
-        throw new IllegalArgumentException(name + " is missing");
-      }
-      return value;
+  private static Duration ttl(String text) {
+    try {
+      return Settings.of("", Map.of("ttl", text)).duration("ttl", Duration.ZERO);
+    } catch (BackupException e) {
+      throw new IllegalArgumentException(e.getMessage(), e);
     }
   }
 
