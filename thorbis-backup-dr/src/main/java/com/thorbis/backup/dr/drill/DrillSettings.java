@@ -1,12 +1,10 @@
 package com.thorbis.backup.dr.drill;
 
 import com.thorbis.backup.dr.internal.CanonicalJson;
+import com.thorbis.backup.dr.internal.Sha256;
 import java.nio.file.Path;
-import java.security.MessageDigest;
-import java.security.NoSuchAlgorithmException;
 import java.time.Duration;
 import java.util.ArrayList;
-import java.util.HexFormat;
 import java.util.LinkedHashMap;
 import java.util.LinkedHashSet;
 import java.util.List;
@@ -119,12 +117,7 @@ public final class DrillSettings {
     all.put("advisory", advisory.stream().sorted().toList());
     mostLoss().ifPresent(most -> all.put("most-loss", most.toString()));
     all.put("server", server);
-    try {
-      return HexFormat.of()
-          .formatHex(MessageDigest.getInstance("SHA-256").digest(CanonicalJson.encode(all)));
-    } catch (NoSuchAlgorithmException e) {
-      throw new IllegalStateException(e); // every JDK has it
-    }
+    return Sha256.hex(CanonicalJson.encode(all));
   }
 
   /**

@@ -2,11 +2,10 @@ package com.thorbis.backup.dr.evidence;
 
 import com.thorbis.backup.dr.internal.CanonicalJson;
 import com.thorbis.backup.dr.internal.Ed25519;
+import com.thorbis.backup.dr.internal.Sha256;
 import com.thorbis.backup.spi.crypto.Signer;
 import java.io.IOException;
 import java.nio.charset.StandardCharsets;
-import java.security.MessageDigest;
-import java.security.NoSuchAlgorithmException;
 import java.time.DateTimeException;
 import java.time.Instant;
 import java.time.temporal.ChronoUnit;
@@ -159,11 +158,7 @@ public record EvidenceRecord(
   }
 
   static String digest(byte[] bytes) {
-    try {
-      return HEX.formatHex(MessageDigest.getInstance("SHA-256").digest(bytes));
-    } catch (NoSuchAlgorithmException e) {
-      throw new IllegalStateException(e); // every JDK has it
-    }
+    return Sha256.hex(bytes);
   }
 
   /** As JSON, for a document that contains it. */

@@ -1,8 +1,6 @@
 package com.thorbis.backup.dr.monitor;
 
-import java.nio.charset.StandardCharsets;
-import java.security.MessageDigest;
-import java.security.NoSuchAlgorithmException;
+import com.thorbis.backup.dr.internal.Sha256;
 import java.time.Instant;
 import java.util.HexFormat;
 import java.util.Optional;
@@ -33,13 +31,6 @@ public record Alarm(
 
   /** Names it as long as it lasts, and again when it comes back: made of its kind and subject. */
   public String id() {
-    try {
-      byte[] digest =
-          MessageDigest.getInstance("SHA-256")
-              .digest((kind.code() + "\n" + subject).getBytes(StandardCharsets.UTF_8));
-      return HexFormat.of().formatHex(digest, 0, ID_BYTES);
-    } catch (NoSuchAlgorithmException e) {
-      throw new IllegalStateException(e); // every JDK has it
-    }
+    return HexFormat.of().formatHex(Sha256.of(kind.code() + "\n" + subject), 0, ID_BYTES);
   }
 }

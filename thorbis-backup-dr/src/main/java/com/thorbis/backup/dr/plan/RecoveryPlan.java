@@ -2,12 +2,9 @@ package com.thorbis.backup.dr.plan;
 
 import com.thorbis.backup.api.BackupException;
 import com.thorbis.backup.api.FailureKind;
+import com.thorbis.backup.dr.internal.Sha256;
 import com.thorbis.backup.dr.run.RunPlan;
 import com.thorbis.backup.spi.Names;
-import java.nio.charset.StandardCharsets;
-import java.security.MessageDigest;
-import java.security.NoSuchAlgorithmException;
-import java.util.HexFormat;
 import java.util.List;
 
 /** A plan that can work, as far as arithmetic tells. Comes from {@link Validation#require}. */
@@ -97,14 +94,7 @@ public final class RecoveryPlan {
 
   /** SHA-256 of {@link #canonical}, in lower-case hexadecimal. */
   public String digest() {
-    try {
-      return HexFormat.of()
-          .formatHex(
-              MessageDigest.getInstance("SHA-256")
-                  .digest(canonical.getBytes(StandardCharsets.UTF_8)));
-    } catch (NoSuchAlgorithmException e) {
-      throw new IllegalStateException(e); // every Java has it
-    }
+    return Sha256.hex(canonical);
   }
 
   private BackupException missing(String what, String id, List<String> known) {

@@ -3,11 +3,10 @@ package com.thorbis.backup.dr.report;
 import com.thorbis.backup.dr.evidence.EvidenceChain;
 import com.thorbis.backup.dr.evidence.EvidenceRecord;
 import com.thorbis.backup.dr.internal.CanonicalJson;
+import com.thorbis.backup.dr.internal.Sha256;
 import com.thorbis.backup.spi.crypto.Signer;
 import java.io.ByteArrayOutputStream;
 import java.io.IOException;
-import java.security.MessageDigest;
-import java.security.NoSuchAlgorithmException;
 import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.HexFormat;
@@ -80,11 +79,7 @@ final class Bundle {
   }
 
   static String digest(byte[] bytes) {
-    try {
-      return HEX.formatHex(MessageDigest.getInstance("SHA-256").digest(bytes));
-    } catch (NoSuchAlgorithmException e) {
-      throw new IllegalStateException(e); // every JDK has it
-    }
+    return Sha256.hex(bytes);
   }
 
   /** A record in each line: the digest of the line without its end is that of the record. */

@@ -2,15 +2,13 @@ package com.thorbis.backup.dr.run;
 
 import com.thorbis.backup.api.BackupException;
 import com.thorbis.backup.api.FailureKind;
+import com.thorbis.backup.dr.internal.Sha256;
 import java.nio.ByteBuffer;
 import java.nio.charset.CharacterCodingException;
 import java.nio.charset.StandardCharsets;
-import java.security.MessageDigest;
-import java.security.NoSuchAlgorithmException;
 import java.time.DateTimeException;
 import java.time.Instant;
 import java.util.Collections;
-import java.util.HexFormat;
 import java.util.LinkedHashMap;
 import java.util.Map;
 
@@ -77,7 +75,7 @@ public record JournalRecord(
           actor,
           kind,
           seen,
-          sha256(Json.write(open.body())));
+          Sha256.hex(Json.write(open.body())));
     } catch (Json.Malformed e) {
       throw new IllegalStateException("What was written cannot be read", e);
     }
@@ -137,7 +135,7 @@ public record JournalRecord(
               read.text("kind"),
               read.object("data"),
               read.text("digest"));
-      if (!sha256(Json.write(record.body())).equals(record.digest)) {
+      if (!Sha256.hex(Json.write(record.body())).equals(record.digest)) {
         throw damaged(place, "is not what was written: its digest is another");
       }
       byte[] again = record.encode();
@@ -173,15 +171,5 @@ public record JournalRecord(
                 + " the other half.")
         .detail("place", place)
         .build();
-  }
-
-  static String sha256(String text) {
-    try {
-      return HexFormat.of()
-          .formatHex(
-              MessageDigest.getInstance("SHA-256").digest(text.getBytes(StandardCharsets.UTF_8)));
-    } catch (NoSuchAlgorithmException e) {
-      throw new IllegalStateException("Every Java has SHA-256", e);
-    }
   }
 }

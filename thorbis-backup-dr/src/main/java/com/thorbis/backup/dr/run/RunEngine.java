@@ -2,6 +2,7 @@ package com.thorbis.backup.dr.run;
 
 import com.thorbis.backup.api.BackupException;
 import com.thorbis.backup.api.FailureKind;
+import com.thorbis.backup.dr.internal.Sha256;
 import com.thorbis.backup.dr.internal.StateFile;
 import com.thorbis.backup.dr.run.RunReport.Waiting;
 import com.thorbis.backup.spi.crypto.Signer;
@@ -177,7 +178,7 @@ public final class RunEngine implements AutoCloseable {
       if (!Files.exists(file)) {
         Files.writeString(file, UUID.randomUUID().toString(), StandardOpenOption.CREATE_NEW);
       }
-      return JournalRecord.sha256(Files.readString(file) + folder.toRealPath());
+      return Sha256.hex(Files.readString(file) + folder.toRealPath());
     } catch (IOException e) {
       return UUID.randomUUID().toString();
     }

@@ -2,6 +2,7 @@ package com.thorbis.backup.dr.run;
 
 import com.thorbis.backup.api.BackupException;
 import com.thorbis.backup.api.FailureKind;
+import com.thorbis.backup.dr.internal.Sha256;
 import java.time.Duration;
 import java.time.Instant;
 import java.util.HashSet;
@@ -77,7 +78,7 @@ public record RunPlan(
 
   /** What names it and all of its content: SHA-256 in hexadecimal. */
   public String digest() {
-    return JournalRecord.sha256(Json.write(document()));
+    return Sha256.hex(Json.write(document()));
   }
 
   /**

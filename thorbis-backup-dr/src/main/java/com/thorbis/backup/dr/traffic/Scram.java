@@ -1,5 +1,6 @@
 package com.thorbis.backup.dr.traffic;
 
+import com.thorbis.backup.dr.internal.Sha256;
 import com.thorbis.backup.spi.SecretValue;
 import java.io.IOException;
 import java.nio.charset.StandardCharsets;
@@ -52,7 +53,7 @@ final class Scram {
       String open = "c=" + Base64.getEncoder().encodeToString(ascii(HEADER)) + ",r=" + both;
       byte[] signed = (bare() + "," + said + "," + open).getBytes(StandardCharsets.UTF_8);
       byte[] proof = mac(salted, ascii("Client Key"));
-      byte[] signature = mac(sha256(proof), signed);
+      byte[] signature = mac(Sha256.of(proof), signed);
       for (int i = 0; i < proof.length; i++) {
         proof[i] ^= signature[i];
       }
@@ -108,14 +109,6 @@ final class Scram {
       Mac mac = Mac.getInstance(MAC);
       mac.init(new SecretKeySpec(key, MAC));
       return mac.doFinal(data);
-    } catch (GeneralSecurityException e) {
-      throw new IllegalStateException(e); // every JDK has it
-    }
-  }
-
-  private static byte[] sha256(byte[] data) {
-    try {
-      return MessageDigest.getInstance("SHA-256").digest(data);
     } catch (GeneralSecurityException e) {
       throw new IllegalStateException(e); // every JDK has it
     }
