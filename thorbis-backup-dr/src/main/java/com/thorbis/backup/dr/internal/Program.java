@@ -3,6 +3,7 @@ package com.thorbis.backup.dr.internal;
 import java.io.ByteArrayOutputStream;
 import java.io.IOException;
 import java.io.InputStream;
+import java.io.OutputStream;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.Path;
 import java.time.Duration;
@@ -11,8 +12,8 @@ import java.util.Map;
 import java.util.concurrent.TimeUnit;
 
 /**
- * Programs that run to their end: no shell, no input, and an environment that holds {@code PATH},
- * {@code LC_ALL} and what is given. One that takes too long is killed with whatever it started.
+ * Programs that run to their end: no shell, and an environment that holds {@code PATH}, {@code
+ * LC_ALL} and what is given. One that takes too long is killed with whatever it started.
  */
 public final class Program {
   private static final int MOST_OUTPUT = 64 << 10;
@@ -36,11 +37,22 @@ public final class Program {
   }
 
   /**
-   * Runs one.
+   * Runs one without input.
    *
    * @throws IOException if it cannot be started, or takes longer than {@code patience}
    */
   public static Ended run(List<String> words, Map<String, String> environment, Duration patience)
+      throws IOException, InterruptedException {
+    return run(words, environment, new byte[0], patience);
+  }
+
+  /**
+   * Runs one, which need not read its input.
+   *
+   * @throws IOException if it cannot be started, or takes longer than {@code patience}
+   */
+  public static Ended run(
+      List<String> words, Map<String, String> environment, byte[] input, Duration patience)
       throws IOException, InterruptedException {
     ProcessBuilder builder =
         new ProcessBuilder(words).directory(Path.of("/").toFile()).redirectErrorStream(true);
@@ -50,14 +62,15 @@ public final class Program {
     builder.environment().putAll(environment);
     Process process = builder.start();
     try {
-      process.getOutputStream().close();
+      feed(process, input);
       ByteArrayOutputStream said = new ByteArrayOutputStream();
       InputStream out = process.getInputStream();
       long deadline = System.nanoTime() + patience.toNanos();
       while (!process.waitFor(POLL_MILLIS, TimeUnit.MILLISECONDS)) {
         drain(out, said); // a read of a pipe is not interrupted: takes what is there
         if (System.nanoTime() - deadline > 0) {
-          throw new IOException(words.get(0) + " did not end within " + patience);
+          throw new IOException(
+              words.get(0) + " did not end within " + patience + ", and was killed");
         }
       }
       drain(out, said);
@@ -66,6 +79,26 @@ public final class Program {
       process.descendants().forEach(ProcessHandle::destroyForcibly);
       process.destroyForcibly();
     }
+  }
+
+  private static void feed(Process process, byte[] input) throws IOException {
+    if (input.length == 0) {
+      process.getOutputStream().close();
+      return;
+    }
+    // Aside, as a program that reads nothing would hold it up.
+    Thread writer =
+        new Thread(
+            () -> {
+              try (OutputStream in = process.getOutputStream()) {
+                in.write(input);
+              } catch (IOException e) {
+                // It need not read all of it; how it ends tells whether it was well.
+              }
+            },
+            "input");
+    writer.setDaemon(true);
+    writer.start();
   }
 
   private static void drain(InputStream from, ByteArrayOutputStream to) throws IOException {

@@ -46,7 +46,7 @@ class ExecNotifierTest {
     assertThat(seen)
         .startsWith(
             new String(NoticeJson.of(List.of(notice())), java.nio.charset.StandardCharsets.UTF_8))
-        .contains("PATH=/usr/bin:/bin", "$(id); rm *")
+        .contains("PATH=/usr/bin:/bin", "LC_ALL=C.UTF-8", "$(id); rm *")
         .doesNotContain("HOME=", "USER=");
   }
 
