@@ -19,7 +19,6 @@ import com.thorbis.backup.dr.simulate.Recovery;
 import com.thorbis.backup.dr.simulate.Simulation;
 import com.thorbis.backup.dr.simulate.SimulationReport;
 import com.thorbis.backup.spi.ProviderLoader;
-import com.thorbis.backup.spi.Settings;
 import com.thorbis.backup.spi.repository.RunControl;
 import java.io.IOException;
 import java.io.PrintStream;
@@ -127,7 +126,7 @@ final class DrTestCommands {
               Simulation.builder(
                       LocalEnvironment.builder(environments(thorbis()), thorbis().clock())
                           .name(environment)
-                          .lease(span("--lease", lease))
+                          .lease(Times.span("--lease", lease))
                           .forbidden(sources(thorbis().config())),
                       chosen,
                       Recovery.of(chosen, folder.resolve("runs"), journals, thorbis().clock()))
@@ -137,7 +136,7 @@ final class DrTestCommands {
                   .product(Main.version());
           String longest = within;
           if (longest != null) {
-            simulation.objective(span("--within", longest));
+            simulation.objective(Times.span("--within", longest));
           }
           report = simulation.build().run(control);
         }
@@ -165,10 +164,6 @@ final class DrTestCommands {
 
     private static String outcome(SimulationReport report) {
       return report.verdict() == Verdict.NONE ? EvidenceRecord.ABORTED : report.verdict().label();
-    }
-
-    private static Duration span(String option, String text) {
-      return Settings.of("", Map.of(option, text)).duration(option, Duration.ZERO);
     }
 
     /** Where a URL of JDBC leads, if it names one server. */
@@ -258,7 +253,7 @@ final class DrTestCommands {
             "There is no source " + source,
             "Name one of " + String.join(", ", thorbis().config().sources().keySet()) + ".");
       }
-      Duration longest = FullSimulation.span("--lease", lease);
+      Duration longest = Times.span("--lease", lease);
       MaskedReport report =
           thorbis()
               .reading(

@@ -6,7 +6,6 @@ import com.thorbis.backup.api.RetentionForecast;
 import com.thorbis.backup.api.RetentionPlan;
 import com.thorbis.backup.api.RetentionPolicy;
 import com.thorbis.backup.api.ThorbisBackup;
-import com.thorbis.backup.spi.Settings;
 import java.io.PrintStream;
 import java.time.Duration;
 import java.time.Instant;
@@ -45,8 +44,8 @@ final class PruneForecast {
    * source says, and every day where it has none.
    */
   static PruneForecast until(String ahead, @Nullable String every) {
-    Duration length = span("--forecast", ahead);
-    Duration interval = span("--every", every == null ? "1d" : every);
+    Duration length = Times.span("--forecast", ahead);
+    Duration interval = Times.span("--every", every == null ? "1d" : every);
     if (length.dividedBy(interval) > MOST_BACKUPS) {
       throw tooMany();
     }
@@ -59,20 +58,6 @@ final class PruneForecast {
         LongStream.rangeClosed(0, DATES)
             .mapToObj(i -> now.plus(length.multipliedBy(i).dividedBy(DATES)))
             .toList());
-  }
-
-  private static Duration span(String option, String text) {
-    Duration span;
-    try {
-      span = Settings.of("", Map.of(option, text)).duration(option, Duration.ZERO);
-    } catch (BackupException e) {
-      span = Duration.ZERO;
-    }
-    if (span.isZero() || span.isNegative()) {
-      throw Failure.usage(
-          option + ": \"" + text + "\" is no length of time", "Write one such as 400d, or 6h.");
-    }
-    return span;
   }
 
   private static BackupException tooMany() {

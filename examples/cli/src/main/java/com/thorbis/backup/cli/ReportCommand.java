@@ -11,7 +11,6 @@ import com.thorbis.backup.dr.notify.Acknowledgement;
 import com.thorbis.backup.dr.notify.AlarmBook;
 import com.thorbis.backup.dr.report.Report;
 import com.thorbis.backup.dr.report.Verification;
-import com.thorbis.backup.spi.Settings;
 import java.io.IOException;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
@@ -23,7 +22,6 @@ import java.util.HexFormat;
 import java.util.LinkedHashSet;
 import java.util.List;
 import java.util.Locale;
-import java.util.Map;
 import java.util.Optional;
 import java.util.Set;
 import java.util.UUID;
@@ -79,7 +77,7 @@ final class ReportCommand extends Group {
           form.equals(PAPER)
               ? Optional.of(Pdf.find(thorbis().host().environment(), browser))
               : Optional.empty();
-      Duration back = span(period);
+      Duration back = Times.span("--period", period);
       return DrillCommand.recording(thorbis(), opened -> create(opened, file, form, back, printer));
     }
 
@@ -165,20 +163,6 @@ final class ReportCommand extends Group {
             "Let it end with .html, .pdf, .json, or .zip for a bundle.");
       }
       return end;
-    }
-
-    private static Duration span(String text) {
-      Duration span;
-      try {
-        span = Settings.of("", Map.of("period", text)).duration("period", Duration.ZERO);
-      } catch (BackupException e) {
-        span = Duration.ZERO;
-      }
-      if (span.isZero() || span.isNegative()) {
-        throw Failure.usage(
-            "--period: \"" + text + "\" is no length of time", "Write one such as 31d.");
-      }
-      return span;
     }
 
     /** Puts a whole file in its place. */

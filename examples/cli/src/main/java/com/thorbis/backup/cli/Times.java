@@ -1,5 +1,8 @@
 package com.thorbis.backup.cli;
 
+import com.thorbis.backup.api.BackupException;
+import com.thorbis.backup.spi.Settings;
+import java.time.Duration;
 import java.time.Instant;
 import java.time.OffsetDateTime;
 import java.time.format.DateTimeFormatter;
@@ -8,9 +11,10 @@ import java.time.format.DateTimeParseException;
 import java.time.format.ResolverStyle;
 import java.time.temporal.ChronoField;
 import java.util.Locale;
+import java.util.Map;
 import java.util.regex.Pattern;
 
-/** Reads moments as people and PostgreSQL write them. */
+/** Reads moments and lengths of time as people and PostgreSQL write them. */
 final class Times {
   private static final Pattern NO_ZONE =
       Pattern.compile(
@@ -28,6 +32,20 @@ final class Times {
           .withResolverStyle(ResolverStyle.STRICT);
 
   private Times() {}
+
+  /** A length of time, more than none. */
+  static Duration span(String option, String text) {
+    try {
+      Duration span = Settings.of("", Map.of(option, text)).duration(option, Duration.ZERO);
+      if (!span.isZero() && !span.isNegative()) {
+        return span;
+      }
+    } catch (BackupException e) {
+      // said below
+    }
+    throw Failure.usage(
+        option + ": \"" + text + "\" is no length of time", "Write one such as 31d, or 6h.");
+  }
 
   /** A moment with its zone; microseconds at most, as PostgreSQL keeps no more. */
   static Instant parse(String option, String text) {

@@ -4,8 +4,11 @@ import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.catchThrowableOfType;
 
 import com.thorbis.backup.api.BackupException;
+import java.time.Duration;
 import java.time.Instant;
+import java.util.List;
 import java.util.TimeZone;
+import org.junit.jupiter.api.Test;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.CsvSource;
 import org.junit.jupiter.params.provider.ValueSource;
@@ -25,6 +28,16 @@ class TimesTest {
   })
   void readsMoments(String text, Instant moment) {
     assertThat(Times.parse("--to-time", text)).isEqualTo(moment);
+  }
+
+  @Test
+  void readsLengthsOfTime() {
+    assertThat(Times.span("--every", "6h")).isEqualTo(Duration.ofHours(6));
+    for (String wrong : List.of("", "0s", "-6h", "6", "never")) {
+      assertThat(catchThrowableOfType(BackupException.class, () -> Times.span("--every", wrong)))
+          .as(wrong)
+          .hasMessage("--every: \"" + wrong + "\" is no length of time");
+    }
   }
 
   @ParameterizedTest
