@@ -29,10 +29,10 @@ enum Account {
       return SAME;
     }
     try {
-      Program.run(NAMESPACE.words(List.of("true")));
+      Programs.run(NAMESPACE.words(List.of("true")));
       return NAMESPACE;
     } catch (IOException e) {
-      Program.run(POSTGRES.words(List.of("true"))); // fails where there is no such account
+      Programs.run(POSTGRES.words(List.of("true"))); // fails where there is no such account
       return POSTGRES;
     }
   }

@@ -148,7 +148,7 @@ final class Leftover {
       List<String> lines = Files.readAllLines(dataDirectory.resolve("postmaster.pid"));
       if (lines.size() > SHARED_MEMORY_LINE) {
         String[] memory = lines.get(SHARED_MEMORY_LINE).strip().split(" +", -1);
-        Program.run(List.of("ipcrm", "-m", memory[memory.length - 1]));
+        Programs.run(List.of("ipcrm", "-m", memory[memory.length - 1]));
       }
     } catch (IOException e) {
       return; // it ended in order, or the system has freed it

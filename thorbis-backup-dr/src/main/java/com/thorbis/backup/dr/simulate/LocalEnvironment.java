@@ -199,7 +199,7 @@ public final class LocalEnvironment implements AutoCloseable {
         "\"" + ROLE + "\" \"" + password + "\"\n\"" + POOLER_ADMIN + "\" \"" + password + "\"\n");
     file("pgbouncer.ini", pooler(front));
     account.own(lease.folder());
-    Program.run(
+    Programs.run(
         account.words(
             List.of(
                 program("initdb"),
@@ -266,7 +266,7 @@ public final class LocalEnvironment implements AutoCloseable {
   }
 
   private static Path balancer() {
-    return Program.find("haproxy").orElseThrow(() -> Builder.missing("haproxy"));
+    return Programs.find("haproxy").orElseThrow(() -> Builder.missing("haproxy"));
   }
 
   private static boolean answers(EndpointProbe endpoints) throws IOException {
@@ -399,7 +399,7 @@ public final class LocalEnvironment implements AutoCloseable {
 
   private String effective(Node node, String setting) throws IOException {
     String said =
-        Program.run(
+        Programs.run(
             account.words(
                 List.of(
                     program("postgres"), "-D", node.dataDirectory().toString(), "-C", setting)));
@@ -499,7 +499,7 @@ public final class LocalEnvironment implements AutoCloseable {
 
   /** Stops a server in order. */
   void stop(Node node) throws IOException {
-    Program.run(
+    Programs.run(
         account.words(
             List.of(
                 program("pg_ctl"),
@@ -539,9 +539,9 @@ public final class LocalEnvironment implements AutoCloseable {
       Path folder, String name, List<String> command, Map<String, String> environment)
       throws IOException {
     List<String> words = new ArrayList<>();
-    Program.find("setsid").ifPresent(it -> words.add(it.toString()));
+    Programs.find("setsid").ifPresent(it -> words.add(it.toString()));
     words.addAll(account.words(command));
-    ProcessBuilder builder = Program.builder(words);
+    ProcessBuilder builder = Programs.builder(words);
     builder.directory(folder.toFile());
     builder.environment().put(Leftover.VARIABLE, String.valueOf(lease.folder().getFileName()));
     builder.environment().putAll(environment);
@@ -912,9 +912,9 @@ public final class LocalEnvironment implements AutoCloseable {
       environments.requireNotStopped();
       Path programs = bin;
       if (programs == null) {
-        programs = Program.postgres().orElseThrow(() -> missing("PostgreSQL's server programs"));
+        programs = Programs.postgres().orElseThrow(() -> missing("PostgreSQL's server programs"));
       }
-      Path pooler = Program.find("pgbouncer").orElseThrow(() -> missing("pgbouncer"));
+      Path pooler = Programs.find("pgbouncer").orElseThrow(() -> missing("pgbouncer"));
       Environments.Held held = environments.take(name);
       @Nullable LocalEnvironment made = null;
       boolean works = false;

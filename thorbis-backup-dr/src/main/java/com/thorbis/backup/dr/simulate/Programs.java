@@ -1,26 +1,23 @@
 package com.thorbis.backup.dr.simulate;
 
+import com.thorbis.backup.dr.internal.Program;
 import java.io.File;
 import java.io.IOException;
-import java.io.InputStream;
 import java.io.InterruptedIOException;
-import java.nio.charset.StandardCharsets;
 import java.nio.file.DirectoryStream;
 import java.nio.file.Files;
 import java.nio.file.Path;
+import java.time.Duration;
 import java.util.ArrayList;
 import java.util.Comparator;
 import java.util.List;
 import java.util.Optional;
-import java.util.concurrent.CompletableFuture;
-import java.util.concurrent.TimeUnit;
 
 /** Programs of this host, run without a shell. */
-final class Program {
-  private static final int MOST_OUTPUT = 1 << 20;
+final class Programs {
   private static final long MOST_SECONDS = 60;
 
-  private Program() {}
+  private Programs() {}
 
   /** A process that does not inherit what this one's environment tells such programs. */
   static ProcessBuilder builder(List<String> words) {
@@ -38,30 +35,18 @@ final class Program {
   }
 
   static String run(List<String> words, long mostSeconds) throws IOException {
-    Process process = builder(words).redirectErrorStream(true).start();
-    // What it prints is read to the end, which comes when it is killed at the latest.
-    CompletableFuture.delayedExecutor(mostSeconds, TimeUnit.SECONDS)
-        .execute(process::destroyForcibly);
-    try (InputStream output = process.getInputStream()) {
-      String said = new String(output.readNBytes(MOST_OUTPUT), StandardCharsets.UTF_8);
-      if (!process.waitFor(mostSeconds, TimeUnit.SECONDS)) {
-        throw new IOException(words.get(0) + " does not end");
-      }
-      if (process.exitValue() != 0) {
-        throw new IOException(
-            String.join(" ", words)
-                + " ended with "
-                + process.exitValue()
-                + ": "
-                + said.stripTrailing());
-      }
-      return said;
+    Program.Ended ended;
+    try {
+      ended = Program.run(words, builder(words).environment(), Duration.ofSeconds(mostSeconds));
     } catch (InterruptedException e) {
       Thread.currentThread().interrupt();
       throw new InterruptedIOException("Interrupted while " + words.get(0) + " ran");
-    } finally {
-      process.destroyForcibly();
     }
+    if (ended.code() != 0) {
+      throw new IOException(
+          String.join(" ", words) + " ended with " + ended.code() + ": " + ended.said());
+    }
+    return ended.output();
   }
 
   /** The newest PostgreSQL that distributions have installed, or what the path has. */
@@ -75,7 +60,7 @@ final class Program {
         }
       }
     }
-    places.sort(Comparator.comparingInt(Program::version).reversed());
+    places.sort(Comparator.comparingInt(Programs::version).reversed());
     places.addAll(path());
     return places.stream()
         .filter(
