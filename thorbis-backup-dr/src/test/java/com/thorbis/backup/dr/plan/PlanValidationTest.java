@@ -290,7 +290,7 @@ class PlanValidationTest {
         "step.manual-no-deadline|        deadline: 4h\\n|",
         "step.deadline-short|expected: 20s|expected: 2m",
         "step.undo-uncritical|title: Tell customers,|title: Tell customers, on-failure: undo,",
-        "step.undo-promoted|title: Send the pool to the new primary|on-failure: undo",
+        "step.undo-promoted|on-failure: stop|on-failure: undo",
         "step.undo-promoted|title: Tell customers,|title: Tell customers, on-failure: undo,",
         "step.no-instruction|        instruction: Choose a moment before the first sign of the"
             + " intrusion, and note the reason\\n"
@@ -373,9 +373,8 @@ class PlanValidationTest {
             codes(
                 validate(
                     GOOD.replace("title: Promote the standby", "on-failure: undo")
-                        .replace(
-                            "title: Update application connection strings",
-                            "after: [agree]\n            on-failure: undo"))))
+                        .replace("title: Update application connection strings", "after: [agree]")
+                        .replaceFirst("on-failure: stop", "on-failure: undo"))))
         .contains("traffic.before-promotion")
         .doesNotContain(code);
     String shared =
