@@ -284,7 +284,13 @@ public final class ThrowAway implements AutoCloseable {
   public void close() throws IOException {
     try (lock) {
       remove(settings, folder, sockets, unfinished);
-      if (!databaseLeft) {
+      if (databaseLeft) {
+        // Under the name of no process that lives, so that this one finds it, too.
+        Files.move(
+            marker,
+            marker.resolveSibling("0-0-" + database() + SUFFIX),
+            StandardCopyOption.ATOMIC_MOVE);
+      } else {
         Files.deleteIfExists(marker);
       }
     }
