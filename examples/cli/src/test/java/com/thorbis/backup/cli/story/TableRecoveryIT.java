@@ -73,8 +73,10 @@ class TableRecoveryIT {
         PostgresServer.builder(PostgresBinaries.with("pgbench"))
             .dataDirectory(folder.resolve("data"))
             .checksums(true)
+            .setting("max_prepared_transactions", "2")
             .password(SECRET)
             .start();
+    server.createTablespace("spare", folder.resolve("spare"));
     server.execute(
         "postgres",
         "CREATE DATABASE bench",
@@ -82,8 +84,7 @@ class TableRecoveryIT {
         "CREATE ROLE clerk",
         "CREATE ROLE maker LOGIN CREATEDB PASSWORD '" + SECRET + "'",
         "CREATE DATABASE \"Odd = 'shop'\" OWNER clerk TEMPLATE template0 ENCODING 'UTF8'"
-            + " LC_COLLATE 'C' LC_CTYPE 'C'");
-    server.createTablespace("spare", folder.resolve("spare"));
+            + " LC_COLLATE 'C' LC_CTYPE 'C' TABLESPACE spare");
     work = Files.createDirectory(folder.resolve("work"));
     Files.setPosixFilePermissions(work, PosixFilePermissions.fromString("rwx--x--x"));
     Path secret = folder.resolve("database.txt");
@@ -146,6 +147,15 @@ class TableRecoveryIT {
         "CREATE FUNCTION stock.answer() RETURNS int LANGUAGE sql AS 'SELECT 42'",
         "CREATE FUNCTION watch() RETURNS event_trigger LANGUAGE plpgsql AS $$BEGIN NULL; END$$",
         "CREATE EVENT TRIGGER watches ON ddl_command_end EXECUTE FUNCTION watch()",
+        "CREATE TABLE stock.sorts (size stock.size, n int) PARTITION BY HASH (size)",
+        "CREATE TABLE stock.sorts_0 PARTITION OF stock.sorts FOR VALUES WITH (MODULUS 2, REMAINDER"
+            + " 0)",
+        "CREATE TABLE stock.sorts_1 PARTITION OF stock.sorts FOR VALUES WITH (MODULUS 2, REMAINDER"
+            + " 1)",
+        "CREATE FUNCTION stock.mighty() RETURNS int LANGUAGE sql SECURITY DEFINER AS 'SELECT 1'",
+        "ALTER FUNCTION stock.mighty() OWNER TO clerk",
+        "ALTER DATABASE " + SHOP_SQL + " SET log_statement = 'none'",
+        "ALTER DATABASE " + SHOP_SQL + " CONNECTION LIMIT 77",
         "CREATE MATERIALIZED VIEW stock.total AS SELECT count(*) AS things FROM stock.things");
     bigBytes = Long.parseLong(server.query("big", "SELECT pg_table_size('ballast')"));
     receiver = story.command.start("wal", "receive", "main");
@@ -172,10 +182,13 @@ class TableRecoveryIT {
         "INSERT INTO stock.things (size, tags, bytes) SELECT 'L', hstore('n', i::text),"
             + " sha256(i::text::bytea) FROM generate_series(1, 3000) i",
         "INSERT INTO stock.places SELECT i, i FROM generate_series(1, 500) i",
+        "INSERT INTO stock.sorts SELECT (CASE WHEN i % 3 = 0 THEN 'S' ELSE 'L' END)::stock.size, i"
+            + " FROM generate_series(1, 90) i",
         "REFRESH MATERIALIZED VIEW stock.total",
         "SELECT lo_from_bytea(4711, 'a large object')",
         "ALTER TABLE stock.things ENABLE ROW LEVEL SECURITY",
         "CREATE POLICY mine ON stock.things USING (id > 0)",
+        "BEGIN; DELETE FROM stock.sorts; PREPARE TRANSACTION 'never ended'",
         "ALTER DATABASE " + SHOP_SQL + " SET default_transaction_read_only = on");
     shop = shopDigests(SHOP);
     truth = digests("bench", "public");
@@ -194,6 +207,7 @@ class TableRecoveryIT {
     return List.of(
         digest(database, "stock.things"),
         digest(database, "stock.places"),
+        digest(database, "stock.sorts"),
         server.query(database, "SELECT things FROM stock.total"),
         server.query(database, "SELECT convert_from(lo_get(4711), 'UTF8')"),
         server.query(database, "SELECT stock.answer()"),
@@ -204,6 +218,7 @@ class TableRecoveryIT {
         server.query(
             database,
             "SELECT shobj_description(oid, 'pg_database') || pg_get_userbyid(datdba) || datcollate"
+                + " || datconnlimit"
                 + " || has_database_privilege('maker', oid, 'CONNECT') FROM pg_database WHERE"
                 + " datname = current_database()"),
         server.query(
@@ -576,7 +591,9 @@ class TableRecoveryIT {
     assertThat(both.exit()).as(both.toString()).isEqualTo(2);
 
     // What is unfinished of a run that is killed goes with the next one into the same server.
-    server.execute("postgres", "DROP DATABASE " + SHOP_SQL);
+    server.execute(SHOP, "SET transaction_read_only = off; ROLLBACK PREPARED 'never ended'");
+    server.execute(
+        "postgres", "ALTER TABLESPACE spare RENAME TO spared", "DROP DATABASE " + SHOP_SQL);
     String[] words = database(SHOP, server.jdbcUrl(SHOP));
     try (Command.Background killed = story.command.start(words)) {
       Command.await("the unfinished database", () -> !unfinished().isEmpty());
@@ -593,13 +610,16 @@ class TableRecoveryIT {
     JsonNode report = story.command.json(Stream.of(words).skip(1).toArray(String[]::new));
     assertThat(unfinished()).isEmpty();
     assertThat(shopDigests(SHOP)).isEqualTo(shop);
-    assertThat(report.path("rows").asLong()).isEqualTo(3500);
-    assertThat(report.path("tables")).hasSize(3);
-    assertThat(report.path("tables").get(2).path("name").asText())
+    assertThat(report.path("rows").asLong()).isEqualTo(3590);
+    assertThat(report.path("tables")).hasSize(5);
+    assertThat(report.path("tables").get(4).path("name").asText())
         .isEqualTo(SHOP + ".stock.things");
     assertThat(report.path("next").toString())
         .contains("unlogged")
+        .contains("never ended")
+        .contains("no tablespace spare")
         .contains("default_transaction_read_only=on");
+    server.execute("postgres", "ALTER TABLESPACE spared RENAME TO spare");
     assertThat(server.query(SHOP, "SHOW default_transaction_read_only")).isEqualTo("off");
     assertThat(server.query(SHOP, "SELECT evtname FROM pg_event_trigger")).isEqualTo("watches");
     assertThat(server.query(SHOP, "SELECT nextval('stock.things_id_seq') BETWEEN 3001 AND 3033"))
@@ -626,6 +646,14 @@ class TableRecoveryIT {
     assertThat(server.query("postgres", "SELECT count(*) FROM pg_database WHERE datname='copied'"))
         .isEqualTo("0");
 
+    Command.Result mighty =
+        story.command.run(
+            Stream.concat(Stream.of(database(SHOP, url)), Stream.of("--no-owner"))
+                .toArray(String[]::new));
+    assertThat(mighty.exit()).as(mighty.toString()).isEqualTo(4);
+    assertThat(mighty.errorCode()).isEqualTo("restore.security-definer");
+    assertThat(mighty.toString()).contains("stock.mighty()");
+
     JsonNode without =
         story.command.json(
             Stream.concat(
@@ -633,8 +661,11 @@ class TableRecoveryIT {
                     Stream.of(
                         "--user", "maker", "--password-file", secret.toString(), "--no-owner"))
                 .toArray(String[]::new));
-    assertThat(without.path("next").toString()).contains("watches").contains("clerk");
-    assertThat(shopDigests("copied").subList(0, 6)).isEqualTo(shop.subList(0, 6));
+    assertThat(without.path("next").toString())
+        .contains("watches")
+        .contains("clerk")
+        .contains("log_statement");
+    assertThat(shopDigests("copied").subList(0, 7)).isEqualTo(shop.subList(0, 7));
     assertThat(
             server.query("copied", "SELECT tableowner FROM pg_tables WHERE tablename = 'things'"))
         .isEqualTo("maker");
@@ -654,7 +685,7 @@ class TableRecoveryIT {
               work.toString(),
               "--output",
               file.toString());
-      assertThat(report.path("rows").asLong()).isEqualTo(3500);
+      assertThat(report.path("rows").asLong()).isEqualTo(3590);
       assertThat(PosixFilePermissions.toString(Files.getPosixFilePermissions(file)))
           .isEqualTo("rw-------");
     }
@@ -684,8 +715,8 @@ class TableRecoveryIT {
                 Stream.of(
                     "-q", "-v", "ON_ERROR_STOP=1", "-d", "from_script", "-f", script.toString()))
             .toArray(String[]::new));
-    assertThat(shopDigests("from_archive").subList(0, 6)).isEqualTo(shop.subList(0, 6));
-    assertThat(shopDigests("from_script").subList(0, 6)).isEqualTo(shop.subList(0, 6));
+    assertThat(shopDigests("from_archive").subList(0, 7)).isEqualTo(shop.subList(0, 7));
+    assertThat(shopDigests("from_script").subList(0, 7)).isEqualTo(shop.subList(0, 7));
   }
 
   private List<String> unfinished() {
