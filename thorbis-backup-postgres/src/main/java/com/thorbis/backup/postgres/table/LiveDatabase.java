@@ -232,12 +232,16 @@ final class LiveDatabase {
   private static boolean tablespaces(Connection session, Past past) throws SQLException {
     List<String> missing = new ArrayList<>(past.tablespaces());
     missing.removeAll(
-        Sql.rows(session, row -> row.getString(1), "SELECT spcname FROM pg_tablespace"));
+        Sql.rows(
+            session,
+            row -> row.getString(1),
+            "SELECT spcname FROM pg_tablespace WHERE has_tablespace_privilege(oid, 'CREATE')"));
     if (!missing.isEmpty()) {
       past.next()
           .add(
               "All of it lies where the database does: there is no tablespace "
-                  + String.join(", ", missing));
+                  + String.join(", ", missing)
+                  + " that the role may use");
     }
     return missing.isEmpty();
   }

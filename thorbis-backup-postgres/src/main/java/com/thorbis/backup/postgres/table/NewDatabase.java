@@ -365,7 +365,10 @@ final class NewDatabase {
     List<String> missing = new ArrayList<>(past.allTablespaces());
     try (Connection session = maintain(settings)) {
       missing.removeAll(
-          Sql.rows(session, row -> row.getString(1), "SELECT spcname FROM pg_tablespace"));
+          Sql.rows(
+              session,
+              row -> row.getString(1),
+              "SELECT spcname FROM pg_tablespace WHERE has_tablespace_privilege(oid, 'CREATE')"));
     } catch (SQLException e) {
       throw Failures.of(settings, e);
     }
@@ -373,7 +376,8 @@ final class NewDatabase {
       past.next()
           .add(
               "All of it lies where the server's databases do: there is no tablespace "
-                  + String.join(", ", missing));
+                  + String.join(", ", missing)
+                  + " that the role may use");
     }
     return missing.isEmpty();
   }

@@ -591,7 +591,8 @@ class TableRecoveryIT {
     assertThat(both.exit()).as(both.toString()).isEqualTo(2);
 
     // What is unfinished of a run that is killed goes with the next one into the same server.
-    server.execute(SHOP, "SET transaction_read_only = off; ROLLBACK PREPARED 'never ended'");
+    server.execute(
+        SHOP, "SET default_transaction_read_only = off", "ROLLBACK PREPARED 'never ended'");
     server.execute(
         "postgres", "ALTER TABLESPACE spare RENAME TO spared", "DROP DATABASE " + SHOP_SQL);
     String[] words = database(SHOP, server.jdbcUrl(SHOP));
