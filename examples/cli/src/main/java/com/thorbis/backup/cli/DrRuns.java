@@ -2,6 +2,7 @@ package com.thorbis.backup.cli;
 
 import com.thorbis.backup.api.BackupException;
 import com.thorbis.backup.api.FailureKind;
+import com.thorbis.backup.api.ThorbisBackup;
 import com.thorbis.backup.dr.evidence.Appended;
 import com.thorbis.backup.dr.evidence.EvidenceLog;
 import com.thorbis.backup.dr.evidence.EvidenceRecord;
@@ -121,7 +122,7 @@ final class DrRuns {
     Appended kept;
     try {
       kept =
-          thorbis.recoveryKeyFile == null && thorbis.config().sealed().isEmpty()
+          writes(thorbis)
               ? thorbis.writing(
                   opened ->
                       append(
@@ -144,6 +145,38 @@ final class DrRuns {
                         "warning: the evidence of this run is not in the repository"
                             + where
                             + problem.getMessage()));
+  }
+
+  /** Whether evidence is kept of how a run ended; also where that cannot be seen, which is said. */
+  static boolean recorded(Thorbis thorbis, RunReport report) {
+    try {
+      if (!writes(thorbis)) {
+        throw Failure.usage("nothing is written from here", "Resume it where evidence is written.");
+      }
+      return thorbis.writing(opened -> recorded(thorbis, opened, report));
+    } catch (BackupException e) {
+      thorbis.warning(
+          "whether evidence of run " + report.run() + " is kept cannot be seen: " + e.getMessage());
+      return true;
+    }
+  }
+
+  private static boolean recorded(Thorbis thorbis, ThorbisBackup opened, RunReport report) {
+    EvidenceLog log = HostEvidence.log(thorbis.config(), thorbis.clock(), opened);
+    String ended = report.endedAt().map(Instant::toString).orElse("");
+    try {
+      log.flush(); // what waits on this host may be it
+      return log.read().records().stream()
+          .filter(one -> one.kind().equals(EvidenceRecord.DR_RUN))
+          .filter(one -> one.subject().equals(report.run()))
+          .anyMatch(one -> ended.equals(one.document().get("endedAt")));
+    } catch (IOException e) {
+      throw BackupException.from(e);
+    }
+  }
+
+  private static boolean writes(Thorbis thorbis) {
+    return thorbis.recoveryKeyFile == null && thorbis.config().sealed().isEmpty();
   }
 
   private static Appended spooled(Thorbis thorbis, RunReport report, IOException why) {
