@@ -7,11 +7,16 @@ import java.util.List;
 import java.util.Objects;
 import java.util.Optional;
 import java.util.Set;
+import java.util.stream.Collectors;
 import org.jspecify.annotations.Nullable;
 
-/** Which tables to bring back, from which moment, and to where. */
+/**
+ * Which tables of a database, or which database as a whole, to bring back, from which moment, and
+ * to where.
+ */
 public final class TableRestoreRequest {
   private final String source;
+  private final String database;
   private final List<TableName> tables;
   private final Destination destination;
   private final RecoveryTarget target;
@@ -24,6 +29,7 @@ public final class TableRestoreRequest {
 
   private TableRestoreRequest(Builder builder) {
     this.source = builder.source;
+    this.database = builder.databases().iterator().next();
     this.tables = List.copyOf(builder.tables);
     this.destination = builder.destination;
     this.target = builder.target;
@@ -45,7 +51,20 @@ public final class TableRestoreRequest {
     return source;
   }
 
-  /** The tables, all of one database. Partitions come with the table that they are of. */
+  /** The database that they are of, or that is brought back as a whole, by its name then. */
+  public String database() {
+    return database;
+  }
+
+  /** Whether all of the database is brought back. */
+  public boolean whole() {
+    return tables.isEmpty();
+  }
+
+  /**
+   * The tables, all of one database; none for the whole of it. Partitions come with the table that
+   * they are of.
+   */
   public List<TableName> tables() {
     return tables;
   }
@@ -94,7 +113,8 @@ public final class TableRestoreRequest {
   public sealed interface Destination permits Into, Output {}
 
   /**
-   * A database of a running server, in one transaction.
+   * A database of a running server: tables in one transaction; a whole database into a new one,
+   * that has its name only once all of it is there.
    *
    * @param url as a source's, without a secret
    * @param user the role; empty for the one in the URL, else the source's
@@ -118,6 +138,7 @@ public final class TableRestoreRequest {
     private final RecoveryTarget target;
     private final Destination destination;
     private final Set<TableName> tables = new LinkedHashSet<>();
+    private @Nullable String database;
     private @Nullable Timeline timeline;
     private @Nullable BackupId backup;
     private @Nullable String asSchema;
@@ -134,6 +155,12 @@ public final class TableRestoreRequest {
     /** Adds a table. */
     public Builder table(TableName table) {
       tables.add(table);
+      return this;
+    }
+
+    /** Brings back all of a database. */
+    public Builder database(String name) {
+      this.database = name;
       return this;
     }
 
@@ -179,13 +206,24 @@ public final class TableRestoreRequest {
     /**
      * The request.
      *
-     * @throws IllegalArgumentException without a table, or with tables of several databases
+     * @throws IllegalArgumentException unless it names a database, or tables of one; or with
+     *     choices for tables where it names a database
      */
     public TableRestoreRequest build() {
-      if (tables.stream().map(TableName::database).distinct().count() != 1) {
-        throw new IllegalArgumentException("Name tables of one database, at least one");
+      if (databases().size() != 1 || (database == null) == tables.isEmpty()) {
+        throw new IllegalArgumentException("Name a database, or tables of one");
+      }
+      if (database != null && (asSchema != null || !foreignKeys)) {
+        throw new IllegalArgumentException(
+            "A schema, and foreign keys to leave out, can be chosen for tables alone");
       }
       return new TableRestoreRequest(this);
+    }
+
+    private Set<String> databases() {
+      return database == null
+          ? tables.stream().map(TableName::database).collect(Collectors.toSet())
+          : Set.of(database);
     }
   }
 }

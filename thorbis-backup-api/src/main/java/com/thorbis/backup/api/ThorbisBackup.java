@@ -204,8 +204,8 @@ public final class ThorbisBackup implements AutoCloseable {
   }
 
   /**
-   * Proves that the moment can be reached from which tables are wanted, and says what would be
-   * done.
+   * Proves that the moment can be reached from which tables, or a whole database, are wanted, and
+   * says what would be done.
    *
    * @throws BackupException code {@code restore.unreachable} with {@code nearest} in its details;
    *     kind REFUSED where they would meet something of their name
@@ -216,8 +216,9 @@ public final class ThorbisBackup implements AutoCloseable {
   }
 
   /**
-   * Brings tables back through a throw-away server on this host, of which nothing stays: not after
-   * a failure either, and after a kill until the next call.
+   * Brings tables, or a whole database, back through a throw-away server on this host, of which
+   * nothing stays: not after a failure either, and after a kill until the next call. A whole
+   * database becomes a new one, which has its name only once it is whole and compared.
    *
    * @throws BackupException code {@code restore.table-not-found} of kind NOT_FOUND for a table that
    *     did not exist then; kind REFUSED where something of its name exists

@@ -25,8 +25,9 @@ import picocli.CommandLine.Parameters;
 @Command(
     name = "restore-table",
     description = {
-      "Bring tables back as they were, into a running server or a file. Fetches the files of their",
-      "database alone, recovers a throw-away server on this host, and removes it. Overwrites nothing."
+      "Bring tables, or a whole database, back as they were, into a running server or a file. Fetches",
+      "the files of that database alone, recovers a throw-away server on this host, and removes it.",
+      "Overwrites nothing."
     })
 final class RestoreTableCommand extends Job {
   private static final int MOST_PASSWORD_BYTES = 4096;
@@ -35,15 +36,26 @@ final class RestoreTableCommand extends Job {
   @SuppressWarnings("NullAway.Init") // picocli sets it
   String source;
 
-  @Option(
-      names = "--table",
-      paramLabel = "DATABASE.SCHEMA.TABLE",
-      required = true,
-      description = {
-        "Letters count as they stand; a part with a dot or a quote stands in double quotes. Its",
-        "partitions, indexes, constraints and the sequences it owns come with it. May be repeated."
-      })
-  List<String> tables = new ArrayList<>();
+  @ArgGroup(multiplicity = "1", heading = "What (one of):%n")
+  @SuppressWarnings("NullAway.Init") // picocli sets it
+  What what;
+
+  static final class What {
+    @Option(
+        names = "--table",
+        paramLabel = "DATABASE.SCHEMA.TABLE",
+        description = {
+          "Letters count as they stand; a part with a dot or a quote stands in double quotes. Its",
+          "partitions, indexes, constraints and the sequences it owns come with it. May be repeated."
+        })
+    List<String> tables = new ArrayList<>();
+
+    @Option(
+        names = "--database",
+        paramLabel = "NAME",
+        description = "All of a database, by its name at that moment.")
+    @Nullable String database;
+  }
 
   @ArgGroup(multiplicity = "1", heading = "The moment (one of):%n")
   @SuppressWarnings("NullAway.Init") // picocli sets it
@@ -69,8 +81,9 @@ final class RestoreTableCommand extends Job {
         names = "--into",
         paramLabel = "JDBC-URL",
         description = {
-          "A database of a running server, in one transaction: all of it, or nothing. Refused where",
-          "it has something of that name."
+          "A database of a running server. Tables come in one transaction, and are refused where it",
+          "has something of their name; a whole database is made anew under the name in the URL, and",
+          "has that name once all of it is there."
         })
     @Nullable String into;
 
@@ -175,7 +188,8 @@ final class RestoreTableCommand extends Job {
         new RestoreRecord(thorbis(), "tables", source)
             .say("moment", Words.target(request.target()))
             .say("into", place.output == null ? "database" : "file")
-            .say("tables", tables);
+            .say("database", what.database)
+            .say("tables", request.whole() ? null : what.tables);
     TableRestoreReport report =
         thorbis()
             .reading(
@@ -190,19 +204,18 @@ final class RestoreTableCommand extends Job {
         .print(
             Facts.tables(report, into, output),
             out -> {
-              report
-                  .tables()
-                  .forEach(
-                      table ->
-                          out.println(
-                              table.name()
-                                  + ": "
-                                  + table.rows()
-                                  + " rows"
-                                  + (table.partitions() == 0
-                                      ? ""
-                                      : ", in " + table.partitions() + " partitions")
-                                  + (asSchema == null ? "" : ", in schema " + table.schema())));
+              if (request.whole()) {
+                out.println(
+                    "Database "
+                        + request.database()
+                        + ": "
+                        + report.tables().size()
+                        + " tables, "
+                        + report.rows()
+                        + " rows");
+              } else {
+                report.tables().forEach(table -> out.println(line(table)));
+              }
               out.println(
                   "As of "
                       + report.reached().lsn()
@@ -213,10 +226,21 @@ final class RestoreTableCommand extends Job {
                       + Text.bytes(report.bytesFetched())
                       + " fetched, in "
                       + Text.span(report.durationMillis()));
-              out.println(output == null ? "They are in " + into : "They are in " + output);
+              out.println(
+                  (request.whole() ? "It is in " : "They are in ")
+                      + (output == null ? into : output));
               report.next().forEach(out::println);
             });
     return Exit.DONE;
+  }
+
+  private String line(TableRestoreReport.Table table) {
+    return table.name()
+        + ": "
+        + table.rows()
+        + " rows"
+        + (table.partitions() == 0 ? "" : ", in " + table.partitions() + " partitions")
+        + (asSchema == null ? "" : ", in schema " + table.schema());
   }
 
   private static void told(TableRestoreReport report, RestoreRecord record) {
@@ -243,7 +267,14 @@ final class RestoreTableCommand extends Job {
         TableRestoreRequest.builder(source, Moment.target(moment, exclusive), destination)
             .owners(!noOwner)
             .foreignKeys(!noForeignKeys);
-    List<TableName> names = tables.stream().map(Words::table).toList();
+    if (what.database != null) {
+      if (asSchema != null || noForeignKeys) {
+        throw Failure.usage(
+            "--as-schema and --no-foreign-keys are for tables", "Leave them out with --database.");
+      }
+      request.database(what.database);
+    }
+    List<TableName> names = what.tables.stream().map(Words::table).toList();
     names.forEach(request::table);
     if (names.stream().map(TableName::database).distinct().count() > 1) {
       throw Failure.usage(

@@ -34,7 +34,7 @@ import org.postgresql.copy.CopyOut;
  * A session that looks at what a database holds, all under one snapshot. Its statements may take
  * hours; being cancelled ends them.
  */
-final class DatabaseSession implements AutoCloseable {
+public final class DatabaseSession implements AutoCloseable {
   /** Of its one transaction alone: a pool may give the session to others afterwards. */
   private static final String[] ALIKE_EVERYWHERE = {
     "SET TRANSACTION ISOLATION LEVEL REPEATABLE READ, READ ONLY",
@@ -104,16 +104,18 @@ final class DatabaseSession implements AutoCloseable {
   }
 
   /** A relation with rows, or whose partitions have some. */
-  record Relation(long oid, Table table, char kind, boolean unlogged, OptionalLong partitionOf) {
-    boolean hasRows() {
+  public record Relation(
+      long oid, Table table, char kind, boolean unlogged, OptionalLong partitionOf) {
+    /** Whether rows lie in it, and not in its partitions or elsewhere. */
+    public boolean hasRows() {
       return kind == 'r';
     }
   }
 
   /** What the rows of a table are. */
-  record Sum(OptionalLong rows, Optional<String> digest, Optional<String> problem) {
+  public record Sum(OptionalLong rows, Optional<String> digest, Optional<String> problem) {
     /** Of no rows. */
-    static final Sum NONE =
+    public static final Sum NONE =
         new Sum(OptionalLong.of(0), Optional.of("0".repeat(32)), Optional.empty());
 
     /** Of these rows and others of the same table. */
@@ -144,6 +146,11 @@ final class DatabaseSession implements AutoCloseable {
           OptionalLong.empty(),
           Optional.empty(),
           Optional.of("it was truncated or written anew meanwhile"));
+
+  /** Takes a snapshot in a connection, which becomes its own. */
+  public static DatabaseSession of(Connection sql, Cancellation cancellation) throws SQLException {
+    return open(sql, Optional.empty(), cancellation);
+  }
 
   /** Connects and takes a snapshot, which lasts as long as the session. */
   static DatabaseSession open(PostgresSettings settings, Cancellation cancellation)
@@ -254,7 +261,7 @@ final class DatabaseSession implements AutoCloseable {
   }
 
   /** Every relation of the users. */
-  List<Relation> relations() throws SQLException {
+  public List<Relation> relations() throws SQLException {
     List<Relation> found = new ArrayList<>();
     try (Statement statement = sql.createStatement();
         ResultSet row = statement.executeQuery(TABLES)) {
@@ -465,7 +472,7 @@ final class DatabaseSession implements AutoCloseable {
   }
 
   /** Counts and digests a table's own rows; where that fails, counts them. */
-  Sum sum(Table table) throws SQLException {
+  public Sum sum(Table table) throws SQLException {
     return sum(table, "");
   }
 

@@ -34,16 +34,18 @@ import java.util.Set;
 import org.jspecify.annotations.Nullable;
 
 /**
- * What one run makes on this host and removes again: a folder for the server, one for its socket,
- * and a file that is not whole yet. All of it is written down in the state directory before it is
- * made, in a file that is locked for as long as the run lives: whoever gets the lock knows that
- * nobody lives, in whatever container that was, and removes what the file names.
+ * What one run makes and removes again: a folder for the server, one for its socket, a file that is
+ * not whole yet, and a database of another server that is not whole yet. All of it is written down
+ * in the state directory before it is made, in a file that is locked for as long as the run lives:
+ * whoever gets the lock knows that nobody lives, in whatever container that was, and removes what
+ * the file names.
  */
 public final class ThrowAway implements AutoCloseable {
   private static final String SUFFIX = ".run";
   private static final String FOLDER = "folder ";
   private static final String SOCKETS = "sockets ";
   private static final String FILE = "file ";
+  private static final String DATABASE_ON = "database-on ";
   private static final String NAME = "thorbis-";
   private static final int MOST_BYTES = 1 << 16;
 
@@ -59,6 +61,7 @@ public final class ThrowAway implements AutoCloseable {
   private final Path folder;
   private final Path sockets;
   private final Optional<Path> unfinished;
+  private boolean databaseLeft;
 
   private ThrowAway(
       PostgresSettings settings,
@@ -73,6 +76,22 @@ public final class ThrowAway implements AutoCloseable {
     this.folder = folder;
     this.sockets = sockets;
     this.unfinished = unfinished;
+  }
+
+  /** Drops unfinished databases of other servers. */
+  @FunctionalInterface
+  public interface Databases {
+    /** Reaches no server. */
+    Databases NONE = (address, name) -> false;
+
+    /**
+     * Drops one.
+     *
+     * @param address the server, as {@link #make} was told
+     * @param name the database, which may be gone
+     * @return whether it is known to be gone; false where nobody could look
+     */
+    boolean drop(String address, String name);
   }
 
   /**
@@ -105,8 +124,11 @@ public final class ThrowAway implements AutoCloseable {
    * Writes down what will be made, and makes the folders.
    *
    * @param output a file that will be written beside under another name first
+   * @param databaseOn the address of a server that will get a new database, which has a name of
+   *     this run first
    */
-  public static ThrowAway make(PostgresSettings settings, Path parent, Optional<Path> output)
+  public static ThrowAway make(
+      PostgresSettings settings, Path parent, Optional<Path> output, Optional<String> databaseOn)
       throws IOException {
     byte[] random = new byte[8];
     RANDOM.nextBytes(random);
@@ -135,7 +157,8 @@ public final class ThrowAway implements AutoCloseable {
               + SOCKETS
               + sockets
               + "\n"
-              + unfinished.map(file -> FILE + file + "\n").orElse("");
+              + unfinished.map(file -> FILE + file + "\n").orElse("")
+              + databaseOn.map(address -> DATABASE_ON + address + "\n").orElse("");
       ByteBuffer bytes = ByteBuffer.wrap(text.getBytes(StandardCharsets.UTF_8));
       while (bytes.hasRemaining()) {
         lock.write(bytes);
@@ -237,37 +260,64 @@ public final class ThrowAway implements AutoCloseable {
     return unfinished.orElseThrow();
   }
 
-  /** Removes all of it. The server must have been stopped. */
+  /** What the new database is called until it is whole: no other database has this name. */
+  public String database() {
+    return String.valueOf(folder.getFileName());
+  }
+
+  /** From now on there may be a database of that name. */
+  public void databaseBegun() {
+    databaseLeft = true;
+  }
+
+  /** No database has that name: it is whole and has its own, or is dropped. */
+  public void databaseSettled() {
+    databaseLeft = false;
+  }
+
+  /**
+   * Removes all of it but a database, which whoever made it drops. The server must have been
+   * stopped.
+   */
   @Override
   public void close() throws IOException {
     try (lock) {
       remove(settings, folder, sockets, unfinished);
-      Files.deleteIfExists(marker);
+      if (!databaseLeft) {
+        Files.deleteIfExists(marker);
+      }
     }
   }
 
-  /** What killed runs left behind, by the folder of each; changes nothing. */
-  public static List<Path> leftovers(PostgresSettings settings) throws IOException {
-    return each(settings, false);
+  /** What killed runs left behind, in words; changes nothing. */
+  public static List<String> leftovers(PostgresSettings settings) throws IOException {
+    return each(settings, Optional.empty());
   }
 
   /**
-   * Removes what killed runs left behind.
+   * Removes what killed runs left behind. What cannot be dropped stays written down.
    *
-   * @return the folders of their servers
+   * @return what was removed, in words
    */
-  public static List<Path> sweep(PostgresSettings settings) throws IOException {
-    return each(settings, true);
+  public static List<String> sweep(PostgresSettings settings, Databases databases)
+      throws IOException {
+    return each(settings, Optional.of(databases));
   }
 
-  private static List<Path> each(PostgresSettings settings, boolean remove) throws IOException {
-    List<Path> found = new ArrayList<>();
+  /**
+   * Looks at what killed runs left.
+   *
+   * @param databases empty to change nothing
+   */
+  private static List<String> each(PostgresSettings settings, Optional<Databases> databases)
+      throws IOException {
+    List<String> found = new ArrayList<>();
     try (DirectoryStream<Path> markers =
         Files.newDirectoryStream(folder(settings), "[0-9]*" + SUFFIX)) {
       for (Path marker : markers) {
         // A process that opened and closed its own file again would lose the lock on it.
         if (!String.valueOf(marker.getFileName()).startsWith(process() + "-")) {
-          dead(settings, marker, remove).ifPresent(found::add);
+          found.addAll(dead(settings, marker, databases));
         }
       }
     } catch (NoSuchFileException e) {
@@ -276,8 +326,8 @@ public final class ThrowAway implements AutoCloseable {
     return found;
   }
 
-  private static Optional<Path> dead(PostgresSettings settings, Path marker, boolean remove)
-      throws IOException {
+  private static List<String> dead(
+      PostgresSettings settings, Path marker, Optional<Databases> databases) throws IOException {
     try (FileChannel channel =
             FileChannel.open(
                 marker,
@@ -286,13 +336,14 @@ public final class ThrowAway implements AutoCloseable {
                 LinkOption.NOFOLLOW_LINKS);
         FileLock lock = channel.tryLock()) {
       if (lock == null) {
-        return Optional.empty();
+        return List.of();
       }
       ByteArrayOutputStream text = new ByteArrayOutputStream();
       text.write(Channels.newInputStream(channel).readNBytes(MOST_BYTES));
       @Nullable Path folder = null;
       @Nullable Path sockets = null;
       @Nullable Path file = null;
+      @Nullable String databaseOn = null;
       for (String line : text.toString(StandardCharsets.UTF_8).lines().toList()) {
         if (line.startsWith(FOLDER)) {
           folder = Path.of(line.substring(FOLDER.length()));
@@ -300,18 +351,32 @@ public final class ThrowAway implements AutoCloseable {
           sockets = Path.of(line.substring(SOCKETS.length()));
         } else if (line.startsWith(FILE)) {
           file = Path.of(line.substring(FILE.length()));
+        } else if (line.startsWith(DATABASE_ON)) {
+          databaseOn = line.substring(DATABASE_ON.length());
         }
       }
       if (folder == null || sockets == null) {
         throw new IOException(marker + " does not say what to remove");
       }
-      if (remove) {
-        remove(settings, folder, sockets, Optional.ofNullable(file));
-        Files.deleteIfExists(marker);
+      List<String> left = new ArrayList<>();
+      if (databaseOn == null || Files.exists(folder, LinkOption.NOFOLLOW_LINKS)) {
+        left.add(folder.toString());
       }
-      return Optional.of(folder);
+      String name = String.valueOf(folder.getFileName());
+      boolean dropped = false;
+      if (databases.isPresent()) {
+        remove(settings, folder, sockets, Optional.ofNullable(file));
+        dropped = databaseOn != null && databases.get().drop(databaseOn, name);
+        if (databaseOn == null || dropped) {
+          Files.deleteIfExists(marker);
+        }
+      }
+      if (databaseOn != null && (dropped || databases.isEmpty())) {
+        left.add("the database \"" + name + "\" on " + databaseOn);
+      }
+      return left;
     } catch (NoSuchFileException | OverlappingFileLockException e) {
-      return Optional.empty(); // somebody else removes it, or uses it
+      return List.of(); // somebody else removes it, or uses it
     }
   }
 

@@ -23,10 +23,9 @@ import java.util.List;
 import java.util.Optional;
 import java.util.Set;
 
-/** What {@code pg_dump} says of tables on a throw-away server. */
+/** What {@code pg_dump} says of tables on a throw-away server, or of a whole database. */
 final class Definitions {
   private static final int MOST_BYTES = 64 << 20;
-  private static final Set<Tool> NEEDED = Set.of(Tool.PG_DUMP);
 
   private final ClientTools tools;
   private final Past past;
@@ -40,14 +39,51 @@ final class Definitions {
     this.cancellation = cancellation;
   }
 
-  /** The program that belongs to the server, or one that is not older than it. */
-  static ClientTools find(PostgresSettings settings, int major) throws IOException {
+  /** The programs that belong to the server, or ones that are not older than it. */
+  static ClientTools find(PostgresSettings settings, Set<Tool> needed, int major)
+      throws IOException {
     Optional<Path> beside =
         settings
             .binDirectory()
-            .filter(folder -> Files.isExecutable(folder.resolve(Tool.PG_DUMP.label())));
+            .filter(
+                folder ->
+                    needed.stream()
+                        .allMatch(tool -> Files.isExecutable(folder.resolve(tool.label()))));
     return ClientTools.find(
-        settings.clientToolsDirectory().or(() -> beside), NEEDED, major, settings.stateDirectory());
+        settings.clientToolsDirectory().or(() -> beside), needed, major, settings.stateDirectory());
+  }
+
+  /** The programs themselves. */
+  ClientTools tools() {
+    return tools;
+  }
+
+  /**
+   * Begins to write all of the database as an archive that {@code pg_restore} reads as it comes.
+   */
+  ToolRun archive() throws IOException {
+    List<String> words = whole();
+    words.addAll(List.of("--format=custom", "--compress=0"));
+    return tools.start(Tool.PG_DUMP, connection(), words, cancellation);
+  }
+
+  /** A file that is there, and empty, gets all of the database. */
+  void writeWhole(Path file, boolean script) throws IOException {
+    List<String> words = whole();
+    words.add(script ? "--format=plain" : "--format=custom");
+    words.add("--file=" + file);
+    try (ToolRun run = tools.start(Tool.PG_DUMP, connection(), words, cancellation)) {
+      run.finish();
+    }
+  }
+
+  private List<String> whole() {
+    List<String> words = new ArrayList<>(List.of("--no-subscriptions"));
+    if (!owners) {
+      words.add("--no-owner");
+      words.add("--no-privileges");
+    }
+    return words;
   }
 
   /**

@@ -10,14 +10,10 @@ import com.thorbis.backup.postgres.restore.Stages;
 import com.thorbis.backup.postgres.settings.PostgresSettings;
 import com.thorbis.backup.postgres.wire.Failures;
 import com.thorbis.backup.postgres.wire.SqlConnections;
-import com.thorbis.backup.spi.ProviderContext;
 import com.thorbis.backup.spi.SecretValue;
-import com.thorbis.backup.spi.Settings;
 import java.io.IOException;
-import java.nio.file.Path;
 import java.sql.Connection;
 import java.sql.SQLException;
-import java.time.Clock;
 import java.util.ArrayList;
 import java.util.LinkedHashMap;
 import java.util.LinkedHashSet;
@@ -48,44 +44,21 @@ final class LiveDatabase {
 
   /** As a request names it; contacts nobody. */
   static LiveDatabase of(PostgresSettings source, Into into) {
-    Map<String, Object> values = new LinkedHashMap<>();
-    values.put("url", into.url());
-    into.user().ifPresent(user -> values.put("user", user));
-    into.password().ifPresent(password -> values.put("password", password));
-    if (into.user().isEmpty() && !into.url().matches(".*[?&]user=.*")) {
-      values.put("user", source.user());
-    }
-    PostgresSettings target = settings(source, values);
-    if (into.password().isEmpty()
-        && source.password().isPresent()
-        && target.address().equals(source.address())
-        && target.user().equals(source.user())) {
-      values.put("password", source.password().get().useBytes(SecretValue::copyOf));
-      target = settings(source, values);
-    }
-    return new LiveDatabase(target);
+    return new LiveDatabase(target(source, into));
   }
 
-  private static PostgresSettings settings(PostgresSettings source, Map<String, Object> values) {
-    Settings given = Settings.of("--into", values);
-    return PostgresSettings.of(
-        source.source(),
-        new ProviderContext() {
-          @Override
-          public Settings settings() {
-            return given;
-          }
-
-          @Override
-          public Clock clock() {
-            return source.clock();
-          }
-
-          @Override
-          public Path stateDirectory() {
-            return source.stateDirectory();
-          }
-        });
+  /** How the server that a request names is reached; contacts nobody. */
+  static PostgresSettings target(PostgresSettings source, Into into) {
+    Optional<String> user =
+        into.user().isEmpty() && !into.url().matches(".*[?&]user=.*")
+            ? Optional.of(source.user())
+            : into.user();
+    PostgresSettings target = source.into(into.url(), user, into.password());
+    boolean same = target.address().equals(source.address()) && target.user().equals(source.user());
+    return into.password().isEmpty() && source.password().isPresent() && same
+        ? source.into(
+            into.url(), user, Optional.of(source.password().get().useBytes(SecretValue::copyOf)))
+        : target;
   }
 
   /** Where it is, for people. */
@@ -99,12 +72,7 @@ final class LiveDatabase {
       boolean standby =
           Sql.rows(session, row -> row.getBoolean(1), "SELECT pg_is_in_recovery()").get(0);
       if (standby) {
-        throw BackupException.of(
-                "restore.into-standby",
-                FailureKind.REFUSED,
-                describe() + " is a standby, which takes no changes")
-            .remedy("Name the primary.")
-            .build();
+        throw standby(describe());
       }
       if (request.asSchema().isPresent()) {
         requireNoSchema(session, request.asSchema().get());
@@ -122,6 +90,15 @@ final class LiveDatabase {
     } catch (SQLException e) {
       throw Failures.of(settings, e);
     }
+  }
+
+  static BackupException standby(String where) {
+    return BackupException.of(
+            "restore.into-standby",
+            FailureKind.REFUSED,
+            where + " is a standby, which takes no changes")
+        .remedy("Name the primary.")
+        .build();
   }
 
   private void requireFree(Connection session, String schema, String name) throws SQLException {

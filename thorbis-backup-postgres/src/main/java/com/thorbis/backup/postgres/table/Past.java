@@ -27,6 +27,7 @@ import org.postgresql.copy.CopyOut;
  * leave. Used by one thread.
  */
 final class Past implements AutoCloseable {
+  private static final String MAINTENANCE = "template1";
   private static final int MOST_NAMES = 100_000;
   private static final int MOST_SHOWN = 5;
 
@@ -52,6 +53,51 @@ final class Past implements AutoCloseable {
   private final Map<TableName, List<Relation>> wanted = new LinkedHashMap<>();
   private final List<String> next = new ArrayList<>();
   private final List<String> attachments = new ArrayList<>();
+
+  /**
+   * Finds all tables that hold rows of a database.
+   *
+   * @param as what the database is called from now on, so that what {@code pg_dump} says of it is
+   *     said of that name
+   */
+  static Past whole(ThrowAwayServer server, String wanted, Optional<String> as) throws IOException {
+    try {
+      String database = database(server, wanted);
+      if (as.isPresent()) {
+        String other = database.equals(MAINTENANCE) ? "postgres" : MAINTENANCE;
+        try (Connection any = server.connect(other)) {
+          Sql.execute(
+              any, "ALTER DATABASE " + Sql.name(database) + " RENAME TO " + Sql.name(as.get()));
+        }
+      }
+      String now = as.orElse(database);
+      Past past = new Past(server, now, server.connect(now));
+      boolean found = false;
+      try {
+        Sql.execute(past.session, OURS);
+        Sql.rows(
+                past.session,
+                Past::relation,
+                RELATION
+                    + "WHERE c.relkind = 'r' AND c.relpersistence <> 't' AND n.nspname !~ '^pg_'"
+                    + " AND n.nspname <> 'information_schema' AND NOT EXISTS (SELECT FROM"
+                    + " pg_depend d WHERE d.classid = 'pg_class'::regclass AND d.objid = c.oid"
+                    + " AND d.objsubid = 0 AND d.deptype = 'e') ORDER BY n.nspname, c.relname")
+            .forEach(
+                one ->
+                    past.wanted.put(
+                        new TableName(database, one.schema(), one.name()), List.of(one)));
+        found = true;
+        return past;
+      } finally {
+        if (!found) {
+          past.close();
+        }
+      }
+    } catch (SQLException e) {
+      throw failed(e);
+    }
+  }
 
   private Past(ThrowAwayServer server, String database, Connection session) {
     this.server = server;
@@ -97,7 +143,7 @@ final class Past implements AutoCloseable {
   }
 
   private static String database(ThrowAwayServer server, String wanted) throws SQLException {
-    try (Connection any = server.connect("template1")) {
+    try (Connection any = server.connect(MAINTENANCE)) {
       return Sql.rows(
               any,
               row -> row.getString(1),
@@ -227,6 +273,11 @@ final class Past implements AutoCloseable {
         row.getString(6));
   }
 
+  /** Another session in the database. */
+  Connection connect() throws SQLException {
+    return server.connect(database);
+  }
+
   /** The server. */
   ThrowAwayServer server() {
     return server;
@@ -263,11 +314,7 @@ final class Past implements AutoCloseable {
    */
   void prepare(Optional<String> schema, boolean foreignKeys, boolean live) throws IOException {
     try {
-      for (Relation one : all()) {
-        if (one.unlogged() && one.holdsRows()) {
-          next.add(one.sql() + " was unlogged: its rows are in no backup, and it comes empty");
-        }
-      }
+      unlogged();
       if (schema.isPresent()) {
         detach();
       }
@@ -286,6 +333,88 @@ final class Past implements AutoCloseable {
       }
     } catch (SQLException e) {
       throw failed(e);
+    }
+  }
+
+  private void unlogged() {
+    for (Relation one : all()) {
+      if (one.unlogged() && one.holdsRows()) {
+        next.add(one.sql() + " was unlogged: its rows are in no backup, and it comes empty");
+      }
+    }
+  }
+
+  /**
+   * Takes out of a whole database what cannot be loaded, or must not be.
+   *
+   * @param superuser whether a superuser loads it
+   * @param owners whether what belongs to roles comes with it
+   */
+  void prepareWhole(boolean superuser, boolean owners) throws IOException {
+    try {
+      unlogged();
+      readOnly();
+      subscriptions();
+      if (!superuser) {
+        eventTriggers();
+      }
+      if (!owners) {
+        settingsOfRoles();
+      }
+    } catch (SQLException e) {
+      throw failed(e);
+    }
+  }
+
+  /** Nothing could be loaded then. */
+  private void readOnly() throws SQLException {
+    for (String setting :
+        Sql.rows(
+            session,
+            row -> row.getString(1),
+            "SELECT one FROM pg_db_role_setting s JOIN pg_database d ON d.oid = s.setdatabase,"
+                + " unnest(s.setconfig) AS one WHERE d.datname = current_database() AND s.setrole"
+                + " = 0 AND one LIKE 'default\\_transaction\\_read\\_only=%'")) {
+      Sql.execute(
+          session, "ALTER DATABASE " + Sql.name(database) + " RESET default_transaction_read_only");
+      next.add("It was set to " + setting + " then, and is not now");
+    }
+  }
+
+  /** Only said: what is dumped is without them. */
+  private void subscriptions() throws SQLException {
+    for (String name :
+        Sql.rows(
+            session,
+            row -> Sql.name(row.getString(1)),
+            "SELECT subname FROM pg_subscription s JOIN pg_database d ON d.oid = s.subdbid WHERE"
+                + " d.datname = current_database() ORDER BY 1")) {
+      next.add("Subscription " + name + " is left out: a copy that follows somebody is none");
+    }
+  }
+
+  private void eventTriggers() throws SQLException {
+    for (String name :
+        Sql.rows(
+            session,
+            row -> Sql.name(row.getString(1)),
+            "SELECT evtname FROM pg_event_trigger ORDER BY 1")) {
+      Sql.execute(session, "DROP EVENT TRIGGER " + name + " CASCADE");
+      next.add("Event trigger " + name + " is left out: only a superuser may make it");
+    }
+  }
+
+  private void settingsOfRoles() throws SQLException {
+    for (String role :
+        Sql.rows(
+            session,
+            row -> Sql.name(row.getString(1)),
+            "SELECT DISTINCT r.rolname FROM pg_db_role_setting s JOIN pg_database d ON d.oid ="
+                + " s.setdatabase JOIN pg_roles r ON r.oid = s.setrole WHERE d.datname ="
+                + " current_database() ORDER BY 1")) {
+      Sql.execute(
+          session, "ALTER ROLE " + role + " IN DATABASE " + Sql.name(database) + " RESET ALL");
+      next.add("Settings of role " + role + " in it are left out");
     }
   }
 
@@ -508,6 +637,15 @@ final class Past implements AutoCloseable {
               "SELECT last_value, is_called FROM " + sequence));
     }
     return statements;
+  }
+
+  /** The tablespaces that a whole database and what is in it lie in, besides the cluster's own. */
+  List<String> allTablespaces() {
+    return ask(
+        row -> row.getString(1),
+        "SELECT t.spcname FROM pg_tablespace t WHERE t.spcname <> 'pg_default' AND (t.oid IN"
+            + " (SELECT reltablespace FROM pg_class WHERE NOT relisshared) OR t.oid IN (SELECT"
+            + " dattablespace FROM pg_database WHERE datname = current_database())) ORDER BY 1");
   }
 
   /** The tablespaces that they and their indexes lie in, besides the database's own. */

@@ -20,6 +20,7 @@ import com.thorbis.backup.postgres.server.ThrowAwayServer;
 import com.thorbis.backup.postgres.settings.OwnerOnly;
 import com.thorbis.backup.postgres.settings.PostgresSettings;
 import com.thorbis.backup.postgres.tools.ClientTools;
+import com.thorbis.backup.postgres.tools.ClientTools.Tool;
 import com.thorbis.backup.spi.repository.BackupFacts;
 import com.thorbis.backup.spi.repository.BackupFacts.Tablespace;
 import com.thorbis.backup.spi.repository.Repository;
@@ -33,14 +34,14 @@ import java.nio.file.LinkOption;
 import java.nio.file.Path;
 import java.nio.file.StandardOpenOption;
 import java.util.ArrayList;
+import java.util.EnumSet;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.Optional;
 import java.util.Set;
-import java.util.stream.Collectors;
 
-/** Brings tables back through a throw-away server. */
+/** Brings tables, or a whole database, back through a throw-away server. */
 public final class TableRestore {
   private final PostgresSettings settings;
   private final SourceInfo source;
@@ -69,27 +70,32 @@ public final class TableRestore {
     } catch (BackupException e) {
       throw ofTables(e);
     }
-    return look(plan, parent);
+    return look(plan, parent, needed(request));
   }
 
-  private TableRestorePlan look(RestorePlan plan, Path parent) throws IOException {
+  private TableRestorePlan look(RestorePlan plan, Path parent, Set<Tool> needed)
+      throws IOException {
     int major = plan.backup().cluster().majorVersion();
-    ClientTools tools = Definitions.find(settings, major);
-    ServerPrograms programs = ServerPrograms.find(settings.binDirectory(), major);
+    ClientTools tools = Definitions.find(settings, needed, major);
+    List<String> used = new ArrayList<>();
+    used.add(ServerPrograms.find(settings.binDirectory(), major).program("postgres"));
+    for (Tool tool : needed) {
+      used.add(tools.folder().resolve(tool.label()) + " (" + tools.version() + ")");
+    }
     return new TableRestorePlan(
-        plan,
-        parent,
-        ThrowAway.neededBytes(plan),
-        ThrowAway.freeBytes(parent),
-        List.of(
-            programs.program("postgres"),
-            tools.folder().resolve("pg_dump") + " (" + tools.version() + ")"));
+        plan, parent, ThrowAway.neededBytes(plan), ThrowAway.freeBytes(parent), used);
+  }
+
+  private static Set<Tool> needed(TableRestoreRequest request) {
+    return request.whole() && request.destination() instanceof Into
+        ? EnumSet.of(Tool.PG_DUMP, Tool.PG_RESTORE)
+        : EnumSet.of(Tool.PG_DUMP);
   }
 
   /** Brings them back. */
   public TableRestoreReport restore(TableRestoreRequest request, RunControl control)
       throws IOException {
-    sweep(control);
+    sweep(request, control);
     checkDestination(request);
     Path parent = ThrowAway.parent(settings, request.workDirectory());
     Stages stages = new Stages(control);
@@ -97,9 +103,13 @@ public final class TableRestore {
         request.destination() instanceof Output to
             ? Optional.of(to.file().toAbsolutePath().normalize())
             : Optional.empty();
-    ThrowAway place = ThrowAway.make(settings, parent, output);
+    Optional<NewDatabase> fresh =
+        request.whole() && request.destination() instanceof Into into
+            ? Optional.of(NewDatabase.of(settings, into))
+            : Optional.empty();
+    ThrowAway place = ThrowAway.make(settings, parent, output, fresh.map(NewDatabase::address));
     try {
-      return restore(request, parent, output, place, stages);
+      return restore(request, parent, output, fresh, place, stages);
     } finally {
       close(place, control);
     }
@@ -123,6 +133,7 @@ public final class TableRestore {
       TableRestoreRequest request,
       Path parent,
       Optional<Path> output,
+      Optional<NewDatabase> fresh,
       ThrowAway place,
       Stages stages)
       throws IOException {
@@ -134,7 +145,7 @@ public final class TableRestore {
                   files(request, place.dataDirectory()),
                   facts -> fitted(request, place.dataDirectory(), facts, place::tablespace),
                   plan -> {
-                    TableRestorePlan found = looked(plan, parent);
+                    TableRestorePlan found = looked(plan, parent, needed(request));
                     ThrowAway.requireRoom(parent, found.neededBytes(), found.freeBytes());
                   },
                   stages);
@@ -149,19 +160,32 @@ public final class TableRestore {
                     place.sockets(),
                     laid.plan(),
                     stages::begin);
-        Past past = Past.find(server, request.tables())) {
-      past.prepare(
-          request.asSchema(), request.foreignKeys(), request.destination() instanceof Into);
+        Past past =
+            request.whole()
+                ? Past.whole(server, request.database(), fresh.map(none -> place.database()))
+                : Past.find(server, request.tables())) {
       Definitions definitions =
           new Definitions(
-              Definitions.find(settings, laid.plan().backup().cluster().majorVersion()),
+              Definitions.find(
+                  settings, needed(request), laid.plan().backup().cluster().majorVersion()),
               past,
               request.owners(),
               stages.control().cancellation());
-      Map<Long, Long> rows =
-          request.destination() instanceof Into into
-              ? LiveDatabase.of(settings, into).load(past, request, definitions, stages)
-              : write(past, definitions, request, output.orElseThrow(), place, stages);
+      Map<Long, Long> rows;
+      if (request.whole()) {
+        past.prepareWhole(fresh.isEmpty() || fresh.get().superuser(), request.owners());
+        rows =
+            fresh.isPresent()
+                ? fresh.get().load(past, request, definitions, place, stages)
+                : write(past, definitions, request, output.orElseThrow(), place, stages);
+      } else {
+        past.prepare(
+            request.asSchema(), request.foreignKeys(), request.destination() instanceof Into);
+        rows =
+            request.destination() instanceof Into into
+                ? LiveDatabase.of(settings, into).load(past, request, definitions, stages)
+                : write(past, definitions, request, output.orElseThrow(), place, stages);
+      }
       stages.end();
       return new TableRestoreReport(
           laid.plan().backup().id(),
@@ -174,9 +198,9 @@ public final class TableRestore {
     }
   }
 
-  private TableRestorePlan looked(RestorePlan plan, Path parent) {
+  private TableRestorePlan looked(RestorePlan plan, Path parent, Set<Tool> needed) {
     try {
-      return look(plan, parent);
+      return look(plan, parent, needed);
     } catch (IOException e) {
       throw BackupException.from(e);
     }
@@ -196,18 +220,23 @@ public final class TableRestore {
     return tables;
   }
 
-  /** Removes what killed runs of this source left on this host. */
-  public List<Path> sweep(RunControl control) throws IOException {
-    List<Path> swept = ThrowAway.sweep(settings);
-    swept.forEach(
-        folder ->
-            control.progress().note("Removed " + folder + ", which a run that was killed left"));
-    return swept;
+  /** Removes what killed runs of this source left. */
+  private void sweep(TableRestoreRequest request, RunControl control) throws IOException {
+    PostgresSettings reached =
+        request.destination() instanceof Into into ? LiveDatabase.target(settings, into) : settings;
+    for (String swept :
+        ThrowAway.sweep(
+            settings,
+            (address, name) ->
+                address.equals(reached.address().toString())
+                    && NewDatabase.drop(reached, name).isEmpty())) {
+      control.progress().note("Removed " + swept + ", which a run that was killed left");
+    }
   }
 
   /** What killed runs of a source left on this host; changes nothing. */
   public static Optional<CheckItem> check(PostgresSettings settings) throws IOException {
-    List<Path> left = ThrowAway.leftovers(settings);
+    List<String> left = ThrowAway.leftovers(settings);
     return left.isEmpty()
         ? Optional.empty()
         : Optional.of(
@@ -215,9 +244,11 @@ public final class TableRestore {
                 "postgres.throw-away",
                 CheckItem.Outcome.WARN,
                 "A restore-table or drill that was killed left "
-                    + left.stream().map(Path::toString).collect(Collectors.joining(", "))
+                    + String.join(", ", left)
                     + ", and maybe a server that works there",
-                "The next one of " + settings.source() + " removes it."));
+                "The next one of "
+                    + settings.source()
+                    + " removes it, and a database if it goes into the same server."));
   }
 
   private void checkDestination(TableRestoreRequest request) throws IOException {
@@ -236,7 +267,11 @@ public final class TableRestore {
             .build();
       }
     } else if (request.destination() instanceof Into into) {
-      LiveDatabase.of(settings, into).check(request);
+      if (request.whole()) {
+        NewDatabase.of(settings, into).check();
+      } else {
+        LiveDatabase.of(settings, into).check(request);
+      }
     }
   }
 
@@ -258,7 +293,7 @@ public final class TableRestore {
         RestoreRequest.builder(request.source(), dataDirectory)
             .target(request.target())
             .action(RestoreRequest.Action.PROMOTE)
-            .database(request.tables().get(0).database())
+            .database(request.database())
             .start(true);
     request.timeline().ifPresent(files::timeline);
     request.backup().ifPresent(files::backup);
@@ -317,7 +352,11 @@ public final class TableRestore {
             Set.of(StandardOpenOption.CREATE_NEW, StandardOpenOption.WRITE),
             OwnerOnly.FILE)) {
       boolean script = output.toString().endsWith(".sql");
-      definitions.write(fresh, script, request.asSchema().isPresent());
+      if (request.whole()) {
+        definitions.writeWhole(fresh, script);
+      } else {
+        definitions.write(fresh, script, request.asSchema().isPresent());
+      }
       file.force(true);
     }
     try {

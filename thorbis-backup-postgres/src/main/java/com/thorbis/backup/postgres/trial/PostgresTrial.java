@@ -83,11 +83,11 @@ public final class PostgresTrial implements Trial {
       Repository repository,
       RunControl control)
       throws IOException {
-    for (Path swept : ThrowAway.sweep(settings)) {
+    for (String swept : ThrowAway.sweep(settings, ThrowAway.Databases.NONE)) {
       control.progress().note("Removed " + swept + ", which a run that was killed left");
     }
     Path parent = ThrowAway.parent(settings, request.workDirectory());
-    ThrowAway place = ThrowAway.make(settings, parent, Optional.empty());
+    ThrowAway place = ThrowAway.make(settings, parent, Optional.empty(), Optional.empty());
     boolean begun = false;
     try {
       PostgresTrial trial = begin(settings, source, request, repository, control, parent, place);

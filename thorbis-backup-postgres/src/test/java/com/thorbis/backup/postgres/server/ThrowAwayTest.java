@@ -8,6 +8,7 @@ import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.nio.file.attribute.PosixFilePermissions;
+import java.util.ArrayList;
 import java.util.List;
 import java.util.Map;
 import java.util.Optional;
@@ -54,12 +55,12 @@ class ThrowAwayTest {
   @Test
   void whatALivingRunHasIsNeverRemoved() throws IOException {
     try (ThrowAway run = make(Optional.empty())) {
-      assertThat(ThrowAway.sweep(settings)).isEmpty();
+      assertThat(ThrowAway.sweep(settings, ThrowAway.Databases.NONE)).isEmpty();
       // As another process sees it, which goes by the lock.
       Path marker = markers.resolve(names(markers).get(0));
       Path others = Files.move(marker, markers.resolve("1-1-0123.run"));
       assertThat(ThrowAway.leftovers(settings)).isEmpty();
-      assertThat(ThrowAway.sweep(settings)).isEmpty();
+      assertThat(ThrowAway.sweep(settings, ThrowAway.Databases.NONE)).isEmpty();
       assertThat(run.dataDirectory().getParent()).exists();
       Files.move(others, marker);
     }
@@ -78,19 +79,68 @@ class ThrowAwayTest {
         markers.resolve("1-1-0123.run"),
         "# text\nfolder " + left.getParent() + "\nsockets " + sockets + "\nfile " + file + "\n");
 
-    assertThat(ThrowAway.leftovers(settings)).containsExactly(left.getParent());
+    assertThat(ThrowAway.leftovers(settings)).containsExactly(left.getParent().toString());
     assertThat(left).exists();
     Files.delete(sockets);
-    assertThat(ThrowAway.sweep(settings)).containsExactly(left.getParent());
+    assertThat(ThrowAway.sweep(settings, ThrowAway.Databases.NONE))
+        .containsExactly(left.getParent().toString());
     assertThat(left.getParent()).doesNotExist();
     assertThat(file).doesNotExist();
     assertThat(outside.resolve("precious")).exists();
     assertThat(markers).isEmptyDirectory();
-    assertThat(ThrowAway.sweep(settings)).isEmpty();
+    assertThat(ThrowAway.sweep(settings, ThrowAway.Databases.NONE)).isEmpty();
+  }
+
+  @Test
+  void aDatabaseOfAnotherServerStaysWrittenDownUntilItIsKnownToBeGone() throws IOException {
+    Path left = Files.createDirectory(folder.resolve("thorbis-0123"));
+    Files.createDirectories(markers);
+    Files.writeString(
+        markers.resolve("1-1-0123.run"),
+        "folder " + left + "\nsockets " + folder.resolve("s") + "\ndatabase-on db:5432\n");
+    String database = "the database \"thorbis-0123\" on db:5432";
+    assertThat(ThrowAway.leftovers(settings)).containsExactly(left.toString(), database);
+
+    assertThat(ThrowAway.sweep(settings, ThrowAway.Databases.NONE))
+        .containsExactly(left.toString());
+    assertThat(ThrowAway.leftovers(settings)).containsExactly(database);
+
+    List<String> asked = new ArrayList<>();
+    ThrowAway.Databases dropped = (address, name) -> asked.add(address + " " + name);
+    assertThat(ThrowAway.sweep(settings, dropped)).containsExactly(database);
+    assertThat(asked).containsExactly("db:5432 thorbis-0123");
+    assertThat(markers).isEmptyDirectory();
+  }
+
+  @Test
+  void aRunThatCouldNotDropItsDatabaseLeavesItWrittenDown() throws IOException {
+    for (boolean settled : List.of(true, false)) {
+      String name;
+      try (ThrowAway run =
+          ThrowAway.make(
+              settings,
+              ThrowAway.parent(settings, Optional.empty()),
+              Optional.empty(),
+              Optional.of("db:5432"))) {
+        name = run.database();
+        run.databaseBegun();
+        if (settled) {
+          run.databaseSettled();
+        }
+      }
+      if (settled) {
+        assertThat(markers).isEmptyDirectory();
+      } else {
+        assertThat(Files.readString(markers.resolve(names(markers).get(0))))
+            .contains(name)
+            .contains("database-on db:5432");
+      }
+    }
   }
 
   private ThrowAway make(Optional<Path> output) throws IOException {
-    return ThrowAway.make(settings, ThrowAway.parent(settings, Optional.empty()), output);
+    return ThrowAway.make(
+        settings, ThrowAway.parent(settings, Optional.empty()), output, Optional.empty());
   }
 
   private static List<String> names(Path place) throws IOException {

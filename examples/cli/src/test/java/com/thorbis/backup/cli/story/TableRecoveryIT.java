@@ -45,6 +45,8 @@ import org.junit.jupiter.api.io.TempDir;
 class TableRecoveryIT {
   private static final String SECRET = "tr0ub4dor-and-more";
   private static final String ODD_SQL = "\"My.Schema\".\"Odd \"\"näme\"\" of.rows\nand more\"";
+  private static final String SHOP = "Odd = 'shop'";
+  private static final String SHOP_SQL = "\"" + SHOP + "\"";
   private static final String ODD_TABLE = "bench." + ODD_SQL;
 
   /** Of 20 kB each, most of which lies out of line. */
@@ -62,6 +64,7 @@ class TableRecoveryIT {
   private Command.Background receiver;
   private Instant before;
   private List<String> truth;
+  private List<String> shop;
   private long bigBytes;
 
   @BeforeAll
@@ -72,7 +75,14 @@ class TableRecoveryIT {
             .checksums(true)
             .password(SECRET)
             .start();
-    server.execute("postgres", "CREATE DATABASE bench", "CREATE DATABASE big", "CREATE ROLE clerk");
+    server.execute(
+        "postgres",
+        "CREATE DATABASE bench",
+        "CREATE DATABASE big",
+        "CREATE ROLE clerk",
+        "CREATE ROLE maker LOGIN CREATEDB PASSWORD '" + SECRET + "'",
+        "CREATE DATABASE \"Odd = 'shop'\" OWNER clerk TEMPLATE template0 ENCODING 'UTF8'"
+            + " LC_COLLATE 'C' LC_CTYPE 'C'");
     server.createTablespace("spare", folder.resolve("spare"));
     work = Files.createDirectory(folder.resolve("work"));
     Files.setPosixFilePermissions(work, PosixFilePermissions.fromString("rwx--x--x"));
@@ -116,6 +126,27 @@ class TableRecoveryIT {
         "big",
         "CREATE TABLE ballast AS SELECT i, (SELECT string_agg(md5(random()::text || i::text || j),"
             + " '') FROM generate_series(1, 100) j) AS filler FROM generate_series(1, 10000) i");
+    server.execute(
+        SHOP,
+        "ALTER DATABASE " + SHOP_SQL + " SET work_mem = '7MB'",
+        "ALTER ROLE clerk IN DATABASE " + SHOP_SQL + " SET statement_timeout = '9min'",
+        "COMMENT ON DATABASE " + SHOP_SQL + " IS 'where we sell'",
+        "GRANT CONNECT ON DATABASE " + SHOP_SQL + " TO maker",
+        "CREATE EXTENSION hstore",
+        "CREATE SCHEMA stock AUTHORIZATION clerk",
+        "CREATE TYPE stock.size AS ENUM ('S', 'L')",
+        "CREATE TABLE stock.things (id bigserial PRIMARY KEY, size stock.size, tags hstore, bytes"
+            + " bytea, doubled int GENERATED ALWAYS AS (2) STORED)",
+        "ALTER TABLE stock.things OWNER TO clerk",
+        "CREATE TABLE stock.places (id int PRIMARY KEY, thing bigint REFERENCES stock.things)"
+            + " PARTITION BY RANGE (id)",
+        "CREATE TABLE stock.places_1 PARTITION OF stock.places FOR VALUES FROM (0) TO (1000)",
+        "CREATE UNLOGGED TABLE passing (id int)",
+        "INSERT INTO passing VALUES (1)",
+        "CREATE FUNCTION stock.answer() RETURNS int LANGUAGE sql AS 'SELECT 42'",
+        "CREATE FUNCTION watch() RETURNS event_trigger LANGUAGE plpgsql AS $$BEGIN NULL; END$$",
+        "CREATE EVENT TRIGGER watches ON ddl_command_end EXECUTE FUNCTION watch()",
+        "CREATE MATERIALIZED VIEW stock.total AS SELECT count(*) AS things FROM stock.things");
     bigBytes = Long.parseLong(server.query("big", "SELECT pg_table_size('ballast')"));
     receiver = story.command.start("wal", "receive", "main");
     story.awaitSlot();
@@ -136,6 +167,17 @@ class TableRecoveryIT {
         "INSERT INTO elsewhere SELECT i, 'e' || i FROM generate_series(1, 1000) i",
         "INSERT INTO passing VALUES (1)",
         "SELECT setval('orders_id_seq', 9000, true)");
+    server.execute(
+        SHOP,
+        "INSERT INTO stock.things (size, tags, bytes) SELECT 'L', hstore('n', i::text),"
+            + " sha256(i::text::bytea) FROM generate_series(1, 3000) i",
+        "INSERT INTO stock.places SELECT i, i FROM generate_series(1, 500) i",
+        "REFRESH MATERIALIZED VIEW stock.total",
+        "SELECT lo_from_bytea(4711, 'a large object')",
+        "ALTER TABLE stock.things ENABLE ROW LEVEL SECURITY",
+        "CREATE POLICY mine ON stock.things USING (id > 0)",
+        "ALTER DATABASE " + SHOP_SQL + " SET default_transaction_read_only = on");
+    shop = shopDigests(SHOP);
     truth = digests("bench", "public");
     before = Instant.parse(server.query("bench", SERVER_TIME));
     server.execute(
@@ -145,6 +187,31 @@ class TableRecoveryIT {
             + " CASCADE");
     server.query("bench", "SELECT pg_switch_wal()");
     story.awaitStored(server.query("bench", "SELECT pg_current_wal_lsn()"));
+  }
+
+  /** What a database is known by: what each table has, and what belongs to the database. */
+  private List<String> shopDigests(String database) throws SQLException {
+    return List.of(
+        digest(database, "stock.things"),
+        digest(database, "stock.places"),
+        server.query(database, "SELECT things FROM stock.total"),
+        server.query(database, "SELECT convert_from(lo_get(4711), 'UTF8')"),
+        server.query(database, "SELECT stock.answer()"),
+        server.query(
+            database,
+            "SELECT string_agg(polname, ',') FROM pg_policy WHERE polrelid ="
+                + " 'stock.things'::regclass"),
+        server.query(
+            database,
+            "SELECT shobj_description(oid, 'pg_database') || pg_get_userbyid(datdba) || datcollate"
+                + " || has_database_privilege('maker', oid, 'CONNECT') FROM pg_database WHERE"
+                + " datname = current_database()"),
+        server.query(
+            database,
+            "SELECT string_agg(coalesce(r.rolname, '') || one, ' ' ORDER BY s.setrole, one) FROM"
+                + " pg_db_role_setting s LEFT JOIN pg_roles r ON r.oid = s.setrole JOIN"
+                + " pg_database d ON d.oid = s.setdatabase, unnest(s.setconfig) AS one WHERE"
+                + " d.datname = current_database() AND one NOT LIKE '%read_only%'"));
   }
 
   private static final String SERVER_TIME =
@@ -496,6 +563,145 @@ class TableRecoveryIT {
 
   @Test
   @Order(8)
+  void aDroppedDatabaseComesBackWholeUnderItsNameAndNobodySeesItBefore() throws Exception {
+    Command.Result taken = story.command.run(database(SHOP, server.jdbcUrl(SHOP)));
+    assertThat(taken.exit()).as(taken.toString()).isEqualTo(4);
+    assertThat(taken.errorCode()).isEqualTo("restore.database-exists");
+    Command.Result both =
+        story.command.run(
+            Stream.concat(
+                    Stream.of(database(SHOP, server.jdbcUrl("new"))),
+                    Stream.of("--as-schema", "beside"))
+                .toArray(String[]::new));
+    assertThat(both.exit()).as(both.toString()).isEqualTo(2);
+
+    // What is unfinished of a run that is killed goes with the next one into the same server.
+    server.execute("postgres", "DROP DATABASE " + SHOP_SQL);
+    String[] words = database(SHOP, server.jdbcUrl(SHOP));
+    try (Command.Background killed = story.command.start(words)) {
+      Command.await("the unfinished database", () -> !unfinished().isEmpty());
+      ProcessHandle command = ProcessHandle.of(killed.pid()).orElseThrow();
+      command.destroyForcibly();
+      command.onExit().join();
+    }
+    List<String> left = unfinished();
+    assertThat(left).hasSize(1);
+    assertThat(story.command.run("--json", "check", "main").out())
+        .contains("postgres.throw-away")
+        .contains(left.get(0));
+
+    JsonNode report = story.command.json(Stream.of(words).skip(1).toArray(String[]::new));
+    assertThat(unfinished()).isEmpty();
+    assertThat(shopDigests(SHOP)).isEqualTo(shop);
+    assertThat(report.path("rows").asLong()).isEqualTo(3500);
+    assertThat(report.path("tables")).hasSize(3);
+    assertThat(report.path("tables").get(2).path("name").asText())
+        .isEqualTo(SHOP + ".stock.things");
+    assertThat(report.path("next").toString())
+        .contains("unlogged")
+        .contains("default_transaction_read_only=on");
+    assertThat(server.query(SHOP, "SHOW default_transaction_read_only")).isEqualTo("off");
+    assertThat(server.query(SHOP, "SELECT evtname FROM pg_event_trigger")).isEqualTo("watches");
+    assertThat(server.query(SHOP, "SELECT nextval('stock.things_id_seq') BETWEEN 3001 AND 3033"))
+        .isEqualTo("t");
+    assertThat(server.query(SHOP, "SELECT reltuples FROM pg_class WHERE relname = 'things'"))
+        .isEqualTo("3000");
+  }
+
+  @Test
+  @Order(9)
+  void aDatabaseComesToARoleThatMayLittleAndToAFile() throws Exception {
+    Path secret = folder.resolve("database.txt");
+    String url = server.jdbcUrl("copied");
+    Command.Result refused =
+        story.command.run(
+            Stream.concat(
+                    Stream.of(database(SHOP, url)),
+                    Stream.of("--user", "maker", "--password-file", secret.toString()))
+                .toArray(String[]::new));
+    assertThat(refused.exit()).as(refused.toString()).isEqualTo(1);
+    assertThat(refused.errorCode()).isEqualTo("restore.load-failed");
+    assertThat(refused.json().at("/error/remedy").asText()).contains("--no-owner");
+    assertThat(unfinished()).isEmpty();
+    assertThat(server.query("postgres", "SELECT count(*) FROM pg_database WHERE datname='copied'"))
+        .isEqualTo("0");
+
+    Path archive = folder.resolve("shop.dump");
+    Path script = folder.resolve("shop.sql");
+    for (Path file : List.of(archive, script)) {
+      JsonNode report =
+          story.command.json(
+              "restore-table",
+              "main",
+              "--to-time",
+              before.toString(),
+              "--database",
+              SHOP,
+              "--work-dir",
+              work.toString(),
+              "--output",
+              file.toString());
+      assertThat(report.path("rows").asLong()).isEqualTo(3500);
+      assertThat(PosixFilePermissions.toString(Files.getPosixFilePermissions(file)))
+          .isEqualTo("rw-------");
+    }
+    for (String fresh : List.of("from_archive", "from_script")) {
+      server.execute(
+          "postgres",
+          "CREATE DATABASE "
+              + fresh
+              + " OWNER clerk TEMPLATE template0 ENCODING 'UTF8' LC_COLLATE 'C' LC_CTYPE 'C'");
+    }
+    String[] server = {
+      "-h",
+      this.server.socketDirectory().toString(),
+      "-p",
+      Integer.toString(this.server.port()),
+      "-U",
+      this.server.superuser()
+    };
+    this.server.run(
+        "pg_restore",
+        Stream.concat(Stream.of(server), Stream.of("-e", "-d", "from_archive", archive.toString()))
+            .toArray(String[]::new));
+    this.server.run(
+        "psql",
+        Stream.concat(
+                Stream.of(server),
+                Stream.of(
+                    "-q", "-v", "ON_ERROR_STOP=1", "-d", "from_script", "-f", script.toString()))
+            .toArray(String[]::new));
+    assertThat(shopDigests("from_archive").subList(0, 6)).isEqualTo(shop.subList(0, 6));
+    assertThat(shopDigests("from_script").subList(0, 6)).isEqualTo(shop.subList(0, 6));
+  }
+
+  private List<String> unfinished() {
+    try {
+      return server.rows(
+          "postgres", "SELECT datname FROM pg_database WHERE datname LIKE 'thorbis-%'");
+    } catch (SQLException e) {
+      throw new AssertionError(e);
+    }
+  }
+
+  private String[] database(String name, String url) {
+    return new String[] {
+      "--json",
+      "restore-table",
+      "main",
+      "--to-time",
+      before.toString(),
+      "--database",
+      name,
+      "--into",
+      url,
+      "--work-dir",
+      work.toString()
+    };
+  }
+
+  @Test
+  @Order(10)
   void aTablespaceThatReplayWouldMakeAgainOverTheLiveOneIsRefused() throws Exception {
     server.createTablespace("later", folder.resolve("later"));
     server.execute("bench", "DROP TABLE orders CASCADE");
