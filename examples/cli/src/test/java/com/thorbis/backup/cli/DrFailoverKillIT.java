@@ -367,10 +367,9 @@ class DrFailoverKillIT {
     @Override
     public void close() throws Exception {
       try (site;
-          effects;
-          client;
-          writable) {
-        err = "";
+          effects) {
+        writable.close();
+        client.close();
       }
       try (Stream<Path> all = Files.walk(place)) {
         for (Path each : all.sorted(Comparator.reverseOrder()).toList()) {
@@ -432,17 +431,25 @@ class DrFailoverKillIT {
     }
 
     private void turn() {
-      while (!stopped) {
-        try {
-          once();
+      try {
+        while (!stopped) {
+          attempt();
           Thread.sleep(20);
-        } catch (SQLException | IOException | InterruptedException e) {
-          continue; // that is what a failover is like
         }
+      } catch (InterruptedException e) {
+        Thread.currentThread().interrupt();
       }
     }
 
-    abstract void once() throws SQLException, IOException, InterruptedException;
+    private void attempt() {
+      try {
+        once();
+      } catch (SQLException | IOException e) {
+        return; // that is what a failover is like
+      }
+    }
+
+    abstract void once() throws SQLException, IOException;
 
     static Connection connect(String address) throws SQLException {
       return DriverManager.getConnection(
