@@ -53,7 +53,7 @@ final class RestoreTableCommand extends Job {
     @Option(
         names = "--database",
         paramLabel = "NAME",
-        description = "All of a database, by its name at that moment.")
+        description = "All of a database, by its name or object id.")
     @Nullable String database;
   }
 

@@ -115,11 +115,11 @@ public final class DatabaseSession implements AutoCloseable {
   /** What the rows of a table are. */
   public record Sum(OptionalLong rows, Optional<String> digest, Optional<String> problem) {
     /** Of no rows. */
-    public static final Sum NONE =
+    static final Sum NONE =
         new Sum(OptionalLong.of(0), Optional.of("0".repeat(32)), Optional.empty());
 
     /** Of these rows and others of the same table. */
-    Sum plus(Sum others) {
+    public Sum plus(Sum others) {
       return new Sum(
           rows.isPresent() && others.rows.isPresent()
               ? OptionalLong.of(rows.getAsLong() + others.rows.getAsLong())
@@ -472,17 +472,26 @@ public final class DatabaseSession implements AutoCloseable {
   }
 
   /** Counts and digests a table's own rows; where that fails, counts them. */
-  public Sum sum(Table table) throws SQLException {
+  Sum sum(Table table) throws SQLException {
     return sum(table, "");
   }
 
   /** The same of those rows alone that a condition holds for. */
   Sum sum(Table table, String where) throws SQLException {
+    return sum(table, where, stored(table));
+  }
+
+  /** The same of all rows, without the columns that the server computes. */
+  public Sum sumOfGiven(Table table) throws SQLException {
+    return sum(table, "", filled(table).stream().sorted().toList());
+  }
+
+  private Sum sum(Table table, String where, List<String> columns) throws SQLException {
     String from = from(table, where);
     Savepoint before = sql.setSavepoint();
     String why;
     try {
-      Sum sum = digested(from, stored(table));
+      Sum sum = digested(from, columns);
       return rewritten(table) ? REWRITTEN : sum;
     } catch (SQLException e) {
       why = String.valueOf(passOn(e).getMessage());

@@ -47,6 +47,7 @@ public final class ThrowAway implements AutoCloseable {
   private static final String FILE = "file ";
   private static final String DATABASE_ON = "database-on ";
   private static final String NAME = "thorbis-";
+  private static final String OURS = NAME + "[0-9a-f]+";
   private static final int MOST_BYTES = 1 << 16;
 
   /** A server that recovers keeps restored log until its next restart point. */
@@ -283,7 +284,13 @@ public final class ThrowAway implements AutoCloseable {
   public void close() throws IOException {
     try (lock) {
       remove(settings, folder, sockets, unfinished);
-      if (!databaseLeft) {
+      if (databaseLeft) {
+        // Under the name of no process that lives, so that this one finds it, too.
+        Files.move(
+            marker,
+            marker.resolveSibling("0-0-" + database() + SUFFIX),
+            StandardCopyOption.ATOMIC_MOVE);
+      } else {
         Files.deleteIfExists(marker);
       }
     }
@@ -355,7 +362,9 @@ public final class ThrowAway implements AutoCloseable {
           databaseOn = line.substring(DATABASE_ON.length());
         }
       }
-      if (folder == null || sockets == null) {
+      if (folder == null
+          || sockets == null
+          || databaseOn != null && !String.valueOf(folder.getFileName()).matches(OURS)) {
         throw new IOException(marker + " does not say what to remove");
       }
       List<String> left = new ArrayList<>();

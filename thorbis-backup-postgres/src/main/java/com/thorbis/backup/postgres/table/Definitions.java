@@ -60,9 +60,14 @@ final class Definitions {
 
   /**
    * Begins to write all of the database as an archive that {@code pg_restore} reads as it comes.
+   *
+   * @param tablespaces whether the database goes to the one it was in
    */
-  ToolRun archive() throws IOException {
+  ToolRun archive(boolean tablespaces) throws IOException {
     List<String> words = whole();
+    if (!tablespaces) {
+      words.add("--no-tablespaces");
+    }
     words.addAll(List.of("--format=custom", "--compress=0"));
     return tools.start(Tool.PG_DUMP, connection(), words, cancellation);
   }

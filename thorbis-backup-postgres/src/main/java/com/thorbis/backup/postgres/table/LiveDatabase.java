@@ -263,7 +263,7 @@ final class LiveDatabase {
     }
   }
 
-  private static void cancel(Connection session) {
+  static void cancel(Connection session) {
     try {
       session.unwrap(PGConnection.class).cancelQuery();
     } catch (SQLException e) {

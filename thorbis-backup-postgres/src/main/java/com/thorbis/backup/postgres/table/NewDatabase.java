@@ -3,11 +3,8 @@ package com.thorbis.backup.postgres.table;
 import com.thorbis.backup.api.BackupException;
 import com.thorbis.backup.api.Cancellation;
 import com.thorbis.backup.api.FailureKind;
-import com.thorbis.backup.api.LoadRequest;
 import com.thorbis.backup.api.TableRestoreRequest;
 import com.thorbis.backup.api.TableRestoreRequest.Into;
-import com.thorbis.backup.postgres.dump.DatabaseSession;
-import com.thorbis.backup.postgres.dump.DatabaseSession.Sum;
 import com.thorbis.backup.postgres.restore.Stages;
 import com.thorbis.backup.postgres.server.ThrowAway;
 import com.thorbis.backup.postgres.settings.PostgresSettings;
@@ -16,35 +13,36 @@ import com.thorbis.backup.postgres.tools.ToolConnection;
 import com.thorbis.backup.postgres.tools.ToolRun;
 import com.thorbis.backup.postgres.wire.Failures;
 import com.thorbis.backup.postgres.wire.SqlConnections;
+import com.thorbis.backup.spi.repository.RunControl;
 import java.io.IOException;
 import java.io.InputStream;
-import java.io.InterruptedIOException;
 import java.io.OutputStream;
+import java.nio.charset.StandardCharsets;
 import java.sql.Connection;
 import java.sql.SQLException;
 import java.util.ArrayList;
 import java.util.LinkedHashMap;
-import java.util.LinkedHashSet;
 import java.util.List;
 import java.util.Map;
 import java.util.Objects;
 import java.util.Optional;
-import java.util.Set;
-import java.util.concurrent.ExecutionException;
-import java.util.concurrent.FutureTask;
-import java.util.stream.Collectors;
+import java.util.concurrent.TimeUnit;
 
 /**
- * A new database of a running server that a whole one is brought into. It has a name that nobody
- * knows until all of it is there and compared; what fails before drops it. Used by one thread.
+ * A new database of a running server that a whole one is brought into. Until all of it is there and
+ * compared it has a name of the run, and where a superuser loads nobody else may connect to it;
+ * what fails before drops it. Used by one thread.
  */
 final class NewDatabase {
-  private static final String MAINTENANCE = "postgres";
+  private static final List<String> MAINTENANCE = List.of("postgres", "template1");
   private static final String IN_USE = "55006";
   private static final String TAKEN = "42P04";
-  private static final int MOST_TRIES = 6; // the server waits for others for five seconds itself
+  private static final String NOT_ALLOWED = "42501";
+  private static final String NO_DATABASE = "3D000";
+  private static final int INTERRUPTED_DROP = -2;
+  private static final int MOST_NAME_BYTES = 63;
+  private static final int MOST_TRIES = 12; // the server waits for others for five seconds itself
   private static final int BUFFER_BYTES = 1 << 16;
-  private static final int MOST_NAMED = 5;
 
   private final PostgresSettings settings;
   private final String name;
@@ -61,12 +59,16 @@ final class NewDatabase {
         target,
         target
             .database()
+            .filter(one -> one.getBytes(StandardCharsets.UTF_8).length <= MOST_NAME_BYTES)
             .orElseThrow(
                 () ->
                     BackupException.of(
                             "restore.no-database-name",
                             FailureKind.CONFIGURATION,
-                            "The URL that the database goes to names none")
+                            "The URL that the database goes to names none, or has a name of more"
+                                + " than "
+                                + MOST_NAME_BYTES
+                                + " bytes")
                         .remedy("Name the new one: --into jdbc:postgresql://HOST/NAME")
                         .build()));
   }
@@ -80,13 +82,49 @@ final class NewDatabase {
     return settings.address() + "/" + name;
   }
 
+  /** A session in what every server has, which waits for its answers as long as it takes. */
+  private static Connection maintain(PostgresSettings settings) throws SQLException {
+    try {
+      return patient(SqlConnections.open(settings, MAINTENANCE.get(0)));
+    } catch (SQLException e) {
+      if (!NO_DATABASE.equals(e.getSQLState())) {
+        throw e;
+      }
+      return patient(SqlConnections.open(settings, MAINTENANCE.get(1)));
+    }
+  }
+
+  private static Connection patient(Connection session) throws SQLException {
+    boolean set = false;
+    try {
+      session.setNetworkTimeout(Runnable::run, 0);
+      Sql.execute(session, "SET statement_timeout = 0");
+      Sql.execute(session, "SET lock_timeout = 0");
+      set = true;
+      return session;
+    } finally {
+      if (!set) {
+        session.close();
+      }
+    }
+  }
+
   /** Refuses, before anything is fetched, what would be refused at the end. */
   void check() {
-    try (Connection session = SqlConnections.open(settings, MAINTENANCE)) {
+    try (Connection session = maintain(settings)) {
       if (flag(session, "SELECT pg_is_in_recovery()")) {
         throw LiveDatabase.standby(settings.address().toString());
       }
-      requireFree(session);
+      boolean taken =
+          !Sql.rows(
+                  session,
+                  row -> row.getLong(1),
+                  "SELECT oid FROM pg_database WHERE datname = ?",
+                  name)
+              .isEmpty();
+      if (taken) {
+        throw taken();
+      }
       if (!flag(
           session, "SELECT rolsuper OR rolcreatedb FROM pg_roles WHERE rolname = current_user")) {
         throw BackupException.of(
@@ -101,11 +139,20 @@ final class NewDatabase {
     }
   }
 
-  private void requireFree(Connection session) throws SQLException {
-    if (!Sql.rows(
-            session, row -> row.getLong(1), "SELECT oid FROM pg_database WHERE datname = ?", name)
-        .isEmpty()) {
-      throw taken();
+  /** Refuses a server that is older than the one that the backup is of. */
+  void requireVersion(int major) {
+    try (Connection session = maintain(settings)) {
+      int there = session.getMetaData().getDatabaseMajorVersion();
+      if (there < major) {
+        throw BackupException.of(
+                "restore.older-server",
+                FailureKind.REFUSED,
+                address() + " is PostgreSQL " + there + ", and the backup is of " + major)
+            .remedy("Name a server that is not older, or restore into a file.")
+            .build();
+      }
+    } catch (SQLException e) {
+      throw Failures.of(settings, e);
     }
   }
 
@@ -125,7 +172,7 @@ final class NewDatabase {
 
   /** Whether a superuser loads. */
   boolean superuser() {
-    try (Connection session = SqlConnections.open(settings, MAINTENANCE)) {
+    try (Connection session = maintain(settings)) {
       return flag(session, "SELECT rolsuper FROM pg_roles WHERE rolname = current_user");
     } catch (SQLException e) {
       throw Failures.of(settings, e);
@@ -145,45 +192,48 @@ final class NewDatabase {
       ThrowAway place,
       Stages stages)
       throws IOException {
+    Cancellation cancellation = stages.control().cancellation();
+    int limit = past.limitConnections(superuser());
+    boolean tablespaces = tablespaces(past);
     place.databaseBegun();
     try {
       stages.begin("load", -1);
-      copy(past, request, definitions, place.database(), stages);
+      copy(request, definitions, tablespaces, place.database(), stages);
       stages.begin("compare", -1);
-      Map<Long, Long> rows = compare(past, place.database(), stages.control().cancellation());
-      analyze(place.database(), stages);
-      stages.control().cancellation().check();
-      publish(place);
+      Comparison compared = compare(past, place.database(), cancellation);
+      stages.begin("analyze", -1);
+      analyze(place.database(), stages.control());
+      publish(place, limit, cancellation);
+      Map<Long, Long> rows = new LinkedHashMap<>();
+      past.all().forEach(one -> rows.put(one.oid(), compared.rows(one)));
       return rows;
     } catch (BackupException e) {
-      throw e.kind() == FailureKind.OUTCOME_UNKNOWN ? e : undone(e, place);
+      if (e.kind() != FailureKind.OUTCOME_UNKNOWN) {
+        undo(place, stages.control());
+      }
+      throw e;
     } catch (IOException | RuntimeException e) {
-      undone(BackupException.of("restore.load-failed", FailureKind.PERMANENT, "").build(), place);
+      undo(place, stages.control());
       throw e;
     }
   }
 
   /** What was made is dropped, or it is said that it is left. */
-  private BackupException undone(BackupException e, ThrowAway place) {
+  private void undo(ThrowAway place, RunControl control) {
     Optional<String> kept = drop(settings, place.database());
     if (kept.isEmpty()) {
       place.databaseSettled();
-      return e;
+    } else {
+      control
+          .progress()
+          .warning(
+              "The unfinished database "
+                  + Sql.name(place.database())
+                  + " is left on "
+                  + address()
+                  + ", until the next restore-table into this server drops it: "
+                  + kept.get());
     }
-    return BackupException.of(
-            e.code(),
-            e.kind(),
-            e.getMessage()
-                + " (and the unfinished database "
-                + Sql.name(place.database())
-                + " is left on "
-                + address()
-                + ", as it could not be dropped: "
-                + kept.get()
-                + ")")
-        .remedy(e.remedy() + " The next restore-table into this server drops what is left.")
-        .cause(e)
-        .build();
   }
 
   /**
@@ -192,18 +242,32 @@ final class NewDatabase {
    * @return why it may still be there; empty if it is gone
    */
   static Optional<String> drop(PostgresSettings settings, String made) {
-    try (Connection session = SqlConnections.open(settings, MAINTENANCE)) {
-      session.setNetworkTimeout(Runnable::run, 0);
-      boolean there =
+    try (Connection session = maintain(settings)) {
+      boolean comes =
           !Sql.rows(
                   session,
-                  row -> row.getLong(1),
-                  "SELECT oid FROM pg_database WHERE datname = ?",
+                  row -> row.getInt(1),
+                  "SELECT pid FROM pg_stat_activity WHERE state = 'active' AND pid <>"
+                      + " pg_backend_pid() AND query LIKE 'CREATE DATABASE%' AND strpos(query, ?) >"
+                      + " 0",
                   made)
               .isEmpty();
-      if (there) {
+      if (comes) {
+        return Optional.of("it is being made at this moment");
+      }
+      // Of one whose DROP was interrupted the server takes no other statement.
+      List<Boolean> template =
+          Sql.rows(
+              session,
+              row -> row.getBoolean(1) && row.getInt(2) != INTERRUPTED_DROP,
+              "SELECT datistemplate, datconnlimit FROM pg_database WHERE datname = ?",
+              made);
+      if (template.contains(true)) {
         Sql.execute(session, "ALTER DATABASE " + Sql.name(made) + " IS_TEMPLATE false");
-        Sql.execute(session, "DROP DATABASE IF EXISTS " + Sql.name(made) + " WITH (FORCE)");
+      }
+      if (!template.isEmpty()) {
+        sendAway(session, made);
+        Sql.execute(session, "DROP DATABASE IF EXISTS " + Sql.name(made));
       }
       return Optional.empty();
     } catch (SQLException e) {
@@ -211,11 +275,34 @@ final class NewDatabase {
     }
   }
 
+  /** Ends the sessions in a database that may be ended: an owner may not end a superuser's. */
+  private static void sendAway(Connection session, String database) throws SQLException {
+    for (int pid :
+        Sql.rows(
+            session,
+            row -> row.getInt(1),
+            "SELECT pid FROM pg_stat_activity WHERE datname = ? AND backend_type = 'client"
+                + " backend'",
+            database)) {
+      try {
+        Sql.execute(session, "SELECT pg_terminate_backend(" + pid + ")");
+      } catch (SQLException e) {
+        if (!NOT_ALLOWED.equals(e.getSQLState())) {
+          throw e;
+        }
+      }
+    }
+  }
+
   /** From one server to the other, through two programs and no file. */
   private void copy(
-      Past past, TableRestoreRequest request, Definitions definitions, String made, Stages stages)
+      TableRestoreRequest request,
+      Definitions definitions,
+      boolean tablespaces,
+      String made,
+      Stages stages)
       throws IOException {
-    ToolConnection connection = ToolConnection.of(settings, MAINTENANCE);
+    ToolConnection connection = ToolConnection.of(settings, maintenance());
     List<String> words =
         new ArrayList<>(
             List.of("--create", "--exit-on-error", "--dbname=" + connection.databaseArgument()));
@@ -223,11 +310,8 @@ final class NewDatabase {
       words.add("--no-owner");
       words.add("--no-privileges");
     }
-    if (!tablespaces(past)) {
-      words.add("--no-tablespaces");
-    }
     Cancellation cancellation = stages.control().cancellation();
-    try (ToolRun dump = definitions.archive();
+    try (ToolRun dump = definitions.archive(tablespaces);
         ToolRun load =
             definitions.tools().start(Tool.PG_RESTORE, connection, words, cancellation)) {
       boolean taken = pass(dump.output(), load.input(), stages);
@@ -244,7 +328,16 @@ final class NewDatabase {
         dump.finish();
       }
     } catch (BackupException e) {
-      throw e.code().equals("tools.failed") ? refused(e, made) : e;
+      boolean dumping = Tool.PG_DUMP.label().equals(e.details().get("program"));
+      throw e.code().equals("tools.failed") && !dumping ? refused(e, made) : e;
+    }
+  }
+
+  private String maintenance() {
+    try (Connection session = maintain(settings)) {
+      return session.getCatalog();
+    } catch (SQLException e) {
+      throw Failures.of(settings, e);
     }
   }
 
@@ -270,7 +363,7 @@ final class NewDatabase {
 
   private boolean tablespaces(Past past) {
     List<String> missing = new ArrayList<>(past.allTablespaces());
-    try (Connection session = SqlConnections.open(settings, MAINTENANCE)) {
+    try (Connection session = maintain(settings)) {
       missing.removeAll(
           Sql.rows(session, row -> row.getString(1), "SELECT spcname FROM pg_tablespace"));
     } catch (SQLException e) {
@@ -302,143 +395,90 @@ final class NewDatabase {
         .build();
   }
 
-  /** Both are read at once, each by its own server. */
-  private Map<Long, Long> compare(Past past, String made, Cancellation cancellation)
-      throws IOException {
-    FutureTask<Map<LoadRequest.Table, Sum>> then =
-        new FutureTask<>(() -> sums(past.connect(), cancellation));
-    Thread reader = new Thread(then, "thorbis-restore-compare");
-    reader.setDaemon(true);
-    reader.start();
+  private Comparison compare(Past past, String made, Cancellation cancellation) throws IOException {
     try {
-      Map<LoadRequest.Table, Sum> now = sums(SqlConnections.open(settings, made), cancellation);
-      requireSame(then.get(), now, past);
-      Map<Long, Long> rows = new LinkedHashMap<>();
-      for (Relation one : past.all()) {
-        Sum sum = now.get(new LoadRequest.Table(one.schema(), one.name()));
-        rows.put(one.oid(), sum == null ? 0 : sum.rows().orElse(0));
-      }
-      return rows;
+      Comparison compared =
+          Comparison.of(past, () -> SqlConnections.open(settings, made), cancellation);
+      past.next().addAll(compared.requireSame());
+      return compared;
     } catch (SQLException e) {
       cancellation.check();
       throw Failures.of(settings, e);
-    } catch (ExecutionException e) {
-      cancellation.check();
-      if (e.getCause() instanceof SQLException sql) {
-        throw Past.failed(sql);
-      }
-      throw new IOException("The tables cannot be compared", e.getCause());
-    } catch (InterruptedException e) {
-      Thread.currentThread().interrupt();
-      throw new InterruptedIOException("Interrupted while the tables were compared");
     }
-  }
-
-  private static Map<LoadRequest.Table, Sum> sums(Connection sql, Cancellation cancellation)
-      throws SQLException {
-    Map<LoadRequest.Table, Sum> sums = new LinkedHashMap<>();
-    try (DatabaseSession session = DatabaseSession.of(sql, cancellation)) {
-      for (DatabaseSession.Relation one : session.relations()) {
-        if (one.hasRows()) {
-          cancellation.check();
-          sums.put(one.table(), session.sum(one.table()));
-        }
-      }
-    }
-    return sums;
-  }
-
-  private void requireSame(
-      Map<LoadRequest.Table, Sum> then, Map<LoadRequest.Table, Sum> now, Past past) {
-    Set<LoadRequest.Table> all = new LinkedHashSet<>(then.keySet());
-    all.addAll(now.keySet());
-    List<String> different = new ArrayList<>();
-    List<String> counted = new ArrayList<>();
-    for (LoadRequest.Table table : all) {
-      Sum before = then.getOrDefault(table, Sum.NONE);
-      Sum after = now.getOrDefault(table, Sum.NONE);
-      Optional<String> digest = before.digest();
-      if (!then.containsKey(table)
-          || !now.containsKey(table)
-          || before.rows().isEmpty()
-          || !before.rows().equals(after.rows())
-          || digest.isPresent() && after.digest().isPresent() && !digest.equals(after.digest())) {
-        different.add(table.toString());
-      } else if (digest.isEmpty() || after.digest().isEmpty()) {
-        counted.add(table.toString());
-      }
-    }
-    if (!different.isEmpty()) {
-      throw BackupException.of(
-              "restore.rows-differ",
-              FailureKind.PERMANENT,
-              "Tables came with other rows than they had: " + named(different))
-          .remedy("Nothing was changed. Restore it into a file, and report this.")
-          .build();
-    }
-    if (!counted.isEmpty()) {
-      past.next().add("As many rows, and their content could not be compared: " + named(counted));
-    }
-  }
-
-  private static String named(List<String> tables) {
-    return tables.stream().limit(MOST_NAMED).collect(Collectors.joining(", "))
-        + (tables.size() > MOST_NAMED ? " and " + (tables.size() - MOST_NAMED) + " more" : "");
   }
 
   /** What the planner knows of tables does not come with them. */
-  private void analyze(String made, Stages stages) {
-    stages.begin("analyze", -1);
-    try (Connection session = SqlConnections.open(settings, made)) {
-      session.setNetworkTimeout(Runnable::run, 0);
-      Sql.execute(session, "ANALYZE");
+  private void analyze(String made, RunControl control) {
+    try (Connection session = patient(SqlConnections.open(settings, made))) {
+      Cancellation.Registration stop =
+          control.cancellation().onCancel(() -> LiveDatabase.cancel(session));
+      try {
+        Sql.execute(session, "ANALYZE");
+      } finally {
+        stop.close();
+      }
     } catch (SQLException e) {
-      stages
-          .control()
-          .progress()
-          .warning("It is not analyzed, which ANALYZE mends: " + e.getMessage());
+      control.cancellation().check();
+      control.progress().warning("It is not analyzed, which ANALYZE mends: " + e.getMessage());
     }
   }
 
-  /** It gets its name. */
-  private void publish(ThrowAway place) {
-    String statement =
-        "ALTER DATABASE " + Sql.name(place.database()) + " RENAME TO " + Sql.name(name);
-    try (Connection session = SqlConnections.open(settings, MAINTENANCE)) {
-      session.setNetworkTimeout(Runnable::run, 0);
-      for (int tries = 1; ; tries++) {
-        try {
-          Sql.execute(session, statement);
-          place.databaseSettled();
-          return;
-        } catch (SQLException e) {
-          String state = Objects.requireNonNullElse(e.getSQLState(), "");
-          if (state.startsWith("08") || state.startsWith("57P")) {
-            throw unknown(place, e);
-          }
-          if (state.equals(TAKEN)) {
-            throw taken();
-          }
-          if (!state.equals(IN_USE) || tries == MOST_TRIES) {
-            throw e;
-          }
-          // Whoever looks into every database, as monitoring does; the owner may send him away.
-          Sql.rows(
-              session,
-              row -> row.getBoolean(1),
-              "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = ?",
-              place.database());
+  /** It gets its name, and lets those in who could connect to it then, in one transaction. */
+  private void publish(ThrowAway place, int limit, Cancellation cancellation) {
+    for (int tries = 1; ; tries++) {
+      cancellation.check();
+      boolean asked = false;
+      try (Connection session = maintain(settings)) {
+        session.setAutoCommit(false);
+        asked = true;
+        String made = "ALTER DATABASE " + Sql.name(place.database());
+        Sql.execute(session, made + " CONNECTION LIMIT " + limit);
+        Sql.execute(session, made + " RENAME TO " + Sql.name(name));
+        session.commit();
+        place.databaseSettled();
+        return;
+      } catch (SQLException e) {
+        String state = Objects.requireNonNullElse(e.getSQLState(), "");
+        boolean lost = state.startsWith("08") || state.startsWith("57P");
+        if (lost && asked) {
+          throw unknown(place, e);
         }
+        if (state.equals(TAKEN)) {
+          throw taken();
+        }
+        if (tries == MOST_TRIES || !lost && !state.equals(IN_USE)) {
+          throw unnamed(e);
+        }
+        emptied(place.database());
       }
+    }
+  }
+
+  /** Whoever looks into every database, as monitoring does, is sent away before the next try. */
+  private void emptied(String made) {
+    try (Connection session = maintain(settings)) {
+      sendAway(session, made);
+      TimeUnit.MILLISECONDS.sleep(200);
     } catch (SQLException e) {
+      throw unnamed(e);
+    } catch (InterruptedException e) {
+      Thread.currentThread().interrupt();
       throw BackupException.of(
-              "restore.load-failed",
-              FailureKind.PERMANENT,
-              describe() + " was loaded, and did not get its name: " + e.getMessage())
-          .remedy("Mend what the server says, and run it again.")
-          .cause(e)
+              "restore.interrupted",
+              FailureKind.CANCELLED,
+              "Interrupted before the database got its name")
           .build();
     }
+  }
+
+  private BackupException unnamed(SQLException e) {
+    return BackupException.of(
+            "restore.load-failed",
+            FailureKind.PERMANENT,
+            describe() + " was loaded, and did not get its name: " + e.getMessage())
+        .remedy("Mend what the server says, and run it again.")
+        .cause(e)
+        .build();
   }
 
   private BackupException unknown(ThrowAway place, SQLException e) {

@@ -63,15 +63,18 @@ final class Past implements AutoCloseable {
   static Past whole(ThrowAwayServer server, String wanted, Optional<String> as) throws IOException {
     try {
       String database = database(server, wanted);
+      List<String> prepared = rollBackPrepared(server, database);
       if (as.isPresent()) {
         String other = database.equals(MAINTENANCE) ? "postgres" : MAINTENANCE;
         try (Connection any = server.connect(other)) {
+          Sql.execute(any, OURS);
           Sql.execute(
               any, "ALTER DATABASE " + Sql.name(database) + " RENAME TO " + Sql.name(as.get()));
         }
       }
       String now = as.orElse(database);
       Past past = new Past(server, now, server.connect(now));
+      past.next.addAll(prepared);
       boolean found = false;
       try {
         Sql.execute(past.session, OURS);
@@ -99,6 +102,24 @@ final class Past implements AutoCloseable {
     }
   }
 
+  /** Their locks would keep us waiting, and whether they were to be committed nobody knows here. */
+  private static List<String> rollBackPrepared(ThrowAwayServer server, String database)
+      throws SQLException {
+    List<String> said = new ArrayList<>();
+    try (Connection session = server.connect(database)) {
+      Sql.execute(session, OURS);
+      for (String gid :
+          Sql.rows(
+              session,
+              row -> row.getString(1),
+              "SELECT gid FROM pg_prepared_xacts WHERE database = current_database() ORDER BY 1")) {
+        Sql.execute(session, "ROLLBACK PREPARED " + Sql.literal(gid));
+        said.add("Transaction " + gid + " was prepared then and not committed: it is left out");
+      }
+    }
+    return said;
+  }
+
   private Past(ThrowAwayServer server, String database, Connection session) {
     this.server = server;
     this.database = database;
@@ -113,7 +134,9 @@ final class Past implements AutoCloseable {
   static Past find(ThrowAwayServer server, List<TableName> tables) throws IOException {
     try {
       String database = database(server, tables.get(0).database());
+      List<String> prepared = rollBackPrepared(server, database);
       Past past = new Past(server, database, server.connect(database));
+      past.next.addAll(prepared);
       boolean found = false;
       try {
         Sql.execute(past.session, OURS);
@@ -283,7 +306,7 @@ final class Past implements AutoCloseable {
     return server;
   }
 
-  /** The database's name then. */
+  /** The database's name here: its own, or the one it was given. */
   String database() {
     return database;
   }
@@ -349,14 +372,20 @@ final class Past implements AutoCloseable {
    *
    * @param superuser whether a superuser loads it
    * @param owners whether what belongs to roles comes with it
+   * @throws BackupException code {@code restore.security-definer} where functions would get the
+   *     rights of a superuser
    */
   void prepareWhole(boolean superuser, boolean owners) throws IOException {
     try {
       unlogged();
       readOnly();
       subscriptions();
+      if (superuser && !owners) {
+        refuseDefiners();
+      }
       if (!superuser) {
         eventTriggers();
+        settingsOfSuperusers();
       }
       if (!owners) {
         settingsOfRoles();
@@ -366,18 +395,86 @@ final class Past implements AutoCloseable {
     }
   }
 
+  /**
+   * Keeps all but superusers out of the database until it is whole, where one loads it.
+   *
+   * @return how many could connect to it, which what is dumped from now on does not say
+   */
+  int limitConnections(boolean superuser) {
+    int before =
+        ask(
+                row -> row.getInt(1),
+                "SELECT datconnlimit FROM pg_database WHERE datname = current_database()")
+            .get(0);
+    try {
+      // A superuser is not counted; for others it takes two sessions at once.
+      Sql.execute(
+          session,
+          "ALTER DATABASE " + Sql.name(database) + " CONNECTION LIMIT " + (superuser ? 0 : -1));
+    } catch (SQLException e) {
+      throw failed(e);
+    }
+    return before;
+  }
+
   /** Nothing could be loaded then. */
   private void readOnly() throws SQLException {
-    for (String setting :
+    for (String[] setting : settings("split_part(one, '=', 1) = 'default_transaction_read_only'")) {
+      reset(setting);
+      next.add("It was set to " + setting[2] + " then, and is not now");
+    }
+  }
+
+  private void settingsOfSuperusers() throws SQLException {
+    for (String[] setting :
+        settings(
+            "split_part(one, '=', 1) IN (SELECT name FROM pg_settings WHERE context IN"
+                + " ('superuser', 'superuser-backend'))")) {
+      reset(setting);
+      next.add("Setting " + setting[2] + " is left out: only a superuser may make it");
+    }
+  }
+
+  /** Of the database; each as the role or nothing, the setting's name, and all of it. */
+  private List<String[]> settings(String which) throws SQLException {
+    return Sql.rows(
+        session,
+        row -> new String[] {row.getString(1), row.getString(2), row.getString(3)},
+        "SELECT coalesce(r.rolname, ''), split_part(one, '=', 1), one FROM pg_db_role_setting s JOIN"
+            + " pg_database d ON d.oid = s.setdatabase LEFT JOIN pg_roles r ON r.oid = s.setrole,"
+            + " unnest(s.setconfig) AS one WHERE d.datname = current_database() AND "
+            + which);
+  }
+
+  private void reset(String[] setting) throws SQLException {
+    Sql.execute(
+        session,
+        (setting[0].isEmpty()
+                ? "ALTER DATABASE " + Sql.name(database)
+                : "ALTER ROLE " + Sql.name(setting[0]) + " IN DATABASE " + Sql.name(database))
+            + " RESET "
+            + setting[1]);
+  }
+
+  /** They would act with all rights, for whoever calls them. */
+  private void refuseDefiners() throws SQLException {
+    List<String> functions =
         Sql.rows(
             session,
             row -> row.getString(1),
-            "SELECT one FROM pg_db_role_setting s JOIN pg_database d ON d.oid = s.setdatabase,"
-                + " unnest(s.setconfig) AS one WHERE d.datname = current_database() AND s.setrole"
-                + " = 0 AND one LIKE 'default\\_transaction\\_read\\_only=%'")) {
-      Sql.execute(
-          session, "ALTER DATABASE " + Sql.name(database) + " RESET default_transaction_read_only");
-      next.add("It was set to " + setting + " then, and is not now");
+            "SELECT p.oid::regprocedure::text FROM pg_proc p JOIN pg_roles r ON r.oid = p.proowner"
+                + " WHERE p.prosecdef AND NOT r.rolsuper ORDER BY 1 LIMIT "
+                + MOST_SHOWN);
+    if (!functions.isEmpty()) {
+      throw BackupException.of(
+              "restore.security-definer",
+              FailureKind.REFUSED,
+              "Functions that act with the rights of their owner would get those of a superuser: "
+                  + String.join(", ", functions))
+          .remedy(
+              "Load as a role that is no superuser, with --user, or with owners, without"
+                  + " --no-owner.")
+          .build();
     }
   }
 

@@ -70,7 +70,15 @@ public final class TableRestore {
     } catch (BackupException e) {
       throw ofTables(e);
     }
+    fresh(request).ifPresent(into -> into.requireVersion(plan.backup().cluster().majorVersion()));
     return look(plan, parent, needed(request));
+  }
+
+  /** The new database that a whole one goes into. */
+  private Optional<NewDatabase> fresh(TableRestoreRequest request) {
+    return request.whole() && request.destination() instanceof Into into
+        ? Optional.of(NewDatabase.of(settings, into))
+        : Optional.empty();
   }
 
   private TableRestorePlan look(RestorePlan plan, Path parent, Set<Tool> needed)
@@ -103,10 +111,7 @@ public final class TableRestore {
         request.destination() instanceof Output to
             ? Optional.of(to.file().toAbsolutePath().normalize())
             : Optional.empty();
-    Optional<NewDatabase> fresh =
-        request.whole() && request.destination() instanceof Into into
-            ? Optional.of(NewDatabase.of(settings, into))
-            : Optional.empty();
+    Optional<NewDatabase> fresh = fresh(request);
     ThrowAway place = ThrowAway.make(settings, parent, output, fresh.map(NewDatabase::address));
     try {
       return restore(request, parent, output, fresh, place, stages);
@@ -145,6 +150,8 @@ public final class TableRestore {
                   files(request, place.dataDirectory()),
                   facts -> fitted(request, place.dataDirectory(), facts, place::tablespace),
                   plan -> {
+                    fresh.ifPresent(
+                        into -> into.requireVersion(plan.backup().cluster().majorVersion()));
                     TableRestorePlan found = looked(plan, parent, needed(request));
                     ThrowAway.requireRoom(parent, found.neededBytes(), found.freeBytes());
                   },

@@ -626,6 +626,19 @@ class TableRecoveryIT {
     assertThat(server.query("postgres", "SELECT count(*) FROM pg_database WHERE datname='copied'"))
         .isEqualTo("0");
 
+    JsonNode without =
+        story.command.json(
+            Stream.concat(
+                    Stream.of(database(SHOP, url)).skip(1),
+                    Stream.of(
+                        "--user", "maker", "--password-file", secret.toString(), "--no-owner"))
+                .toArray(String[]::new));
+    assertThat(without.path("next").toString()).contains("watches").contains("clerk");
+    assertThat(shopDigests("copied").subList(0, 6)).isEqualTo(shop.subList(0, 6));
+    assertThat(
+            server.query("copied", "SELECT tableowner FROM pg_tables WHERE tablename = 'things'"))
+        .isEqualTo("maker");
+
     Path archive = folder.resolve("shop.dump");
     Path script = folder.resolve("shop.sql");
     for (Path file : List.of(archive, script)) {
