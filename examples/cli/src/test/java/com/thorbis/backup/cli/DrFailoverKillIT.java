@@ -574,12 +574,14 @@ class DrFailoverKillIT {
     @Override
     public void close() throws InterruptedException {
       super.close();
-      for (Connection session : sessions.values()) {
-        try {
-          session.close();
-        } catch (SQLException e) {
-          continue; // its server is gone
-        }
+      sessions.values().forEach(Writable::hangUp);
+    }
+
+    private static void hangUp(Connection session) {
+      try {
+        session.close();
+      } catch (SQLException e) {
+        return; // its server is gone
       }
     }
 
