@@ -69,9 +69,15 @@ final class DrRunCommands {
       }
     }
 
-    /** Whether a run ended by what was done since. */
-    void recorded(boolean endedBefore, RunReport report) {
-      if (!endedBefore && report.status().ended()) {
+    /**
+     * Keeps evidence of how a run ended, once: whoever carried it out then may have been killed
+     * before that.
+     *
+     * @param endedBefore when it had ended before it was gone on with
+     */
+    void recorded(Optional<Instant> endedBefore, RunReport report) {
+      boolean sameEnd = report.endedAt().equals(endedBefore);
+      if (report.status().ended() && !(sameEnd && DrRuns.recorded(thorbis(), report))) {
         DrRuns.record(thorbis(), report);
         DrNotifier.ended(thorbis(), report);
       }
@@ -197,7 +203,7 @@ final class DrRunCommands {
         thorbis().host().confirm("dr.not-confirmed", "dr run " + scenario + " --dry-run");
       }
       RunReport report = engine.start(plan, run, requester());
-      recorded(false, report);
+      recorded(Optional.empty(), report);
       return report;
     }
 
@@ -232,7 +238,7 @@ final class DrRunCommands {
     public Integer call() {
       return carry(
           engine -> {
-            boolean ended = engine.look(run).status().ended();
+            Optional<Instant> ended = engine.look(run).endedAt();
             RunReport report =
                 takeOver
                     ? engine.takeOver(run, DrRuns.person(thorbis(), Optional.ofNullable(person)))

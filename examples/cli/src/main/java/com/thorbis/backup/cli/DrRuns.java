@@ -2,6 +2,8 @@ package com.thorbis.backup.cli;
 
 import com.thorbis.backup.api.BackupException;
 import com.thorbis.backup.api.FailureKind;
+import com.thorbis.backup.api.ThorbisBackup;
+import com.thorbis.backup.dr.evidence.EvidenceLog;
 import com.thorbis.backup.dr.evidence.EvidenceRecord;
 import com.thorbis.backup.dr.plan.PlanReader;
 import com.thorbis.backup.dr.plan.RecoveryPlan;
@@ -122,6 +124,34 @@ final class DrRuns {
         report.run(),
         report.status() == RunStatus.SUCCEEDED ? EvidenceRecord.PASSED : report.status().label(),
         document(report, thorbis.clock().instant()));
+  }
+
+  /** Whether evidence is kept of how a run ended; also where that cannot be seen, which is said. */
+  static boolean recorded(Thorbis thorbis, RunReport report) {
+    try {
+      if (!thorbis.mayWrite()) {
+        throw HostEvidence.readOnly();
+      }
+      return thorbis.writing(opened -> recorded(thorbis, opened, report));
+    } catch (BackupException e) {
+      thorbis.warning(
+          "whether evidence of run " + report.run() + " is kept cannot be seen: " + e.getMessage());
+      return true;
+    }
+  }
+
+  private static boolean recorded(Thorbis thorbis, ThorbisBackup opened, RunReport report) {
+    EvidenceLog log = HostEvidence.of(thorbis, opened).log();
+    String ended = report.endedAt().map(Instant::toString).orElse("");
+    try {
+      log.flush(); // what waits on this host may be it
+      return log.read().records().stream()
+          .filter(one -> one.kind().equals(EvidenceRecord.DR_RUN))
+          .filter(one -> one.subject().equals(report.run()))
+          .anyMatch(one -> ended.equals(one.document().get("endedAt")));
+    } catch (IOException e) {
+      throw BackupException.from(e);
+    }
   }
 
   private static Map<String, Object> document(RunReport report, Instant now) {

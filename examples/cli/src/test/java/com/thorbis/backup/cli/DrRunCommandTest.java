@@ -368,6 +368,54 @@ class DrRunCommandTest {
     assertThat(Files.readString(folder.resolve("destroyed"))).isEqualTo("once\n");
   }
 
+  /** Its state directory is gone with it, and what waited there for the repository. */
+  @Test
+  void whoeverGoesOnWithARunThatHasEndedKeepsTheEvidenceThatNobodyKept() throws IOException {
+    begin();
+    run(0, "dr", "abort", "inc-1", "--as", "first-dba", "--yes");
+    assertThat(run(1, "dr", "resume", "inc-1").err()).contains("is not in the repository yet");
+    delete(folder.resolve("state"));
+    Path other = Files.createDirectories(folder.resolve("other"));
+    configure(other, "elsewhere");
+    assertThat(run(other, 1, "dr", "resume", "inc-1").err())
+        .contains("whether evidence of run inc-1 is kept cannot be seen");
+
+    run(other, 0, "init");
+    for (int time = 0; time < 2; time++) {
+      assertThat(run(other, 1, "dr", "resume", "inc-1").err()).doesNotContain("warning");
+      List<JsonNode> kept = evidence();
+      assertThat(kept).hasSize(1);
+      assertThat(kept.get(0).path("outcome").asText()).isEqualTo("compensated");
+    }
+  }
+
+  @Test
+  void aRunThatFailedAndIsTriedAgainLeavesEvidenceOfBothEnds() throws IOException {
+    run(0, "init");
+    procedure(
+        """
+              - id: ready
+                action: run-command
+                with: { command: [test, -e, DIR/ready], check: [test, -e, DIR/ready] }
+                expected: 1s
+                deadline: 1s
+        """);
+    begin();
+    Files.createFile(folder.resolve("ready"));
+    run(0, "dr", "retry", "inc-1", "rehearsal.ready", "--as", "first-dba");
+    run(1, "dr", "resume", "inc-1", "--no-wait");
+    run(0, "dr", "commit", "inc-1", "--as", "recovery-lead");
+    run(0, "dr", "resume", "inc-1");
+
+    assertThat(evidence())
+        .extracting(it -> it.path("outcome").asText())
+        .containsExactly("failed", "passed");
+  }
+
+  private List<JsonNode> evidence() throws IOException {
+    return KeptRecords.of("dr-run", command(folder), folder.resolve("bundle.zip"));
+  }
+
   @Test
   void withoutTheStoreNothingIsDestroyedUntilSomebodyAnswersForThat() throws IOException {
     begin();

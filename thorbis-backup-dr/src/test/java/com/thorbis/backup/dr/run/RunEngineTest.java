@@ -705,6 +705,31 @@ class RunEngineTest {
     assertThat(engine.resume(RUN).status()).isEqualTo(RunStatus.SUCCEEDED);
   }
 
+  @ParameterizedTest
+  @ValueSource(booleans = {false, true})
+  void whoeverDiesWhenAllHaveAgreedIsFollowedByOneWhoAsksNobody(boolean after) {
+    Approval one = new Approval(Map.of("ben", ""), 1, Duration.ofMinutes(20));
+    RunPlan plan = plan(Task.builder("agree", "approve").approval(one).build(), task("a", "agree"));
+    boolean died = true;
+    for (int moment = 1; died; moment++) {
+      TestRuns fresh = new TestRuns();
+      Path own = folder.resolve("agree" + moment);
+      fresh.engine(own).start(plan, RUN, "ann");
+      fresh.engine(own).approve(RUN, "agree", "ben", "", UNSIGNED);
+      Fate fate = new Fate(moment, after);
+      try {
+        fresh.engine(own, new Disk(), new Wire(fresh.store, fate), fate).build().resume(RUN);
+      } catch (Crash e) {
+        // That is what this is about.
+      }
+      died = fate.dead();
+      fresh.clock.advance(Duration.ofMinutes(1));
+      RunReport report = fresh.engine(own).resume(RUN);
+      assertThat(report.status()).as("died at %s", moment).isEqualTo(RunStatus.SUCCEEDED);
+      assertThat(fresh.world.executed).isEqualTo(Map.of("a", 1));
+    }
+  }
+
   @Test
   void anApprovalThatComesTooLateDoesNotCount() {
     Approval one = new Approval(Map.of("ben", ""), 1, Duration.ofMinutes(20));

@@ -1,0 +1,227 @@
+package com.thorbis.backup.cli;
+
+import com.sun.net.httpserver.HttpServer;
+import com.thorbis.backup.crypto.SigningKey;
+import com.thorbis.backup.dr.plan.PlanReader;
+import com.thorbis.backup.testkit.postgres.PostgresBinaries;
+import com.thorbis.backup.testkit.postgres.PostgresServer;
+import java.io.IOException;
+import java.net.InetAddress;
+import java.net.InetSocketAddress;
+import java.nio.file.Files;
+import java.nio.file.LinkOption;
+import java.nio.file.Path;
+import java.nio.file.StandardCopyOption;
+import java.nio.file.attribute.PosixFilePermissions;
+import java.security.SecureRandom;
+import java.time.Duration;
+import java.util.List;
+import java.util.stream.Stream;
+
+/**
+ * What the failover of the plan that is shipped is about: a primary that commits to its standby, an
+ * application that answers, the file that says where clients connect, and hosts that have the plan.
+ */
+final class FailoverSite implements AutoCloseable {
+  private static final PostgresBinaries BINARIES = PostgresBinaries.with("pg_controldata");
+  private static final String CONFIG =
+      """
+      state-directory: state
+      repository:
+        copies:
+          - uri: DIR_URI/away
+        encryption:
+          accept-single-key-risk: true
+          recipients:
+            - uri: passphrase:main
+              passphrase: correct horse battery staple
+      notify:
+        notifiers:
+          - { name: pager, kind: exec, command: [/bin/sh, -c, "cat >> DIR/told"] }
+        escalation:
+          - { to: [pager] }
+      dr:
+        plan: plan.yaml
+        journal: { store: { JOURNAL } }
+        keys: { first-dba: DIR/first.key, second-dba: DIR/second.key }
+        servers:
+          db1: { host: 127.0.0.1, port: PRIMARY, user: USER, data-directory: DIR/primary, bin-directory: BIN }
+          db2: { host: 127.0.0.1, port: STANDBY, user: USER, data-directory: DIR/standby, bin-directory: BIN }
+          pool: { host: 127.0.0.1, port: STANDBY, user: USER }
+        failover:
+          database:
+            primary: db1
+            standby: db2
+            detect:
+              - { kind: port, from: here, patience: 1s }
+              - { kind: standby, patience: 1s }
+              - { kind: process, from: host }
+        switches:
+          connections: { type: connection-file, file: DIR/place }
+      """;
+
+  private final Path folder;
+  private final HttpServer portal;
+  private final PostgresServer primary;
+  private final PostgresServer standby;
+  private final String plan;
+
+  private FailoverSite(Path folder, Path clusters) throws Exception {
+    this.folder = folder;
+    for (String each : List.of("primary", "standby")) {
+      copy(clusters.resolve(each), folder.resolve(each));
+    }
+    portal = HttpServer.create(new InetSocketAddress(InetAddress.getLoopbackAddress(), 0), 0);
+    portal.createContext(
+        "/health",
+        exchange -> {
+          exchange.sendResponseHeaders(200, -1);
+          exchange.close();
+        });
+    portal.start();
+    Files.createFile(folder.resolve("standby/standby.signal"));
+    primary =
+        quick(folder.resolve("primary")).setting("synchronous_standby_names", "*").adopt().start();
+    standby =
+        quick(folder.resolve("standby"))
+            .setting("primary_conninfo", "host=127.0.0.1 user=postgres port=" + primary.port())
+            .adopt()
+            .start();
+    primary.awaitTrue(
+        "postgres",
+        "SELECT count(*) = 1 FROM pg_stat_replication WHERE sync_state = 'sync'",
+        Duration.ofSeconds(30));
+    Files.createDirectory(folder.resolve("journal"));
+    Files.writeString(place(), "127.0.0.1:" + primary.port());
+    plan = plan();
+  }
+
+  /** The data directories of both, stopped, with an empty table {@code told}. */
+  static Path clusters(Path folder) throws Exception {
+    Files.createDirectory(folder);
+    Path data = folder.resolve("primary");
+    try (PostgresServer made =
+        PostgresServer.builder(BINARIES)
+            .dataDirectory(data)
+            .walSegmentMebibytes(1)
+            .setting("fsync", "off")
+            .start()) {
+      made.execute("postgres", "CREATE TABLE told (id bigint PRIMARY KEY)");
+      made.stop();
+    }
+    copy(data, folder.resolve("standby"));
+    return folder;
+  }
+
+  /** In an empty folder. */
+  static FailoverSite start(Path folder, Path clusters) throws Exception {
+    return new FailoverSite(folder, clusters);
+  }
+
+  PostgresServer primary() {
+    return primary;
+  }
+
+  PostgresServer standby() {
+    return standby;
+  }
+
+  /** The file that clients read. */
+  Path place() {
+    return folder.resolve("place");
+  }
+
+  /** What the pager was told. */
+  Path told() {
+    return folder.resolve("told");
+  }
+
+  /** The folder of the store of journals. */
+  Path journal() {
+    return folder.resolve("journal");
+  }
+
+  /** A host with a state directory of its own. */
+  Path host(String name) throws IOException {
+    return host(name, "uri: " + uri(journal()));
+  }
+
+  /**
+   * The same.
+   *
+   * @param store where it keeps journals, as its configuration says it
+   */
+  Path host(String name, String store) throws IOException {
+    Path host = Files.createDirectory(folder.resolve(name));
+    Path config =
+        Files.createFile(
+            host.resolve("thorbis.yaml"),
+            PosixFilePermissions.asFileAttribute(PosixFilePermissions.fromString("rw-------")));
+    Files.writeString(
+        config,
+        CONFIG
+            .replace("DIR_URI", uri(folder))
+            .replace("DIR", folder.toString())
+            .replace("JOURNAL", store)
+            .replace("BIN", BINARIES.binDirectory().toString())
+            .replace("PRIMARY", Integer.toString(primary.port()))
+            .replace("STANDBY", Integer.toString(standby.port()))
+            .replace("USER", primary.superuser()));
+    Files.writeString(host.resolve("plan.yaml"), plan);
+    return host;
+  }
+
+  static String uri(Path folder) {
+    return folder.toUri().toString().replaceFirst("/$", "");
+  }
+
+  private String plan() throws IOException {
+    String text =
+        PlanReader.example()
+            .replaceFirst(" +- id: pool\n +action: switch-pgbouncer\n(?:.*\n){5}", "")
+            .replace("db1.example.com:5432", "127.0.0.1:" + primary.port())
+            .replace("db2.example.com:5432", "127.0.0.1:" + standby.port())
+            .replace(
+                "https://portal.example.com", "http://127.0.0.1:" + portal.getAddress().getPort());
+    for (String name : List.of("first", "second")) {
+      try (SigningKey key = SigningKey.generate(new SecureRandom())) {
+        key.writeTo(folder.resolve(name + ".key"));
+        text =
+            text.replaceFirst(
+                "(id: " + name + "-dba\n(?:.*\n){3} *signs-with: ).*",
+                "$1" + key.verifier().text());
+      }
+    }
+    return text;
+  }
+
+  private static PostgresServer.Builder quick(Path data) {
+    return PostgresServer.builder(BINARIES)
+        .dataDirectory(data)
+        .setting("fsync", "off")
+        .setting("wal_receiver_timeout", "1s")
+        .setting("wal_retrieve_retry_interval", "100ms");
+  }
+
+  private static void copy(Path from, Path to) throws IOException {
+    try (Stream<Path> tree = Files.walk(from)) {
+      for (Path each : tree.toList()) {
+        Files.copy(
+            each,
+            to.resolve(from.relativize(each).toString()),
+            LinkOption.NOFOLLOW_LINKS,
+            StandardCopyOption.COPY_ATTRIBUTES);
+      }
+    }
+  }
+
+  @Override
+  public void close() throws IOException {
+    portal.stop(0);
+    try {
+      standby.close();
+    } finally {
+      primary.close();
+    }
+  }
+}
