@@ -51,7 +51,10 @@ public final class TableRestoreRequest {
     return source;
   }
 
-  /** The database that they are of, or that is brought back as a whole, by its name then or its object id. */
+  /**
+   * The database that they are of, or that is brought back as a whole, by its name then or its
+   * object id.
+   */
   public String database() {
     return database;
   }
