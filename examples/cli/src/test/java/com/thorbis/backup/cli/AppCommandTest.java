@@ -323,6 +323,73 @@ class AppCommandTest {
   }
 
   @Test
+  void eachTypeAsksForWhatItConsistsOf() throws Exception {
+    String whole = config();
+    String site =
+        whole
+            .replaceFirst("type: nextjs", "type: static")
+            .replaceFirst("(?s) {4}configuration:.*?( {4}artifacts)", "$1")
+            .replaceFirst("(?s) {4}deployment:.*?( {4}files)", "$1");
+    config(site);
+    JsonNode made = json("app backup shop", 0);
+    assertThat(made.get("status").asText()).as("%s", made).isEqualTo("complete");
+    for (String name : List.of("source", "artifacts", "files")) {
+      assertThat(component(made, name).get("outcome").asText()).as(name).isEqualTo("completed");
+    }
+    config(site.replaceFirst(" +artifacts:.*\n", ""));
+    assertThat(run("app backup shop", 2).err()).contains("does not say what its artifacts is");
+
+    config(site.replaceFirst(" {2}shop:", "  service:").replaceFirst("type: static", "type: api"));
+    assertThat(run("app backup service", 2).err())
+        .contains("does not say what its configuration is");
+    config(
+        whole
+            .replaceFirst(" {2}shop:", "  service:")
+            .replaceFirst("type: nextjs", "type: api")
+            .replaceFirst("(?s) {4}deployment:.*?( {4}files)", "$1"));
+    assertThat(json("app backup service", 0).get("status").asText()).isEqualTo("complete");
+  }
+
+  @Test
+  void aRecoveryPointHasTheCommitTheConfigurationAndTheSecretsByOneId() throws Exception {
+    config(config() + "  all:\n    type: recovery-point\n    members: shop, tokens\n");
+    run("app backup shop", 0); // the files of the application are a source that has a backup then
+    JsonNode point = json("recovery-point create all", 0);
+    String id = point.get("id").asText();
+    JsonNode shop = point.get("members").get(0);
+    assertThat(shop.get("whole").asBoolean()).as("%s", point).isTrue();
+    assertThat(shop.get("facts").get("application.commit").asText())
+        .isEqualTo(refs.get("refs/heads/main"));
+
+    try (Git git = Git.open(work.toFile())) {
+      Files.writeString(work.resolve("page.js"), "another\n");
+      commit(git, "second");
+    }
+    Files.writeString(files.resolve("etc/conf.d/site.conf"), "listen 81;\n");
+    Files.writeString(files.resolve("app.env"), "API_KEY=another\n");
+    run("app backup shop", 0);
+    run("backup tokens", 0);
+
+    Path into = folder.resolve("files/then");
+    List<String> byHand = new ArrayList<>();
+    json("recovery-point restore " + id + " --plan --target-dir " + folder.resolve("t"), 0)
+        .get("members")
+        .forEach(member -> byHand.add(member.get("command").asText()));
+    assertThat(byHand).hasSize(2);
+    run(byHand.get(0).replace("DIR", into.toString()), 0);
+    try (Git git = Git.open(into.resolve("source/repository.git").toFile())) {
+      assertThat(git.getRepository().resolve("HEAD").name())
+          .isEqualTo(shop.get("facts").get("application.commit").asText());
+    }
+    assertThat(into.resolve("source/tree/page.js")).hasContent("page\n");
+    assertThat(into.resolve("configuration/web-server" + files + "/etc/conf.d/site.conf"))
+        .hasContent("listen 80;\n");
+    Files.delete(files.resolve("app.env"));
+    run(byHand.get(1).replace("PLACE", "app"), 0);
+    assertThat(files.resolve("app.env")).content().contains("API_KEY=" + MARKER + "\n");
+  }
+
+  @Test
   void submodulesComeBackWhereTheyBelong() throws Exception {
     Path lib = files.resolve("lib");
     try (Git git = Git.init().setDirectory(lib.toFile()).setInitialBranch("main").call()) {

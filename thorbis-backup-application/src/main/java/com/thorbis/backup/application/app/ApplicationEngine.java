@@ -222,6 +222,11 @@ public final class ApplicationEngine extends ServerlessEngine {
     }
   }
 
+  @Override
+  public Optional<String> restoreCommand(BackupDescriptor backup) {
+    return Optional.of("app restore " + source() + " --backup " + backup.id() + " --into DIR");
+  }
+
   private void fail(String component, Exception failure, Map<String, Gap> failed) {
     Gap why = Gap.of(component, failure);
     failed.put(component, why);
@@ -290,9 +295,16 @@ public final class ApplicationEngine extends ServerlessEngine {
       ApplicationReport report = report(prepared, failed, written, repository, control);
       manifest(writer, report, started);
       List<String> warnings = warnings(report);
+      Map<String, String> attributes = new LinkedHashMap<>();
+      attributes.put("application.type", type.label());
+      prepared
+          .values()
+          .forEach(
+              one ->
+                  one.facts()
+                      .forEach((name, value) -> attributes.put("application." + name, value)));
       BackupFacts facts =
-          BackupFacts.withoutServer(
-              started, clock().instant(), Map.of("application.type", type.label()), warnings);
+          BackupFacts.withoutServer(started, clock().instant(), attributes, warnings);
       BackupStatus status =
           warnings.isEmpty() ? BackupStatus.COMPLETE : BackupStatus.COMPLETED_WITH_WARNING;
       return Optional.of(new Taken(writer.commit(facts, status), report));

@@ -41,6 +41,11 @@ public interface Component extends AutoCloseable {
     /** How much it is, by what is counted. */
     Map<String, Long> counts();
 
+    /** What is known of the whole by it, such as the commit; no secret. */
+    default Map<String, String> facts() {
+      return Map.of();
+    }
+
     /** Writes it. May be called again with another writer. */
     void write(ComponentWriter into) throws IOException;
 

@@ -470,6 +470,16 @@ public final class GitSource implements Component {
       return gaps;
     }
 
+    /** Of what is checked out by who clones it. */
+    @Override
+    public Map<String, String> facts() {
+      return mirror
+          .head()
+          .map(mirror.refs()::get)
+          .map(commit -> Map.of("commit", commit))
+          .orElse(Map.of());
+    }
+
     @Override
     public Map<String, Long> counts() {
       return counts;
