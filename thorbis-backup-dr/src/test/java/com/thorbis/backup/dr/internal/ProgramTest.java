@@ -24,7 +24,7 @@ class ProgramTest {
   void whatItIsGivenAndWhatItPrintsPassThrough() throws Exception {
     byte[] given = "a line\n".getBytes(StandardCharsets.UTF_8);
     Program.Ended ended = Program.run(List.of("cat"), Map.of(), given, Duration.ofSeconds(10));
-    assertThat(ended.said()).isEqualTo("a line\n");
+    assertThat(ended.output()).isEqualTo("a line\n");
     assertThat(ended.code()).isZero();
   }
 }
