@@ -412,16 +412,16 @@ final class DrRestoreActions {
       facts.put("point", id.value());
       for (PointReport.Part part : report.parts()) {
         String member = "/" + part.plan().member().source();
-        part.plan()
-            .backup()
-            .ifPresent(
-                it ->
-                    facts.put(
-                        Objective.AS_OF + member,
-                        (it.physical() ? it.stoppedAt() : it.startedAt()).toString()));
         part.report()
             .ifPresent(
                 it -> {
+                  part.plan()
+                      .backup()
+                      .ifPresent(
+                          of ->
+                              facts.put(
+                                  Objective.AS_OF + member,
+                                  (of.physical() ? of.stoppedAt() : of.startedAt()).toString()));
                   facts.put("backup" + member, it.backup().value());
                   facts.put("directory" + member, it.targetDirectory().toString());
                   it.port().ifPresent(port -> facts.put("port" + member, Integer.toString(port)));
@@ -430,7 +430,17 @@ final class DrRestoreActions {
                       .ifPresent(at -> facts.put(Objective.REACHED_TIME + member, at.toString()));
                 });
       }
-      return Result.done(report.parts().size() + " members of " + id + " lie in " + folder)
+      List<String> byHand =
+          report.parts().stream().flatMap(part -> part.plan().command().stream()).toList();
+      return Result.done(
+              report.parts().stream().filter(part -> part.report().isPresent()).count()
+                  + " members of "
+                  + id
+                  + " lie in "
+                  + folder
+                  + (byHand.isEmpty()
+                      ? ""
+                      : "; not brought back by this step: " + String.join("; ", byHand)))
           .with(facts);
     }
 

@@ -135,7 +135,10 @@ final class DrRuns {
       return thorbis.writing(opened -> recorded(thorbis, opened, report));
     } catch (BackupException e) {
       thorbis.warning(
-          "whether evidence of run " + report.run() + " is kept cannot be seen: " + e.getMessage());
+          "whether evidence of run "
+              + report.run()
+              + " is kept cannot be seen; resume it again when it can: "
+              + e.getMessage());
       return true;
     }
   }

@@ -204,7 +204,14 @@ final class RecoveryPointCommand extends Group {
 
     private static void told(PointReport report, RestoreRecord record) {
       record.say(
-          "members", report.parts().stream().map(part -> part.plan().member().source()).toList());
+          "members",
+          report.parts().stream()
+              .filter(part -> part.report().isPresent())
+              .map(part -> part.plan().member().source())
+              .toList());
+      record.say(
+          "byHand",
+          report.parts().stream().flatMap(part -> part.plan().command().stream()).toList());
       if (!report.done()) {
         record.failed(
             report.parts().stream()

@@ -470,13 +470,12 @@ public final class GitSource implements Component {
       return gaps;
     }
 
-    /** Of what is checked out by who clones it. */
+    /** Of the branch that is configured. */
     @Override
     public Map<String, String> facts() {
-      return mirror
-          .head()
-          .map(mirror.refs()::get)
-          .map(commit -> Map.of("commit", commit))
+      return Optional.ofNullable(documents.get(REFS))
+          .flatMap(refs -> refs.text("commit"))
+          .map(id -> Map.of("commit", id))
           .orElse(Map.of());
     }
 

@@ -83,16 +83,35 @@ public final class ThrowAway implements AutoCloseable {
   @FunctionalInterface
   public interface Databases {
     /** Reaches no server. */
-    Databases NONE = (address, name) -> false;
+    Databases NONE = (address, name) -> Dropped.unknown("no server is asked");
 
     /**
      * Drops one.
      *
      * @param address the server, as {@link #make} was told
      * @param name the database, which may be gone
-     * @return whether it is known to be gone; false where nobody could look
      */
-    boolean drop(String address, String name);
+    Dropped drop(String address, String name);
+  }
+
+  /**
+   * What became of an unfinished database.
+   *
+   * @param settled whether it is known not to be there
+   * @param why why that is not known; empty where it was dropped, or was not there at all
+   * @param found whether it was there
+   */
+  public record Dropped(boolean settled, String why, boolean found) {
+    /** It was there, and is not any more. */
+    public static final Dropped GONE = new Dropped(true, "", true);
+
+    /** It was not there. */
+    public static final Dropped ABSENT = new Dropped(true, "", false);
+
+    /** It may be there. */
+    public static Dropped unknown(String why) {
+      return new Dropped(false, why, false);
+    }
   }
 
   /**
@@ -372,16 +391,19 @@ public final class ThrowAway implements AutoCloseable {
         left.add(folder.toString());
       }
       String name = String.valueOf(folder.getFileName());
-      boolean dropped = false;
+      boolean found = false;
       if (databases.isPresent()) {
         remove(settings, folder, sockets, Optional.ofNullable(file));
-        dropped = databaseOn != null && databases.get().drop(databaseOn, name);
-        if (databaseOn == null || dropped) {
+        Dropped dropped =
+            databaseOn == null ? Dropped.ABSENT : databases.get().drop(databaseOn, name);
+        found = dropped.found();
+        if (dropped.settled()) {
           Files.deleteIfExists(marker);
         }
       }
-      if (databaseOn != null && (dropped || databases.isEmpty())) {
-        left.add("the database \"" + name + "\" on " + databaseOn);
+      if (databaseOn != null && (found || databases.isEmpty())) {
+        left.add(
+            "the database \"" + name + "\" on " + databaseOn + (found ? "" : ", if it was made"));
       }
       return left;
     } catch (NoSuchFileException | OverlappingFileLockException e) {

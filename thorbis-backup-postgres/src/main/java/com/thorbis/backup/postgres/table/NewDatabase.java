@@ -7,7 +7,9 @@ import com.thorbis.backup.api.TableRestoreRequest;
 import com.thorbis.backup.api.TableRestoreRequest.Into;
 import com.thorbis.backup.postgres.restore.Stages;
 import com.thorbis.backup.postgres.server.ThrowAway;
+import com.thorbis.backup.postgres.server.ThrowAway.Dropped;
 import com.thorbis.backup.postgres.settings.PostgresSettings;
+import com.thorbis.backup.postgres.tools.ClientTools;
 import com.thorbis.backup.postgres.tools.ClientTools.Tool;
 import com.thorbis.backup.postgres.tools.ToolConnection;
 import com.thorbis.backup.postgres.tools.ToolRun;
@@ -25,7 +27,6 @@ import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.Objects;
-import java.util.Optional;
 import java.util.concurrent.TimeUnit;
 
 /**
@@ -40,6 +41,7 @@ final class NewDatabase {
   private static final String NOT_ALLOWED = "42501";
   private static final String NO_DATABASE = "3D000";
   private static final int INTERRUPTED_DROP = -2;
+  private static final int TRANSACTION_TIMEOUT_SINCE = 17;
   private static final int MOST_NAME_BYTES = 63;
   private static final int MOST_TRIES = 12; // the server waits for others for five seconds itself
   private static final int BUFFER_BYTES = 1 << 16;
@@ -82,18 +84,19 @@ final class NewDatabase {
     return settings.address() + "/" + name;
   }
 
-  /** A session in what every server has, which waits for its answers as long as it takes. */
+  /** A session in what every server has. */
   private static Connection maintain(PostgresSettings settings) throws SQLException {
     try {
-      return patient(SqlConnections.open(settings, MAINTENANCE.get(0)));
+      return SqlConnections.open(settings, MAINTENANCE.get(0));
     } catch (SQLException e) {
       if (!NO_DATABASE.equals(e.getSQLState())) {
         throw e;
       }
-      return patient(SqlConnections.open(settings, MAINTENANCE.get(1)));
+      return SqlConnections.open(settings, MAINTENANCE.get(1));
     }
   }
 
+  /** Lets a session wait for its answers as long as it takes. */
   private static Connection patient(Connection session) throws SQLException {
     boolean set = false;
     try {
@@ -139,8 +142,8 @@ final class NewDatabase {
     }
   }
 
-  /** Refuses a server that is older than the one that the backup is of. */
-  void requireVersion(int major) {
+  /** Refuses a server that is older than the one that the backup is of, or than programs take. */
+  void requireVersion(int major, ClientTools tools) {
     try (Connection session = maintain(settings)) {
       int there = session.getMetaData().getDatabaseMajorVersion();
       if (there < major) {
@@ -149,6 +152,23 @@ final class NewDatabase {
                 FailureKind.REFUSED,
                 address() + " is PostgreSQL " + there + ", and the backup is of " + major)
             .remedy("Name a server that is not older, or restore into a file.")
+            .build();
+      }
+      if (tools.major() >= TRANSACTION_TIMEOUT_SINCE && there < TRANSACTION_TIMEOUT_SINCE) {
+        throw BackupException.of(
+                "restore.newer-programs",
+                FailureKind.REFUSED,
+                "What pg_restore "
+                    + tools.version()
+                    + " says PostgreSQL "
+                    + there
+                    + " on "
+                    + address()
+                    + " does not understand")
+            .remedy(
+                "Install the client programs of PostgreSQL "
+                    + there
+                    + ", or name them with client-tools-directory.")
             .build();
       }
     } catch (SQLException e) {
@@ -220,8 +240,8 @@ final class NewDatabase {
 
   /** What was made is dropped, or it is said that it is left. */
   private void undo(ThrowAway place, RunControl control) {
-    Optional<String> kept = drop(settings, place.database());
-    if (kept.isEmpty()) {
+    Dropped dropped = drop(settings, place.database());
+    if (dropped.settled()) {
       place.databaseSettled();
     } else {
       control
@@ -232,16 +252,12 @@ final class NewDatabase {
                   + " is left on "
                   + address()
                   + ", until the next restore-table into this server drops it: "
-                  + kept.get());
+                  + dropped.why());
     }
   }
 
-  /**
-   * Drops one that a run made.
-   *
-   * @return why it may still be there; empty if it is gone
-   */
-  static Optional<String> drop(PostgresSettings settings, String made) {
+  /** Drops one that a run made. */
+  static Dropped drop(PostgresSettings settings, String made) {
     try (Connection session = maintain(settings)) {
       boolean comes =
           !Sql.rows(
@@ -253,7 +269,7 @@ final class NewDatabase {
                   made)
               .isEmpty();
       if (comes) {
-        return Optional.of("it is being made at this moment");
+        return Dropped.unknown("it is being made at this moment");
       }
       // Of one whose DROP was interrupted the server takes no other statement.
       List<Boolean> template =
@@ -265,13 +281,16 @@ final class NewDatabase {
       if (template.contains(true)) {
         Sql.execute(session, "ALTER DATABASE " + Sql.name(made) + " IS_TEMPLATE false");
       }
-      if (!template.isEmpty()) {
-        sendAway(session, made);
-        Sql.execute(session, "DROP DATABASE IF EXISTS " + Sql.name(made));
+      if (template.isEmpty()) {
+        return Dropped.ABSENT;
       }
-      return Optional.empty();
+      patient(session);
+      Sql.execute(session, "SET synchronous_commit = local"); // nobody waits for a drop
+      sendAway(session, made);
+      Sql.execute(session, "DROP DATABASE IF EXISTS " + Sql.name(made));
+      return Dropped.GONE;
     } catch (SQLException e) {
-      return Optional.of(String.valueOf(e.getMessage()));
+      return Dropped.unknown(String.valueOf(e.getMessage()));
     }
   }
 
@@ -309,6 +328,9 @@ final class NewDatabase {
     if (!request.owners()) {
       words.add("--no-owner");
       words.add("--no-privileges");
+    }
+    if (!tablespaces) {
+      words.add("--no-tablespaces"); // the tables'; pg_dump has said that of the database
     }
     Cancellation cancellation = stages.control().cancellation();
     try (ToolRun dump = definitions.archive(tablespaces);
@@ -432,21 +454,32 @@ final class NewDatabase {
     for (int tries = 1; ; tries++) {
       cancellation.check();
       boolean asked = false;
-      try (Connection session = maintain(settings)) {
+      boolean named = false;
+      try (Connection session = patient(maintain(settings))) {
+        Cancellation.Registration stop = cancellation.onCancel(() -> LiveDatabase.cancel(session));
         session.setAutoCommit(false);
         asked = true;
-        String made = "ALTER DATABASE " + Sql.name(place.database());
-        Sql.execute(session, made + " CONNECTION LIMIT " + limit);
-        Sql.execute(session, made + " RENAME TO " + Sql.name(name));
-        session.commit();
-        place.databaseSettled();
-        return;
+        try {
+          String made = "ALTER DATABASE " + Sql.name(place.database());
+          Sql.execute(session, made + " CONNECTION LIMIT " + limit);
+          Sql.execute(session, made + " RENAME TO " + Sql.name(name));
+          session.commit();
+          named = true;
+          place.databaseSettled();
+          return;
+        } finally {
+          stop.close();
+        }
       } catch (SQLException e) {
+        if (named) {
+          return; // its session was not closed well, and that is all
+        }
         String state = Objects.requireNonNullElse(e.getSQLState(), "");
         boolean lost = state.startsWith("08") || state.startsWith("57P");
         if (lost && asked) {
           throw unknown(place, e);
         }
+        cancellation.check();
         if (state.equals(TAKEN)) {
           throw taken();
         }

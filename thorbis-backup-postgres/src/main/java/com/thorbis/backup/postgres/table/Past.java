@@ -370,20 +370,20 @@ final class Past implements AutoCloseable {
   /**
    * Takes out of a whole database what cannot be loaded, or must not be.
    *
-   * @param superuser whether a superuser loads it
+   * @param superuser whether a superuser loads it; empty where it goes into a file
    * @param owners whether what belongs to roles comes with it
    * @throws BackupException code {@code restore.security-definer} where functions would get the
    *     rights of a superuser
    */
-  void prepareWhole(boolean superuser, boolean owners) throws IOException {
+  void prepareWhole(Optional<Boolean> superuser, boolean owners) throws IOException {
     try {
       unlogged();
       readOnly();
       subscriptions();
-      if (superuser && !owners) {
+      if (superuser.orElse(false) && !owners) {
         refuseDefiners();
       }
-      if (!superuser) {
+      if (!superuser.orElse(true)) {
         eventTriggers();
         settingsOfSuperusers();
       }
@@ -428,8 +428,9 @@ final class Past implements AutoCloseable {
   private void settingsOfSuperusers() throws SQLException {
     for (String[] setting :
         settings(
-            "split_part(one, '=', 1) IN (SELECT name FROM pg_settings WHERE context IN"
-                + " ('superuser', 'superuser-backend'))")) {
+            // Those of extensions, too, which this server does not load.
+            "split_part(one, '=', 1) NOT IN (SELECT name FROM pg_settings WHERE context ="
+                + " 'user')")) {
       reset(setting);
       next.add("Setting " + setting[2] + " is left out: only a superuser may make it");
     }
@@ -495,7 +496,9 @@ final class Past implements AutoCloseable {
         Sql.rows(
             session,
             row -> Sql.name(row.getString(1)),
-            "SELECT evtname FROM pg_event_trigger ORDER BY 1")) {
+            "SELECT evtname FROM pg_event_trigger t WHERE NOT EXISTS (SELECT FROM pg_depend d WHERE"
+                + " d.classid = 'pg_event_trigger'::regclass AND d.objid = t.oid AND d.deptype ="
+                + " 'e') ORDER BY 1")) {
       Sql.execute(session, "DROP EVENT TRIGGER " + name + " CASCADE");
       next.add("Event trigger " + name + " is left out: only a superuser may make it");
     }

@@ -16,6 +16,7 @@ import com.thorbis.backup.postgres.restore.ThawedRestore;
 import com.thorbis.backup.postgres.server.RecoveryRun;
 import com.thorbis.backup.postgres.server.ServerPrograms;
 import com.thorbis.backup.postgres.server.ThrowAway;
+import com.thorbis.backup.postgres.server.ThrowAway.Dropped;
 import com.thorbis.backup.postgres.server.ThrowAwayServer;
 import com.thorbis.backup.postgres.settings.OwnerOnly;
 import com.thorbis.backup.postgres.settings.PostgresSettings;
@@ -70,8 +71,7 @@ public final class TableRestore {
     } catch (BackupException e) {
       throw ofTables(e);
     }
-    fresh(request).ifPresent(into -> into.requireVersion(plan.backup().cluster().majorVersion()));
-    return look(plan, parent, needed(request));
+    return look(plan, parent, request);
   }
 
   /** The new database that a whole one goes into. */
@@ -81,10 +81,12 @@ public final class TableRestore {
         : Optional.empty();
   }
 
-  private TableRestorePlan look(RestorePlan plan, Path parent, Set<Tool> needed)
+  private TableRestorePlan look(RestorePlan plan, Path parent, TableRestoreRequest request)
       throws IOException {
     int major = plan.backup().cluster().majorVersion();
+    Set<Tool> needed = needed(request);
     ClientTools tools = Definitions.find(settings, needed, major);
+    fresh(request).ifPresent(into -> into.requireVersion(major, tools));
     List<String> used = new ArrayList<>();
     used.add(ServerPrograms.find(settings.binDirectory(), major).program("postgres"));
     for (Tool tool : needed) {
@@ -150,9 +152,7 @@ public final class TableRestore {
                   files(request, place.dataDirectory()),
                   facts -> fitted(request, place.dataDirectory(), facts, place::tablespace),
                   plan -> {
-                    fresh.ifPresent(
-                        into -> into.requireVersion(plan.backup().cluster().majorVersion()));
-                    TableRestorePlan found = looked(plan, parent, needed(request));
+                    TableRestorePlan found = looked(plan, parent, request);
                     ThrowAway.requireRoom(parent, found.neededBytes(), found.freeBytes());
                   },
                   stages);
@@ -180,7 +180,7 @@ public final class TableRestore {
               stages.control().cancellation());
       Map<Long, Long> rows;
       if (request.whole()) {
-        past.prepareWhole(fresh.isEmpty() || fresh.get().superuser(), request.owners());
+        past.prepareWhole(fresh.map(NewDatabase::superuser), request.owners());
         rows =
             fresh.isPresent()
                 ? fresh.get().load(past, request, definitions, place, stages)
@@ -205,9 +205,9 @@ public final class TableRestore {
     }
   }
 
-  private TableRestorePlan looked(RestorePlan plan, Path parent, Set<Tool> needed) {
+  private TableRestorePlan looked(RestorePlan plan, Path parent, TableRestoreRequest request) {
     try {
-      return look(plan, parent, needed);
+      return look(plan, parent, request);
     } catch (IOException e) {
       throw BackupException.from(e);
     }
@@ -236,7 +236,8 @@ public final class TableRestore {
             settings,
             (address, name) ->
                 address.equals(reached.address().toString())
-                    && NewDatabase.drop(reached, name).isEmpty())) {
+                    ? NewDatabase.drop(reached, name)
+                    : Dropped.unknown("it is on another server"))) {
       control.progress().note("Removed " + swept + ", which a run that was killed left");
     }
   }

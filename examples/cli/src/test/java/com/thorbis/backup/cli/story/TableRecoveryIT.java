@@ -144,6 +144,7 @@ class TableRecoveryIT {
         "CREATE TABLE stock.places_1 PARTITION OF stock.places FOR VALUES FROM (0) TO (1000)",
         "CREATE UNLOGGED TABLE passing (id int)",
         "INSERT INTO passing VALUES (1)",
+        "CREATE INDEX places_by_thing ON stock.places (thing) TABLESPACE spare",
         "CREATE FUNCTION stock.answer() RETURNS int LANGUAGE sql AS 'SELECT 42'",
         "CREATE FUNCTION watch() RETURNS event_trigger LANGUAGE plpgsql AS $$BEGIN NULL; END$$",
         "CREATE EVENT TRIGGER watches ON ddl_command_end EXECUTE FUNCTION watch()",
@@ -598,6 +599,7 @@ class TableRecoveryIT {
     String[] words = database(SHOP, server.jdbcUrl(SHOP));
     try (Command.Background killed = story.command.start(words)) {
       Command.await("the unfinished database", () -> !unfinished().isEmpty());
+      Command.await("nobody else may connect", this::closed);
       ProcessHandle command = ProcessHandle.of(killed.pid()).orElseThrow();
       command.destroyForcibly();
       command.onExit().join();
@@ -718,6 +720,16 @@ class TableRecoveryIT {
             .toArray(String[]::new));
     assertThat(shopDigests("from_archive").subList(0, 7)).isEqualTo(shop.subList(0, 7));
     assertThat(shopDigests("from_script").subList(0, 7)).isEqualTo(shop.subList(0, 7));
+  }
+
+  private boolean closed() {
+    try {
+      return server
+          .rows("postgres", "SELECT datconnlimit FROM pg_database WHERE datname LIKE 'thorbis-%'")
+          .equals(List.of("0"));
+    } catch (SQLException e) {
+      throw new AssertionError(e);
+    }
   }
 
   private List<String> unfinished() {
