@@ -9,6 +9,7 @@ import com.thorbis.backup.crypto.SigningKey;
 import com.thorbis.backup.dr.failover.RestoredServer;
 import com.thorbis.backup.dr.failover.ServerAccess;
 import com.thorbis.backup.dr.plan.PlanReader;
+import com.thorbis.backup.dr.run.Result.Outcome;
 import com.thorbis.backup.testkit.postgres.PostgresBinaries;
 import com.thorbis.backup.testkit.postgres.PostgresServer;
 import java.io.IOException;
@@ -143,10 +144,14 @@ class DrPointInTimeIT {
           config,
           Files.readString(config)
               .replace("127.0.0.1:" + primaryPort + "/", "127.0.0.1:" + restoredPort + "/"));
-      assertThat(command().run("check").out()).doesNotContain("source.fenced");
       ok("backup", "database");
-      assertThat(command().run("list").out().lines().filter(line -> line.contains("database")))
-          .hasSizeGreaterThan(1);
+
+      RestoredServer server = restored(primary.superuser());
+      assertThat(server.check().outcome()).isEqualTo(Outcome.DONE);
+      server.stop(Duration.ofSeconds(30));
+      assertThat(server.check().outcome()).isEqualTo(Outcome.NOT_DONE);
+      server.start(Duration.ofSeconds(30));
+      assertThat(server.check().outcome()).isEqualTo(Outcome.DONE);
     }
   }
 

@@ -601,6 +601,7 @@ class DrRunCommandTest {
             db1: { host: 127.0.0.1, port: 1, user: x, password: "${env:PASSPHRASE}" }
             db2: { host: 127.0.0.1, port: 2 }
             pool: { host: 127.0.0.1, port: 3, database: orders }
+            restored: { host: 127.0.0.1, port: 6, data-directory: /srv/recovery/database, bin-directory: /bin }
           failover:
             database:
               primary: db1
@@ -654,7 +655,10 @@ class DrRunCommandTest {
         .anyMatch(
             it ->
                 it.contains(
-                    "restore database to before 2026-01-02T03:04:05Z into /srv/recovery/database"));
+                    "restore database to before 2026-01-02T03:04:05Z into /srv/recovery/database,"
+                        + " and start its server as restored (127.0.0.1:6)"))
+        .anyMatch(
+            it -> it.endsWith("adopt the restored cluster of database at restored (127.0.0.1:6)"));
   }
 
   @Test

@@ -6,6 +6,7 @@ import com.thorbis.backup.dr.internal.Program;
 import com.thorbis.backup.dr.run.Result;
 import java.io.IOException;
 import java.nio.file.Files;
+import java.nio.file.LinkOption;
 import java.nio.file.NoSuchFileException;
 import java.nio.file.Path;
 import java.nio.file.StandardOpenOption;
@@ -16,6 +17,7 @@ import java.sql.Statement;
 import java.time.Duration;
 import java.util.List;
 import java.util.Map;
+import java.util.regex.Pattern;
 import java.util.stream.Stream;
 
 /**
@@ -28,7 +30,7 @@ public final class RestoredServer {
   private static final int SOCKET_LINE = 4;
 
   /** Where the server of a restore has its socket. */
-  private static final String RECOVERY_SOCKETS = "/tmp/thorbis-";
+  private static final Pattern RECOVERY_SOCKETS = Pattern.compile("/tmp/thorbis-[0-9]+");
 
   private final ServerAccess server;
   private final Path data;
@@ -95,7 +97,8 @@ public final class RestoredServer {
         Files.writeString(
             data.resolve("postgresql.auto.conf"),
             each.getKey() + " = '" + each.getValue() + "'\n",
-            StandardOpenOption.APPEND);
+            StandardOpenOption.APPEND,
+            LinkOption.NOFOLLOW_LINKS);
         prove(each.getKey(), each.getValue());
       }
     }
@@ -112,8 +115,9 @@ public final class RestoredServer {
     }
     String sockets = lock(SOCKET_LINE);
     control(patience, "stop", "-m", "fast");
-    if (sockets.startsWith(RECOVERY_SOCKETS)) {
-      remove(Path.of(sockets));
+    if (RECOVERY_SOCKETS.matcher(sockets).matches()) {
+      // As the account whose word it is where they are.
+      run(CONTROL, List.of("rm", "-r", "-f", "--", sockets));
     }
   }
 
@@ -176,16 +180,5 @@ public final class RestoredServer {
     } catch (NoSuchFileException e) {
       return "";
     }
-  }
-
-  private static void remove(Path folder) throws IOException {
-    try (Stream<Path> files = Files.list(folder)) {
-      for (Path file : files.toList()) {
-        Files.delete(file);
-      }
-    } catch (NoSuchFileException e) {
-      return;
-    }
-    Files.delete(folder);
   }
 }
