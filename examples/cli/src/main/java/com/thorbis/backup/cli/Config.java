@@ -34,7 +34,9 @@ import java.util.Map;
 import java.util.Optional;
 import java.util.OptionalInt;
 import java.util.Set;
+import java.util.regex.Matcher;
 import java.util.regex.Pattern;
+import java.util.stream.Collectors;
 import org.jspecify.annotations.Nullable;
 
 /**
@@ -99,6 +101,8 @@ record Config(
           "minimum",
           "most-deleted-percent",
           "fresh-within");
+  private static final Pattern URL =
+      Pattern.compile("jdbc:postgresql:(?://[^/?]*/?)?([^?]*)(?:\\?(.*))?");
   private static final Pattern SOURCE = Pattern.compile("[a-z0-9]([a-z0-9_-]{0,61}[a-z0-9])?");
 
   /**
@@ -272,6 +276,59 @@ record Config(
         watching,
         excluded,
         List.copyOf(notes));
+  }
+
+  /** The same, where the server of a PostgreSQL source is at another address. */
+  Config at(String source, String address) {
+    SourceConfig before = sources.get(source);
+    if (before == null || !(before.settings().get("url") instanceof String url)) {
+      throw new IllegalArgumentException(source + " has no url");
+    }
+    Matcher form = URL.matcher(url);
+    if (!form.matches()) {
+      throw new IllegalArgumentException("url of " + source + " is not a jdbc:postgresql: URL");
+    }
+    String parameters =
+        Arrays.stream(Optional.ofNullable(form.group(2)).orElse("").split("&"))
+            .filter(each -> !each.isEmpty() && !each.matches("(host|port)=.*"))
+            .collect(Collectors.joining("&"));
+    Map<String, Object> settings = new LinkedHashMap<>(before.settings());
+    settings.put(
+        "url",
+        "jdbc:postgresql://"
+            + address
+            + "/"
+            + form.group(1)
+            + (parameters.isEmpty() ? "" : "?" + parameters));
+    Map<String, SourceConfig> changed = new LinkedHashMap<>(sources);
+    changed.put(
+        source,
+        new SourceConfig(
+            before.type(),
+            before.parallelism(),
+            before.retention(),
+            before.drill(),
+            before.masking(),
+            before.objectives(),
+            settings));
+    return new Config(
+        file,
+        stateDirectory,
+        copies,
+        writePolicy,
+        compression,
+        recipients,
+        acceptSingleKeyRisk,
+        signingKey,
+        administrators,
+        sealed,
+        changed,
+        timetable,
+        grace,
+        dr,
+        watching,
+        excluded,
+        notes);
   }
 
   /** What a report names as not covered. */

@@ -11,7 +11,7 @@ final class DrActions {
     DrServers servers = new DrServers(thorbis.config().dr());
     servers.addTo(actions);
     DrServerActions.addTo(actions, thorbis, servers.all());
-    DrRepositoryActions.addTo(actions, thorbis);
+    DrRepositoryActions.addTo(actions, thorbis, servers.all());
     DrRestoreActions.addTo(actions, thorbis);
     return actions.build();
   }

@@ -9,6 +9,8 @@ import com.thorbis.backup.api.RecoveryTarget;
 import com.thorbis.backup.api.RestoreReport;
 import com.thorbis.backup.api.RestoreRequest;
 import com.thorbis.backup.api.ThorbisBackup;
+import com.thorbis.backup.dr.failover.RestoredServer;
+import com.thorbis.backup.dr.failover.ServerAccess;
 import com.thorbis.backup.dr.run.Action;
 import com.thorbis.backup.dr.run.Actions;
 import com.thorbis.backup.dr.run.Objective;
@@ -45,19 +47,25 @@ import java.util.stream.Stream;
 /** Steps that need the repository, which is opened when their turn comes. */
 final class DrRepositoryActions {
   private static final String SOURCE = "source";
+  private static final String SERVER = "server";
   private static final String LATEST = "latest";
   private static final String BEFORE_DAMAGE = "before-damage";
 
   private DrRepositoryActions() {}
 
-  static void addTo(Actions.Builder actions, Thorbis thorbis) {
+  static void addTo(
+      Actions.Builder actions, Thorbis thorbis, Map<String, DrServers.Server> servers) {
     actions
         .add(
             Action.of(
                 "restore",
-                Set.of(SOURCE, "target-dir", "target", "moment", "moment-from", "start"),
-                task -> new Restore(thorbis, task)))
-        .add(Action.of("adopt", Set.of(SOURCE), task -> new Adopt(thorbis, task)))
+                Set.of(SOURCE, "target-dir", "target", "moment", "moment-from", "start", SERVER),
+                task -> new Restore(thorbis, task, server(task, servers))))
+        .add(
+            Action.of(
+                "adopt",
+                Set.of(SOURCE, SERVER),
+                task -> new Adopt(thorbis, task, server(task, servers))))
         .add(Action.of("hold-backups", Set.of(SOURCE), task -> new Hold(thorbis, task)));
   }
 
@@ -65,6 +73,16 @@ final class DrRepositoryActions {
   static Optional<String> fact(Map<String, String> facts, String name, String source) {
     return Optional.ofNullable(facts.get(name + "/" + source))
         .or(() -> Optional.ofNullable(facts.get(name)));
+  }
+
+  private static Optional<DrServers.Server> server(
+      Task task, Map<String, DrServers.Server> servers) {
+    Optional<String> name = Optional.ofNullable(task.inputs().get(SERVER));
+    if (name.isPresent() && !servers.containsKey(name.get())) {
+      throw new IllegalArgumentException(
+          "there is no server " + name.get() + " below dr.servers; known: " + servers.keySet());
+    }
+    return name.map(servers::get);
   }
 
   private static String source(Thorbis thorbis, Task task) {
@@ -122,24 +140,40 @@ final class DrRepositoryActions {
     private final Path above;
     private final Path mark;
     private final boolean start;
+    private final Optional<DrServers.Server> server;
+    private final Optional<RestoredServer> restored;
 
-    Restore(Thorbis thorbis, Task task) {
+    Restore(Thorbis thorbis, Task task, Optional<DrServers.Server> server) {
       this.thorbis = thorbis;
       this.task = task;
       this.source = source(thorbis, task);
-      Path given = Path.of(task.require("target-dir"));
+      this.server = server;
+      this.restored = server.map(each -> RestoredServer.of(each.access()));
+      Optional<Path> own =
+          server.flatMap(DrServers.Server::files).map(ServerAccess.Cluster::dataDirectory);
+      Path given =
+          own.isPresent() && !task.inputs().containsKey("target-dir")
+              ? own.get()
+              : Path.of(task.require("target-dir"));
       Path above = given.getParent();
       if (!given.isAbsolute() || above == null) {
         throw new IllegalArgumentException("target-dir: " + given + " is not an absolute path");
       }
       this.folder = given.normalize();
+      if (own.isPresent() && !own.get().normalize().equals(folder)) {
+        throw new IllegalArgumentException(
+            "target-dir: " + folder + " is not where the files of " + server.get() + " lie");
+      }
       this.above = above;
       this.mark = given.resolveSibling("." + given.getFileName() + ".thorbis-run");
-      String starts = task.inputs().getOrDefault("start", "false");
+      String starts = task.inputs().getOrDefault("start", Boolean.toString(server.isPresent()));
       if (!Set.of("true", "false").contains(starts)) {
         throw new IllegalArgumentException("start: \"" + starts + "\" is not true or false");
       }
       this.start = starts.equals("true");
+      if (server.isPresent() && !start) {
+        throw new IllegalArgumentException("start: what names a server starts it");
+      }
       String target = target();
       if (!target.equals(LATEST) && !target.equals(BEFORE_DAMAGE)) {
         moment(target);
@@ -209,6 +243,12 @@ final class DrRepositoryActions {
         lines.stringPropertyNames().stream()
             .filter(name -> !name.equals(KEY) && !name.equals(STATE))
             .forEach(name -> facts.put(name, lines.getProperty(name)));
+        if (restored.isPresent()) {
+          Result runs = restored.get().check();
+          if (runs.outcome() != Result.Outcome.DONE) {
+            return runs;
+          }
+        }
         return Result.done(
                 source
                     + " is in "
@@ -220,6 +260,7 @@ final class DrRepositoryActions {
                         .orElse("")
                     + Optional.ofNullable(facts.get("port"))
                         .map(port -> ", its server on port " + port)
+                        .or(() -> server.map(each -> ", its server is " + each))
                         .orElse(""))
             .with(facts);
       }
@@ -230,10 +271,26 @@ final class DrRepositoryActions {
 
     @Override
     public Result execute(StepContext context) throws IOException, InterruptedException {
+      Optional<Properties> found = mark();
+      if (found.isEmpty() || !WHOLE.equals(found.get().getProperty(STATE))) {
+        Optional<Result> failed = restore(context);
+        if (failed.isPresent()) {
+          return failed.get();
+        }
+      }
+      if (restored.isPresent()) {
+        restored.get().start(task.timeout());
+      }
+      return Result.done(source + " is restored in " + folder);
+    }
+
+    /** Returns why there is nothing to restore. */
+    private Optional<Result> restore(StepContext context) throws IOException, InterruptedException {
       Optional<RecoveryTarget> target = target(context);
       if (target.isEmpty()) {
-        return Result.failed(
-            "nobody has said when the damage began: " + task.inputs().get("moment-from"));
+        return Optional.of(
+            Result.failed(
+                "nobody has said when the damage began: " + task.inputs().get("moment-from")));
       }
       boolean again = mark().isPresent() && !empty();
       if (mark().isEmpty()) {
@@ -261,9 +318,13 @@ final class DrRepositoryActions {
                 reached.time().ifPresent(at -> facts.put(Objective.REACHED_TIME, at.toString()));
               });
       whole.ifPresent(at -> facts.put(Objective.AS_OF, at.toString()));
-      report.port().ifPresent(port -> facts.put("port", Integer.toString(port)));
+      if (server.isPresent()) {
+        facts.put(SERVER, server.get().name());
+      } else {
+        report.port().ifPresent(port -> facts.put("port", Integer.toString(port)));
+      }
       write(facts);
-      return Result.done(source + " is restored in " + folder);
+      return Optional.empty();
     }
 
     /** What was written while files were read may be missing from them. */
@@ -292,6 +353,19 @@ final class DrRepositoryActions {
     }
 
     @Override
+    public boolean compensates() {
+      return restored.isPresent();
+    }
+
+    /** Before the fence of the old primary is lifted, so that one takes writes. */
+    @Override
+    public Result compensate(StepContext context, Map<String, String> undo)
+        throws IOException, InterruptedException {
+      restored.orElseThrow().stop(task.timeout());
+      return Result.done("no server runs over " + folder + ", whose files stay");
+    }
+
+    @Override
     public String intent() {
       String target = target();
       return "restore "
@@ -304,7 +378,8 @@ final class DrRepositoryActions {
                   : " to " + target)
           + " into "
           + folder
-          + (start ? ", and start its server" : "");
+          + (start ? ", and start its server" : "")
+          + server.map(each -> " as " + each).orElse("");
     }
   }
 
@@ -384,9 +459,10 @@ final class DrRepositoryActions {
   }
 
   /** Makes a restored cluster the one that is protected. */
-  private record Adopt(Thorbis thorbis, Task task, String source) implements Step {
-    Adopt(Thorbis thorbis, Task task) {
-      this(thorbis, task, DrRepositoryActions.source(thorbis, task));
+  private record Adopt(Thorbis thorbis, Task task, String source, Optional<DrServers.Server> server)
+      implements Step {
+    Adopt(Thorbis thorbis, Task task, Optional<DrServers.Server> server) {
+      this(thorbis, task, DrRepositoryActions.source(thorbis, task), server);
     }
 
     /** An adoption that is repeated finds the cluster adopted: it may be tried again. */
@@ -400,14 +476,26 @@ final class DrRepositoryActions {
     @Override
     public Result execute(StepContext context) throws IOException, InterruptedException {
       SourceInfo.Incarnation current =
-          stoppable((opened, control) -> opened.adopt(source, control), thorbis::writing).current();
-      return Result.done(source + " goes on as incarnation " + current.id())
+          DrRepositoryActions.<SourceInfo>stoppable(
+                  (opened, control) -> opened.adopt(source, control),
+                  work ->
+                      server.isEmpty()
+                          ? thorbis.writing(work)
+                          : thorbis.writingAt(source, server.get().access().address(), work))
+              .current();
+      return Result.done(
+              source
+                  + " goes on as incarnation "
+                  + current.id()
+                  + server.map(each -> "; let its url lead to " + each).orElse(""))
           .with(Map.of("incarnation", current.id()));
     }
 
     @Override
     public String intent() {
-      return "adopt the restored cluster of " + source;
+      return "adopt the restored cluster of "
+          + source
+          + server.map(each -> " at " + each).orElse("");
     }
   }
 

@@ -156,12 +156,21 @@ final class Thorbis implements Runnable {
 
   /** Opens everything that is configured, for work that may write to the repository. */
   <T> T writing(Function<ThorbisBackup, T> work) {
+    return writing(config(), work);
+  }
+
+  /** The same, where the server of a source is at an address that its url does not say yet. */
+  <T> T writingAt(String source, String address, Function<ThorbisBackup, T> work) {
+    return writing(config().at(source, address), work);
+  }
+
+  private <T> T writing(Config config, Function<ThorbisBackup, T> work) {
     if (recoveryKeyFile != null) {
       throw Failure.usage(
           "--recovery-key-file opens the repository for reading only",
           "Bring the other recipients back, or start a new repository.");
     }
-    return with(Recipients.all(config()), work);
+    return with(Recipients.all(config), work);
   }
 
   /** Creates the repository, or finds that there is one. */

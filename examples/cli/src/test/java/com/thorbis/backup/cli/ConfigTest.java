@@ -135,6 +135,24 @@ class ConfigTest {
             Instant.parse("2026-03-08T02:00:00Z"), Instant.parse("2026-03-15T02:00:00Z"));
   }
 
+  @ParameterizedTest
+  @CsvSource({
+    "jdbc:postgresql://db1:5432/orders,jdbc:postgresql://db2:5433/orders",
+    "jdbc:postgresql://db1,jdbc:postgresql://db2:5433/",
+    "jdbc:postgresql:orders?host=/run&sslmode=verify-full,"
+        + "jdbc:postgresql://db2:5433/orders?sslmode=verify-full",
+    "jdbc:postgresql://[::1]:5432/orders?port=1,jdbc:postgresql://db2:5433/orders"
+  })
+  void aServerMayBeElsewhere(String url, String elsewhere) throws IOException {
+    Config before = load(WHOLE.replace("jdbc:postgresql://${env:DB_HOST}/orders", "\"" + url + "\""));
+
+    Config after = before.at("orders", "db2:5433");
+
+    assertThat(after.sources().get("orders").settings()).containsEntry("url", elsewhere);
+    assertThat(after.at("orders", "x").at("orders", "db2:5433")).isEqualTo(after);
+    assertThat(after.copies()).isEqualTo(before.copies());
+  }
+
   @Test
   void aCopyTakesAPolicyOfTheFileOrOneThatComesWithTheProduct() throws IOException {
     assertThat(load(WHOLE.replace("offsite: false", "retention: critical")).copies().get(0))

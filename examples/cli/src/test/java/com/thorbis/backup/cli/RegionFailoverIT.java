@@ -203,7 +203,10 @@ class RegionFailoverIT {
     ok("dr", "done", "back", "region-failback.rebuild", "--as", "recovery-lead");
     Result end = run.end();
     assertThat(end.code()).as(end.out() + end.err()).isZero();
-    assertThat(Files.exists(folder.resolve("frozen"))).isTrue();
+    assertThat(end.out())
+        .containsPattern("done +region-failback.freeze")
+        .containsPattern("done +region-failback.thaw");
+    assertThat(Files.exists(folder.resolve("frozen"))).isFalse();
   }
 
   /** A standby that is made from a backup. */
@@ -274,6 +277,11 @@ class RegionFailoverIT {
                 "{ command: [/usr/local/bin/maintenance, \"on\"], undo: [/usr/local/bin/maintenance,"
                     + " \"off\"] }",
                 "{ command: [touch, FROZEN], check: [test, -e, FROZEN], undo: [rm, -f, FROZEN] }"
+                    .replace("FROZEN", folder.resolve("frozen").toString()))
+            .replace(
+                "{ command: [/usr/local/bin/maintenance, \"off\"], undo: [/usr/local/bin/maintenance,"
+                    + " \"on\"] }",
+                "{ command: [rm, -f, FROZEN], check: [test, \"!\", -e, FROZEN], undo: [touch, FROZEN] }"
                     .replace("FROZEN", folder.resolve("frozen").toString()))
             .replace("/srv/recovery/files", folder.resolve("region-b/files").toString())
             .replace(

@@ -179,13 +179,15 @@ final class LocalFence implements Fence {
           data.resolve(MARKER),
           "Another server has been, or is being, made the primary in the place of this one.\n"
               + "Do not promote this one. Make a standby of it, or restore it.\n"
-              + (there ? SIGNAL_KEPT + "\n" : ""));
+              + (there ? SIGNAL_KEPT + "\n" : ""),
+          data.resolve("PG_VERSION"));
     }
-    create(signal, "");
+    create(signal, "", data.resolve("PG_VERSION"));
     StateFile.sync(data);
   }
 
-  private void create(Path file, String content) throws IOException {
+  /** A file of the account whose another one is; one that is there stays. */
+  static void create(Path file, String content, Path owned) throws IOException {
     try (FileChannel out =
         FileChannel.open(
             file,
@@ -198,8 +200,7 @@ final class LocalFence implements Fence {
       return; // as it shall be
     }
     PosixFileAttributes like =
-        Files.readAttributes(
-            data.resolve("PG_VERSION"), PosixFileAttributes.class, LinkOption.NOFOLLOW_LINKS);
+        Files.readAttributes(owned, PosixFileAttributes.class, LinkOption.NOFOLLOW_LINKS);
     PosixFileAttributeView given =
         Files.getFileAttributeView(file, PosixFileAttributeView.class, LinkOption.NOFOLLOW_LINKS);
     if (!given.readAttributes().owner().equals(like.owner())) {
@@ -213,6 +214,7 @@ final class LocalFence implements Fence {
     long seconds = Math.max(1, patience.toSeconds());
     Program.run(
         asOwner(
+            data,
             List.of(
                 binaries.resolve("pg_ctl").toString(),
                 "stop",
@@ -241,7 +243,7 @@ final class LocalFence implements Fence {
   }
 
   /** The account that the files belong to; a server of root's runs in a namespace of its own. */
-  private List<String> asOwner(List<String> words) throws IOException {
+  static List<String> asOwner(Path data, List<String> words) throws IOException {
     List<String> all = new ArrayList<>();
     if (ROOT.equals(System.getProperty("user.name"))) {
       PosixFileAttributes files =
@@ -330,7 +332,9 @@ final class LocalFence implements Fence {
   private String control(Map<String, String> facts) throws IOException, InterruptedException {
     Program.Ended ended =
         Program.run(
-            asOwner(List.of(binaries.resolve("pg_controldata").toString(), "-D", data.toString())),
+            asOwner(
+                data,
+                List.of(binaries.resolve("pg_controldata").toString(), "-D", data.toString())),
             Map.of(),
             CONTROL);
     if (ended.code() != 0) {

@@ -243,14 +243,16 @@ final class ProcedureChecks {
   }
 
   private void order(Procedure procedure, PlanStep step, String path, Map<String, PlanStep> steps) {
-    if (step.action().equals(ActionNames.PROMOTE)
+    boolean served =
+        step.action().equals(ActionNames.RESTORE) && step.settings().containsKey("server");
+    if ((served || step.action().equals(ActionNames.PROMOTE))
         && !earlier(
             procedure,
             step,
             steps,
             it -> it.action().equals(ActionNames.FENCE) && sameSource(it, step))) {
       report.add(
-          Rule.PROMOTE_UNFENCED,
+          served ? Rule.RESTORE_UNFENCED : Rule.PROMOTE_UNFENCED,
           path,
           "Nothing proves before that the old primary takes no more writes",
           "Let it come after a step with action: fence.");
@@ -268,11 +270,7 @@ final class ProcedureChecks {
     if (ActionNames.RESTORES.contains(step.action())) {
       boolean validated =
           steps.values().stream()
-              .anyMatch(
-                  it ->
-                      (it.action().equals(ActionNames.VALIDATE)
-                              || it.action().equals(ActionNames.SQL_CHECK))
-                          && before(it, steps).contains(step.id()));
+              .anyMatch(it -> validates(it, step) && before(it, steps).contains(step.id()));
       Optional<PlanStep> early =
           steps.values().stream()
               .filter(
@@ -286,8 +284,7 @@ final class ProcedureChecks {
                           .flatMap(name -> Optional.ofNullable(steps.get(name)).stream())
                           .noneMatch(
                               check ->
-                                  (check.action().equals(ActionNames.VALIDATE)
-                                          || check.action().equals(ActionNames.SQL_CHECK))
+                                  validates(check, step)
                                       && before(check, steps).contains(step.id())))
               .findFirst();
       if (!validated || early.isPresent()) {
@@ -301,6 +298,11 @@ final class ProcedureChecks {
             "Let a step with action: validate come after it, and all others after that.");
       }
     }
+  }
+
+  private static boolean validates(PlanStep check, PlanStep restore) {
+    return Set.of(ActionNames.VALIDATE, ActionNames.SQL_CHECK).contains(check.action())
+        && sameSource(check, restore);
   }
 
   private void traffic(

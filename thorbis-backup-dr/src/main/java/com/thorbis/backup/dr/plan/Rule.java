@@ -87,6 +87,7 @@ enum Rule {
       "approval.single-person", Severity.ERROR, "one who does not answer stops the recovery"),
   APPROVAL_UNSIGNED("approval.unsigned", Severity.ERROR, "nobody could prove who agreed"),
   PROMOTE_UNFENCED("promote.unfenced", Severity.ERROR, "two servers could accept writes"),
+  RESTORE_UNFENCED("restore.unfenced", Severity.ERROR, "two servers could accept writes"),
   FENCE_FAILURE_IGNORED("fence.failure-ignored", Severity.ERROR, "two servers could accept writes"),
   TRAFFIC_BEFORE_PROMOTION(
       "traffic.before-promotion", Severity.ERROR, "clients would write to two servers"),

@@ -317,8 +317,12 @@ class PlanValidationTest {
             + " deadline: 1m }\\n"
             + "\\n"
             + "  - id: database-failback",
-        "restore.unvalidated|- { id: validate, action: validate, expected: 10m, deadline: 30m }|- {"
-            + " id: validate, action: wait, expected: 10m, deadline: 30m }",
+        "restore.unfenced|      - { id: fence, action: fence, with: { source: database }, expected: 30s,"
+            + " deadline: 2m }\\n"
+            + "      # As long|      # As long",
+        "restore.unvalidated|- { id: validate, action: validate, with: { source: database },"
+            + " expected: 10m, deadline: 30m }|- { id: validate, action: wait, expected: 10m,"
+            + " deadline: 30m }",
         "notify.blocks|title: Tell those on call|on-failure: stop",
         "notify.blocks|action: approve\\n"
             + "        title: Accept the loss|action: approve\\n"

@@ -340,6 +340,12 @@ class RunPlansTest {
     assertThat(task(said, "clean-recovery.restore").inputs())
         .containsEntry("moment-from", "clean-recovery.moment")
         .doesNotContainKey("moment");
+    assertThat(task(said, "clean-recovery.validate").inputs())
+        .containsEntry("of", "clean-recovery.restore");
+    assertThat(task(said, "clean-recovery.compare").inputs())
+        .containsEntry("of", "clean-recovery.files");
+    assertThat(task(known, "point-in-time-recovery.restore").needs())
+        .containsExactly("point-in-time-recovery.fence");
     assertThat(said.cause()).isEmpty();
   }
 
@@ -356,7 +362,7 @@ class RunPlansTest {
         .containsEntry("server", "primary");
     assertThat(task(back, "database-failback.rejoin").approval().orElseThrow().need()).isEqualTo(2);
     try (RunEngine engine = engine(Set.of())) {
-      assertThat(engine.dryRun(back).steps()).hasSize(7);
+      assertThat(engine.dryRun(back).steps()).hasSize(9);
     }
     assertThatThrownBy(
             () ->
