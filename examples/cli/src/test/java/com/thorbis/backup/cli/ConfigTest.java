@@ -144,7 +144,8 @@ class ConfigTest {
     "jdbc:postgresql://[::1]:5432/orders?port=1,jdbc:postgresql://db2:5433/orders"
   })
   void aServerMayBeElsewhere(String url, String elsewhere) throws IOException {
-    Config before = load(WHOLE.replace("jdbc:postgresql://${env:DB_HOST}/orders", "\"" + url + "\""));
+    Config before =
+        load(WHOLE.replace("jdbc:postgresql://${env:DB_HOST}/orders", "\"" + url + "\""));
 
     Config after = before.at("orders", "db2:5433");
 
