@@ -33,8 +33,16 @@ final class DrView {
 
   private final Instant now;
 
+  /** Whom to name where a command cannot tell who speaks. */
+  private final Optional<String> someone;
+
   DrView(Thorbis thorbis) {
     this.now = thorbis.clock().instant();
+    DrConfig dr = thorbis.config().dr();
+    this.someone =
+        dr.person().isPresent() || dr.keys().size() == 1
+            ? Optional.empty()
+            : Optional.of(dr.keys().keySet().stream().sorted().findFirst().orElse("NAME"));
     this.command = "thorbis" + (thorbis.configFile == null ? "" : " -c " + thorbis.configFile);
   }
 
@@ -145,8 +153,8 @@ final class DrView {
       next(report.run(), task.task().id(), task.waiting().orElseThrow(), next);
     }
     if (report.windowUntil().isPresent()) {
-      next.add(new Next("let the result count", dr("commit", report.run())));
-      next.add(new Next("take back what was done", dr("abort", report.run())));
+      next.add(new Next("let the result count", byName("commit", report.run())));
+      next.add(new Next("take back what was done", byName("abort", report.run())));
     }
     if (report.status() == RunStatus.FAILED) {
       report.tasks().stream()
@@ -157,8 +165,8 @@ final class DrView {
                   next.add(
                       new Next(
                           "try " + it.task().id() + " again, then resume",
-                          dr("retry", report.run(), it.task().id()))));
-      next.add(new Next("take back what was done, then resume", dr("abort", report.run())));
+                          byName("retry", report.run(), it.task().id()))));
+      next.add(new Next("take back what was done, then resume", byName("abort", report.run())));
     } else if (!report.status().ended() && !worked) {
       next.add(new Next("let it go on: nobody carries it out now", dr("resume", report.run())));
     }
@@ -215,6 +223,11 @@ final class DrView {
         // It ends by itself.
       }
     }
+  }
+
+  /** Where several people have keys, and none works at this machine, it takes a name. */
+  private String byName(String what, String... words) {
+    return dr(what, words) + someone.map(name -> " --as " + name).orElse("");
   }
 
   private String dr(String what, String... words) {

@@ -18,7 +18,6 @@ import org.jspecify.annotations.Nullable;
 final class ReadAhead {
   static final int STRETCH_BYTES = 1 << 20;
 
-  // One thread: a read that a closed file left behind has ended before the next one has a buffer.
   private final ThreadPoolExecutor pool =
       new ThreadPoolExecutor(
           1,
@@ -33,6 +32,9 @@ final class ReadAhead {
           });
   private final byte[][] buffers = new byte[2][];
   private int turn;
+
+  /** The last one that was asked for, which the user of a file may have left behind. */
+  private @Nullable Future<ByteBuffer> asked;
 
   ReadAhead() {
     pool.allowCoreThreadTimeOut(true);
@@ -56,12 +58,35 @@ final class ReadAhead {
 
     /** The next one, which is the caller's until the next call; empty if the file has no more. */
     ByteBuffer next() throws IOException {
-      ByteBuffer now = coming == null ? read(channel, left) : await(coming);
+      ByteBuffer now = coming == null ? first(channel, left) : await(coming);
       left -= now.remaining();
       long next = left;
-      coming = next > 0 && now.hasRemaining() ? pool.submit(() -> read(channel, next)) : null;
+      coming = next > 0 && now.hasRemaining() ? ask(channel, next) : null;
       return now;
     }
+  }
+
+  private Future<ByteBuffer> ask(SeekableByteChannel channel, long most) {
+    Future<ByteBuffer> coming = pool.submit(() -> read(channel, most));
+    asked = coming;
+    return coming;
+  }
+
+  /** A read that was left behind would go on in a buffer that is ours now. */
+  private ByteBuffer first(SeekableByteChannel channel, long most) throws IOException {
+    Future<ByteBuffer> before = asked;
+    if (before != null) {
+      try {
+        before.get();
+      } catch (InterruptedException e) {
+        Thread.currentThread().interrupt();
+        throw new InterruptedIOException("Interrupted while a file was read");
+      } catch (ExecutionException e) {
+        // It was of a file that nobody reads any more.
+      }
+      asked = null;
+    }
+    return read(channel, most);
   }
 
   private ByteBuffer read(SeekableByteChannel channel, long most) throws IOException {

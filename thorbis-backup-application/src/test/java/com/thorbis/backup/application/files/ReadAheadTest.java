@@ -14,6 +14,7 @@ import java.nio.channels.SeekableByteChannel;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.Arrays;
+import java.util.Optional;
 import java.util.Random;
 import java.util.concurrent.Callable;
 import java.util.concurrent.CountDownLatch;
@@ -72,10 +73,46 @@ class ReadAheadTest {
   }
 
   @Test
+  void aReadThatIsLeftBehindDoesNotWriteOverWhatTheNextFileGave() throws Exception {
+    CountDownLatch disk = new CountDownLatch(1);
+    Path file = random(4 * STRETCH);
+    Thread slow =
+        new Thread(
+            () -> {
+              try {
+                Thread.sleep(100); // for as long as nobody waits for it, were it not waited for
+              } catch (InterruptedException e) {
+                Thread.currentThread().interrupt();
+              }
+              disk.countDown();
+            });
+    try (SeekableByteChannel left =
+            new Troubled(
+                FileChannel.open(random(4 * STRETCH)),
+                1,
+                () -> {
+                  disk.await();
+                  return Optional.empty();
+                });
+        FileChannel other = FileChannel.open(random(4 * STRETCH));
+        FileChannel channel = FileChannel.open(file)) {
+      reader.of(left, 4L * STRETCH).next();
+      slow.start();
+      reader.of(other, 4L * STRETCH).next();
+      ByteBuffer first = reader.of(channel, STRETCH).next();
+      slow.join();
+      Thread.sleep(100); // for what was left behind to be read, were it not read before
+      byte[] had = new byte[first.remaining()];
+      first.get(had);
+      assertArrayEquals(Arrays.copyOf(Files.readAllBytes(file), STRETCH), had);
+    }
+  }
+
+  @Test
   void whatTheDiskSaysOfAStretchReadAheadIsSaidWhenItsTurnComes() throws Exception {
     IOException broken = new IOException("sector");
     try (SeekableByteChannel channel =
-        new Troubled(FileChannel.open(random(4 * STRETCH)), 2, () -> broken)) {
+        new Troubled(FileChannel.open(random(4 * STRETCH)), 2, () -> Optional.of(broken))) {
       ReadAhead.Stretches stretches = reader.of(channel, 4L * STRETCH);
       stretches.next();
       stretches.next();
@@ -92,7 +129,7 @@ class ReadAheadTest {
             1,
             () -> {
               disk.await();
-              return new IOException("nobody waits for it any more");
+              return Optional.of(new IOException("nobody waits for it any more"));
             })) {
       ReadAhead.Stretches stretches = reader.of(channel, 4L * STRETCH);
       stretches.next();
@@ -122,9 +159,9 @@ class ReadAheadTest {
   private static final class Troubled implements SeekableByteChannel {
     private final SeekableByteChannel channel;
     private final int whole;
-    private final Callable<IOException> trouble;
+    private final Callable<Optional<IOException>> trouble;
 
-    Troubled(SeekableByteChannel channel, int whole, Callable<IOException> trouble) {
+    Troubled(SeekableByteChannel channel, int whole, Callable<Optional<IOException>> trouble) {
       this.channel = channel;
       this.whole = whole;
       this.trouble = trouble;
@@ -133,16 +170,20 @@ class ReadAheadTest {
     @Override
     public int read(ByteBuffer into) throws IOException {
       if (channel.position() >= (long) whole * STRETCH) {
-        throw met();
+        meet();
       }
       return channel.read(into);
     }
 
-    private IOException met() {
+    private void meet() throws IOException {
+      Optional<IOException> met;
       try {
-        return trouble.call();
+        met = trouble.call();
       } catch (Exception e) {
-        return new IOException(e);
+        throw new IOException(e);
+      }
+      if (met.isPresent()) {
+        throw met.get();
       }
     }
 

@@ -77,6 +77,7 @@ class TableRecoveryIT {
             .password(SECRET)
             .start();
     server.createTablespace("spare", folder.resolve("spare"));
+    server.createTablespace("fast", folder.resolve("fast"));
     server.execute(
         "postgres",
         "CREATE DATABASE bench",
@@ -144,7 +145,7 @@ class TableRecoveryIT {
         "CREATE TABLE stock.places_1 PARTITION OF stock.places FOR VALUES FROM (0) TO (1000)",
         "CREATE UNLOGGED TABLE passing (id int)",
         "INSERT INTO passing VALUES (1)",
-        "CREATE INDEX places_by_thing ON stock.places (thing) TABLESPACE spare",
+        "CREATE INDEX things_by_size ON stock.things (size) TABLESPACE fast",
         "CREATE FUNCTION stock.answer() RETURNS int LANGUAGE sql AS 'SELECT 42'",
         "CREATE FUNCTION watch() RETURNS event_trigger LANGUAGE plpgsql AS $$BEGIN NULL; END$$",
         "CREATE EVENT TRIGGER watches ON ddl_command_end EXECUTE FUNCTION watch()",
@@ -595,7 +596,10 @@ class TableRecoveryIT {
     server.execute(
         SHOP, "SET default_transaction_read_only = off", "ROLLBACK PREPARED 'never ended'");
     server.execute(
-        "postgres", "ALTER TABLESPACE spare RENAME TO spared", "DROP DATABASE " + SHOP_SQL);
+        "postgres",
+        "ALTER TABLESPACE spare RENAME TO spared",
+        "ALTER TABLESPACE fast RENAME TO faster",
+        "DROP DATABASE " + SHOP_SQL);
     String[] words = database(SHOP, server.jdbcUrl(SHOP));
     try (Command.Background killed = story.command.start(words)) {
       Command.await("the unfinished database", () -> !unfinished().isEmpty());
@@ -620,9 +624,12 @@ class TableRecoveryIT {
     assertThat(report.path("next").toString())
         .contains("unlogged")
         .contains("never ended")
-        .contains("no tablespace spare")
+        .contains("no tablespace fast, spare")
         .contains("default_transaction_read_only=on");
-    server.execute("postgres", "ALTER TABLESPACE spared RENAME TO spare");
+    server.execute(
+        "postgres",
+        "ALTER TABLESPACE spared RENAME TO spare",
+        "ALTER TABLESPACE faster RENAME TO fast");
     assertThat(server.query(SHOP, "SHOW default_transaction_read_only")).isEqualTo("off");
     assertThat(server.query(SHOP, "SELECT evtname FROM pg_event_trigger")).isEqualTo("watches");
     assertThat(server.query(SHOP, "SELECT nextval('stock.things_id_seq') BETWEEN 3001 AND 3033"))
@@ -778,6 +785,7 @@ class TableRecoveryIT {
 
     Path target = folder.resolve("whole");
     String spare = "spare=" + folder.resolve("whole-spare"); // where it was, the server has it
+    String fast = "fast=" + folder.resolve("whole-fast");
     Command.Result whole =
         story.command.run(
             "--json",
@@ -787,6 +795,8 @@ class TableRecoveryIT {
             target.toString(),
             "--tablespace",
             spare,
+            "--tablespace",
+            fast,
             "--latest",
             "--start");
     assertThat(whole.exit()).as(whole.toString()).isEqualTo(4);
@@ -803,6 +813,8 @@ class TableRecoveryIT {
                     target.toString(),
                     "--tablespace",
                     spare,
+                    "--tablespace",
+                    fast,
                     "--latest",
                     "--plan")
                 .exit())
