@@ -1,5 +1,7 @@
 package com.thorbis.backup.cli;
 
+import static org.assertj.core.api.Assertions.assertThat;
+
 import com.thorbis.backup.api.Cancellation;
 import java.io.ByteArrayInputStream;
 import java.io.ByteArrayOutputStream;
@@ -55,6 +57,13 @@ final class CommandRunner {
     return new Running(args).end();
   }
 
+  /** The same, which has to go well. */
+  Result ok(String... args) {
+    Result said = run(args);
+    assertThat(said.code()).as("%s%n%s%s", String.join(" ", args), said.out(), said.err()).isZero();
+    return said;
+  }
+
   /** Runs on, until it is stopped. */
   Running start(String... args) {
     Running running = new Running(args);
@@ -104,6 +113,14 @@ final class CommandRunner {
     /** What it printed so far. */
     String err() {
       return err.toString(StandardCharsets.UTF_8);
+    }
+
+    /** Waits until it has printed something. */
+    void awaits(String text) throws InterruptedException {
+      for (int turns = 0; turns < 3000 && !err().contains(text); turns++) {
+        Thread.sleep(20);
+      }
+      assertThat(err()).contains(text);
     }
 
     /** Stops it as a signal does. */

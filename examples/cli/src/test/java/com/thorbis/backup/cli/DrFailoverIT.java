@@ -39,10 +39,10 @@ class DrFailoverIT {
                   "--as",
                   "recovery-lead",
                   "--yes");
-      until(run, "WAITS    database-failover.agree");
+      run.awaits("WAITS    database-failover.agree");
       say("approve", "inc-1", "database-failover.agree", "--as", "first-dba");
       say("approve", "inc-1", "database-failover.agree", "--as", "second-dba");
-      until(run, "WAITS    it counts when it is committed");
+      run.awaits("WAITS    it counts when it is committed");
       assertThat(site.standby().query("postgres", "SELECT pg_is_in_recovery()")).isEqualTo("f");
       assertThat(Files.readString(site.place()).strip())
           .isEqualTo("127.0.0.1:" + site.standby().port());
@@ -61,12 +61,5 @@ class DrFailoverIT {
         new CommandRunner(host)
             .run(Stream.concat(Stream.of("dr"), Stream.of(words)).toArray(String[]::new));
     assertThat(said.code()).as(said.out() + said.err()).isZero();
-  }
-
-  private static void until(Running run, String text) throws InterruptedException {
-    for (int turns = 0; turns < 3000 && !run.err().contains(text); turns++) {
-      Thread.sleep(20);
-    }
-    assertThat(run.err()).contains(text);
   }
 }

@@ -5,10 +5,8 @@ import static org.assertj.core.api.Assertions.assertThat;
 import com.sun.net.httpserver.HttpServer;
 import com.thorbis.backup.cli.CommandRunner.Result;
 import com.thorbis.backup.cli.CommandRunner.Running;
-import com.thorbis.backup.crypto.SigningKey;
 import com.thorbis.backup.dr.failover.RestoredServer;
 import com.thorbis.backup.dr.failover.ServerAccess;
-import com.thorbis.backup.dr.plan.PlanReader;
 import com.thorbis.backup.dr.run.Result.Outcome;
 import com.thorbis.backup.testkit.postgres.PostgresBinaries;
 import com.thorbis.backup.testkit.postgres.PostgresServer;
@@ -17,7 +15,6 @@ import java.net.InetAddress;
 import java.net.InetSocketAddress;
 import java.nio.file.Files;
 import java.nio.file.Path;
-import java.security.SecureRandom;
 import java.sql.Connection;
 import java.sql.DriverManager;
 import java.sql.ResultSet;
@@ -26,7 +23,6 @@ import java.sql.Statement;
 import java.time.Duration;
 import java.time.Instant;
 import java.time.temporal.ChronoUnit;
-import java.util.List;
 import java.util.concurrent.atomic.AtomicBoolean;
 import java.util.concurrent.atomic.AtomicInteger;
 import org.junit.jupiter.api.AfterEach;
@@ -110,9 +106,9 @@ class DrPointInTimeIT {
             .start()) {
       configure(primary);
       primary.execute("postgres", "CREATE TABLE told AS SELECT 1 AS x");
-      ok("init");
+      command().ok("init");
       Running receiver = receive(primary);
-      ok("backup", "database");
+      command().ok("backup", "database");
       primary.execute("postgres", "INSERT INTO told VALUES (2)", "INSERT INTO told VALUES (3)");
       Instant moment = Instant.now().truncatedTo(ChronoUnit.MICROS);
       primary.execute("postgres", "UPDATE told SET x = 0", "INSERT INTO told VALUES (4)");
@@ -144,7 +140,7 @@ class DrPointInTimeIT {
           config,
           Files.readString(config)
               .replace("127.0.0.1:" + primaryPort + "/", "127.0.0.1:" + restoredPort + "/"));
-      ok("backup", "database");
+      command().ok("backup", "database");
 
       RestoredServer server = restored(primary.superuser());
       assertThat(server.check().outcome()).isEqualTo(Outcome.DONE);
@@ -171,12 +167,12 @@ class DrPointInTimeIT {
                 "--as",
                 "recovery-lead",
                 "--yes");
-    until(run, "WAITS    " + PROCEDURE + "agree");
+    run.awaits("WAITS    " + PROCEDURE + "agree");
     assertThat(frozen()).exists();
-    ok("dr", "approve", "wrong", PROCEDURE + "agree", "--as", "first-dba");
-    ok("dr", "approve", "wrong", PROCEDURE + "agree", "--as", "second-dba");
-    until(run, "WAITS    it counts when it is committed");
-    ok("dr", "commit", "wrong", "--as", "recovery-lead");
+    command().ok("dr", "approve", "wrong", PROCEDURE + "agree", "--as", "first-dba");
+    command().ok("dr", "approve", "wrong", PROCEDURE + "agree", "--as", "second-dba");
+    run.awaits("WAITS    it counts when it is committed");
+    command().ok("dr", "commit", "wrong", "--as", "recovery-lead");
     Result end = run.end();
     assertThat(end.code()).as(end.out() + end.err()).isZero();
     assertThat(end.out())
@@ -275,34 +271,12 @@ class DrPointInTimeIT {
             .replace("STANDBY", Integer.toString(PostgresServer.freePort()))
             .replace("RESTORED", Integer.toString(restoredPort))
             .replace("USER", primary.superuser()));
-    String frozen = frozen().toString();
     String plan =
-        PlanReader.example()
+        ShippedPlan.of(portal, folder)
             .replaceAll(" +- \\{ id: pool, .*5433.*\n", "")
             .replace("db1.example.com:5432", one)
-            .replace("db1.example.com:5433", "127.0.0.1:" + restoredPort)
-            .replace(
-                "{ command: [/usr/local/bin/maintenance, \"on\"], undo: [/usr/local/bin/maintenance,"
-                    + " \"off\"] }",
-                "{ command: [touch, %1$s], check: [test, -e, %1$s], undo: [rm, -f, %1$s] }"
-                    .formatted(frozen))
-            .replace(
-                "{ command: [/usr/local/bin/maintenance, \"off\"], undo: [/usr/local/bin/maintenance,"
-                    + " \"on\"] }",
-                "{ command: [rm, -f, %1$s], check: [test, \"!\", -e, %1$s], undo: [touch, %1$s] }"
-                    .formatted(frozen))
-            .replace(
-                "https://portal.example.com", "http://127.0.0.1:" + portal.getAddress().getPort());
-    for (String name : List.of("first", "second")) {
-      try (SigningKey key = SigningKey.generate(new SecureRandom())) {
-        key.writeTo(folder.resolve(name + ".key"));
-        plan =
-            plan.replaceFirst(
-                "(id: " + name + "-dba\n(?:.*\n){3} *signs-with: ).*",
-                "$1" + key.verifier().text());
-      }
-    }
-    Files.writeString(folder.resolve("plan.yaml"), plan);
+            .replace("db1.example.com:5433", "127.0.0.1:" + restoredPort);
+    Files.writeString(folder.resolve("plan.yaml"), ShippedPlan.frozenBy(frozen(), plan));
   }
 
   private Path frozen() {
@@ -311,19 +285,5 @@ class DrPointInTimeIT {
 
   private CommandRunner command() {
     return new CommandRunner(folder);
-  }
-
-  private void ok(String... words) {
-    Result said = command().run(words);
-    assertThat(said.code())
-        .as("%s%n%s%s", String.join(" ", words), said.out(), said.err())
-        .isZero();
-  }
-
-  private static void until(Running run, String text) throws InterruptedException {
-    for (int turns = 0; turns < 1500 && !run.err().contains(text); turns++) {
-      Thread.sleep(20);
-    }
-    assertThat(run.err()).contains(text);
   }
 }

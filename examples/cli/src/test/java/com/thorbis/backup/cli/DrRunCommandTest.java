@@ -6,13 +6,11 @@ import com.fasterxml.jackson.databind.JsonNode;
 import com.fasterxml.jackson.databind.ObjectMapper;
 import com.thorbis.backup.cli.CommandRunner.Result;
 import com.thorbis.backup.cli.CommandRunner.Running;
-import com.thorbis.backup.crypto.SigningKey;
 import com.thorbis.backup.dr.plan.PlanReader;
 import com.thorbis.backup.testkit.SettableClock;
 import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
-import java.security.SecureRandom;
 import java.time.Duration;
 import java.time.Instant;
 import java.util.List;
@@ -95,16 +93,7 @@ class DrRunCommandTest {
     plan =
         plan.replace(
             "procedures: [emergency-deployment, traffic-rerouting]", "procedures: [rehearsal]");
-    for (String name : List.of("first", "second")) {
-      try (SigningKey key = SigningKey.generate(new SecureRandom())) {
-        key.writeTo(folder.resolve(name + ".key"));
-        plan =
-            plan.replaceFirst(
-                "(id: " + name + "-dba\n(?:.*\n){3} *signs-with: ).*",
-                "$1" + key.verifier().text());
-      }
-    }
-    Files.writeString(folder.resolve("plan.yaml"), plan);
+    Files.writeString(folder.resolve("plan.yaml"), ShippedPlan.signed(plan, folder));
   }
 
   private void configure(Path where, String state) throws IOException {
@@ -438,22 +427,15 @@ class DrRunCommandTest {
     Running stays =
         command(folder)
             .start("dr", "run", OUTAGE, "--incident", "inc-1", "--as", "recovery-lead", "--yes");
-    until(stays, "WAITS    rehearsal.agree");
+    stays.awaits("WAITS    rehearsal.agree");
     approve();
-    until(stays, "WAITS    rehearsal.look");
+    stays.awaits("WAITS    rehearsal.look");
     assertThat(run(0, "dr", "done", "inc-1", "rehearsal.look", "--as", "first-dba").out())
         .contains("takes it in");
-    until(stays, "WAITS    it counts when it is committed");
+    stays.awaits("WAITS    it counts when it is committed");
     Result stopped = stays.stop();
     assertThat(stopped.code()).isEqualTo(1);
     assertThat(stopped.out()).contains("carried out by nobody now", "thorbis dr commit inc-1");
-  }
-
-  private static void until(Running running, String text) throws InterruptedException {
-    for (int turns = 0; turns < 1000 && !running.err().contains(text); turns++) {
-      Thread.sleep(20);
-    }
-    assertThat(running.err()).contains(text);
   }
 
   @Test

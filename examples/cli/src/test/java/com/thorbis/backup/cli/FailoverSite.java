@@ -1,8 +1,6 @@
 package com.thorbis.backup.cli;
 
 import com.sun.net.httpserver.HttpServer;
-import com.thorbis.backup.crypto.SigningKey;
-import com.thorbis.backup.dr.plan.PlanReader;
 import com.thorbis.backup.testkit.postgres.PostgresBinaries;
 import com.thorbis.backup.testkit.postgres.PostgresServer;
 import java.io.IOException;
@@ -13,7 +11,6 @@ import java.nio.file.LinkOption;
 import java.nio.file.Path;
 import java.nio.file.StandardCopyOption;
 import java.nio.file.attribute.PosixFilePermissions;
-import java.security.SecureRandom;
 import java.time.Duration;
 import java.util.List;
 import java.util.stream.Stream;
@@ -176,23 +173,10 @@ final class FailoverSite implements AutoCloseable {
   }
 
   private String plan() throws IOException {
-    String text =
-        PlanReader.example()
-            .replaceFirst(" +- id: pool\n +action: switch-pgbouncer\n(?:.*\n){5}", "")
-            .replace("db1.example.com:5432", "127.0.0.1:" + primary.port())
-            .replace("db2.example.com:5432", "127.0.0.1:" + standby.port())
-            .replace(
-                "https://portal.example.com", "http://127.0.0.1:" + portal.getAddress().getPort());
-    for (String name : List.of("first", "second")) {
-      try (SigningKey key = SigningKey.generate(new SecureRandom())) {
-        key.writeTo(folder.resolve(name + ".key"));
-        text =
-            text.replaceFirst(
-                "(id: " + name + "-dba\n(?:.*\n){3} *signs-with: ).*",
-                "$1" + key.verifier().text());
-      }
-    }
-    return text;
+    return ShippedPlan.of(portal, folder)
+        .replaceFirst(" +- id: pool\n +action: switch-pgbouncer\n(?:.*\n){5}", "")
+        .replace("db1.example.com:5432", "127.0.0.1:" + primary.port())
+        .replace("db2.example.com:5432", "127.0.0.1:" + standby.port());
   }
 
   private static PostgresServer.Builder quick(Path data) {

@@ -5,8 +5,6 @@ import static org.assertj.core.api.Assertions.assertThat;
 import com.sun.net.httpserver.HttpServer;
 import com.thorbis.backup.cli.CommandRunner.Result;
 import com.thorbis.backup.cli.CommandRunner.Running;
-import com.thorbis.backup.crypto.SigningKey;
-import com.thorbis.backup.dr.plan.PlanReader;
 import com.thorbis.backup.testkit.postgres.PostgresBinaries;
 import com.thorbis.backup.testkit.postgres.PostgresServer;
 import java.io.IOException;
@@ -15,12 +13,10 @@ import java.net.InetSocketAddress;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.nio.file.attribute.UserPrincipal;
-import java.security.SecureRandom;
 import java.time.Duration;
 import java.time.Instant;
 import java.time.temporal.ChronoUnit;
 import java.util.Comparator;
-import java.util.List;
 import java.util.stream.Stream;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.Test;
@@ -108,16 +104,16 @@ class RegionFailoverIT {
       UserPrincipal owner = Files.getOwner(first);
       configure(primary);
       primary.execute("postgres", "CREATE TABLE told AS SELECT 1 AS x");
-      ok("init");
+      command().ok("init");
       Running receiver = command().start("wal", "receive", "database");
       primary.awaitTrue(
           "postgres",
           "SELECT count(*) = 1 FROM pg_stat_replication WHERE state = 'streaming'",
           Duration.ofMinutes(1));
-      ok("backup", "database");
+      command().ok("backup", "database");
       assertThat(receiver.stop().code()).isZero();
-      ok("backup", "user-files");
-      ok("copies", "sync");
+      command().ok("backup", "user-files");
+      command().ok("copies", "sync");
 
       try (PostgresServer standby = follow(second, standbyPort, primaryPort, owner)) {
         standby.awaitTrue(
@@ -167,11 +163,11 @@ class RegionFailoverIT {
                 "--as",
                 "recovery-lead",
                 "--yes");
-    until(run, "WAITS    cross-region-failover.activate");
-    ok("dr", "approve", "lost", "cross-region-failover.activate", "--as", "first-dba");
-    ok("dr", "approve", "lost", "cross-region-failover.activate", "--as", "second-dba");
-    until(run, "WAITS    it counts when it is committed");
-    ok("dr", "commit", "lost", "--as", "recovery-lead");
+    run.awaits("WAITS    cross-region-failover.activate");
+    command().ok("dr", "approve", "lost", "cross-region-failover.activate", "--as", "first-dba");
+    command().ok("dr", "approve", "lost", "cross-region-failover.activate", "--as", "second-dba");
+    run.awaits("WAITS    it counts when it is committed");
+    command().ok("dr", "commit", "lost", "--as", "recovery-lead");
     Result end = run.end();
     assertThat(end.code()).as(end.out() + end.err()).isZero();
     assertThat(end.out())
@@ -196,11 +192,11 @@ class RegionFailoverIT {
                 "--as",
                 "recovery-lead",
                 "--yes");
-    until(run, "WAITS    region-failback.rebuild for approval");
-    ok("dr", "approve", "back", "region-failback.rebuild", "--as", "first-dba");
-    ok("dr", "approve", "back", "region-failback.rebuild", "--as", "second-dba");
-    until(run, "WAITS    region-failback.rebuild for manual");
-    ok("dr", "done", "back", "region-failback.rebuild", "--as", "recovery-lead");
+    run.awaits("WAITS    region-failback.rebuild for approval");
+    command().ok("dr", "approve", "back", "region-failback.rebuild", "--as", "first-dba");
+    command().ok("dr", "approve", "back", "region-failback.rebuild", "--as", "second-dba");
+    run.awaits("WAITS    region-failback.rebuild for manual");
+    command().ok("dr", "done", "back", "region-failback.rebuild", "--as", "recovery-lead");
     Result end = run.end();
     assertThat(end.code()).as(end.out() + end.err()).isZero();
     assertThat(end.out())
@@ -211,14 +207,15 @@ class RegionFailoverIT {
 
   /** A standby that is made from a backup. */
   private PostgresServer follow(Path data, int port, int of, UserPrincipal owner) throws Exception {
-    ok(
-        "restore",
-        "database",
-        "--target-dir",
-        data.toString(),
-        "--standby",
-        "--primary-conninfo",
-        "host=127.0.0.1 user=postgres port=" + of);
+    command()
+        .ok(
+            "restore",
+            "database",
+            "--target-dir",
+            data.toString(),
+            "--standby",
+            "--primary-conninfo",
+            "host=127.0.0.1 user=postgres port=" + of);
     try (Stream<Path> all = Files.walk(data)) {
       for (Path each : all.toList()) {
         Files.setOwner(each, owner);
@@ -265,7 +262,7 @@ class RegionFailoverIT {
             .replace("STANDBY", Integer.toString(standbyPort))
             .replace("USER", primary.superuser()));
     String plan =
-        PlanReader.example()
+        ShippedPlan.of(portal, folder)
             .replace("action: switch-dns", "action: switch-connection-file")
             .replace(
                 "{ switch: names, from: 198.51.100.10, to: 203.0.113.10, ttl: 60s }",
@@ -273,29 +270,9 @@ class RegionFailoverIT {
             .replace(
                 "{ switch: names, from: 203.0.113.10, to: 198.51.100.10, ttl: 60s }",
                 "{ switch: connections, from: \"" + two + "\", to: \"" + one + "\" }")
-            .replace(
-                "{ command: [/usr/local/bin/maintenance, \"on\"], undo: [/usr/local/bin/maintenance,"
-                    + " \"off\"] }",
-                "{ command: [touch, FROZEN], check: [test, -e, FROZEN], undo: [rm, -f, FROZEN] }"
-                    .replace("FROZEN", folder.resolve("frozen").toString()))
-            .replace(
-                "{ command: [/usr/local/bin/maintenance, \"off\"], undo: [/usr/local/bin/maintenance,"
-                    + " \"on\"] }",
-                "{ command: [rm, -f, FROZEN], check: [test, \"!\", -e, FROZEN], undo: [touch, FROZEN] }"
-                    .replace("FROZEN", folder.resolve("frozen").toString()))
-            .replace("/srv/recovery/files", folder.resolve("region-b/files").toString())
-            .replace(
-                "https://portal.example.com", "http://127.0.0.1:" + portal.getAddress().getPort());
-    for (String name : List.of("first", "second")) {
-      try (SigningKey key = SigningKey.generate(new SecureRandom())) {
-        key.writeTo(folder.resolve(name + ".key"));
-        plan =
-            plan.replaceFirst(
-                "(id: " + name + "-dba\n(?:.*\n){3} *signs-with: ).*",
-                "$1" + key.verifier().text());
-      }
-    }
-    Files.writeString(folder.resolve("plan.yaml"), plan);
+            .replace("/srv/recovery/files", folder.resolve("region-b/files").toString());
+    Files.writeString(
+        folder.resolve("plan.yaml"), ShippedPlan.frozenBy(folder.resolve("frozen"), plan));
   }
 
   private String place() throws IOException {
@@ -312,19 +289,5 @@ class RegionFailoverIT {
 
   private CommandRunner command() {
     return new CommandRunner(folder);
-  }
-
-  private void ok(String... words) {
-    Result said = command().run(words);
-    assertThat(said.code())
-        .as("%s%n%s%s", String.join(" ", words), said.out(), said.err())
-        .isZero();
-  }
-
-  private static void until(Running run, String text) throws InterruptedException {
-    for (int turns = 0; turns < 3000 && !run.err().contains(text); turns++) {
-      Thread.sleep(20);
-    }
-    assertThat(run.err()).contains(text);
   }
 }

@@ -407,9 +407,7 @@ final class NewDatabase {
   private BackupException refused(BackupException e, String made) {
     String said = String.valueOf(e.getMessage()).replace(made, name);
     return BackupException.of(
-            "restore.load-failed",
-            FailureKind.PERMANENT,
-            describe() + " was not taken, and nothing of it is there: " + said)
+            "restore.load-failed", FailureKind.PERMANENT, describe() + " was not made: " + said)
         .remedy(
             said.contains("does not exist") && said.contains("role")
                     || said.contains("permission denied")

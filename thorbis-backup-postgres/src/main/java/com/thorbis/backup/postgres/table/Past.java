@@ -505,16 +505,9 @@ final class Past implements AutoCloseable {
   }
 
   private void settingsOfRoles() throws SQLException {
-    for (String role :
-        Sql.rows(
-            session,
-            row -> Sql.name(row.getString(1)),
-            "SELECT DISTINCT r.rolname FROM pg_db_role_setting s JOIN pg_database d ON d.oid ="
-                + " s.setdatabase JOIN pg_roles r ON r.oid = s.setrole WHERE d.datname ="
-                + " current_database() ORDER BY 1")) {
-      Sql.execute(
-          session, "ALTER ROLE " + role + " IN DATABASE " + Sql.name(database) + " RESET ALL");
-      next.add("Settings of role " + role + " in it are left out");
+    for (String[] setting : settings("s.setrole <> 0")) {
+      reset(setting);
+      next.add("Setting " + setting[2] + " of role " + Sql.name(setting[0]) + " is left out");
     }
   }
 
