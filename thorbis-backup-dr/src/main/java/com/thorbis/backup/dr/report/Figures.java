@@ -313,7 +313,8 @@ final class Figures {
       Fields document = new Fields(waiver.document());
       Optional<Instant> until = document.moment("until");
       Optional<String> approver = document.text("approver");
-      if (until.isPresent() && approver.isPresent() && until.get().isAfter(now)) {
+      boolean begun = document.moment("from").filter(it -> it.isAfter(now)).isEmpty();
+      if (begun && until.isPresent() && approver.isPresent() && until.get().isAfter(now)) {
         return Judgement.of(
             Verdict.WAIVED,
             "waived by "

@@ -515,15 +515,21 @@ final class HtmlPage {
       none("Approvals and waivers", "There is no record of one in the period.");
       return;
     }
-    table("Approvals and waivers", List.of("When", "What", "Outcome", "Who", "Record"));
+    table(
+        "Approvals and waivers",
+        List.of("When", "What", "Outcome", "Who", "Why", "From", "Until", "Record"));
     for (EvidenceRecord one : newest(some)) {
+      Fields document = new Fields(one.document());
       row();
       cell().text(Texts.time(one.at())).raw("</div></td>");
       head("th scope=\"row\"").text(one.kind() + " ").name(one.subject()).raw("</div></th>");
       cell().text(one.outcome()).raw("</div></td>");
+      cell().name(document.text("approver").orElse(one.actor())).raw("</div></td>");
       cell()
-          .name(new Fields(one.document()).text("approver").orElse(one.actor()))
+          .text(document.text("reason").filter(why -> !why.isEmpty()).orElse("not said"))
           .raw("</div></td>");
+      cell().text(document.moment("from").map(Texts::time).orElse("")).raw("</div></td>");
+      cell().text(document.moment("until").map(Texts::time).orElse("")).raw("</div></td>");
       cell().raw("<code>").text(one.id()).raw("</code></div></td></tr>\n");
     }
     endTable();

@@ -286,6 +286,37 @@ class ReportTest {
     assertThat(planted.report().met()).as(planted.report().why()).isTrue();
     assertThat(items(planted, "backup"))
         .anySatisfy(one -> assertThat(one.require("why")).startsWith("waived by bo"));
+    assertThat(planted.report().waivable())
+        .contains("backup orders", "drill orders", "SOC 2 A1.2")
+        .doesNotContain("backup audit");
+  }
+
+  @Test
+  void aWaiverOfACriterionCountsFromItsBeginToItsEnd() {
+    String[][] verdictAt = {
+      // begin, end and verdict, in days from the end of the period
+      {"-2", "1", "waived"}, {"-2", "0", "missing"}, {"1", "2", "missing"}
+    };
+    for (String[] one : verdictAt) {
+      PlantedReport planted =
+          PlantedReport.good()
+              .record(
+                  TO.minus(Duration.ofDays(3)),
+                  EvidenceRecord.WAIVER,
+                  "SOC 2 A1.3",
+                  "waived",
+                  Map.of(
+                      "approver",
+                      "bo",
+                      "reason",
+                      "practised in May",
+                      "from",
+                      TO.plus(Duration.ofDays(Long.parseLong(one[0]))).toString(),
+                      "until",
+                      TO.plus(Duration.ofDays(Long.parseLong(one[1]))).toString()));
+      assertThat(control(planted, "SOC 2", "A1.3").require("verdict")).isEqualTo(one[2]);
+      assertThat(planted.report().html()).contains("practised in May", "waiver ");
+    }
   }
 
   @Test
