@@ -73,6 +73,7 @@ final class HtmlPage {
     sources();
     copies();
     drills();
+    tiers();
     controls();
     deviations();
     consents();
@@ -438,6 +439,59 @@ final class HtmlPage {
     }
     endTable();
     more(some.size());
+  }
+
+  private void tiers() {
+    List<Fields> tiers = figures.objects("tiers");
+    if (tiers.isEmpty()) {
+      return;
+    }
+    table(
+        "What runs kept of what is promised",
+        List.of("Tier", "Run", "Away", "At most (RTO)", "Time", "Lost", "At most (RPO)", "Loss"));
+    for (Fields tier : tiers) {
+      for (Fields run : tier.objects("runs")) {
+        row().head("th scope=\"row\"").name(tier.require("tier")).raw("</div></th>");
+        cell().name(run.require("run")).raw("</div></td>");
+        kept(run, "tookMillis", "rtoMillis", "time");
+        kept(run, "lostMillis", "rpoMillis", "loss");
+        out.raw("</tr>\n");
+      }
+    }
+    endTable();
+    for (Fields tier : tiers) {
+      Fields took = tier.object("took");
+      if (took.number("count").isPresent()) {
+        out.raw("<p class=\"soft\">")
+            .name(tier.require("tier"))
+            .text(
+                " was away for "
+                    + span(took, "lastMillis")
+                    + " last, "
+                    + span(took, "medianMillis")
+                    + " in the median, "
+                    + span(took, "worstMillis")
+                    + " at worst, of "
+                    + took.number("count").getAsLong()
+                    + " measured.")
+            .raw("</p>\n");
+      }
+    }
+  }
+
+  private void kept(Fields run, String found, String most, String verdict) {
+    cell().text(run.span(found).map(Texts::span).orElse("not measured")).raw("</div></td>");
+    cell().text(run.span(most).map(Texts::span).orElse("not said")).raw("</div></td>");
+    String word = run.text(verdict).orElse("unknown");
+    cell()
+        .raw(
+            switch (word) {
+              case "kept" -> "<span class=\"badge good\">✓ ";
+              case "missed" -> "<span class=\"badge bad\">✗ ";
+              default -> "<span class=\"badge fair\">? ";
+            })
+        .text(word)
+        .raw("</span></div></td>");
   }
 
   private static String participants(EvidenceRecord exercise) {
