@@ -8,7 +8,7 @@ final class DrActions {
 
   static Actions all(Thorbis thorbis) {
     Actions.Builder actions = Actions.builder().builtIn(new DrNotifier(thorbis));
-    DrServers servers = new DrServers(thorbis.config().dr());
+    DrServers servers = new DrServers(thorbis);
     servers.addTo(actions);
     DrServerActions.addTo(actions, thorbis, servers.all());
     DrRepositoryActions.addTo(actions, thorbis, servers.all());

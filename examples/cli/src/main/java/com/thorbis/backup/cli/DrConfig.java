@@ -2,15 +2,18 @@ package com.thorbis.backup.cli;
 
 import com.thorbis.backup.api.BackupException;
 import com.thorbis.backup.api.FailureKind;
+import com.thorbis.backup.dr.monitor.AlarmKind;
 import java.net.URI;
 import java.nio.file.Path;
 import java.time.Duration;
 import java.util.ArrayList;
+import java.util.Arrays;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.Optional;
 import java.util.OptionalLong;
+import java.util.Set;
 import java.util.function.BiConsumer;
 
 /**
@@ -49,9 +52,10 @@ record DrConfig(
   /**
    * One way to see whether something is down.
    *
-   * @param kind {@code port}, {@code query}, {@code standby}, {@code process}, {@code http} or
-   *     {@code command}
+   * @param kind {@code port}, {@code query}, {@code standby}, {@code process}, {@code http}, {@code
+   *     command} or {@code alarm}
    * @param from where it looks from
+   * @param alarm the alarm that means so
    */
   record Look(
       String kind,
@@ -61,7 +65,19 @@ record DrConfig(
       int up,
       int down,
       List<String> command,
-      Duration patience) {}
+      Duration patience,
+      Optional<Sought> alarm) {}
+
+  /** An alarm of this kind, about this. */
+  record Sought(AlarmKind kind, String about) {
+    /** All alarms of a host are seen from one place: what is stored. */
+    static final String PLACE = "stored";
+
+    @Override
+    public String toString() {
+      return kind.code() + " of " + about;
+    }
+  }
 
   /**
    * What starts a recovery, or is told to people.
@@ -92,6 +108,11 @@ record DrConfig(
     }
   }
 
+  /** Areas of alarms that tell of looking, telling and recovering, and of nothing to recover. */
+  private static final Set<String> NO_SIGNALS =
+      Set.of("monitor", "notify", "heartbeat", "recovery");
+
+  private static final String ALARM = "alarm";
   static final String PATRONI = "patroni";
   private static final String COMMAND = "command";
   private static final String BEGIN = "begin";
@@ -300,21 +321,35 @@ record DrConfig(
     for (Section section : all.sections(key)) {
       String kind =
           section.choice(
-              "kind", "", List.of("port", "query", "standby", "process", "http", "command"));
+              "kind", "", List.of("port", "query", "standby", "process", "http", "command", ALARM));
+      Optional<Sought> alarm = kind.equals(ALARM) ? Optional.of(sought(section)) : Optional.empty();
       looks.add(
           new Look(
               kind,
               section.find("id").orElse(kind),
               // A standby is a place of its own, unless it is said that it is this host.
-              section.find("from").orElse(kind.equals("standby") ? "" : "here"),
+              alarm.isPresent()
+                  ? Sought.PLACE
+                  : section.find("from").orElse(kind.equals("standby") ? "" : "here"),
               kind.equals("http") ? Optional.of(section.uri("url")) : Optional.empty(),
               section.integer("up", 200, 100, 599),
               section.integer("down", 503, 100, 599),
               kind.equals("command") ? words(section, "command") : List.of(),
-              section.duration("patience").orElse(PATIENCE)));
+              section.duration("patience").orElse(PATIENCE),
+              alarm));
       section.finish();
     }
     return looks;
+  }
+
+  private static Sought sought(Section section) {
+    List<String> codes =
+        Arrays.stream(AlarmKind.values())
+            .map(AlarmKind::code)
+            .filter(code -> !NO_SIGNALS.contains(code.substring(0, code.indexOf('.'))))
+            .toList();
+    String code = section.choice("alarm", "", codes);
+    return new Sought(AlarmKind.ofCode(code).orElseThrow(), section.require("about"));
   }
 
   private static Place place(Section section) {

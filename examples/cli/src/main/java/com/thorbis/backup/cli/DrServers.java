@@ -32,6 +32,7 @@ import java.util.List;
 import java.util.Map;
 import java.util.Optional;
 import java.util.Properties;
+import java.util.function.Function;
 import org.jspecify.annotations.Nullable;
 
 /**
@@ -43,9 +44,18 @@ final class DrServers {
 
   private final Map<String, Server> servers = new LinkedHashMap<>();
   private final DrConfig config;
+  private final Function<DrConfig.Look, Signal> alarms;
 
-  DrServers(DrConfig config) {
-    this.config = config;
+  DrServers(Thorbis thorbis) {
+    this.config = thorbis.config().dr();
+    this.alarms =
+        look ->
+            new AlarmSignal(
+                look.id(),
+                look.alarm().orElseThrow(),
+                AlarmsCommand.book(thorbis),
+                thorbis.clock(),
+                thorbis.config().watching().interval().multipliedBy(3).plusMinutes(1));
     config.servers().forEach((name, values) -> servers.put(name, Server.of(name, values)));
   }
 
@@ -224,7 +234,7 @@ final class DrServers {
         server, programs.command(), programs.check(), programs.lift(), programs.patience());
   }
 
-  private static Detector detector(
+  private Detector detector(
       String where,
       List<DrConfig.Look> looks,
       @Nullable ServerAccess primary,
@@ -236,7 +246,7 @@ final class DrServers {
     return wellFormed(where, builder::build);
   }
 
-  private static Signal signal(
+  private Signal signal(
       String where,
       DrConfig.Look look,
       @Nullable ServerAccess primary,
@@ -250,6 +260,7 @@ final class DrServers {
               look.up(),
               look.down(),
               look.patience());
+      case "alarm" -> alarms.apply(look);
       case "command" -> Signals.command(look.id(), look.from(), look.command(), look.patience());
       default -> {
         if (primary == null || standby == null) {

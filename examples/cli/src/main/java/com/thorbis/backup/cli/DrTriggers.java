@@ -77,9 +77,10 @@ final class DrTriggers implements AutoCloseable {
       return;
     }
     RecoveryPlan plan = DrRuns.plan(thorbis);
-    DrServers servers = new DrServers(thorbis.config().dr());
+    DrServers servers = new DrServers(thorbis);
     for (DrConfig.Begins one : all) {
       requireAllowed(plan, one);
+      requireFresh(one);
       watched.add(
           new Watched(
               one,
@@ -108,6 +109,32 @@ final class DrTriggers implements AutoCloseable {
     }
     // What has no answer is told now, and not when it is needed.
     var unused = plan.runPlan(incident(one, Optional.empty()));
+  }
+
+  /** What is looked at again only after it would have begun was not seen to last. */
+  private void requireFresh(DrConfig.Begins one) {
+    Duration interval = thorbis.config().watching().interval();
+    boolean byAlarm =
+        one
+            .detector()
+            .map(name -> thorbis.config().dr().detectors().getOrDefault(name, List.of()))
+            .or(
+                () ->
+                    one.source()
+                        .map(name -> thorbis.config().dr().failovers().get(name))
+                        .map(DrConfig.Pair::detect))
+            .orElse(List.of())
+            .stream()
+            .anyMatch(look -> look.alarm().isPresent());
+    if (byAlarm && one.held().compareTo(interval) <= 0) {
+      throw invalid(
+          one,
+          "it is to be held for "
+              + Text.span(one.held().toMillis())
+              + ", and alarms are looked for every "
+              + Text.span(interval.toMillis()),
+          "Make held longer than monitor.interval.");
+    }
   }
 
   private static BackupException invalid(DrConfig.Begins one, String problem, String remedy) {
@@ -300,7 +327,7 @@ final class DrTriggers implements AutoCloseable {
   /** One look at each; what is held, only whoever looks all the time can tell. */
   static List<Now> now(Thorbis thorbis) {
     List<Now> all = new ArrayList<>();
-    DrServers servers = new DrServers(thorbis.config().dr());
+    DrServers servers = new DrServers(thorbis);
     for (DrConfig.Begins one : thorbis.config().dr().triggers()) {
       try {
         var verdict = servers.detector(one).look();

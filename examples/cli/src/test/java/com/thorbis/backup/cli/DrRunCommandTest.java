@@ -11,6 +11,8 @@ import com.thorbis.backup.dr.plan.PlanReader;
 import com.thorbis.backup.dr.run.Message;
 import com.thorbis.backup.testkit.SettableClock;
 import java.io.IOException;
+import java.nio.file.FileSystem;
+import java.nio.file.FileSystems;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.time.Duration;
@@ -269,6 +271,12 @@ class DrRunCommandTest {
     assertThat(tier.path("time").asText()).isEqualTo("missed");
     assertThat(tier.path("loss").asText()).isEqualTo("unknown");
     assertThat(tier.has("tookMillis")).isFalse();
+    try (FileSystem bundle = FileSystems.newFileSystem(folder.resolve("bundle.zip"))) {
+      JsonNode report = JSON.readTree(Files.readString(bundle.getPath("report.json")));
+      assertThat(report.path("tiers").findValuesAsText("tier").get(0)).isEqualTo("tier-1");
+      assertThat(report.path("reasons").findValuesAsText("why"))
+          .anyMatch(why -> why.contains("in run inc-1 tier-1 did not keep it: this run did not"));
+    }
   }
 
   @Test

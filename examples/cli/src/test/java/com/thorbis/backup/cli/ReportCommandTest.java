@@ -24,7 +24,7 @@ import org.junit.jupiter.api.io.TempDir;
 
 /** Reports of a real repository, and their check where there is none. */
 class ReportCommandTest {
-  private static final String CONFIG =
+  static final String CONFIG =
       """
       state-directory: state
       repository:

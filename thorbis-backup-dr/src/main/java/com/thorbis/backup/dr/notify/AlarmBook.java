@@ -112,6 +112,17 @@ public final class AlarmBook {
         .toList();
   }
 
+  /** When whoever tells people of alarms last looked; empty: never, or what he found is lost. */
+  public Optional<Instant> writtenAt() {
+    try {
+      return Optional.of(Files.getLastModifiedTime(folder.resolve("book")).toInstant());
+    } catch (NoSuchFileException e) {
+      return Optional.empty();
+    } catch (IOException e) {
+      throw unusable(e);
+    }
+  }
+
   /** What stands acknowledged of an alarm that was seen just now. */
   public Optional<Acknowledgement> acknowledged(Alarm alarm) {
     return Optional.ofNullable(acknowledgements().get(alarm.id()))

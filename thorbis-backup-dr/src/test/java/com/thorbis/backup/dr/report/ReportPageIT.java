@@ -20,6 +20,9 @@ import org.junit.jupiter.api.io.TempDir;
 class ReportPageIT {
   private static final boolean RELEASE = Boolean.getBoolean("thorbis.release");
 
+  /** A sheet of A4 between its margins. */
+  private static final int PAPER = 680;
+
   /** What of the text of a page has less contrast to what lies behind it than WCAG AA asks. */
   private static final String CONTRAST =
       """
@@ -163,6 +166,20 @@ class ReportPageIT {
           Duration.ofMinutes(20 + 25L * week),
           Duration.ofSeconds(40 + 230L * week));
     }
+    planted.run(
+        TO.minus(Duration.ofDays(3)),
+        "inc-" + "1".repeat(60),
+        PlantedReport.tier(Duration.ofHours(30), "missed", Duration.ofMinutes(1), "kept"));
+    planted.record(
+        TO.minus(Duration.ofDays(3)),
+        EvidenceRecord.WAIVER,
+        "backup " + PlantedReport.HOSTILE,
+        "waived",
+        Map.of(
+            "approver", "y".repeat(80),
+            "reason", "it moves " + "soon ".repeat(30),
+            "from", FROM.toString(),
+            "until", TO.toString()));
     return planted.record(
         TO.minus(Duration.ofDays(2)),
         EvidenceRecord.EXERCISE,
@@ -190,6 +207,7 @@ class ReportPageIT {
             }
           }
         }
+        browser.show(page, PAPER, false);
         browser.media("print", false);
         assertThat(browser.evaluate(OVERFLOW)).as("wider than paper").isEqualTo("");
         contrast(browser, each.getKey() + " in print");
