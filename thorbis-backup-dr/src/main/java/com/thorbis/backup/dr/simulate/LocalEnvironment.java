@@ -763,9 +763,14 @@ public final class LocalEnvironment implements AutoCloseable {
     return open(primary.port(), DATABASE, ROLE, password, patience);
   }
 
-  /** A session through PgBouncer with another password. */
-  Connection client(String otherPassword) throws SQLException {
-    return open(poolerPort, DATABASE, ROLE, otherPassword, STATEMENT);
+  /** What is not the password. */
+  String otherPassword() {
+    return "not-" + lease.id();
+  }
+
+  /** A session through PgBouncer with a password. */
+  Connection client(String tried) throws SQLException {
+    return open(poolerPort, DATABASE, ROLE, tried, STATEMENT);
   }
 
   private static Connection open(
