@@ -493,7 +493,7 @@ public final class LocalEnvironment implements AutoCloseable {
           if (!process.isAlive()) {
             throw new IOException(node.name() + " ended:\n" + tail(node.name()));
           }
-          return ready(node);
+          return ready(node) && process(node).isPresent(); // a killed one has left its file
         });
   }
 
