@@ -50,8 +50,7 @@ public final class ServerChecks {
    * @param budget how long tables may be read for
    */
   public static List<Plant> plants(
-      Sessions sessions, String database, RunControl control, Duration budget)
-      throws SQLException {
+      Sessions sessions, String database, RunControl control, Duration budget) throws SQLException {
     Plants plants = new Plants(new Checks(sessions, control), database);
     plants.lostFile(budget);
     plants.missingEntry();

@@ -74,8 +74,7 @@ final class Aftermath {
     Said look() throws SQLException;
   }
 
-  Aftermath(
-      LocalEnvironment there, Fault fault, List<Attempt> attempts, Rows rows, Outage outage) {
+  Aftermath(LocalEnvironment there, Fault fault, List<Attempt> attempts, Rows rows, Outage outage) {
     this.there = there;
     this.fault = fault;
     this.attempts = attempts;

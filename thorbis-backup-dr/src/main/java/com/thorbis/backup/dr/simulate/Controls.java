@@ -79,7 +79,10 @@ final class Controls {
     if (fault.served()) {
       there.site().killNext();
       judged(
-          EndpointProbe.NAME, "the application is killed again", aftermath::endpoints, "answers 503");
+          EndpointProbe.NAME,
+          "the application is killed again",
+          aftermath::endpoints,
+          "/api/health answers 50");
     }
     if (aftermath.seen().isPresent()) {
       String check = aftermath.seen().get().check();

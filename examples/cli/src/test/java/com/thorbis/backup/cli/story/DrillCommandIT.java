@@ -4,6 +4,7 @@ import static org.assertj.core.api.Assertions.assertThat;
 
 import com.fasterxml.jackson.databind.JsonNode;
 import com.thorbis.backup.cli.story.RecoveryStoryIT.Story;
+import com.thorbis.backup.dr.plan.PlanReader;
 import com.thorbis.backup.testkit.postgres.PostgresBinaries;
 import com.thorbis.backup.testkit.postgres.PostgresServer;
 import java.io.IOException;
@@ -83,6 +84,17 @@ class DrillCommandIT {
         assertThat(report.toString()).contains("\"check\":\"sentinel\"", "\"check\":\"rows\"");
         assertThat(list(work)).isEmpty();
         assertThat(list(folder.resolve("state/tables/main"))).isEmpty();
+
+        // What it took is what a plan is held against.
+        Path promised = folder.resolve("plan.yaml");
+        Files.writeString(
+            promised,
+            PlanReader.example()
+                .replaceAll("(source: |- id: |sources: \\[|from: )database\\b(?!-)", "$1main"));
+        JsonNode checked = command.json("dr", "validate", promised.toString());
+        assertThat(checked.path("findings").toString())
+            .doesNotContain("procedures.point-in-time-recovery.steps.restore")
+            .contains("procedures.cross-region-failover.steps.restore");
 
         JsonNode masked = command.json("dr", "test", "masked-recovery", "main");
         assertThat(masked.path("verdict").asText()).isEqualTo("passed");
