@@ -9,11 +9,13 @@ import com.thorbis.backup.dr.plan.Exercise;
 import com.thorbis.backup.dr.plan.PlanDraft;
 import com.thorbis.backup.dr.plan.PlanFacts;
 import com.thorbis.backup.dr.plan.ProtectedSource;
+import com.thorbis.backup.dr.report.Population;
 import com.thorbis.backup.spi.Settings;
 import java.io.IOException;
 import java.time.Duration;
 import java.time.Instant;
 import java.util.Comparator;
+import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.Optional;
@@ -28,6 +30,9 @@ import java.util.stream.Stream;
 final class DrFacts {
   /** The stages of a drill that a recovery has, too. */
   private static final List<String> RESTORE = List.of("copy", "start", "recover");
+
+  private static final Duration AHEAD = Duration.ofDays(400);
+  private static final int MOST = 10_000;
 
   private final Thorbis thorbis;
   private final PlanDraft draft;
@@ -107,11 +112,30 @@ final class DrFacts {
             .map(it -> it.duration("wal.max-delay", Duration.ZERO));
     return new PlanFacts.SourceFacts(
         maxDelay,
+        configured == null ? Optional.empty() : Optional.of(backups(name)),
         opened.status(name).lag(),
         restore(name, records),
         OptionalLong.empty(),
         OptionalLong.empty(),
         Duration.ZERO);
+  }
+
+  /** The longest time between two backups of a type within the time that a plan looks ahead. */
+  private Map<String, Duration> backups(String source) {
+    Map<String, Duration> longest = new LinkedHashMap<>();
+    Instant now = thorbis.clock().instant();
+    for (Population.Due due : thorbis.config().timetable().due(source)) {
+      Instant at = due.schedule().next(now);
+      Duration gap = Duration.ZERO;
+      for (int i = 0; i < MOST && at.isBefore(now.plus(AHEAD)); i++) {
+        Instant next = due.schedule().next(at);
+        Duration between = Duration.between(at, next);
+        gap = between.compareTo(gap) > 0 ? between : gap;
+        at = next;
+      }
+      longest.put(due.type(), gap);
+    }
+    return longest;
   }
 
   /** One drill of a source that passed. */
