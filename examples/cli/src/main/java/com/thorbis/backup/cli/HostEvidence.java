@@ -33,6 +33,7 @@ import java.util.List;
 import java.util.Map;
 import java.util.Optional;
 import java.util.function.Consumer;
+import java.util.function.Function;
 
 /**
  * The evidence that this host keeps, where and for how long its configuration says. That a record
@@ -84,19 +85,23 @@ final class HostEvidence {
   /** Keeps a record where nothing is opened; where nothing can be, it waits on this host. */
   static Appended append(
       Thorbis thorbis, String kind, String subject, String outcome, Map<String, ?> document) {
+    return keep(thorbis, evidence -> evidence.append(kind, subject, outcome, document));
+  }
+
+  /** Keeps records where nothing is opened; where nothing can be, they wait on this host. */
+  static <T> T keep(Thorbis thorbis, Function<HostEvidence, T> work) {
     try {
       if (!thorbis.mayWrite()) {
         throw readOnly();
       }
-      return thorbis.writing(
-          opened -> of(thorbis, opened).append(kind, subject, outcome, document));
+      return thorbis.writing(opened -> work.apply(of(thorbis, opened)));
     } catch (BackupException e) {
       RepositoryAccess none =
           () -> {
             throw e;
           };
-      return new HostEvidence(thorbis.config(), thorbis.clock(), none, thorbis::warning)
-          .append(kind, subject, outcome, document);
+      return work.apply(
+          new HostEvidence(thorbis.config(), thorbis.clock(), none, thorbis::warning));
     }
   }
 

@@ -141,6 +141,39 @@ final class PlantedReport {
     return record(at, Population.KIND, host, EvidenceRecord.PASSED, population.json());
   }
 
+  /** A run as the command keeps it, of one tier. */
+  PlantedReport run(Instant at, String run, Map<String, Object> tier) {
+    return record(
+        at,
+        EvidenceRecord.DR_RUN,
+        run,
+        EvidenceRecord.PASSED,
+        Map.of("run", run, "requester", "ada", "tiers", List.of(tier)));
+  }
+
+  /** What a run says of a tier that may be away for an hour and lose five minutes. */
+  static Map<String, Object> tier(Duration took, String time, Duration lost, String loss) {
+    return Map.of(
+        "tier",
+        "tier-1",
+        "rtoMillis",
+        Duration.ofHours(1).toMillis(),
+        "tookMillis",
+        took.toMillis(),
+        "time",
+        time,
+        "timeDetail",
+        "served",
+        "rpoMillis",
+        Duration.ofMinutes(5).toMillis(),
+        "lostMillis",
+        lost.toMillis(),
+        "loss",
+        loss,
+        "lossDetail",
+        "what came back");
+  }
+
   PlantedReport drill(Instant at, String source, String outcome, Duration took, Duration lost) {
     return record(
         at,
