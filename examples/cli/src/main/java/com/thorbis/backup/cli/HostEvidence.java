@@ -12,6 +12,7 @@ import com.thorbis.backup.dr.evidence.EvidenceLog;
 import com.thorbis.backup.dr.evidence.EvidenceRecord;
 import com.thorbis.backup.dr.monitor.Expectation;
 import com.thorbis.backup.dr.plan.Exercise;
+import com.thorbis.backup.dr.plan.PlanDraft;
 import com.thorbis.backup.dr.plan.PlanFacts;
 import com.thorbis.backup.dr.plan.PlanReader;
 import com.thorbis.backup.dr.plan.RecoveryPlan;
@@ -188,7 +189,7 @@ final class HostEvidence {
     plan.ifPresent(
         it -> {
           population.plan(new Population.Plan(it.id(), it.version(), it.digest()));
-          it.content().exercises().forEach(one -> population.exercise(exercise(one)));
+          it.content().exercises().forEach(one -> population.exercise(exercise(it.content(), one)));
         });
     return population.build();
   }
@@ -223,10 +224,10 @@ final class HostEvidence {
         config.timetable().due(name));
   }
 
-  private static Population.Exercise exercise(Exercise one) {
+  private static Population.Exercise exercise(PlanDraft plan, Exercise one) {
     LocalDate day = LocalDate.of(2026, 1, 1);
     long days = ChronoUnit.DAYS.between(day, day.plus(one.frequency().period()));
     return new Population.Exercise(
-        one.id(), one.kind().label(), one.owner(), one.scenarios(), Duration.ofDays(days));
+        one.id(), one.kind().label(), one.owner(), plan.practised(one), Duration.ofDays(days));
   }
 }

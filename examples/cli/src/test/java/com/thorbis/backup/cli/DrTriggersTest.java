@@ -44,8 +44,9 @@ class DrTriggersTest {
         encryption:
           accept-single-key-risk: true
           recipients:
-            - uri: passphrase:main
-              passphrase: ${env:PASSPHRASE}
+            - uri: keystore:target/keys.p12
+              password: ${env:PASSPHRASE}
+              alias: main
       dr:
         plan: DIR/plan.yaml
         journal:
@@ -125,7 +126,9 @@ class DrTriggersTest {
             .replace("MODE", mode));
     return new Thorbis(
         new Run(
-            new CommandRunner(where).with("PASSPHRASE", "p").host(), new Cancellation(), clock));
+            new CommandRunner(where).with("PASSPHRASE", "correct horse battery staple").host(),
+            new Cancellation(),
+            clock));
   }
 
   private DrTriggers triggers(Thorbis host) {
@@ -379,7 +382,7 @@ class DrTriggersTest {
     host("one", "announce");
     down(true, true);
     CommandRunner command =
-        new CommandRunner(folder.resolve("one")).with("PASSPHRASE", "correct horse");
+        new CommandRunner(folder.resolve("one")).with("PASSPHRASE", "correct horse battery staple");
     assertThat(command.run("dr", "status").out())
         .containsPattern("application-server-outage +platform-outage +announce +down");
     assertThat(command.run("dr", "status", "--json").out())

@@ -74,6 +74,10 @@ final class HtmlPage {
     copies();
     drills();
     tiers();
+    new Accounts(
+            records.stream().filter(it -> !it.at().isBefore(from) && !it.at().isAfter(to)).toList(),
+            out)
+        .write();
     controls();
     deviations();
     consents();

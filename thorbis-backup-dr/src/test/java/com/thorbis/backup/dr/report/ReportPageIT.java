@@ -180,6 +180,7 @@ class ReportPageIT {
             "reason", "it moves " + "soon ".repeat(30),
             "from", FROM.toString(),
             "until", TO.toString()));
+    planted.accounts(TO.minus(Duration.ofDays(3)));
     return planted.record(
         TO.minus(Duration.ofDays(2)),
         EvidenceRecord.EXERCISE,

@@ -411,4 +411,23 @@ class ReportTest {
     assertThat(page).doesNotContain("http:").doesNotContain("https:").doesNotContain("url(");
     assertThat(page).isEqualTo(planted.report().html());
   }
+
+  @Test
+  void aPageTellsOfEachRunExerciseAndDrill() {
+    PlantedReport planted = PlantedReport.good().accounts(TO.minus(Duration.ofDays(1)));
+    String page = planted.report().html();
+    assertThat(page)
+        .contains("Incidents and invocations", "region-lost, fire", "failed, promote failed")
+        .contains("tier-1: away 1 h 10 min of 1 h, missed; lost 3 s of 5 min, kept")
+        .contains("done: fence, 2 attempts: is fenced")
+        .containsPattern("Otherwise than planned</dt><dd><ul class=.plain.>\\s*<li>failed: promote")
+        .contains("bo, approve, fence: go on (signed)")
+        .contains("1 of 2", "bo, We look.", "No key at night (ada, until 2027-02-01)")
+        .contains("2 s: detect 1 s", "1493, of which 0 are gone", "2 of 2 proofs before it began")
+        .contains("passed: role: has no power", "1 of 2 noticed by the check that is for it")
+        .contains("role, it may all", "simulation.blind, role did not notice")
+        .contains("backup 20260222T020000Z, random, seed 4711");
+    assertThat(new PlantedReport().expecting(BEFORE, orders()).report().html())
+        .doesNotContain("Incidents and invocations");
+  }
 }
