@@ -46,13 +46,18 @@ class DrFailoverIT {
       assertThat(site.standby().query("postgres", "SELECT pg_is_in_recovery()")).isEqualTo("f");
       assertThat(Files.readString(site.place()).strip())
           .isEqualTo("127.0.0.1:" + site.standby().port());
+      assertThat(site.pool().leadsTo()).isEqualTo("127.0.0.1:" + site.standby().port());
+      assertThat(site.pool().told("PAUSE")).isEqualTo(1);
+      assertThat(site.pool().told("RESUME")).isEqualTo(1);
       say("commit", "inc-1", "--as", "recovery-lead");
       Result end = run.end();
       assertThat(end.code()).as(end.out() + end.err()).isZero();
       assertThat(end.out())
           .contains("succeeded: committed by recovery-lead")
           .containsPattern("done +database-failover.fence")
-          .containsPattern("done +database-failover.validate .* takes writes");
+          .containsPattern("done +database-failover.validate .* takes writes")
+          .containsPattern("done +database-failover.pool")
+          .containsPattern("done +database-failover.connectivity");
     }
   }
 

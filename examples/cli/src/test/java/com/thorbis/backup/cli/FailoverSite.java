@@ -17,7 +17,8 @@ import java.util.stream.Stream;
 
 /**
  * What the failover of the plan that is shipped is about: a primary that commits to its standby, an
- * application that answers, the file that says where clients connect, and hosts that have the plan.
+ * application that answers, the pool that clients go through and the file that tells others where
+ * they connect, and hosts that have the plan.
  */
 final class FailoverSite implements AutoCloseable {
   private static final PostgresBinaries BINARIES = PostgresBinaries.with("pg_controldata");
@@ -44,7 +45,7 @@ final class FailoverSite implements AutoCloseable {
         servers:
           db1: { host: 127.0.0.1, port: PRIMARY, user: USER, data-directory: DIR/primary, bin-directory: BIN }
           db2: { host: 127.0.0.1, port: STANDBY, user: USER, data-directory: DIR/standby, bin-directory: BIN }
-          pool: { host: 127.0.0.1, port: STANDBY, user: USER }
+          pool: { host: 127.0.0.1, port: POOLER, user: USER }
         failover:
           database:
             primary: db1
@@ -55,12 +56,14 @@ final class FailoverSite implements AutoCloseable {
               - { kind: process, from: host }
         switches:
           connections: { type: connection-file, file: DIR/place }
+          pool: POOL
       """;
 
   private final Path folder;
   private final HttpServer portal;
   private final PostgresServer primary;
   private final PostgresServer standby;
+  private final Pool pool;
   private final String plan;
 
   private FailoverSite(Path folder, Path clusters) throws Exception {
@@ -88,6 +91,7 @@ final class FailoverSite implements AutoCloseable {
         "postgres",
         "SELECT count(*) = 1 FROM pg_stat_replication WHERE sync_state = 'sync'",
         Duration.ofSeconds(30));
+    pool = Pool.start(folder.resolve("pool"), primary);
     Files.createDirectory(folder.resolve("journal"));
     Files.writeString(place(), "127.0.0.1:" + primary.port());
     plan = plan();
@@ -123,7 +127,12 @@ final class FailoverSite implements AutoCloseable {
     return standby;
   }
 
-  /** The file that clients read. */
+  /** What clients go through. */
+  Pool pool() {
+    return pool;
+  }
+
+  /** The file that other clients read. */
   Path place() {
     return folder.resolve("place");
   }
@@ -160,6 +169,8 @@ final class FailoverSite implements AutoCloseable {
             .replace("DIR_URI", uri(folder))
             .replace("DIR", folder.toString())
             .replace("JOURNAL", store)
+            .replace("POOLER", Integer.toString(pool.port()))
+            .replace("POOL", pool.asSwitch())
             .replace("BIN", BINARIES.binDirectory().toString())
             .replace("PRIMARY", Integer.toString(primary.port()))
             .replace("STANDBY", Integer.toString(standby.port()))
@@ -174,7 +185,6 @@ final class FailoverSite implements AutoCloseable {
 
   private String plan() throws IOException {
     return ShippedPlan.of(portal, folder)
-        .replaceFirst(" +- id: pool\n +action: switch-pgbouncer\n(?:.*\n){5}", "")
         .replace("db1.example.com:5432", "127.0.0.1:" + primary.port())
         .replace("db2.example.com:5432", "127.0.0.1:" + standby.port());
   }
@@ -200,9 +210,9 @@ final class FailoverSite implements AutoCloseable {
   }
 
   @Override
-  public void close() throws IOException {
+  public void close() throws Exception {
     portal.stop(0);
-    try {
+    try (pool) {
       standby.close();
     } finally {
       primary.close();
