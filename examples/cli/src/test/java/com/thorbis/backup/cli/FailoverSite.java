@@ -12,6 +12,7 @@ import java.nio.file.Path;
 import java.nio.file.StandardCopyOption;
 import java.nio.file.attribute.PosixFilePermissions;
 import java.time.Duration;
+import java.util.Comparator;
 import java.util.List;
 import java.util.stream.Stream;
 
@@ -75,7 +76,7 @@ final class FailoverSite implements AutoCloseable {
     portal.createContext(
         "/health",
         exchange -> {
-          exchange.sendResponseHeaders(200, -1);
+          exchange.sendResponseHeaders(Files.exists(frozen()) ? 503 : 200, -1);
           exchange.close();
         });
     portal.start();
@@ -137,6 +138,34 @@ final class FailoverSite implements AutoCloseable {
     return folder.resolve("place");
   }
 
+  /** There while nobody may write. */
+  Path frozen() {
+    return folder.resolve("frozen");
+  }
+
+  /** Builds the old primary anew as a standby of the new one, and waits until it is level. */
+  PostgresServer rejoin() throws Exception {
+    remove(primary.dataDirectory());
+    standby.run(
+        "pg_basebackup",
+        "--dbname=host=127.0.0.1 user=postgres port=" + standby.port(),
+        "--pgdata=" + primary.dataDirectory(),
+        "--checkpoint=fast",
+        "--no-sync",
+        "--write-recovery-conf");
+    PostgresServer again =
+        quick(primary.dataDirectory())
+            .port(primary.port())
+            .setting("primary_conninfo", "host=127.0.0.1 user=postgres port=" + standby.port())
+            .adopt()
+            .start();
+    standby.awaitTrue(
+        "postgres",
+        "SELECT bool_and(replay_lsn = pg_current_wal_lsn()) FROM pg_stat_replication",
+        Duration.ofSeconds(30));
+    return again;
+  }
+
   /** What the pager was told. */
   Path told() {
     return folder.resolve("told");
@@ -184,7 +213,7 @@ final class FailoverSite implements AutoCloseable {
   }
 
   private String plan() throws IOException {
-    return ShippedPlan.of(portal, folder)
+    return ShippedPlan.frozenBy(frozen(), ShippedPlan.of(portal, folder))
         .replace("db1.example.com:5432", "127.0.0.1:" + primary.port())
         .replace("db2.example.com:5432", "127.0.0.1:" + standby.port());
   }
@@ -205,6 +234,14 @@ final class FailoverSite implements AutoCloseable {
             to.resolve(from.relativize(each).toString()),
             LinkOption.NOFOLLOW_LINKS,
             StandardCopyOption.COPY_ATTRIBUTES);
+      }
+    }
+  }
+
+  private static void remove(Path tree) throws IOException {
+    try (Stream<Path> all = Files.walk(tree)) {
+      for (Path each : all.sorted(Comparator.reverseOrder()).toList()) {
+        Files.delete(each);
       }
     }
   }
