@@ -506,6 +506,47 @@ class DrRunCommandTest {
   }
 
   @Test
+  void whatOnlyAPersonCanBringBackOfAnApplicationIsWaitedFor() throws IOException {
+    Files.createDirectories(folder.resolve("etc"));
+    Files.writeString(folder.resolve("etc/site.conf"), "listen 80;");
+    append(
+        "thorbis.yaml",
+        """
+        sources:
+          shop:
+            type: nextjs
+            source: none
+            configuration:
+              web-server: { kind: files, paths: %s }
+            artifacts: none
+            deployment: none
+            files: none
+        """
+            .formatted(folder.resolve("etc")));
+    procedure(
+        """
+              - id: application
+                action: app-restore
+                expected: 1s
+                deadline: 1m
+                approval: { people: [dba], required: 1, deadline: 1m }
+        """);
+    run(0, "init");
+    run(0, "app", "backup", "shop");
+
+    begin();
+    run(0, "dr", "approve", "inc-1", "rehearsal.application", "--as", "first-dba");
+    assertThat(run(1, "dr", "resume", "inc-1", "--no-wait").err())
+        .contains("WAITS    rehearsal.application for manual")
+        .contains("is left to people: configuration: web-server is files: say where to lay them");
+    run(0, "dr", "done", "inc-1", "rehearsal.application", "--as", "second-dba");
+    run(1, "dr", "resume", "inc-1", "--no-wait");
+    run(0, "dr", "commit", "inc-1", "--as", "recovery-lead");
+    assertThat(run(0, "dr", "resume", "inc-1").out())
+        .containsPattern("done +rehearsal.application .* second-dba says that the rest is done");
+  }
+
+  @Test
   void aManagerOfHighAvailabilityIsASetting() throws IOException {
     String settings =
         """
