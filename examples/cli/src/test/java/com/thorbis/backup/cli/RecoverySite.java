@@ -89,13 +89,15 @@ final class RecoverySite implements AutoCloseable {
     portal.createContext(
         "/health",
         exchange -> {
-          exchange.sendResponseHeaders(Files.exists(frozen()) ? 503 : 200, -1);
+          boolean serves = Files.exists(running()) && !Files.exists(frozen());
+          exchange.sendResponseHeaders(serves ? 200 : 503, -1);
           exchange.close();
         });
     portal.start();
     for (String each : new String[] {"journal", "files", "etc"}) {
       Files.createDirectory(folder.resolve(each));
     }
+    Files.createFile(running());
     primary =
         PostgresServer.builder(BINARIES)
             .dataDirectory(folder.resolve("db"))
@@ -125,8 +127,10 @@ final class RecoverySite implements AutoCloseable {
             .replace(
                 "{ switch: names, from: 198.51.100.10, to: 203.0.113.10, ttl: 60s }",
                 "{ switch: connections, from: \"" + first() + "\", to: \"" + second() + "\" }")
-            .replace("/srv/recovery/files", folder.resolve("restored/files").toString());
-    Files.writeString(folder.resolve("plan.yaml"), ShippedPlan.frozenBy(frozen(), plan));
+            .replace("/srv/recovery/", folder.resolve("restored") + "/");
+    Files.writeString(
+        folder.resolve("plan.yaml"),
+        ShippedPlan.startedBy(running(), ShippedPlan.frozenBy(frozen(), plan)));
   }
 
   /** The address that is served at first. */
@@ -155,6 +159,11 @@ final class RecoverySite implements AutoCloseable {
   /** There while nobody may write. */
   Path frozen() {
     return folder.resolve("frozen");
+  }
+
+  /** There while the application runs. */
+  Path running() {
+    return folder.resolve("running");
   }
 
   Path file(String name) {

@@ -52,4 +52,11 @@ final class ShippedPlan {
             "{ command: [rm, -f, %1$s], check: [test, \"!\", -e, %1$s], undo: [touch, %1$s] }"
                 .formatted(file));
   }
+
+  /** The application that was deployed runs while a file is there. */
+  static String startedBy(Path file, String plan) {
+    return plan.replace("[/usr/local/bin/application, start]", "[touch, " + file + "]")
+        .replace("[/usr/local/bin/application, is-running]", "[test, -e, " + file + "]")
+        .replace("[/usr/local/bin/application, stop]", "[rm, -f, " + file + "]");
+  }
 }
