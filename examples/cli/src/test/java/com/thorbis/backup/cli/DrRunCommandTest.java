@@ -547,6 +547,39 @@ class DrRunCommandTest {
   }
 
   @Test
+  void aStepTellsThroughWhicheverNotifierWorksAndNobodyLearnsHowTheOthersAreReached()
+      throws IOException {
+    append(
+        "thorbis.yaml",
+        """
+        notify:
+          notifiers:
+            - { name: pager, kind: exec, command: [/bin/sh, -c, "exit 1", planted-8Xw] }
+        """);
+    procedure(
+        """
+              - { id: tell, action: notify, title: The portal is away, deadline: 1m }
+        """);
+    Result nobody =
+        run(1, "dr", "run", OUTAGE, "--incident", "inc-0", "--as", "recovery-lead", "--yes");
+    assertThat(nobody.out())
+        .containsPattern("FAILED +rehearsal.tell .*Nobody was told: pager: /bin/sh ended with 1");
+    assertThat(nobody.out() + nobody.err() + run(0, "dr", "status", "inc-0").out())
+        .doesNotContain("planted-8Xw");
+
+    append(
+        "thorbis.yaml",
+        "    - { name: file, kind: exec, command: [/bin/sh, -c, \"cat >> %s\"] }\n"
+            .formatted(folder.resolve("told")));
+    begin();
+    assertThat(step(status(folder), "rehearsal.tell")).isEqualTo("done");
+    assertThat(Files.readString(folder.resolve("told")))
+        .contains("first-dba, second-dba to know", "The portal is away", "inc-1/rehearsal.tell");
+    assertThat(run(4, "dr", "run", OUTAGE, "--incident", "inc-2", "--yes").err())
+        .contains("Run inc-1 of scenario " + OUTAGE + " is waiting");
+  }
+
+  @Test
   void aManagerOfHighAvailabilityIsASetting() throws IOException {
     String settings =
         """
