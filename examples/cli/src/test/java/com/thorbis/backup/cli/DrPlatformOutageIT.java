@@ -21,6 +21,7 @@ import java.nio.file.Path;
 import java.util.stream.Stream;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.BeforeEach;
+import org.junit.jupiter.api.Tag;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 
@@ -71,6 +72,7 @@ class DrPlatformOutageIT {
   private int first;
   private HttpServer second;
   private Daemon haproxy;
+  private CommandRunner command;
 
   @BeforeEach
   void start() throws Exception {
@@ -151,10 +153,44 @@ class DrPlatformOutageIT {
 
   @Test
   void theLastGoodReleaseIsServedFromAnotherHost() throws Exception {
+    Running run = recovered();
+    assertThat(portal().body()).isEqualTo("42");
+    command.ok("dr", "commit", "outage", "--as", "recovery-lead");
+    Result end = run.end();
+    assertThat(end.code()).as(end.out() + end.err()).isZero();
+    assertThat(end.out())
+        .contains("succeeded: committed by recovery-lead")
+        .containsPattern("done +emergency-deployment.secrets")
+        .containsPattern("done +emergency-deployment.deploy")
+        .containsPattern("done +emergency-deployment.answers .* answers 200")
+        .containsPattern("done +traffic-rerouting.balancer .* first=\\S+ maint, second=\\S+ ready")
+        .containsPattern("done +traffic-rerouting.answers .* answers 200")
+        .doesNotContain("planted-8Xw");
+    assertThat(folder.resolve("app.env")).hasContent("API_KEY=planted-8Xw");
+    assertThat(portal().body()).isEqualTo("42");
+  }
+
+  @Test
+  @Tag("release")
+  void whoeverTakesItBackLeadsClientsToTheFirstHostAgain() throws Exception {
+    Running run = recovered();
+    command.ok("dr", "abort", "outage", "--as", "recovery-lead", "--yes");
+    Result end = run.end();
+    assertThat(end.code()).as(end.out() + end.err()).isEqualTo(1);
+    assertThat(end.out())
+        .contains("compensated: aborted by recovery-lead")
+        .containsPattern("undone +emergency-deployment.start")
+        .containsPattern("undone +traffic-rerouting.balancer");
+    assertThat(folder.resolve("running")).doesNotExist();
+    assertThat(portal().statusCode()).isEqualTo(503);
+  }
+
+  /** Carried out, and not decided yet. */
+  private Running recovered() throws Exception {
     Path release =
         Files.writeString(Files.createDirectory(folder.resolve("etc")).resolve("release"), "42");
     Path env = Files.writeString(folder.resolve("app.env"), "API_KEY=planted-8Xw\n");
-    CommandRunner command = new CommandRunner(folder);
+    command = new CommandRunner(folder);
     command.ok("init");
     command.ok("backup", "production");
     command.ok("app", "backup", "shop");
@@ -177,20 +213,7 @@ class DrPlatformOutageIT {
     run.awaits("WAITS    emergency-deployment.deploy for approval");
     command.ok("dr", "approve", "outage", "emergency-deployment.deploy", "--as", "recovery-lead");
     run.awaits("WAITS    it counts when it is committed");
-    assertThat(portal().body()).isEqualTo("42");
-    command.ok("dr", "commit", "outage", "--as", "recovery-lead");
-    Result end = run.end();
-    assertThat(end.code()).as(end.out() + end.err()).isZero();
-    assertThat(end.out())
-        .contains("succeeded: committed by recovery-lead")
-        .containsPattern("done +emergency-deployment.secrets")
-        .containsPattern("done +emergency-deployment.deploy")
-        .containsPattern("done +emergency-deployment.answers .* answers 200")
-        .containsPattern("done +traffic-rerouting.balancer .* first=\\S+ maint, second=\\S+ ready")
-        .containsPattern("done +traffic-rerouting.answers .* answers 200")
-        .doesNotContain("planted-8Xw");
-    assertThat(env).hasContent("API_KEY=planted-8Xw");
-    assertThat(portal().body()).isEqualTo("42");
+    return run;
   }
 
   private HttpResponse<String> portal() throws IOException, InterruptedException {

@@ -80,6 +80,7 @@ final class RecoverySite implements AutoCloseable {
   private final HttpServer portal;
   private final PostgresServer primary;
   private final Pool pool;
+  private final int standbyPort = PostgresServer.freePort();
   private final int restoredPort = PostgresServer.freePort();
 
   /** In an empty folder. */
@@ -115,7 +116,7 @@ final class RecoverySite implements AutoCloseable {
             .replace("OWNER", Files.getOwner(primary.dataDirectory()).getName())
             .replace("SERVED", Integer.toString(primary.port()))
             .replace("PRIMARY", Integer.toString(primary.port()))
-            .replace("STANDBY", Integer.toString(PostgresServer.freePort()))
+            .replace("STANDBY", Integer.toString(standbyPort))
             .replace("RESTORED", Integer.toString(restoredPort))
             .replace("USER", primary.superuser())
             .replace("POOL", pool.asSwitch()));
@@ -196,6 +197,26 @@ final class RecoverySite implements AutoCloseable {
         Duration.ofSeconds(30));
     assertThat(receiver.stop().code()).isZero();
     return moment;
+  }
+
+  /** A standby that follows the primary. */
+  PostgresServer follow() throws Exception {
+    Path data = folder.resolve("standby");
+    String primaryAt = "host=127.0.0.1 user=" + primary.superuser() + " port=" + primary.port();
+    primary.run(
+        "pg_basebackup",
+        "--dbname=" + primaryAt,
+        "--pgdata=" + data,
+        "--checkpoint=fast",
+        "--no-sync",
+        "--write-recovery-conf");
+    return PostgresServer.builder(BINARIES)
+        .dataDirectory(data)
+        .port(standbyPort)
+        .setting("fsync", "off")
+        .setting("primary_conninfo", primaryAt)
+        .adopt()
+        .start();
   }
 
   /** From now on the restored server is what is backed up. */
