@@ -54,8 +54,9 @@ class SecretsCommandTest {
         encryption:
           accept-single-key-risk: true
           recipients:
-            - uri: passphrase:main
-              passphrase: ${env:PASSPHRASE}
+            - uri: keystore:target/keys.p12
+              password: ${env:PASSPHRASE}
+              alias: main
       sources:
         tokens:
           type: secrets
@@ -429,8 +430,8 @@ class SecretsCommandTest {
     String two =
         Files.readString(file)
             .replace(
-                "passphrase: ${env:PASSPHRASE}",
-                "passphrase: ${env:PASSPHRASE}\n      - uri: \"recovery:\"")
+                "alias: main",
+                "alias: main\n      - uri: \"recovery:\"")
             .replace("/repo", "/other");
     Files.writeString(file, two);
     run("init --recovery-key-file recovery.key", 0);
@@ -450,8 +451,8 @@ class SecretsCommandTest {
     String open = Files.readString(file).replace("/repo", "/other");
     String unnamed =
         open.replace(
-            "passphrase: ${env:PASSPHRASE}",
-            "passphrase: ${env:PASSPHRASE}\n      - uri: \"recovery:\"");
+            "alias: main",
+            "alias: main\n      - uri: \"recovery:\"");
     Files.writeString(file, unnamed);
     run("init --recovery-key-file recovery.key", 0);
     Files.writeString(
