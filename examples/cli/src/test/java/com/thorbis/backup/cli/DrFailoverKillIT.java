@@ -50,6 +50,9 @@ class DrFailoverKillIT {
   private static final String INCIDENT = "inc-1";
   private static final String PROCEDURE = "database-failover.";
 
+  /** Of the run, and of what two people have agreed to. */
+  private static final int EVIDENCE = 3;
+
   /** A run writes at least as many. */
   private static final int RECORDS = 40;
 
@@ -349,11 +352,11 @@ class DrFailoverKillIT {
           .containsEntry("pool: pgbouncer.ini made", 1);
       assertThat(pages()).as(where).isEqualTo(pages);
       wasWrittenDownOnce();
-      assertThat(evidence()).as("%s: records of evidence", where).isEqualTo(1);
+      assertThat(evidence()).as("%s: records of evidence", where).isEqualTo(EVIDENCE);
       // Whoever looks once more changes nothing of it.
       Result again = new CommandRunner(last).run("dr", "resume", INCIDENT);
       assertThat(again.code()).as("%s: %s", where, again.err()).isZero();
-      assertThat(evidence()).as("%s: records of evidence", where).isEqualTo(1);
+      assertThat(evidence()).as("%s: records of evidence", where).isEqualTo(EVIDENCE);
     }
 
     /** Nothing else keeps any here. */
