@@ -5,16 +5,27 @@ import static org.assertj.core.api.Assertions.assertThatThrownBy;
 import static org.assertj.core.api.Assertions.catchThrowableOfType;
 
 import com.thorbis.backup.api.BackupException;
+import com.thorbis.backup.dr.run.Actions;
+import com.thorbis.backup.dr.run.Message;
+import com.thorbis.backup.dr.run.RunEngine;
+import com.thorbis.backup.dr.run.RunPlan;
+import com.thorbis.backup.dr.run.RunReport;
+import com.thorbis.backup.dr.run.RunStatus;
+import com.thorbis.backup.dr.run.Task;
 import com.thorbis.backup.dr.traffic.SwitchException;
+import com.thorbis.backup.dr.traffic.TrafficActions;
 import com.thorbis.backup.dr.traffic.TrafficSwitch;
 import com.thorbis.backup.dr.traffic.TrafficSwitches;
 import com.thorbis.backup.spi.ProviderLoader;
 import com.thorbis.backup.spi.SecretValue;
 import com.thorbis.backup.spi.Settings;
+import com.thorbis.backup.testkit.MemoryObjectStore;
 import com.thorbis.backup.testkit.postgres.PostgresServer;
 import java.nio.file.Path;
+import java.time.Clock;
 import java.time.Duration;
 import java.util.HashMap;
+import java.util.List;
 import java.util.Map;
 import org.assertj.core.api.ThrowableAssert.ThrowingCallable;
 import org.junit.jupiter.api.AfterEach;
@@ -64,6 +75,39 @@ class DnsSwitchIT {
     traffic.set(NEW, before);
     assertThat(traffic.current()).isEqualTo(before);
     assertThat(traffic.points("10.0.0.2,10.0.0.1")).isTrue();
+  }
+
+  @Test
+  void aRunMovesTheNameAndTakesItBackWhenItIsStopped() throws Exception {
+    Actions.Builder actions = Actions.builder().builtIn((to, text, key) -> {});
+    TrafficActions.of(Map.of("names", open())).forEach(actions::add);
+    RunPlan plan =
+        RunPlan.of(
+            "data-center-outage",
+            "",
+            List.of(
+                Task.builder("dns", "switch-dns")
+                    .inputs(Map.of("switch", "names", "from", OLD, "to", NEW, "ttl", "60s"))
+                    .build(),
+                Task.builder("look", "manual").needs(List.of("dns")).build()));
+    try (RunEngine engine =
+        RunEngine.builder(
+                folder.resolve("runs"),
+                MemoryObjectStore.create(Clock.systemUTC(), 1000),
+                actions.build(),
+                "host")
+            .build()) {
+      RunReport moved = engine.start(plan, "lost", "lead");
+      assertThat(moved.status()).isEqualTo(RunStatus.WAITING);
+      assertThat(open().current()).isEqualTo(NEW);
+      assertThat(moved.timeline())
+          .anyMatch(
+              it -> it.data().toString().contains("for 300 s yet, and the plan counts with 60 s"));
+
+      engine.say("lost", Message.ABORT, "lead", "", "");
+      assertThat(engine.resume("lost").status()).isEqualTo(RunStatus.COMPENSATED);
+      assertThat(open().current()).isEqualTo(OLD);
+    }
   }
 
   @Test

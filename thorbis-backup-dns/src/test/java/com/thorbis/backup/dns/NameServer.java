@@ -1,14 +1,9 @@
 package com.thorbis.backup.dns;
 
+import com.thorbis.backup.testkit.Daemon;
 import com.thorbis.backup.testkit.postgres.PostgresServer;
-import java.io.IOException;
-import java.net.InetAddress;
-import java.net.Socket;
 import java.nio.file.Files;
 import java.nio.file.Path;
-import java.util.ArrayList;
-import java.util.List;
-import java.util.concurrent.TimeUnit;
 
 /** A BIND on this machine, until it is closed. */
 final class NameServer implements AutoCloseable {
@@ -18,7 +13,7 @@ final class NameServer implements AutoCloseable {
   final int port;
   private final Path folder;
   private final String zone;
-  private Process process;
+  private Daemon process;
 
   private NameServer(Path folder, int port, String zone) {
     this.folder = folder;
@@ -87,40 +82,21 @@ final class NameServer implements AutoCloseable {
         """
                 .formatted(folder, port, folder)
             + zone);
-    List<String> command = new ArrayList<>();
-    if (System.getProperty("user.name").equals("root")) {
-      command.addAll(List.of("unshare", "-U", "--"));
-    }
-    command.addAll(List.of("/usr/sbin/named", "-g", "-n", "1", "-c", config.toString()));
-    Path log = folder.resolve("log");
     process =
-        new ProcessBuilder(command)
-            .redirectErrorStream(true)
-            .redirectOutput(ProcessBuilder.Redirect.appendTo(log.toFile()))
-            .start();
-    long deadline = System.nanoTime() + TimeUnit.SECONDS.toNanos(20);
-    while (!answers()) {
-      if (!process.isAlive() || System.nanoTime() > deadline) {
-        process.destroyForcibly();
-        throw new IOException("named does not answer: " + Files.readString(log));
-      }
-      Thread.sleep(20);
-    }
+        Daemon.start(
+            folder.resolve("log"),
+            port,
+            "/usr/sbin/named",
+            "-g",
+            "-n",
+            "1",
+            "-c",
+            config.toString());
     return this;
-  }
-
-  private boolean answers() {
-    try (Socket socket = new Socket(InetAddress.getLoopbackAddress(), port)) {
-      return socket.isConnected();
-    } catch (IOException e) {
-      return false;
-    }
   }
 
   @Override
   public void close() throws InterruptedException {
-    process.descendants().forEach(ProcessHandle::destroyForcibly);
-    process.destroyForcibly();
-    process.waitFor(20, TimeUnit.SECONDS);
+    process.close();
   }
 }

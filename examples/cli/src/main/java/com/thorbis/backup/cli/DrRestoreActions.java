@@ -174,16 +174,29 @@ final class DrRestoreActions {
           });
     }
 
-    /** Where it is in use the plan tells: there is nothing left to be done. */
+    /**
+     * Where it is in use the plan tells: there is nothing left to be done. What is left to people
+     * is done when one of them says so.
+     */
     @Override
     public Result check(StepContext context) throws IOException {
-      if (into.isPresent()) {
-        return filled(context, into.get(), name + " lies in " + into.get());
+      Optional<String> person = context.confirmedBy();
+      if (into.isEmpty()) {
+        return thorbis.reading(
+            opened -> with(opened, (restore, id) -> planned(restore.plan(), id, person)));
       }
-      return thorbis.reading(opened -> with(opened, (restore, id) -> planned(restore.plan(), id)));
+      String lies = name + " lies in " + into.get();
+      return person.isPresent() && !empty(into.get())
+          ? Result.done(lies + saysTheRestIsDone(person.get()))
+          : filled(context, into.get(), lies);
     }
 
-    private Result planned(List<com.thorbis.backup.application.app.Step> steps, BackupId id) {
+    private static String saysTheRestIsDone(String person) {
+      return "; " + person + " says that the rest is done";
+    }
+
+    private Result planned(
+        List<com.thorbis.backup.application.app.Step> steps, BackupId id, Optional<String> person) {
       List<String> open =
           steps.stream().filter(it -> it.work().isPresent()).map(it -> it.subject()).toList();
       List<String> away =
@@ -195,27 +208,39 @@ final class DrRestoreActions {
       if (!away.isEmpty()) {
         return Result.unknown("cannot be looked at: " + String.join("; ", away));
       }
-      return open.isEmpty()
-          ? Result.done(name + " stands as backup " + id + " has it" + byHand(steps))
-          : Result.notDone(open.size() + " to be brought back, such as " + open.get(0));
-    }
-
-    private static String byHand(List<com.thorbis.backup.application.app.Step> steps) {
-      long count =
+      if (!open.isEmpty()) {
+        return Result.notDone(open.size() + " to be brought back, such as " + open.get(0));
+      }
+      List<String> byHand =
           steps.stream()
               .filter(it -> it.action() == com.thorbis.backup.application.app.Step.Action.BY_HAND)
-              .count();
-      return count == 0 ? "" : "; " + count + " left to people";
+              .map(Application::told)
+              .toList();
+      if (!byHand.isEmpty() && person.isEmpty()) {
+        return Result.notDone("is left to people: " + String.join("; ", byHand));
+      }
+      return Result.done(
+              name
+                  + " stands as backup "
+                  + id
+                  + " has it"
+                  + (byHand.isEmpty() ? "" : saysTheRestIsDone(person.orElseThrow())))
+          .with(Map.of("backup", id.value()));
+    }
+
+    private static String told(com.thorbis.backup.application.app.Step step) {
+      return step.subject() + " " + step.reason();
     }
 
     @Override
     public Result execute(StepContext context) throws IOException, InterruptedException {
       return DrRepositoryActions.stoppable(
-          (opened, control) -> with(opened, (restore, id) -> run(restore, id, control)),
+          (opened, control) -> with(opened, (restore, id) -> run(context, restore, id, control)),
           thorbis::reading);
     }
 
-    private Result run(ApplicationRestore restore, BackupId id, RunControl control)
+    private Result run(
+        StepContext context, ApplicationRestore restore, BackupId id, RunControl control)
         throws IOException {
       List<ApplicationRestore.Result> results = restore.run(restore.plan(), control);
       List<String> failed =
@@ -231,10 +256,22 @@ final class DrRestoreActions {
               .sorted(Map.Entry.comparingByKey())
               .map(it -> it.getValue() + " " + it.getKey())
               .collect(Collectors.joining(", "));
-      return failed.isEmpty()
-          ? Result.done(name + " from backup " + id + ": " + counts)
-              .with(Map.of("backup", id.value()))
-          : Result.notDone(String.join("; ", failed));
+      if (!failed.isEmpty()) {
+        return Result.notDone(String.join("; ", failed));
+      }
+      List<String> byHand =
+          results.stream()
+              .filter(it -> it.done() == ApplicationRestore.Done.BY_HAND)
+              .map(it -> told(it.step()))
+              .toList();
+      if (!byHand.isEmpty()) {
+        return Result.waiting(
+            Result.Wait.MANUAL,
+            context.now().plus(task.deadline()),
+            name + " from backup " + id + " is left to people: " + String.join("; ", byHand));
+      }
+      return Result.done(name + " from backup " + id + ": " + counts)
+          .with(Map.of("backup", id.value()));
     }
 
     @Override

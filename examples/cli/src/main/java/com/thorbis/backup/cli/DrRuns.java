@@ -291,7 +291,7 @@ final class DrRuns {
                     + run
                     + ", or end it with thorbis dr abort "
                     + run
-                    + "; for another incident, name it with --incident.")
+                    + ".")
             .detail("run", run)
             .build();
       }

@@ -50,6 +50,9 @@ class DrFailoverKillIT {
   private static final String INCIDENT = "inc-1";
   private static final String PROCEDURE = "database-failover.";
 
+  /** Of the run, and of what two people have agreed to. */
+  private static final int EVIDENCE = 3;
+
   /** A run writes at least as many. */
   private static final int RECORDS = 40;
 
@@ -131,10 +134,11 @@ class DrFailoverKillIT {
     private final Path place;
     private final Path desk;
     private final Effects effects;
-    private final Client client;
+    private final List<Client> clients;
     private final Writable writable;
     private final Set<String> said = new HashSet<>();
     private int pages = 1;
+    private int pauses = 1;
     private String err = "";
 
     Incident(String where) throws Exception {
@@ -144,8 +148,13 @@ class DrFailoverKillIT {
       desk = site.host("desk");
       Result init = new CommandRunner(desk).run("init");
       assertThat(init.code()).as(init.err()).isZero();
-      client = new Client(site);
-      client.awaits(10);
+      clients =
+          List.of(
+              new Client(1, () -> Files.readString(site.place()).strip()),
+              new Client(2, () -> "127.0.0.1:" + site.pool().port()));
+      for (Client client : clients) {
+        client.awaits(10);
+      }
       effects = new Effects(site);
       site.primary().kill9();
       writable = new Writable(site);
@@ -173,6 +182,9 @@ class DrFailoverKillIT {
       }
       boolean perhapsPaged = isStarted(before, PROCEDURE + "announce");
       int pagesBefore = pages();
+      if (isStarted(before, PROCEDURE + "pool")) {
+        pauses++; // it may have been told before
+      }
       List<String> words = new ArrayList<>(List.of(launcher.toString(), "dr"));
       if (before.isEmpty()) {
         words.addAll(List.of("run", "database-failure", "--cause", "database-connection-failure"));
@@ -319,8 +331,14 @@ class DrFailoverKillIT {
       assertThat(Files.readString(site.place()).strip())
           .as(where)
           .isEqualTo("127.0.0.1:" + standby.port());
-      client.awaitsMoreThrough(standby);
-      assertThat(client.lost(standby)).as("%s: acknowledged and gone", where).isEmpty();
+      assertThat(site.pool().leadsTo()).as(where).isEqualTo("127.0.0.1:" + standby.port());
+      assertThat(site.pool().told("PAUSE")).as(where).isBetween(1L, (long) pauses);
+      assertThat(site.pool().told("RELOAD")).as(where).isEqualTo(1);
+      assertThat(site.pool().told("RESUME")).as(where).isEqualTo(1);
+      for (Client client : clients) {
+        client.awaitsMoreThrough(standby);
+        assertThat(client.lost(standby)).as("%s: acknowledged and gone", where).isEmpty();
+      }
       assertThat(writable.both()).as("%s: two took writes", where).isEmpty();
       assertThat(effects.seen())
           .as(where)
@@ -330,14 +348,15 @@ class DrFailoverKillIT {
           .containsEntry("standby: standby.signal gone", 1)
           .containsEntry("standby log: 00000002.history made", 1)
           .doesNotContainKey("standby log: 00000003.history made")
-          .containsEntry("clients: place made", 1);
+          .containsEntry("clients: place made", 1)
+          .containsEntry("pool: pgbouncer.ini made", 1);
       assertThat(pages()).as(where).isEqualTo(pages);
       wasWrittenDownOnce();
-      assertThat(evidence()).as("%s: records of evidence", where).isEqualTo(1);
+      assertThat(evidence()).as("%s: records of evidence", where).isEqualTo(EVIDENCE);
       // Whoever looks once more changes nothing of it.
       Result again = new CommandRunner(last).run("dr", "resume", INCIDENT);
       assertThat(again.code()).as("%s: %s", where, again.err()).isZero();
-      assertThat(evidence()).as("%s: records of evidence", where).isEqualTo(1);
+      assertThat(evidence()).as("%s: records of evidence", where).isEqualTo(EVIDENCE);
     }
 
     /** Nothing else keeps any here. */
@@ -369,7 +388,9 @@ class DrFailoverKillIT {
       try (site;
           effects) {
         writable.close();
-        client.close();
+        for (Client client : clients) {
+          client.close();
+        }
       }
       try (Stream<Path> all = Files.walk(place)) {
         for (Path each : all.sorted(Comparator.reverseOrder()).toList()) {
@@ -390,6 +411,7 @@ class DrFailoverKillIT {
       add("standby", site.standby().dataDirectory());
       add("standby log", site.standby().dataDirectory().resolve("pg_wal"));
       add("clients", site.place().getParent());
+      add("pool", site.pool().file().getParent());
     }
 
     private void add(String name, Path folder) throws IOException {
@@ -453,7 +475,9 @@ class DrFailoverKillIT {
 
     static Connection connect(String address) throws SQLException {
       return DriverManager.getConnection(
-          "jdbc:postgresql://" + address + "/postgres?connectTimeout=2&socketTimeout=10",
+          "jdbc:postgresql://"
+              + address
+              + "/postgres?connectTimeout=2&socketTimeout=10&prepareThreshold=0",
           "postgres",
           "");
     }
@@ -465,16 +489,24 @@ class DrFailoverKillIT {
     }
   }
 
-  /** Writes wherever it is sent, and remembers what it was told is committed. */
+  /** Where somebody is sent. */
+  @FunctionalInterface
+  private interface Sent {
+    String to() throws IOException;
+  }
+
+  /** Writes wherever it is sent, and remembers what it was told is committed, and by whom. */
   private static final class Client extends Beside {
-    private final FailoverSite site;
-    private final Map<Long, String> acknowledged = new ConcurrentHashMap<>();
+    private static final int CLIENTS = 2;
+
+    private final Sent sent;
+    private final Map<Long, Integer> acknowledged = new ConcurrentHashMap<>();
     private long next;
     private Optional<Connection> session = Optional.empty();
-    private String at = "";
 
-    Client(FailoverSite site) {
-      this.site = site;
+    Client(long first, Sent sent) {
+      this.next = first;
+      this.sent = sent;
       begin();
     }
 
@@ -482,13 +514,16 @@ class DrFailoverKillIT {
     void once() throws SQLException, IOException {
       try {
         if (session.isEmpty()) {
-          at = Files.readString(site.place()).strip();
-          session = Optional.of(connect(at));
+          session = Optional.of(connect(sent.to()));
         }
-        try (Statement statement = session.get().createStatement()) {
-          long id = ++next;
-          statement.execute("INSERT INTO told VALUES (" + id + ")");
-          acknowledged.put(id, at);
+        long id = next;
+        next += CLIENTS;
+        try (Statement statement = session.get().createStatement();
+            ResultSet row =
+                statement.executeQuery(
+                    "INSERT INTO told VALUES (" + id + ") RETURNING inet_server_port()")) {
+          row.next();
+          acknowledged.put(id, row.getInt(1));
         }
       } catch (SQLException e) {
         disconnect();
@@ -511,11 +546,10 @@ class DrFailoverKillIT {
     }
 
     void awaitsMoreThrough(PostgresServer server) throws InterruptedException {
-      String address = "127.0.0.1:" + server.port();
-      for (int turns = 0; turns < 1000 && !acknowledged.containsValue(address); turns++) {
+      for (int turns = 0; turns < 1000 && !acknowledged.containsValue(server.port()); turns++) {
         Thread.sleep(20);
       }
-      assertThat(acknowledged).containsValue(address);
+      assertThat(acknowledged).containsValue(server.port());
     }
 
     Set<Long> lost(PostgresServer server) throws SQLException {

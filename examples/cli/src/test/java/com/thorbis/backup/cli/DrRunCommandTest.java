@@ -550,6 +550,80 @@ class DrRunCommandTest {
   }
 
   @Test
+  void whatOnlyAPersonCanBringBackOfAnApplicationIsWaitedFor() throws IOException {
+    Files.createDirectories(folder.resolve("etc"));
+    Files.writeString(folder.resolve("etc/site.conf"), "listen 80;");
+    append(
+        "thorbis.yaml",
+        """
+        sources:
+          shop:
+            type: nextjs
+            source: none
+            configuration:
+              web-server: { kind: files, paths: %s }
+            artifacts: none
+            deployment: none
+            files: none
+        """
+            .formatted(folder.resolve("etc")));
+    procedure(
+        """
+              - id: application
+                action: app-restore
+                expected: 1s
+                deadline: 1m
+                approval: { people: [dba], required: 1, deadline: 1m }
+        """);
+    run(0, "init");
+    run(0, "app", "backup", "shop");
+
+    begin();
+    run(0, "dr", "approve", "inc-1", "rehearsal.application", "--as", "first-dba");
+    assertThat(run(1, "dr", "resume", "inc-1", "--no-wait").err())
+        .contains("WAITS    rehearsal.application for manual")
+        .contains("is left to people: configuration: web-server is files: say where to lay them");
+    run(0, "dr", "done", "inc-1", "rehearsal.application", "--as", "second-dba");
+    run(1, "dr", "resume", "inc-1", "--no-wait");
+    run(0, "dr", "commit", "inc-1", "--as", "recovery-lead");
+    assertThat(run(0, "dr", "resume", "inc-1").out())
+        .containsPattern("done +rehearsal.application .* second-dba says that the rest is done");
+  }
+
+  @Test
+  void aStepTellsThroughWhicheverNotifierWorksAndNobodyLearnsHowTheOthersAreReached()
+      throws IOException {
+    append(
+        "thorbis.yaml",
+        """
+        notify:
+          notifiers:
+            - { name: pager, kind: exec, command: [/bin/sh, -c, "exit 1", planted-8Xw] }
+        """);
+    procedure(
+        """
+              - { id: tell, action: notify, title: The portal is away, deadline: 1m }
+        """);
+    Result nobody =
+        run(1, "dr", "run", OUTAGE, "--incident", "inc-0", "--as", "recovery-lead", "--yes");
+    assertThat(nobody.out())
+        .containsPattern("FAILED +rehearsal.tell .*Nobody was told: pager: /bin/sh ended with 1");
+    assertThat(nobody.out() + nobody.err() + run(0, "dr", "status", "inc-0").out())
+        .doesNotContain("planted-8Xw");
+
+    append(
+        "thorbis.yaml",
+        "    - { name: file, kind: exec, command: [/bin/sh, -c, \"cat >> %s\"] }\n"
+            .formatted(folder.resolve("told")));
+    begin();
+    assertThat(step(status(folder), "rehearsal.tell")).isEqualTo("done");
+    assertThat(Files.readString(folder.resolve("told")))
+        .contains("first-dba, second-dba to know", "The portal is away", "inc-1/rehearsal.tell");
+    assertThat(run(4, "dr", "run", OUTAGE, "--incident", "inc-2", "--yes").err())
+        .contains("Run inc-1 of scenario " + OUTAGE + " is waiting");
+  }
+
+  @Test
   void aManagerOfHighAvailabilityIsASetting() throws IOException {
     String settings =
         """

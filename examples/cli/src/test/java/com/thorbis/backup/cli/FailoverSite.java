@@ -12,12 +12,14 @@ import java.nio.file.Path;
 import java.nio.file.StandardCopyOption;
 import java.nio.file.attribute.PosixFilePermissions;
 import java.time.Duration;
+import java.util.Comparator;
 import java.util.List;
 import java.util.stream.Stream;
 
 /**
  * What the failover of the plan that is shipped is about: a primary that commits to its standby, an
- * application that answers, the file that says where clients connect, and hosts that have the plan.
+ * application that answers, the pool that clients go through and the file that tells others where
+ * they connect, and hosts that have the plan.
  */
 final class FailoverSite implements AutoCloseable {
   private static final PostgresBinaries BINARIES = PostgresBinaries.with("pg_controldata");
@@ -44,7 +46,7 @@ final class FailoverSite implements AutoCloseable {
         servers:
           db1: { host: 127.0.0.1, port: PRIMARY, user: USER, data-directory: DIR/primary, bin-directory: BIN }
           db2: { host: 127.0.0.1, port: STANDBY, user: USER, data-directory: DIR/standby, bin-directory: BIN }
-          pool: { host: 127.0.0.1, port: STANDBY, user: USER }
+          pool: { host: 127.0.0.1, port: POOLER, user: USER }
         failover:
           database:
             primary: db1
@@ -55,12 +57,14 @@ final class FailoverSite implements AutoCloseable {
               - { kind: process, from: host }
         switches:
           connections: { type: connection-file, file: DIR/place }
+          pool: POOL
       """;
 
   private final Path folder;
   private final HttpServer portal;
   private final PostgresServer primary;
   private final PostgresServer standby;
+  private final Pool pool;
   private final String plan;
 
   private FailoverSite(Path folder, Path clusters) throws Exception {
@@ -72,7 +76,7 @@ final class FailoverSite implements AutoCloseable {
     portal.createContext(
         "/health",
         exchange -> {
-          exchange.sendResponseHeaders(200, -1);
+          exchange.sendResponseHeaders(Files.exists(frozen()) ? 503 : 200, -1);
           exchange.close();
         });
     portal.start();
@@ -88,6 +92,7 @@ final class FailoverSite implements AutoCloseable {
         "postgres",
         "SELECT count(*) = 1 FROM pg_stat_replication WHERE sync_state = 'sync'",
         Duration.ofSeconds(30));
+    pool = Pool.start(folder.resolve("pool"), primary);
     Files.createDirectory(folder.resolve("journal"));
     Files.writeString(place(), "127.0.0.1:" + primary.port());
     plan = plan();
@@ -123,9 +128,42 @@ final class FailoverSite implements AutoCloseable {
     return standby;
   }
 
-  /** The file that clients read. */
+  /** What clients go through. */
+  Pool pool() {
+    return pool;
+  }
+
+  /** The file that other clients read. */
   Path place() {
     return folder.resolve("place");
+  }
+
+  /** There while nobody may write. */
+  Path frozen() {
+    return folder.resolve("frozen");
+  }
+
+  /** Builds the old primary anew as a standby of the new one, and waits until it is level. */
+  PostgresServer rejoin() throws Exception {
+    remove(primary.dataDirectory());
+    standby.run(
+        "pg_basebackup",
+        "--dbname=host=127.0.0.1 user=postgres port=" + standby.port(),
+        "--pgdata=" + primary.dataDirectory(),
+        "--checkpoint=fast",
+        "--no-sync",
+        "--write-recovery-conf");
+    PostgresServer again =
+        quick(primary.dataDirectory())
+            .port(primary.port())
+            .setting("primary_conninfo", "host=127.0.0.1 user=postgres port=" + standby.port())
+            .adopt()
+            .start();
+    standby.awaitTrue(
+        "postgres",
+        "SELECT bool_and(replay_lsn = pg_current_wal_lsn()) FROM pg_stat_replication",
+        Duration.ofSeconds(30));
+    return again;
   }
 
   /** What the pager was told. */
@@ -160,6 +198,8 @@ final class FailoverSite implements AutoCloseable {
             .replace("DIR_URI", uri(folder))
             .replace("DIR", folder.toString())
             .replace("JOURNAL", store)
+            .replace("POOLER", Integer.toString(pool.port()))
+            .replace("POOL", pool.asSwitch())
             .replace("BIN", BINARIES.binDirectory().toString())
             .replace("PRIMARY", Integer.toString(primary.port()))
             .replace("STANDBY", Integer.toString(standby.port()))
@@ -173,8 +213,7 @@ final class FailoverSite implements AutoCloseable {
   }
 
   private String plan() throws IOException {
-    return ShippedPlan.of(portal, folder)
-        .replaceFirst(" +- id: pool\n +action: switch-pgbouncer\n(?:.*\n){5}", "")
+    return ShippedPlan.frozenBy(frozen(), ShippedPlan.of(portal, folder))
         .replace("db1.example.com:5432", "127.0.0.1:" + primary.port())
         .replace("db2.example.com:5432", "127.0.0.1:" + standby.port());
   }
@@ -199,10 +238,18 @@ final class FailoverSite implements AutoCloseable {
     }
   }
 
+  private static void remove(Path tree) throws IOException {
+    try (Stream<Path> all = Files.walk(tree)) {
+      for (Path each : all.sorted(Comparator.reverseOrder()).toList()) {
+        Files.delete(each);
+      }
+    }
+  }
+
   @Override
-  public void close() throws IOException {
+  public void close() throws Exception {
     portal.stop(0);
-    try {
+    try (pool) {
       standby.close();
     } finally {
       primary.close();

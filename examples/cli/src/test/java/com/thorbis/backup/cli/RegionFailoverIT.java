@@ -126,6 +126,8 @@ class RegionFailoverIT {
         failOver(outage);
         assertThat(standby.query("postgres", "SELECT pg_is_in_recovery()")).isEqualTo("f");
         assertThat(place()).isEqualTo("127.0.0.1:" + standbyPort);
+        assertThat(Files.readString(folder.resolve("told")))
+            .contains("Notify stakeholders", "Tell customers", "Tell everybody on call");
         try (Stream<Path> restored = Files.walk(folder.resolve("region-b/files"))) {
           assertThat(restored.map(it -> it.getFileName().toString())).contains("contract");
         }
@@ -174,6 +176,9 @@ class RegionFailoverIT {
         .contains("succeeded: committed by recovery-lead")
         .containsPattern("done +cross-region-failover.fence")
         .containsPattern("done +cross-region-failover.files .* files of the backup are there")
+        .containsPattern("done +emergency-communications.customers .* told recovery-lead")
+        .containsPattern("done +emergency-communications.staff")
+        .containsPattern("done +emergency-communications.written")
         .containsPattern("tier-1 .* kept +5 min 0 s +- +unknown");
   }
 

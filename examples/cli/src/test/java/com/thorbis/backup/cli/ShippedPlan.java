@@ -24,16 +24,18 @@ final class ShippedPlan {
         keys);
   }
 
-  /** Those who agree sign with {@code first.key} and {@code second.key} in a folder. */
+  /**
+   * Those who agree sign with {@code first.key}, {@code second.key}, {@code security.key} and
+   * {@code recovery.key} in a folder.
+   */
   static String signed(String plan, Path keys) throws IOException {
     String text = plan;
-    for (String name : List.of("first", "second")) {
+    for (String person : List.of("first-dba", "second-dba", "security-officer", "recovery-lead")) {
       try (SigningKey key = SigningKey.generate(new SecureRandom())) {
-        key.writeTo(keys.resolve(name + ".key"));
+        key.writeTo(keys.resolve(person.substring(0, person.indexOf('-')) + ".key"));
         text =
             text.replaceFirst(
-                "(id: " + name + "-dba\n(?:.*\n){3} *signs-with: ).*",
-                "$1" + key.verifier().text());
+                "(id: " + person + "\n(?:.*\n){3} *signs-with: ).*", "$1" + key.verifier().text());
       }
     }
     return text;
@@ -49,5 +51,12 @@ final class ShippedPlan {
             SWITCH.formatted("off", "on"),
             "{ command: [rm, -f, %1$s], check: [test, \"!\", -e, %1$s], undo: [touch, %1$s] }"
                 .formatted(file));
+  }
+
+  /** The application that was deployed runs while a file is there. */
+  static String startedBy(Path file, String plan) {
+    return plan.replace("[/usr/local/bin/application, start]", "[touch, " + file + "]")
+        .replace("[/usr/local/bin/application, is-running]", "[test, -e, " + file + "]")
+        .replace("[/usr/local/bin/application, stop]", "[rm, -f, " + file + "]");
   }
 }

@@ -435,6 +435,10 @@ final class RunState {
     return Optional.empty();
   }
 
+  synchronized String requester() {
+    return requester;
+  }
+
   /** Whether enough of the right people agree now. */
   synchronized boolean approved(Node node, Instant now) {
     Optional<Approval> approval = node.task.approval();

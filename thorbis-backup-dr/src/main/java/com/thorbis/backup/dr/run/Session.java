@@ -561,7 +561,7 @@ final class Session implements AutoCloseable {
           Waiting.APPROVAL,
           Optional.of(now().plus(approval.within())),
           approval.people().keySet().stream().sorted().toList(),
-          approval.need() + " must agree to: " + step(node).intent());
+          approval.need() + " must agree to: " + step(node).intent() + notAlone(approval));
       return false;
     }
     Optional<String> override = state.overrideBy();
@@ -628,6 +628,13 @@ final class Session implements AutoCloseable {
         return true;
       }
     }
+  }
+
+  private String notAlone(Approval approval) {
+    String requester = state.requester();
+    return approval.people().containsKey(requester)
+        ? "; " + requester + ", who asked for this run, is not enough"
+        : "";
   }
 
   /** What a step says that it has done counts when it is seen. */

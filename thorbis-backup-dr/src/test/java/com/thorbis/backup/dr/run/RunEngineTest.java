@@ -732,7 +732,9 @@ class RunEngineTest {
   void whoeverAsksIsNotTheOnlyOneWhoAgrees() {
     Approval either = new Approval(Map.of("ann", "", "ben", ""), 1, Duration.ofMinutes(20));
     RunEngine engine = runs.engine(folder);
-    engine.start(plan(effect("a").approval(either).build()), RUN, "ann");
+    assertThat(engine.start(plan(effect("a").approval(either).build()), RUN, "ann").timeline())
+        .anyMatch(
+            it -> it.data().toString().contains("ann, who asked for this run, is not enough"));
     engine.approve(RUN, "a", "ann", "", UNSIGNED);
     assertThat(engine.resume(RUN).status()).isEqualTo(RunStatus.WAITING);
     engine.approve(RUN, "a", "ben", "", UNSIGNED);

@@ -3,6 +3,7 @@ package com.thorbis.backup.dr.traffic;
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
+import com.thorbis.backup.testkit.Daemon;
 import com.thorbis.backup.testkit.postgres.PostgresServer;
 import java.io.IOException;
 import java.net.InetAddress;

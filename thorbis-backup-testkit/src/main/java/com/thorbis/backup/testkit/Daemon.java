@@ -1,4 +1,4 @@
-package com.thorbis.backup.dr.traffic;
+package com.thorbis.backup.testkit;
 
 import java.io.IOException;
 import java.net.InetAddress;
@@ -11,7 +11,9 @@ import java.util.List;
 import java.util.concurrent.TimeUnit;
 
 /** A server that runs in the foreground, until it is closed. */
-final class Daemon implements AutoCloseable {
+public final class Daemon implements AutoCloseable {
+  private static final long PATIENCE_SECONDS = 20;
+
   private final Process process;
   private final Path log;
 
@@ -20,8 +22,14 @@ final class Daemon implements AutoCloseable {
     this.log = log;
   }
 
-  /** Starts it, as nobody in particular if we are root, and waits until the port answers. */
-  static Daemon start(Path log, int port, String... words) throws Exception {
+  /**
+   * Starts it, as nobody in particular if we are root, and waits until the port of this host
+   * answers.
+   *
+   * @param log what it prints is added there
+   */
+  public static Daemon start(Path log, int port, String... words)
+      throws IOException, InterruptedException {
     List<String> command = new ArrayList<>();
     if (System.getProperty("user.name").equals("root")) {
       command.addAll(List.of("unshare", "-U", "--"));
@@ -33,11 +41,11 @@ final class Daemon implements AutoCloseable {
             .redirectOutput(ProcessBuilder.Redirect.appendTo(log.toFile()))
             .start();
     Daemon daemon = new Daemon(process, log);
-    long deadline = System.nanoTime() + TimeUnit.SECONDS.toNanos(20);
+    long deadline = System.nanoTime() + TimeUnit.SECONDS.toNanos(PATIENCE_SECONDS);
     while (!answers(port)) {
       if (!process.isAlive() || System.nanoTime() > deadline) {
         process.destroyForcibly();
-        throw new IOException(words[0] + " does not answer: " + Files.readString(log));
+        throw new IOException(words[0] + " does not answer: " + daemon.log());
       }
       Thread.sleep(20);
     }
@@ -52,7 +60,8 @@ final class Daemon implements AutoCloseable {
     }
   }
 
-  String log() throws IOException {
+  /** What it printed so far. */
+  public String log() throws IOException {
     return Files.readString(log, StandardCharsets.ISO_8859_1);
   }
 
@@ -60,6 +69,6 @@ final class Daemon implements AutoCloseable {
   public void close() throws InterruptedException {
     process.descendants().forEach(ProcessHandle::destroyForcibly);
     process.destroyForcibly();
-    process.waitFor(20, TimeUnit.SECONDS);
+    process.waitFor(PATIENCE_SECONDS, TimeUnit.SECONDS);
   }
 }
