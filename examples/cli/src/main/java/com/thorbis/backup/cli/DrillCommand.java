@@ -10,10 +10,13 @@ import com.thorbis.backup.dr.drill.DrillReport;
 import com.thorbis.backup.dr.drill.DrillReport.Verdict;
 import com.thorbis.backup.dr.drill.DrillSettings;
 import com.thorbis.backup.dr.drill.Plant;
+import com.thorbis.backup.dr.evidence.EvidenceLog;
 import com.thorbis.backup.dr.evidence.EvidenceRecord;
+import com.thorbis.backup.spi.repository.Copy;
 import java.io.PrintStream;
 import java.time.Instant;
 import java.util.LinkedHashMap;
+import java.util.List;
 import java.util.Map;
 import java.util.Optional;
 import java.util.function.Consumer;
@@ -53,6 +56,15 @@ final class DrillCommand extends Job {
 
   @Option(names = "--backup", paramLabel = "ID", description = "Start from this backup.")
   @Nullable String backup;
+
+  @Option(
+      names = "--copy",
+      paramLabel = "NAME",
+      description = {
+        "Read this copy of the repository alone, named by its uri: what it lacks, no other makes",
+        "up for."
+      })
+  @Nullable String copy;
 
   @Option(
       names = "--no-negative-control",
@@ -96,12 +108,34 @@ final class DrillCommand extends Job {
 
   /** The drills of a source that are due, of what chance chooses. */
   static DrillJob job(Thorbis thorbis, ThorbisBackup opened, String source) {
+    EvidenceLog evidence = HostEvidence.of(thorbis, opened).log();
+    DrillHistory history = new DrillHistory(thorbis.config().stateDirectory(), source);
     return DrillJob.of(
         source,
-        () -> builder(thorbis, opened, source).random().build(),
-        HostEvidence.of(thorbis, opened).log(),
-        new DrillHistory(thorbis.config().stateDirectory(), source),
+        () -> {
+          Drill.Builder drill = builder(thorbis, opened, source).random();
+          settings(thorbis.config(), source)
+              .copy()
+              .map(copy -> copy(copy, source, opened, evidence, history))
+              .ifPresent(drill::copy);
+          return drill.build();
+        },
+        evidence,
+        history,
         thorbis.clock());
+  }
+
+  private static String copy(
+      String named,
+      String source,
+      ThorbisBackup opened,
+      EvidenceLog evidence,
+      DrillHistory history) {
+    if (!named.equals(DrillSettings.EACH_COPY)) {
+      return named;
+    }
+    List<String> copies = opened.configuredCopies().stream().map(Copy::name).toList();
+    return said(() -> DrillJob.copyInTurn(source, copies, evidence, history));
   }
 
   private int run(ThorbisBackup opened) {
@@ -119,6 +153,9 @@ final class DrillCommand extends Job {
     }
     if (backup != null) {
       drill.backup(Words.backupId(backup));
+    }
+    if (copy != null) {
+      drill.copy(copy);
     }
     Drill built = drill.negativeControl(!noNegativeControl).build();
     if (writeSentinel) {
@@ -167,6 +204,7 @@ final class DrillCommand extends Job {
                 "selection", found.choice().selection(),
                 "seed", found.choice().seed(),
                 "target", found.choice().target(),
+                "copy", found.choice().copy(),
                 "needsRetest", found.retest()),
             out -> {
               out.println(
@@ -208,7 +246,8 @@ final class DrillCommand extends Job {
                         + report.choice().target()
                         + (report.choice().seed().isPresent()
                             ? ", seed " + report.choice().seed().getAsLong()
-                            : "")));
+                            : "")
+                        + report.choice().copy().map(it -> ", read from " + it).orElse("")));
     report.isolation().stream()
         .filter(item -> item.outcome() != CheckItem.Outcome.OK)
         .forEach(item -> out.println("  " + item.outcome().label() + ": " + item.message()));

@@ -25,6 +25,7 @@ import com.thorbis.backup.dr.drill.DrillReport.Verdict;
 import com.thorbis.backup.spi.engine.Trial;
 import com.thorbis.backup.spi.engine.TrialEngine;
 import com.thorbis.backup.spi.engine.TrialRequest;
+import com.thorbis.backup.spi.repository.Repository;
 import com.thorbis.backup.spi.repository.RunControl;
 import java.io.IOException;
 import java.io.InterruptedIOException;
@@ -62,6 +63,8 @@ public final class Drill {
 
   private static final Duration SHIPPING = Duration.ofSeconds(30);
   private static final long POLL_MILLIS = 250;
+  private static final String BEHIND = "drill.copy-behind";
+  private static final String UNREACHABLE = "restore.unreachable";
   private static final SecureRandom RANDOM = new SecureRandom();
   private static final DateTimeFormatter ID =
       DateTimeFormatter.ofPattern("yyyyMMdd'T'HHmmss'Z'").withZone(ZoneOffset.UTC);
@@ -81,6 +84,7 @@ public final class Drill {
   private final @Nullable Instant to;
   private final @Nullable RecoveryTarget target;
   private final OptionalLong seed;
+  private final @Nullable String copy;
 
   private Drill(Builder builder) {
     this.opened = builder.opened;
@@ -98,6 +102,7 @@ public final class Drill {
     this.to = builder.to;
     this.target = builder.target;
     this.seed = builder.seed;
+    this.copy = builder.copy == null ? null : opened.configuredCopy(builder.copy).name();
   }
 
   /**
@@ -127,8 +132,14 @@ public final class Drill {
 
   /** Says what would be tried. Writes nothing, also no sentinel. */
   public Plan plan() throws IOException {
-    Selector chosen = select();
-    RestorePlan plan = engine.planTrial(request(chosen), opened.repository());
+    try (Reading reading = reading()) {
+      return plan(reading);
+    }
+  }
+
+  private Plan plan(Reading reading) throws IOException {
+    Selector chosen = select(reading);
+    RestorePlan plan = engine.planTrial(request(chosen), reading.repository());
     return new Plan(
         plan,
         choice(chosen, Optional.of(plan)),
@@ -169,12 +180,32 @@ public final class Drill {
     return backup == null && to == null && target == null && seed.isEmpty();
   }
 
-  private Selector select() {
+  /**
+   * What is read: all copies, or the one that was named.
+   *
+   * @param own whether it was opened for this drill
+   */
+  private record Reading(Repository repository, boolean own) implements AutoCloseable {
+    @Override
+    public void close() throws IOException {
+      if (own) {
+        repository.close();
+      }
+    }
+  }
+
+  private Reading reading() throws IOException {
+    return copy == null
+        ? new Reading(opened.repository(), false)
+        : new Reading(opened.openCopy(copy), true);
+  }
+
+  private Selector select(Reading reading) throws IOException {
     if (seed.isPresent()) {
       return Selector.random(
           source,
-          opened.backups(Optional.of(source)),
-          opened.status(source).windows(),
+          reading.repository().backups(Optional.of(source)),
+          engine.status(reading.repository()).windows(),
           WITHIN,
           clock.instant(),
           Optional.ofNullable(to),
@@ -206,7 +237,8 @@ public final class Drill {
         from.map(it -> it.type().label()),
         from.map(it -> OptionalLong.of(it.cluster().majorVersion())).orElse(OptionalLong.empty()),
         plan.flatMap(RestorePlan::timeline).or(chosen::timeline),
-        from.map(BackupDescriptor::copies).orElse(List.of()));
+        from.map(BackupDescriptor::copies).orElse(List.of()),
+        Optional.ofNullable(copy));
   }
 
   private static String words(RecoveryTarget target) {
@@ -313,10 +345,49 @@ public final class Drill {
         }
         live = live.or(this::position);
       }
-      Selector chosen = select();
+      SourceStatus stored = opened.status(source);
+      try (Reading reading = reading()) {
+        if (copy != null) {
+          compare(reading.repository(), stored);
+        }
+        run(reading, stored, live, sentinels);
+      }
+      judge();
+    }
+
+    /** Whether the copy has what all of them have; gives it time to follow. */
+    private void compare(Repository alone, SourceStatus stored) throws IOException {
+      long begun = System.nanoTime();
+      String id = opened.repository().id();
+      if (!alone.id().equals(id)) {
+        throw BackupException.of(
+                "repository.other",
+                FailureKind.PERMANENT,
+                "It holds the repository " + alone.id() + ", not " + id)
+            .remedy("Name the right place, or an empty one and run copies sync.")
+            .build();
+      }
+      Finding finding = Checks.behind(stored, engine.status(alone), settings.mostLoss());
+      while (finding.outcome() == Outcome.FAILED
+          && System.nanoTime() - begun < shipping.toNanos()) {
+        control.cancellation().check();
+        pause();
+        alone.refresh();
+        finding = Checks.behind(stored, engine.status(alone), settings.mostLoss());
+      }
+      looked(Checks.COPY, Category.AVAILABILITY, finding, (System.nanoTime() - begun) / 1_000_000);
+    }
+
+    private void run(
+        Reading reading,
+        SourceStatus stored,
+        Optional<Position> live,
+        Optional<Sentinels> sentinels)
+        throws IOException, SQLException {
+      Selector chosen = select(reading);
       choice = choice(chosen, Optional.empty());
-      SourceStatus before = opened.status(source);
-      try (Trial trial = begun(chosen)) {
+      SourceStatus before = reading.own() ? engine.status(reading.repository()) : stored;
+      try (Trial trial = begun(chosen, reading)) {
         choice = choice(chosen, Optional.of(trial.plan()));
         isolation = trial.isolation();
         Reached at = trial.reached();
@@ -328,15 +399,21 @@ public final class Drill {
             Category.AVAILABILITY,
             Finding.passed("the server was started and recovered"),
             stages.values().stream().mapToLong(Long::longValue).sum());
-        validate(trial, at, before, live, sentinels, chosen.target());
+        validate(trial, at, before, stored, live, sentinels, chosen.target());
       }
-      judge();
     }
 
     /** Fails as a restore would. */
-    private Trial begun(Selector chosen) throws IOException {
-      control.progress().note("Drill of " + source + ": " + words(chosen.target()));
-      return engine.begin(request(chosen), opened.repository(), control);
+    private Trial begun(Selector chosen, Reading reading) throws IOException {
+      control
+          .progress()
+          .note(
+              "Drill of "
+                  + source
+                  + ": "
+                  + words(chosen.target())
+                  + (copy == null ? "" : ", from " + copy + " alone"));
+      return engine.begin(request(chosen), reading.repository(), control);
     }
 
     /** Writes a sentinel, and gives it time to be stored. */
@@ -359,15 +436,19 @@ public final class Drill {
         if (stored) {
           return position;
         }
-        try {
-          TimeUnit.MILLISECONDS.sleep(POLL_MILLIS);
-        } catch (InterruptedException e) {
-          Thread.currentThread().interrupt();
-          throw new InterruptedIOException("Interrupted while log was stored");
-        }
+        pause();
       }
       control.progress().note("The log of the sentinel is not stored yet; going on without it");
       return position;
+    }
+
+    private void pause() throws InterruptedIOException {
+      try {
+        TimeUnit.MILLISECONDS.sleep(POLL_MILLIS);
+      } catch (InterruptedException e) {
+        Thread.currentThread().interrupt();
+        throw new InterruptedIOException("Interrupted while log was stored");
+      }
     }
 
     private Optional<Position> position() {
@@ -394,6 +475,7 @@ public final class Drill {
         Trial trial,
         Reached at,
         SourceStatus before,
+        SourceStatus stored,
         Optional<Position> live,
         Optional<Sentinels> sentinels,
         RecoveryTarget target)
@@ -402,7 +484,7 @@ public final class Drill {
       control.progress().begin("validate", -1);
       Checks looks = new Checks(trial, control);
       if (target instanceof RecoveryTarget.Latest) {
-        loss = lost(looks, at, before, live);
+        loss = lost(looks, at, stored, live);
       }
       Instant moment = target instanceof RecoveryTarget.Latest ? startedAt : recovered(trial, at);
       List<Sentinels.Written> known = sentinels.isPresent() ? sentinels.get().known() : List.of();
@@ -442,7 +524,7 @@ public final class Drill {
       boolean controlled = negativeControl && checks.stream().allMatch(DrillCheck::holds);
       if (controlled) {
         control.progress().begin("negative-control", -1);
-        plant(negative, trial, at, sentinels, known, moment);
+        plant(negative, trial, at, stored, sentinels, known, moment);
         stage("negative-control", begun);
       }
 
@@ -470,11 +552,20 @@ public final class Drill {
         Plants plants,
         Trial trial,
         Reached at,
+        SourceStatus stored,
         Optional<Sentinels> sentinels,
         List<Sentinels.Written> known,
         Instant moment)
         throws SQLException {
       plants.told(trial.plan(), at);
+      if (passed(Checks.COPY)) {
+        plants.judged(
+            Checks.COPY,
+            "nothing lies on the copy",
+            Checks.behind(
+                stored, SourceStatus.nothing(source, stored.fenced()), settings.mostLoss()),
+            "behind");
+      }
       if (passed(Checks.TABLES)) {
         plants.lostFile(settings.readBudget());
       }
@@ -594,11 +685,11 @@ public final class Drill {
       return at.time().orElse(trial.plan().backup().stoppedAt());
     }
 
-    private Loss lost(Checks looks, Reached at, SourceStatus before, Optional<Position> live)
+    private Loss lost(Checks looks, Reached at, SourceStatus stored, Optional<Position> live)
         throws SQLException {
       if (live.isEmpty()) {
         long bytes =
-            before.windows().stream()
+            stored.windows().stream()
                 .mapToLong(window -> window.toLsn().value() - at.lsn().value())
                 .max()
                 .orElse(0);
@@ -634,10 +725,11 @@ public final class Drill {
         verdict = Verdict.FAILED;
         problem =
             new Problem(
-                "drill.check-failed",
-                failed.stream()
-                    .map(it -> it.name() + " " + it.outcome().label() + ": " + it.detail())
-                    .collect(Collectors.joining("; ")),
+                lags() ? BEHIND : "drill.check-failed",
+                from()
+                    + failed.stream()
+                        .map(it -> it.name() + " " + it.outcome().label() + ": " + it.detail())
+                        .collect(Collectors.joining("; ")),
                 "Until it is mended, do not count on restoring " + source + ".");
         return;
       }
@@ -671,21 +763,61 @@ public final class Drill {
         problem =
             new Problem(
                 "drill.deadline",
-                "It was not done within " + settings.deadline(),
+                from() + "It was not done within " + settings.deadline(),
                 "Give it more time with drill.deadline, or find what became slow.");
+        return;
+      }
+      if (copy != null && e.kind() == FailureKind.TRANSIENT && e.code().startsWith("storage.")) {
+        // Whether it has everything nobody knows; that it gives nothing back now is known.
+        status = Status.ABORTED;
+        verdict = Verdict.FAILED;
+        problem =
+            new Problem(
+                "drill.copy-unreachable",
+                from() + "it could not be asked: " + e.getMessage(),
+                "Bring it back, and try it again.");
         return;
       }
       boolean proves = !cancelled && proves(e);
       status = proves ? Status.COMPLETED : Status.ABORTED;
       verdict = proves ? Verdict.FAILED : Verdict.NONE;
-      problem = new Problem(e.code(), String.valueOf(e.getMessage()), e.remedy());
-      if (proves && checks.isEmpty()) {
+      boolean lacks = e.kind() == FailureKind.NOT_FOUND || e.code().equals(UNREACHABLE);
+      problem =
+          lacks && lags()
+              ? new Problem(
+                  BEHIND,
+                  from()
+                      + copyCheck().orElseThrow().detail()
+                      + "; "
+                      + e.code()
+                      + ": "
+                      + e.getMessage(),
+                  "Run copies sync.")
+              : new Problem(e.code(), from() + e.getMessage(), e.remedy());
+      if (proves && !looked(Checks.STARTED)) {
         looked(
             Checks.STARTED,
             Category.AVAILABILITY,
             Finding.failed(e.code() + ": " + e.getMessage()),
             (System.nanoTime() - start) / 1_000_000);
       }
+    }
+
+    /** How a problem with one copy begins. */
+    private String from() {
+      return copy == null ? "" : "From " + copy + " alone: ";
+    }
+
+    private Optional<DrillCheck> copyCheck() {
+      return checks.stream().filter(it -> it.name().equals(Checks.COPY)).findFirst();
+    }
+
+    private boolean lags() {
+      return copyCheck().filter(it -> !it.holds()).isPresent();
+    }
+
+    private boolean looked(String check) {
+      return checks.stream().anyMatch(it -> it.name().equals(check));
     }
 
     DrillReport report() {
@@ -709,7 +841,8 @@ public final class Drill {
                   Optional.empty(),
                   OptionalLong.empty(),
                   Optional.empty(),
-                  List.of()),
+                  List.of(),
+                  Optional.ofNullable(copy)),
           Optional.ofNullable(reached),
           stages,
           bytesFetched,
@@ -738,7 +871,7 @@ public final class Drill {
     return switch (e.kind()) {
       case DAMAGED, NOT_FOUND -> true;
       case PERMANENT -> !e.code().startsWith("file.");
-      default -> e.code().equals("restore.unreachable");
+      default -> e.code().equals(UNREACHABLE);
     };
   }
 
@@ -779,6 +912,7 @@ public final class Drill {
     private @Nullable Instant to;
     private @Nullable RecoveryTarget target;
     private OptionalLong seed = OptionalLong.empty();
+    private @Nullable String copy;
 
     private Builder(ThorbisBackup opened, String source, Path state) {
       this.opened = opened;
@@ -846,6 +980,16 @@ public final class Drill {
     /** Recovers to the end of the backup alone. */
     public Builder toEndOfBackup() {
       this.target = new RecoveryTarget.Immediate();
+      return this;
+    }
+
+    /**
+     * Reads one copy of the repository alone, by the name that it is configured by: what it lacks,
+     * no other makes up for. {@link #build} fails with {@code copy.not-configured} if there is none
+     * of this name.
+     */
+    public Builder copy(String name) {
+      this.copy = name;
       return this;
     }
 

@@ -146,7 +146,9 @@ public record DrillReport(
    * @param backupType what that backup read
    * @param version the server's major version
    * @param timeline the branch that was followed
-   * @param copies those that have the backup; which of them gave each piece is up to what answers
+   * @param copies those that have the backup; without {@code copy}, which of them gave each piece
+   *     is up to what answers
+   * @param copy the copy that alone was read; empty: all that have it were
    */
   public record Choice(
       String selection,
@@ -156,7 +158,8 @@ public record DrillReport(
       Optional<String> backupType,
       OptionalLong version,
       Optional<Timeline> timeline,
-      List<String> copies) {
+      List<String> copies,
+      Optional<String> copy) {
     /** Copies the list. */
     public Choice {
       copies = List.copyOf(copies);
@@ -203,6 +206,7 @@ public record DrillReport(
     choice.version().ifPresent(it -> chosen.put("version", it));
     choice.timeline().ifPresent(it -> chosen.put("timeline", it.toString()));
     chosen.put("copies", choice.copies());
+    choice.copy().ifPresent(it -> chosen.put("copy", it));
     json.put("choice", chosen);
     reached.ifPresent(
         it -> {
@@ -291,7 +295,8 @@ public record DrillReport(
             chosen.find("backupType"),
             chosen.has("version") ? OptionalLong.of(chosen.number("version")) : NONE,
             chosen.find("timeline").map(it -> new Timeline(Integer.parseUnsignedInt(it))),
-            chosen.texts("copies")),
+            chosen.texts("copies"),
+            chosen.find("copy")),
         all.object("reached")
             .map(
                 it ->

@@ -54,7 +54,8 @@ class DrillReportTest {
             Optional.of("full"),
             OptionalLong.of(15),
             Optional.of(new Timeline(1)),
-            List.of("file:///repo")),
+            List.of("file:///repo"),
+            Optional.empty()),
         Optional.of(
             new Reached(
                 Lsn.parse("0/3000"),
