@@ -183,11 +183,14 @@ final class DrillCommand extends Job {
   }
 
   private static Drill.Builder builder(Thorbis thorbis, ThorbisBackup opened, String name) {
-    return Drill.builder(opened, name, thorbis.config().stateDirectory())
-        .product(Main.version())
-        .clock(thorbis.clock())
-        .recorder(evidence(thorbis, opened, EvidenceRecord.DRILL))
-        .settings(settings(thorbis.config(), name));
+    Drill.Builder drill =
+        Drill.builder(opened, name, thorbis.config().stateDirectory())
+            .product(Main.version())
+            .clock(thorbis.clock())
+            .recorder(evidence(thorbis, opened, EvidenceRecord.DRILL))
+            .settings(settings(thorbis.config(), name));
+    HostEvidence.planDigest(thorbis).ifPresent(drill::plan);
+    return drill;
   }
 
   static DrillSettings settings(Config config, String source) {

@@ -32,6 +32,7 @@ final class Checks {
   static final String COPY = "copy";
   static final String STARTED = "started";
   static final String CLUSTER = "cluster";
+  static final String TIMELINE = "timeline";
   static final String TARGET = "target";
   static final String LOG = "log";
   static final String TABLES = "tables";
@@ -45,7 +46,7 @@ final class Checks {
   static final String REACH = "reach";
 
   /** Made where they are configured, or told only. */
-  static final List<String> OPTIONAL = List.of(COPY, SENTINEL, LOSS, ROLES, REACH);
+  static final List<String> OPTIONAL = List.of(COPY, TIMELINE, SENTINEL, LOSS, ROLES, REACH);
 
   /** What every cluster has; the database postgres may be gone. */
   static final String MAINTENANCE = "template1";
@@ -232,6 +233,17 @@ final class Checks {
       return Finding.passed(
           "cluster " + id + ", PostgreSQL " + version + ", branched off timeline " + planned);
     }
+  }
+
+  /** Whether the way led along the branch that the live source is on. */
+  static Finding timeline(Timeline planned, Timeline live) {
+    return planned.equals(live)
+        ? Finding.passed("the live source is on timeline " + live + ", too")
+        : Finding.failed(
+            "the log leads along timeline "
+                + planned
+                + ", and the live source is on timeline "
+                + live);
   }
 
   static Optional<Timeline> parent(String history) {

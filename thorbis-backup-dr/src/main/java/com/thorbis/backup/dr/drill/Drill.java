@@ -22,6 +22,7 @@ import com.thorbis.backup.dr.drill.DrillReport.Loss;
 import com.thorbis.backup.dr.drill.DrillReport.Problem;
 import com.thorbis.backup.dr.drill.DrillReport.Status;
 import com.thorbis.backup.dr.drill.DrillReport.Verdict;
+import com.thorbis.backup.dr.internal.ThisHost;
 import com.thorbis.backup.spi.engine.Trial;
 import com.thorbis.backup.spi.engine.TrialEngine;
 import com.thorbis.backup.spi.engine.TrialRequest;
@@ -77,7 +78,7 @@ public final class Drill {
   private final Consumer<DrillReport> recorder;
   private final boolean verification;
   private final Clock clock;
-  private final String product;
+  private final Basis basis;
   private final boolean negativeControl;
   private final Duration shipping;
   private final @Nullable BackupId backup;
@@ -95,7 +96,15 @@ public final class Drill {
     this.recorder = builder.recorder;
     this.verification = builder.verification;
     this.clock = builder.clock;
-    this.product = builder.product;
+    this.basis =
+        new Basis(
+            builder.product,
+            Optional.ofNullable(builder.plan),
+            Optional.of(
+                builder.environment != null
+                    ? builder.environment
+                    : ThisHost.words()
+                        + settings.workDirectory().map(it -> ", in " + it).orElse("")));
     this.negativeControl = builder.negativeControl;
     this.shipping = builder.shipping;
     this.backup = builder.backup;
@@ -147,7 +156,7 @@ public final class Drill {
             history.reports(),
             plan.backup().type().label(),
             plan.backup().cluster().majorVersion(),
-            product,
+            basis,
             settings.digest()));
   }
 
@@ -305,8 +314,13 @@ public final class Drill {
     return timer;
   }
 
-  /** Where the live source is. */
-  private record Position(Lsn lsn, long nextTransaction, Instant time) {}
+  /**
+   * Where the live source is.
+   *
+   * @param timeline empty if it only follows
+   */
+  private record Position(
+      Lsn lsn, long nextTransaction, Instant time, Optional<Timeline> timeline) {}
 
   /** A check that may fail as the server or its files do. */
   @FunctionalInterface
@@ -459,10 +473,14 @@ public final class Drill {
                     new Position(
                         Lsn.parse(row.getString(1)),
                         row.getLong(2),
-                        row.getTimestamp(3).toInstant()),
+                        row.getTimestamp(3).toInstant(),
+                        Optional.ofNullable(row.getString(4))
+                            .map(hex -> new Timeline(Integer.parseUnsignedInt(hex, 16)))),
                 "SELECT CASE WHEN pg_is_in_recovery() THEN pg_last_wal_replay_lsn() ELSE"
                     + " pg_current_wal_lsn() END::text,"
-                    + " pg_snapshot_xmax(pg_current_snapshot())::text, clock_timestamp()")
+                    + " pg_snapshot_xmax(pg_current_snapshot())::text, clock_timestamp(), CASE WHEN"
+                    + " NOT pg_is_in_recovery() THEN"
+                    + " left(pg_walfile_name(pg_current_wal_insert_lsn()), 8) END")
             .stream()
             .findFirst();
       } catch (SQLException | BackupException e) {
@@ -490,6 +508,10 @@ public final class Drill {
       List<Sentinels.Written> known = sentinels.isPresent() ? sentinels.get().known() : List.of();
       Timeline planned = trial.plan().timeline().orElseThrow();
       look(Checks.CLUSTER, Category.INTEGRITY, () -> looks.cluster(planned));
+      Optional<Timeline> now = live.flatMap(Position::timeline);
+      if (now.isPresent()) {
+        look(Checks.TIMELINE, Category.INTEGRITY, () -> Checks.timeline(planned, now.get()));
+      }
       look(Checks.TARGET, Category.AVAILABILITY, () -> Checks.target(trial.plan(), at));
       look(Checks.LOG, Category.INTEGRITY, () -> Checks.log(before.gaps(), trial.plan()));
       look(Checks.TABLES, Category.INTEGRITY, () -> looks.tables(Scope.ALL, settings.readBudget()));
@@ -558,6 +580,15 @@ public final class Drill {
         Instant moment)
         throws SQLException {
       plants.told(trial.plan(), at);
+      Timeline planned = trial.plan().timeline().orElseThrow();
+      Timeline other = new Timeline(planned.number() + 1);
+      if (passed(Checks.TIMELINE)) {
+        plants.judged(
+            Checks.TIMELINE,
+            "the live source is on timeline " + other,
+            Checks.timeline(planned, other),
+            "on timeline " + other);
+      }
       if (passed(Checks.COPY)) {
         plants.judged(
             Checks.COPY,
@@ -850,7 +881,7 @@ public final class Drill {
           checks,
           plants,
           Optional.ofNullable(loss),
-          product,
+          basis,
           settings.digest());
     }
   }
@@ -906,6 +937,8 @@ public final class Drill {
     private boolean verification;
     private Clock clock = Clock.systemUTC();
     private String product = "";
+    private @Nullable String plan;
+    private @Nullable String environment;
     private boolean negativeControl = true;
     private Duration shipping = SHIPPING;
     private @Nullable BackupId backup;
@@ -950,6 +983,21 @@ public final class Drill {
     /** The version of the host's build, for reports. */
     public Builder product(String version) {
       this.product = version;
+      return this;
+    }
+
+    /** The digest of the recovery plan that the source belongs to. */
+    public Builder plan(String digest) {
+      this.plan = digest;
+      return this;
+    }
+
+    /**
+     * Where it is done, in words: where they are others than those of the last drill that passed,
+     * the source should be tried again. This host, its system and the work directory if not called.
+     */
+    public Builder environment(String words) {
+      this.environment = words;
       return this;
     }
 

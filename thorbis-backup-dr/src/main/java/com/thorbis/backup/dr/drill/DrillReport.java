@@ -41,7 +41,7 @@ import java.util.function.Function;
  * @param checks what was looked at
  * @param plants what was damaged on purpose, and who noticed; empty without a negative control
  * @param loss what would have been lost; empty for an earlier moment than the latest
- * @param product the version of this library
+ * @param basis what it was done with
  * @param settings the digest of the drill's settings
  */
 public record DrillReport(
@@ -60,7 +60,7 @@ public record DrillReport(
     List<DrillCheck> checks,
     List<Plant> plants,
     Optional<Loss> loss,
-    String product,
+    Basis basis,
     String settings) {
   private static final String FORMAT = "thorbis-drill/1";
 
@@ -83,6 +83,8 @@ public record DrillReport(
           "plants",
           "loss",
           "product",
+          "plan",
+          "environment",
           "settings");
 
   /** Copies the collections. */
@@ -242,7 +244,9 @@ public record DrillReport(
           it.time().ifPresent(time -> lost.put("millis", time.toMillis()));
           json.put("loss", lost);
         });
-    json.put("product", product);
+    json.put("product", basis.product());
+    basis.plan().ifPresent(it -> json.put("plan", it));
+    basis.environment().ifPresent(it -> json.put("environment", it));
     json.put("settings", settings);
     return json;
   }
@@ -348,7 +352,7 @@ public record DrillReport(
                         it.has("millis")
                             ? Optional.of(Duration.ofMillis(it.number("millis")))
                             : Optional.empty())),
-        all.text("product"),
+        new Basis(all.text("product"), all.find("plan"), all.find("environment")),
         all.text("settings"));
   }
 

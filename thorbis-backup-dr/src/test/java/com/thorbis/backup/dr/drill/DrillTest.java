@@ -8,6 +8,7 @@ import com.thorbis.backup.api.FailureKind;
 import com.thorbis.backup.api.Lsn;
 import com.thorbis.backup.api.RecoveryTarget;
 import com.thorbis.backup.api.RestoreReport.Reached;
+import com.thorbis.backup.api.SourceStatus;
 import com.thorbis.backup.api.Timeline;
 import com.thorbis.backup.api.WalGap;
 import com.thorbis.backup.api.WalRange;
@@ -125,6 +126,54 @@ class DrillTest {
     assertThat(Checks.log(List.of(before), plan).outcome()).isEqualTo(Outcome.PASSED);
     assertThat(Checks.log(List.of(before, behind), plan))
         .isEqualTo(Checks.Finding.failed("log of timeline 1 is missing from 0/3000 to 0/4000"));
+  }
+
+  @Test
+  void aCopyIsBehindByWhatItLacks() {
+    TestBackup later = TestBackup.of(2, "2026-01-02T00:00:00Z", "0/5000");
+    SourceStatus all = status(later, "0/6000", "2026-01-02T01:00:00Z");
+    SourceStatus copy = status(BACKUP, "0/3000", "2026-01-02T00:00:00Z");
+    assertThat(Checks.behind(all, all, Optional.empty()).outcome()).isEqualTo(Outcome.PASSED);
+    String lacks =
+        "it is behind: it lacks backup "
+            + later.id()
+            + " and log from 0/3000 to 0/6000, up to PT1H";
+    assertThat(Checks.behind(all, copy, Optional.empty())).isEqualTo(Checks.Finding.failed(lacks));
+    Duration hour = Duration.ofHours(1);
+    assertThat(Checks.behind(all, copy, Optional.of(hour.minusMillis(1))).outcome())
+        .isEqualTo(Outcome.FAILED);
+    assertThat(Checks.behind(all, copy, Optional.of(hour))).isEqualTo(Checks.Finding.passed(lacks));
+    assertThat(
+            Checks.behind(
+                    all, SourceStatus.nothing("orders", false), Optional.of(Duration.ofDays(9)))
+                .outcome())
+        .isEqualTo(Outcome.FAILED); // nobody knows how much is missing
+  }
+
+  private static SourceStatus status(TestBackup last, String to, String time) {
+    return new SourceStatus(
+        "orders",
+        List.of(
+            new SourceStatus.Window(
+                Instant.EPOCH,
+                Optional.of(Instant.parse(time)),
+                Lsn.parse("0/1000"),
+                Lsn.parse(to),
+                TestBackup.ONE)),
+        List.of(),
+        Optional.of(last),
+        List.of(),
+        Optional.empty(),
+        false);
+  }
+
+  @Test
+  void theBranchOfTheLiveSourceIsTheRightOne() {
+    assertThat(Checks.timeline(TestBackup.ONE, TestBackup.ONE).outcome()).isEqualTo(Outcome.PASSED);
+    assertThat(Checks.timeline(new Timeline(2), TestBackup.ONE))
+        .isEqualTo(
+            Checks.Finding.failed(
+                "the log leads along timeline 2, and the live source is on timeline 1"));
   }
 
   @Test

@@ -6,6 +6,7 @@ import static org.assertj.core.api.Assertions.assertThatThrownBy;
 import com.thorbis.backup.api.BackupException;
 import com.thorbis.backup.api.BackupRequest;
 import com.thorbis.backup.api.BackupType;
+import com.thorbis.backup.api.RestoreRequest;
 import com.thorbis.backup.api.ThorbisBackup;
 import com.thorbis.backup.dr.drill.Drill;
 import com.thorbis.backup.dr.drill.DrillReport;
@@ -188,6 +189,35 @@ class DrillCopiesIT {
       assertThat(report.verdict()).isEqualTo(Verdict.FAILED);
       assertThat(code(report)).isEqualTo("key.no-recipient");
     }
+  }
+
+  @Test
+  @Order(5)
+  void logOfABranchThatTheSourceIsNotOnIsToldByItsName() throws Exception {
+    // Somebody's server of the same origin was promoted, and its log went to the repository.
+    workbench.started(
+        thorbis,
+        thorbis.status("main").lastBackup().orElseThrow(),
+        server,
+        RestoreRequest.Action.PROMOTE,
+        "CREATE TABLE stray ()",
+        "SELECT pg_switch_wal()");
+    Path stray = Files.createDirectory(folder.resolve("stray"));
+    try (Stream<Path> log = Files.list(folder.resolve("restored-1/pg_wal"))) {
+      for (Path each :
+          log.filter(file -> file.getFileName().toString().startsWith("00000002"))
+              .sorted() // the history, and the segment that is full
+              .limit(2)
+              .toList()) {
+        thorbis.pushWal("main", Files.copy(each, stray.resolve(each.getFileName())));
+      }
+    }
+    DrillReport report = drill(thorbis, "state").build().run(RunControl.unattended());
+    assertThat(report.verdict()).isEqualTo(Verdict.FAILED);
+    assertThat(message(report))
+        .contains(
+            "timeline failed: the log leads along timeline 2, and the live source is on timeline"
+                + " 1");
   }
 
   @Test
