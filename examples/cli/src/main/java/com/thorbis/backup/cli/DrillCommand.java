@@ -298,6 +298,7 @@ final class DrillCommand extends Job {
     return "Would have been lost: "
         + Text.bytes(loss.bytes())
         + " of log"
+        + (loss.files().isPresent() ? " in files: " + loss.files().getAsLong() : "")
         + (loss.transactions().isPresent()
             ? ", at most " + loss.transactions().getAsLong() + " transactions"
             : "")

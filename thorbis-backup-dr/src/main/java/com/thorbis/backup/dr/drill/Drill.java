@@ -11,8 +11,10 @@ import com.thorbis.backup.api.RecoveryTarget;
 import com.thorbis.backup.api.RestorePlan;
 import com.thorbis.backup.api.RestoreReport.Reached;
 import com.thorbis.backup.api.SourceStatus;
+import com.thorbis.backup.api.SourceStatus.Window;
 import com.thorbis.backup.api.ThorbisBackup;
 import com.thorbis.backup.api.Timeline;
+import com.thorbis.backup.api.WalSegmentSize;
 import com.thorbis.backup.dr.drill.Checks.Finding;
 import com.thorbis.backup.dr.drill.Checks.Scope;
 import com.thorbis.backup.dr.drill.DrillCheck.Category;
@@ -502,7 +504,7 @@ public final class Drill {
       control.progress().begin("validate", -1);
       Checks looks = new Checks(trial, control);
       if (target instanceof RecoveryTarget.Latest) {
-        loss = lost(looks, at, stored, live);
+        loss = lost(looks, at, stored, live, trial.plan().backup().cluster().segmentSize());
       }
       Instant moment = target instanceof RecoveryTarget.Latest ? startedAt : recovered(trial, at);
       List<Sentinels.Written> known = sentinels.isPresent() ? sentinels.get().known() : List.of();
@@ -619,7 +621,13 @@ public final class Drill {
             Checks.LOSS,
             "more than " + most + " were lost",
             withinLoss(
-                new Loss(true, 1, OptionalLong.of(1), Optional.of(most.plusMillis(1))), most),
+                new Loss(
+                    true,
+                    1,
+                    OptionalLong.of(1),
+                    OptionalLong.of(1),
+                    Optional.of(most.plusMillis(1))),
+                most),
             "more than");
       }
       for (Assertion each : settings.assertions()) {
@@ -716,17 +724,20 @@ public final class Drill {
       return at.time().orElse(trial.plan().backup().stoppedAt());
     }
 
-    private Loss lost(Checks looks, Reached at, SourceStatus stored, Optional<Position> live)
+    private Loss lost(
+        Checks looks, Reached at, SourceStatus stored, Optional<Position> live, WalSegmentSize size)
         throws SQLException {
+      Lsn end =
+          live.map(Position::lsn)
+              .or(() -> stored.windows().stream().map(Window::toLsn).max(Lsn::compareTo))
+              .orElse(at.lsn());
+      long bytes = Math.max(0, end.value() - at.lsn().value());
+      OptionalLong files = OptionalLong.of(files(at.lsn(), bytes, size));
       if (live.isEmpty()) {
-        long bytes =
-            stored.windows().stream()
-                .mapToLong(window -> window.toLsn().value() - at.lsn().value())
-                .max()
-                .orElse(0);
         return new Loss(
             false,
-            Math.max(0, bytes),
+            bytes,
+            files,
             OptionalLong.empty(),
             at.time().map(time -> since(time, startedAt)));
       }
@@ -734,11 +745,11 @@ public final class Drill {
       try (Sql session = looks.session(Checks.MAINTENANCE)) {
         next = Long.parseLong(session.text("SELECT pg_snapshot_xmax(pg_current_snapshot())"));
       }
-      long bytes = Math.max(0, live.get().lsn().value() - at.lsn().value());
       long transactions = bytes == 0 ? 0 : Math.max(0, live.get().nextTransaction() - next);
       return new Loss(
           true,
           bytes,
+          files,
           OptionalLong.of(transactions),
           transactions == 0
               ? Optional.of(Duration.ZERO)
@@ -904,6 +915,13 @@ public final class Drill {
       case PERMANENT -> !e.code().startsWith("file.");
       default -> e.code().equals(UNREACHABLE);
     };
+  }
+
+  /** How many files of log have any of so many bytes behind a position. */
+  static long files(Lsn from, long bytes, WalSegmentSize size) {
+    long first = Long.divideUnsigned(from.value(), size.bytes());
+    long last = Long.divideUnsigned(from.value() + bytes - 1, size.bytes());
+    return bytes == 0 ? 0 : last - first + 1;
   }
 
   static Finding withinLoss(Loss loss, Duration most) {

@@ -173,11 +173,16 @@ public record DrillReport(
    *
    * @param asked whether the live source was asked where it was; otherwise it is what is stored
    * @param bytes of log
+   * @param files of log that have any of these bytes; empty in reports that did not count them
    * @param transactions how many may have been; empty if the source did not answer
    * @param time up to how much; empty if no commit was replayed
    */
   public record Loss(
-      boolean asked, long bytes, OptionalLong transactions, Optional<Duration> time) {}
+      boolean asked,
+      long bytes,
+      OptionalLong files,
+      OptionalLong transactions,
+      Optional<Duration> time) {}
 
   /** Whether the source was proven to come back. */
   public boolean passed() {
@@ -240,6 +245,7 @@ public record DrillReport(
           Map<String, Object> lost = new LinkedHashMap<>();
           lost.put("asked", it.asked());
           lost.put("bytes", it.bytes());
+          it.files().ifPresent(count -> lost.put("files", count));
           it.transactions().ifPresent(count -> lost.put("transactions", count));
           it.time().ifPresent(time -> lost.put("millis", time.toMillis()));
           json.put("loss", lost);
@@ -348,6 +354,7 @@ public record DrillReport(
                     new Loss(
                         it.flag("asked"),
                         it.number("bytes"),
+                        it.has("files") ? OptionalLong.of(it.number("files")) : NONE,
                         it.has("transactions") ? OptionalLong.of(it.number("transactions")) : NONE,
                         it.has("millis")
                             ? Optional.of(Duration.ofMillis(it.number("millis")))

@@ -70,7 +70,13 @@ class DrillReportTest {
             new DrillCheck("indexes", Category.INTEGRITY, true, Outcome.PASSED, "2 indexes", 12),
             new DrillCheck("pace", Category.PERFORMANCE, true, Outcome.PASSED, "fast", pace)),
         List.of(new Plant("indexes", "a row is gone", Plant.Result.DETECTED, "it lacks one")),
-        Optional.of(new Loss(true, 16, OptionalLong.of(1), Optional.of(Duration.ofMillis(5)))),
+        Optional.of(
+            new Loss(
+                true,
+                16,
+                OptionalLong.empty(),
+                OptionalLong.of(1),
+                Optional.of(Duration.ofMillis(5)))),
         UNSAID,
         settings);
   }
@@ -162,6 +168,7 @@ class DrillReportTest {
             .replace(
                 "\"copies\":[\"file:///repo\"]",
                 "\"copies\":[\"file:///repo\"],\"copy\":\"file:///repo\"")
+            .replace("\"bytes\":16", "\"bytes\":16,\"files\":2")
             .replace("\"format\"", "\"environment\":\"db1\",\"format\"")
             .replace("\"plants\"", "\"plan\":\"cc\",\"plants\"");
     DrillReport told = parse(text);

@@ -12,6 +12,7 @@ import com.thorbis.backup.api.SourceStatus;
 import com.thorbis.backup.api.Timeline;
 import com.thorbis.backup.api.WalGap;
 import com.thorbis.backup.api.WalRange;
+import com.thorbis.backup.api.WalSegmentSize;
 import com.thorbis.backup.dr.drill.DrillCheck.Category;
 import com.thorbis.backup.dr.drill.DrillCheck.Outcome;
 import com.thorbis.backup.dr.drill.DrillReport.Loss;
@@ -79,8 +80,19 @@ class DrillTest {
         .isEqualTo(Outcome.NOT_PERFORMED);
   }
 
+  @Test
+  void lostLogIsCountedInTheFilesThatHaveAnyOfIt() {
+    WalSegmentSize size = new WalSegmentSize(16 << 20);
+    Lsn from = Lsn.parse("0/2FFFFFF");
+    assertThat(Drill.files(from, 0, size)).isZero();
+    assertThat(Drill.files(from, 1, size)).isEqualTo(1);
+    assertThat(Drill.files(from, 2, size)).isEqualTo(2);
+    assertThat(Drill.files(Lsn.parse("0/3000000"), 16 << 20, size)).isEqualTo(1);
+    assertThat(Drill.files(Lsn.parse("FFFFFFFF/FE000000"), 1, size)).isEqualTo(1);
+  }
+
   private static Loss loss(Optional<Duration> time) {
-    return new Loss(true, 1, OptionalLong.of(1), time);
+    return new Loss(true, 1, OptionalLong.of(1), OptionalLong.of(1), time);
   }
 
   @Test
