@@ -2,6 +2,8 @@ package com.thorbis.backup.cli;
 
 import com.thorbis.backup.api.BackupId;
 import com.thorbis.backup.api.ThorbisBackup;
+import com.thorbis.backup.dr.drill.Basis;
+import com.thorbis.backup.dr.drill.Drill;
 import com.thorbis.backup.dr.drill.DrillHistory;
 import com.thorbis.backup.dr.drill.DrillReport;
 import com.thorbis.backup.dr.drill.DrillReport.Verdict;
@@ -14,6 +16,7 @@ import java.util.HashMap;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
+import java.util.Optional;
 import java.util.Set;
 import java.util.function.Supplier;
 import java.util.stream.Collectors;
@@ -40,25 +43,33 @@ final class DrillFacts implements Supplier<List<DrillFact>> {
   public synchronized List<DrillFact> get() {
     try {
       Map<String, DrillFact> facts = new LinkedHashMap<>();
-      for (Expectation each : expected) {
-        remembered(each.source(), facts);
-      }
       List<String> awaited =
           expected.stream()
               .filter(each -> each.drillEvery().isPresent())
               .map(Expectation::source)
               .toList();
+      Optional<String> plan =
+          awaited.isEmpty() ? Optional.empty() : HostEvidence.planDigest(thorbis);
+      for (Expectation each : expected) {
+        remembered(each.source(), plan, facts);
+      }
       if (!awaited.isEmpty() && thorbis.config().sealed().isEmpty()) {
         HostEvidence.of(thorbis, opened).log().readInto(stored, () -> allPassed(awaited));
       }
-      stored.values().forEach(records -> records.forEach(record -> recorded(record, facts)));
+      stored.values().forEach(records -> records.forEach(record -> recorded(record, plan, facts)));
       return List.copyOf(facts.values());
     } catch (IOException e) {
       throw new UncheckedIOException(e);
     }
   }
 
-  private void remembered(String source, Map<String, DrillFact> facts) throws IOException {
+  private void remembered(String source, Optional<String> plan, Map<String, DrillFact> facts)
+      throws IOException {
+    Basis now =
+        new Basis(
+            Main.version(),
+            plan,
+            Optional.of(Drill.environment(DrillCommand.settings(thorbis.config(), source))));
     for (DrillReport report :
         new DrillHistory(thorbis.config().stateDirectory(), source).reports()) {
       if (report.verdict() != Verdict.NONE) { // else somebody broke it off
@@ -68,7 +79,8 @@ final class DrillFacts implements Supplier<List<DrillFact>> {
                 source,
                 report.startedAt().plusMillis(report.millis()),
                 report.passed(),
-                "drill " + report.id()));
+                "drill " + report.id(),
+                now.changedSince(report.basis())));
       }
     }
   }
@@ -90,8 +102,16 @@ final class DrillFacts implements Supplier<List<DrillFact>> {
     return passed.containsAll(sources);
   }
 
-  private static void recorded(EvidenceRecord record, Map<String, DrillFact> facts) {
+  /** That another host did it makes nothing due. */
+  private static void recorded(
+      EvidenceRecord record, Optional<String> plan, Map<String, DrillFact> facts) {
     if (isDrill(record)) {
+      Basis now = new Basis(Main.version(), plan, Optional.empty());
+      Basis then =
+          new Basis(
+              text(record, "product").orElse(Main.version()),
+              text(record, "plan"),
+              Optional.empty());
       String id = String.valueOf(record.document().getOrDefault("id", record.id()));
       facts.putIfAbsent(
           id,
@@ -99,7 +119,14 @@ final class DrillFacts implements Supplier<List<DrillFact>> {
               record.subject(),
               record.at(),
               record.outcome().equals(EvidenceRecord.PASSED),
-              "drill " + id + " on " + record.host()));
+              "drill " + id + " on " + record.host(),
+              now.changedSince(then)));
     }
+  }
+
+  private static Optional<String> text(EvidenceRecord record, String member) {
+    return record.document().get(member) instanceof String text
+        ? Optional.of(text)
+        : Optional.empty();
   }
 }

@@ -162,8 +162,15 @@ class AlarmsCommandTest {
     try (ThorbisBackup thorbis = Recipients.all(config).build()) {
       EvidenceLog other =
           EvidenceLog.builder(thorbis::repository, folder.resolve("other")).host("db2").build();
-      other.append(EvidenceRecord.DRILL, "home", EvidenceRecord.PASSED, Map.of("id", "drill-1"));
+      other.append(EvidenceRecord.DRILL, "home", EvidenceRecord.PASSED, Map.of("id", "drill-0"));
       assertThat(alarms("alarms list", 0, "items")).containsExactly("copy.behind");
+      other.append(
+          EvidenceRecord.DRILL,
+          "home",
+          EvidenceRecord.PASSED,
+          Map.of("id", "drill-1", "product", "0.0.1"));
+      assertThat(run("alarms list", 0).out())
+          .contains("drill.outdated", "this library is of version", "not 0.0.1");
       other.append(EvidenceRecord.DRILL, "home", EvidenceRecord.FAILED, Map.of("id", "drill-2"));
     }
     assertThat(run("alarms list", 1).out()).contains("drill.failing", "drill-2 on db2");

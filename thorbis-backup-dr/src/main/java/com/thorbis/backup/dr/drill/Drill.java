@@ -102,11 +102,7 @@ public final class Drill {
         new Basis(
             builder.product,
             Optional.ofNullable(builder.plan),
-            Optional.of(
-                builder.environment != null
-                    ? builder.environment
-                    : ThisHost.words()
-                        + settings.workDirectory().map(it -> ", in " + it).orElse("")));
+            Optional.of(builder.environment != null ? builder.environment : environment(settings)));
     this.negativeControl = builder.negativeControl;
     this.shipping = builder.shipping;
     this.backup = builder.backup;
@@ -124,6 +120,11 @@ public final class Drill {
    */
   public static Builder builder(ThorbisBackup opened, String source, Path stateDirectory) {
     return new Builder(opened, source, stateDirectory);
+  }
+
+  /** Where drills with these settings are done unless it is said otherwise, in words. */
+  public static String environment(DrillSettings settings) {
+    return ThisHost.words() + settings.workDirectory().map(it -> ", in " + it).orElse("");
   }
 
   /**
