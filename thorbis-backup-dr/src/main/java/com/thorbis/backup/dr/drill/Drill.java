@@ -362,14 +362,32 @@ public final class Drill {
         }
         live = live.or(this::position);
       }
-      SourceStatus stored = opened.status(source);
-      try (Reading reading = reading()) {
-        if (copy != null) {
-          compare(reading.repository(), stored);
+      if (copy == null) {
+        run(new Reading(opened.repository(), false), opened.status(source), live, sentinels);
+      } else {
+        try (Reading reading = reading()) {
+          run(reading, compared(reading.repository()), live, sentinels);
         }
-        run(reading, stored, live, sentinels);
       }
       judge();
+    }
+
+    /** What all copies have; of the copy alone, where they cannot be asked together. */
+    private SourceStatus compared(Repository alone) throws IOException {
+      SourceStatus stored;
+      try {
+        stored = opened.status(source);
+      } catch (BackupException e) {
+        control.cancellation().check();
+        looked(
+            Checks.COPY,
+            Category.AVAILABILITY,
+            Finding.notPerformed("what all copies have could not be told: " + e.getMessage()),
+            0);
+        return engine.status(alone);
+      }
+      compare(alone, stored);
+      return stored;
     }
 
     /** Whether the copy has what all of them have; gives it time to follow. */
@@ -856,7 +874,7 @@ public final class Drill {
     }
 
     private boolean lags() {
-      return copyCheck().filter(it -> !it.holds()).isPresent();
+      return copyCheck().filter(it -> it.required() && it.outcome() == Outcome.FAILED).isPresent();
     }
 
     private boolean looked(String check) {

@@ -81,6 +81,14 @@ class DrillReportTest {
         settings);
   }
 
+  /** A passed drill of one copy alone. */
+  static DrillReport ofCopy(String id, String copy, Instant at) {
+    String text = new String(report(id, Verdict.PASSED, "aa", 7).bytes(), StandardCharsets.UTF_8);
+    return parse(
+        text.replace("2026-03-01T00:00:00Z", at.toString())
+            .replace("[\"file:///repo\"]", "[\"" + copy + "\"],\"copy\":\"" + copy + "\""));
+  }
+
   @Test
   void aReportOfTheFirstFormatIsReadAndWrittenTheSame() throws IOException {
     byte[] golden;

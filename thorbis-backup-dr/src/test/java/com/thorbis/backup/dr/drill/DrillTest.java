@@ -17,12 +17,18 @@ import com.thorbis.backup.dr.drill.DrillCheck.Category;
 import com.thorbis.backup.dr.drill.DrillCheck.Outcome;
 import com.thorbis.backup.dr.drill.DrillReport.Loss;
 import com.thorbis.backup.dr.drill.Plant.Result;
+import com.thorbis.backup.dr.evidence.EvidenceLog;
+import com.thorbis.backup.spi.repository.Repository;
+import java.io.IOException;
+import java.lang.reflect.Proxy;
+import java.nio.file.Path;
 import java.time.Duration;
 import java.time.Instant;
 import java.util.List;
 import java.util.Optional;
 import java.util.OptionalLong;
 import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.io.TempDir;
 
 class DrillTest {
   private static final TestBackup BACKUP = TestBackup.of(1, "2026-01-01T00:00:00Z", "0/2000");
@@ -177,6 +183,26 @@ class DrillTest {
         List.of(),
         Optional.empty(),
         false);
+  }
+
+  @Test
+  void copiesAreTriedInTurn(@TempDir Path state) throws IOException {
+    DrillHistory history = new DrillHistory(state, "orders");
+    Repository repository =
+        (Repository)
+            Proxy.newProxyInstance(
+                DrillTest.class.getClassLoader(),
+                new Class<?>[] {Repository.class},
+                (proxy, method, arguments) ->
+                    method.getName().equals("id") ? "0".repeat(32) : Optional.empty());
+    EvidenceLog evidence = EvidenceLog.builder(() -> repository, state).build();
+    List<String> copies = List.of("one", "two");
+    for (String expected : List.of("one", "two", "one")) {
+      String next = DrillJob.copyInTurn("orders", copies, evidence, history);
+      assertThat(next).isEqualTo(expected);
+      int done = history.reports().size();
+      history.add(DrillReportTest.ofCopy("drill-" + done, next, Instant.ofEpochSecond(done)));
+    }
   }
 
   @Test
