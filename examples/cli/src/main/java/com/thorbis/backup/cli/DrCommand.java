@@ -2,24 +2,17 @@ package com.thorbis.backup.cli;
 
 import com.thorbis.backup.api.BackupException;
 import com.thorbis.backup.api.FailureKind;
-import com.thorbis.backup.api.SourceStatus;
-import com.thorbis.backup.api.ThorbisBackup;
 import com.thorbis.backup.dr.plan.Finding;
 import com.thorbis.backup.dr.plan.PlanDraft;
 import com.thorbis.backup.dr.plan.PlanFacts;
 import com.thorbis.backup.dr.plan.PlanReader;
-import com.thorbis.backup.dr.plan.ProtectedSource;
 import com.thorbis.backup.dr.plan.Validation;
-import com.thorbis.backup.spi.Settings;
 import java.io.PrintStream;
 import java.nio.file.Path;
-import java.time.Duration;
-import java.time.Instant;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Map;
 import java.util.Optional;
-import java.util.OptionalLong;
 import org.jspecify.annotations.Nullable;
 import picocli.CommandLine.Command;
 import picocli.CommandLine.Option;
@@ -92,7 +85,12 @@ final class DrCommand extends Group {
       Path chosen = planFile(thorbis(), file);
       PlanDraft draft = PlanReader.read(Config.read(chosen), chosen.toString());
       List<String> notes = new ArrayList<>();
-      Validation validation = Validation.of(draft, offline ? none() : facts(draft, notes));
+      Validation validation =
+          Validation.of(
+              draft,
+              offline
+                  ? PlanFacts.none(thorbis().clock().instant())
+                  : DrFacts.of(thorbis(), draft, notes::add));
       Optional<String> digest =
           validation.loads() ? Optional.of(validation.require().digest()) : Optional.empty();
       thorbis().print(json(draft, validation, digest), out -> people(validation, digest, out));
@@ -100,50 +98,6 @@ final class DrCommand extends Group {
         notes.forEach(note -> thorbis().host().err().println("warning: " + note));
       }
       return validation.loads() ? Exit.DONE : Exit.USAGE;
-    }
-
-    private static PlanFacts none() {
-      return PlanFacts.none(Instant.now());
-    }
-
-    /** What is stored says; where it cannot be opened the plan is checked without. */
-    private PlanFacts facts(PlanDraft draft, List<String> notes) {
-      PlanFacts.Builder facts = PlanFacts.builder(Instant.now());
-      try {
-        Config config = thorbis().config();
-        thorbis()
-            .reading(
-                opened -> {
-                  for (ProtectedSource source : draft.sources()) {
-                    if (opened.sources().contains(source.id())) {
-                      facts.source(source.id(), facts(config, opened, source.id()));
-                    } else {
-                      notes.add(source.id() + " is no source of " + config.file());
-                    }
-                  }
-                  return true;
-                });
-      } catch (BackupException e) {
-        notes.add("nothing was measured: " + e.getMessage());
-      }
-      return facts.build();
-    }
-
-    private static PlanFacts.SourceFacts facts(Config config, ThorbisBackup opened, String name) {
-      SourceStatus status = opened.status(name);
-      Config.SourceConfig configured = config.sources().get(name);
-      Optional<Duration> maxDelay =
-          Optional.ofNullable(configured)
-              .map(it -> Settings.of("sources." + name, it.settings()))
-              .filter(it -> it.find("wal.max-delay").isPresent())
-              .map(it -> it.duration("wal.max-delay", Duration.ZERO));
-      return new PlanFacts.SourceFacts(
-          maxDelay,
-          status.lag(),
-          Optional.empty(),
-          OptionalLong.empty(),
-          OptionalLong.empty(),
-          Duration.ZERO);
     }
 
     private static Map<String, @Nullable Object> json(

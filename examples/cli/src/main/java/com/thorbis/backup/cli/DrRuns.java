@@ -3,6 +3,7 @@ package com.thorbis.backup.cli;
 import com.thorbis.backup.api.BackupException;
 import com.thorbis.backup.api.FailureKind;
 import com.thorbis.backup.api.ThorbisBackup;
+import com.thorbis.backup.dr.evidence.Appended;
 import com.thorbis.backup.dr.evidence.EvidenceLog;
 import com.thorbis.backup.dr.evidence.EvidenceRecord;
 import com.thorbis.backup.dr.plan.PlanReader;
@@ -10,6 +11,7 @@ import com.thorbis.backup.dr.plan.RecoveryPlan;
 import com.thorbis.backup.dr.plan.Validation;
 import com.thorbis.backup.dr.run.JournalPlace;
 import com.thorbis.backup.dr.run.JournalRecord;
+import com.thorbis.backup.dr.run.Message;
 import com.thorbis.backup.dr.run.RunEngine;
 import com.thorbis.backup.dr.run.RunObserver;
 import com.thorbis.backup.dr.run.RunReport;
@@ -25,8 +27,10 @@ import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.Optional;
+import java.util.Set;
 import java.util.function.BooleanSupplier;
 import java.util.function.Function;
+import java.util.stream.Collectors;
 
 /**
  * Opens what carries out runs. Neither the repository nor a server is asked for that: they may be
@@ -116,14 +120,70 @@ final class DrRuns {
                 Failure.usage("Nobody knows who says that", "Add --as PERSON, or set dr.person."));
   }
 
-  /** Keeps what became of a run as evidence. */
+  /**
+   * Keeps what became of a run as evidence: whoever agreed to what, and then the run, so that where
+   * its record is, theirs are.
+   */
   static void record(Thorbis thorbis, RunReport report) {
-    HostEvidence.append(
-        thorbis,
-        EvidenceRecord.DR_RUN,
-        report.run(),
-        report.status() == RunStatus.SUCCEEDED ? EvidenceRecord.PASSED : report.status().label(),
-        document(report, thorbis.clock().instant()));
+    List<JournalRecord> approvals =
+        report.timeline().stream()
+            .filter(DrView::said)
+            .filter(one -> DrView.text(one, "what").equals(Message.APPROVE))
+            .toList();
+    Appended unused =
+        HostEvidence.keep(
+            thorbis,
+            evidence -> {
+              Set<String> kept = approvals.isEmpty() ? Set.of() : keptApprovals(evidence.log());
+              for (JournalRecord one : approvals) {
+                if (!kept.contains(one.digest())) {
+                  evidence.append(
+                      EvidenceRecord.APPROVAL,
+                      report.run() + " " + DrView.text(one, "task"),
+                      "approved",
+                      approval(report, one));
+                }
+              }
+              return evidence.append(
+                  EvidenceRecord.DR_RUN,
+                  report.run(),
+                  report.status() == RunStatus.SUCCEEDED
+                      ? EvidenceRecord.PASSED
+                      : report.status().label(),
+                  document(report, thorbis.clock().instant()));
+            });
+  }
+
+  /** Of an earlier end of the run, or of whoever was killed before its own record. */
+  private static Set<String> keptApprovals(EvidenceLog log) {
+    try {
+      log.flush(); // what waits on this host is kept, too
+      return log.read().records().stream()
+          .filter(one -> one.kind().equals(EvidenceRecord.APPROVAL))
+          .map(one -> String.valueOf(one.document().get("journalDigest")))
+          .collect(Collectors.toSet());
+    } catch (IOException | BackupException e) {
+      return Set.of(); // twice is better than never; why it cannot be read, keeping them says
+    }
+  }
+
+  /** With what was signed, so that the signature can be checked without the journal. */
+  private static Map<String, Object> approval(RunReport report, JournalRecord said) {
+    Map<String, Object> document = new LinkedHashMap<>();
+    document.put("run", report.run());
+    document.put("step", DrView.text(said, "task"));
+    document.put("approver", said.actor());
+    document.put("from", said.at().toString());
+    document.put("reason", DrView.text(said, "text"));
+    document.put("planDigest", report.planDigest());
+    document.put("journalDigest", said.digest());
+    for (String name : List.of("request", "expires", "signature")) {
+      Object value = said.data().get(name);
+      if (value != null) {
+        document.put(name.equals("expires") ? "until" : name, value);
+      }
+    }
+    return document;
   }
 
   /** Whether evidence is kept of how a run ended; also where that cannot be seen, which is said. */

@@ -209,6 +209,7 @@ final class DrTestCommands {
                 Text.table(rows).forEach(out::println);
               });
       checks(report.checks(), out);
+      DrillCommand.plants(report.plants(), out);
       out.println("Simulation " + report.id() + ": " + report.verdict().label());
       problem(report.problem(), out);
     }

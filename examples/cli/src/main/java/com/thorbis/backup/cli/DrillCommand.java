@@ -264,16 +264,7 @@ final class DrillCommand extends Job {
               + ": "
               + Text.plain(check.detail()));
     }
-    for (Plant plant : report.plants()) {
-      out.println(
-          "  "
-              + plant.result().label()
-              + ": "
-              + plant.check()
-              + ": "
-              + Text.plain(plant.damage())
-              + (plant.result() == Plant.Result.DETECTED ? "" : ": " + Text.plain(plant.detail())));
-    }
+    plants(report.plants(), out);
     report.loss().ifPresent(loss -> out.println(lost(loss)));
     if (!report.stages().isEmpty()) {
       StringBuilder took = new StringBuilder("Took");
@@ -292,6 +283,20 @@ final class DrillCommand extends Job {
                 out.println("  " + problem.remedy());
               }
             });
+  }
+
+  /** What was damaged on purpose, and whether it was noticed. */
+  static void plants(List<Plant> plants, PrintStream out) {
+    for (Plant plant : plants) {
+      out.println(
+          "  "
+              + plant.result().label()
+              + ": "
+              + plant.check()
+              + ": "
+              + Text.plain(plant.damage())
+              + (plant.result() == Plant.Result.DETECTED ? "" : ": " + Text.plain(plant.detail())));
+    }
   }
 
   private static String lost(DrillReport.Loss loss) {

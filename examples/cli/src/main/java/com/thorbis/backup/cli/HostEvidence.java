@@ -12,6 +12,7 @@ import com.thorbis.backup.dr.evidence.EvidenceLog;
 import com.thorbis.backup.dr.evidence.EvidenceRecord;
 import com.thorbis.backup.dr.monitor.Expectation;
 import com.thorbis.backup.dr.plan.Exercise;
+import com.thorbis.backup.dr.plan.PlanDraft;
 import com.thorbis.backup.dr.plan.PlanFacts;
 import com.thorbis.backup.dr.plan.PlanReader;
 import com.thorbis.backup.dr.plan.RecoveryPlan;
@@ -32,6 +33,7 @@ import java.util.List;
 import java.util.Map;
 import java.util.Optional;
 import java.util.function.Consumer;
+import java.util.function.Function;
 
 /**
  * The evidence that this host keeps, where and for how long its configuration says. That a record
@@ -83,19 +85,23 @@ final class HostEvidence {
   /** Keeps a record where nothing is opened; where nothing can be, it waits on this host. */
   static Appended append(
       Thorbis thorbis, String kind, String subject, String outcome, Map<String, ?> document) {
+    return keep(thorbis, evidence -> evidence.append(kind, subject, outcome, document));
+  }
+
+  /** Keeps records where nothing is opened; where nothing can be, they wait on this host. */
+  static <T> T keep(Thorbis thorbis, Function<HostEvidence, T> work) {
     try {
       if (!thorbis.mayWrite()) {
         throw readOnly();
       }
-      return thorbis.writing(
-          opened -> of(thorbis, opened).append(kind, subject, outcome, document));
+      return thorbis.writing(opened -> work.apply(of(thorbis, opened)));
     } catch (BackupException e) {
       RepositoryAccess none =
           () -> {
             throw e;
           };
-      return new HostEvidence(thorbis.config(), thorbis.clock(), none, thorbis::warning)
-          .append(kind, subject, outcome, document);
+      return work.apply(
+          new HostEvidence(thorbis.config(), thorbis.clock(), none, thorbis::warning));
     }
   }
 
@@ -183,7 +189,7 @@ final class HostEvidence {
     plan.ifPresent(
         it -> {
           population.plan(new Population.Plan(it.id(), it.version(), it.digest()));
-          it.content().exercises().forEach(one -> population.exercise(exercise(one)));
+          it.content().exercises().forEach(one -> population.exercise(exercise(it.content(), one)));
         });
     return population.build();
   }
@@ -228,10 +234,10 @@ final class HostEvidence {
         config.timetable().due(name));
   }
 
-  private static Population.Exercise exercise(Exercise one) {
+  private static Population.Exercise exercise(PlanDraft plan, Exercise one) {
     LocalDate day = LocalDate.of(2026, 1, 1);
     long days = ChronoUnit.DAYS.between(day, day.plus(one.frequency().period()));
     return new Population.Exercise(
-        one.id(), one.kind().label(), one.owner(), one.scenarios(), Duration.ofDays(days));
+        one.id(), one.kind().label(), one.owner(), plan.practised(one), Duration.ofDays(days));
   }
 }

@@ -4,7 +4,9 @@ import com.thorbis.backup.api.BackupException;
 import com.thorbis.backup.api.FailureKind;
 import com.thorbis.backup.api.ThorbisBackup;
 import com.thorbis.backup.crypto.SigningPublicKey;
+import com.thorbis.backup.dr.evidence.Appended;
 import com.thorbis.backup.dr.evidence.EvidenceLog;
+import com.thorbis.backup.dr.evidence.EvidenceRecord;
 import com.thorbis.backup.dr.monitor.Alarm;
 import com.thorbis.backup.dr.monitor.RunLog;
 import com.thorbis.backup.dr.notify.Acknowledgement;
@@ -18,10 +20,12 @@ import java.nio.file.NoSuchFileException;
 import java.nio.file.Path;
 import java.nio.file.StandardCopyOption;
 import java.time.Duration;
+import java.time.Instant;
 import java.util.HexFormat;
 import java.util.LinkedHashSet;
 import java.util.List;
 import java.util.Locale;
+import java.util.Map;
 import java.util.Optional;
 import java.util.Set;
 import java.util.UUID;
@@ -33,7 +37,11 @@ import picocli.CommandLine.Parameters;
 @Command(
     name = "report",
     description = "Say how backups and recovery stand, over all that was expected, and check that.",
-    subcommands = {ReportCommand.Create.class, ReportCommand.Verify.class})
+    subcommands = {
+      ReportCommand.Create.class,
+      ReportCommand.Verify.class,
+      ReportCommand.Waive.class
+    })
 final class ReportCommand extends Group {
   private static final String BUNDLE = "zip";
   private static final String PAGE = "html";
@@ -91,7 +99,8 @@ final class ReportCommand extends Group {
       Report report =
           thorbis()
               .followed(
-                  control -> said(() -> builder(opened, evidence.log(), back).build(control)));
+                  control ->
+                      said(() -> builder(thorbis(), opened, evidence.log(), back).build(control)));
       said(
           () -> {
             publish(file, content(report, form, printer));
@@ -124,25 +133,6 @@ final class ReportCommand extends Group {
         thorbis()
             .warning("evidence that waits on this host is not in the report: " + e.getMessage());
       }
-    }
-
-    private Report.Builder builder(ThorbisBackup opened, EvidenceLog log, Duration back) {
-      Report.Builder builder =
-          Report.builder(opened, log)
-              .clock(thorbis().clock())
-              .period(back)
-              .product(Main.version())
-              .runs(new RunLog(thorbis().config().stateDirectory()).get());
-      try {
-        AlarmBook book = AlarmsCommand.book(thorbis());
-        for (Alarm alarm : AlarmsCommand.look(thorbis(), opened, false)) {
-          builder.alarm(alarm, book.acknowledged(alarm).map(Acknowledgement::by).orElse(null));
-        }
-        builder.alarmsLooked();
-      } catch (BackupException e) {
-        thorbis().warning("no look for alarms: " + e.getMessage());
-      }
-      return builder;
     }
 
     private byte[] content(Report report, String form, Optional<Pdf> printer) throws IOException {
@@ -187,6 +177,26 @@ final class ReportCommand extends Group {
         Files.deleteIfExists(temp);
       }
     }
+  }
+
+  private static Report.Builder builder(
+      Thorbis thorbis, ThorbisBackup opened, EvidenceLog log, Duration back) {
+    Report.Builder builder =
+        Report.builder(opened, log)
+            .clock(thorbis.clock())
+            .period(back)
+            .product(Main.version())
+            .runs(new RunLog(thorbis.config().stateDirectory()).get());
+    try {
+      AlarmBook book = AlarmsCommand.book(thorbis);
+      for (Alarm alarm : AlarmsCommand.look(thorbis, opened, false)) {
+        builder.alarm(alarm, book.acknowledged(alarm).map(Acknowledgement::by).orElse(null));
+      }
+      builder.alarmsLooked();
+    } catch (BackupException e) {
+      thorbis.warning("no look for alarms: " + e.getMessage());
+    }
+    return builder;
   }
 
   @Command(
@@ -296,6 +306,138 @@ final class ReportCommand extends Group {
             .cause(e)
             .build();
       }
+    }
+  }
+
+  @Command(
+      name = "waive",
+      description = {
+        "Note that somebody answers for it that what a report expects is not there for a while, such"
+            + " as",
+        "backup orders, or SOC 2 A1.2: reports show it as waived, by whom and why. What was due"
+            + " before",
+        "TIME or after it counts as ever."
+      })
+  static final class Waive extends Job {
+    private static final Duration LOOK = Duration.ofDays(31);
+
+    @Parameters(
+        paramLabel = "NAME",
+        arity = "1..*",
+        description = "As reports call it: what, and of what; or a criterion.")
+    @SuppressWarnings("NullAway.Init") // picocli sets it
+    List<String> name;
+
+    @Option(
+        names = "--approver",
+        required = true,
+        paramLabel = "PERSON",
+        description = "Who answers for it.")
+    @SuppressWarnings("NullAway.Init") // picocli sets it
+    String approver;
+
+    @Option(names = "--reason", required = true, paramLabel = "TEXT", description = "Why.")
+    @SuppressWarnings("NullAway.Init") // picocli sets it
+    String reason;
+
+    @Option(
+        names = "--until",
+        required = true,
+        paramLabel = "TIME",
+        description = "When it ends, with a zone, such as 2026-01-02T03:04:05Z.")
+    @SuppressWarnings("NullAway.Init") // picocli sets it
+    String until;
+
+    @Option(
+        names = "--from",
+        paramLabel = "TIME",
+        description = "When it begins; else now. What was due before is not waived.")
+    @Nullable String from;
+
+    @Override
+    public Integer call() {
+      requireSaid("--approver", approver);
+      requireSaid("--reason", reason);
+      String given = from;
+      Instant begin = given == null ? thorbis().clock().instant() : Times.parse("--from", given);
+      Instant end = Times.parse("--until", until);
+      if (!end.isAfter(begin)) {
+        throw Failure.usage(
+            "--until " + until + " is not after its begin, " + begin,
+            given == null ? "Say a later one, or since when with --from." : "Say a later one.");
+      }
+      return thorbis().writing(opened -> waive(opened, begin, end));
+    }
+
+    private static void requireSaid(String option, String text) {
+      if (text.isBlank()) {
+        throw Failure.usage(option + " is empty", "Reports show it: say it.");
+      }
+    }
+
+    private int waive(ThorbisBackup opened, Instant begin, Instant end) {
+      HostEvidence evidence = HostEvidence.of(thorbis(), opened);
+      evidence.expected();
+      String about = String.join(" ", name);
+      Set<String> expected =
+          thorbis()
+              .followed(
+                  control ->
+                      said(() -> builder(thorbis(), opened, evidence.log(), LOOK).build(control)))
+              .waivable();
+      if (!expected.contains(about)) {
+        throw BackupException.of(
+                "report.not-expected",
+                FailureKind.NOT_FOUND,
+                "Reports expect nothing that is called \"" + about + "\"")
+            .remedy("Name one of: " + String.join(", ", expected) + ".")
+            .build();
+      }
+      Appended kept =
+          evidence.append(
+              EvidenceRecord.WAIVER,
+              about,
+              "waived",
+              Map.of(
+                  "approver",
+                  approver,
+                  "reason",
+                  reason,
+                  "from",
+                  begin.toString(),
+                  "until",
+                  end.toString()));
+      boolean stored = kept.place() == Appended.Place.STORED;
+      thorbis()
+          .print(
+              Json.object(
+                  "id",
+                  kept.id(),
+                  "about",
+                  about,
+                  "approver",
+                  approver,
+                  "reason",
+                  reason,
+                  "from",
+                  begin,
+                  "until",
+                  end,
+                  "stored",
+                  stored),
+              out ->
+                  out.println(
+                      Text.plain(
+                          about
+                              + " is waived by "
+                              + approver
+                              + " from "
+                              + Text.time(begin)
+                              + " to "
+                              + Text.time(end)
+                              + ", record "
+                              + kept.id())));
+      return stored ? Exit.DONE : Exit.FAILED;
     }
   }
 

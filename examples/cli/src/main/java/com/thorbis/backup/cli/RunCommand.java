@@ -14,6 +14,7 @@ import com.thorbis.backup.dr.schedule.ContinuousJob;
 import com.thorbis.backup.dr.schedule.JobPlan;
 import com.thorbis.backup.dr.schedule.ScheduleEvent;
 import com.thorbis.backup.dr.schedule.Scheduler;
+import com.thorbis.backup.dr.simulate.Environments;
 import com.thorbis.backup.spi.Settings;
 import com.thorbis.backup.spi.repository.RunControl;
 import java.io.IOException;
@@ -110,6 +111,8 @@ final class RunCommand extends Job {
             .listener(events::happened);
     plans.forEach(builder::plan);
     try (Scheduler scheduler = builder.build()) {
+      Environments environments = new Environments(config.stateDirectory(), thorbis().clock());
+      sweep(environments, events);
       if (once) {
         runDue(scheduler, control.cancellation());
       } else {
@@ -119,7 +122,10 @@ final class RunCommand extends Job {
               scheduler,
               captures(opened, streamed, upkeep, claims, events),
               triggers,
-              () -> look(watch, events),
+              () -> {
+                look(watch, events);
+                sweep(environments, events);
+              },
               control.cancellation());
         }
       }
@@ -158,6 +164,25 @@ final class RunCommand extends Job {
       int unused = watch.round().size();
     } catch (RuntimeException e) {
       events.warning("Alarms could not be looked for: " + e.getMessage());
+    }
+  }
+
+  /** What a killed test has left would run on until somebody begins another one. */
+  private static void sweep(Environments environments, Events events) {
+    try {
+      for (Environments.Removed each : environments.sweep()) {
+        events.note(
+            "Removed environment "
+                + each.name()
+                + " of "
+                + Text.plain(each.owner())
+                + ", which nobody uses any more, with "
+                + each.processes()
+                + " processes that still ran");
+      }
+    } catch (IOException | BackupException e) {
+      events.warning(
+          "Environments that tests have left could not be looked for: " + e.getMessage());
     }
   }
 

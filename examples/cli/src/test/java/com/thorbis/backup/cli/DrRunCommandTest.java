@@ -6,13 +6,16 @@ import com.fasterxml.jackson.databind.JsonNode;
 import com.fasterxml.jackson.databind.ObjectMapper;
 import com.thorbis.backup.cli.CommandRunner.Result;
 import com.thorbis.backup.cli.CommandRunner.Running;
+import com.thorbis.backup.crypto.SigningKey;
 import com.thorbis.backup.dr.plan.PlanReader;
+import com.thorbis.backup.dr.run.Message;
 import com.thorbis.backup.testkit.SettableClock;
 import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.time.Duration;
 import java.time.Instant;
+import java.util.HexFormat;
 import java.util.List;
 import java.util.stream.Stream;
 import org.junit.jupiter.api.BeforeEach;
@@ -210,8 +213,33 @@ class DrRunCommandTest {
             "done     rehearsal.look: done by second-dba",
             "said     recovery-lead: note: the customers are told");
     run(0, "dr", "run", OUTAGE, "--incident", "inc-1", "--yes"); // which starts nothing
-    JsonNode kept = JSON.readTree(run(0, "list", "evidence", "--json").out());
-    assertThat(kept.path("items")).hasSize(1);
+    assertThat(evidence()).hasSize(1);
+    List<JsonNode> approvals = evidence("approval");
+    assertThat(approvals)
+        .extracting(it -> it.path("document").path("approver").asText())
+        .containsExactly("first-dba", "second-dba");
+    JsonNode approval = approvals.get(0);
+    assertThat(approval.path("subject").asText()).isEqualTo("inc-1 rehearsal.agree");
+    JsonNode signed = approval.path("document");
+    assertThat(
+            genuine(
+                folder.resolve("first.key"),
+                Message.signedText(
+                    "inc-1",
+                    "rehearsal.agree",
+                    signed.path("planDigest").asText(),
+                    signed.path("request").asLong(),
+                    Instant.parse(signed.path("until").asText()),
+                    "first-dba"),
+                signed.path("signature").asText()))
+        .isTrue();
+  }
+
+  /** Checked with what the record says and the key alone. */
+  private static boolean genuine(Path key, byte[] message, String signature) {
+    try (SigningKey own = Recipients.signingKey(key)) {
+      return HexFormat.of().formatHex(own.sign(message)).equals(signature); // Ed25519 has one
+    }
   }
 
   @Test
@@ -362,6 +390,8 @@ class DrRunCommandTest {
   @Test
   void whoeverGoesOnWithARunThatHasEndedKeepsTheEvidenceThatNobodyKept() throws IOException {
     begin();
+    run(0, "dr", "approve", "inc-1", "rehearsal.agree", "--as", "first-dba");
+    run(1, "dr", "resume", "inc-1", "--no-wait");
     run(0, "dr", "abort", "inc-1", "--as", "first-dba", "--yes");
     assertThat(run(1, "dr", "resume", "inc-1").err()).contains("is not in the repository yet");
     delete(folder.resolve("state"));
@@ -376,6 +406,7 @@ class DrRunCommandTest {
       List<JsonNode> kept = evidence();
       assertThat(kept).hasSize(1);
       assertThat(kept.get(0).path("outcome").asText()).isEqualTo("compensated");
+      assertThat(evidence("approval")).hasSize(1);
     }
   }
 
@@ -403,7 +434,11 @@ class DrRunCommandTest {
   }
 
   private List<JsonNode> evidence() throws IOException {
-    return KeptRecords.of("dr-run", command(folder), folder.resolve("bundle.zip"));
+    return evidence("dr-run");
+  }
+
+  private List<JsonNode> evidence(String kind) throws IOException {
+    return KeptRecords.of(kind, command(folder), folder.resolve("bundle.zip"));
   }
 
   @Test

@@ -6,9 +6,13 @@ import com.fasterxml.jackson.databind.JsonNode;
 import com.fasterxml.jackson.databind.ObjectMapper;
 import com.thorbis.backup.cli.CommandRunner.Result;
 import com.thorbis.backup.dr.plan.PlanReader;
+import com.thorbis.backup.testkit.SettableClock;
 import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
+import java.time.Instant;
+import java.util.ArrayList;
+import java.util.List;
 import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
@@ -34,6 +38,8 @@ class DrTestCommandTest {
 
   @TempDir Path folder;
 
+  private final SettableClock clock = SettableClock.at(Instant.parse("2026-11-27T10:00:00Z"));
+
   @BeforeEach
   void prepare() throws IOException {
     Files.writeString(
@@ -44,7 +50,10 @@ class DrTestCommandTest {
 
   private Result run(int code, String... words) {
     Result result =
-        new CommandRunner(folder).with("PASSPHRASE", "correct horse battery staple").run(words);
+        new CommandRunner(folder)
+            .with("PASSPHRASE", "correct horse battery staple")
+            .at(clock)
+            .run(words);
     assertThat(result.code())
         .as("%s%n%s%s", String.join(" ", words), result.out(), result.err())
         .isEqualTo(code);
@@ -87,6 +96,50 @@ class DrTestCommandTest {
     assertThat(run(0, "list", "--json").out()).contains("\"source\":\"evidence\"");
     assertThat(run(4, "dr", "test", "answer", id, "1", "late", "--as", "bo").err())
         .contains("was closed by ada");
+  }
+
+  /** Which exercises a check of the plan says are overdue. */
+  private List<String> overdue() throws IOException {
+    List<String> found = new ArrayList<>();
+    for (JsonNode finding : json(0, "dr", "validate", "--json").path("findings")) {
+      if (finding.path("code").asText().equals("exercise.overdue")) {
+        found.add(finding.path("path").asText());
+      }
+    }
+    return found;
+  }
+
+  @Test
+  void whatWasHeldIsNotOverdue() throws IOException {
+    Files.writeString(
+        folder.resolve("thorbis.yaml"),
+        Files.readString(folder.resolve("thorbis.yaml"))
+            + "sources:\n  evidence: { type: evidence }\n");
+    run(0, "init");
+    clock.set(Instant.parse("2027-02-01T10:00:00Z"));
+    assertThat(overdue())
+        .containsExactly(
+            "exercises.quarterly-tabletop",
+            "exercises.quarterly-walkthrough",
+            "exercises.quarterly-full-simulation");
+    // Of another scenario, and of another kind: neither is the one that is due.
+    hold("tabletop", "database-failure");
+    hold("walkthrough", "security-breach");
+    assertThat(overdue()).hasSize(3);
+    hold("tabletop", "security-breach");
+    assertThat(overdue())
+        .containsExactly("exercises.quarterly-walkthrough", "exercises.quarterly-full-simulation");
+    clock.set(Instant.parse("2027-05-02T10:00:00Z"));
+    assertThat(overdue()).hasSize(3);
+  }
+
+  private void hold(String kind, String scenario) throws IOException {
+    JsonNode begun = json(0, "dr", "test", kind, scenario, "--as", "ada", "--json");
+    String id = begun.path("id").asText();
+    for (JsonNode inject : begun.path("injects")) {
+      run(0, "dr", "test", "answer", id, inject.path("number").asText(), "So.", "--as", "bo");
+    }
+    run(0, "dr", "test", "close", id, "--as", "ada");
   }
 
   @Test

@@ -5,10 +5,9 @@ import static org.assertj.core.api.Assertions.assertThat;
 import com.fasterxml.jackson.databind.JsonNode;
 import com.fasterxml.jackson.databind.ObjectMapper;
 import com.thorbis.backup.cli.CommandRunner.Result;
-import com.thorbis.backup.crypto.SigningKey;
 import java.nio.file.Files;
 import java.nio.file.Path;
-import java.security.SecureRandom;
+import java.util.List;
 import java.util.stream.Stream;
 import org.junit.jupiter.api.Timeout;
 import org.junit.jupiter.api.io.TempDir;
@@ -21,7 +20,8 @@ class DrTestIT {
 
   static Stream<String> disasters() {
     return Boolean.getBoolean("thorbis.release")
-        ? Stream.of("database-failure", "application-failure", "data-corruption")
+        ? Stream.of(
+            "database-failure", "network-partition", "application-failure", "data-corruption")
         : Stream.of("database-failure");
   }
 
@@ -29,9 +29,6 @@ class DrTestIT {
   @MethodSource("disasters")
   @Timeout(180)
   void aFullSimulationIsKept(String disaster) throws Exception {
-    try (SigningKey key = SigningKey.generate(new SecureRandom())) {
-      key.writeTo(folder.resolve("sign.key"));
-    }
     Files.writeString(
         folder.resolve("thorbis.yaml"),
         DrTestCommandTest.CONFIG
@@ -40,6 +37,7 @@ class DrTestIT {
             + "sources:\n  evidence: { type: evidence }\n");
     CommandRunner thorbis =
         new CommandRunner(folder).with("PASSPHRASE", "correct horse battery staple");
+    String key = thorbis.run("keys", "signing-key", "sign.key").out().strip();
     assertThat(thorbis.run("init").code()).isZero();
     Result result =
         thorbis.run("dr", "test", "full-simulation", disaster, "--within", "2m", "--json");
@@ -49,6 +47,10 @@ class DrTestIT {
         .isEqualTo(report.path("givenUp").path("commits").asLong(0));
     assertThat(report.path("loss").path("acknowledged").asLong()).isPositive();
     assertThat(report.path("run").path("status").asText()).isEqualTo("succeeded");
+    for (JsonNode plant : report.path("plants")) {
+      assertThat(plant.path("result").asText()).as(plant.toString()).isEqualTo("detected");
+    }
+    assertThat(report.path("plants").size()).isGreaterThan(10);
     long downtime = report.path("outage").path("downtimeMillis").asLong();
     long together = 0;
     for (JsonNode stage : report.path("outage").path("stages")) {
@@ -56,9 +58,18 @@ class DrTestIT {
     }
     assertThat(downtime).isPositive();
     assertThat(together).isBetween(downtime - 10, downtime); // each is cut to milliseconds
-    assertThat(result.err()).doesNotContain("warning");
+    assertThat(result.err()).doesNotContain("the evidence of");
     Result evidence = thorbis.run("check", "evidence", "--json");
     assertThat(evidence.code()).as(evidence.out() + evidence.err()).isZero();
     assertThat(evidence.out()).doesNotContain("unsigned").doesNotContain("evidence.signatures");
+
+    // What has shown it goes to somebody who has neither the repository nor this host.
+    List<JsonNode> kept = KeptRecords.of("exercise", thorbis, folder.resolve("bundle.zip"));
+    assertThat(kept).hasSize(1);
+    assertThat(kept.get(0).at("/document/id")).isEqualTo(report.path("id"));
+    Path elsewhere = Files.createDirectory(folder.resolve("elsewhere"));
+    Files.copy(folder.resolve("bundle.zip"), elsewhere.resolve("bundle.zip"));
+    CommandRunner auditor = new CommandRunner(elsewhere);
+    assertThat(auditor.run("report", "verify", "bundle.zip", "--key", key).code()).isZero();
   }
 }

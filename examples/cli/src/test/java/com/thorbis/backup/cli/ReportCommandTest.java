@@ -15,6 +15,8 @@ import java.nio.file.Path;
 import java.nio.file.attribute.PosixFilePermissions;
 import java.time.Duration;
 import java.time.Instant;
+import java.util.ArrayList;
+import java.util.List;
 import java.util.Map;
 import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Test;
@@ -74,11 +76,15 @@ class ReportCommandTest {
   }
 
   private Result run(Path where, String command, int code) {
+    return run(where, List.of(command.split(" ", -1)), code);
+  }
+
+  private Result run(Path where, List<String> command, int code) {
     Result result =
         new CommandRunner(where)
             .with("PASSPHRASE", "correct horse battery staple")
             .at(clock)
-            .run(command.split(" ", -1));
+            .run(command.toArray(String[]::new));
     assertThat(result.code()).as("%s%n%s%s", command, result.out(), result.err()).isEqualTo(code);
     return result;
   }
@@ -110,6 +116,66 @@ class ReportCommandTest {
     clock.advance(Duration.ofDays(1));
     Result missed = run("report create -o report.json --period 35h", 1);
     assertThat(missed.out()).contains("1 of 2 backups of home were not there in time");
+  }
+
+  @Test
+  void whatSomebodyAnswersForIsWaivedUntilThatEnds() throws IOException {
+    run("report create -o first.json", 1); // what is expected is recorded
+    clock.set(Instant.parse("2026-03-07T02:10:00Z"));
+    run("backup home", 0);
+    clock.set(Instant.parse("2026-03-08T01:00:00Z"));
+    assertThat(waive(0, "2026-03-09T00:00:00Z", "backup", "home").out())
+        .contains("backup home is waived by bo from 2026-03-08T01:00:00Z to 2026-03-09T00:00:00Z");
+    clock.set(Instant.parse("2026-03-08T12:00:00Z"));
+    for (JsonNode alarm : json(run("--json alarms list", 0)).get("items")) {
+      run("alarms ack " + alarm.get("id").asText() + " --by ada", 0);
+    }
+
+    run("report create -o report.json --period 35h", 0);
+    JsonNode report = new ObjectMapper().readTree(Files.readString(folder.resolve("report.json")));
+    assertThat(report.get("expected").get("backup").get("present").asInt()).isEqualTo(1);
+    assertThat(report.get("expected").get("backup").get("waived").asInt()).isEqualTo(1);
+    assertThat(report.get("items").findValuesAsText("why"))
+        .contains("waived by bo; without that: there is none");
+
+    clock.set(Instant.parse("2026-03-09T12:00:00Z"));
+    assertThat(run("report create -o later.json --period 59h", 1).out())
+        .contains("missing: 1 of 4", "1 of 3 backups of home were not there in time");
+  }
+
+  private Result waive(int code, String until, String... name) {
+    List<String> words = new ArrayList<>(List.of("report", "waive"));
+    words.addAll(List.of(name));
+    words.addAll(List.of("--approver", "bo", "--reason", "the server moves", "--until", until));
+    return run(folder, words, code);
+  }
+
+  @Test
+  void aWaiverOfNothingThatIsExpectedIsRefused() {
+    assertThat(waive(5, "2027-01-01T00:00:00Z", "backup", "hoem").err())
+        .contains("Reports expect nothing that is called \"backup hoem\"", "backup home, ");
+    assertThat(waive(2, "2020-01-01T00:00:00Z", "backup", "home").err())
+        .contains("--until 2020-01-01T00:00:00Z is not after its begin", "--from");
+    assertThat(waive(2, "2027-01-01", "backup", "home").err()).contains("in which time zone");
+    assertThat(run("report waive backup home --reason x --until 2027-01-01T00:00:00Z", 2).err())
+        .contains("--approver");
+    assertThat(
+            run(
+                    folder,
+                    List.of(
+                        "report",
+                        "waive",
+                        "backup",
+                        "home",
+                        "--approver",
+                        " ",
+                        "--reason",
+                        "x",
+                        "--until",
+                        "2027-01-01T00:00:00Z"),
+                    2)
+                .err())
+        .contains("--approver is empty");
   }
 
   @Test

@@ -14,6 +14,7 @@ import java.time.Duration;
 import java.time.Instant;
 import java.util.ArrayList;
 import java.util.List;
+import java.util.concurrent.TimeUnit;
 import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
@@ -96,6 +97,42 @@ class RunCommandTest {
   private List<String> once(int code, String at) {
     clock.set(Instant.parse(at));
     return run(code, "run", "--once").out().lines().filter(line -> line.contains("home.")).toList();
+  }
+
+  private static void lease(Path file, Path folder) throws IOException {
+    Files.writeString(
+        file,
+        ("{'faults':[],'folder':'%s','format':'thorbis-environment/1','id':'1',"
+                + "'name':'dr-test-primary','owner':'process 7 of ada',"
+                + "'since':'2026-03-07T11:00:00Z','until':'2026-03-07T18:00:00Z'}")
+            .formatted(folder)
+            .replace('\'', '"'));
+  }
+
+  @Test
+  void whatAKilledTestOfDisastersLeftIsRemoved() throws Exception {
+    Path left = Files.createDirectory(folder.resolve("thorbis-dr-1"));
+    Files.writeString(left.resolve("thorbis-environment.json"), "1");
+    ProcessBuilder builder = new ProcessBuilder("sleep", "600");
+    builder.environment().put("THORBIS_ENVIRONMENT", "thorbis-dr-1");
+    Process running = builder.start();
+    Path leases = Files.createDirectories(folder.resolve("state/environments"));
+    Path lease = leases.resolve("dr-test-primary.json");
+    lease(lease, left);
+    Result result = run(0, "run", "--once");
+    assertThat(result.out() + result.err())
+        .contains("Removed environment dr-test-primary of process 7 of ada")
+        .contains("with 1 processes that still ran");
+    assertThat(running.waitFor(10, TimeUnit.SECONDS)).isTrue();
+    assertThat(left).doesNotExist();
+    assertThat(lease).doesNotExist();
+
+    // One that is not what its lease says stays, and stops nothing.
+    Path foreign = Files.createDirectory(folder.resolve("foreign"));
+    Files.writeString(foreign.resolve("thorbis-environment.json"), "2");
+    lease(lease, foreign);
+    assertThat(run(0, "run", "--once").err()).contains("is not marked as environment 1");
+    assertThat(foreign).exists();
   }
 
   @Test

@@ -563,7 +563,7 @@ public final class Drill {
       stage("validate", begun);
 
       begun = System.nanoTime();
-      Plants negative = new Plants(trial, looks, place(looks));
+      Plants negative = new Plants(looks, place(looks));
       boolean controlled = negativeControl && checks.stream().allMatch(DrillCheck::holds);
       if (controlled) {
         control.progress().begin("negative-control", -1);
@@ -576,7 +576,7 @@ public final class Drill {
       trial.stop();
       look(Checks.PAGES, Category.INTEGRITY, looks::pages);
       if (controlled && passed(Checks.PAGES)) {
-        negative.changedPage();
+        negative.changedPage(trial);
       }
       stage("pages", begun);
       plants = negative.plants();

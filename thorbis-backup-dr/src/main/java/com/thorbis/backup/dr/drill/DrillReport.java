@@ -229,17 +229,7 @@ public record DrillReport(
     json.put("bytesFetched", bytesFetched);
     json.put("isolation", CheckItems.json(isolation));
     json.put("checks", checks.stream().map(DrillCheck::json).toList());
-    json.put(
-        "plants",
-        plants.stream()
-            .map(
-                it ->
-                    Map.of(
-                        "check", it.check(),
-                        "damage", it.damage(),
-                        "result", it.result().label(),
-                        "detail", it.detail()))
-            .toList());
+    json.put("plants", plants.stream().map(Plant::json).toList());
     loss.ifPresent(
         it -> {
           Map<String, Object> lost = new LinkedHashMap<>();

@@ -1,7 +1,9 @@
 package com.thorbis.backup.dr.drill;
 
+import java.util.Map;
+
 /**
- * Damage that was made on purpose on the throw-away server, to see that a check finds it.
+ * Damage that was made on purpose on a server that is thrown away, to see that a check finds it.
  *
  * @param check the check that had to find it
  * @param damage what was done
@@ -9,6 +11,11 @@ package com.thorbis.backup.dr.drill;
  * @param detail how it was found, or why it was not, or not made
  */
 public record Plant(String check, String damage, Result result, String detail) {
+  /** As part of a document. */
+  public Map<String, Object> json() {
+    return Map.of("check", check, "damage", damage, "result", result.label(), "detail", detail);
+  }
+
   /** What came of planted damage. */
   public enum Result {
     /** The check failed, and for this reason. */

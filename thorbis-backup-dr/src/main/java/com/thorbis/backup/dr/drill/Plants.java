@@ -27,7 +27,6 @@ final class Plants {
   private static final String SCHEMA = "thorbis_plant";
   private static final long MOST_DELETED_BYTES = 1L << 28;
 
-  private final Trial trial;
   private final Checks checks;
   private final String database;
   private final List<Plant> plants = new ArrayList<>();
@@ -37,8 +36,7 @@ final class Plants {
    *
    * @param database where tables for it are made
    */
-  Plants(Trial trial, Checks checks, String database) {
-    this.trial = trial;
+  Plants(Checks checks, String database) {
     this.checks = checks;
     this.database = database;
   }
@@ -158,7 +156,7 @@ final class Plants {
   }
 
   /** A page of the stopped server that a disk has changed. */
-  void changedPage() throws IOException {
+  void changedPage(Trial trial) throws IOException {
     String page = trial.damagePage();
     judged(Checks.PAGES, "bytes of " + page + " were changed", checks.pages(), page + ":");
   }

@@ -43,6 +43,22 @@ public final class ServerChecks {
     return seen;
   }
 
+  /**
+   * Makes damage that each of these has to name, in a schema of its own, and sees whether it does.
+   *
+   * @param database in which
+   * @param budget how long tables may be read for
+   */
+  public static List<Plant> plants(
+      Sessions sessions, String database, RunControl control, Duration budget) throws SQLException {
+    Plants plants = new Plants(new Checks(sessions, control), database);
+    plants.lostFile(budget);
+    plants.missingEntry();
+    plants.tooOldRow();
+    plants.brokenConstraints();
+    return plants.plants();
+  }
+
   private interface Look {
     Finding look() throws SQLException;
   }

@@ -67,7 +67,7 @@ public record EvidenceRecord(
   /** Somebody's consent, or that it was withheld. */
   public static final String APPROVAL = "approval";
 
-  /** A criterion that somebody said need not be met until a date. */
+  /** Something expected, or a criterion, that somebody said need not be there until a date. */
   public static final String WAIVER = "waiver";
 
   /** What evidence was let go of when it was old enough. */

@@ -3,6 +3,7 @@ package com.thorbis.backup.dr.plan;
 import java.time.Duration;
 import java.util.List;
 import java.util.Map;
+import java.util.stream.Stream;
 
 /** A plan as somebody wrote it; {@link Validation} says whether it can work. */
 public final class PlanDraft {
@@ -75,6 +76,23 @@ public final class PlanDraft {
   /** The disasters that it is for. */
   public List<Scenario> scenarios() {
     return parts.scenarios;
+  }
+
+  /**
+   * What evidence may be about that an exercise was held: the exercise, one of its scenarios, or
+   * the disaster that is made where one of them is simulated.
+   */
+  public List<String> practised(Exercise exercise) {
+    Stream<String> simulated =
+        scenarios().stream()
+            .filter(it -> exercise.kind() == Exercise.Kind.FULL_SIMULATION)
+            .filter(it -> exercise.scenarios().contains(it.id()))
+            .flatMap(it -> it.simulation().stream())
+            .map(Scenario.Simulation::label);
+    return Stream.of(Stream.of(exercise.id()), exercise.scenarios().stream(), simulated)
+        .flatMap(it -> it)
+        .distinct()
+        .toList();
   }
 
   /** What can be done. */

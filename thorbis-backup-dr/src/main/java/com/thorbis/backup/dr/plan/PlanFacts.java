@@ -57,6 +57,8 @@ public final class PlanFacts {
    * What is known of one source.
    *
    * @param maxDelay how far behind its capture is allowed to be, as it is configured
+   * @param backups the longest time between two backups of a type, by type, as it is configured;
+   *     empty where nobody could look
    * @param lag how far behind it is
    * @param restore how long its last proven restore took
    * @param bytes how much there is to restore
@@ -65,14 +67,21 @@ public final class PlanFacts {
    */
   public record SourceFacts(
       Optional<Duration> maxDelay,
+      Optional<Map<String, Duration>> backups,
       Optional<Duration> lag,
       Optional<Duration> restore,
       OptionalLong bytes,
       OptionalLong bytesPerSecond,
       Duration thaw) {
+    /** Copies the map. */
+    public SourceFacts {
+      backups = backups.map(Map::copyOf);
+    }
+
     /** Nothing is known. */
     public static final SourceFacts UNKNOWN =
         new SourceFacts(
+            Optional.empty(),
             Optional.empty(),
             Optional.empty(),
             Optional.empty(),

@@ -28,6 +28,10 @@ enum Rule {
   SOURCE_UNPROTECTED("source.unprotected", Severity.ERROR, "the loss has no bound"),
   SOURCE_DELAY_DIFFERS(
       "source.delay-differs", Severity.ERROR, "the plan counts on more than is configured"),
+  SOURCE_SCHEDULE_DIFFERS(
+      "source.schedule-differs",
+      Severity.WARN,
+      "the plan counts on backups that are not configured so often"),
   SOURCE_WINDOWS_OVERLAP(
       "source.windows-overlap", Severity.ERROR, "two backups would read the same source at a time"),
   RPO_EXCEEDED("rpo.exceeded", Severity.ERROR, "more may be lost than is promised"),

@@ -56,6 +56,7 @@ final class TimeChecks {
 
   void run() {
     draft.sources().forEach(this::windows);
+    draft.sources().forEach(this::scheduled);
     draft.tiers().forEach(this::loss);
     draft.procedures().forEach(this::estimate);
     draft.scenarios().forEach(this::absence);
@@ -167,13 +168,36 @@ final class TimeChecks {
     }
   }
 
-  /** What a source can lose at most by what the plan says. */
-  private Optional<Duration> worst(ProtectedSource source) {
-    if (source.maxDelay().isPresent() || source.backups().isEmpty()) {
-      return source.maxDelay();
+  private void scheduled(ProtectedSource source) {
+    Optional<Map<String, Duration>> configured = facts.source(source.id()).backups();
+    if (configured.isEmpty()) {
+      return;
     }
+    for (ProtectedSource.Backup backup : source.backups()) {
+      Duration counted = gap(List.of(backup));
+      Optional<Duration> found = Optional.ofNullable(configured.get().get(backup.type()));
+      if (found.isEmpty() || found.get().compareTo(counted) > 0) {
+        report.add(
+            Rule.SOURCE_SCHEDULE_DIFFERS,
+            "sources." + source.id() + ".backups",
+            found
+                .map(
+                    it ->
+                        "The configuration lets "
+                            + Spans.text(it)
+                            + " pass between two backups of type "
+                            + backup.type())
+                .orElse("The configuration schedules no backup of type " + backup.type()),
+            "the plan counts on one every " + Spans.text(counted),
+            "Make both the same.");
+      }
+    }
+  }
+
+  /** The longest time between two starts. */
+  private Duration gap(List<ProtectedSource.Backup> backups) {
     List<Instant> starts =
-        source.backups().stream()
+        backups.stream()
             .flatMap(it -> it.at().starts(today, today.plusDays(DAYS)).stream())
             .sorted()
             .toList();
@@ -182,12 +206,20 @@ final class TimeChecks {
       Duration between = Duration.between(starts.get(i - 1), starts.get(i));
       gap = between.compareTo(gap) > 0 ? between : gap;
     }
+    return gap;
+  }
+
+  /** What a source can lose at most by what the plan says. */
+  private Optional<Duration> worst(ProtectedSource source) {
+    if (source.maxDelay().isPresent() || source.backups().isEmpty()) {
+      return source.maxDelay();
+    }
     Duration window =
         source.backups().stream()
             .map(ProtectedSource.Backup::window)
             .max(Duration::compareTo)
             .orElse(Duration.ZERO);
-    return Optional.of(gap.plus(window));
+    return Optional.of(gap(source.backups()).plus(window));
   }
 
   private void estimate(Procedure procedure) {

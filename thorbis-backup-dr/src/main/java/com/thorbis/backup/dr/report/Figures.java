@@ -28,6 +28,7 @@ final class Figures {
   private final List<InForce> stretches;
   private final List<Fields> sources;
   private final List<Item> items;
+  private final Tiers tiers;
 
   private Figures(Map<String, Object> observed, List<EvidenceRecord> records) {
     this.observed = new Fields(observed);
@@ -37,6 +38,11 @@ final class Figures {
     this.stretches = InForce.of(records, from, now);
     this.sources = sources();
     this.items = Items.of(this.observed, records).stream().map(this::waived).toList();
+    this.tiers =
+        new Tiers(
+            records(
+                EvidenceRecord.DR_RUN,
+                run -> !run.at().isBefore(from) && !run.at().isAfter(now.plus(CLOCKS))));
   }
 
   static Map<String, Object> of(
@@ -70,6 +76,10 @@ final class Figures {
     figures.put("expected", counts());
     figures.put("items", items.stream().map(Item::json).toList());
     figures.put("sources", sources.stream().map(this::source).toList());
+    List<Map<String, Object>> kept = tiers.json();
+    if (!kept.isEmpty()) { // reports of periods without a run are as they were
+      figures.put("tiers", kept);
+    }
     figures.put("controls", controls.objects("controls").stream().map(this::control).toList());
     figures.put("deviations", deviations());
     Map<String, Object> signers = new TreeMap<>();
@@ -137,6 +147,7 @@ final class Figures {
         all.add(rto(source, 92));
       }
     }
+    all.addAll(tiers.missed());
     return all;
   }
 
@@ -258,14 +269,7 @@ final class Figures {
     List<Duration> measured =
         drills(source).stream().filter(Figures::passed).flatMap(one -> took(one).stream()).toList();
     if (!measured.isEmpty()) {
-      List<Duration> sorted = measured.stream().sorted().toList();
-      figures.put(
-          "measured",
-          Map.of(
-              "count", sorted.size(),
-              "lastMillis", measured.get(measured.size() - 1).toMillis(),
-              "medianMillis", sorted.get(sorted.size() / 2).toMillis(),
-              "worstMillis", sorted.get(sorted.size() - 1).toMillis()));
+      figures.put("measured", measured(measured));
     }
     for (String said :
         List.of("type", "owner", "rpoMillis", "rtoMillis", "drillEveryMillis", "retention")) {
@@ -275,6 +279,16 @@ final class Figures {
       }
     }
     return figures;
+  }
+
+  /** How often it was measured, and what came of it. */
+  static Map<String, Object> measured(List<Duration> spans) {
+    List<Duration> sorted = spans.stream().sorted().toList();
+    return Map.of(
+        "count", sorted.size(),
+        "lastMillis", spans.get(spans.size() - 1).toMillis(),
+        "medianMillis", sorted.get(sorted.size() / 2).toMillis(),
+        "worstMillis", sorted.get(sorted.size() - 1).toMillis());
   }
 
   private List<Item> items(String what, Fields source) {
@@ -313,7 +327,8 @@ final class Figures {
       Fields document = new Fields(waiver.document());
       Optional<Instant> until = document.moment("until");
       Optional<String> approver = document.text("approver");
-      if (until.isPresent() && approver.isPresent() && until.get().isAfter(now)) {
+      boolean begun = document.moment("from").filter(it -> it.isAfter(now)).isEmpty();
+      if (begun && until.isPresent() && approver.isPresent() && until.get().isAfter(now)) {
         return Judgement.of(
             Verdict.WAIVED,
             "waived by "
@@ -720,6 +735,17 @@ final class Figures {
         one.put("owner", owners.getOrDefault(item.subject(), "nobody named"));
         deviations.add(one);
       }
+    }
+    for (Judgement one : tiers.missed()) {
+      String id = one.records().get(0);
+      EvidenceRecord run =
+          records.stream().filter(it -> it.id().equals(id)).findFirst().orElseThrow();
+      deviations.add(
+          Map.of(
+              "at", run.at().toString(),
+              "what", one.why(),
+              "owner", new Fields(run.document()).text("requester").orElse(run.actor()),
+              "record", id));
     }
     deviations.sort(Comparator.comparing(one -> String.valueOf(one.get("at"))));
     return deviations;

@@ -73,6 +73,11 @@ final class HtmlPage {
     sources();
     copies();
     drills();
+    tiers();
+    new Accounts(
+            records.stream().filter(it -> !it.at().isBefore(from) && !it.at().isAfter(to)).toList(),
+            out)
+        .write();
     controls();
     deviations();
     consents();
@@ -440,6 +445,59 @@ final class HtmlPage {
     more(some.size());
   }
 
+  private void tiers() {
+    List<Fields> tiers = figures.objects("tiers");
+    if (tiers.isEmpty()) {
+      return;
+    }
+    table(
+        "What runs kept of what is promised",
+        List.of("Tier", "Run", "Away", "At most (RTO)", "Time", "Lost", "At most (RPO)", "Loss"));
+    for (Fields tier : tiers) {
+      for (Fields run : tier.objects("runs")) {
+        row().head("th scope=\"row\"").name(tier.require("tier")).raw("</div></th>");
+        cell().name(run.require("run")).raw("</div></td>");
+        kept(run, "tookMillis", "rtoMillis", "time");
+        kept(run, "lostMillis", "rpoMillis", "loss");
+        out.raw("</tr>\n");
+      }
+    }
+    endTable();
+    for (Fields tier : tiers) {
+      Fields took = tier.object("took");
+      if (took.number("count").isPresent()) {
+        out.raw("<p class=\"soft\">")
+            .name(tier.require("tier"))
+            .text(
+                " was away for "
+                    + span(took, "lastMillis")
+                    + " last, "
+                    + span(took, "medianMillis")
+                    + " in the median, "
+                    + span(took, "worstMillis")
+                    + " at worst, of "
+                    + took.number("count").getAsLong()
+                    + " measured.")
+            .raw("</p>\n");
+      }
+    }
+  }
+
+  private void kept(Fields run, String found, String most, String verdict) {
+    cell().text(run.span(found).map(Texts::span).orElse("not measured")).raw("</div></td>");
+    cell().text(run.span(most).map(Texts::span).orElse("not said")).raw("</div></td>");
+    String word = run.text(verdict).orElse("unknown");
+    cell()
+        .raw(
+            switch (word) {
+              case "kept" -> "<span class=\"badge good\">✓ ";
+              case "missed" -> "<span class=\"badge bad\">✗ ";
+              default -> "<span class=\"badge fair\">? ";
+            })
+        .text(word)
+        .raw("</span></div></td>");
+  }
+
   private static String participants(EvidenceRecord exercise) {
     List<String> named = new Fields(exercise.document()).texts("participants");
     return named.isEmpty() ? "not said" : String.join(", ", named);
@@ -515,15 +573,21 @@ final class HtmlPage {
       none("Approvals and waivers", "There is no record of one in the period.");
       return;
     }
-    table("Approvals and waivers", List.of("When", "What", "Outcome", "Who", "Record"));
+    table(
+        "Approvals and waivers",
+        List.of("When", "What", "Outcome", "Who", "Why", "From", "Until", "Record"));
     for (EvidenceRecord one : newest(some)) {
+      Fields document = new Fields(one.document());
       row();
       cell().text(Texts.time(one.at())).raw("</div></td>");
       head("th scope=\"row\"").text(one.kind() + " ").name(one.subject()).raw("</div></th>");
       cell().text(one.outcome()).raw("</div></td>");
+      cell().name(document.text("approver").orElse(one.actor())).raw("</div></td>");
       cell()
-          .name(new Fields(one.document()).text("approver").orElse(one.actor()))
+          .text(document.text("reason").filter(why -> !why.isEmpty()).orElse("not said"))
           .raw("</div></td>");
+      cell().text(document.moment("from").map(Texts::time).orElse("")).raw("</div></td>");
+      cell().text(document.moment("until").map(Texts::time).orElse("")).raw("</div></td>");
       cell().raw("<code>").text(one.id()).raw("</code></div></td></tr>\n");
     }
     endTable();

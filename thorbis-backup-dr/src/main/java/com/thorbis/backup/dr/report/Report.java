@@ -12,11 +12,14 @@ import com.thorbis.backup.spi.repository.RunControl;
 import java.io.IOException;
 import java.time.Clock;
 import java.time.Duration;
+import java.time.Instant;
 import java.util.ArrayList;
 import java.util.LinkedHashMap;
+import java.util.LinkedHashSet;
 import java.util.List;
 import java.util.Map;
 import java.util.Optional;
+import java.util.Set;
 import org.jspecify.annotations.Nullable;
 
 /**
@@ -187,6 +190,32 @@ public final class Report {
   public String why() {
     return String.join(
         "; ", figures().objects("reasons").stream().map(reason -> reason.require("why")).toList());
+  }
+
+  /**
+   * What a record of kind {@code waiver} may be about, as the report calls it: {@code backup
+   * orders}, or {@code SOC 2 A1.2}.
+   */
+  public Set<String> waivable() {
+    Set<String> names = new LinkedHashSet<>();
+    Instant to = observed.moment("to").orElseThrow(IllegalArgumentException::new);
+    Instant from = observed.moment("from").orElseThrow(IllegalArgumentException::new);
+    for (InForce stretch : InForce.of(chain.records(), from, to)) {
+      for (Population.Source source : stretch.sources().values()) {
+        if (!source.due().isEmpty()) {
+          names.add("backup " + source.name());
+        }
+        if (source.drillEvery().isPresent()) {
+          names.add("drill " + source.name());
+        }
+      }
+      stretch.exercises().keySet().forEach(id -> names.add("exercise " + id));
+    }
+    observed.objects("alarms").forEach(alarm -> names.add("alarm " + alarm.require("subject")));
+    controls
+        .objects("controls")
+        .forEach(one -> names.add(one.require("framework") + " " + one.require("id")));
+    return names;
   }
 
   /** What the report says, in the form of RFC 8785. */

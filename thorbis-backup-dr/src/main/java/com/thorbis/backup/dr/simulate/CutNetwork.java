@@ -82,6 +82,12 @@ final class CutNetwork implements Fault {
     there.relay().join();
   }
 
+  @Override
+  public String spoil(LocalEnvironment there) {
+    promised.incrementAndGet();
+    return "a commit was promised on the side cut off";
+  }
+
   /** Nobody was promised a commit on the side that was left behind. */
   @Override
   public Optional<Seen> seen(LocalEnvironment there) {

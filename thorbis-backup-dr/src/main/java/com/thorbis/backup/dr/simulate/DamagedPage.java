@@ -73,6 +73,12 @@ final class DamagedPage implements Fault {
     // The environment's removal undoes it, also where this process is killed before.
   }
 
+  @Override
+  public String spoil(LocalEnvironment there) {
+    there.point(there.point().orElseThrow().at(there.now()));
+    return "some of the log was given up";
+  }
+
   /** The log has none of it, so nothing may be given up. */
   @Override
   public Optional<Seen> seen(LocalEnvironment there) {

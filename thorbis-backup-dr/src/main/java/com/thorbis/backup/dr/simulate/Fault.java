@@ -56,11 +56,24 @@ interface Fault {
    * @param check the name of the check
    * @param holds whether it is as it must be
    */
-  record Seen(String check, boolean holds, String detail) {}
+  record Seen(String check, boolean holds, String detail) {
+    Aftermath.Said said() {
+      return holds ? Aftermath.Said.passed(detail) : Aftermath.Said.failed(detail);
+    }
+  }
 
   /** What it alone knows of, after the recovery. */
   default Optional<Seen> seen(LocalEnvironment there) {
     return Optional.empty();
+  }
+
+  /**
+   * Makes what {@link #seen} must not let pass. Only the environment's removal undoes it.
+   *
+   * @return what was made
+   */
+  default String spoil(LocalEnvironment there) throws IOException {
+    throw new IllegalStateException(label() + " sees nothing by itself");
   }
 
   /**

@@ -74,4 +74,11 @@ final class KilledApplication implements Fault {
       return Optional.of(new Seen(CHECK, false, "does not answer: " + e.getMessage()));
     }
   }
+
+  @Override
+  public String spoil(LocalEnvironment there) throws IOException {
+    there.stop(there.primary());
+    there.start(there.primary());
+    return "the server was started again";
+  }
 }

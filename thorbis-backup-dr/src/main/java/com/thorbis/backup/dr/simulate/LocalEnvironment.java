@@ -493,7 +493,7 @@ public final class LocalEnvironment implements AutoCloseable {
           if (!process.isAlive()) {
             throw new IOException(node.name() + " ended:\n" + tail(node.name()));
           }
-          return ready(node);
+          return ready(node) && process(node).isPresent(); // a killed one has left its file
         });
   }
 
@@ -763,9 +763,14 @@ public final class LocalEnvironment implements AutoCloseable {
     return open(primary.port(), DATABASE, ROLE, password, patience);
   }
 
-  /** A session through PgBouncer with another password. */
-  Connection client(String otherPassword) throws SQLException {
-    return open(poolerPort, DATABASE, ROLE, otherPassword, STATEMENT);
+  /** What is not the password. */
+  String otherPassword() {
+    return "not-" + lease.id();
+  }
+
+  /** A session through PgBouncer with a password. */
+  Connection client(String tried) throws SQLException {
+    return open(poolerPort, DATABASE, ROLE, tried, STATEMENT);
   }
 
   private static Connection open(

@@ -28,6 +28,10 @@ public record RecoveredPoint(
     return moment.isEmpty() ? 0 : Math.max(0, end.value() - reached.value());
   }
 
+  RecoveredPoint at(Instant other) {
+    return new RecoveredPoint(Optional.of(other), damaged, looks, atEnd, reached, end);
+  }
+
   RecoveredPoint reached(Lsn position) {
     return new RecoveredPoint(moment, damaged, looks, atEnd, position, end);
   }

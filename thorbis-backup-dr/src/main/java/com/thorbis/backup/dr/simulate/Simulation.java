@@ -3,13 +3,10 @@ package com.thorbis.backup.dr.simulate;
 import com.thorbis.backup.api.BackupException;
 import com.thorbis.backup.api.FailureKind;
 import com.thorbis.backup.dr.drill.DrillCheck;
-import com.thorbis.backup.dr.drill.DrillCheck.Category;
-import com.thorbis.backup.dr.drill.DrillCheck.Outcome;
 import com.thorbis.backup.dr.drill.DrillReport.Problem;
 import com.thorbis.backup.dr.drill.DrillReport.Status;
 import com.thorbis.backup.dr.drill.DrillReport.Verdict;
-import com.thorbis.backup.dr.drill.EndpointProbe;
-import com.thorbis.backup.dr.drill.ServerChecks;
+import com.thorbis.backup.dr.drill.Plant;
 import com.thorbis.backup.dr.plan.Scenario;
 import com.thorbis.backup.dr.run.RunReport;
 import com.thorbis.backup.dr.run.RunReport.TaskReport;
@@ -18,10 +15,7 @@ import com.thorbis.backup.spi.repository.RunControl;
 import java.io.IOException;
 import java.io.InterruptedIOException;
 import java.security.SecureRandom;
-import java.sql.Connection;
-import java.sql.ResultSet;
 import java.sql.SQLException;
-import java.sql.Statement;
 import java.time.Clock;
 import java.time.Duration;
 import java.time.Instant;
@@ -54,7 +48,6 @@ public final class Simulation {
   private static final Duration CLIENT_PATIENCE = Duration.ofSeconds(2);
   private static final Duration MOST_STEADY = Duration.ofSeconds(20);
   private static final Duration RECONNECTION = Duration.ofSeconds(30);
-  private static final Duration READING = Duration.ofMinutes(2);
   private static final int LEAST_COMMITS = 20;
   private static final SecureRandom RANDOM = new SecureRandom();
   private static final DateTimeFormatter ID =
@@ -171,6 +164,7 @@ public final class Simulation {
     private @Nullable GivenUp givenUp;
     private @Nullable Pace before;
     private @Nullable Pace after;
+    private List<Plant> plants = List.of();
     private Status status = Status.ABORTED;
     private Verdict verdict = Verdict.NONE;
     private @Nullable Problem problem;
@@ -323,198 +317,39 @@ public final class Simulation {
     }
 
     private void validate(LocalEnvironment there, Probe probe, Outage seen, Pace usual)
-        throws SQLException {
-      look(
-          "commits",
-          Category.AVAILABILITY,
-          () ->
-              seen.firstSuccess().isPresent()
-                  ? passed("clients commit again")
-                  : failed("nothing was committed after the disaster"));
-      if (fault.served()) {
-        checks.add(endpoints(there));
-      }
-      List<LocalEnvironment.Node> writable = writable(there);
-      look(
-          "one-primary",
-          Category.AVAILABILITY,
-          () ->
-              writable.size() == 1
-                  ? passed(writable.get(0).name() + " alone takes commits")
-                  : failed(writable.size() + " servers take commits"));
-      fault
-          .seen(there)
-          .ifPresent(
-              behind ->
-                  look(
-                      behind.check(),
-                      Category.INTEGRITY,
-                      () -> behind.holds() ? passed(behind.detail()) : failed(behind.detail())));
-      look(
-          "promised-rows",
-          Category.INTEGRITY,
-          () -> {
-            Loss counted = Loss.of(probe.attempts(), probe.found());
-            loss = counted;
-            Optional<RecoveredPoint> point = there.point();
-            if (point.isPresent() && point.get().moment().isPresent()) {
-              return promised(counted, point.get(), point.get().moment().get(), seen, probe);
-            }
-            return counted.none()
-                ? passed(
-                    "all "
-                        + counted.acknowledged()
-                        + " acknowledged commits are there; of those nobody answered for, "
-                        + counted.unknownThere()
-                        + " are and "
-                        + counted.unknownGone()
-                        + " are not")
-                : failed(
-                    counted.lost().size()
-                        + " of "
-                        + counted.acknowledged()
-                        + " acknowledged commits are gone, and "
-                        + counted.contrary().size()
-                        + " are there that must not be");
-          });
-      if (writable.size() == 1) {
-        checks.addAll(
-            ServerChecks.integrity(
-                database -> there.connect(writable.get(0), database), control, READING));
-      }
-      look("pace", Category.PERFORMANCE, () -> pace(probe, seen, usual));
-      look("password", Category.SECURITY, () -> password(there));
-      look("role", Category.SECURITY, () -> role(there));
-      look("balances", Category.BUSINESS, () -> balances(there));
-    }
-
-    private DrillCheck endpoints(LocalEnvironment there) {
+        throws IOException, SQLException {
+      Aftermath aftermath = new Aftermath(there, fault, probe.attempts(), probe::found, seen);
+      aftermath.paced(usual, mostPercent);
       try {
-        return there.site().endpoints().check();
-      } catch (InterruptedException e) {
-        Thread.currentThread().interrupt();
-        return new DrillCheck(
-            EndpointProbe.NAME,
-            Category.AVAILABILITY,
-            true,
-            Outcome.NOT_PERFORMED,
-            "was interrupted",
-            0);
+        checks.addAll(aftermath.checks(control));
+      } finally {
+        loss = aftermath.loss();
+        givenUp = aftermath.givenUp();
+        after = aftermath.after();
       }
-    }
-
-    /** Those that came after the damage are given up; that is told, and nothing else is lost. */
-    private Said promised(
-        Loss counted, RecoveredPoint point, Instant moment, Outage seen, Probe probe) {
-      GivenUp beyond = GivenUp.of(counted, probe.attempts(), point, moment, seen.lastSuccess());
-      givenUp = beyond;
-      String text =
-          counted.acknowledged()
-              - beyond.commits()
-              + " acknowledged commits are there; "
-              + beyond.commits()
-              + " that came in the "
-              + beyond.span().toMillis()
-              + " ms after "
-              + moment
-              + " are given up";
-      return beyond.holds()
-          ? passed(text)
-          : failed(text + ", and " + beyond.others() + " others are gone or must not be there");
-    }
-
-    private Said pace(Probe probe, Outage seen, Pace usual) {
-      if (seen.firstSuccess().isEmpty()) {
-        return failed("nothing was committed");
+      if (checks.stream().allMatch(DrillCheck::holds)) {
+        control.progress().note("What was looked at is broken on purpose, and looked at again");
+        plants = new Controls(there, fault, aftermath, control).plants();
       }
-      Pace now = Pace.of(probe.attempts(), seen.firstSuccess().get(), seen.observedUntil());
-      after = now;
-      // Below some milliseconds a clock measures chance.
-      long most = Math.max(50_000, usual.medianMicros() * mostPercent / 100);
-      String text =
-          "a commit takes " + now.medianMicros() + " µs, before " + usual.medianMicros() + " µs";
-      return now.commits() > 0 && now.medianMicros() <= most ? passed(text) : failed(text);
-    }
-
-    private Said password(LocalEnvironment there) {
-      try (Connection session = there.client("not-" + id)) {
-        return failed("somebody without the password was let in: " + session.getMetaData());
-      } catch (SQLException e) {
-        return String.valueOf(e.getSQLState()).startsWith("28")
-                || String.valueOf(e.getMessage()).contains("password")
-                || String.valueOf(e.getMessage()).contains("SASL")
-            ? passed("nobody gets in with another password")
-            : new Said(Outcome.NOT_PERFORMED, "does not answer: " + e.getMessage());
-      }
-    }
-
-    private Said role(LocalEnvironment there) throws SQLException {
-      String found =
-          ask(
-              there,
-              "SELECT rolsuper OR rolcreaterole OR rolreplication FROM pg_roles WHERE rolname ="
-                  + " current_user");
-      return found.equals("f")
-          ? passed("the application's role has no power over the server")
-          : failed("the application's role has power over the server");
-    }
-
-    private Said balances(LocalEnvironment there) throws SQLException {
-      try (Connection session = there.client(Duration.ofSeconds(10))) {
-        return Soundness.problem(session)
-            .map(Simulation::failed)
-            .orElseGet(() -> passed("what bookings moved adds up"));
-      }
-    }
-
-    private String ask(LocalEnvironment there, String question) throws SQLException {
-      try (Connection session = there.client(Duration.ofSeconds(10));
-          Statement statement = session.createStatement();
-          ResultSet row = statement.executeQuery(question)) {
-        if (!row.next()) {
-          throw new SQLException("No answer");
-        }
-        return row.getString(1);
-      }
-    }
-
-    private List<LocalEnvironment.Node> writable(LocalEnvironment there) throws SQLException {
-      List<LocalEnvironment.Node> found = new ArrayList<>();
-      for (LocalEnvironment.Node node : List.of(there.primary(), there.successor())) {
-        if (there.writable(node)) {
-          found.add(node);
-        }
-      }
-      return found;
-    }
-
-    private void look(String name, Category category, Look look) {
-      long begun = System.nanoTime();
-      Said said;
-      try {
-        said = look.look();
-      } catch (SQLException e) {
-        said = failed("does not answer: " + e.getMessage());
-      }
-      checks.add(
-          new DrillCheck(
-              name,
-              category,
-              true,
-              said.outcome(),
-              said.detail(),
-              (System.nanoTime() - begun) / 1_000_000));
     }
 
     private void judge(RunReport recovered, Outage seen) {
       List<String> wrong = wrong(recovered, checks, seen.downtime(), objective);
-      verdict = wrong.isEmpty() ? Verdict.PASSED : Verdict.FAILED;
+      List<String> blind = blind(plants);
+      verdict = wrong.isEmpty() && blind.isEmpty() ? Verdict.PASSED : Verdict.FAILED;
       if (!wrong.isEmpty()) {
         problem =
             new Problem(
                 "simulation.failed",
                 String.join("; ", wrong),
                 "Until it is mended, do not count on recovering from " + fault.label() + ".");
+      } else if (!blind.isEmpty()) {
+        problem =
+            new Problem(
+                "simulation.blind",
+                String.join("; ", blind),
+                "A check that cannot fail proves nothing: find out why on this host, and try"
+                    + " again.");
       }
     }
 
@@ -550,6 +385,7 @@ public final class Simulation {
           Optional.ofNullable(before),
           Optional.ofNullable(after),
           checks,
+          plants,
           product);
     }
   }
@@ -574,19 +410,21 @@ public final class Simulation {
     return wrong;
   }
 
-  /** What came of a look. */
-  private record Said(Outcome outcome, String detail) {}
-
-  private static Said passed(String detail) {
-    return new Said(Outcome.PASSED, detail);
-  }
-
-  private static Said failed(String detail) {
-    return new Said(Outcome.FAILED, detail);
-  }
-
-  private interface Look {
-    Said look() throws SQLException;
+  /** Which checks did not notice what was broken on purpose, or could not be tried so. */
+  static List<String> blind(List<Plant> plants) {
+    return plants.stream()
+        .filter(it -> it.result() != Plant.Result.DETECTED)
+        .map(
+            it ->
+                it.check()
+                    + (it.result() == Plant.Result.UNDETECTED
+                        ? " did not notice: "
+                        : " was not tried with: ")
+                    + it.damage()
+                    + " ("
+                    + it.detail()
+                    + ")")
+        .toList();
   }
 
   /**

@@ -5,6 +5,7 @@ import com.thorbis.backup.dr.drill.DrillCheck;
 import com.thorbis.backup.dr.drill.DrillReport.Problem;
 import com.thorbis.backup.dr.drill.DrillReport.Status;
 import com.thorbis.backup.dr.drill.DrillReport.Verdict;
+import com.thorbis.backup.dr.drill.Plant;
 import com.thorbis.backup.dr.internal.CanonicalJson;
 import com.thorbis.backup.dr.internal.CheckItems;
 import com.thorbis.backup.dr.run.RunReport;
@@ -41,6 +42,7 @@ import java.util.Optional;
  * @param before how fast it was before the disaster
  * @param after how fast it is after the recovery
  * @param checks what was looked at after the recovery
+ * @param plants what was then broken on purpose, and who noticed; empty unless all checks passed
  * @param product the version of this library
  */
 public record SimulationReport(
@@ -64,6 +66,7 @@ public record SimulationReport(
     Optional<Pace> before,
     Optional<Pace> after,
     List<DrillCheck> checks,
+    List<Plant> plants,
     String product) {
   private static final String FORMAT = "thorbis-simulation/1";
 
@@ -72,6 +75,7 @@ public record SimulationReport(
     isolation = List.copyOf(isolation);
     stages = Collections.unmodifiableMap(new LinkedHashMap<>(stages));
     checks = List.copyOf(checks);
+    plants = List.copyOf(plants);
   }
 
   /** As a document for people and evidence. Members may be added. */
@@ -109,6 +113,7 @@ public record SimulationReport(
     before.ifPresent(it -> json.put("before", json(it)));
     after.ifPresent(it -> json.put("after", json(it)));
     json.put("checks", checks.stream().map(DrillCheck::json).toList());
+    json.put("plants", plants.stream().map(Plant::json).toList());
     json.put("product", product);
     return CanonicalJson.copy(json);
   }

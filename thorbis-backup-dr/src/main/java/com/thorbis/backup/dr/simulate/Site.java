@@ -189,6 +189,15 @@ final class Site {
     Leftover.remove(current.folder());
   }
 
+  /** Ends the instance that took the other's place. */
+  void killNext() {
+    Process running = successor;
+    if (running != null) {
+      running.descendants().forEach(ProcessHandle::destroyForcibly);
+      running.destroyForcibly();
+    }
+  }
+
   /** Lays down what the backup of the application holds. What an attempt has left goes first. */
   Path restore() throws IOException {
     Leftover.remove(next.folder());

@@ -54,6 +54,12 @@ final class WrongStatement implements Fault {
     // The environment's removal undoes it, also where this process is killed before.
   }
 
+  @Override
+  public String spoil(LocalEnvironment there) {
+    there.point(there.point().orElseThrow().at(there.now()));
+    return "the moment is after the damage";
+  }
+
   /** What was found has to enclose what nobody was told. */
   @Override
   public Optional<Seen> seen(LocalEnvironment there) {

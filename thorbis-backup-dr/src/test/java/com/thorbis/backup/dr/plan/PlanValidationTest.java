@@ -14,6 +14,7 @@ import java.time.Duration;
 import java.time.Instant;
 import java.util.Arrays;
 import java.util.LinkedHashSet;
+import java.util.List;
 import java.util.Map;
 import java.util.Objects;
 import java.util.Optional;
@@ -404,19 +405,27 @@ class PlanValidationTest {
   }
 
   @Test
+  void backupsThatAreNotConfiguredSoOftenAreFound() {
+    Duration week = Duration.ofDays(7);
+    Duration night = Duration.ofDays(2); // from Saturday to Monday
+    assertThat(scheduled(Map.of("full", week, "incremental", night))).isEmpty();
+    assertThat(scheduled(Map.of("full", week, "incremental", Duration.ofHours(6)))).isEmpty();
+    assertThat(scheduled(Map.of("full", week.plusDays(7), "incremental", night)))
+        .containsExactly("The configuration lets 14d pass between two backups of type full");
+    assertThat(scheduled(Map.of("full", week)))
+        .containsExactly("The configuration schedules no backup of type incremental");
+  }
+
+  private static List<String> scheduled(Map<String, Duration> configured) {
+    return Validation.of(PlanReader.read(GOOD, "plan"), measured(configured)).findings().stream()
+        .filter(it -> it.code().equals("source.schedule-differs"))
+        .map(Finding::message)
+        .toList();
+  }
+
+  @Test
   void whatWasMeasuredIsHeldAgainstThePlan() {
-    PlanFacts facts =
-        PlanFacts.builder(NOW)
-            .source(
-                "database",
-                new PlanFacts.SourceFacts(
-                    Optional.of(Duration.ofMinutes(15)),
-                    Optional.of(Duration.ofMinutes(7)),
-                    Optional.of(Duration.ofMinutes(2)),
-                    OptionalLong.of(600L << 30),
-                    OptionalLong.of(200L << 20),
-                    Duration.ZERO))
-            .build();
+    PlanFacts facts = measured(Map.of());
 
     Validation validation = Validation.of(PlanReader.read(GOOD, "plan"), facts);
 
@@ -426,6 +435,21 @@ class PlanValidationTest {
     assertThat(validate(GOOD).loads()).isTrue();
     assertThat(validate(GOOD.replace("version: 1\n", "version: 1\nstrict: true\n")).loads())
         .isFalse();
+  }
+
+  private static PlanFacts measured(Map<String, Duration> backups) {
+    return PlanFacts.builder(NOW)
+        .source(
+            "database",
+            new PlanFacts.SourceFacts(
+                Optional.of(Duration.ofMinutes(15)),
+                Optional.of(backups),
+                Optional.of(Duration.ofMinutes(7)),
+                Optional.of(Duration.ofMinutes(2)),
+                OptionalLong.of(600L << 30),
+                OptionalLong.of(200L << 20),
+                Duration.ZERO))
+        .build();
   }
 
   @Property(tries = 60)

@@ -2,6 +2,8 @@ package com.thorbis.backup.dr.report;
 
 import static org.assertj.core.api.Assertions.assertThat;
 
+import com.thorbis.backup.dr.evidence.EvidenceChain;
+import com.thorbis.backup.dr.evidence.EvidenceLog;
 import com.thorbis.backup.dr.evidence.EvidenceRecord;
 import com.thorbis.backup.dr.internal.CanonicalJson;
 import java.io.ByteArrayInputStream;
@@ -362,6 +364,93 @@ class BundleTest {
             });
     assertThat(codes(signedAnew(Archive.read(forged), 7)))
         .contains("record-wrongly-signed", "dropped", "added");
+  }
+
+  /** By somebody who has the key that signs bundles, and so can name what he likes in it. */
+  @Test
+  void eachRecordThatDoesNotCountIsNamedByWhatIsWrongWithIt() throws Exception {
+    PlantedReport other = PlantedReport.good();
+    EvidenceRecord last = other.records().get(other.records().size() - 1);
+    EvidenceRecord fresh =
+        new EvidenceRecord(
+            last.repository(),
+            "ev-20260227T000000Z-00000001",
+            last.kind(),
+            last.at(),
+            last.actor(),
+            last.host(),
+            last.subject(),
+            last.outcome(),
+            last.document(),
+            List.of(last.digest()),
+            Optional.empty());
+    EvidenceRecord signed = PlantedReport.signed(fresh, PlantedReport.KEY);
+    assertThat(withRecord(signed)).containsExactly("figures"); // which no longer follow from it
+    assertThat(withRecord(fresh)).containsExactly("record-unsigned");
+    assertThat(withRecord(of(fresh, last.repository(), fresh.id(), signed.signature())))
+        .containsExactly("figures");
+    assertThat(withRecord(of(fresh, last.repository(), fresh.id(), last.signature())))
+        .containsExactly("record-wrongly-signed");
+    assertThat(withRecord(last)).containsExactly("record-replayed");
+    assertThat(
+            withRecord(
+                PlantedReport.signed(
+                    of(fresh, last.repository(), last.id(), Optional.empty()), PlantedReport.KEY)))
+        .containsExactlyInAnyOrder("record-replayed", "figures");
+    assertThat(
+            withRecord(
+                PlantedReport.signed(
+                    of(fresh, "repo-another", fresh.id(), Optional.empty()), PlantedReport.KEY)))
+        .containsExactly("record-foreign");
+  }
+
+  private static EvidenceRecord of(
+      EvidenceRecord one,
+      String repository,
+      String id,
+      Optional<EvidenceRecord.Signature> signature) {
+    return new EvidenceRecord(
+        repository,
+        id,
+        one.kind(),
+        one.at(),
+        one.actor(),
+        one.host(),
+        one.subject(),
+        one.outcome(),
+        one.document(),
+        one.previous(),
+        signature);
+  }
+
+  private static List<String> withRecord(EvidenceRecord more) throws Exception {
+    byte[] bundle =
+        changed(
+            parts -> {
+              List<String> lines = lines(part(parts, "records.jsonl"));
+              lines.add(lines.size() - 1, new String(more.bytes(), StandardCharsets.UTF_8));
+              Map<String, Object> manifest =
+                  new LinkedHashMap<>(CanonicalJson.parse(part(parts, "manifest.json")));
+              List<Object> named = new ArrayList<>((List<?>) manifest.get("records"));
+              named.add(Map.of("id", more.id(), "sha256", more.digest()));
+              manifest.put("records", named);
+              manifest.put(
+                  "heads",
+                  EvidenceChain.of(
+                          PlantedReport.REPOSITORY, Bundle.found(joined(lines)), EvidenceLog.KEEP)
+                      .heads()
+                      .stream()
+                      .sorted()
+                      .toList());
+              parts.set(0, new Archive.Part("manifest.json", CanonicalJson.encode(manifest)));
+              parts.replaceAll(
+                  part ->
+                      part.name().equals("records.jsonl")
+                          ? new Archive.Part(part.name(), joined(lines))
+                          : part);
+              return parts;
+            });
+    return codes(signedAnew(Archive.read(bundle), 7));
   }
 
   @Test

@@ -141,6 +141,107 @@ final class PlantedReport {
     return record(at, Population.KIND, host, EvidenceRecord.PASSED, population.json());
   }
 
+  /** A run, a tabletop and a simulation as they are kept, with names that nobody should choose. */
+  PlantedReport accounts(Instant at) {
+    Map<String, Object> lost =
+        tier(Duration.ofMinutes(70), "missed", Duration.ofSeconds(3), "kept");
+    record(
+        at,
+        EvidenceRecord.DR_RUN,
+        "run-1",
+        "failed",
+        Map.of(
+            "run", "run-1",
+            "scenario", "region-lost",
+            "cause", "fire",
+            "requester", "ada",
+            "status", "failed",
+            "reason", "promote failed",
+            "startedAt", at.minusSeconds(600).toString(),
+            "tiers", List.of(lost),
+            "steps",
+                List.of(
+                    Map.of("id", "fence", "status", "done", "attempts", 2L, "detail", "is fenced"),
+                    Map.of("id", "promote", "status", "failed", "detail", HOSTILE)),
+            "people",
+                List.of(
+                    Map.of(
+                        "at", at.minusSeconds(60).toString(),
+                        "by", "bo",
+                        "what", "approve",
+                        "step", "fence",
+                        "text", "go on",
+                        "signature", "ab"))));
+    record(
+        at.plusSeconds(60),
+        EvidenceRecord.EXERCISE,
+        "key-lost",
+        EvidenceRecord.PASSED,
+        Map.of(
+            "exercise", "tabletop",
+            "leader", "ada",
+            "participants", List.of("ada", "bo"),
+            "injects", List.of(Map.of("number", 1L), Map.of("number", 2L)),
+            "unanswered", List.of(2L),
+            "answers", List.of(Map.of("by", "bo", "text", "We look.")),
+            "findings",
+                List.of(Map.of("text", "No key at night", "owner", "ada", "due", "2027-02-01"))));
+    return record(
+        at.plusSeconds(120),
+        EvidenceRecord.EXERCISE,
+        "database-failure",
+        EvidenceRecord.FAILED,
+        Map.of(
+            "exercise", "full-simulation",
+            "outage",
+                Map.of(
+                    "downtimeMillis", 2900L,
+                    "firstSuccess", at.toString(),
+                    "stages", List.of(Map.of("stage", "detect", "millis", 1392L))),
+            "loss", Map.of("acknowledged", 1493L, "lost", 0L),
+            "isolation", List.of(Map.of("outcome", "ok"), Map.of("outcome", "ok")),
+            "checks",
+                List.of(Map.of("name", "role", "outcome", "passed", "detail", "has no power")),
+            "plants",
+                List.of(
+                    Map.of("check", "role", "damage", "it may all", "result", "undetected"),
+                    Map.of("check", "rows", "damage", "a row is gone", "result", "detected")),
+            "problem", Map.of("code", "simulation.blind", "message", "role did not notice")));
+  }
+
+  /** A run as the command keeps it, of one tier. */
+  PlantedReport run(Instant at, String run, Map<String, Object> tier) {
+    return record(
+        at,
+        EvidenceRecord.DR_RUN,
+        run,
+        EvidenceRecord.PASSED,
+        Map.of("run", run, "requester", "ada", "tiers", List.of(tier)));
+  }
+
+  /** What a run says of a tier that may be away for an hour and lose five minutes. */
+  static Map<String, Object> tier(Duration took, String time, Duration lost, String loss) {
+    return Map.of(
+        "tier",
+        "tier-1",
+        "rtoMillis",
+        Duration.ofHours(1).toMillis(),
+        "tookMillis",
+        took.toMillis(),
+        "time",
+        time,
+        "timeDetail",
+        "served",
+        "rpoMillis",
+        Duration.ofMinutes(5).toMillis(),
+        "lostMillis",
+        lost.toMillis(),
+        "loss",
+        loss,
+        "lossDetail",
+        "what came back");
+  }
+
   PlantedReport drill(Instant at, String source, String outcome, Duration took, Duration lost) {
     return record(
         at,

@@ -163,6 +163,7 @@ class ReportPageIT {
           Duration.ofMinutes(20 + 25L * week),
           Duration.ofSeconds(40 + 230L * week));
     }
+    planted.accounts(TO.minus(Duration.ofDays(3)));
     return planted.record(
         TO.minus(Duration.ofDays(2)),
         EvidenceRecord.EXERCISE,

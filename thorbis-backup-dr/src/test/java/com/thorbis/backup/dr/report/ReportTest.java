@@ -20,6 +20,8 @@ import org.junit.jupiter.api.Test;
 class ReportTest {
   private static final Instant BEFORE = FROM.minus(Duration.ofDays(9));
 
+  private static final Duration BEYOND = Duration.ofMinutes(6);
+
   private static PlantedReport planted() {
     return new PlantedReport().expecting(BEFORE, orders());
   }
@@ -286,6 +288,77 @@ class ReportTest {
     assertThat(planted.report().met()).as(planted.report().why()).isTrue();
     assertThat(items(planted, "backup"))
         .anySatisfy(one -> assertThat(one.require("why")).startsWith("waived by bo"));
+    assertThat(planted.report().waivable())
+        .contains("backup orders", "drill orders", "SOC 2 A1.2")
+        .doesNotContain("backup audit");
+  }
+
+  @Test
+  void aWaiverOfACriterionCountsFromItsBeginToItsEnd() {
+    String[][] verdictAt = {
+      // begin, end and verdict, in days from the end of the period
+      {"-2", "1", "waived"}, {"-2", "0", "missing"}, {"1", "2", "missing"}
+    };
+    for (String[] one : verdictAt) {
+      PlantedReport planted =
+          PlantedReport.good()
+              .record(
+                  TO.minus(Duration.ofDays(3)),
+                  EvidenceRecord.WAIVER,
+                  "SOC 2 A1.3",
+                  "waived",
+                  Map.of(
+                      "approver",
+                      "bo",
+                      "reason",
+                      "practised in May",
+                      "from",
+                      TO.plus(Duration.ofDays(Long.parseLong(one[0]))).toString(),
+                      "until",
+                      TO.plus(Duration.ofDays(Long.parseLong(one[1]))).toString()));
+      assertThat(control(planted, "SOC 2", "A1.3").require("verdict")).isEqualTo(one[2]);
+      assertThat(planted.report().html()).contains("practised in May", "waiver ");
+    }
+  }
+
+  @Test
+  void whatRunsKeptOfTiersIsAmongTheFiguresAndWhatTheyMissedIsNotMet() {
+    assertThat(PlantedReport.good().report().figures().objects("tiers")).isEmpty();
+    Map<String, Object> good =
+        PlantedReport.tier(Duration.ofMinutes(20), "kept", Duration.ofMinutes(1), "kept");
+    PlantedReport kept =
+        PlantedReport.good()
+            .run(
+                BEFORE,
+                "inc-0",
+                PlantedReport.tier(Duration.ofHours(9), "missed", BEYOND, "missed"))
+            .run(TO.minus(Duration.ofDays(4)), "inc-1", good)
+            .run(
+                TO.minus(Duration.ofDays(3)),
+                "inc-2",
+                PlantedReport.tier(Duration.ofMinutes(50), "unknown", Duration.ZERO, "kept"));
+    assertThat(kept.report().met()).as(kept.report().why()).isTrue();
+    Fields tier = kept.report().figures().objects("tiers").get(0);
+    assertThat(tier.objects("runs"))
+        .extracting(one -> one.require("run") + " " + one.require("time"))
+        .containsExactly("inc-1 kept", "inc-2 unknown");
+    assertThat(tier.object("took").number("worstMillis"))
+        .hasValue(Duration.ofMinutes(50).toMillis());
+    assertThat(tier.object("lost").number("lastMillis")).hasValue(0);
+    assertThat(kept.report().html())
+        .contains("What runs kept of what is promised", "50 min at worst, of 2 measured");
+
+    Map<String, Object> bad = PlantedReport.tier(Duration.ofHours(2), "missed", BEYOND, "missed");
+    PlantedReport missed = kept.run(TO.minus(Duration.ofDays(2)), "inc-3", bad);
+    assertThat(missed.report().met()).isFalse();
+    assertThat(missed.report().why())
+        .contains("in run inc-3 tier-1 was away 2 h, of at most 1 h")
+        .contains("in run inc-3 tier-1 lost 6 min, of at most 5 min");
+    assertThat(missed.report().figures().objects("deviations"))
+        .anySatisfy(one -> assertThat(one.require("what")).contains("tier-1 was away 2 h"));
+
+    PlantedReport again = missed.run(TO.minus(Duration.ofDays(1)), "inc-3", good);
+    assertThat(again.report().met()).isTrue(); // the last end of a run counts
   }
 
   @Test
@@ -337,5 +410,24 @@ class ReportTest {
     assertThat(page).doesNotContain("<script").doesNotContain("\u0000").doesNotContain("\u202e");
     assertThat(page).doesNotContain("http:").doesNotContain("https:").doesNotContain("url(");
     assertThat(page).isEqualTo(planted.report().html());
+  }
+
+  @Test
+  void aPageTellsOfEachRunExerciseAndDrill() {
+    PlantedReport planted = PlantedReport.good().accounts(TO.minus(Duration.ofDays(1)));
+    String page = planted.report().html();
+    assertThat(page)
+        .contains("Incidents and invocations", "region-lost, fire", "failed, promote failed")
+        .contains("tier-1: away 1 h 10 min of 1 h, missed; lost 3 s of 5 min, kept")
+        .contains("done: fence, 2 attempts: is fenced")
+        .containsPattern("Otherwise than planned</dt><dd><ul class=.plain.>\\s*<li>failed: promote")
+        .contains("bo, approve, fence: go on (signed)")
+        .contains("1 of 2", "bo, We look.", "No key at night (ada, until 2027-02-01)")
+        .contains("2 s: detect 1 s", "1493, of which 0 are gone", "2 of 2 proofs before it began")
+        .contains("passed: role: has no power", "1 of 2 noticed by the check that is for it")
+        .contains("role, it may all", "simulation.blind, role did not notice")
+        .contains("backup 20260222T020000Z, random, seed 4711");
+    assertThat(new PlantedReport().expecting(BEFORE, orders()).report().html())
+        .doesNotContain("Incidents and invocations");
   }
 }

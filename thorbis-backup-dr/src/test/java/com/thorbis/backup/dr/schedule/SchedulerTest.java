@@ -13,6 +13,10 @@ import java.nio.file.Files;
 import java.nio.file.Path;
 import java.time.Duration;
 import java.time.Instant;
+import java.time.LocalDateTime;
+import java.time.ZoneId;
+import java.time.zone.ZoneOffsetTransition;
+import java.time.zone.ZoneRules;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.concurrent.CopyOnWriteArrayList;
@@ -27,6 +31,7 @@ import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 
 class SchedulerTest {
+  private static final boolean RELEASE = Boolean.getBoolean("thorbis.release");
   private static final Instant SUNDAY = Instant.parse("2026-03-08T02:00:00Z");
   private static final Schedule NIGHTLY = Schedule.parse("02:00 UTC");
   private static final Schedule WEEKLY = Schedule.parse("Sun 02:00 UTC");
@@ -521,6 +526,82 @@ class SchedulerTest {
       await(ran);
     }
     assertThat(events).extracting(ScheduleEvent::kind).containsExactly(Kind.STARTED, Kind.FINISHED);
+  }
+
+  @Test
+  void whereClocksAreChangedEachDayHasOneRunByOneOfTwoProcesses() throws InterruptedException {
+    int turns = 0;
+    int years = RELEASE ? 10 : 2;
+    Instant end = Instant.parse((2024 + years) + "-01-01T00:00:00Z");
+    for (String zone : List.of("Europe/Berlin", "America/New_York", "Australia/Lord_Howe")) {
+      ZoneRules rules = ZoneId.of(zone).getRules();
+      ZoneOffsetTransition turn = rules.nextTransition(Instant.parse("2024-01-01T00:00:00Z"));
+      while (turn.getInstant().isBefore(end)) {
+        turns++;
+        LocalDateTime asked = turn.getDateTimeBefore().plus(turn.getDuration().dividedBy(2));
+        assertThat(rules.getValidOffsets(asked)).hasSize(turn.isGap() ? 0 : 2);
+        Instant first = turn.isGap() ? turn.getInstant() : asked.toInstant(turn.getOffsetBefore());
+        assertThat(runsAround(turn.getInstant(), asked.toLocalTime() + " " + zone))
+            .as("%s in %s", asked, zone)
+            .containsExactly(
+                asked.minusDays(1).toInstant(turn.getOffsetBefore()),
+                first,
+                asked.plusDays(1).toInstant(turn.getOffsetAfter()));
+        turn = rules.nextTransition(turn.getInstant());
+      }
+    }
+    assertThat(turns).isEqualTo(years * 3 * 2);
+  }
+
+  /** When it is begun, two days long; one process is there all the time, one is another then. */
+  private List<Instant> runsAround(Instant turn, String schedule) throws InterruptedException {
+    clock.set(turn.minus(Duration.ofHours(26)));
+    List<Instant> runs = new ArrayList<>();
+    FakeRepository shared = new FakeRepository(clock);
+    Job job = shared.backup(BackupType.FULL, control -> runs.add(clock.instant()));
+    JobPlan plan = JobPlan.builder(job, Schedule.parse(schedule)).build();
+    Path host = state.resolve(schedule.replaceAll("\\W", "-") + turn.getEpochSecond());
+    Scheduler stays =
+        Scheduler.builder(shared, host.resolve("stays")).clock(clock).plan(plan).build();
+    for (String process : List.of("before", "after")) {
+      try (Scheduler other =
+          Scheduler.builder(shared, host.resolve(process)).clock(clock).plan(plan).build()) {
+        Instant end = process.equals("before") ? turn : turn.plus(Duration.ofHours(26));
+        for (; clock.instant().isBefore(end); clock.advance(Duration.ofMinutes(15))) {
+          stays.runDue();
+          other.runDue();
+        }
+      }
+    }
+    stays.close();
+    return runs;
+  }
+
+  @Test
+  void quartersOfAnHourAreNotRunAgainInTheHourThatComesTwice() throws InterruptedException {
+    assertThat(quarters("2026-10-25")) // clocks are put back at 01:00 UTC
+        .containsExactly("00:00", "00:15", "00:30", "00:45", "02:00", "02:15");
+    assertThat(quarters("2026-03-29")) // and forward
+        .containsExactly(
+            "00:00", "00:15", "00:30", "00:45", "01:00", "01:15", "01:30", "01:45", "02:00",
+            "02:15");
+  }
+
+  /** When they are run in Berlin, in UTC. */
+  private List<String> quarters(String day) throws InterruptedException {
+    List<String> runs = new ArrayList<>();
+    Job job = Job.of("sync", control -> runs.add(clock.instant().toString().substring(11, 16)));
+    Instant midnight = Instant.parse(day + "T00:00:00Z");
+    clock.set(midnight.minusSeconds(60));
+    JobPlan plan = JobPlan.builder(job, Schedule.parse("*/15 * * * * Europe/Berlin")).build();
+    try (Scheduler scheduler = scheduler(day, plan).build()) {
+      clock.set(midnight);
+      Instant end = midnight.plus(Duration.ofMinutes(140));
+      for (; clock.instant().isBefore(end); clock.advance(Duration.ofMinutes(5))) {
+        scheduler.runDue();
+      }
+    }
+    return runs;
   }
 
   @Test

@@ -8,6 +8,7 @@ import com.thorbis.backup.api.CheckItem;
 import com.thorbis.backup.dr.drill.DrillCheck;
 import com.thorbis.backup.dr.drill.DrillReport.Status;
 import com.thorbis.backup.dr.drill.DrillReport.Verdict;
+import com.thorbis.backup.dr.drill.Plant;
 import com.thorbis.backup.dr.plan.Scenario;
 import com.thorbis.backup.dr.run.RunReport;
 import com.thorbis.backup.dr.run.RunStatus;
@@ -96,6 +97,8 @@ class SimulationIT {
     assertThat(report.checks().stream().map(DrillCheck::name).toList().contains("left-behind"))
         .isEqualTo(disaster == Scenario.Simulation.NETWORK_PARTITION);
 
+    noticed(report);
+
     Map<String, Object> json = report.json();
     assertThat(json)
         .containsEntry("format", "thorbis-simulation/1")
@@ -103,6 +106,14 @@ class SimulationIT {
 
     assertThat(environments.sweep()).isEmpty();
     assertThat(state.resolve("environments")).isDirectoryNotContaining("glob:**.json");
+  }
+
+  /** Each check was made to fail, and did. */
+  private static void noticed(SimulationReport report) {
+    assertThat(report.plants())
+        .allSatisfy(it -> assertThat(it.result()).as("%s", it).isEqualTo(Plant.Result.DETECTED));
+    assertThat(report.plants().stream().map(Plant::check).collect(Collectors.toSet()))
+        .isEqualTo(report.checks().stream().map(DrillCheck::name).collect(Collectors.toSet()));
   }
 
   /** Keeps a copy of the files: what keeps applications in production is another module. */
@@ -155,6 +166,7 @@ class SimulationIT {
     assertThat(report.stages().values().stream().reduce(Duration.ZERO, Duration::plus))
         .isEqualTo(report.outage().orElseThrow().downtime());
     assertThat(report.loss().orElseThrow().none()).isTrue();
+    noticed(report);
     assertThat(report.checks().stream().map(DrillCheck::name).toList())
         .contains("database-untouched", "application-availability");
     assertThat(report.isolation().stream().map(CheckItem::subject).toList())

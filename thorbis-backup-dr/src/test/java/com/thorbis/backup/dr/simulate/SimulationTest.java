@@ -10,6 +10,7 @@ import com.thorbis.backup.dr.drill.DrillCheck;
 import com.thorbis.backup.dr.drill.DrillReport.Problem;
 import com.thorbis.backup.dr.drill.DrillReport.Status;
 import com.thorbis.backup.dr.drill.DrillReport.Verdict;
+import com.thorbis.backup.dr.drill.Plant;
 import com.thorbis.backup.dr.internal.CanonicalJson;
 import com.thorbis.backup.dr.plan.Scenario;
 import com.thorbis.backup.dr.run.RunPlan;
@@ -88,6 +89,19 @@ class SimulationTest {
       assertThat(Simulation.wrong(done, List.of(check(outcome, false)), second, Optional.empty()))
           .isEmpty();
     }
+  }
+
+  @Test
+  void aCheckThatDoesNotNoticeOrWasNotTriedIsBlind() {
+    assertThat(
+            Simulation.blind(
+                List.of(
+                    new Plant("rows", "a row is gone", Plant.Result.DETECTED, "1 is gone"),
+                    new Plant("role", "it may all", Plant.Result.UNDETECTED, "has no power"),
+                    new Plant("one", "another", Plant.Result.NOT_PLANTED, "does not start"))))
+        .containsExactly(
+            "role did not notice: it may all (has no power)",
+            "one was not tried with: another (does not start)");
   }
 
   @Test
@@ -176,6 +190,7 @@ class SimulationTest {
             Optional.of(new Pace(50, 4000, 9000)),
             Optional.of(new Pace(50, 5000, 9500)),
             List.of(check(DrillCheck.Outcome.FAILED, true)),
+            List.of(new Plant("rows", "a row is gone", Plant.Result.DETECTED, "1 is gone")),
             "1.2.3");
     assertThat(new String(CanonicalJson.encode(report.json()), StandardCharsets.UTF_8))
         .isEqualTo(
@@ -196,6 +211,8 @@ class SimulationTest {
                 + "\"observedUntil\":\"2027-01-26T10:00:06Z\",\"refused\":7,"
                 + "\"stages\":[{\"millis\":20,\"stage\":\"notice\"},"
                 + "{\"millis\":980,\"stage\":\"reconnect\"}],\"unknown\":2},"
+                + "\"plants\":[{\"check\":\"rows\",\"damage\":\"a row is gone\","
+                + "\"detail\":\"1 is gone\",\"result\":\"detected\"}],"
                 + "\"problem\":{\"code\":\"simulation.failed\",\"message\":\"rows are gone\","
                 + "\"remedy\":\"Mend it.\"},\"product\":\"1.2.3\","
                 + "\"recoveredTo\":{\"atEndOfLog\":\"balances add up to 7\","

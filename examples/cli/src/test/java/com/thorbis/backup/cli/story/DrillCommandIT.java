@@ -4,6 +4,7 @@ import static org.assertj.core.api.Assertions.assertThat;
 
 import com.fasterxml.jackson.databind.JsonNode;
 import com.thorbis.backup.cli.story.RecoveryStoryIT.Story;
+import com.thorbis.backup.dr.plan.PlanReader;
 import com.thorbis.backup.testkit.postgres.PostgresBinaries;
 import com.thorbis.backup.testkit.postgres.PostgresServer;
 import java.io.IOException;
@@ -28,6 +29,10 @@ class DrillCommandIT {
             sentinel: { database: bench, table: public.sentinel }
             assertions:
               - { name: rows, database: bench, query: "SELECT count(*) FROM kept", equals: 1000 }
+          masking:
+            - database: bench
+              statements: ["UPDATE kept SET id = 0"]
+              proof: "SELECT count(*) FROM kept WHERE id > 0"
       """;
 
   @TempDir Path folder;
@@ -87,8 +92,27 @@ class DrillCommandIT {
         assertThat(list(work)).isEmpty();
         assertThat(list(folder.resolve("state/tables/main"))).isEmpty();
 
-        // What was expected, and two drills.
-        assertThat(command.json("list", "evidence").path("items")).hasSize(3);
+        // What it took is what a plan is held against.
+        Path promised = folder.resolve("plan.yaml");
+        Files.writeString(
+            promised,
+            PlanReader.example()
+                .replaceAll("(source: |- id: |sources: \\[|from: )database\\b(?!-)", "$1main"));
+        JsonNode checked = command.json("dr", "validate", promised.toString());
+        assertThat(checked.path("findings").toString())
+            .doesNotContain("procedures.point-in-time-recovery.steps.restore")
+            .contains("procedures.cross-region-failover.steps.restore");
+
+        JsonNode masked = command.json("dr", "test", "masked-recovery", "main");
+        assertThat(masked.path("verdict").asText()).isEqualTo("passed");
+        assertThat(masked.path("environment").asText()).isEqualTo("dr-test-secondary");
+        assertThat(masked.toString()).contains("\"name\":\"masked-bench\"");
+        assertThat(server.query("bench", "SELECT max(id) FROM kept")).isEqualTo("1000");
+        assertThat(command.run("dr", "test", "masked-recovery", "nothing").err())
+            .contains("There is no source nothing");
+
+        // What was expected, two drills and the exercise.
+        assertThat(command.json("list", "evidence").path("items")).hasSize(4);
 
         Command.Result verified = command.run("verify", id, "--level", "restore");
         assertThat(verified.exit()).as(verified.out() + verified.err()).isZero();

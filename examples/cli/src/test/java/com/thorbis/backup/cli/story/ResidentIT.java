@@ -51,6 +51,9 @@ class ResidentIT {
         JsonNode backups = story.command.json("list", "main").path("items");
         // Besides the backups the one that captured has finished.
         assertThat(backups).as(stopped + " " + last).hasSize(finished - 1);
+        assertThat(backups.findValuesAsText("startedAt"))
+            .extracting(at -> at.substring(0, "2026-01-02T03:04".length()))
+            .doesNotHaveDuplicates();
         for (JsonNode backup : backups) {
           assertThat(backup.path("status").asText()).isEqualTo("complete");
         }
