@@ -265,21 +265,24 @@ public final class EvidenceLog {
 
   private static List<EvidenceRecord> readable(Repository repository, BackupDescriptor backup)
       throws IOException {
-    List<EvidenceRecord> records = new ArrayList<>();
     try {
-      for (EvidenceChain.Found one : records(repository, backup)) {
-        try {
-          records.add(EvidenceRecord.parse(one.bytes()));
-        } catch (IllegalArgumentException e) {
-          continue; // none, or of another version
-        }
-      }
+      return records(repository, backup).stream()
+          .flatMap(one -> parsed(one.bytes()).stream())
+          .toList();
     } catch (IOException e) {
-      if (!(e instanceof ClassifiedFailure known) || known.kind() != FailureKind.DAMAGED) {
-        throw e;
+      if (e instanceof ClassifiedFailure known && known.kind() == FailureKind.DAMAGED) {
+        return List.of();
       }
+      throw e;
     }
-    return records;
+  }
+
+  private static Optional<EvidenceRecord> parsed(byte[] bytes) {
+    try {
+      return Optional.of(EvidenceRecord.parse(bytes));
+    } catch (IllegalArgumentException e) {
+      return Optional.empty(); // none, or of another version
+    }
   }
 
   private Draft draft(String kind, String subject, String outcome, Map<String, ?> document) {
