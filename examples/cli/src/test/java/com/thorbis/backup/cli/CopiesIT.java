@@ -43,8 +43,9 @@ class CopiesIT {
         write-policy: primary
         encryption:
           recipients:
-            - uri: passphrase:main
-              passphrase: ${file:passphrase}
+            - uri: keystore:target/keys.p12
+              password: ${file:passphrase}
+              alias: main
           accept-single-key-risk: true
       sources:
         orders:

@@ -45,8 +45,9 @@ class DumpIT {
           - uri: %s
         encryption:
           recipients:
-            - uri: passphrase:main
-              passphrase: ${file:passphrase}
+            - uri: keystore:target/keys.p12
+              password: ${file:passphrase}
+              alias: main
           accept-single-key-risk: true
       sources:
         shop:

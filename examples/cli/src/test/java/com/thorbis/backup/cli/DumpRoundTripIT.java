@@ -37,8 +37,9 @@ class DumpRoundTripIT {
           - uri: %1$s
         encryption:
           recipients:
-            - uri: passphrase:main
-              passphrase: ${file:passphrase}
+            - uri: keystore:target/keys.p12
+              password: ${file:passphrase}
+              alias: main
           accept-single-key-risk: true
       sources:
         everything:

@@ -24,8 +24,9 @@ class EraseCommandTest {
         encryption:
           accept-single-key-risk: true
           recipients:
-            - uri: passphrase:main
-              passphrase: ${env:PASSPHRASE}
+            - uri: keystore:target/keys.p12
+              password: ${env:PASSPHRASE}
+              alias: main
       sources:
         orders:
           type: postgres
@@ -109,7 +110,7 @@ class EraseCommandTest {
     assertThat(certificate)
         .startsWith("{\"format\":\"thorbis-erasure\",\"version\":1,\"stage\":\"erased\"")
         .contains("\"reason\":\"ended\"", "\"object\":\"keys/", "\"sha256\":\"", "\"copies\":[{")
-        .contains("\"recipients\":[\"passphrase", "\"open\":[]");
+        .contains("\"recipients\":[\"keystore", "\"open\":[]");
     assertThat(run("keys erase orders --json", 0).out()).isEqualTo(certificate);
     assertThat(run("keys erase orders --certificate erased.json", 2).err()).contains("exists");
     assertThat(run("keys erasures --json", 0).out()).contains(certificate.strip());

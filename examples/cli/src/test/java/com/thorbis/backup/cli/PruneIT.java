@@ -29,8 +29,9 @@ class PruneIT {
           - uri: %s
         encryption:
           recipients:
-            - uri: passphrase:main
-              passphrase: ${file:passphrase}
+            - uri: keystore:target/keys.p12
+              password: ${file:passphrase}
+              alias: main
           accept-single-key-risk: true
       sources:
         orders:

@@ -26,8 +26,9 @@ class RestoreRecordTest {
         encryption:
           accept-single-key-risk: true
           recipients:
-            - uri: passphrase:main
-              passphrase: ${env:PASSPHRASE}
+            - uri: keystore:target/keys.p12
+              password: ${env:PASSPHRASE}
+              alias: main
       sources:
         home: { type: files, paths: [%s] }
       notify:

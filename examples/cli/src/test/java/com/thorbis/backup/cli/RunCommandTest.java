@@ -33,8 +33,9 @@ class RunCommandTest {
         encryption:
           accept-single-key-risk: true
           recipients:
-            - uri: passphrase:main
-              passphrase: ${env:PASSPHRASE}
+            - uri: keystore:target/keys.p12
+              password: ${env:PASSPHRASE}
+              alias: main
       sources:
         home:
           type: files

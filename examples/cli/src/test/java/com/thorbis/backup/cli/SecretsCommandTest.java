@@ -54,8 +54,9 @@ class SecretsCommandTest {
         encryption:
           accept-single-key-risk: true
           recipients:
-            - uri: passphrase:main
-              passphrase: ${env:PASSPHRASE}
+            - uri: keystore:target/keys.p12
+              password: ${env:PASSPHRASE}
+              alias: main
       sources:
         tokens:
           type: secrets
@@ -428,9 +429,7 @@ class SecretsCommandTest {
     Path file = folder.resolve("thorbis.yaml");
     String two =
         Files.readString(file)
-            .replace(
-                "passphrase: ${env:PASSPHRASE}",
-                "passphrase: ${env:PASSPHRASE}\n      - uri: \"recovery:\"")
+            .replace("alias: main", "alias: main\n      - uri: \"recovery:\"")
             .replace("/repo", "/other");
     Files.writeString(file, two);
     run("init --recovery-key-file recovery.key", 0);
@@ -448,10 +447,7 @@ class SecretsCommandTest {
     signing("thorbis.yaml", "admin.key");
     Path file = folder.resolve("thorbis.yaml");
     String open = Files.readString(file).replace("/repo", "/other");
-    String unnamed =
-        open.replace(
-            "passphrase: ${env:PASSPHRASE}",
-            "passphrase: ${env:PASSPHRASE}\n      - uri: \"recovery:\"");
+    String unnamed = open.replace("alias: main", "alias: main\n      - uri: \"recovery:\"");
     Files.writeString(file, unnamed);
     run("init --recovery-key-file recovery.key", 0);
     Files.writeString(

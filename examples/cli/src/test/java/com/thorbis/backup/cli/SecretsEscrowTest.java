@@ -75,8 +75,9 @@ class SecretsEscrowTest {
           encryption:
             accept-single-key-risk: true
             recipients:
-              - uri: passphrase:main
-                passphrase: ${env:PASSPHRASE}
+              - uri: keystore:target/keys.p12
+                password: ${env:PASSPHRASE}
+                alias: main
         sources:
           files:
             type: secrets

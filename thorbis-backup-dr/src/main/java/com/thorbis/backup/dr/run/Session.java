@@ -434,7 +434,8 @@ final class Session implements AutoCloseable {
             "was withheld");
         return Outcome.NOT_DONE;
       }
-      Result result = calls.act(node.task, () -> step(node).compensate(context(node), value));
+      Result result =
+          calls.act(node.task, () -> step(node).compensate(context(node), value), lease::beat);
       boolean done = result.outcome() == Outcome.DONE;
       boolean last = attempt >= node.task.attempts() || result.outcome() == Outcome.FAILED;
       note(

@@ -16,6 +16,7 @@ import java.util.concurrent.TimeoutException;
 final class StepCalls implements AutoCloseable {
   private static final int MOST_TEXT = 2000;
   private static final long GRACE_SECONDS = 5;
+  private static final long TURN_NANOS = TimeUnit.SECONDS.toNanos(1);
 
   private final Map<String, CountDownLatch> running = new ConcurrentHashMap<>();
   private final ExecutorService threads =
@@ -28,15 +29,24 @@ final class StepCalls implements AutoCloseable {
 
   /** Calls what only looks: whatever goes wrong, nothing is known. */
   Result look(Task task, Callable<Result> call) {
-    return call(task, call, false);
+    return call(task, call, false, () -> {});
   }
 
   /** Calls what may have an effect: what goes wrong leaves it open, unless it says otherwise. */
   Result act(Task task, Callable<Result> call) {
-    return call(task, call, true);
+    return call(task, call, true, () -> {});
   }
 
-  private Result call(Task task, Callable<Result> call, boolean acts) {
+  /**
+   * The same in the thread that answers for the run.
+   *
+   * @param meanwhile done each second until there is an answer
+   */
+  Result act(Task task, Callable<Result> call, Runnable meanwhile) {
+    return call(task, call, true, meanwhile);
+  }
+
+  private Result call(Task task, Callable<Result> call, boolean acts, Runnable meanwhile) {
     CountDownLatch before = running.get(task.id());
     if (before != null && before.getCount() > 0) {
       return Result.unknown("an earlier call still runs, and does not end when it is told to");
@@ -53,7 +63,7 @@ final class StepCalls implements AutoCloseable {
               }
             });
     try {
-      return shortened(answer.get(task.timeout().toMillis(), TimeUnit.MILLISECONDS));
+      return shortened(answer(answer, task.timeout().toNanos(), meanwhile));
     } catch (TimeoutException e) {
       answer.cancel(true);
       await(ended);
@@ -66,6 +76,22 @@ final class StepCalls implements AutoCloseable {
     } catch (ExecutionException e) {
       Throwable cause = e.getCause();
       return failure(cause == null ? e : cause, acts);
+    }
+  }
+
+  private static Result answer(Future<Result> answer, long nanos, Runnable meanwhile)
+      throws InterruptedException, ExecutionException, TimeoutException {
+    long since = System.nanoTime();
+    while (true) {
+      long left = nanos - (System.nanoTime() - since);
+      try {
+        return answer.get(Math.min(TURN_NANOS, Math.max(0, left)), TimeUnit.NANOSECONDS);
+      } catch (TimeoutException e) {
+        if (left <= TURN_NANOS) {
+          throw e;
+        }
+        meanwhile.run();
+      }
     }
   }
 

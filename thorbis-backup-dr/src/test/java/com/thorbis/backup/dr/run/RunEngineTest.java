@@ -27,6 +27,7 @@ import java.util.HexFormat;
 import java.util.List;
 import java.util.Map;
 import java.util.Optional;
+import java.util.concurrent.TimeUnit;
 import java.util.concurrent.atomic.AtomicInteger;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
@@ -501,6 +502,39 @@ class RunEngineTest {
     RunReport report = runs.engine(folder).start(plan, RUN, "alice");
     assertThat(report.status()).isEqualTo(RunStatus.COMPENSATED);
     assertThat(runs.world.order).containsExactly("a", "b", "undo b", "undo a");
+  }
+
+  @Test
+  void nobodyTakesARunOverWhileAStepOfItIsUndoneForLong() {
+    runs.world.broken.add("b");
+    RunEngine second = runs.engine(folder.resolve("two"));
+    runs.world.undoing =
+        () -> {
+          runs.clock.advance(Duration.ofMinutes(5)); // and its lease is over
+          long deadline = System.nanoTime() + TimeUnit.SECONDS.toNanos(20);
+          while (second.worker(RUN).isEmpty() && System.nanoTime() - deadline < 0) {
+            Thread.onSpinWait();
+          }
+          assertThatThrownBy(() -> second.resume(RUN))
+              .isInstanceOfSatisfying(
+                  BackupException.class, e -> assertThat(e.code()).isEqualTo("run.busy"));
+        };
+    RunPlan plan =
+        new RunPlan(
+            "s",
+            "",
+            RunPlan.GRACEFUL,
+            "text",
+            List.of(task("a"), task("b", "a")),
+            Optional.empty(),
+            true);
+    RunReport report =
+        runs.engine(folder.resolve("one"), new Disk(), runs.wire(), Fate.none())
+            .lease(Duration.ofSeconds(1))
+            .build()
+            .start(plan, RUN, "alice");
+    assertThat(report.status()).as(report.reason()).isEqualTo(RunStatus.COMPENSATED);
+    assertThat(runs.world.order).containsExactly("a", "undo a");
   }
 
   /** Nobody takes clients back from the only server that takes writes. */

@@ -92,6 +92,7 @@ final class TestRuns {
     final Set<String> broken = Collections.synchronizedSet(new HashSet<>());
     final Set<String> lost = Collections.synchronizedSet(new HashSet<>());
     final Set<String> unclear = Collections.synchronizedSet(new HashSet<>());
+    volatile Runnable undoing = () -> {};
   }
 
   /** A step whose effect can be seen. */
@@ -151,6 +152,7 @@ final class TestRuns {
     @Override
     public Result compensate(StepContext context, Map<String, String> undo) {
       fate.before();
+      world.undoing.run();
       if (world.there.remove(task.id())) {
         world.undone.merge(task.id(), 1, Integer::sum);
         world.order.add("undo " + task.id());

@@ -25,7 +25,7 @@ import org.junit.jupiter.api.io.TempDir;
  * again.
  */
 class KilledProcessIT {
-  private static final int KILLS = Boolean.getBoolean("thorbis.release") ? 20 : 6;
+  private static final int KILLS = Boolean.getBoolean("thorbis.release") ? 20 : 3;
 
   @TempDir Path folder;
 
