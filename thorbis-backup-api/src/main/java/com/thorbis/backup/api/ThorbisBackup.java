@@ -566,6 +566,46 @@ public final class ThorbisBackup implements AutoCloseable {
     }
   }
 
+  /** The configured copies of the repository, the one that decides first. */
+  public List<Copy> configuredCopies() {
+    return setup.copies();
+  }
+
+  /**
+   * Opens the repository as one copy alone gives it, to look only: what that copy lacks, no other
+   * makes up for. The caller closes it before this.
+   *
+   * @param name as in {@link #configuredCopies}
+   * @throws BackupException code {@code copy.not-configured} if there is none of this name, with
+   *     those there are
+   */
+  public Repository openCopy(String name) {
+    Copy copy = configuredCopy(name);
+    return call(() -> repositories.open(setup.only(copy)));
+  }
+
+  /** The copy of this name; fails as {@link #openCopy} does. */
+  public Copy configuredCopy(String name) {
+    List<String> names = setup.copies().stream().map(Copy::name).toList();
+    return setup.copies().stream()
+        .filter(copy -> copy.name().equals(name))
+        .findFirst()
+        .orElseThrow(
+            () ->
+                BackupException.of(
+                        "copy.not-configured",
+                        FailureKind.NOT_FOUND,
+                        "No copy \""
+                            + name
+                            + "\" is configured; there are: "
+                            + String.join(", ", names))
+                    .remedy(
+                        Names.nearest(name, names)
+                            .map(near -> "Did you mean " + near + "?")
+                            .orElse("Name one as repository.copies has it."))
+                    .build());
+  }
+
   private synchronized void openOrRefresh() throws IOException {
     Repository open = repository;
     if (open == null) {

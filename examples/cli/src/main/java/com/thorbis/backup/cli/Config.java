@@ -253,7 +253,14 @@ record Config(
     List<Expectation> expectations = new ArrayList<>();
     Timetable timetable = Timetable.read(root);
     Map<String, SourceConfig> sources =
-        sources(root, policies, timetable, commands(file, host), folder, expectations);
+        sources(
+            root,
+            copies.stream().map(copy -> copy.uri().toString()).toList(),
+            policies,
+            timetable,
+            commands(file, host),
+            folder,
+            expectations);
     Watching watching = Watching.read(root, expectations);
     Map<String, String> excluded = excluded(root);
     root.finish();
@@ -480,6 +487,7 @@ record Config(
 
   private static Map<String, SourceConfig> sources(
       Section root,
+      List<String> copies,
       Map<String, RetentionPolicy> policies,
       Timetable timetable,
       Map<String, String> commands,
@@ -515,7 +523,7 @@ record Config(
                           "Remove it.");
                     }
                     timetable.drill(name, it);
-                    return DrillConfig.read(it, folder);
+                    return DrillConfig.read(it, folder, copies);
                   });
       List<Masking> masking = MaskingConfig.read(section, folder);
       timetable.expect(name, expected);

@@ -536,8 +536,16 @@ final class DrTestCommands {
   }
 
   private static int print(Thorbis thorbis, RecordedExercise exercise) {
+    List<String> retest =
+        HostEvidence.planDigest(thorbis).map(exercise::needsRetest).orElse(List.of());
     Map<String, @Nullable Object> json = new LinkedHashMap<>(exercise.json());
-    thorbis.print(json, out -> people(exercise, out));
+    json.put("needsRetest", retest);
+    thorbis.print(
+        json,
+        out -> {
+          people(exercise, out);
+          retest.forEach(reason -> out.println("needs a test: " + reason));
+        });
     return Exit.DONE;
   }
 

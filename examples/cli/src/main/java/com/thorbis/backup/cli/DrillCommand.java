@@ -10,7 +10,9 @@ import com.thorbis.backup.dr.drill.DrillReport;
 import com.thorbis.backup.dr.drill.DrillReport.Verdict;
 import com.thorbis.backup.dr.drill.DrillSettings;
 import com.thorbis.backup.dr.drill.Plant;
+import com.thorbis.backup.dr.evidence.EvidenceLog;
 import com.thorbis.backup.dr.evidence.EvidenceRecord;
+import com.thorbis.backup.spi.repository.Copy;
 import java.io.PrintStream;
 import java.time.Instant;
 import java.util.LinkedHashMap;
@@ -56,6 +58,15 @@ final class DrillCommand extends Job {
   @Nullable String backup;
 
   @Option(
+      names = "--copy",
+      paramLabel = "NAME",
+      description = {
+        "Read this copy of the repository alone, named by its uri: what it lacks, no other makes",
+        "up for."
+      })
+  @Nullable String copy;
+
+  @Option(
       names = "--no-negative-control",
       description = "Do not damage anything on purpose to see that it is noticed.")
   boolean noNegativeControl;
@@ -97,12 +108,34 @@ final class DrillCommand extends Job {
 
   /** The drills of a source that are due, of what chance chooses. */
   static DrillJob job(Thorbis thorbis, ThorbisBackup opened, String source) {
+    EvidenceLog evidence = HostEvidence.of(thorbis, opened).log();
+    DrillHistory history = new DrillHistory(thorbis.config().stateDirectory(), source);
     return DrillJob.of(
         source,
-        () -> builder(thorbis, opened, source).random().build(),
-        HostEvidence.of(thorbis, opened).log(),
-        new DrillHistory(thorbis.config().stateDirectory(), source),
+        () -> {
+          Drill.Builder drill = builder(thorbis, opened, source).random();
+          settings(thorbis.config(), source)
+              .copy()
+              .map(copy -> copy(copy, source, opened, evidence, history))
+              .ifPresent(drill::copy);
+          return drill.build();
+        },
+        evidence,
+        history,
         thorbis.clock());
+  }
+
+  private static String copy(
+      String named,
+      String source,
+      ThorbisBackup opened,
+      EvidenceLog evidence,
+      DrillHistory history) {
+    if (!named.equals(DrillSettings.EACH_COPY)) {
+      return named;
+    }
+    List<String> copies = opened.configuredCopies().stream().map(Copy::name).toList();
+    return said(() -> DrillJob.copyInTurn(source, copies, evidence, history));
   }
 
   private int run(ThorbisBackup opened) {
@@ -120,6 +153,9 @@ final class DrillCommand extends Job {
     }
     if (backup != null) {
       drill.backup(Words.backupId(backup));
+    }
+    if (copy != null) {
+      drill.copy(copy);
     }
     Drill built = drill.negativeControl(!noNegativeControl).build();
     if (writeSentinel) {
@@ -147,11 +183,14 @@ final class DrillCommand extends Job {
   }
 
   private static Drill.Builder builder(Thorbis thorbis, ThorbisBackup opened, String name) {
-    return Drill.builder(opened, name, thorbis.config().stateDirectory())
-        .product(Main.version())
-        .clock(thorbis.clock())
-        .recorder(evidence(thorbis, opened, EvidenceRecord.DRILL))
-        .settings(settings(thorbis.config(), name));
+    Drill.Builder drill =
+        Drill.builder(opened, name, thorbis.config().stateDirectory())
+            .product(Main.version())
+            .clock(thorbis.clock())
+            .recorder(evidence(thorbis, opened, EvidenceRecord.DRILL))
+            .settings(settings(thorbis.config(), name));
+    HostEvidence.planDigest(thorbis).ifPresent(drill::plan);
+    return drill;
   }
 
   static DrillSettings settings(Config config, String source) {
@@ -168,6 +207,7 @@ final class DrillCommand extends Job {
                 "selection", found.choice().selection(),
                 "seed", found.choice().seed(),
                 "target", found.choice().target(),
+                "copy", found.choice().copy(),
                 "needsRetest", found.retest()),
             out -> {
               out.println(
@@ -209,7 +249,8 @@ final class DrillCommand extends Job {
                         + report.choice().target()
                         + (report.choice().seed().isPresent()
                             ? ", seed " + report.choice().seed().getAsLong()
-                            : "")));
+                            : "")
+                        + report.choice().copy().map(it -> ", read from " + it).orElse("")));
     report.isolation().stream()
         .filter(item -> item.outcome() != CheckItem.Outcome.OK)
         .forEach(item -> out.println("  " + item.outcome().label() + ": " + item.message()));
@@ -262,6 +303,7 @@ final class DrillCommand extends Job {
     return "Would have been lost: "
         + Text.bytes(loss.bytes())
         + " of log"
+        + (loss.files().isPresent() ? " in files: " + loss.files().getAsLong() : "")
         + (loss.transactions().isPresent()
             ? ", at most " + loss.transactions().getAsLong() + " transactions"
             : "")

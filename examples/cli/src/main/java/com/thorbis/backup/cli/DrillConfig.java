@@ -16,7 +16,12 @@ final class DrillConfig {
 
   private DrillConfig() {}
 
-  static DrillSettings read(Section section, Path folder) {
+  /**
+   * Reads it.
+   *
+   * @param copies the names of those there are
+   */
+  static DrillSettings read(Section section, Path folder, List<String> copies) {
     DrillSettings.Builder settings = DrillSettings.builder();
     section.section("sentinel").ifPresent(it -> settings.sentinel(sentinel(it)));
     section.duration("deadline").ifPresent(settings::deadline);
@@ -26,6 +31,7 @@ final class DrillConfig {
     section
         .find("work-directory")
         .ifPresent(it -> settings.workDirectory(folder.resolve(it).normalize()));
+    section.find("copy").ifPresent(it -> settings.copy(copy(section, it, copies)));
     section.texts("advisory").forEach(settings::advisory);
     section
         .section("server")
@@ -47,6 +53,16 @@ final class DrillConfig {
     } catch (IllegalArgumentException e) {
       throw section.wrong("advisory", String.valueOf(e.getMessage()), "Correct the name.");
     }
+  }
+
+  private static String copy(Section section, String named, List<String> copies) {
+    if (!named.equals(DrillSettings.EACH_COPY) && !copies.contains(named)) {
+      throw section.wrong(
+          "copy",
+          "\"" + named + "\" is the uri of no copy",
+          "Write " + DrillSettings.EACH_COPY + " or one of " + String.join(", ", copies) + ".");
+    }
+    return named;
   }
 
   private static SentinelTable sentinel(Section section) {

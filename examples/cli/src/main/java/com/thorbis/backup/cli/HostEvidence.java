@@ -194,6 +194,16 @@ final class HostEvidence {
     return population.build();
   }
 
+  /** Tells the recovery plan that is in force from others; one that cannot be read is said. */
+  static Optional<String> planDigest(Thorbis thorbis) {
+    try {
+      return thorbis.config().dr().plan().map(file -> plan(file, thorbis.clock()).digest());
+    } catch (BackupException e) {
+      thorbis.warning("which recovery plan this belongs to is not recorded: " + e.getMessage());
+      return Optional.empty();
+    }
+  }
+
   private static RecoveryPlan plan(Path file, Clock clock) {
     return Validation.of(
             PlanReader.read(Config.read(file), file.toString()), PlanFacts.none(clock.instant()))

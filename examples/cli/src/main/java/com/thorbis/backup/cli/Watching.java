@@ -1,10 +1,6 @@
 package com.thorbis.backup.cli;
 
 import com.thorbis.backup.api.ThorbisBackup;
-import com.thorbis.backup.dr.drill.DrillHistory;
-import com.thorbis.backup.dr.drill.DrillReport;
-import com.thorbis.backup.dr.drill.DrillReport.Verdict;
-import com.thorbis.backup.dr.monitor.DrillFact;
 import com.thorbis.backup.dr.monitor.Expectation;
 import com.thorbis.backup.dr.monitor.Monitor;
 import com.thorbis.backup.dr.monitor.RunLog;
@@ -16,8 +12,6 @@ import com.thorbis.backup.dr.notify.Notifiers;
 import com.thorbis.backup.dr.notify.Watch;
 import com.thorbis.backup.spi.ProviderLoader;
 import com.thorbis.backup.spi.Settings;
-import java.io.IOException;
-import java.io.UncheckedIOException;
 import java.nio.file.Path;
 import java.time.Clock;
 import java.time.Duration;
@@ -163,34 +157,11 @@ record Watching(
             .live(live)
             .recipients(recipients)
             .runs(new RunLog(stateDirectory))
-            .drills(() -> drills(stateDirectory))
+            .drills(new DrillFacts(thorbis, opened, expectations))
             .recoveries(() -> DrWatch.recoveries(thorbis))
             .tiers(() -> DrWatch.tiers(thorbis));
     expectations.forEach(monitor::expect);
     return monitor;
-  }
-
-  /** The drills of this host; those of others are not known here. */
-  private List<DrillFact> drills(Path stateDirectory) {
-    List<DrillFact> facts = new ArrayList<>();
-    for (Expectation each : expectations) {
-      try {
-        for (DrillReport report : new DrillHistory(stateDirectory, each.source()).reports()) {
-          if (report.verdict() == Verdict.NONE) {
-            continue; // somebody broke it off
-          }
-          facts.add(
-              new DrillFact(
-                  each.source(),
-                  report.startedAt().plusMillis(report.millis()),
-                  report.passed(),
-                  "drill " + report.id()));
-        }
-      } catch (IOException e) {
-        throw new UncheckedIOException(e);
-      }
-    }
-    return facts;
   }
 
   /** One of those to tell somebody through. */

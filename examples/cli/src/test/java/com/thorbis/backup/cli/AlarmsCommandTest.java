@@ -10,6 +10,8 @@ import com.thorbis.backup.api.Timeline;
 import com.thorbis.backup.api.WalSegment;
 import com.thorbis.backup.api.WalSegmentSize;
 import com.thorbis.backup.cli.CommandRunner.Result;
+import com.thorbis.backup.dr.evidence.EvidenceLog;
+import com.thorbis.backup.dr.evidence.EvidenceRecord;
 import com.thorbis.backup.spi.repository.WalArchive;
 import com.thorbis.backup.spi.repository.WalMarks;
 import java.io.IOException;
@@ -20,6 +22,7 @@ import java.nio.file.Path;
 import java.nio.file.attribute.PosixFilePermissions;
 import java.util.ArrayList;
 import java.util.List;
+import java.util.Map;
 import java.util.stream.Stream;
 import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Test;
@@ -149,6 +152,29 @@ class AlarmsCommandTest {
         .putLong(24, 7)
         .putInt(32, segment.size().bytes())
         .putInt(36, 8192);
+  }
+
+  /** No host but the one that did them remembers drills; evidence of them is for all. */
+  @Test
+  void aDrillThatAnotherHostDidCounts() throws IOException {
+    write("    expect: { drill-every: 90d }\n");
+    run("backup home", 0);
+    Config config = Config.load(folder.resolve("thorbis.yaml"), runner.host(), false);
+    try (ThorbisBackup thorbis = Recipients.all(config).build()) {
+      EvidenceLog other =
+          EvidenceLog.builder(thorbis::repository, folder.resolve("other")).host("db2").build();
+      other.append(EvidenceRecord.DRILL, "home", EvidenceRecord.PASSED, Map.of("id", "drill-0"));
+      assertThat(alarms("alarms list", 0, "items")).containsExactly("copy.behind");
+      other.append(
+          EvidenceRecord.DRILL,
+          "home",
+          EvidenceRecord.PASSED,
+          Map.of("id", "drill-1", "product", "0.0.1"));
+      assertThat(run("alarms list", 0).out())
+          .contains("drill.outdated", "this library is of version", "not 0.0.1");
+      other.append(EvidenceRecord.DRILL, "home", EvidenceRecord.FAILED, Map.of("id", "drill-2"));
+    }
+    assertThat(run("alarms list", 1).out()).contains("drill.failing", "drill-2 on db2");
   }
 
   @Test

@@ -217,6 +217,7 @@ class ConfigTest {
           full: "Sun 02:00 UTC", wi  | wi                        | sources.orders.schedule: says of nothing | schedule: standard
           rate-limit: 0              | drill: { paces: [{ name: A b, database: d, query: q }] } | sources.orders.drill.paces[0].name: Not a name for a check: "A b" | Choose another name
           rate-limit: 0              | drill: { paces: [{ name: p, database: d, query: q }, { name: p, database: d, query: q }] } | sources.orders.drill.paces[1].name: Two checks are named "p" | Choose another name
+          rate-limit: 0              | drill: { copy: elsewhere } | sources.orders.drill.copy: "elsewhere" is the uri of no copy | Write each or one of
           rate-limit: 0              | drill: { advisory: [indices] } | sources.orders.drill.advisory: advisory: there is no check "indices" | Correct the name
           window: 4h                 | window: 8d                | sources.orders.schedule: orders.full: its window of 8d is longer than 7d | at most 7d
           window: 4h                 | window: long              | sources.orders.schedule.window: "long" is not a duration | 4h

@@ -149,6 +149,11 @@ class DrTestCommandTest {
         json(0, "dr", "test", "walkthrough", "database-failure", "--as", "ada", "--json")
             .path("id")
             .asText();
+    assertThat(json(0, "dr", "test", "show", id, "--json").path("needsRetest")).isEmpty();
+    Files.writeString(
+        folder.resolve("plan.yaml"), PlanReader.example().replaceFirst("version: 1", "version: 2"));
+    assertThat(run(0, "dr", "test", "show", id).out())
+        .contains("needs a test: the recovery plan was changed: it is ");
     Result closed = run(3, "dr", "test", "close", id, "--as", "ada"); // and there is no repository
     assertThat(closed.err()).contains("warning: the evidence of this exercise is not in");
     assertThat(run(2, "dr", "test", "finding", id, "x", "--owner", "ada", "--due", "soon").err())

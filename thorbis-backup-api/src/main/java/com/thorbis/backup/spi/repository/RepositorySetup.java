@@ -117,6 +117,15 @@ public final class RepositorySetup {
 
   /** The same setup with other copies. */
   public RepositorySetup with(List<Copy> others) {
+    return with(others, readOnly);
+  }
+
+  /** One copy alone, to look only. */
+  public RepositorySetup only(Copy copy) {
+    return with(List.of(copy), true);
+  }
+
+  private RepositorySetup with(List<Copy> others, boolean looking) {
     Builder setup =
         builder()
             .writePolicy(writePolicy)
@@ -125,7 +134,7 @@ public final class RepositorySetup {
             .parallelism(parallelism)
             .stateDirectory(stateDirectory)
             .clock(clock)
-            .readOnly(readOnly);
+            .readOnly(looking);
     setup.copies.addAll(others);
     setup.recipients.addAll(recipients);
     setup.signer = signer;

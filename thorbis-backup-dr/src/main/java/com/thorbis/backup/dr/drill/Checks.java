@@ -1,10 +1,14 @@
 package com.thorbis.backup.dr.drill;
 
+import com.thorbis.backup.api.BackupDescriptor;
+import com.thorbis.backup.api.BackupId;
 import com.thorbis.backup.api.Cancellation;
 import com.thorbis.backup.api.Lsn;
 import com.thorbis.backup.api.RecoveryTarget;
 import com.thorbis.backup.api.RestorePlan;
 import com.thorbis.backup.api.RestoreReport.Reached;
+import com.thorbis.backup.api.SourceStatus;
+import com.thorbis.backup.api.SourceStatus.Window;
 import com.thorbis.backup.api.Timeline;
 import com.thorbis.backup.api.WalGap;
 import com.thorbis.backup.dr.drill.DrillCheck.Outcome;
@@ -16,6 +20,7 @@ import java.sql.SQLException;
 import java.time.Duration;
 import java.time.Instant;
 import java.util.ArrayList;
+import java.util.Comparator;
 import java.util.List;
 import java.util.Objects;
 import java.util.Optional;
@@ -24,8 +29,10 @@ import org.jspecify.annotations.Nullable;
 
 /** What is asked of a restored server. Each answers the same whether damage was planted or not. */
 final class Checks {
+  static final String COPY = "copy";
   static final String STARTED = "started";
   static final String CLUSTER = "cluster";
+  static final String TIMELINE = "timeline";
   static final String TARGET = "target";
   static final String LOG = "log";
   static final String TABLES = "tables";
@@ -39,7 +46,7 @@ final class Checks {
   static final String REACH = "reach";
 
   /** Made where they are configured, or told only. */
-  static final List<String> OPTIONAL = List.of(SENTINEL, LOSS, ROLES, REACH);
+  static final List<String> OPTIONAL = List.of(COPY, TIMELINE, SENTINEL, LOSS, ROLES, REACH);
 
   /** What every cluster has; the database postgres may be gone. */
   static final String MAINTENANCE = "template1";
@@ -228,6 +235,17 @@ final class Checks {
     }
   }
 
+  /** Whether the way led along the branch that the live source is on. */
+  static Finding timeline(Timeline planned, Timeline live) {
+    return planned.equals(live)
+        ? Finding.passed("the live source is on timeline " + live + ", too")
+        : Finding.failed(
+            "the log leads along timeline "
+                + planned
+                + ", and the live source is on timeline "
+                + live);
+  }
+
   static Optional<Timeline> parent(String history) {
     return history
         .lines()
@@ -258,6 +276,43 @@ final class Checks {
     return Finding.passed(
         "it is at " + reached.lsn() + reached.time().map(time -> ", " + time).orElse(""));
   }
+
+  /**
+   * Whether a copy has the newest backup and the last log of what all copies have together.
+   *
+   * @param most so much time may be missing on it; empty: nothing may
+   */
+  static Finding behind(SourceStatus all, SourceStatus copy, Optional<Duration> most) {
+    Optional<Lsn> end = all.windows().stream().map(Window::toLsn).max(Lsn::compareTo);
+    Optional<Lsn> here = copy.windows().stream().map(Window::toLsn).max(Lsn::compareTo);
+    List<String> lacking = new ArrayList<>();
+    Optional<BackupId> newest = all.lastBackup().map(BackupDescriptor::id);
+    if (newest.isPresent() && !newest.equals(copy.lastBackup().map(BackupDescriptor::id))) {
+      lacking.add("backup " + newest.get());
+    }
+    if (end.isPresent() && (here.isEmpty() || here.get().compareTo(end.get()) < 0)) {
+      lacking.add(
+          "log from "
+              + here.map(at -> at + " to " + end.get()).orElse("the first to " + end.get()));
+    }
+    if (lacking.isEmpty()) {
+      return Finding.passed("it has what all copies have");
+    }
+    Optional<Instant> last = all.windows().stream().flatMap(it -> it.toTime().stream()).max(ORDER);
+    Optional<Duration> time =
+        copy.windows().stream()
+            .flatMap(it -> it.toTime().stream())
+            .max(ORDER)
+            .flatMap(at -> last.map(to -> Duration.between(at, to)));
+    String detail =
+        "it is behind: it lacks "
+            + String.join(" and ", lacking)
+            + time.map(it -> ", up to " + it).orElse("");
+    boolean little = most.isPresent() && time.isPresent() && time.get().compareTo(most.get()) <= 0;
+    return little ? Finding.passed(detail) : Finding.failed(detail);
+  }
+
+  private static final Comparator<Instant> ORDER = Comparator.naturalOrder();
 
   /** Whether log is missing behind a backup. */
   static Finding log(List<WalGap> gaps, RestorePlan plan) {

@@ -11,8 +11,10 @@ import com.thorbis.backup.api.RecoveryTarget;
 import com.thorbis.backup.api.RestorePlan;
 import com.thorbis.backup.api.RestoreReport.Reached;
 import com.thorbis.backup.api.SourceStatus;
+import com.thorbis.backup.api.SourceStatus.Window;
 import com.thorbis.backup.api.ThorbisBackup;
 import com.thorbis.backup.api.Timeline;
+import com.thorbis.backup.api.WalSegmentSize;
 import com.thorbis.backup.dr.drill.Checks.Finding;
 import com.thorbis.backup.dr.drill.Checks.Scope;
 import com.thorbis.backup.dr.drill.DrillCheck.Category;
@@ -22,9 +24,11 @@ import com.thorbis.backup.dr.drill.DrillReport.Loss;
 import com.thorbis.backup.dr.drill.DrillReport.Problem;
 import com.thorbis.backup.dr.drill.DrillReport.Status;
 import com.thorbis.backup.dr.drill.DrillReport.Verdict;
+import com.thorbis.backup.dr.internal.ThisHost;
 import com.thorbis.backup.spi.engine.Trial;
 import com.thorbis.backup.spi.engine.TrialEngine;
 import com.thorbis.backup.spi.engine.TrialRequest;
+import com.thorbis.backup.spi.repository.Repository;
 import com.thorbis.backup.spi.repository.RunControl;
 import java.io.IOException;
 import java.io.InterruptedIOException;
@@ -62,6 +66,8 @@ public final class Drill {
 
   private static final Duration SHIPPING = Duration.ofSeconds(30);
   private static final long POLL_MILLIS = 250;
+  private static final String BEHIND = "drill.copy-behind";
+  private static final String UNREACHABLE = "restore.unreachable";
   private static final SecureRandom RANDOM = new SecureRandom();
   private static final DateTimeFormatter ID =
       DateTimeFormatter.ofPattern("yyyyMMdd'T'HHmmss'Z'").withZone(ZoneOffset.UTC);
@@ -74,13 +80,14 @@ public final class Drill {
   private final Consumer<DrillReport> recorder;
   private final boolean verification;
   private final Clock clock;
-  private final String product;
+  private final Basis basis;
   private final boolean negativeControl;
   private final Duration shipping;
   private final @Nullable BackupId backup;
   private final @Nullable Instant to;
   private final @Nullable RecoveryTarget target;
   private final OptionalLong seed;
+  private final @Nullable String copy;
 
   private Drill(Builder builder) {
     this.opened = builder.opened;
@@ -91,13 +98,18 @@ public final class Drill {
     this.recorder = builder.recorder;
     this.verification = builder.verification;
     this.clock = builder.clock;
-    this.product = builder.product;
+    this.basis =
+        new Basis(
+            builder.product,
+            Optional.ofNullable(builder.plan),
+            Optional.of(builder.environment != null ? builder.environment : environment(settings)));
     this.negativeControl = builder.negativeControl;
     this.shipping = builder.shipping;
     this.backup = builder.backup;
     this.to = builder.to;
     this.target = builder.target;
     this.seed = builder.seed;
+    this.copy = builder.copy == null ? null : opened.configuredCopy(builder.copy).name();
   }
 
   /**
@@ -108,6 +120,11 @@ public final class Drill {
    */
   public static Builder builder(ThorbisBackup opened, String source, Path stateDirectory) {
     return new Builder(opened, source, stateDirectory);
+  }
+
+  /** Where drills with these settings are done unless it is said otherwise, in words. */
+  public static String environment(DrillSettings settings) {
+    return ThisHost.words() + settings.workDirectory().map(it -> ", in " + it).orElse("");
   }
 
   /**
@@ -127,8 +144,14 @@ public final class Drill {
 
   /** Says what would be tried. Writes nothing, also no sentinel. */
   public Plan plan() throws IOException {
-    Selector chosen = select();
-    RestorePlan plan = engine.planTrial(request(chosen), opened.repository());
+    try (Reading reading = reading()) {
+      return plan(reading);
+    }
+  }
+
+  private Plan plan(Reading reading) throws IOException {
+    Selector chosen = select(reading);
+    RestorePlan plan = engine.planTrial(request(chosen), reading.repository());
     return new Plan(
         plan,
         choice(chosen, Optional.of(plan)),
@@ -136,7 +159,7 @@ public final class Drill {
             history.reports(),
             plan.backup().type().label(),
             plan.backup().cluster().majorVersion(),
-            product,
+            basis,
             settings.digest()));
   }
 
@@ -169,12 +192,32 @@ public final class Drill {
     return backup == null && to == null && target == null && seed.isEmpty();
   }
 
-  private Selector select() {
+  /**
+   * What is read: all copies, or the one that was named.
+   *
+   * @param own whether it was opened for this drill
+   */
+  private record Reading(Repository repository, boolean own) implements AutoCloseable {
+    @Override
+    public void close() throws IOException {
+      if (own) {
+        repository.close();
+      }
+    }
+  }
+
+  private Reading reading() throws IOException {
+    return copy == null
+        ? new Reading(opened.repository(), false)
+        : new Reading(opened.openCopy(copy), true);
+  }
+
+  private Selector select(Reading reading) throws IOException {
     if (seed.isPresent()) {
       return Selector.random(
           source,
-          opened.backups(Optional.of(source)),
-          opened.status(source).windows(),
+          reading.repository().backups(Optional.of(source)),
+          engine.status(reading.repository()).windows(),
           WITHIN,
           clock.instant(),
           Optional.ofNullable(to),
@@ -206,7 +249,8 @@ public final class Drill {
         from.map(it -> it.type().label()),
         from.map(it -> OptionalLong.of(it.cluster().majorVersion())).orElse(OptionalLong.empty()),
         plan.flatMap(RestorePlan::timeline).or(chosen::timeline),
-        from.map(BackupDescriptor::copies).orElse(List.of()));
+        from.map(BackupDescriptor::copies).orElse(List.of()),
+        Optional.ofNullable(copy));
   }
 
   private static String words(RecoveryTarget target) {
@@ -273,8 +317,13 @@ public final class Drill {
     return timer;
   }
 
-  /** Where the live source is. */
-  private record Position(Lsn lsn, long nextTransaction, Instant time) {}
+  /**
+   * Where the live source is.
+   *
+   * @param timeline empty if it only follows
+   */
+  private record Position(
+      Lsn lsn, long nextTransaction, Instant time, Optional<Timeline> timeline) {}
 
   /** A check that may fail as the server or its files do. */
   @FunctionalInterface
@@ -313,10 +362,67 @@ public final class Drill {
         }
         live = live.or(this::position);
       }
-      Selector chosen = select();
+      if (copy == null) {
+        run(new Reading(opened.repository(), false), opened.status(source), live, sentinels);
+      } else {
+        try (Reading reading = reading()) {
+          run(reading, compared(reading.repository()), live, sentinels);
+        }
+      }
+      judge();
+    }
+
+    /** What all copies have; of the copy alone, where they cannot be asked together. */
+    private SourceStatus compared(Repository alone) throws IOException {
+      SourceStatus stored;
+      try {
+        stored = opened.status(source);
+      } catch (BackupException e) {
+        control.cancellation().check();
+        looked(
+            Checks.COPY,
+            Category.AVAILABILITY,
+            Finding.notPerformed("what all copies have could not be told: " + e.getMessage()),
+            0);
+        return engine.status(alone);
+      }
+      compare(alone, stored);
+      return stored;
+    }
+
+    /** Whether the copy has what all of them have; gives it time to follow. */
+    private void compare(Repository alone, SourceStatus stored) throws IOException {
+      long begun = System.nanoTime();
+      String id = opened.repository().id();
+      if (!alone.id().equals(id)) {
+        throw BackupException.of(
+                "repository.other",
+                FailureKind.PERMANENT,
+                "It holds the repository " + alone.id() + ", not " + id)
+            .remedy("Name the right place, or an empty one and run copies sync.")
+            .build();
+      }
+      Finding finding = Checks.behind(stored, engine.status(alone), settings.mostLoss());
+      while (finding.outcome() == Outcome.FAILED
+          && System.nanoTime() - begun < shipping.toNanos()) {
+        control.cancellation().check();
+        pause();
+        alone.refresh();
+        finding = Checks.behind(stored, engine.status(alone), settings.mostLoss());
+      }
+      looked(Checks.COPY, Category.AVAILABILITY, finding, (System.nanoTime() - begun) / 1_000_000);
+    }
+
+    private void run(
+        Reading reading,
+        SourceStatus stored,
+        Optional<Position> live,
+        Optional<Sentinels> sentinels)
+        throws IOException, SQLException {
+      Selector chosen = select(reading);
       choice = choice(chosen, Optional.empty());
-      SourceStatus before = opened.status(source);
-      try (Trial trial = begun(chosen)) {
+      SourceStatus before = reading.own() ? engine.status(reading.repository()) : stored;
+      try (Trial trial = begun(chosen, reading)) {
         choice = choice(chosen, Optional.of(trial.plan()));
         isolation = trial.isolation();
         Reached at = trial.reached();
@@ -328,15 +434,21 @@ public final class Drill {
             Category.AVAILABILITY,
             Finding.passed("the server was started and recovered"),
             stages.values().stream().mapToLong(Long::longValue).sum());
-        validate(trial, at, before, live, sentinels, chosen.target());
+        validate(trial, at, before, stored, live, sentinels, chosen.target());
       }
-      judge();
     }
 
     /** Fails as a restore would. */
-    private Trial begun(Selector chosen) throws IOException {
-      control.progress().note("Drill of " + source + ": " + words(chosen.target()));
-      return engine.begin(request(chosen), opened.repository(), control);
+    private Trial begun(Selector chosen, Reading reading) throws IOException {
+      control
+          .progress()
+          .note(
+              "Drill of "
+                  + source
+                  + ": "
+                  + words(chosen.target())
+                  + (copy == null ? "" : ", from " + copy + " alone"));
+      return engine.begin(request(chosen), reading.repository(), control);
     }
 
     /** Writes a sentinel, and gives it time to be stored. */
@@ -359,15 +471,19 @@ public final class Drill {
         if (stored) {
           return position;
         }
-        try {
-          TimeUnit.MILLISECONDS.sleep(POLL_MILLIS);
-        } catch (InterruptedException e) {
-          Thread.currentThread().interrupt();
-          throw new InterruptedIOException("Interrupted while log was stored");
-        }
+        pause();
       }
       control.progress().note("The log of the sentinel is not stored yet; going on without it");
       return position;
+    }
+
+    private void pause() throws InterruptedIOException {
+      try {
+        TimeUnit.MILLISECONDS.sleep(POLL_MILLIS);
+      } catch (InterruptedException e) {
+        Thread.currentThread().interrupt();
+        throw new InterruptedIOException("Interrupted while log was stored");
+      }
     }
 
     private Optional<Position> position() {
@@ -378,10 +494,14 @@ public final class Drill {
                     new Position(
                         Lsn.parse(row.getString(1)),
                         row.getLong(2),
-                        row.getTimestamp(3).toInstant()),
+                        row.getTimestamp(3).toInstant(),
+                        Optional.ofNullable(row.getString(4))
+                            .map(hex -> new Timeline(Integer.parseUnsignedInt(hex, 16)))),
                 "SELECT CASE WHEN pg_is_in_recovery() THEN pg_last_wal_replay_lsn() ELSE"
                     + " pg_current_wal_lsn() END::text,"
-                    + " pg_snapshot_xmax(pg_current_snapshot())::text, clock_timestamp()")
+                    + " pg_snapshot_xmax(pg_current_snapshot())::text, clock_timestamp(), CASE WHEN"
+                    + " NOT pg_is_in_recovery() THEN"
+                    + " left(pg_walfile_name(pg_current_wal_insert_lsn()), 8) END")
             .stream()
             .findFirst();
       } catch (SQLException | BackupException e) {
@@ -394,6 +514,7 @@ public final class Drill {
         Trial trial,
         Reached at,
         SourceStatus before,
+        SourceStatus stored,
         Optional<Position> live,
         Optional<Sentinels> sentinels,
         RecoveryTarget target)
@@ -402,12 +523,16 @@ public final class Drill {
       control.progress().begin("validate", -1);
       Checks looks = new Checks(trial, control);
       if (target instanceof RecoveryTarget.Latest) {
-        loss = lost(looks, at, before, live);
+        loss = lost(looks, at, stored, live, trial.plan().backup().cluster().segmentSize());
       }
       Instant moment = target instanceof RecoveryTarget.Latest ? startedAt : recovered(trial, at);
       List<Sentinels.Written> known = sentinels.isPresent() ? sentinels.get().known() : List.of();
       Timeline planned = trial.plan().timeline().orElseThrow();
       look(Checks.CLUSTER, Category.INTEGRITY, () -> looks.cluster(planned));
+      Optional<Timeline> now = live.flatMap(Position::timeline);
+      if (now.isPresent()) {
+        look(Checks.TIMELINE, Category.INTEGRITY, () -> Checks.timeline(planned, now.get()));
+      }
       look(Checks.TARGET, Category.AVAILABILITY, () -> Checks.target(trial.plan(), at));
       look(Checks.LOG, Category.INTEGRITY, () -> Checks.log(before.gaps(), trial.plan()));
       look(Checks.TABLES, Category.INTEGRITY, () -> looks.tables(Scope.ALL, settings.readBudget()));
@@ -442,7 +567,7 @@ public final class Drill {
       boolean controlled = negativeControl && checks.stream().allMatch(DrillCheck::holds);
       if (controlled) {
         control.progress().begin("negative-control", -1);
-        plant(negative, trial, at, sentinels, known, moment);
+        plant(negative, trial, at, stored, sentinels, known, moment);
         stage("negative-control", begun);
       }
 
@@ -470,11 +595,29 @@ public final class Drill {
         Plants plants,
         Trial trial,
         Reached at,
+        SourceStatus stored,
         Optional<Sentinels> sentinels,
         List<Sentinels.Written> known,
         Instant moment)
         throws SQLException {
       plants.told(trial.plan(), at);
+      Timeline planned = trial.plan().timeline().orElseThrow();
+      Timeline other = new Timeline(planned.number() + 1);
+      if (passed(Checks.TIMELINE)) {
+        plants.judged(
+            Checks.TIMELINE,
+            "the live source is on timeline " + other,
+            Checks.timeline(planned, other),
+            "on timeline " + other);
+      }
+      if (passed(Checks.COPY)) {
+        plants.judged(
+            Checks.COPY,
+            "nothing lies on the copy",
+            Checks.behind(
+                stored, SourceStatus.nothing(source, stored.fenced()), settings.mostLoss()),
+            "behind");
+      }
       if (passed(Checks.TABLES)) {
         plants.lostFile(settings.readBudget());
       }
@@ -497,7 +640,13 @@ public final class Drill {
             Checks.LOSS,
             "more than " + most + " were lost",
             withinLoss(
-                new Loss(true, 1, OptionalLong.of(1), Optional.of(most.plusMillis(1))), most),
+                new Loss(
+                    true,
+                    1,
+                    OptionalLong.of(1),
+                    OptionalLong.of(1),
+                    Optional.of(most.plusMillis(1))),
+                most),
             "more than");
       }
       for (Assertion each : settings.assertions()) {
@@ -594,17 +743,20 @@ public final class Drill {
       return at.time().orElse(trial.plan().backup().stoppedAt());
     }
 
-    private Loss lost(Checks looks, Reached at, SourceStatus before, Optional<Position> live)
+    private Loss lost(
+        Checks looks, Reached at, SourceStatus stored, Optional<Position> live, WalSegmentSize size)
         throws SQLException {
+      Lsn end =
+          live.map(Position::lsn)
+              .or(() -> stored.windows().stream().map(Window::toLsn).max(Lsn::compareTo))
+              .orElse(at.lsn());
+      long bytes = Math.max(0, end.value() - at.lsn().value());
+      OptionalLong files = OptionalLong.of(files(at.lsn(), bytes, size));
       if (live.isEmpty()) {
-        long bytes =
-            before.windows().stream()
-                .mapToLong(window -> window.toLsn().value() - at.lsn().value())
-                .max()
-                .orElse(0);
         return new Loss(
             false,
-            Math.max(0, bytes),
+            bytes,
+            files,
             OptionalLong.empty(),
             at.time().map(time -> since(time, startedAt)));
       }
@@ -612,11 +764,11 @@ public final class Drill {
       try (Sql session = looks.session(Checks.MAINTENANCE)) {
         next = Long.parseLong(session.text("SELECT pg_snapshot_xmax(pg_current_snapshot())"));
       }
-      long bytes = Math.max(0, live.get().lsn().value() - at.lsn().value());
       long transactions = bytes == 0 ? 0 : Math.max(0, live.get().nextTransaction() - next);
       return new Loss(
           true,
           bytes,
+          files,
           OptionalLong.of(transactions),
           transactions == 0
               ? Optional.of(Duration.ZERO)
@@ -634,10 +786,11 @@ public final class Drill {
         verdict = Verdict.FAILED;
         problem =
             new Problem(
-                "drill.check-failed",
-                failed.stream()
-                    .map(it -> it.name() + " " + it.outcome().label() + ": " + it.detail())
-                    .collect(Collectors.joining("; ")),
+                lags() ? BEHIND : "drill.check-failed",
+                from()
+                    + failed.stream()
+                        .map(it -> it.name() + " " + it.outcome().label() + ": " + it.detail())
+                        .collect(Collectors.joining("; ")),
                 "Until it is mended, do not count on restoring " + source + ".");
         return;
       }
@@ -671,21 +824,61 @@ public final class Drill {
         problem =
             new Problem(
                 "drill.deadline",
-                "It was not done within " + settings.deadline(),
+                from() + "It was not done within " + settings.deadline(),
                 "Give it more time with drill.deadline, or find what became slow.");
+        return;
+      }
+      if (copy != null && e.kind() == FailureKind.TRANSIENT && e.code().startsWith("storage.")) {
+        // Whether it has everything nobody knows; that it gives nothing back now is known.
+        status = Status.ABORTED;
+        verdict = Verdict.FAILED;
+        problem =
+            new Problem(
+                "drill.copy-unreachable",
+                from() + "it could not be asked: " + e.getMessage(),
+                "Bring it back, and try it again.");
         return;
       }
       boolean proves = !cancelled && proves(e);
       status = proves ? Status.COMPLETED : Status.ABORTED;
       verdict = proves ? Verdict.FAILED : Verdict.NONE;
-      problem = new Problem(e.code(), String.valueOf(e.getMessage()), e.remedy());
-      if (proves && checks.isEmpty()) {
+      boolean lacks = e.kind() == FailureKind.NOT_FOUND || e.code().equals(UNREACHABLE);
+      problem =
+          lacks && lags()
+              ? new Problem(
+                  BEHIND,
+                  from()
+                      + copyCheck().orElseThrow().detail()
+                      + "; "
+                      + e.code()
+                      + ": "
+                      + e.getMessage(),
+                  "Run copies sync.")
+              : new Problem(e.code(), from() + e.getMessage(), e.remedy());
+      if (proves && !looked(Checks.STARTED)) {
         looked(
             Checks.STARTED,
             Category.AVAILABILITY,
             Finding.failed(e.code() + ": " + e.getMessage()),
             (System.nanoTime() - start) / 1_000_000);
       }
+    }
+
+    /** How a problem with one copy begins. */
+    private String from() {
+      return copy == null ? "" : "From " + copy + " alone: ";
+    }
+
+    private Optional<DrillCheck> copyCheck() {
+      return checks.stream().filter(it -> it.name().equals(Checks.COPY)).findFirst();
+    }
+
+    private boolean lags() {
+      return copyCheck().filter(it -> it.required() && it.outcome() == Outcome.FAILED).isPresent();
+    }
+
+    private boolean looked(String check) {
+      return checks.stream().anyMatch(it -> it.name().equals(check));
     }
 
     DrillReport report() {
@@ -709,7 +902,8 @@ public final class Drill {
                   Optional.empty(),
                   OptionalLong.empty(),
                   Optional.empty(),
-                  List.of()),
+                  List.of(),
+                  Optional.ofNullable(copy)),
           Optional.ofNullable(reached),
           stages,
           bytesFetched,
@@ -717,7 +911,7 @@ public final class Drill {
           checks,
           plants,
           Optional.ofNullable(loss),
-          product,
+          basis,
           settings.digest());
     }
   }
@@ -738,8 +932,15 @@ public final class Drill {
     return switch (e.kind()) {
       case DAMAGED, NOT_FOUND -> true;
       case PERMANENT -> !e.code().startsWith("file.");
-      default -> e.code().equals("restore.unreachable");
+      default -> e.code().equals(UNREACHABLE);
     };
+  }
+
+  /** How many files of log have any of so many bytes behind a position. */
+  static long files(Lsn from, long bytes, WalSegmentSize size) {
+    long first = Long.divideUnsigned(from.value(), size.bytes());
+    long last = Long.divideUnsigned(from.value() + bytes - 1, size.bytes());
+    return bytes == 0 ? 0 : last - first + 1;
   }
 
   static Finding withinLoss(Loss loss, Duration most) {
@@ -773,12 +974,15 @@ public final class Drill {
     private boolean verification;
     private Clock clock = Clock.systemUTC();
     private String product = "";
+    private @Nullable String plan;
+    private @Nullable String environment;
     private boolean negativeControl = true;
     private Duration shipping = SHIPPING;
     private @Nullable BackupId backup;
     private @Nullable Instant to;
     private @Nullable RecoveryTarget target;
     private OptionalLong seed = OptionalLong.empty();
+    private @Nullable String copy;
 
     private Builder(ThorbisBackup opened, String source, Path state) {
       this.opened = opened;
@@ -819,6 +1023,21 @@ public final class Drill {
       return this;
     }
 
+    /** The digest of the recovery plan that the source belongs to. */
+    public Builder plan(String digest) {
+      this.plan = digest;
+      return this;
+    }
+
+    /**
+     * Where it is done, in words: where they are others than those of the last drill that passed,
+     * the source should be tried again. This host, its system and the work directory if not called.
+     */
+    public Builder environment(String words) {
+      this.environment = words;
+      return this;
+    }
+
     /** Whether damage is planted to see that the checks find it; true if not called. */
     public Builder negativeControl(boolean planted) {
       this.negativeControl = planted;
@@ -846,6 +1065,16 @@ public final class Drill {
     /** Recovers to the end of the backup alone. */
     public Builder toEndOfBackup() {
       this.target = new RecoveryTarget.Immediate();
+      return this;
+    }
+
+    /**
+     * Reads one copy of the repository alone, by the name that it is configured by: what it lacks,
+     * no other makes up for. {@link #build} fails with {@code copy.not-configured} if there is none
+     * of this name.
+     */
+    public Builder copy(String name) {
+      this.copy = name;
       return this;
     }
 

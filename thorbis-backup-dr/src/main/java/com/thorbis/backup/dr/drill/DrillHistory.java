@@ -85,12 +85,12 @@ public final class DrillHistory {
    * @param reports its drills, oldest first
    * @param backupType of its newest backup
    * @param version its server's major version
-   * @param product this library's version
+   * @param now what one would be done with
    * @param settings the digest of the drill's settings
    * @return empty if that drill still speaks for it
    */
   static List<String> needsRetest(
-      List<DrillReport> reports, String backupType, long version, String product, String settings) {
+      List<DrillReport> reports, String backupType, long version, Basis now, String settings) {
     Optional<DrillReport> last =
         reports.stream().filter(DrillReport::passed).reduce((first, second) -> second);
     if (last.isEmpty()) {
@@ -108,9 +108,7 @@ public final class DrillHistory {
     if (!passed.choice().version().equals(OptionalLong.of(version))) {
       reasons.add("the server is of version " + version + " now");
     }
-    if (!passed.product().equals(product)) {
-      reasons.add("this library is of version " + product + " now, not " + passed.product());
-    }
+    reasons.addAll(now.changedSince(passed.basis()));
     if (!passed.settings().equals(settings)) {
       reasons.add("what a drill looks at was changed");
     }

@@ -13,7 +13,11 @@ import java.time.DateTimeException;
 import java.time.Duration;
 import java.time.Instant;
 import java.util.Comparator;
+import java.util.HashMap;
+import java.util.List;
+import java.util.Map;
 import java.util.Optional;
+import java.util.function.BinaryOperator;
 import java.util.function.Supplier;
 import java.util.stream.Stream;
 
@@ -58,6 +62,37 @@ public final class DrillJob implements Job {
       Clock clock) {
     return new DrillJob(source, drill, evidence, history, clock);
   }
+
+  /**
+   * The copy that was tried by itself longest ago, by whomever; the first of those that never were.
+   *
+   * @param copies 1 or more
+   */
+  public static String copyInTurn(
+      String source, List<String> copies, EvidenceLog evidence, DrillHistory history)
+      throws IOException {
+    Map<String, Instant> tried = new HashMap<>();
+    for (DrillReport report : history.reports()) {
+      if (report.verdict() != Verdict.NONE) {
+        report.choice().copy().ifPresent(copy -> tried.merge(copy, report.startedAt(), LATER));
+      }
+    }
+    for (EvidenceRecord record : evidence.read().records()) {
+      if (record.kind().equals(EvidenceRecord.DRILL)
+          && record.subject().equals(source)
+          && tried(record)
+          && record.document().get("choice") instanceof Map<?, ?> choice
+          && choice.get("copy") instanceof String copy) {
+        tried.merge(copy, startedAt(record), LATER);
+      }
+    }
+    return copies.stream()
+        .min(Comparator.comparing(copy -> tried.getOrDefault(copy, Instant.MIN)))
+        .orElseThrow();
+  }
+
+  private static final BinaryOperator<Instant> LATER =
+      BinaryOperator.maxBy(Comparator.naturalOrder());
 
   /** What the drill of a source is called among what is due. */
   public static String name(String source) {

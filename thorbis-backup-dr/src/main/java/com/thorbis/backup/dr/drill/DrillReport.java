@@ -41,7 +41,7 @@ import java.util.function.Function;
  * @param checks what was looked at
  * @param plants what was damaged on purpose, and who noticed; empty without a negative control
  * @param loss what would have been lost; empty for an earlier moment than the latest
- * @param product the version of this library
+ * @param basis what it was done with
  * @param settings the digest of the drill's settings
  */
 public record DrillReport(
@@ -60,7 +60,7 @@ public record DrillReport(
     List<DrillCheck> checks,
     List<Plant> plants,
     Optional<Loss> loss,
-    String product,
+    Basis basis,
     String settings) {
   private static final String FORMAT = "thorbis-drill/1";
 
@@ -83,6 +83,8 @@ public record DrillReport(
           "plants",
           "loss",
           "product",
+          "plan",
+          "environment",
           "settings");
 
   /** Copies the collections. */
@@ -146,7 +148,9 @@ public record DrillReport(
    * @param backupType what that backup read
    * @param version the server's major version
    * @param timeline the branch that was followed
-   * @param copies those that have the backup; which of them gave each piece is up to what answers
+   * @param copies those that have the backup; without {@code copy}, which of them gave each piece
+   *     is up to what answers
+   * @param copy the copy that alone was read; empty: all that have it were
    */
   public record Choice(
       String selection,
@@ -156,7 +160,8 @@ public record DrillReport(
       Optional<String> backupType,
       OptionalLong version,
       Optional<Timeline> timeline,
-      List<String> copies) {
+      List<String> copies,
+      Optional<String> copy) {
     /** Copies the list. */
     public Choice {
       copies = List.copyOf(copies);
@@ -168,11 +173,16 @@ public record DrillReport(
    *
    * @param asked whether the live source was asked where it was; otherwise it is what is stored
    * @param bytes of log
+   * @param files of log that have any of these bytes; empty in reports that did not count them
    * @param transactions how many may have been; empty if the source did not answer
    * @param time up to how much; empty if no commit was replayed
    */
   public record Loss(
-      boolean asked, long bytes, OptionalLong transactions, Optional<Duration> time) {}
+      boolean asked,
+      long bytes,
+      OptionalLong files,
+      OptionalLong transactions,
+      Optional<Duration> time) {}
 
   /** Whether the source was proven to come back. */
   public boolean passed() {
@@ -203,6 +213,7 @@ public record DrillReport(
     choice.version().ifPresent(it -> chosen.put("version", it));
     choice.timeline().ifPresent(it -> chosen.put("timeline", it.toString()));
     chosen.put("copies", choice.copies());
+    choice.copy().ifPresent(it -> chosen.put("copy", it));
     json.put("choice", chosen);
     reached.ifPresent(
         it -> {
@@ -224,11 +235,14 @@ public record DrillReport(
           Map<String, Object> lost = new LinkedHashMap<>();
           lost.put("asked", it.asked());
           lost.put("bytes", it.bytes());
+          it.files().ifPresent(count -> lost.put("files", count));
           it.transactions().ifPresent(count -> lost.put("transactions", count));
           it.time().ifPresent(time -> lost.put("millis", time.toMillis()));
           json.put("loss", lost);
         });
-    json.put("product", product);
+    json.put("product", basis.product());
+    basis.plan().ifPresent(it -> json.put("plan", it));
+    basis.environment().ifPresent(it -> json.put("environment", it));
     json.put("settings", settings);
     return json;
   }
@@ -281,7 +295,8 @@ public record DrillReport(
             chosen.find("backupType"),
             chosen.has("version") ? OptionalLong.of(chosen.number("version")) : NONE,
             chosen.find("timeline").map(it -> new Timeline(Integer.parseUnsignedInt(it))),
-            chosen.texts("copies")),
+            chosen.texts("copies"),
+            chosen.find("copy")),
         all.object("reached")
             .map(
                 it ->
@@ -329,11 +344,12 @@ public record DrillReport(
                     new Loss(
                         it.flag("asked"),
                         it.number("bytes"),
+                        it.has("files") ? OptionalLong.of(it.number("files")) : NONE,
                         it.has("transactions") ? OptionalLong.of(it.number("transactions")) : NONE,
                         it.has("millis")
                             ? Optional.of(Duration.ofMillis(it.number("millis")))
                             : Optional.empty())),
-        all.text("product"),
+        new Basis(all.text("product"), all.find("plan"), all.find("environment")),
         all.text("settings"));
   }
 

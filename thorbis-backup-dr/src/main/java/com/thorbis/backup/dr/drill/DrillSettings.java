@@ -29,6 +29,9 @@ public final class DrillSettings {
           Checks.CONSTRAINTS,
           Checks.PAGES);
 
+  /** Of {@link #copy}: the one that was tried longest ago. */
+  public static final String EACH_COPY = "each";
+
   private final @Nullable SentinelTable sentinel;
   private final List<Assertion> assertions;
   private final List<Assertion.Pace> paces;
@@ -39,6 +42,7 @@ public final class DrillSettings {
   private final @Nullable Duration mostLoss;
   private final @Nullable Path workDirectory;
   private final Map<String, String> server;
+  private final @Nullable String copy;
 
   private DrillSettings(Builder builder) {
     this.sentinel = builder.sentinel;
@@ -51,6 +55,7 @@ public final class DrillSettings {
     this.mostLoss = builder.mostLoss;
     this.workDirectory = builder.workDirectory;
     this.server = Map.copyOf(builder.server);
+    this.copy = builder.copy;
   }
 
   /** Starts some. Without more, the built-in checks are made. */
@@ -108,6 +113,14 @@ public final class DrillSettings {
     return server;
   }
 
+  /**
+   * The copy of the repository that scheduled drills read alone, or {@link #EACH_COPY}: one after
+   * the other; empty: they read all of them.
+   */
+  public Optional<String> copy() {
+    return Optional.ofNullable(copy);
+  }
+
   /** Tells these settings from others: SHA-256, 64 hexadecimal digits. */
   public String digest() {
     Map<String, Object> all = new LinkedHashMap<>();
@@ -162,6 +175,7 @@ public final class DrillSettings {
     private Duration statementTimeout = Duration.ofMinutes(5);
     private @Nullable Duration mostLoss;
     private @Nullable Path workDirectory;
+    private @Nullable String copy;
 
     private Builder() {
       names.addAll(REQUIRED);
@@ -227,6 +241,12 @@ public final class DrillSettings {
     /** Starts the server with this, such as a library that it cannot work without. */
     public Builder server(String setting, String value) {
       server.put(setting, value);
+      return this;
+    }
+
+    /** Has scheduled drills read this copy alone, or {@link #EACH_COPY} in turn. */
+    public Builder copy(String name) {
+      this.copy = name;
       return this;
     }
 

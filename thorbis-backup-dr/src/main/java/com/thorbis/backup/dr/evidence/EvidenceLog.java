@@ -2,11 +2,13 @@ package com.thorbis.backup.dr.evidence;
 
 import com.thorbis.backup.api.BackupDescriptor;
 import com.thorbis.backup.api.BackupException;
+import com.thorbis.backup.api.BackupId;
 import com.thorbis.backup.api.BackupState;
 import com.thorbis.backup.api.BackupStatus;
 import com.thorbis.backup.api.BackupType;
 import com.thorbis.backup.api.ClassifiedFailure;
 import com.thorbis.backup.api.FailureKind;
+import com.thorbis.backup.dr.internal.ThisHost;
 import com.thorbis.backup.spi.crypto.Signer;
 import com.thorbis.backup.spi.engine.SourceEngine.RepositoryAccess;
 import com.thorbis.backup.spi.repository.BackupFacts;
@@ -26,11 +28,13 @@ import java.time.ZoneOffset;
 import java.time.format.DateTimeFormatter;
 import java.time.temporal.ChronoUnit;
 import java.util.ArrayList;
+import java.util.Collections;
 import java.util.HexFormat;
 import java.util.List;
 import java.util.Map;
 import java.util.Optional;
 import java.util.Set;
+import java.util.function.BooleanSupplier;
 
 /**
  * The evidence of one repository, kept in it as backups of a source of type {@code evidence}, so
@@ -96,7 +100,7 @@ public final class EvidenceLog {
     private Optional<Signer> signer = Optional.empty();
     private Clock clock = Clock.systemUTC();
     private String actor = String.valueOf(System.getProperty("user.name"));
-    private String host = Spool.hostName();
+    private String host = ThisHost.name();
     private Duration keep = KEEP;
 
     private Builder(RepositoryAccess access, Path stateDirectory) {
@@ -231,6 +235,54 @@ public final class EvidenceLog {
     }
     return EvidenceChain.of(
         repository.id(), found, problems, spool.index(repository.id()).digests(), keep);
+  }
+
+  /**
+   * Reads what is stored, the newest first, without asking whether records follow each other; what
+   * cannot be read as a record is left out, as it proves nothing. For whoever looks again and
+   * again.
+   *
+   * @param known is told what was read, by the backup that has it, and is not read again; those
+   *     that are gone are taken out
+   * @param enough whether no more need be read
+   */
+  public void readInto(Map<BackupId, List<EvidenceRecord>> known, BooleanSupplier enough)
+      throws IOException {
+    Repository repository = access.open();
+    List<BackupDescriptor> stored = new ArrayList<>(backups(repository));
+    known.keySet().retainAll(stored.stream().map(BackupDescriptor::id).toList());
+    Collections.reverse(stored);
+    for (BackupDescriptor backup : stored) {
+      if (known.containsKey(backup.id())) {
+        continue;
+      }
+      if (enough.getAsBoolean()) {
+        return;
+      }
+      known.put(backup.id(), readable(repository, backup));
+    }
+  }
+
+  private static List<EvidenceRecord> readable(Repository repository, BackupDescriptor backup)
+      throws IOException {
+    try {
+      return records(repository, backup).stream()
+          .flatMap(one -> parsed(one.bytes()).stream())
+          .toList();
+    } catch (IOException e) {
+      if (e instanceof ClassifiedFailure known && known.kind() == FailureKind.DAMAGED) {
+        return List.of();
+      }
+      throw e;
+    }
+  }
+
+  private static Optional<EvidenceRecord> parsed(byte[] bytes) {
+    try {
+      return Optional.of(EvidenceRecord.parse(bytes));
+    } catch (IllegalArgumentException e) {
+      return Optional.empty(); // none, or of another version
+    }
   }
 
   private Draft draft(String kind, String subject, String outcome, Map<String, ?> document) {

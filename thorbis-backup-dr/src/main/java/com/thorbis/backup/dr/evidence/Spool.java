@@ -21,7 +21,6 @@ import org.jspecify.annotations.Nullable;
 
 /** The state of a log on this host: records that wait, and what was seen. */
 final class Spool {
-  private static final Path HOST = Path.of("/proc/sys/kernel/hostname");
   private static final FileAttribute<?> PRIVATE =
       PosixFilePermissions.asFileAttribute(PosixFilePermissions.fromString("rw-------"));
   private static final String END = ".json";
@@ -31,14 +30,6 @@ final class Spool {
 
   Spool(Path folder) {
     this.folder = folder;
-  }
-
-  static String hostName() {
-    try {
-      return Files.readString(HOST).strip();
-    } catch (IOException e) {
-      return "unknown";
-    }
   }
 
   private Path waitingFolder() {

@@ -51,6 +51,8 @@ public enum AlarmKind {
   DRILL_NEVER("drill.never"),
   /** The last drill that passed is too long ago. */
   DRILL_STALE("drill.stale"),
+  /** Plan, environment or version are others than those of the last drill that passed. */
+  DRILL_OUTDATED("drill.outdated"),
   /** The last drill failed. */
   DRILL_FAILING("drill.failing"),
   /** Clocks disagree, so ages cannot be trusted. */

@@ -117,7 +117,8 @@ public final class Monitor {
       // One failure is one alarm: all of it lies behind what did not open.
       finding.unseen.addAll(List.of(COPIES, WRITERS, CLOCKS, RECIPIENTS, DRILLS, RUNS));
     }
-    Optional<List<DrillFact>> drilled = finding.part(DRILLS, "drills", drills::get);
+    Optional<List<DrillFact>> drilled =
+        keys.isPresent() ? finding.part(DRILLS, "drills", drills::get) : Optional.empty();
     Optional<List<RunFact>> ran = finding.part(RUNS, "runs", runs::get);
     for (Expectation expected : expectations.values()) {
       if (keys.isEmpty()) {

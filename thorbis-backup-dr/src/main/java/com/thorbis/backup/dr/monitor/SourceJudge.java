@@ -390,8 +390,9 @@ final class SourceJudge {
             .filter(drill -> !drill.at().isAfter(now.plus(MOST_SKEW)))
             .sorted(Comparator.comparing(DrillFact::at))
             .toList();
-    Optional<Instant> passed =
-        own.stream().filter(DrillFact::passed).map(DrillFact::at).reduce((older, newer) -> newer);
+    Optional<DrillFact> good =
+        own.stream().filter(DrillFact::passed).reduce((older, newer) -> newer);
+    Optional<Instant> passed = good.map(DrillFact::at);
     if (!own.isEmpty() && !own.get(own.size() - 1).passed()) {
       DrillFact last = own.get(own.size() - 1);
       Optional<Instant> first =
@@ -430,6 +431,17 @@ final class SourceJudge {
               .map(at -> "the last one that passed was at " + Said.time(at))
               .orElse("none passed"),
           "Run drill " + expected.source() + ".");
+    } else if (!good.orElseThrow().changed().isEmpty()) {
+      add(
+          AlarmKind.DRILL_OUTDATED,
+          Severity.WARNING,
+          Optional.empty(),
+          "a drill that passed with what there is now",
+          "the last one that passed was at "
+              + Said.time(passed.get())
+              + ": "
+              + String.join("; ", good.get().changed()),
+          "Run drill " + expected.source() + ".");
     }
   }
 
@@ -454,6 +466,7 @@ final class SourceJudge {
     boolean drill =
         kind == AlarmKind.DRILL_NEVER
             || kind == AlarmKind.DRILL_STALE
+            || kind == AlarmKind.DRILL_OUTDATED
             || kind == AlarmKind.DRILL_FAILING;
     String where = drill ? Monitor.DRILLS : kind == AlarmKind.FAILING ? Monitor.RUNS : area(kind);
     alarms.add(new Alarm(kind, severity, where, subject, since, wanted, found, remedy));

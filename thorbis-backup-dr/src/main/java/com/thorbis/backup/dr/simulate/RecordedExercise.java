@@ -2,6 +2,7 @@ package com.thorbis.backup.dr.simulate;
 
 import com.thorbis.backup.api.BackupException;
 import com.thorbis.backup.api.FailureKind;
+import com.thorbis.backup.dr.drill.Basis;
 import com.thorbis.backup.dr.internal.CanonicalJson;
 import com.thorbis.backup.dr.internal.StateFile;
 import com.thorbis.backup.dr.plan.Exercise;
@@ -369,6 +370,17 @@ public record RecordedExercise(
    */
   public boolean held() {
     return closedAt.isPresent() && unanswered().isEmpty();
+  }
+
+  /**
+   * Why it should be done anew.
+   *
+   * @param digest of the plan that is in force
+   * @return empty if it still speaks for it
+   */
+  public List<String> needsRetest(String digest) {
+    return new Basis("", Optional.of(digest), Optional.empty())
+        .changedSince(new Basis("", Optional.of(planDigest), Optional.empty()));
   }
 
   /** As a document for people, evidence and the state directory. */

@@ -30,6 +30,8 @@ import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 
 class DrillReportTest {
+  private static final Basis UNSAID = new Basis("0.1.0", Optional.empty(), Optional.empty());
+
   @TempDir Path folder;
 
   private static DrillReport report(String id, Verdict verdict, String settings, long pace) {
@@ -54,7 +56,8 @@ class DrillReportTest {
             Optional.of("full"),
             OptionalLong.of(15),
             Optional.of(new Timeline(1)),
-            List.of("file:///repo")),
+            List.of("file:///repo"),
+            Optional.empty()),
         Optional.of(
             new Reached(
                 Lsn.parse("0/3000"),
@@ -67,9 +70,23 @@ class DrillReportTest {
             new DrillCheck("indexes", Category.INTEGRITY, true, Outcome.PASSED, "2 indexes", 12),
             new DrillCheck("pace", Category.PERFORMANCE, true, Outcome.PASSED, "fast", pace)),
         List.of(new Plant("indexes", "a row is gone", Plant.Result.DETECTED, "it lacks one")),
-        Optional.of(new Loss(true, 16, OptionalLong.of(1), Optional.of(Duration.ofMillis(5)))),
-        "0.1.0",
+        Optional.of(
+            new Loss(
+                true,
+                16,
+                OptionalLong.empty(),
+                OptionalLong.of(1),
+                Optional.of(Duration.ofMillis(5)))),
+        UNSAID,
         settings);
+  }
+
+  /** A passed drill of one copy alone. */
+  static DrillReport ofCopy(String id, String copy, Instant at) {
+    String text = new String(report(id, Verdict.PASSED, "aa", 7).bytes(), StandardCharsets.UTF_8);
+    return parse(
+        text.replace("2026-03-01T00:00:00Z", at.toString())
+            .replace("[\"file:///repo\"]", "[\"" + copy + "\"],\"copy\":\"" + copy + "\""));
   }
 
   @Test
@@ -120,14 +137,52 @@ class DrillReportTest {
     List<DrillReport> reports =
         List.of(
             report("drill-1", Verdict.PASSED, "aa", 7), report("drill-2", Verdict.FAILED, "bb", 7));
-    assertThat(DrillHistory.needsRetest(reports, "full", 15, "0.1.0", "aa")).isEmpty();
-    assertThat(DrillHistory.needsRetest(List.of(), "full", 15, "0.1.0", "aa")).hasSize(1);
-    assertThat(DrillHistory.needsRetest(reports, "incremental", 16, "0.2.0", "bb"))
+    assertThat(DrillHistory.needsRetest(reports, "full", 15, UNSAID, "aa")).isEmpty();
+    assertThat(DrillHistory.needsRetest(List.of(), "full", 15, UNSAID, "aa")).hasSize(1);
+    assertThat(
+            DrillHistory.needsRetest(
+                reports,
+                "incremental",
+                16,
+                new Basis("0.2.0", Optional.of("cc"), Optional.of("here")),
+                "bb"))
         .containsExactly(
             "no backup of type incremental was tried",
             "the server is of version 16 now",
             "this library is of version 0.2.0 now, not 0.1.0",
             "what a drill looks at was changed");
+  }
+
+  @Test
+  void anotherPlanOrEnvironmentNeedsATestAndWhatNobodySaidDoesNot() {
+    Basis then = new Basis("1", Optional.of("0123456789abcdef"), Optional.of("db1 (Linux)"));
+    assertThat(then.changedSince(then)).isEmpty();
+    assertThat(then.changedSince(new Basis("1", Optional.empty(), Optional.empty()))).isEmpty();
+    assertThat(
+            new Basis("1", Optional.of("fedcba9876543210"), Optional.of("db2 (Linux)"))
+                .changedSince(then))
+        .containsExactly(
+            "the recovery plan was changed: it is fedcba987654 now, not 0123456789ab",
+            "it was tried on db1 (Linux), and this is db2 (Linux)");
+    assertThat(new Basis("1", Optional.empty(), then.environment()).changedSince(then))
+        .containsExactly("there is no recovery plan any more; there was 0123456789ab");
+  }
+
+  @Test
+  void whatItWasDoneWithAndTheCopyAreKept() {
+    DrillReport plain = report("drill-1", Verdict.PASSED, "aa", 7);
+    String text =
+        new String(plain.bytes(), StandardCharsets.UTF_8)
+            .replace(
+                "\"copies\":[\"file:///repo\"]",
+                "\"copies\":[\"file:///repo\"],\"copy\":\"file:///repo\"")
+            .replace("\"bytes\":16", "\"bytes\":16,\"files\":2")
+            .replace("\"format\"", "\"environment\":\"db1\",\"format\"")
+            .replace("\"plants\"", "\"plan\":\"cc\",\"plants\"");
+    DrillReport told = parse(text);
+    assertThat(told.choice().copy()).contains("file:///repo");
+    assertThat(told.basis()).isEqualTo(new Basis("0.1.0", Optional.of("cc"), Optional.of("db1")));
+    assertThat(new String(told.bytes(), StandardCharsets.UTF_8)).isEqualTo(text);
   }
 
   @Test

@@ -8,19 +8,27 @@ import com.thorbis.backup.api.FailureKind;
 import com.thorbis.backup.api.Lsn;
 import com.thorbis.backup.api.RecoveryTarget;
 import com.thorbis.backup.api.RestoreReport.Reached;
+import com.thorbis.backup.api.SourceStatus;
 import com.thorbis.backup.api.Timeline;
 import com.thorbis.backup.api.WalGap;
 import com.thorbis.backup.api.WalRange;
+import com.thorbis.backup.api.WalSegmentSize;
 import com.thorbis.backup.dr.drill.DrillCheck.Category;
 import com.thorbis.backup.dr.drill.DrillCheck.Outcome;
 import com.thorbis.backup.dr.drill.DrillReport.Loss;
 import com.thorbis.backup.dr.drill.Plant.Result;
+import com.thorbis.backup.dr.evidence.EvidenceLog;
+import com.thorbis.backup.spi.repository.Repository;
+import java.io.IOException;
+import java.lang.reflect.Proxy;
+import java.nio.file.Path;
 import java.time.Duration;
 import java.time.Instant;
 import java.util.List;
 import java.util.Optional;
 import java.util.OptionalLong;
 import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.io.TempDir;
 
 class DrillTest {
   private static final TestBackup BACKUP = TestBackup.of(1, "2026-01-01T00:00:00Z", "0/2000");
@@ -78,8 +86,19 @@ class DrillTest {
         .isEqualTo(Outcome.NOT_PERFORMED);
   }
 
+  @Test
+  void lostLogIsCountedInTheFilesThatHaveAnyOfIt() {
+    WalSegmentSize size = new WalSegmentSize(16 << 20);
+    Lsn from = Lsn.parse("0/2FFFFFF");
+    assertThat(Drill.files(from, 0, size)).isZero();
+    assertThat(Drill.files(from, 1, size)).isEqualTo(1);
+    assertThat(Drill.files(from, 2, size)).isEqualTo(2);
+    assertThat(Drill.files(Lsn.parse("0/3000000"), 16 << 20, size)).isEqualTo(1);
+    assertThat(Drill.files(Lsn.parse("FFFFFFFF/FE000000"), 1, size)).isEqualTo(1);
+  }
+
   private static Loss loss(Optional<Duration> time) {
-    return new Loss(true, 1, OptionalLong.of(1), time);
+    return new Loss(true, 1, OptionalLong.of(1), OptionalLong.of(1), time);
   }
 
   @Test
@@ -125,6 +144,74 @@ class DrillTest {
     assertThat(Checks.log(List.of(before), plan).outcome()).isEqualTo(Outcome.PASSED);
     assertThat(Checks.log(List.of(before, behind), plan))
         .isEqualTo(Checks.Finding.failed("log of timeline 1 is missing from 0/3000 to 0/4000"));
+  }
+
+  @Test
+  void aCopyIsBehindByWhatItLacks() {
+    TestBackup later = TestBackup.of(2, "2026-01-02T00:00:00Z", "0/5000");
+    SourceStatus all = status(later, "0/6000", "2026-01-02T01:00:00Z");
+    SourceStatus copy = status(BACKUP, "0/3000", "2026-01-02T00:00:00Z");
+    assertThat(Checks.behind(all, all, Optional.empty()).outcome()).isEqualTo(Outcome.PASSED);
+    String lacks =
+        "it is behind: it lacks backup "
+            + later.id()
+            + " and log from 0/3000 to 0/6000, up to PT1H";
+    assertThat(Checks.behind(all, copy, Optional.empty())).isEqualTo(Checks.Finding.failed(lacks));
+    Duration hour = Duration.ofHours(1);
+    assertThat(Checks.behind(all, copy, Optional.of(hour.minusMillis(1))).outcome())
+        .isEqualTo(Outcome.FAILED);
+    assertThat(Checks.behind(all, copy, Optional.of(hour))).isEqualTo(Checks.Finding.passed(lacks));
+    assertThat(
+            Checks.behind(
+                    all, SourceStatus.nothing("orders", false), Optional.of(Duration.ofDays(9)))
+                .outcome())
+        .isEqualTo(Outcome.FAILED); // nobody knows how much is missing
+  }
+
+  private static SourceStatus status(TestBackup last, String to, String time) {
+    return new SourceStatus(
+        "orders",
+        List.of(
+            new SourceStatus.Window(
+                Instant.EPOCH,
+                Optional.of(Instant.parse(time)),
+                Lsn.parse("0/1000"),
+                Lsn.parse(to),
+                TestBackup.ONE)),
+        List.of(),
+        Optional.of(last),
+        List.of(),
+        Optional.empty(),
+        false);
+  }
+
+  @Test
+  void copiesAreTriedInTurn(@TempDir Path state) throws IOException {
+    DrillHistory history = new DrillHistory(state, "orders");
+    Repository repository =
+        (Repository)
+            Proxy.newProxyInstance(
+                DrillTest.class.getClassLoader(),
+                new Class<?>[] {Repository.class},
+                (proxy, method, arguments) ->
+                    method.getName().equals("id") ? "0".repeat(32) : Optional.empty());
+    EvidenceLog evidence = EvidenceLog.builder(() -> repository, state).build();
+    List<String> copies = List.of("one", "two");
+    for (String expected : List.of("one", "two", "one")) {
+      String next = DrillJob.copyInTurn("orders", copies, evidence, history);
+      assertThat(next).isEqualTo(expected);
+      int done = history.reports().size();
+      history.add(DrillReportTest.ofCopy("drill-" + done, next, Instant.ofEpochSecond(done)));
+    }
+  }
+
+  @Test
+  void theBranchOfTheLiveSourceIsTheRightOne() {
+    assertThat(Checks.timeline(TestBackup.ONE, TestBackup.ONE).outcome()).isEqualTo(Outcome.PASSED);
+    assertThat(Checks.timeline(new Timeline(2), TestBackup.ONE))
+        .isEqualTo(
+            Checks.Finding.failed(
+                "the log leads along timeline 2, and the live source is on timeline 1"));
   }
 
   @Test

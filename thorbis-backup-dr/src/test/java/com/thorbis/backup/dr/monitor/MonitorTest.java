@@ -410,14 +410,23 @@ class MonitorTest {
     stored.registered = NOW.minus(Duration.ofDays(20));
     assertThat(only(monitor(fortnightly).look(), AlarmKind.DRILL_NEVER).severity())
         .isEqualTo(Severity.CRITICAL);
-    drills.add(new DrillFact(SOURCE, NOW.minus(Duration.ofDays(10)), true, "fine"));
+    drills.add(new DrillFact(SOURCE, NOW.minus(Duration.ofDays(10)), true, "fine", List.of()));
     clear(monitor(fortnightly).look());
+    drills.set(
+        0,
+        new DrillFact(
+            SOURCE, NOW.minus(Duration.ofDays(10)), true, "fine", List.of("the plan was changed")));
+    Alarm outdated = only(monitor(fortnightly).look(), AlarmKind.DRILL_OUTDATED);
+    assertThat(outdated.severity()).isEqualTo(Severity.WARNING);
+    assertThat(outdated.found()).contains("the plan was changed");
     clock.advance(Duration.ofDays(6));
     Alarm stale = only(monitor(fortnightly).look(), AlarmKind.DRILL_STALE);
     assertThat(stale.since()).contains(NOW.plus(Duration.ofDays(5)));
     clock.set(NOW);
-    drills.add(new DrillFact(SOURCE, NOW.minus(Duration.ofDays(2)), false, "index broken"));
-    drills.add(new DrillFact(SOURCE, NOW.minus(Duration.ofDays(1)), false, "index broken"));
+    drills.add(
+        new DrillFact(SOURCE, NOW.minus(Duration.ofDays(2)), false, "index broken", List.of()));
+    drills.add(
+        new DrillFact(SOURCE, NOW.minus(Duration.ofDays(1)), false, "index broken", List.of()));
     Alarm failing = only(monitor().look(), AlarmKind.DRILL_FAILING);
     assertThat(failing.since()).contains(NOW.minus(Duration.ofDays(2)));
     assertThat(failing.found()).contains("index broken");

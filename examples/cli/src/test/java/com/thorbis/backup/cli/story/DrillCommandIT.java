@@ -24,6 +24,7 @@ class DrillCommandIT {
       """
           drill:
             schedule: { at: yearly UTC, window: 360d }
+            copy: each
             work-directory: %s
             sentinel: { database: bench, table: public.sentinel }
             assertions:
@@ -74,6 +75,12 @@ class DrillCommandIT {
         Command.Result due = command.run("run", "--once");
         assertThat(due.exit()).as(due.out() + due.err()).isZero();
         assertThat(due.out()).contains("finished main.drill");
+        String copy = "file://" + folder + "/repo";
+        assertThat(list(folder.resolve("state/drills/main")).stream().map(DrillCommandIT::text))
+            .anyMatch(report -> report.contains("\"copy\":\"" + copy + "\""));
+        Command.Result unknown = command.run("drill", "main", "--copy", "elsewhere");
+        assertThat(unknown.exit()).isEqualTo(5);
+        assertThat(unknown.err()).contains("No copy \"elsewhere\" is configured", copy);
         assertThat(list(work)).isEmpty();
         Files.move(folder.resolve("state/drills"), folder.resolve("lost"));
         Files.move(folder.resolve("state/schedule"), folder.resolve("lost/schedule"));
@@ -116,6 +123,14 @@ class DrillCommandIT {
       } finally {
         receiver.stop();
       }
+    }
+  }
+
+  private static String text(Path file) {
+    try {
+      return Files.readString(file);
+    } catch (IOException e) {
+      throw new UncheckedIOException(e);
     }
   }
 

@@ -387,6 +387,7 @@ class DrillIT {
     assertThat(report.verdict()).isEqualTo(Verdict.FAILED);
     assertThat(report.problem().orElseThrow().message()).startsWith("loss failed: up to");
     assertThat(report.loss().orElseThrow().bytes()).isPositive();
+    assertThat(report.loss().orElseThrow().files().orElseThrow()).isPositive();
     assertThat(report.loss().orElseThrow().transactions().orElseThrow()).isPositive();
     receiver = workbench.receiving(thorbis);
   }
