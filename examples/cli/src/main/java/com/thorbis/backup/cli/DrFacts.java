@@ -28,8 +28,8 @@ import java.util.stream.Stream;
  * took in drills, and when its exercises were held.
  */
 final class DrFacts {
-  /** The stages of a drill that a recovery has, too. */
-  private static final List<String> RESTORE = List.of("copy", "start", "recover");
+  /** One to the end of a backup is shorter than one that replays log. */
+  private static final int LAST = 5;
 
   private static final Duration AHEAD = Duration.ofDays(400);
   private static final int MOST = 10_000;
@@ -139,19 +139,24 @@ final class DrFacts {
   }
 
   /** One drill of a source that passed. */
-  private record Drilled(Instant at, Duration restore) {}
+  private record Drilled(Instant at, Duration restore) {
+    static Stream<Drilled> of(Instant at, Map<String, Object> report) {
+      return DrillReport.restored(report).map(it -> new Drilled(at, it)).stream();
+    }
+  }
 
-  /** What bringing it back took in the last drill that passed, here or elsewhere. */
+  /** What bringing it back took at most in the last drills that passed, here or elsewhere. */
   private Optional<Duration> restore(String source, List<EvidenceRecord> records) {
     Stream<Drilled> elsewhere =
         records.stream()
             .filter(it -> it.kind().equals(EvidenceRecord.DRILL) && passed(it))
             .filter(it -> it.subject().equals(source))
-            .map(it -> new Drilled(it.at(), restore(it.document())));
+            .flatMap(it -> Drilled.of(it.at(), it.document()));
     return Stream.concat(here(source), elsewhere)
-        .filter(it -> !it.restore().isZero())
-        .max(Comparator.comparing(Drilled::at))
-        .map(Drilled::restore);
+        .sorted(Comparator.comparing(Drilled::at).reversed())
+        .limit(LAST)
+        .map(Drilled::restore)
+        .max(Comparator.naturalOrder());
   }
 
   private Stream<Drilled> here(String source) {
@@ -159,25 +164,10 @@ final class DrFacts {
       return new DrillHistory(thorbis.config().stateDirectory(), source)
           .reports().stream()
               .filter(DrillReport::passed)
-              .map(it -> new Drilled(it.startedAt(), restore(it.json())));
+              .flatMap(it -> Drilled.of(it.startedAt(), it.json()));
     } catch (IOException e) {
       note.accept("drills of this host could not be read: " + e.getMessage());
       return Stream.empty();
     }
-  }
-
-  private static Duration restore(Map<String, Object> drill) {
-    if (!(drill.get("stages") instanceof List<?> stages)) {
-      return Duration.ZERO; // of another version
-    }
-    long millis = 0;
-    for (Object each : stages) {
-      if (each instanceof Map<?, ?> stage
-          && RESTORE.contains(String.valueOf(stage.get("stage")))
-          && stage.get("millis") instanceof Number took) {
-        millis += took.longValue();
-      }
-    }
-    return Duration.ofMillis(millis);
   }
 }

@@ -2,6 +2,7 @@ package com.thorbis.backup.cli;
 
 import com.thorbis.backup.api.BackupException;
 import com.thorbis.backup.dr.drill.DrillHistory;
+import com.thorbis.backup.dr.drill.DrillReport;
 import com.thorbis.backup.dr.monitor.RecoveryFact;
 import com.thorbis.backup.dr.monitor.TierFact;
 import com.thorbis.backup.dr.monitor.TierFact.Measured;
@@ -169,8 +170,7 @@ final class DrWatch {
                 drill ->
                     slowest.add(
                         new Measured(
-                            Duration.ofMillis(
-                                drill.stages().values().stream().mapToLong(it -> it).sum()),
+                            DrillReport.restored(drill.json()).orElse(Duration.ZERO),
                             drill.startedAt().plusMillis(drill.millis()),
                             "drill " + drill.id())));
       } catch (IOException e) {

@@ -113,11 +113,15 @@ final class DrillCommand extends Job {
     return DrillJob.of(
         source,
         () -> {
-          Drill.Builder drill = builder(thorbis, opened, source).random();
-          settings(thorbis.config(), source)
-              .copy()
-              .map(copy -> copy(copy, source, opened, evidence, history))
-              .ifPresent(drill::copy);
+          Drill.Builder drill = builder(thorbis, opened, source);
+          Optional<String> copy =
+              settings(thorbis.config(), source)
+                  .copy()
+                  .map(named -> copy(named, source, opened, evidence, history));
+          copy.ifPresent(drill::copy);
+          if (!said(() -> DrillJob.latestInTurn(source, copy, evidence, history))) {
+            drill.random();
+          }
           return drill.build();
         },
         evidence,

@@ -10,6 +10,7 @@ import com.thorbis.backup.dr.drill.DrillReport.Verdict;
 import com.thorbis.backup.dr.evidence.EvidenceRecord;
 import com.thorbis.backup.dr.monitor.DrillFact;
 import com.thorbis.backup.dr.monitor.Expectation;
+import com.thorbis.backup.spi.repository.Copy;
 import java.io.IOException;
 import java.io.UncheckedIOException;
 import java.util.HashMap;
@@ -57,7 +58,11 @@ final class DrillFacts implements Supplier<List<DrillFact>> {
         HostEvidence.of(thorbis, opened).log().readInto(stored, () -> allPassed(awaited));
       }
       stored.values().forEach(records -> records.forEach(record -> recorded(record, plan, facts)));
-      return List.copyOf(facts.values());
+      Set<String> copies =
+          opened.configuredCopies().stream().map(Copy::name).collect(Collectors.toSet());
+      return facts.values().stream()
+          .filter(fact -> fact.copy().isEmpty() || copies.contains(fact.copy().get()))
+          .toList();
     } catch (IOException e) {
       throw new UncheckedIOException(e);
     }
@@ -77,6 +82,7 @@ final class DrillFacts implements Supplier<List<DrillFact>> {
             report.id(),
             new DrillFact(
                 source,
+                report.choice().copy(),
                 report.startedAt().plusMillis(report.millis()),
                 report.passed(),
                 "drill " + report.id(),
@@ -117,11 +123,19 @@ final class DrillFacts implements Supplier<List<DrillFact>> {
           id,
           new DrillFact(
               record.subject(),
+              copy(record),
               record.at(),
               record.outcome().equals(EvidenceRecord.PASSED),
               "drill " + id + " on " + record.host(),
               now.changedSince(then)));
     }
+  }
+
+  private static Optional<String> copy(EvidenceRecord record) {
+    return record.document().get("choice") instanceof Map<?, ?> choice
+            && choice.get("copy") instanceof String copy
+        ? Optional.of(copy)
+        : Optional.empty();
   }
 
   private static Optional<String> text(EvidenceRecord record, String member) {

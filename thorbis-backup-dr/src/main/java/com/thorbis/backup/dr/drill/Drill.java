@@ -532,6 +532,16 @@ public final class Drill {
       Optional<Timeline> now = live.flatMap(Position::timeline);
       if (now.isPresent()) {
         look(Checks.TIMELINE, Category.INTEGRITY, () -> Checks.timeline(planned, now.get()));
+      } else if (target instanceof RecoveryTarget.Latest) {
+        // Told only: a drill must not need what it stands in for.
+        checks.add(
+            new DrillCheck(
+                Checks.TIMELINE,
+                Category.INTEGRITY,
+                false,
+                DrillCheck.Outcome.NOT_PERFORMED,
+                "the source does not answer, or is no primary",
+                0));
       }
       look(Checks.TARGET, Category.AVAILABILITY, () -> Checks.target(trial.plan(), at));
       look(Checks.LOG, Category.INTEGRITY, () -> Checks.log(before.gaps(), trial.plan()));

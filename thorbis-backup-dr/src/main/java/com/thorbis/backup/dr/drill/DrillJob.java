@@ -12,11 +12,13 @@ import java.time.Clock;
 import java.time.DateTimeException;
 import java.time.Duration;
 import java.time.Instant;
+import java.util.Collections;
 import java.util.Comparator;
 import java.util.HashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.Optional;
+import java.util.TreeMap;
 import java.util.function.BinaryOperator;
 import java.util.function.Supplier;
 import java.util.stream.Stream;
@@ -89,6 +91,33 @@ public final class DrillJob implements Job {
     return copies.stream()
         .min(Comparator.comparing(copy -> tried.getOrDefault(copy, Instant.MIN)))
         .orElseThrow();
+  }
+
+  /**
+   * Whether the latest moment is to be tried next, as the last drill tried another one, by
+   * whomever; or there was none.
+   *
+   * @param copy of which copy alone; empty: of those that were not bound to one
+   */
+  public static boolean latestInTurn(
+      String source, Optional<String> copy, EvidenceLog evidence, DrillHistory history)
+      throws IOException {
+    Map<Instant, String> tried = new TreeMap<>();
+    for (DrillReport report : history.reports()) {
+      if (report.verdict() != Verdict.NONE && report.choice().copy().equals(copy)) {
+        tried.put(report.startedAt(), report.choice().selection());
+      }
+    }
+    for (EvidenceRecord record : evidence.read().records()) {
+      if (record.kind().equals(EvidenceRecord.DRILL)
+          && record.subject().equals(source)
+          && tried(record)
+          && record.document().get("choice") instanceof Map<?, ?> choice
+          && Optional.ofNullable(choice.get("copy")).equals(copy)) {
+        tried.put(startedAt(record), String.valueOf(choice.get("selection")));
+      }
+    }
+    return tried.isEmpty() || !tried.get(Collections.max(tried.keySet())).equals("latest");
   }
 
   private static final BinaryOperator<Instant> LATER =

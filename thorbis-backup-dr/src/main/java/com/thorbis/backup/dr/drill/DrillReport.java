@@ -62,6 +62,7 @@ public record DrillReport(
     Optional<Loss> loss,
     Basis basis,
     String settings) {
+  private static final Set<String> LOOKS = Set.of("validate", "negative-control", "pages");
   private static final String FORMAT = "thorbis-drill/1";
 
   private static final Set<String> MEMBERS =
@@ -93,6 +94,30 @@ public record DrillReport(
     isolation = List.copyOf(isolation);
     checks = List.copyOf(checks);
     plants = List.copyOf(plants);
+  }
+
+  /**
+   * What bringing it back took, of a report as a document, also of another version's: its stages
+   * without those that look and damage; all of it where it names none.
+   */
+  public static Optional<Duration> restored(Map<String, Object> document) {
+    long millis = 0;
+    boolean named = false;
+    if (document.get("stages") instanceof List<?> stages) {
+      for (Object each : stages) {
+        if (each instanceof Map<?, ?> stage
+            && stage.get("millis") instanceof Number took
+            && !LOOKS.contains(String.valueOf(stage.get("stage")))) {
+          millis += took.longValue();
+          named = true;
+        }
+      }
+    }
+    return named
+        ? Optional.of(Duration.ofMillis(millis))
+        : document.get("millis") instanceof Number all
+            ? Optional.of(Duration.ofMillis(all.longValue()))
+            : Optional.empty();
   }
 
   /** Whether a drill ran to its end. */

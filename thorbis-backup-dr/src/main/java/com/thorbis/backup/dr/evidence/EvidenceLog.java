@@ -240,11 +240,11 @@ public final class EvidenceLog {
   /**
    * Reads what is stored, the newest first, without asking whether records follow each other; what
    * cannot be read as a record is left out, as it proves nothing. For whoever looks again and
-   * again.
+   * again: what came since the last look is always read.
    *
    * @param known is told what was read, by the backup that has it, and is not read again; those
    *     that are gone are taken out
-   * @param enough whether no more need be read
+   * @param enough whether nothing older need be read
    */
   public void readInto(Map<BackupId, List<EvidenceRecord>> known, BooleanSupplier enough)
       throws IOException {
@@ -252,11 +252,13 @@ public final class EvidenceLog {
     List<BackupDescriptor> stored = new ArrayList<>(backups(repository));
     known.keySet().retainAll(stored.stream().map(BackupDescriptor::id).toList());
     Collections.reverse(stored);
+    boolean news = !known.isEmpty();
     for (BackupDescriptor backup : stored) {
       if (known.containsKey(backup.id())) {
+        news = false;
         continue;
       }
-      if (enough.getAsBoolean()) {
+      if (!news && enough.getAsBoolean()) {
         return;
       }
       known.put(backup.id(), readable(repository, backup));

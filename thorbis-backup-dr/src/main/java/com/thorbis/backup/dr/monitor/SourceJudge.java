@@ -10,9 +10,12 @@ import java.time.Duration;
 import java.time.Instant;
 import java.util.ArrayList;
 import java.util.Comparator;
+import java.util.LinkedHashMap;
 import java.util.List;
+import java.util.Map;
 import java.util.Optional;
 import java.util.function.ToLongFunction;
+import java.util.stream.Collectors;
 
 /** Compares what is stored of one source with what is expected of it. */
 final class SourceJudge {
@@ -393,21 +396,7 @@ final class SourceJudge {
     Optional<DrillFact> good =
         own.stream().filter(DrillFact::passed).reduce((older, newer) -> newer);
     Optional<Instant> passed = good.map(DrillFact::at);
-    if (!own.isEmpty() && !own.get(own.size() - 1).passed()) {
-      DrillFact last = own.get(own.size() - 1);
-      Optional<Instant> first =
-          own.stream()
-              .filter(drill -> passed.isEmpty() || drill.at().isAfter(passed.get()))
-              .map(DrillFact::at)
-              .findFirst();
-      add(
-          AlarmKind.DRILL_FAILING,
-          Severity.CRITICAL,
-          first,
-          "a drill that passes",
-          "the last one, at " + Said.time(last.at()) + ", failed: " + last.outcome(),
-          "See its report; until one passes, count on no restore.");
-    }
+    failing(own);
     if (expected.drillEvery().isEmpty()) {
       return;
     }
@@ -442,6 +431,43 @@ final class SourceJudge {
               + ": "
               + String.join("; ", good.get().changed()),
           "Run drill " + expected.source() + ".");
+    }
+  }
+
+  /** That one copy brings it back says nothing of another one. */
+  private void failing(List<DrillFact> own) {
+    Map<Optional<String>, List<DrillFact>> read =
+        own.stream()
+            .collect(
+                Collectors.groupingBy(DrillFact::copy, LinkedHashMap::new, Collectors.toList()));
+    List<DrillFact> since = new ArrayList<>();
+    List<String> failed = new ArrayList<>();
+    read.forEach(
+        (copy, drills) -> {
+          DrillFact last = drills.get(drills.size() - 1);
+          if (!last.passed()) {
+            int first = drills.size() - 1;
+            while (first > 0 && !drills.get(first - 1).passed()) {
+              first--;
+            }
+            since.add(drills.get(first));
+            failed.add(
+                "the last one"
+                    + copy.map(it -> " of copy " + it).orElse("")
+                    + ", at "
+                    + Said.time(last.at())
+                    + ", failed: "
+                    + last.outcome());
+          }
+        });
+    if (!failed.isEmpty()) {
+      add(
+          AlarmKind.DRILL_FAILING,
+          Severity.CRITICAL,
+          since.stream().map(DrillFact::at).min(Comparator.naturalOrder()),
+          "a drill that passes",
+          String.join("; ", failed),
+          "See its report; until one passes, count on no restore.");
     }
   }
 

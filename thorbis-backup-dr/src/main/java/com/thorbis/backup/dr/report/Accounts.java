@@ -182,7 +182,12 @@ final class Accounts {
             + choice.text("selection").map(it -> ", " + it).orElse("")
             + choice.text("seed").map(it -> ", seed " + it).orElse("")
             + choice.text("target").map(it -> ", to " + it).orElse(""));
-    fact("Copies", String.join(", ", choice.texts("copies")));
+    fact(
+        "Read from",
+        choice
+            .text("copy")
+            .map(it -> "copy " + it + " alone")
+            .orElse(String.join(", ", choice.texts("copies"))));
     Fields reached = drill.object("reached");
     fact("Reached", words(reached, "lsn", "time") + timeline(reached));
     fact("Took", stages(drill));
@@ -191,6 +196,7 @@ final class Accounts {
     loss.span("millis").ifPresent(it -> lost.add(Texts.span(it)));
     loss.number("transactions").ifPresent(it -> lost.add(it + " transactions"));
     loss.number("bytes").ifPresent(it -> lost.add(Texts.bytes(it) + " of log"));
+    loss.number("files").ifPresent(it -> lost.add(it + " files of log"));
     fact("Lost", String.join(", ", lost));
     looked(drill);
   }

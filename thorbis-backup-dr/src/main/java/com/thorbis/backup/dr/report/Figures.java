@@ -1,5 +1,6 @@
 package com.thorbis.backup.dr.report;
 
+import com.thorbis.backup.dr.drill.DrillReport;
 import com.thorbis.backup.dr.evidence.EvidenceRecord;
 import com.thorbis.backup.dr.report.Judgement.Verdict;
 import java.time.Duration;
@@ -169,13 +170,20 @@ final class Figures {
           && approver.isPresent()
           && !item.due().isBefore(begin.get())
           && item.due().isBefore(end.get())) {
+        boolean late = item.due().isBefore(waiver.at().minus(CLOCKS));
         return new Item(
             item.what(),
             item.subject(),
             item.detail(),
             item.due(),
-            Verdict.WAIVED,
-            "waived by " + approver.get() + "; without that: " + item.why(),
+            late ? item.verdict() : Verdict.WAIVED,
+            late
+                ? item.why()
+                    + "; "
+                    + approver.get()
+                    + " answered for it when it had been due, at "
+                    + Texts.time(waiver.at())
+                : "waived by " + approver.get() + "; without that: " + item.why(),
             Optional.of(waiver.id()),
             item.assumed());
       }
@@ -245,13 +253,7 @@ final class Figures {
 
   /** What bringing it back took in a drill: its stages, or all of it where it names none. */
   static Optional<Duration> took(EvidenceRecord drill) {
-    Fields document = new Fields(drill.document());
-    List<Fields> stages = document.objects("stages");
-    if (stages.isEmpty()) {
-      return document.span("millis");
-    }
-    return Optional.of(
-        Duration.ofMillis(stages.stream().mapToLong(one -> one.number("millis").orElse(0)).sum()));
+    return DrillReport.restored(drill.document());
   }
 
   static Optional<Duration> lost(EvidenceRecord drill) {
@@ -464,6 +466,24 @@ final class Figures {
         : drill;
   }
 
+  private static Optional<String> copy(EvidenceRecord drill) {
+    return new Fields(drill.document()).object("choice").text("copy");
+  }
+
+  /** That one copy brings a source back says nothing of another one that there is. */
+  private List<EvidenceRecord> lastOfEachCopy(List<EvidenceRecord> drills) {
+    List<String> copies =
+        observed.objects("copies").stream().flatMap(one -> one.text("name").stream()).toList();
+    Map<Optional<String>, EvidenceRecord> last = new LinkedHashMap<>();
+    for (EvidenceRecord drill : drills) {
+      Optional<String> read = copy(drill);
+      if (read.isEmpty() || copies.isEmpty() || copies.contains(read.get())) {
+        last.put(read, drill);
+      }
+    }
+    return List.copyOf(last.values());
+  }
+
   private Judgement drill(Fields source, long days) {
     String name = source.require("name");
     List<EvidenceRecord> drills = drills(source);
@@ -472,11 +492,17 @@ final class Figures {
     if (last.isEmpty()) {
       return Judgement.of(Verdict.MISSING, "bringing " + name + " back was never tried");
     }
-    if (!passed(last.get())) {
+    Optional<EvidenceRecord> bad =
+        lastOfEachCopy(drills).stream().filter(one -> !passed(one)).findFirst();
+    if (bad.isPresent()) {
       return Judgement.of(
           Verdict.FAILED,
-          "the last drill of " + name + " ended " + last.get().outcome(),
-          last.get().id());
+          "the last drill of "
+              + name
+              + copy(bad.get()).map(it -> " from copy " + it + " alone").orElse("")
+              + " ended "
+              + bad.get().outcome(),
+          bad.get().id());
     }
     Duration most = Duration.ofDays(days);
     Optional<Duration> every = source.span("drillEveryMillis");

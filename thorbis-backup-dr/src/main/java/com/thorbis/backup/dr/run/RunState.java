@@ -227,10 +227,11 @@ final class RunState {
       case RETURNED -> {
         String outcome = data.text("outcome");
         node.returned = outcome.equals(Result.Outcome.DONE.label());
-        node.open = outcome.equals(Result.Outcome.UNKNOWN.label());
+        boolean waits = outcome.equals(Result.Outcome.WAITING.label());
+        node.open = waits || outcome.equals(Result.Outcome.UNKNOWN.label());
         if (outcome.equals(WITHHELD)) {
           node.executed = node.failures > 0;
-        } else if (!node.returned) {
+        } else if (!node.returned && !waits) {
           node.failures++;
         }
         node.perhaps = node.perhapsBefore || node.returned || node.open;

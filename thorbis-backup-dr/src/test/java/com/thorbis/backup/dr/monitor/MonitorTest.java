@@ -403,6 +403,27 @@ class MonitorTest {
   }
 
   @Test
+  void whatOneCopyProvesIsNoProofOfAnother() {
+    stored.full(NOW.minusSeconds(60));
+    drills.add(fact("two", 3, false));
+    drills.add(fact("one", 2, true));
+    Alarm failing = only(monitor().look(), AlarmKind.DRILL_FAILING);
+    assertThat(failing.found()).contains("of copy two").doesNotContain("of copy one");
+    drills.add(fact("two", 1, true));
+    clear(monitor().look());
+  }
+
+  private static DrillFact fact(String copy, int daysAgo, boolean passed) {
+    return new DrillFact(
+        SOURCE,
+        Optional.of(copy),
+        NOW.minus(Duration.ofDays(daysAgo)),
+        passed,
+        "as it went",
+        List.of());
+  }
+
+  @Test
   void drillsAreWantedWhereTheyAreExpected() {
     stored.full(NOW.minusSeconds(60));
     clear(monitor().look());
@@ -410,12 +431,19 @@ class MonitorTest {
     stored.registered = NOW.minus(Duration.ofDays(20));
     assertThat(only(monitor(fortnightly).look(), AlarmKind.DRILL_NEVER).severity())
         .isEqualTo(Severity.CRITICAL);
-    drills.add(new DrillFact(SOURCE, NOW.minus(Duration.ofDays(10)), true, "fine", List.of()));
+    drills.add(
+        new DrillFact(
+            SOURCE, Optional.empty(), NOW.minus(Duration.ofDays(10)), true, "fine", List.of()));
     clear(monitor(fortnightly).look());
     drills.set(
         0,
         new DrillFact(
-            SOURCE, NOW.minus(Duration.ofDays(10)), true, "fine", List.of("the plan was changed")));
+            SOURCE,
+            Optional.empty(),
+            NOW.minus(Duration.ofDays(10)),
+            true,
+            "fine",
+            List.of("the plan was changed")));
     Alarm outdated = only(monitor(fortnightly).look(), AlarmKind.DRILL_OUTDATED);
     assertThat(outdated.severity()).isEqualTo(Severity.WARNING);
     assertThat(outdated.found()).contains("the plan was changed");
@@ -424,9 +452,21 @@ class MonitorTest {
     assertThat(stale.since()).contains(NOW.plus(Duration.ofDays(5)));
     clock.set(NOW);
     drills.add(
-        new DrillFact(SOURCE, NOW.minus(Duration.ofDays(2)), false, "index broken", List.of()));
+        new DrillFact(
+            SOURCE,
+            Optional.empty(),
+            NOW.minus(Duration.ofDays(2)),
+            false,
+            "index broken",
+            List.of()));
     drills.add(
-        new DrillFact(SOURCE, NOW.minus(Duration.ofDays(1)), false, "index broken", List.of()));
+        new DrillFact(
+            SOURCE,
+            Optional.empty(),
+            NOW.minus(Duration.ofDays(1)),
+            false,
+            "index broken",
+            List.of()));
     Alarm failing = only(monitor().look(), AlarmKind.DRILL_FAILING);
     assertThat(failing.since()).contains(NOW.minus(Duration.ofDays(2)));
     assertThat(failing.found()).contains("index broken");

@@ -276,15 +276,29 @@ class ReportTest {
     ((List<?>) planted.observed().get("sources")).clear();
     planted.source("orders", "postgres", backups);
     assertThat(planted.report().met()).isFalse();
+    Map<String, Object> waiver =
+        Map.of(
+            "approver", "bo",
+            "from", FROM.plus(Duration.ofDays(12)).toString(),
+            "until", FROM.plus(Duration.ofDays(13)).toString());
     planted.record(
         TO.minus(Duration.ofDays(1)),
         EvidenceRecord.WAIVER,
         "backup orders",
         EvidenceRecord.PASSED,
-        Map.of(
-            "approver", "bo",
-            "from", FROM.plus(Duration.ofDays(12)).toString(),
-            "until", FROM.plus(Duration.ofDays(13)).toString()));
+        waiver);
+    assertThat(planted.report().met()).isFalse();
+    assertThat(items(planted, "backup"))
+        .anySatisfy(
+            one ->
+                assertThat(one.require("why"))
+                    .endsWith("bo answered for it when it had been due, at 2026-02-28 00:00 UTC"));
+    planted.record(
+        FROM.plus(Duration.ofDays(11)),
+        EvidenceRecord.WAIVER,
+        "backup orders",
+        EvidenceRecord.PASSED,
+        waiver);
     assertThat(planted.report().met()).as(planted.report().why()).isTrue();
     assertThat(items(planted, "backup"))
         .anySatisfy(one -> assertThat(one.require("why")).startsWith("waived by bo"));
@@ -429,5 +443,47 @@ class ReportTest {
         .contains("backup 20260222T020000Z, random, seed 4711");
     assertThat(new PlantedReport().expecting(BEFORE, orders()).report().html())
         .doesNotContain("Incidents and invocations");
+  }
+
+  @Test
+  void whatLooksAndDamagesIsNoPartOfTheTimeToBeBack() {
+    PlantedReport planted = planted().source("orders", "postgres", PlantedReport.daily());
+    planted.record(
+        TO.minus(Duration.ofDays(1)),
+        EvidenceRecord.DRILL,
+        "orders",
+        EvidenceRecord.PASSED,
+        Map.of(
+            "stages",
+                List.of(
+                    Map.of("stage", "copy", "millis", Duration.ofMinutes(1).toMillis()),
+                    Map.of("stage", "validate", "millis", Duration.ofHours(2).toMillis()),
+                    Map.of("stage", "negative-control", "millis", Duration.ofHours(2).toMillis())),
+            "loss", Map.of("millis", 1000L)));
+    Fields source = planted.report().figures().objects("sources").get(0);
+    assertThat(source.object("rto").require("verdict")).isEqualTo("present");
+    assertThat(source.object("rto").require("why")).contains("1 min");
+  }
+
+  @Test
+  void oneCopyThatBringsItBackIsNoProofOfAnother() {
+    PlantedReport planted =
+        PlantedReport.good()
+            .observe("copies", List.of(Map.of("name", "one"), Map.of("name", "two")));
+    for (String copy : List.of("two", "gone", "one")) {
+      planted.record(
+          TO.minus(Duration.ofHours(copy.equals("one") ? 1 : 2)),
+          EvidenceRecord.DRILL,
+          "orders",
+          copy.equals("one") ? EvidenceRecord.PASSED : EvidenceRecord.FAILED,
+          Map.of(
+              "stages", List.of(Map.of("stage", "copy", "millis", 1000L)),
+              "loss", Map.of("millis", 1000L),
+              "choice", Map.of("copy", copy)));
+    }
+    Fields drill = planted.report().figures().objects("sources").get(0).object("drill");
+    assertThat(drill.require("verdict")).isEqualTo("failed");
+    assertThat(drill.require("why"))
+        .isEqualTo("the last drill of orders from copy two alone ended failed");
   }
 }
