@@ -128,12 +128,15 @@ class RunCommandTest {
     assertThat(left).doesNotExist();
     assertThat(lease).doesNotExist();
 
-    // One that is not what its lease says stays, and stops nothing.
+    // One that is not what its lease says stays, and stops nothing, nor keeps another one.
+    Path second = Files.createDirectory(folder.resolve("second"));
+    lease(leases.resolve("other.json"), second);
     Path foreign = Files.createDirectory(folder.resolve("foreign"));
     Files.writeString(foreign.resolve("thorbis-environment.json"), "2");
     lease(lease, foreign);
     assertThat(run(0, "run", "--once").err()).contains("is not marked as environment 1");
     assertThat(foreign).exists();
+    assertThat(second).doesNotExist();
   }
 
   @Test

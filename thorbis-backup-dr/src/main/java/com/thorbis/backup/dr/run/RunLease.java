@@ -15,7 +15,7 @@ import java.util.Optional;
 /**
  * Says that somebody works on a run, by the store's time, so that nobody takes it over in vain. Who
  * owns the run does not rest on it: that is whoever wrote the last record. A store that does not
- * answer is no reason to stop.
+ * answer is no reason to stop. Safe for several threads.
  */
 final class RunLease {
   private static final String FORMAT = "thorbis-run-lease";
@@ -28,6 +28,7 @@ final class RunLease {
   private final Duration lasts;
   private long number;
   private long renewed;
+  private boolean ended;
 
   RunLease(JournalStore store, String run, String holder, String place, Duration lasts) {
     this.store = store;
@@ -47,7 +48,7 @@ final class RunLease {
    * @param force whether it is taken from whoever has it
    * @throws BackupException code {@code run.busy} if somebody else has it
    */
-  void take(boolean force) {
+  synchronized void take(boolean force) {
     try {
       List<ObjectInfo> leases = store.infos(prefix());
       if (!leases.isEmpty()) {
@@ -91,8 +92,8 @@ final class RunLease {
   }
 
   /** Goes on, if a third of its time is over. */
-  void beat() {
-    if (System.nanoTime() - renewed < lasts.toNanos() / 3) {
+  synchronized void beat() {
+    if (ended || System.nanoTime() - renewed < lasts.toNanos() / 3) {
       return;
     }
     try {
@@ -104,7 +105,8 @@ final class RunLease {
   }
 
   /** Ends it. */
-  void end() {
+  synchronized void end() {
+    ended = true;
     try {
       store.delete(key(number));
     } catch (IOException e) {

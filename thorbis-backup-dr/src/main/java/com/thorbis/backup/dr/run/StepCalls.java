@@ -3,6 +3,7 @@ package com.thorbis.backup.dr.run;
 import com.thorbis.backup.api.ClassifiedFailure;
 import java.util.Map;
 import java.util.concurrent.Callable;
+import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.ConcurrentHashMap;
 import java.util.concurrent.CountDownLatch;
 import java.util.concurrent.ExecutionException;
@@ -38,9 +39,10 @@ final class StepCalls implements AutoCloseable {
   }
 
   /**
-   * The same in the thread that answers for the run.
+   * The same, of which nobody else answers for the run meanwhile.
    *
-   * @param meanwhile done each second until there is an answer
+   * @param meanwhile done each second until there is an answer, in a thread of its own: it may take
+   *     long, or fail
    */
   Result act(Task task, Callable<Result> call, Runnable meanwhile) {
     return call(task, call, true, meanwhile);
@@ -79,9 +81,10 @@ final class StepCalls implements AutoCloseable {
     }
   }
 
-  private static Result answer(Future<Result> answer, long nanos, Runnable meanwhile)
+  private Result answer(Future<Result> answer, long nanos, Runnable meanwhile)
       throws InterruptedException, ExecutionException, TimeoutException {
     long since = System.nanoTime();
+    Future<?> doing = CompletableFuture.completedFuture(null);
     while (true) {
       long left = nanos - (System.nanoTime() - since);
       try {
@@ -90,7 +93,9 @@ final class StepCalls implements AutoCloseable {
         if (left <= TURN_NANOS) {
           throw e;
         }
-        meanwhile.run();
+        if (doing.isDone()) {
+          doing = threads.submit(meanwhile);
+        }
       }
     }
   }

@@ -113,9 +113,10 @@ final class Aftermath {
           ServerChecks.integrity(
               database -> there.connect(writable.get(0), database), control, READING));
     }
-    Pace measured = outage.firstSuccess().isEmpty() ? new Pace(0, 0, 0) : pace();
-    after = measured;
-    checks.add(check(PACE, Category.PERFORMANCE, () -> pace(measured)));
+    if (outage.firstSuccess().isPresent()) {
+      after = Pace.of(attempts, outage.firstSuccess().get(), outage.observedUntil());
+    }
+    checks.add(check(PACE, Category.PERFORMANCE, () -> pace(after)));
     checks.add(check(PASSWORD, Category.SECURITY, () -> password(there.otherPassword())));
     checks.add(check(ROLE, Category.SECURITY, this::role));
     checks.add(check(BALANCES, Category.BUSINESS, this::balances));
@@ -223,13 +224,9 @@ final class Aftermath {
         : Said.failed(text + ", and " + beyond.others() + " others are gone or must not be there");
   }
 
-  /** How fast it is since clients commit again. */
-  private Pace pace() {
-    return Pace.of(attempts, outage.firstSuccess().orElseThrow(), outage.observedUntil());
-  }
-
-  Said pace(Pace now) {
-    if (now.commits() == 0) {
+  /** Whether it is as fast as it has to be; nothing: nobody commits. */
+  Said pace(@Nullable Pace now) {
+    if (now == null || now.commits() == 0) {
       return Said.failed("nothing was committed");
     }
     String text =

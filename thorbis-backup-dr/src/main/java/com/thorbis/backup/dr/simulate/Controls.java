@@ -87,8 +87,8 @@ final class Controls {
     if (aftermath.seen().isPresent()) {
       String check = aftermath.seen().get().check();
       Optional<RecoveredPoint> point = there.point();
-      String damage = fault.spoil(there);
-      judged(check, damage, () -> aftermath.seen().orElseThrow().said(), "");
+      Fault.Spoiled made = fault.spoil(there);
+      judged(check, made.damage(), () -> aftermath.seen().orElseThrow().said(), made.named());
       point.ifPresent(there::point);
     }
     another(server);

@@ -83,9 +83,9 @@ final class CutNetwork implements Fault {
   }
 
   @Override
-  public String spoil(LocalEnvironment there) {
+  public Spoiled spoil(LocalEnvironment there) {
     promised.incrementAndGet();
-    return "a commit was promised on the side cut off";
+    return new Spoiled("a commit was promised on the side cut off", "1 of ");
   }
 
   /** Nobody was promised a commit on the side that was left behind. */

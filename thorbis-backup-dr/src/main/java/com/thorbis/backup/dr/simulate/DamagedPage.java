@@ -74,9 +74,9 @@ final class DamagedPage implements Fault {
   }
 
   @Override
-  public String spoil(LocalEnvironment there) {
+  public Spoiled spoil(LocalEnvironment there) {
     there.point(there.point().orElseThrow().at(there.now()));
-    return "some of the log was given up";
+    return new Spoiled("some of the log was given up", "where all of the log is good");
   }
 
   /** The log has none of it, so nothing may be given up. */

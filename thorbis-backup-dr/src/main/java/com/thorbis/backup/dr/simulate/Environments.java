@@ -69,7 +69,14 @@ public final class Environments {
     }
   }
 
-  /** Removes what tests that were killed have left, and what has outlived its lease. */
+  /**
+   * Removes what tests that were killed have left, and what has outlived its lease. One that cannot
+   * be removed keeps none of the others.
+   *
+   * @throws IOException if one could not be removed, or looked at
+   * @throws BackupException code {@code environment.not-marked} or {@code
+   *     environment.lease-unreadable}
+   */
   public List<Removed> sweep() throws IOException {
     return sweep(Optional.empty());
   }
@@ -82,20 +89,34 @@ public final class Environments {
     } catch (NoSuchFileException e) {
       return List.of();
     }
+    List<Exception> failures = new ArrayList<>();
     for (Path file : leases) {
-      String name = String.valueOf(file.getFileName());
-      name = name.substring(0, name.length() - LEASE.length());
-      if (held.isPresent() && held.get().equals(name)) {
-        remove(file).ifPresent(removed::add);
-        continue;
-      }
-      try (Held lock = tryLock(name)) {
-        if (lock != null || expired(file)) {
-          remove(file).ifPresent(removed::add);
-        }
+      try {
+        sweep(file, held).ifPresent(removed::add);
+      } catch (IOException | BackupException e) {
+        failures.add(e);
       }
     }
+    if (!failures.isEmpty()) {
+      Exception first = failures.get(0);
+      failures.subList(1, failures.size()).forEach(first::addSuppressed);
+      if (first instanceof IOException unseen) {
+        throw unseen;
+      }
+      throw (BackupException) first;
+    }
     return removed;
+  }
+
+  private Optional<Removed> sweep(Path file, Optional<String> held) throws IOException {
+    String name = String.valueOf(file.getFileName());
+    name = name.substring(0, name.length() - LEASE.length());
+    if (held.isPresent() && held.get().equals(name)) {
+      return remove(file);
+    }
+    try (Held lock = tryLock(name)) {
+      return lock != null || expired(file) ? remove(file) : Optional.empty();
+    }
   }
 
   private boolean expired(Path file) throws IOException {

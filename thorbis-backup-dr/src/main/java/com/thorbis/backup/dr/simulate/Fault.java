@@ -68,11 +68,15 @@ interface Fault {
   }
 
   /**
-   * Makes what {@link #seen} must not let pass. Only the environment's removal undoes it.
+   * What was made on purpose.
    *
-   * @return what was made
+   * @param damage for people
+   * @param named what the check has to say of it
    */
-  default String spoil(LocalEnvironment there) throws IOException {
+  record Spoiled(String damage, String named) {}
+
+  /** Makes what {@link #seen} must not let pass. Only the environment's removal undoes it. */
+  default Spoiled spoil(LocalEnvironment there) throws IOException {
     throw new IllegalStateException(label() + " sees nothing by itself");
   }
 

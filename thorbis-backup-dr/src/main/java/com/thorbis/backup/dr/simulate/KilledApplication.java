@@ -76,9 +76,9 @@ final class KilledApplication implements Fault {
   }
 
   @Override
-  public String spoil(LocalEnvironment there) throws IOException {
+  public Spoiled spoil(LocalEnvironment there) throws IOException {
     there.stop(there.primary());
     there.start(there.primary());
-    return "the server was started again";
+    return new Spoiled("the server was started again", "; is cluster");
   }
 }

@@ -3,6 +3,7 @@ package com.thorbis.backup.dr.simulate;
 import java.io.IOException;
 import java.io.InterruptedIOException;
 import java.nio.charset.StandardCharsets;
+import java.nio.file.DirectoryIteratorException;
 import java.nio.file.DirectoryStream;
 import java.nio.file.FileVisitResult;
 import java.nio.file.Files;
@@ -57,6 +58,8 @@ final class Leftover {
           ProcessHandle.of(pid).ifPresent(found::add);
         }
       }
+    } catch (DirectoryIteratorException e) {
+      throw e.getCause();
     }
     return found;
   }

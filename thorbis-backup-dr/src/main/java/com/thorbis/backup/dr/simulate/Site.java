@@ -4,6 +4,7 @@ import com.thorbis.backup.dr.drill.EndpointProbe;
 import com.thorbis.backup.dr.traffic.HaProxySwitch;
 import java.io.IOException;
 import java.io.InputStream;
+import java.io.InterruptedIOException;
 import java.net.ConnectException;
 import java.net.InetAddress;
 import java.net.InetSocketAddress;
@@ -190,11 +191,17 @@ final class Site {
   }
 
   /** Ends the instance that took the other's place. */
-  void killNext() {
+  void killNext() throws IOException {
     Process running = successor;
-    if (running != null) {
-      running.descendants().forEach(ProcessHandle::destroyForcibly);
-      running.destroyForcibly();
+    if (running == null) {
+      throw new IOException("The application does not run: nothing to kill");
+    }
+    running.descendants().forEach(ProcessHandle::destroyForcibly);
+    try {
+      int unused = running.destroyForcibly().waitFor();
+    } catch (InterruptedException e) {
+      Thread.currentThread().interrupt();
+      throw new InterruptedIOException("Interrupted while an application ended");
     }
   }
 

@@ -55,9 +55,10 @@ final class WrongStatement implements Fault {
   }
 
   @Override
-  public String spoil(LocalEnvironment there) {
-    there.point(there.point().orElseThrow().at(there.now()));
-    return "the moment is after the damage";
+  public Spoiled spoil(LocalEnvironment there) {
+    Instant now = there.now();
+    there.point(there.point().orElseThrow().at(now));
+    return new Spoiled("the moment is after the damage", "recovered to " + now);
   }
 
   /** What was found has to enclose what nobody was told. */
