@@ -119,6 +119,48 @@ class RunEngineTest {
     assertThat(moments).isGreaterThan(30);
   }
 
+  /** What it has done itself by then is no failure, and is not done again. */
+  @ParameterizedTest
+  @CsvSource({"false", "true"})
+  void wheneverItDiesWhatIsLeftToPeopleWaitsForThem(boolean after) {
+    RunPlan plan =
+        new RunPlan(
+            "s",
+            "",
+            RunPlan.GRACEFUL,
+            "text",
+            List.of(effect("a").attempts(1).build()),
+            Optional.empty(),
+            false);
+    boolean died = true;
+    for (int moment = 1; died; moment++) {
+      TestRuns fresh = new TestRuns();
+      fresh.world.people.add("a");
+      Disk disk = new Disk();
+      Fate fate = new Fate(moment, after);
+      try {
+        fresh
+            .engine(folder.resolve("one"), disk, new Wire(fresh.store, fate), fate)
+            .build()
+            .start(plan, RUN, "alice");
+      } catch (Crash e) {
+        // That is what this is about.
+      }
+      died = fate.dead();
+      fresh.clock.advance(Duration.ofMinutes(1)); // the lease lapses
+      RunEngine second =
+          fresh
+              .engine(folder.resolve("two"), disk, new Wire(fresh.store, Fate.none()), Fate.none())
+              .build();
+      RunReport report =
+          recordsLeft(disk, fresh.store) == 0
+              ? second.start(plan, RUN, "alice")
+              : resumeOrStart(second, disk, plan);
+      assertThat(report.status()).as("died at %s", moment).isEqualTo(RunStatus.WAITING);
+      assertThat(fresh.world.executed).as("died at %s", moment).isEqualTo(Map.of("a", 1));
+    }
+  }
+
   private static long recordsLeft(Disk disk, MemoryObjectStore store) {
     return disk.files.values().stream().mapToLong(bytes -> bytes.length).sum()
         + store.contents().keySet().stream().filter(key -> key.startsWith("runs/")).count();

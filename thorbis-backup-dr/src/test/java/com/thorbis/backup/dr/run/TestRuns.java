@@ -92,6 +92,7 @@ final class TestRuns {
     final Set<String> broken = Collections.synchronizedSet(new HashSet<>());
     final Set<String> lost = Collections.synchronizedSet(new HashSet<>());
     final Set<String> unclear = Collections.synchronizedSet(new HashSet<>());
+    final Set<String> people = Collections.synchronizedSet(new HashSet<>());
     volatile Runnable undoing = () -> {};
   }
 
@@ -110,6 +111,11 @@ final class TestRuns {
       fate.alive();
       if (world.unclear.contains(task.id())) {
         return Result.unknown("cannot look");
+      }
+      if (world.people.contains(task.id()) && world.there.contains(task.id())) {
+        return context.started()
+            ? Result.unknown("was begun, and nobody knows how far")
+            : Result.failed("is there, and no step of this run made it");
       }
       return world.there.contains(task.id())
           ? Result.done("is there").with(Map.of("seen", task.id()))
@@ -136,6 +142,10 @@ final class TestRuns {
       world.order.add(task.id());
       world.there.add(task.id());
       fate.after();
+      if (world.people.contains(task.id())) {
+        return Result.waiting(
+            Result.Wait.MANUAL, context.now().plus(task.deadline()), "the rest is left to people");
+      }
       return Result.done("did it");
     }
 
