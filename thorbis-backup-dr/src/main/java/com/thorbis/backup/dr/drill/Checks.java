@@ -1,14 +1,12 @@
 package com.thorbis.backup.dr.drill;
 
 import com.thorbis.backup.api.BackupDescriptor;
-import com.thorbis.backup.api.BackupId;
 import com.thorbis.backup.api.Cancellation;
 import com.thorbis.backup.api.Lsn;
 import com.thorbis.backup.api.RecoveryTarget;
 import com.thorbis.backup.api.RestorePlan;
 import com.thorbis.backup.api.RestoreReport.Reached;
 import com.thorbis.backup.api.SourceStatus;
-import com.thorbis.backup.api.SourceStatus.Window;
 import com.thorbis.backup.api.Timeline;
 import com.thorbis.backup.api.WalGap;
 import com.thorbis.backup.dr.drill.DrillCheck.Outcome;
@@ -24,6 +22,8 @@ import java.util.Comparator;
 import java.util.List;
 import java.util.Objects;
 import java.util.Optional;
+import java.util.SortedMap;
+import java.util.TreeMap;
 import java.util.stream.Collectors;
 import org.jspecify.annotations.Nullable;
 
@@ -283,18 +283,32 @@ final class Checks {
    * @param most so much time may be missing on it; empty: nothing may
    */
   static Finding behind(SourceStatus all, SourceStatus copy, Optional<Duration> most) {
-    Optional<Lsn> end = all.windows().stream().map(Window::toLsn).max(Lsn::compareTo);
-    Optional<Lsn> here = copy.windows().stream().map(Window::toLsn).max(Lsn::compareTo);
     List<String> lacking = new ArrayList<>();
-    Optional<BackupId> newest = all.lastBackup().map(BackupDescriptor::id);
-    if (newest.isPresent() && !newest.equals(copy.lastBackup().map(BackupDescriptor::id))) {
-      lacking.add("backup " + newest.get());
+    Optional<BackupDescriptor> newest = all.lastBackup();
+    // What came since the others were asked is nothing that it lacks.
+    if (newest.isPresent()
+        && copy.lastBackup()
+            .filter(it -> !it.stoppedAt().isBefore(newest.get().stoppedAt()))
+            .isEmpty()) {
+      lacking.add("backup " + newest.get().id());
     }
-    if (end.isPresent() && (here.isEmpty() || here.get().compareTo(end.get()) < 0)) {
-      lacking.add(
-          "log from "
-              + here.map(at -> at + " to " + end.get()).orElse("the first to " + end.get()));
-    }
+    SortedMap<Timeline, Lsn> ends = ends(all);
+    SortedMap<Timeline, Lsn> here = ends(copy);
+    ends.forEach(
+        (timeline, end) -> {
+          Optional<Lsn> at = Optional.ofNullable(here.get(timeline));
+          // Of an older one it may have let go of all.
+          boolean wanted = at.isPresent() || timeline.equals(ends.lastKey());
+          if (wanted && (at.isEmpty() || at.get().compareTo(end) < 0)) {
+            lacking.add(
+                "log of timeline "
+                    + timeline
+                    + " from "
+                    + at.map(Lsn::toString).orElse("the first")
+                    + " to "
+                    + end);
+          }
+        });
     if (lacking.isEmpty()) {
       return Finding.passed("it has what all copies have");
     }
@@ -310,6 +324,20 @@ final class Checks {
             + time.map(it -> ", up to " + it).orElse("");
     boolean little = most.isPresent() && time.isPresent() && time.get().compareTo(most.get()) <= 0;
     return little ? Finding.passed(detail) : Finding.failed(detail);
+  }
+
+  /** Where the log of each timeline ends. */
+  private static SortedMap<Timeline, Lsn> ends(SourceStatus status) {
+    SortedMap<Timeline, Lsn> ends = new TreeMap<>();
+    status
+        .windows()
+        .forEach(
+            window ->
+                ends.merge(
+                    window.timeline(),
+                    window.toLsn(),
+                    (one, other) -> one.compareTo(other) < 0 ? other : one));
+    return ends;
   }
 
   private static final Comparator<Instant> ORDER = Comparator.naturalOrder();
