@@ -7,6 +7,7 @@ import com.thorbis.backup.api.RecoveryTarget;
 import com.thorbis.backup.api.RestorePlan;
 import com.thorbis.backup.api.RestoreReport.Reached;
 import com.thorbis.backup.api.SourceStatus;
+import com.thorbis.backup.api.SourceStatus.Window;
 import com.thorbis.backup.api.Timeline;
 import com.thorbis.backup.api.WalGap;
 import com.thorbis.backup.dr.drill.DrillCheck.Outcome;
@@ -24,6 +25,7 @@ import java.util.Objects;
 import java.util.Optional;
 import java.util.SortedMap;
 import java.util.TreeMap;
+import java.util.function.Predicate;
 import java.util.stream.Collectors;
 import org.jspecify.annotations.Nullable;
 
@@ -284,6 +286,7 @@ final class Checks {
    */
   static Finding behind(SourceStatus all, SourceStatus copy, Optional<Duration> most) {
     List<String> lacking = new ArrayList<>();
+    List<Timeline> less = new ArrayList<>();
     Optional<BackupDescriptor> newest = all.lastBackup();
     // What came since the others were asked is nothing that it lacks.
     if (newest.isPresent()
@@ -300,6 +303,7 @@ final class Checks {
           // Of an older one it may have let go of all.
           boolean wanted = at.isPresent() || timeline.equals(ends.lastKey());
           if (wanted && (at.isEmpty() || at.get().compareTo(end) < 0)) {
+            less.add(timeline);
             lacking.add(
                 "log of timeline "
                     + timeline
@@ -312,18 +316,36 @@ final class Checks {
     if (lacking.isEmpty()) {
       return Finding.passed("it has what all copies have");
     }
-    Optional<Instant> last = all.windows().stream().flatMap(it -> it.toTime().stream()).max(ORDER);
+    // With all log there, only the way is longer.
     Optional<Duration> time =
-        copy.windows().stream()
-            .flatMap(it -> it.toTime().stream())
-            .max(ORDER)
-            .flatMap(at -> last.map(to -> Duration.between(at, to)));
+        copy.windows().isEmpty() ? Optional.empty() : Optional.of(Duration.ZERO);
+    for (Timeline timeline : less) {
+      Optional<Duration> missing = missing(all, copy, timeline);
+      time = time.flatMap(longest -> missing.map(it -> it.compareTo(longest) < 0 ? longest : it));
+    }
     String detail =
         "it is behind: it lacks "
             + String.join(" and ", lacking)
             + time.map(it -> ", up to " + it).orElse("");
     boolean little = most.isPresent() && time.isPresent() && time.get().compareTo(most.get()) <= 0;
     return little ? Finding.passed(detail) : Finding.failed(detail);
+  }
+
+  /** How much time of a timeline a copy has not; empty if nobody knows. */
+  private static Optional<Duration> missing(
+      SourceStatus all, SourceStatus copy, Timeline timeline) {
+    Predicate<Window> of = window -> window.timeline().equals(timeline);
+    Optional<Instant> here = last(copy, of).or(() -> last(copy, any -> true));
+    return last(all, of)
+        .flatMap(to -> here.map(at -> Duration.between(at, to)))
+        .filter(time -> !time.isNegative()); // else it is of a branch that was left
+  }
+
+  private static Optional<Instant> last(SourceStatus status, Predicate<Window> which) {
+    return status.windows().stream()
+        .filter(which)
+        .flatMap(window -> window.toTime().stream())
+        .max(Comparator.naturalOrder());
   }
 
   /** Where the log of each timeline ends. */
@@ -339,8 +361,6 @@ final class Checks {
                     (one, other) -> one.compareTo(other) < 0 ? other : one));
     return ends;
   }
-
-  private static final Comparator<Instant> ORDER = Comparator.naturalOrder();
 
   /** Whether log is missing behind a backup. */
   static Finding log(List<WalGap> gaps, RestorePlan plan) {

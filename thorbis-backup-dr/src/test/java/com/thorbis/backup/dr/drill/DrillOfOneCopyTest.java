@@ -47,6 +47,8 @@ class DrillOfOneCopyTest {
   private boolean othersAnswer = true;
   private int answersOfOthers = Integer.MAX_VALUE;
   private boolean copyAnswers = true;
+  private boolean lags;
+  private int refreshes;
 
   @Test
   void othersThatCannotBeAskedDoNotFailIt() throws IOException {
@@ -90,11 +92,23 @@ class DrillOfOneCopyTest {
     assertThat(code(run(SENTINEL))).isEqualTo("repository.other");
   }
 
+  @Test
+  void aCopyThatLagsIsNotAskedWithoutPause() throws IOException {
+    lags = true;
+    DrillReport report = run(DrillSettings.builder().build(), Duration.ofMillis(600));
+    assertThat(report.checks().get(0).outcome()).isEqualTo(Outcome.FAILED);
+    assertThat(refreshes).isEqualTo(1);
+  }
+
   private static String code(DrillReport report) {
     return report.problem().orElseThrow().code();
   }
 
   private DrillReport run(DrillSettings settings) throws IOException {
+    return run(settings, Duration.ofMillis(1));
+  }
+
+  private DrillReport run(DrillSettings settings, Duration shipping) throws IOException {
     try (ThorbisBackup opened =
         ThorbisBackup.builder()
             .stateDirectory(state)
@@ -106,7 +120,7 @@ class DrillOfOneCopyTest {
       return Drill.builder(opened, "orders", state)
           .settings(settings)
           .copy("two")
-          .shipping(Duration.ofMillis(1))
+          .shipping(shipping)
           .build()
           .run(RunControl.unattended());
     }
@@ -125,23 +139,24 @@ class DrillOfOneCopyTest {
                       "id",
                       none -> only ? alone : OURS,
                       "refresh",
-                      none -> require(only ? copyAnswers : answersOfOthers-- > 1),
+                      none -> {
+                        refreshes += only ? 1 : 0;
+                        return require(only ? copyAnswers : answersOfOthers-- > 1);
+                      },
                       "toString",
                       none -> only ? "the copy" : "all"));
             }));
   }
 
   private TrialEngine engine() {
-    SourceStatus status =
-        new SourceStatus(
-            "orders", List.of(), List.of(), Optional.empty(), List.of(), Optional.empty(), false);
     return fake(
         TrialEngine.class,
         Map.of(
             "status",
             arguments -> {
-              require(arguments[0].toString().equals("all") ? othersAnswer : copyAnswers);
-              return status;
+              boolean all = arguments[0].toString().equals("all");
+              require(all ? othersAnswer : copyAnswers);
+              return status(all && lags);
             },
             "connectSource",
             arguments -> connection(),
@@ -149,6 +164,17 @@ class DrillOfOneCopyTest {
             arguments -> {
               throw BackupException.of("trial.begun", FailureKind.REFUSED, "").build();
             }));
+  }
+
+  private static SourceStatus status(boolean backup) {
+    return new SourceStatus(
+        "orders",
+        List.of(),
+        List.of(),
+        backup ? Optional.of(TestBackup.of(1, "2026-01-01T00:00:00Z", "0/2000")) : Optional.empty(),
+        List.of(),
+        Optional.empty(),
+        false);
   }
 
   private static Connection connection() {

@@ -189,6 +189,12 @@ class DrillTest {
     SourceStatus.Window less = window("0/4000", "2026-01-02T00:30:00Z", new Timeline(2));
     assertThat(Checks.behind(all, status(BACKUP, old, less), Optional.empty()).detail())
         .isEqualTo("it is behind: it lacks log of timeline 2 from 0/4000 to 0/5000, up to PT30M");
+    // Log of a branch that was left is newer: nobody knows how much of the other is missing.
+    SourceStatus.Window left = window("0/9900", "2026-01-02T02:00:00Z", TestBackup.ONE);
+    assertThat(Checks.behind(all, status(BACKUP, left), Optional.of(Duration.ofDays(9))))
+        .isEqualTo(
+            Checks.Finding.failed(
+                "it is behind: it lacks log of timeline 2 from the first to 0/5000"));
     // A copy may have let go of all that is older.
     assertThat(Checks.behind(all, status(BACKUP, now), Optional.empty()).outcome())
         .isEqualTo(Outcome.PASSED);
