@@ -194,12 +194,18 @@ final class HostEvidence {
     return population.build();
   }
 
-  /** Tells the recovery plan that is in force from others; one that cannot be read is said. */
+  /**
+   * Tells the recovery plan that is in force from others; one that cannot be read is said, and
+   * makes nothing due.
+   */
   static Optional<String> planDigest(Thorbis thorbis) {
     try {
       return thorbis.config().dr().plan().map(file -> plan(file, thorbis.clock()).digest());
     } catch (BackupException e) {
-      thorbis.warning("which recovery plan this belongs to is not recorded: " + e.getMessage());
+      thorbis.warning(
+          "the recovery plan could not be read, so what is done now does not say by which it was,"
+              + " and nothing is due by it: "
+              + e.getMessage());
       return Optional.empty();
     }
   }

@@ -25,6 +25,7 @@ public final class RepositorySetup {
   private final Path stateDirectory;
   private final Clock clock;
   private final boolean readOnly;
+  private final boolean alone;
   private final @Nullable Signer signer;
   private final List<String> administrators;
   private final @Nullable String sealed;
@@ -39,6 +40,7 @@ public final class RepositorySetup {
     this.stateDirectory = Objects.requireNonNull(builder.stateDirectory, "stateDirectory");
     this.clock = builder.clock;
     this.readOnly = builder.readOnly;
+    this.alone = builder.alone;
     this.signer = builder.signer;
     this.administrators = List.copyOf(builder.administrators);
     this.sealed = builder.sealed;
@@ -117,15 +119,20 @@ public final class RepositorySetup {
 
   /** The same setup with other copies. */
   public RepositorySetup with(List<Copy> others) {
-    return with(others, readOnly);
+    return with(others, readOnly, alone);
   }
 
   /** One copy alone, to look only. */
   public RepositorySetup only(Copy copy) {
-    return with(List.of(copy), true);
+    return with(List.of(copy), true, true);
   }
 
-  private RepositorySetup with(List<Copy> others, boolean looking) {
+  /** Whether the other copies are left out on purpose. */
+  public boolean alone() {
+    return alone;
+  }
+
+  private RepositorySetup with(List<Copy> others, boolean looking, boolean leaving) {
     Builder setup =
         builder()
             .writePolicy(writePolicy)
@@ -140,6 +147,7 @@ public final class RepositorySetup {
     setup.signer = signer;
     setup.administrators.addAll(administrators);
     setup.sealed = sealed;
+    setup.alone = leaving;
     return setup.build();
   }
 
@@ -154,6 +162,7 @@ public final class RepositorySetup {
     private @Nullable Path stateDirectory;
     private Clock clock = Clock.systemUTC();
     private boolean readOnly;
+    private boolean alone;
     private @Nullable Signer signer;
     private final List<String> administrators = new ArrayList<>();
     private @Nullable String sealed;

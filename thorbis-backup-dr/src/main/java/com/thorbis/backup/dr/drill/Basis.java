@@ -9,14 +9,16 @@ import java.util.Optional;
  * done anew.
  *
  * @param product the version of this library
- * @param plan the digest of the recovery plan; empty: there was none, or nobody said
+ * @param plan the digest of the recovery plan; empty: there was none, it could not be read, or
+ *     nobody said
  * @param environment where it was done, in words; empty if nobody said
  */
 public record Basis(String product, Optional<String> plan, Optional<String> environment) {
   private static final int SHOWN = 12;
 
   /**
-   * What is another now than it was then. What was not said then makes nothing due.
+   * What is another now than it was then. What was not said then makes nothing due, and neither
+   * does a plan that is not known now: a host without one learns of drills of hosts that have one.
    *
    * @param then of the last that passed
    */
@@ -25,10 +27,11 @@ public record Basis(String product, Optional<String> plan, Optional<String> envi
     if (!then.product.equals(product)) {
       reasons.add("this library is of version " + product + " now, not " + then.product);
     }
-    if (then.plan.isPresent() && !then.plan.equals(plan)) {
+    if (then.plan.isPresent() && plan.isPresent() && !then.plan.equals(plan)) {
       reasons.add(
-          plan.map(it -> "the recovery plan was changed: it is " + shown(it) + " now, not ")
-                  .orElse("there is no recovery plan any more; there was ")
+          "the recovery plan was changed: it is "
+              + shown(plan.get())
+              + " now, not "
               + shown(then.plan.get()));
     }
     if (then.environment.isPresent() && !then.environment.equals(environment)) {

@@ -1,7 +1,6 @@
 package com.thorbis.backup.dr.drill;
 
 import com.thorbis.backup.api.BackupDescriptor;
-import com.thorbis.backup.api.BackupId;
 import com.thorbis.backup.api.Cancellation;
 import com.thorbis.backup.api.Lsn;
 import com.thorbis.backup.api.RecoveryTarget;
@@ -24,6 +23,9 @@ import java.util.Comparator;
 import java.util.List;
 import java.util.Objects;
 import java.util.Optional;
+import java.util.SortedMap;
+import java.util.TreeMap;
+import java.util.function.Predicate;
 import java.util.stream.Collectors;
 import org.jspecify.annotations.Nullable;
 
@@ -283,27 +285,44 @@ final class Checks {
    * @param most so much time may be missing on it; empty: nothing may
    */
   static Finding behind(SourceStatus all, SourceStatus copy, Optional<Duration> most) {
-    Optional<Lsn> end = all.windows().stream().map(Window::toLsn).max(Lsn::compareTo);
-    Optional<Lsn> here = copy.windows().stream().map(Window::toLsn).max(Lsn::compareTo);
     List<String> lacking = new ArrayList<>();
-    Optional<BackupId> newest = all.lastBackup().map(BackupDescriptor::id);
-    if (newest.isPresent() && !newest.equals(copy.lastBackup().map(BackupDescriptor::id))) {
-      lacking.add("backup " + newest.get());
+    List<Timeline> less = new ArrayList<>();
+    Optional<BackupDescriptor> newest = all.lastBackup();
+    // What came since the others were asked is nothing that it lacks.
+    if (newest.isPresent()
+        && copy.lastBackup()
+            .filter(it -> !it.stoppedAt().isBefore(newest.get().stoppedAt()))
+            .isEmpty()) {
+      lacking.add("backup " + newest.get().id());
     }
-    if (end.isPresent() && (here.isEmpty() || here.get().compareTo(end.get()) < 0)) {
-      lacking.add(
-          "log from "
-              + here.map(at -> at + " to " + end.get()).orElse("the first to " + end.get()));
-    }
+    SortedMap<Timeline, Lsn> ends = ends(all);
+    SortedMap<Timeline, Lsn> here = ends(copy);
+    ends.forEach(
+        (timeline, end) -> {
+          Optional<Lsn> at = Optional.ofNullable(here.get(timeline));
+          // Of an older one it may have let go of all.
+          boolean wanted = at.isPresent() || timeline.equals(ends.lastKey());
+          if (wanted && (at.isEmpty() || at.get().compareTo(end) < 0)) {
+            less.add(timeline);
+            lacking.add(
+                "log of timeline "
+                    + timeline
+                    + " from "
+                    + at.map(Lsn::toString).orElse("the first")
+                    + " to "
+                    + end);
+          }
+        });
     if (lacking.isEmpty()) {
       return Finding.passed("it has what all copies have");
     }
-    Optional<Instant> last = all.windows().stream().flatMap(it -> it.toTime().stream()).max(ORDER);
+    // With all log there, only the way is longer.
     Optional<Duration> time =
-        copy.windows().stream()
-            .flatMap(it -> it.toTime().stream())
-            .max(ORDER)
-            .flatMap(at -> last.map(to -> Duration.between(at, to)));
+        copy.windows().isEmpty() ? Optional.empty() : Optional.of(Duration.ZERO);
+    for (Timeline timeline : less) {
+      Optional<Duration> missing = missing(all, copy, timeline);
+      time = time.flatMap(longest -> missing.map(it -> it.compareTo(longest) < 0 ? longest : it));
+    }
     String detail =
         "it is behind: it lacks "
             + String.join(" and ", lacking)
@@ -312,7 +331,36 @@ final class Checks {
     return little ? Finding.passed(detail) : Finding.failed(detail);
   }
 
-  private static final Comparator<Instant> ORDER = Comparator.naturalOrder();
+  /** How much time of a timeline a copy has not; empty if nobody knows. */
+  private static Optional<Duration> missing(
+      SourceStatus all, SourceStatus copy, Timeline timeline) {
+    Predicate<Window> of = window -> window.timeline().equals(timeline);
+    Optional<Instant> here = last(copy, of).or(() -> last(copy, any -> true));
+    return last(all, of)
+        .flatMap(to -> here.map(at -> Duration.between(at, to)))
+        .filter(time -> !time.isNegative()); // else it is of a branch that was left
+  }
+
+  private static Optional<Instant> last(SourceStatus status, Predicate<Window> which) {
+    return status.windows().stream()
+        .filter(which)
+        .flatMap(window -> window.toTime().stream())
+        .max(Comparator.naturalOrder());
+  }
+
+  /** Where the log of each timeline ends. */
+  private static SortedMap<Timeline, Lsn> ends(SourceStatus status) {
+    SortedMap<Timeline, Lsn> ends = new TreeMap<>();
+    status
+        .windows()
+        .forEach(
+            window ->
+                ends.merge(
+                    window.timeline(),
+                    window.toLsn(),
+                    (one, other) -> one.compareTo(other) < 0 ? other : one));
+    return ends;
+  }
 
   /** Whether log is missing behind a backup. */
   static Finding log(List<WalGap> gaps, RestorePlan plan) {

@@ -66,6 +66,10 @@ public final class Drill {
 
   private static final Duration SHIPPING = Duration.ofSeconds(30);
   private static final long POLL_MILLIS = 250;
+
+  /** A copy may be far away. */
+  private static final long COPY_POLL_MILLIS = 2000;
+
   private static final String BEHIND = "drill.copy-behind";
   private static final String UNREACHABLE = "restore.unreachable";
   private static final SecureRandom RANDOM = new SecureRandom();
@@ -363,7 +367,9 @@ public final class Drill {
         live = live.or(this::position);
       }
       if (copy == null) {
-        run(new Reading(opened.repository(), false), opened.status(source), live, sentinels);
+        Reading all = reading();
+        remember(all.repository().id());
+        run(all, opened.status(source), live, sentinels);
       } else {
         try (Reading reading = reading()) {
           run(reading, compared(reading.repository()), live, sentinels);
@@ -374,11 +380,17 @@ public final class Drill {
 
     /** What all copies have; of the copy alone, where they cannot be asked together. */
     private SourceStatus compared(Repository alone) throws IOException {
+      String id;
       SourceStatus stored;
       try {
         stored = opened.status(source);
-      } catch (BackupException e) {
+        id = opened.repository().id();
+      } catch (BackupException | IOException e) {
         control.cancellation().check();
+        Optional<String> known = history.repository();
+        if (known.isPresent()) {
+          requireSame(alone, known.get());
+        }
         looked(
             Checks.COPY,
             Category.AVAILABILITY,
@@ -386,14 +398,13 @@ public final class Drill {
             0);
         return engine.status(alone);
       }
+      requireSame(alone, id);
+      remember(id);
       compare(alone, stored);
       return stored;
     }
 
-    /** Whether the copy has what all of them have; gives it time to follow. */
-    private void compare(Repository alone, SourceStatus stored) throws IOException {
-      long begun = System.nanoTime();
-      String id = opened.repository().id();
+    private void requireSame(Repository alone, String id) {
       if (!alone.id().equals(id)) {
         throw BackupException.of(
                 "repository.other",
@@ -402,11 +413,23 @@ public final class Drill {
             .remedy("Name the right place, or an empty one and run copies sync.")
             .build();
       }
+    }
+
+    /** For when the others cannot be asked which repository it is. */
+    private void remember(String id) throws IOException {
+      if (!verification) {
+        history.repository(id);
+      }
+    }
+
+    /** Whether the copy has what all of them have; gives it time to follow. */
+    private void compare(Repository alone, SourceStatus stored) throws IOException {
+      long begun = System.nanoTime();
+      long end = begun + shipping.toNanos();
       Finding finding = Checks.behind(stored, engine.status(alone), settings.mostLoss());
-      while (finding.outcome() == Outcome.FAILED
-          && System.nanoTime() - begun < shipping.toNanos()) {
+      while (finding.outcome() == Outcome.FAILED && System.nanoTime() - end < 0) {
         control.cancellation().check();
-        pause();
+        pause(Math.min(COPY_POLL_MILLIS, 1 + (end - System.nanoTime()) / 1_000_000));
         alone.refresh();
         finding = Checks.behind(stored, engine.status(alone), settings.mostLoss());
       }
@@ -463,23 +486,36 @@ public final class Drill {
       }
       Optional<Position> position = position();
       long end = System.nanoTime() + shipping.toNanos();
+      String missing = "is not stored yet";
       while (System.nanoTime() - end < 0) {
         control.cancellation().check();
-        boolean stored =
-            opened.status(source).windows().stream()
-                .anyMatch(window -> window.toLsn().compareTo(one.after()) >= 0);
-        if (stored) {
-          return position;
+        try {
+          if (stored(one)) {
+            return position;
+          }
+          missing = "is not stored yet";
+          pause(POLL_MILLIS);
+        } catch (BackupException e) {
+          if (copy == null) {
+            throw e;
+          }
+          // The copy that is tried was not asked, and need not be what is in the way.
+          missing = "could not be looked for: " + e.getMessage();
+          pause(Math.min(COPY_POLL_MILLIS, 1 + shipping.toMillis()));
         }
-        pause();
       }
-      control.progress().note("The log of the sentinel is not stored yet; going on without it");
+      control.progress().note("The log of the sentinel " + missing + "; going on without it");
       return position;
     }
 
-    private void pause() throws InterruptedIOException {
+    private boolean stored(Sentinels.Written one) {
+      return opened.status(source).windows().stream()
+          .anyMatch(window -> window.toLsn().compareTo(one.after()) >= 0);
+    }
+
+    private void pause(long millis) throws InterruptedIOException {
       try {
-        TimeUnit.MILLISECONDS.sleep(POLL_MILLIS);
+        TimeUnit.MILLISECONDS.sleep(Math.max(1, millis));
       } catch (InterruptedException e) {
         Thread.currentThread().interrupt();
         throw new InterruptedIOException("Interrupted while log was stored");
@@ -698,7 +734,10 @@ public final class Drill {
     }
 
     private void looked(String name, Category category, Finding finding, long millis) {
-      boolean cannot = name.equals(Checks.PAGES) && finding.outcome() == Outcome.NOT_PERFORMED;
+      // A cluster without checksums, and others that are gone: what a copy is kept for.
+      boolean cannot =
+          finding.outcome() == Outcome.NOT_PERFORMED
+              && (name.equals(Checks.PAGES) || name.equals(Checks.COPY));
       checks.add(
           new DrillCheck(
               name,

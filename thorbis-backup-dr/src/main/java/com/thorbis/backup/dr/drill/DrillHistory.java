@@ -3,6 +3,7 @@ package com.thorbis.backup.dr.drill;
 import com.thorbis.backup.dr.drill.DrillCheck.Outcome;
 import com.thorbis.backup.dr.internal.StateFile;
 import java.io.IOException;
+import java.nio.charset.StandardCharsets;
 import java.nio.file.DirectoryStream;
 import java.nio.file.Files;
 import java.nio.file.NoSuchFileException;
@@ -18,6 +19,7 @@ public final class DrillHistory {
   private static final int MOST = 500;
   private static final int PACES = 5;
   private static final String SUFFIX = ".json";
+  private static final String REPOSITORY = "repository";
 
   private final Path folder;
 
@@ -76,6 +78,21 @@ public final class DrillHistory {
     List<Path> files = files();
     for (Path old : files.subList(0, Math.max(0, files.size() - MOST))) {
       Files.deleteIfExists(old);
+    }
+  }
+
+  /** The repository that it was last tried from, as all copies together told it. */
+  Optional<String> repository() throws IOException {
+    try {
+      return Optional.of(Files.readString(folder.resolve(REPOSITORY)));
+    } catch (NoSuchFileException e) {
+      return Optional.empty();
+    }
+  }
+
+  void repository(String id) throws IOException {
+    if (!repository().equals(Optional.of(id))) {
+      StateFile.write(folder().resolve(REPOSITORY), id.getBytes(StandardCharsets.UTF_8));
     }
   }
 

@@ -117,7 +117,7 @@ public final class DrillJob implements Job {
         tried.put(startedAt(record), String.valueOf(choice.get("selection")));
       }
     }
-    return tried.isEmpty() || !tried.get(Collections.max(tried.keySet())).equals("latest");
+    return tried.isEmpty() || !"latest".equals(tried.get(Collections.max(tried.keySet())));
   }
 
   private static final BinaryOperator<Instant> LATER =

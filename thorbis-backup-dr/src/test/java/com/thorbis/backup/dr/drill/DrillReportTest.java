@@ -165,7 +165,7 @@ class DrillReportTest {
             "the recovery plan was changed: it is fedcba987654 now, not 0123456789ab",
             "it was tried on db1 (Linux), and this is db2 (Linux)");
     assertThat(new Basis("1", Optional.empty(), then.environment()).changedSince(then))
-        .containsExactly("there is no recovery plan any more; there was 0123456789ab");
+        .isEmpty(); // this host has none, or cannot read it
   }
 
   @Test

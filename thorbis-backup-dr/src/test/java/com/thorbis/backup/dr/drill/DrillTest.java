@@ -155,7 +155,7 @@ class DrillTest {
     String lacks =
         "it is behind: it lacks backup "
             + later.id()
-            + " and log from 0/3000 to 0/6000, up to PT1H";
+            + " and log of timeline 1 from 0/3000 to 0/6000, up to PT1H";
     assertThat(Checks.behind(all, copy, Optional.empty())).isEqualTo(Checks.Finding.failed(lacks));
     Duration hour = Duration.ofHours(1);
     assertThat(Checks.behind(all, copy, Optional.of(hour.minusMillis(1))).outcome())
@@ -168,16 +168,55 @@ class DrillTest {
         .isEqualTo(Outcome.FAILED); // nobody knows how much is missing
   }
 
+  @Test
+  void whatACopyGotSinceTheOthersWereAskedIsNotLacking() {
+    TestBackup later = TestBackup.of(2, "2026-01-02T00:00:00Z", "0/5000");
+    SourceStatus all = status(BACKUP, "0/3000", "2026-01-02T00:00:00Z");
+    SourceStatus copy = status(later, "0/6000", "2026-01-02T01:00:00Z");
+    assertThat(Checks.behind(all, copy, Optional.empty()))
+        .isEqualTo(Checks.Finding.passed("it has what all copies have"));
+  }
+
+  @Test
+  void aCopyIsBehindOnEachTimelineByItself() {
+    SourceStatus.Window old = window("0/9000", "2026-01-02T00:00:00Z", TestBackup.ONE);
+    SourceStatus.Window now = window("0/5000", "2026-01-02T01:00:00Z", new Timeline(2));
+    SourceStatus all = status(BACKUP, old, now);
+    assertThat(Checks.behind(all, status(BACKUP, old), Optional.empty()))
+        .isEqualTo(
+            Checks.Finding.failed(
+                "it is behind: it lacks log of timeline 2 from the first to 0/5000, up to PT1H"));
+    SourceStatus.Window less = window("0/4000", "2026-01-02T00:30:00Z", new Timeline(2));
+    assertThat(Checks.behind(all, status(BACKUP, old, less), Optional.empty()).detail())
+        .isEqualTo("it is behind: it lacks log of timeline 2 from 0/4000 to 0/5000, up to PT30M");
+    // Log of a branch that was left is newer: nobody knows how much of the other is missing.
+    SourceStatus.Window left = window("0/9900", "2026-01-02T02:00:00Z", TestBackup.ONE);
+    assertThat(Checks.behind(all, status(BACKUP, left), Optional.of(Duration.ofDays(9))))
+        .isEqualTo(
+            Checks.Finding.failed(
+                "it is behind: it lacks log of timeline 2 from the first to 0/5000"));
+    // A copy may have let go of all that is older.
+    assertThat(Checks.behind(all, status(BACKUP, now), Optional.empty()).outcome())
+        .isEqualTo(Outcome.PASSED);
+  }
+
   private static SourceStatus status(TestBackup last, String to, String time) {
+    return status(last, window(to, time, TestBackup.ONE));
+  }
+
+  private static SourceStatus.Window window(String to, String time, Timeline timeline) {
+    return new SourceStatus.Window(
+        Instant.EPOCH,
+        Optional.of(Instant.parse(time)),
+        Lsn.parse("0/1000"),
+        Lsn.parse(to),
+        timeline);
+  }
+
+  private static SourceStatus status(TestBackup last, SourceStatus.Window... windows) {
     return new SourceStatus(
         "orders",
-        List.of(
-            new SourceStatus.Window(
-                Instant.EPOCH,
-                Optional.of(Instant.parse(time)),
-                Lsn.parse("0/1000"),
-                Lsn.parse(to),
-                TestBackup.ONE)),
+        List.of(windows),
         List.of(),
         Optional.of(last),
         List.of(),

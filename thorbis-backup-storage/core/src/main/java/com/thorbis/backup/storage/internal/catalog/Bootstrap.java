@@ -671,6 +671,9 @@ public final class Bootstrap {
             checkpointEvery,
             setup.clock(),
             random);
+    if (setup.alone()) {
+      log.alone();
+    }
     keys.follow(log);
     return log;
   }

@@ -97,6 +97,7 @@ public final class CommitLog {
   private String head = "";
   private Optional<ObjectId> decidingId = Optional.empty();
   private volatile Guard guard = () -> {};
+  private volatile boolean alone;
 
   /** Looks before anything is written. */
   @FunctionalInterface
@@ -520,6 +521,11 @@ public final class CommitLog {
     }
   }
 
+  /** The other copies are left out on purpose: that it ends before what was seen is no news. */
+  void alone() {
+    alone = true;
+  }
+
   /**
    * Without the copy that decides, the log is as long as the others know. A place that no commit
    * names is none of the others: there the log was set back.
@@ -539,7 +545,7 @@ public final class CommitLog {
         LOG.debug("{} cannot be asked which copy it is", copy.name(), e);
       }
     }
-    if (others) {
+    if (others && !alone) {
       LOG.warn(
           "{}, through which repository {} is written, is not configured or cannot be asked, and"
               + " the other copies know fewer commits than this machine has seen: what was written"
