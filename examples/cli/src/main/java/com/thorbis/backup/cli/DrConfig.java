@@ -112,6 +112,9 @@ record DrConfig(
   private static final Set<String> NO_SIGNALS =
       Set.of("monitor", "notify", "heartbeat", "recovery");
 
+  /** Areas of alarms that are about a source. */
+  private static final Set<String> OF_SOURCES = Set.of("backup", "wal", "source", "drill");
+
   private static final String ALARM = "alarm";
   static final String PATRONI = "patroni";
   private static final String COMMAND = "command";
@@ -160,6 +163,7 @@ record DrConfig(
     List<Begins> triggers = new ArrayList<>();
     Optional<Section> dr = root.section("dr");
     if (dr.isPresent()) {
+      Set<String> sources = root.section("sources").map(Section::keys).orElse(Set.of());
       plan = dr.get().find("plan").map(folderOfFile::resolve);
       Optional<Section> journal = dr.get().section("journal");
       if (journal.isPresent()) {
@@ -180,10 +184,14 @@ record DrConfig(
               section
                   .keys()
                   .forEach(name -> servers.put(name, section.section(name).orElseThrow().rest())));
-      each(dr.get(), "failover", (name, section) -> failovers.put(name, pair(section, servers)));
+      each(
+          dr.get(),
+          "failover",
+          (name, section) -> failovers.put(name, pair(section, servers, sources)));
       dr.get()
           .section("detectors")
-          .ifPresent(all -> all.keys().forEach(name -> detectors.put(name, looks(all, name))));
+          .ifPresent(
+              all -> all.keys().forEach(name -> detectors.put(name, looks(all, name, sources))));
       each(
           dr.get(),
           "switches",
@@ -237,7 +245,8 @@ record DrConfig(
             all -> all.keys().forEach(name -> read.accept(name, all.section(name).orElseThrow())));
   }
 
-  private static Pair pair(Section section, Map<String, Map<String, Object>> servers) {
+  private static Pair pair(
+      Section section, Map<String, Map<String, Object>> servers, Set<String> sources) {
     for (String key : List.of("primary", "standby")) {
       if (!servers.containsKey(section.require(key))) {
         throw section.wrong(
@@ -257,7 +266,7 @@ record DrConfig(
         new Pair(
             section.require("primary"),
             section.require("standby"),
-            looks(section, "detect"),
+            looks(section, "detect", sources),
             section.section("fence").map(DrConfig::programs),
             section.section("standby-fence").map(DrConfig::programs),
             system,
@@ -316,13 +325,14 @@ record DrConfig(
     return words;
   }
 
-  private static List<Look> looks(Section all, String key) {
+  private static List<Look> looks(Section all, String key, Set<String> sources) {
     List<Look> looks = new ArrayList<>();
     for (Section section : all.sections(key)) {
       String kind =
           section.choice(
               "kind", "", List.of("port", "query", "standby", "process", "http", "command", ALARM));
-      Optional<Sought> alarm = kind.equals(ALARM) ? Optional.of(sought(section)) : Optional.empty();
+      Optional<Sought> alarm =
+          kind.equals(ALARM) ? Optional.of(sought(section, sources)) : Optional.empty();
       looks.add(
           new Look(
               kind,
@@ -342,14 +352,23 @@ record DrConfig(
     return looks;
   }
 
-  private static Sought sought(Section section) {
+  private static Sought sought(Section section, Set<String> sources) {
     List<String> codes =
         Arrays.stream(AlarmKind.values())
             .map(AlarmKind::code)
-            .filter(code -> !NO_SIGNALS.contains(code.substring(0, code.indexOf('.'))))
+            .filter(code -> !NO_SIGNALS.contains(area(code)))
             .toList();
     String code = section.choice("alarm", "", codes);
-    return new Sought(AlarmKind.ofCode(code).orElseThrow(), section.require("about"));
+    // Of what there is not, no alarm is ever told, and that is taken for all being well.
+    String about =
+        OF_SOURCES.contains(area(code))
+            ? section.choice("about", "", List.copyOf(sources))
+            : section.require("about");
+    return new Sought(AlarmKind.ofCode(code).orElseThrow(), about);
+  }
+
+  private static String area(String code) {
+    return code.substring(0, code.indexOf('.'));
   }
 
   private static Place place(Section section) {

@@ -130,6 +130,7 @@ final class DrRuns {
             .filter(DrView::said)
             .filter(one -> DrView.text(one, "what").equals(Message.APPROVE))
             .toList();
+    Set<JournalRecord> counted = approvals.isEmpty() ? Set.of() : Set.copyOf(report.approvals());
     Appended unused =
         HostEvidence.keep(
             thorbis,
@@ -140,7 +141,7 @@ final class DrRuns {
                   evidence.append(
                       EvidenceRecord.APPROVAL,
                       report.run() + " " + DrView.text(one, "task"),
-                      "approved",
+                      counted.contains(one) ? "approved" : "not-counted",
                       approval(report, one));
                 }
               }
@@ -172,7 +173,7 @@ final class DrRuns {
     Map<String, Object> document = new LinkedHashMap<>();
     document.put("run", report.run());
     document.put("step", DrView.text(said, "task"));
-    document.put("approver", said.actor());
+    document.put("approver", DrView.text(said, "by"));
     document.put("from", said.at().toString());
     document.put("reason", DrView.text(said, "text"));
     document.put("planDigest", report.planDigest());

@@ -13,6 +13,9 @@ import com.thorbis.backup.dr.monitor.Expectation;
 import com.thorbis.backup.spi.repository.Copy;
 import java.io.IOException;
 import java.io.UncheckedIOException;
+import java.time.Duration;
+import java.time.Instant;
+import java.util.Comparator;
 import java.util.HashMap;
 import java.util.LinkedHashMap;
 import java.util.List;
@@ -24,8 +27,8 @@ import java.util.stream.Collectors;
 
 /**
  * The drills that this host remembers, and, where drills are expected, those that evidence in the
- * repository tells of, whoever did them: back to the last that passed. What was read is not read
- * again.
+ * repository tells of, whoever did them: back to the last that passed, and no further than what is
+ * overdue twice. What was read is not read again.
  */
 final class DrillFacts implements Supplier<List<DrillFact>> {
   private final Thorbis thorbis;
@@ -55,7 +58,13 @@ final class DrillFacts implements Supplier<List<DrillFact>> {
         remembered(each.source(), plan, facts);
       }
       if (!awaited.isEmpty() && thorbis.config().sealed().isEmpty()) {
-        HostEvidence.of(thorbis, opened).log().readInto(stored, () -> allPassed(awaited));
+        Instant oldest = thorbis.clock().instant().minus(longest().multipliedBy(2));
+        HostEvidence.of(thorbis, opened)
+            .log()
+            .readInto(
+                stored,
+                this::counts,
+                backup -> backup.stoppedAt().isBefore(oldest) || allPassed(awaited));
       }
       stored.values().forEach(records -> records.forEach(record -> recorded(record, plan, facts)));
       Set<String> copies =
@@ -91,8 +100,18 @@ final class DrillFacts implements Supplier<List<DrillFact>> {
     }
   }
 
-  private static boolean isDrill(EvidenceRecord record) {
-    return record.kind().equals(EvidenceRecord.DRILL)
+  private Duration longest() {
+    return expected.stream()
+        .flatMap(each -> each.drillEvery().stream())
+        .max(Comparator.naturalOrder())
+        .orElse(Duration.ZERO);
+  }
+
+  /** Where this host signs, also if whoever looks cannot read the key. */
+  private boolean counts(EvidenceRecord record) {
+    boolean vouched = record.signature().isPresent() || thorbis.config().signingKey().isEmpty();
+    return vouched
+        && record.kind().equals(EvidenceRecord.DRILL)
         && (record.outcome().equals(EvidenceRecord.PASSED)
             || record.outcome().equals(EvidenceRecord.FAILED));
   }
@@ -101,7 +120,6 @@ final class DrillFacts implements Supplier<List<DrillFact>> {
     Set<String> passed =
         stored.values().stream()
             .flatMap(List::stream)
-            .filter(DrillFacts::isDrill)
             .filter(record -> record.outcome().equals(EvidenceRecord.PASSED))
             .map(EvidenceRecord::subject)
             .collect(Collectors.toSet());
@@ -111,24 +129,20 @@ final class DrillFacts implements Supplier<List<DrillFact>> {
   /** That another host did it makes nothing due. */
   private static void recorded(
       EvidenceRecord record, Optional<String> plan, Map<String, DrillFact> facts) {
-    if (isDrill(record)) {
-      Basis now = new Basis(Main.version(), plan, Optional.empty());
-      Basis then =
-          new Basis(
-              text(record, "product").orElse(Main.version()),
-              text(record, "plan"),
-              Optional.empty());
-      String id = String.valueOf(record.document().getOrDefault("id", record.id()));
-      facts.putIfAbsent(
-          id,
-          new DrillFact(
-              record.subject(),
-              copy(record),
-              record.at(),
-              record.outcome().equals(EvidenceRecord.PASSED),
-              "drill " + id + " on " + record.host(),
-              now.changedSince(then)));
-    }
+    Basis now = new Basis(Main.version(), plan, Optional.empty());
+    Basis then =
+        new Basis(
+            text(record, "product").orElse(Main.version()), text(record, "plan"), Optional.empty());
+    String id = String.valueOf(record.document().getOrDefault("id", record.id()));
+    facts.putIfAbsent(
+        id,
+        new DrillFact(
+            record.subject(),
+            copy(record),
+            record.at(),
+            record.outcome().equals(EvidenceRecord.PASSED),
+            "drill " + id + " on " + record.host(),
+            now.changedSince(then)));
   }
 
   private static Optional<String> copy(EvidenceRecord record) {

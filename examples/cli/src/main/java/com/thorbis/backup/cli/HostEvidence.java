@@ -137,12 +137,18 @@ final class HostEvidence {
     return kept;
   }
 
-  /** Keeps what is expected from now on, if it has changed. */
-  void expected() {
+  /**
+   * Keeps what is expected from now on, if it has changed; false if it is not in the repository.
+   */
+  boolean expected() {
     try {
-      of(config, clock).record(log).ifPresent(kept -> said(Population.KIND, kept));
+      return of(config, clock)
+          .record(log)
+          .map(kept -> said(Population.KIND, kept).place() == Appended.Place.STORED)
+          .orElse(true);
     } catch (IOException | BackupException e) {
       warn.accept("what is expected is not recorded: " + e.getMessage());
+      return false;
     }
   }
 

@@ -377,14 +377,25 @@ final class ReportCommand extends Group {
 
     private int waive(ThorbisBackup opened, Instant begin, Instant end) {
       HostEvidence evidence = HostEvidence.of(thorbis(), opened);
-      evidence.expected();
+      boolean recorded = evidence.expected();
       String about = String.join(" ", name);
-      Set<String> expected =
+      Report report =
           thorbis()
               .followed(
                   control ->
-                      said(() -> builder(thorbis(), opened, evidence.log(), LOOK).build(control)))
-              .waivable();
+                      said(() -> builder(thorbis(), opened, evidence.log(), LOOK).build(control)));
+      Set<String> expected = report.waivable();
+      boolean looked = about.startsWith("alarm ") ? report.alarmsLooked() : recorded;
+      if (!expected.contains(about) && !looked) {
+        throw BackupException.of(
+                "report.could-not-look",
+                FailureKind.TRANSIENT,
+                "Not all could be looked at, so whether reports expect anything that is called \""
+                    + about
+                    + "\" is not known")
+            .remedy("Mend what the warnings or alarms list tell of, and say it again.")
+            .build();
+      }
       if (!expected.contains(about)) {
         throw BackupException.of(
                 "report.not-expected",

@@ -4,6 +4,7 @@ import static org.assertj.core.api.Assertions.assertThat;
 
 import com.fasterxml.jackson.databind.JsonNode;
 import com.fasterxml.jackson.databind.ObjectMapper;
+import com.thorbis.backup.api.Cancellation;
 import com.thorbis.backup.api.ClusterIdentity;
 import com.thorbis.backup.api.ThorbisBackup;
 import com.thorbis.backup.api.Timeline;
@@ -12,6 +13,7 @@ import com.thorbis.backup.api.WalSegmentSize;
 import com.thorbis.backup.cli.CommandRunner.Result;
 import com.thorbis.backup.dr.evidence.EvidenceLog;
 import com.thorbis.backup.dr.evidence.EvidenceRecord;
+import com.thorbis.backup.dr.monitor.DrillFact;
 import com.thorbis.backup.spi.repository.WalArchive;
 import com.thorbis.backup.spi.repository.WalMarks;
 import java.io.IOException;
@@ -20,6 +22,8 @@ import java.nio.ByteOrder;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.nio.file.attribute.PosixFilePermissions;
+import java.time.Clock;
+import java.time.Duration;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Map;
@@ -175,6 +179,34 @@ class AlarmsCommandTest {
       other.append(EvidenceRecord.DRILL, "home", EvidenceRecord.FAILED, Map.of("id", "drill-2"));
     }
     assertThat(run("alarms list", 1).out()).contains("drill.failing", "drill-2 on db2");
+  }
+
+  /** As {@code run} does it: what was read before is enough, and still what came since is read. */
+  @Test
+  void whoeverLooksAgainReadsWhatCameSince() throws IOException {
+    write("    expect: { drill-every: 90d }\n");
+    Config config = Config.load(folder.resolve("thorbis.yaml"), runner.host(), false);
+    Clock clock = Clock.systemUTC();
+    Thorbis command = new Thorbis(new Run(runner.host(), new Cancellation(), clock));
+    try (ThorbisBackup thorbis = Recipients.all(config).build()) {
+      DrillFacts facts = new DrillFacts(command, thorbis, config.watching().expectations());
+      drill(thorbis, Clock.offset(clock, Duration.ofDays(-181)), EvidenceRecord.PASSED);
+      assertThat(facts.get()).isEmpty(); // it has been overdue for as long again
+      drill(thorbis, clock, EvidenceRecord.PASSED);
+      assertThat(facts.get()).extracting(DrillFact::passed).containsExactly(true);
+      drill(thorbis, clock, EvidenceRecord.FAILED);
+      assertThat(facts.get()).extracting(DrillFact::passed).containsExactlyInAnyOrder(true, false);
+    }
+  }
+
+  private void drill(ThorbisBackup thorbis, Clock clock, String outcome) {
+    EvidenceLog other =
+        EvidenceLog.builder(thorbis::repository, folder.resolve("other"))
+            .host("db2")
+            .clock(clock)
+            .build();
+    other.append(EvidenceRecord.APPROVAL, "run", "approved", Map.of());
+    other.append(EvidenceRecord.DRILL, "home", outcome, Map.of());
   }
 
   @Test

@@ -2,6 +2,7 @@ package com.thorbis.backup.cli;
 
 import static org.assertj.core.api.Assertions.assertThat;
 
+import com.fasterxml.jackson.core.type.TypeReference;
 import com.fasterxml.jackson.databind.JsonNode;
 import com.fasterxml.jackson.databind.ObjectMapper;
 import com.thorbis.backup.cli.CommandRunner.Result;
@@ -15,10 +16,13 @@ import java.nio.file.FileSystem;
 import java.nio.file.FileSystems;
 import java.nio.file.Files;
 import java.nio.file.Path;
+import java.security.MessageDigest;
 import java.time.Duration;
 import java.time.Instant;
 import java.util.HexFormat;
 import java.util.List;
+import java.util.Map;
+import java.util.TreeMap;
 import java.util.stream.Stream;
 import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Test;
@@ -417,6 +421,53 @@ class DrRunCommandTest {
       assertThat(kept.get(0).path("outcome").asText()).isEqualTo("compensated");
       assertThat(evidence("approval")).hasSize(1);
     }
+  }
+
+  /** Whoever can write to the store of journals can write one there. */
+  @Test
+  void anApprovalThatIsNotOfItsPersonIsKeptAsOneThatDidNotCount() throws Exception {
+    run(0, "init");
+    begin();
+    run(0, "dr", "approve", "inc-1", "rehearsal.agree", "--as", "first-dba");
+    run(1, "dr", "resume", "inc-1", "--no-wait");
+    forge("first-dba", "second-dba");
+    delete(folder.resolve("state"));
+    run(0, "dr", "abort", "inc-1", "--as", "first-dba", "--yes");
+    run(1, "dr", "resume", "inc-1");
+    assertThat(evidence("approval"))
+        .extracting(
+            it -> it.path("document").path("approver").asText() + " " + it.path("outcome").asText())
+        .containsExactly("first-dba approved", "second-dba not-counted");
+  }
+
+  /** Writes what one person said once more, as the last record, in another's name. */
+  private void forge(String said, String other) throws Exception {
+    List<Path> lines;
+    try (Stream<Path> files = Files.walk(folder.resolve("journal"))) {
+      lines =
+          files.filter(it -> it.getFileName().toString().matches("[0-9a-f]{16}")).sorted().toList();
+    }
+    Path last = lines.get(lines.size() - 1);
+    Map<String, Object> forged = new TreeMap<>();
+    for (Path line : lines) {
+      JsonNode record = JSON.readTree(Files.readString(line));
+      if (record.path("data").path("what").asText().equals("approve")) {
+        forged.putAll(
+            JSON.readValue(Files.readString(line).replace(said, other), new TypeReference<>() {}));
+      }
+    }
+    long next = Long.parseLong(last.getFileName().toString(), 16) + 1;
+    JsonNode before = JSON.readTree(Files.readString(last));
+    forged.put("sequence", next);
+    forged.put("previous", before.path("digest").asText());
+    forged.put("at", before.path("at").asText());
+    forged.put("fence", before.path("fence").asLong());
+    forged.remove("digest");
+    byte[] body = JSON.writeValueAsBytes(forged);
+    forged.put(
+        "digest", HexFormat.of().formatHex(MessageDigest.getInstance("SHA-256").digest(body)));
+    Files.writeString(
+        last.resolveSibling(String.format("%016x", next)), JSON.writeValueAsString(forged) + "\n");
   }
 
   @Test

@@ -154,6 +154,12 @@ class DrTestCommandTest {
         folder.resolve("plan.yaml"), PlanReader.example().replaceFirst("version: 1", "version: 2"));
     assertThat(run(0, "dr", "test", "show", id).out())
         .contains("needs a test: the recovery plan was changed: it is ");
+    String changed = Files.readString(folder.resolve("plan.yaml"));
+    Files.writeString(folder.resolve("plan.yaml"), "version: [");
+    Result unread = run(0, "dr", "test", "show", id);
+    assertThat(unread.out()).doesNotContain("needs a test");
+    assertThat(unread.err()).contains("the recovery plan could not be read, so ");
+    Files.writeString(folder.resolve("plan.yaml"), changed);
     Result closed = run(3, "dr", "test", "close", id, "--as", "ada"); // and there is no repository
     assertThat(closed.err()).contains("warning: the evidence of this exercise is not in");
     assertThat(run(2, "dr", "test", "finding", id, "x", "--owner", "ada", "--due", "soon").err())

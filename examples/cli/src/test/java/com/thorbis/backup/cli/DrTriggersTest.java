@@ -319,6 +319,18 @@ class DrTriggersTest {
             () ->
                 triggers(
                     host(
+                        "misspelt",
+                        "announce",
+                        text ->
+                            seenByAlarm("wal.gap")
+                                .apply(text)
+                                .replace("about: home", "about: hoem"))))
+        .isInstanceOf(BackupException.class)
+        .hasMessageContaining("\"hoem\" is none of home");
+    assertThatThrownBy(
+            () ->
+                triggers(
+                    host(
                         "three",
                         "announce",
                         text ->

@@ -180,6 +180,16 @@ class ReportCommandTest {
   }
 
   @Test
+  void whatCouldNotBeLookedAtIsNotSaidToBeNothing() throws IOException {
+    assertThat(waive(5, "2027-01-01T00:00:00Z", "alarm", "hoem").err())
+        .contains("Reports expect nothing that is called");
+    Files.createDirectories(folder.resolve("state/alarms/acknowledged")); // which is a file
+    assertThat(waive(1, "2027-01-01T00:00:00Z", "alarm", "hoem").err())
+        .contains("whether reports expect anything", "is not known")
+        .doesNotContain("Reports expect nothing");
+  }
+
+  @Test
   void whatIsExpectedIsRecordedWhenItChanges() throws IOException {
     run("report create -o one.json", 1);
     clock.advance(Duration.ofHours(1));

@@ -34,7 +34,7 @@ import java.util.List;
 import java.util.Map;
 import java.util.Optional;
 import java.util.Set;
-import java.util.function.BooleanSupplier;
+import java.util.function.Predicate;
 
 /**
  * The evidence of one repository, kept in it as backups of a source of type {@code evidence}, so
@@ -238,38 +238,56 @@ public final class EvidenceLog {
   }
 
   /**
-   * Reads what is stored, the newest first, without asking whether records follow each other; what
-   * cannot be read as a record is left out, as it proves nothing. For whoever looks again and
+   * Reads what is stored, the newest first, without asking whether records follow each other. Left
+   * out is what proves nothing: what is no record, is of another repository or is wrongly signed,
+   * and what is not signed where this log signs or what was read is. For whoever looks again and
    * again: what came since the last look is always read.
    *
    * @param known is told what was read, by the backup that has it, and is not read again; those
    *     that are gone are taken out
-   * @param enough whether nothing older need be read
+   * @param wanted which records are kept there
+   * @param enough whether neither this backup nor an older one need be read
    */
-  public void readInto(Map<BackupId, List<EvidenceRecord>> known, BooleanSupplier enough)
+  public void readInto(
+      Map<BackupId, List<EvidenceRecord>> known,
+      Predicate<EvidenceRecord> wanted,
+      Predicate<BackupDescriptor> enough)
       throws IOException {
     Repository repository = access.open();
     List<BackupDescriptor> stored = new ArrayList<>(backups(repository));
     known.keySet().retainAll(stored.stream().map(BackupDescriptor::id).toList());
     Collections.reverse(stored);
     boolean news = !known.isEmpty();
+    boolean signed = known.values().stream().anyMatch(EvidenceLog::signed);
     for (BackupDescriptor backup : stored) {
       if (known.containsKey(backup.id())) {
         news = false;
         continue;
       }
-      if (!news && enough.getAsBoolean()) {
+      if (!news && enough.test(backup)) {
         return;
       }
-      known.put(backup.id(), readable(repository, backup));
+      List<EvidenceRecord> read = vouchedFor(repository, backup);
+      known.put(backup.id(), read.stream().filter(wanted).toList());
+      signed |= signed(read);
+      if (signed) {
+        known.replaceAll(
+            (id, records) -> records.stream().filter(one -> one.signature().isPresent()).toList());
+      }
     }
   }
 
-  private static List<EvidenceRecord> readable(Repository repository, BackupDescriptor backup)
+  private static boolean signed(List<EvidenceRecord> some) {
+    return some.stream().anyMatch(one -> one.signature().isPresent());
+  }
+
+  private List<EvidenceRecord> vouchedFor(Repository repository, BackupDescriptor backup)
       throws IOException {
     try {
       return records(repository, backup).stream()
           .flatMap(one -> parsed(one.bytes()).stream())
+          .filter(one -> one.repository().equals(repository.id()))
+          .filter(one -> one.signature().isPresent() ? one.genuine() : signer.isEmpty())
           .toList();
     } catch (IOException e) {
       if (e instanceof ClassifiedFailure known && known.kind() == FailureKind.DAMAGED) {

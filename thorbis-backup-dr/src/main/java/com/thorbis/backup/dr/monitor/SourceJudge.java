@@ -408,7 +408,7 @@ final class SourceJudge {
           begun.plus(every).isAfter(now) ? Severity.WARNING : Severity.CRITICAL,
           Optional.of(begun),
           wanted,
-          "none was ever done",
+          "none is known",
           "Run drill " + expected.source() + ".");
     } else if (passed.isEmpty() || passed.get().plus(every).isBefore(now)) {
       add(

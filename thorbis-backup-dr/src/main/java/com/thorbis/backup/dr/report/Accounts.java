@@ -71,7 +71,9 @@ final class Accounts {
     fact("Asked for by", run.text("requester").orElse(record.actor()));
     from(run);
     fact("Ended as", words(run, "status", "reason"));
-    run.moment("outage").ifPresent(at -> fact("Outage since", Texts.time(at)));
+    fact(
+        "Outage since",
+        run.findMoment("outage").map(Texts::time).or(() -> run.text("outage")).orElse(""));
     list("What is promised", run.objects("tiers"), Accounts::tier);
     List<Fields> steps = run.objects("steps");
     list(
@@ -121,8 +123,7 @@ final class Accounts {
     return one.text("at").orElse("")
         + " "
         + words(one, "by", "what", "step")
-        + one.text("text").filter(it -> !it.isEmpty()).map(it -> ": " + it).orElse("")
-        + (one.text("signature").filter(it -> !it.isEmpty()).isPresent() ? " (signed)" : "");
+        + one.text("text").filter(it -> !it.isEmpty()).map(it -> ": " + it).orElse("");
   }
 
   private void exercise(EvidenceRecord record, Fields exercise) {

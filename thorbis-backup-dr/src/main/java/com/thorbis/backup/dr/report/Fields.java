@@ -39,6 +39,15 @@ record Fields(Map<String, Object> json) {
     }
   }
 
+  /** The same of a record, which may be of anybody: what is no moment is not there. */
+  Optional<Instant> findMoment(String name) {
+    try {
+      return moment(name);
+    } catch (IllegalArgumentException e) {
+      return Optional.empty();
+    }
+  }
+
   boolean flag(String name) {
     return Boolean.TRUE.equals(json.get(name));
   }

@@ -162,8 +162,8 @@ final class Figures {
             EvidenceRecord.WAIVER,
             record -> record.subject().equals(item.what() + " " + item.subject()))) {
       Fields document = new Fields(waiver.document());
-      Optional<Instant> begin = document.moment("from");
-      Optional<Instant> end = document.moment("until");
+      Optional<Instant> begin = document.findMoment("from");
+      Optional<Instant> end = document.findMoment("until");
       Optional<String> approver = document.text("approver");
       if (begin.isPresent()
           && end.isPresent()
@@ -327,9 +327,9 @@ final class Figures {
     for (EvidenceRecord waiver :
         records(EvidenceRecord.WAIVER, record -> record.subject().equals(name))) {
       Fields document = new Fields(waiver.document());
-      Optional<Instant> until = document.moment("until");
+      Optional<Instant> until = document.findMoment("until");
       Optional<String> approver = document.text("approver");
-      boolean begun = document.moment("from").filter(it -> it.isAfter(now)).isEmpty();
+      boolean begun = document.findMoment("from").filter(it -> it.isAfter(now)).isEmpty();
       if (begun && until.isPresent() && approver.isPresent() && until.get().isAfter(now)) {
         return Judgement.of(
             Verdict.WAIVED,
@@ -471,7 +471,7 @@ final class Figures {
   }
 
   /** That one copy brings a source back says nothing of another one that there is. */
-  private List<EvidenceRecord> lastOfEachCopy(List<EvidenceRecord> drills) {
+  static List<EvidenceRecord> lastOfEachCopy(Fields observed, List<EvidenceRecord> drills) {
     List<String> copies =
         observed.objects("copies").stream().flatMap(one -> one.text("name").stream()).toList();
     Map<Optional<String>, EvidenceRecord> last = new LinkedHashMap<>();
@@ -493,7 +493,7 @@ final class Figures {
       return Judgement.of(Verdict.MISSING, "bringing " + name + " back was never tried");
     }
     Optional<EvidenceRecord> bad =
-        lastOfEachCopy(drills).stream().filter(one -> !passed(one)).findFirst();
+        lastOfEachCopy(observed, drills).stream().filter(one -> !passed(one)).findFirst();
     if (bad.isPresent()) {
       return Judgement.of(
           Verdict.FAILED,

@@ -586,12 +586,16 @@ final class HtmlPage {
       cell()
           .text(document.text("reason").filter(why -> !why.isEmpty()).orElse("not said"))
           .raw("</div></td>");
-      cell().text(document.moment("from").map(Texts::time).orElse("")).raw("</div></td>");
-      cell().text(document.moment("until").map(Texts::time).orElse("")).raw("</div></td>");
+      cell().text(moment(document, "from")).raw("</div></td>");
+      cell().text(moment(document, "until")).raw("</div></td>");
       cell().raw("<code>").text(one.id()).raw("</code></div></td></tr>\n");
     }
     endTable();
     more(some.size());
+  }
+
+  private static String moment(Fields document, String name) {
+    return document.findMoment(name).map(Texts::time).or(() -> document.text(name)).orElse("");
   }
 
   private void keys() {

@@ -69,11 +69,12 @@ final class Items {
   /** A backup that is there, or was. */
   private record Taken(String id, String type, Instant startedAt, Instant stoppedAt) {
     static Optional<Taken> of(Fields json) {
-      Optional<Instant> started = json.moment("startedAt");
-      Optional<Instant> stopped = json.moment("stoppedAt");
-      return started.isPresent() && stopped.isPresent()
-          ? Optional.of(
-              new Taken(json.require("id"), json.require("type"), started.get(), stopped.get()))
+      Optional<String> id = json.text("id");
+      Optional<String> type = json.text("type");
+      Optional<Instant> started = json.findMoment("startedAt");
+      Optional<Instant> stopped = json.findMoment("stoppedAt");
+      return id.isPresent() && type.isPresent() && started.isPresent() && stopped.isPresent()
+          ? Optional.of(new Taken(id.get(), type.get(), started.get(), stopped.get()))
           : Optional.empty();
     }
 
@@ -196,6 +197,7 @@ final class Items {
     List<EvidenceRecord> done =
         records.stream()
             .filter(one -> one.kind().equals(EvidenceRecord.DRILL) && one.subject().equals(source))
+            .filter(one -> !one.outcome().equals(EvidenceRecord.ABORTED)) // says nothing
             .toList();
     repeated(
         "drill",
@@ -288,10 +290,19 @@ final class Items {
       List<EvidenceRecord> passed,
       Duration every,
       boolean assumed) {
-    Optional<EvidenceRecord> newest = last(done, to);
-    Optional<EvidenceRecord> good = last(passed, to);
-    if (newest.isPresent() && !newest.equals(good)) {
-      add(item(what, subject, detail, to, Verdict.FAILED, newest, assumed));
+    Instant latest = to.plus(MOST_SKEW);
+    List<EvidenceRecord> until =
+        done.stream()
+            .filter(one -> !one.at().isAfter(latest))
+            .sorted(Comparator.comparing(EvidenceRecord::at))
+            .toList();
+    Optional<EvidenceRecord> bad =
+        Figures.lastOfEachCopy(observed, until).stream()
+            .filter(one -> !one.outcome().equals(EvidenceRecord.PASSED))
+            .findFirst();
+    Optional<EvidenceRecord> good = last(passed, latest);
+    if (bad.isPresent()) {
+      add(item(what, subject, detail, to, Verdict.FAILED, bad, assumed));
     } else if (good.isPresent() && !good.get().at().plus(every).isBefore(to)) {
       add(item(what, subject, detail, to, Verdict.PRESENT, good, assumed));
     }
@@ -329,9 +340,10 @@ final class Items {
             "alarm",
             alarm.require("subject"),
             alarm.require("code"),
-            alarm.moment("since").orElse(to),
+            to, // whoever answers for it does so from then on, however long it stood before
             by.isPresent() ? Verdict.PRESENT : critical ? Verdict.FAILED : Verdict.LATE,
             alarm.require("found")
+                + alarm.moment("since").map(at -> ", since " + Texts.time(at)).orElse("")
                 + by.map(name -> "; " + name + " sees to it").orElse("; nobody sees to it"),
             Optional.empty(),
             false));

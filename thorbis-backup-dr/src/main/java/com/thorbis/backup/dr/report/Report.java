@@ -6,6 +6,7 @@ import com.thorbis.backup.dr.evidence.EvidenceLog;
 import com.thorbis.backup.dr.evidence.EvidenceRecord;
 import com.thorbis.backup.dr.internal.CanonicalJson;
 import com.thorbis.backup.dr.monitor.Alarm;
+import com.thorbis.backup.dr.monitor.AlarmKind;
 import com.thorbis.backup.dr.monitor.RunFact;
 import com.thorbis.backup.spi.crypto.Signer;
 import com.thorbis.backup.spi.repository.RunControl;
@@ -184,6 +185,13 @@ public final class Report {
   /** Whether there is evidence in time for all that was expected. */
   public boolean met() {
     return figures().text("verdict").equals(Optional.of("met"));
+  }
+
+  /** Whether all was looked at for alarms; else that there is none of something says nothing. */
+  public boolean alarmsLooked() {
+    return observed.flag("alarmsLooked")
+        && observed.objects("alarms").stream()
+            .noneMatch(one -> one.text("code").equals(Optional.of(AlarmKind.NOT_LOOKED.code())));
   }
 
   /** What is to be said of the period, in words. */

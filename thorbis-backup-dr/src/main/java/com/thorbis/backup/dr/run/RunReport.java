@@ -53,6 +53,14 @@ public record RunReport(
     return plan.objectives().stream().map(one -> TierOutcome.of(this, one, now)).toList();
   }
 
+  /**
+   * The approvals in the timeline that counted when they were taken in. Others may stand there, as
+   * whoever can write to the store of journals can write them.
+   */
+  public List<JournalRecord> approvals() {
+    return RunState.approvals(run, timeline);
+  }
+
   /** Steps that were never carried out, in order. */
   public List<TaskReport> neverExecuted() {
     return tasks.stream().filter(one -> !one.executed()).toList();

@@ -341,6 +341,23 @@ final class RunState {
     }
   }
 
+  /** The approvals among records that could be taken when they were, by the plan and its keys. */
+  static List<JournalRecord> approvals(String run, List<JournalRecord> records) {
+    RunState state = new RunState(run);
+    List<JournalRecord> counted = new ArrayList<>();
+    for (JournalRecord record : records) {
+      if (record.kind().equals(MESSAGE)) {
+        Message message = Message.read(run, new Fields(record.data()));
+        if (message.what().equals(Message.APPROVE)
+            && state.refuses(message, record.at()).isEmpty()) {
+          counted.add(record);
+        }
+      }
+      state.apply(record);
+    }
+    return counted;
+  }
+
   private Node node(String task) {
     Node node = nodes.get(task);
     if (node == null) {

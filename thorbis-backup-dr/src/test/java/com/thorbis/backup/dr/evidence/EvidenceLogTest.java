@@ -4,6 +4,9 @@ import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
 import com.thorbis.backup.api.BackupDescriptor;
+import com.thorbis.backup.api.BackupId;
+import com.thorbis.backup.api.BackupStatus;
+import com.thorbis.backup.api.BackupType;
 import com.thorbis.backup.api.CheckItem;
 import com.thorbis.backup.api.FailureKind;
 import com.thorbis.backup.api.PruneRequest;
@@ -12,10 +15,15 @@ import com.thorbis.backup.crypto.RecoveryKeyProvider;
 import com.thorbis.backup.crypto.SigningKey;
 import com.thorbis.backup.spi.crypto.KeyProvider;
 import com.thorbis.backup.spi.engine.SourceEngine.RepositoryAccess;
+import com.thorbis.backup.spi.repository.BackupFacts;
+import com.thorbis.backup.spi.repository.BackupStart;
+import com.thorbis.backup.spi.repository.BackupWriter;
+import com.thorbis.backup.spi.repository.PieceCheck;
 import com.thorbis.backup.spi.repository.Repository;
 import com.thorbis.backup.spi.repository.RepositoryException;
 import com.thorbis.backup.spi.repository.RepositorySetup;
 import com.thorbis.backup.spi.repository.RunControl;
+import com.thorbis.backup.spi.repository.StoredFile;
 import com.thorbis.backup.storage.SealedRepositoryFactory;
 import com.thorbis.backup.testkit.MemoryObjectStore;
 import com.thorbis.backup.testkit.SettableClock;
@@ -27,6 +35,7 @@ import java.security.SecureRandom;
 import java.time.Duration;
 import java.time.Instant;
 import java.util.ArrayList;
+import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.Optional;
@@ -264,6 +273,84 @@ class EvidenceLogTest {
               assertThat(item.subject()).isEqualTo("evidence.missing");
               assertThat(item.outcome()).isEqualTo(CheckItem.Outcome.FAIL);
             });
+  }
+
+  /** One record that nobody vouches for must not make an alarm silent. */
+  @Test
+  void whoeverLooksIsToldOnlyWhatSomebodyVouchesFor() throws IOException {
+    drill(log(), 1);
+    EvidenceRecord good = log().read().records().get(0);
+    plant(like(good, "repo-another", 1).signed(KEY));
+    EvidenceRecord other = like(good, good.repository(), 2);
+    plant(
+        new EvidenceRecord(
+            other.repository(),
+            other.id(),
+            other.kind(),
+            other.at(),
+            other.actor(),
+            other.host(),
+            other.subject(),
+            other.outcome(),
+            other.document(),
+            other.previous(),
+            good.signature()));
+    plant(like(good, good.repository(), 3));
+    EvidenceLog reads = on("reader", repository).build();
+    for (EvidenceLog log : List.of(log(), reads)) {
+      Map<BackupId, List<EvidenceRecord>> known = new LinkedHashMap<>();
+      log.readInto(known, any -> true, any -> false);
+      assertThat(known.values().stream().flatMap(List::stream)).containsExactly(good);
+    }
+    Map<BackupId, List<EvidenceRecord>> known = new LinkedHashMap<>();
+    reads.readInto(known, any -> true, any -> false);
+    plant(like(good, good.repository(), 4));
+    reads.readInto(known, any -> true, any -> true);
+    assertThat(known).hasSize(5);
+    assertThat(known.values().stream().flatMap(List::stream)).containsExactly(good);
+  }
+
+  private static EvidenceRecord like(EvidenceRecord record, String repository, int number) {
+    return new EvidenceRecord(
+        repository,
+        "ev-20260102T030405Z-0000000" + number,
+        record.kind(),
+        record.at(),
+        record.actor(),
+        record.host(),
+        record.subject(),
+        record.outcome(),
+        Map.of("number", 10 + number),
+        List.of(record.digest()),
+        Optional.empty());
+  }
+
+  /** As whoever may write to the repository can. */
+  private void plant(EvidenceRecord record) throws IOException {
+    clock.advance(Duration.ofSeconds(1));
+    repository.refresh();
+    try (BackupWriter writer =
+        repository.begin(
+            new BackupStart(
+                EvidenceLog.SOURCE, BackupType.FULL, Optional.empty(), clock.instant()))) {
+      byte[] bytes = record.bytes();
+      StoredFile file =
+          new StoredFile(
+              StoredFile.Area.DATA,
+              "records/" + record.id() + ".json",
+              StoredFile.Kind.FILE,
+              bytes.length,
+              0600,
+              record.at());
+      try (BackupWriter.FileWriter out = writer.file(file, PieceCheck.NONE)) {
+        out.write(bytes, 0, bytes.length);
+        out.finish();
+      }
+      BackupDescriptor unused =
+          writer.commit(
+              BackupFacts.withoutServer(clock.instant(), clock.instant(), Map.of(), List.of()),
+              BackupStatus.COMPLETE);
+    }
   }
 
   @Test

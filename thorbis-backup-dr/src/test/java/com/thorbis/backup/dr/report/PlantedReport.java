@@ -314,6 +314,7 @@ final class PlantedReport {
     alarm.put("severity", severity);
     alarm.put("subject", subject);
     alarm.put("found", "none");
+    alarm.put("since", TO.minus(Duration.ofDays(2)).toString());
     by.ifPresent(name -> alarm.put("acknowledgedBy", name));
     alarms.add(alarm);
     return this;

@@ -264,6 +264,15 @@ class ReportTest {
         PlantedReport.good().alarm("backup.late", "critical", "orders", Optional.empty());
     assertThat(bad(alone, "alarm")).containsExactly("failed@2026-03-01");
     assertThat(alone.report().met()).isFalse();
+    Instant said = TO.minus(Duration.ofDays(1)); // a day after it began
+    alone.record(
+        said,
+        EvidenceRecord.WAIVER,
+        "alarm orders",
+        "waived",
+        Map.of("approver", "bo", "from", said.toString(), "until", TO.plusSeconds(9).toString()));
+    assertThat(bad(alone, "alarm")).containsExactly("waived@2026-03-01");
+    assertThat(alone.report().met()).isTrue();
     assertThat(control(PlantedReport.good().observe("alarmsLooked", false), "SOC 2", "A1.2"))
         .satisfies(one -> assertThat(one.require("why")).contains("nobody looked for alarms"));
   }
@@ -435,7 +444,7 @@ class ReportTest {
         .contains("tier-1: away 1 h 10 min of 1 h, missed; lost 3 s of 5 min, kept")
         .contains("done: fence, 2 attempts: is fenced")
         .containsPattern("Otherwise than planned</dt><dd><ul class=.plain.>\\s*<li>failed: promote")
-        .contains("bo, approve, fence: go on (signed)")
+        .contains("bo, approve, fence: go on<") // that it is signed nobody checked
         .contains("1 of 2", "bo, We look.", "No key at night (ada, until 2027-02-01)")
         .contains("2 s: detect 1 s", "1493, of which 0 are gone", "2 of 2 proofs before it began")
         .contains("passed: role: has no power", "1 of 2 noticed by the check that is for it")
@@ -485,5 +494,38 @@ class ReportTest {
     assertThat(drill.require("verdict")).isEqualTo("failed");
     assertThat(drill.require("why"))
         .isEqualTo("the last drill of orders from copy two alone ended failed");
+    assertThat(bad(planted, "drill")).containsExactly("failed@2026-03-01");
+  }
+
+  @Test
+  void aDrillThatWasInterruptedSaysNothing() {
+    PlantedReport planted =
+        PlantedReport.good()
+            .record(TO.minusSeconds(9), EvidenceRecord.DRILL, "orders", "aborted", Map.of());
+    assertThat(bad(planted, "drill")).isEmpty();
+    assertThat(planted.report().met()).isTrue();
+  }
+
+  /** Whoever writes a record writes what they like; the others are still there. */
+  @Test
+  void aMemberThatIsNoMomentTakesNoReportAway() {
+    PlantedReport planted = PlantedReport.good();
+    Map<String, Object> odd =
+        Map.of("approver", "bo", "from", "yesterday", "until", "never", "outage", "at night");
+    planted
+        .record(TO.minusSeconds(9), EvidenceRecord.APPROVAL, "run-1 fence", "approved", odd)
+        .record(TO.minusSeconds(8), EvidenceRecord.DR_RUN, "run-1", "passed", odd)
+        .record(TO.minusSeconds(7), EvidenceRecord.WAIVER, "SOC 2 A1.3", "waived", odd)
+        .record(TO.minusSeconds(6), EvidenceRecord.WAIVER, "backup orders", "waived", odd)
+        .record(
+            TO.minusSeconds(5),
+            EvidenceRecord.RETENTION,
+            "orders",
+            "passed",
+            Map.of("deleted", List.of(Map.of("startedAt", "x", "stoppedAt", "y"))))
+        .unreadable("orders", "away"); // so that waivers are asked
+    assertThat(planted.report().html()).contains("yesterday", "never", "at night");
+    assertThat(control(planted, "SOC 2", "A1.3").require("verdict")).isNotEqualTo("waived");
+    assertThat(items(planted, "backup")).hasSize(28);
   }
 }

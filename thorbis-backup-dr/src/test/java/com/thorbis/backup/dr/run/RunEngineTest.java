@@ -768,6 +768,8 @@ class RunEngineTest {
     RunReport report = runs.engine(folder.resolve("elsewhere")).resume(RUN);
     assertThat(report.status()).isEqualTo(RunStatus.WAITING);
     assertThat(runs.world.executed).isEmpty();
+    assertThat(report.timeline()).contains(written);
+    assertThat(report.approvals()).extracting(JournalRecord::actor).containsExactly("ann");
   }
 
   @Test
