@@ -58,19 +58,23 @@ final class DrillFacts implements Supplier<List<DrillFact>> {
         remembered(each.source(), plan, facts);
       }
       if (!awaited.isEmpty() && thorbis.config().sealed().isEmpty()) {
+        // That one copy passed says nothing of what another one did before.
+        boolean copies =
+            awaited.stream()
+                .anyMatch(it -> DrillCommand.settings(thorbis.config(), it).copy().isPresent());
         Instant oldest = thorbis.clock().instant().minus(longest().multipliedBy(2));
         HostEvidence.of(thorbis, opened)
             .log()
             .readInto(
                 stored,
                 this::counts,
-                backup -> backup.stoppedAt().isBefore(oldest) || allPassed(awaited));
+                backup -> backup.stoppedAt().isBefore(oldest) || !copies && allPassed(awaited));
       }
       stored.values().forEach(records -> records.forEach(record -> recorded(record, plan, facts)));
-      Set<String> copies =
+      Set<String> there =
           opened.configuredCopies().stream().map(Copy::name).collect(Collectors.toSet());
       return facts.values().stream()
-          .filter(fact -> fact.copy().isEmpty() || copies.contains(fact.copy().get()))
+          .filter(fact -> fact.copy().isEmpty() || there.contains(fact.copy().get()))
           .toList();
     } catch (IOException e) {
       throw new UncheckedIOException(e);

@@ -27,6 +27,7 @@ import java.time.Duration;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Map;
+import java.util.Optional;
 import java.util.stream.Stream;
 import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Test;
@@ -199,14 +200,37 @@ class AlarmsCommandTest {
     }
   }
 
+  @Test
+  void whatOneCopyFailedInIsReadThoughAnotherOnePassedSince() throws IOException {
+    write("    expect: { drill-every: 90d }\n    drill: { copy: each }\n");
+    Config config = Config.load(folder.resolve("thorbis.yaml"), runner.host(), false);
+    Clock clock = Clock.systemUTC();
+    Thorbis command = new Thorbis(new Run(runner.host(), new Cancellation(), clock));
+    try (ThorbisBackup thorbis = Recipients.all(config).build()) {
+      String one = thorbis.configuredCopies().get(0).name();
+      String two = thorbis.configuredCopies().get(1).name();
+      Clock before = Clock.offset(clock, Duration.ofDays(-2));
+      drill(thorbis, before, EvidenceRecord.FAILED, Map.of("choice", Map.of("copy", two)));
+      drill(thorbis, clock, EvidenceRecord.PASSED, Map.of("choice", Map.of("copy", one)));
+      assertThat(new DrillFacts(command, thorbis, config.watching().expectations()).get())
+          .extracting(DrillFact::copy)
+          .containsExactlyInAnyOrder(Optional.of(one), Optional.of(two));
+    }
+  }
+
   private void drill(ThorbisBackup thorbis, Clock clock, String outcome) {
+    drill(thorbis, clock, outcome, Map.of());
+  }
+
+  private void drill(
+      ThorbisBackup thorbis, Clock clock, String outcome, Map<String, Object> document) {
     EvidenceLog other =
         EvidenceLog.builder(thorbis::repository, folder.resolve("other"))
             .host("db2")
             .clock(clock)
             .build();
     other.append(EvidenceRecord.APPROVAL, "run", "approved", Map.of());
-    other.append(EvidenceRecord.DRILL, "home", outcome, Map.of());
+    other.append(EvidenceRecord.DRILL, "home", outcome, document);
   }
 
   @Test
