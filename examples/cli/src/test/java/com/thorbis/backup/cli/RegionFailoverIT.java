@@ -136,7 +136,8 @@ class RegionFailoverIT {
         Files.move(folder.resolve("lost"), folder.resolve("region-a/copy"));
         remove(first);
         try (PostgresServer again = follow(first, primaryPort, standbyPort, owner)) {
-          again.awaitTrue("postgres", "SELECT count(*) = 2 FROM told", Duration.ofSeconds(30));
+          // A question for log that is on its way when nobody serves any more waits half a minute.
+          again.awaitTrue("postgres", "SELECT count(*) = 2 FROM told", Duration.ofMinutes(2));
           failBack();
           assertThat(again.query("postgres", "SELECT pg_is_in_recovery()")).isEqualTo("f");
           assertThat(again.query("postgres", "SELECT sum(x) FROM told")).isEqualTo("3");
