@@ -90,8 +90,10 @@ class DrFailoverKillIT {
     while (isKilled(record, kept)) {
       record++;
     }
-    System.out.println("DrFailoverKillIT: " + (record - 1) + " kills, the record kept: " + kept);
     assertThat(record).isGreaterThan(RECORDS);
+    report(
+        "failover-kills-" + (kept ? "kept" : "lost"),
+        "hosts killed at a record that is " + (kept ? "kept: " : "lost: ") + (record - 1));
   }
 
   /** Each is killed as soon as it has begun one thing and seen its end. */
@@ -106,10 +108,17 @@ class DrFailoverKillIT {
         assertThat(hosts).isLessThan(100);
         exit = incident.carry(incident.mortal("host-" + hosts, 3, true));
       }
-      System.out.println("DrFailoverKillIT: one run carried out by " + hosts + " hosts");
       assertThat(hosts).isGreaterThan(10);
       incident.endedWell(exit, incident.site.host("last"));
+      report("failover-hosts", "hosts that carried out one run, each killed: " + hosts);
     }
+  }
+
+  private static void report(String name, String counted) throws IOException {
+    Path told = Files.createDirectories(Path.of("target", "release-report"));
+    Files.writeString(
+        told.resolve(name + ".md"),
+        "* " + name + ": " + counted + ", each effect once%n".formatted());
   }
 
   /** False: the run ended well before it wrote as many records. */
