@@ -14,7 +14,7 @@ import java.util.stream.Collectors;
  */
 final class Accounts {
   /** More than this belong to machines. */
-  private static final int MOST = 20;
+  private static final int MOST = 10;
 
   private static final int MOST_LINES = 60;
 
