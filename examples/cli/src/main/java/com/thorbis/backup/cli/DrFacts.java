@@ -3,7 +3,7 @@ package com.thorbis.backup.cli;
 import com.thorbis.backup.api.BackupException;
 import com.thorbis.backup.api.ThorbisBackup;
 import com.thorbis.backup.dr.drill.DrillHistory;
-import com.thorbis.backup.dr.drill.DrillReport;
+import com.thorbis.backup.dr.drill.Drilled;
 import com.thorbis.backup.dr.evidence.EvidenceRecord;
 import com.thorbis.backup.dr.plan.Exercise;
 import com.thorbis.backup.dr.plan.PlanDraft;
@@ -21,7 +21,6 @@ import java.util.Map;
 import java.util.Optional;
 import java.util.OptionalLong;
 import java.util.function.Consumer;
-import java.util.stream.Stream;
 
 /**
  * What was measured of what a plan promises: how far behind its sources are, what restores of them
@@ -138,36 +137,20 @@ final class DrFacts {
     return longest;
   }
 
-  /** One drill of a source that passed. */
-  private record Drilled(Instant at, Duration restore) {
-    static Stream<Drilled> of(Instant at, Map<String, Object> report) {
-      return DrillReport.restored(report).map(it -> new Drilled(at, it)).stream();
-    }
-  }
-
   /** What bringing it back took at most in the last drills that passed, here or elsewhere. */
   private Optional<Duration> restore(String source, List<EvidenceRecord> records) {
-    Stream<Drilled> elsewhere =
-        records.stream()
-            .filter(it -> it.kind().equals(EvidenceRecord.DRILL) && passed(it))
-            .filter(it -> it.subject().equals(source))
-            .flatMap(it -> Drilled.of(it.at(), it.document()));
-    return Stream.concat(here(source), elsewhere)
-        .sorted(Comparator.comparing(Drilled::at).reversed())
-        .limit(LAST)
-        .map(Drilled::restore)
-        .max(Comparator.naturalOrder());
-  }
-
-  private Stream<Drilled> here(String source) {
+    DrillHistory history = new DrillHistory(thorbis.config().stateDirectory(), source);
     try {
-      return new DrillHistory(thorbis.config().stateDirectory(), source)
-          .reports().stream()
-              .filter(DrillReport::passed)
-              .flatMap(it -> Drilled.of(it.startedAt(), it.json()));
+      List<Duration> took =
+          Drilled.all(source, history, records).stream()
+              .filter(Drilled::passed)
+              .flatMap(it -> it.restored().stream())
+              .toList();
+      return took.subList(Math.max(0, took.size() - LAST), took.size()).stream()
+          .max(Comparator.naturalOrder());
     } catch (IOException e) {
       note.accept("drills of this host could not be read: " + e.getMessage());
-      return Stream.empty();
+      return Optional.empty();
     }
   }
 }

@@ -10,7 +10,6 @@ import com.thorbis.backup.dr.drill.DrillReport;
 import com.thorbis.backup.dr.drill.DrillReport.Verdict;
 import com.thorbis.backup.dr.drill.DrillSettings;
 import com.thorbis.backup.dr.drill.Plant;
-import com.thorbis.backup.dr.evidence.EvidenceLog;
 import com.thorbis.backup.dr.evidence.EvidenceRecord;
 import com.thorbis.backup.spi.repository.Copy;
 import java.io.PrintStream;
@@ -106,40 +105,23 @@ final class DrillCommand extends Job {
             report.json());
   }
 
-  /** The drills of a source that are due, of what chance chooses. */
+  /** The drills of a source that are due. */
   static DrillJob job(Thorbis thorbis, ThorbisBackup opened, String source) {
-    EvidenceLog evidence = HostEvidence.of(thorbis, opened).log();
-    DrillHistory history = new DrillHistory(thorbis.config().stateDirectory(), source);
     return DrillJob.of(
         source,
-        () -> {
+        turn -> {
           Drill.Builder drill = builder(thorbis, opened, source);
-          Optional<String> copy =
-              settings(thorbis.config(), source)
-                  .copy()
-                  .map(named -> copy(named, source, opened, evidence, history));
-          copy.ifPresent(drill::copy);
-          if (!said(() -> DrillJob.latestInTurn(source, copy, evidence, history))) {
+          turn.copy().ifPresent(drill::copy);
+          if (!turn.latest()) {
             drill.random();
           }
           return drill.build();
         },
-        evidence,
-        history,
+        settings(thorbis.config(), source),
+        opened.configuredCopies().stream().map(Copy::name).toList(),
+        HostEvidence.of(thorbis, opened).log(),
+        new DrillHistory(thorbis.config().stateDirectory(), source),
         thorbis.clock());
-  }
-
-  private static String copy(
-      String named,
-      String source,
-      ThorbisBackup opened,
-      EvidenceLog evidence,
-      DrillHistory history) {
-    if (!named.equals(DrillSettings.EACH_COPY)) {
-      return named;
-    }
-    List<String> copies = opened.configuredCopies().stream().map(Copy::name).toList();
-    return said(() -> DrillJob.copyInTurn(source, copies, evidence, history));
   }
 
   private int run(ThorbisBackup opened) {

@@ -7,6 +7,7 @@ import com.thorbis.backup.dr.drill.Drill;
 import com.thorbis.backup.dr.drill.DrillHistory;
 import com.thorbis.backup.dr.drill.DrillReport;
 import com.thorbis.backup.dr.drill.DrillReport.Verdict;
+import com.thorbis.backup.dr.drill.Drilled;
 import com.thorbis.backup.dr.evidence.EvidenceRecord;
 import com.thorbis.backup.dr.monitor.DrillFact;
 import com.thorbis.backup.dr.monitor.Expectation;
@@ -114,10 +115,7 @@ final class DrillFacts implements Supplier<List<DrillFact>> {
   /** Where this host signs, also if whoever looks cannot read the key. */
   private boolean counts(EvidenceRecord record) {
     boolean vouched = record.signature().isPresent() || thorbis.config().signingKey().isEmpty();
-    return vouched
-        && record.kind().equals(EvidenceRecord.DRILL)
-        && (record.outcome().equals(EvidenceRecord.PASSED)
-            || record.outcome().equals(EvidenceRecord.FAILED));
+    return vouched && Drilled.of(record).isPresent();
   }
 
   private boolean allPassed(List<String> sources) {
@@ -137,23 +135,18 @@ final class DrillFacts implements Supplier<List<DrillFact>> {
     Basis then =
         new Basis(
             text(record, "product").orElse(Main.version()), text(record, "plan"), Optional.empty());
-    String id = String.valueOf(record.document().getOrDefault("id", record.id()));
-    facts.putIfAbsent(
-        id,
-        new DrillFact(
-            record.subject(),
-            copy(record),
-            record.at(),
-            record.outcome().equals(EvidenceRecord.PASSED),
-            "drill " + id + " on " + record.host(),
-            now.changedSince(then)));
-  }
-
-  private static Optional<String> copy(EvidenceRecord record) {
-    return record.document().get("choice") instanceof Map<?, ?> choice
-            && choice.get("copy") instanceof String copy
-        ? Optional.of(copy)
-        : Optional.empty();
+    Drilled.of(record)
+        .ifPresent(
+            drill ->
+                facts.putIfAbsent(
+                    drill.id(),
+                    new DrillFact(
+                        record.subject(),
+                        drill.copy(),
+                        record.at(),
+                        drill.passed(),
+                        "drill " + drill.id() + " on " + record.host(),
+                        now.changedSince(then))));
   }
 
   private static Optional<String> text(EvidenceRecord record, String member) {

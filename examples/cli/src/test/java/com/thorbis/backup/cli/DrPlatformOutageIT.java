@@ -2,22 +2,19 @@ package com.thorbis.backup.cli;
 
 import static org.assertj.core.api.Assertions.assertThat;
 
-import com.sun.net.httpserver.HttpServer;
 import com.thorbis.backup.cli.CommandRunner.Result;
 import com.thorbis.backup.cli.CommandRunner.Running;
 import com.thorbis.backup.dr.plan.PlanReader;
 import com.thorbis.backup.testkit.Daemon;
 import com.thorbis.backup.testkit.postgres.PostgresServer;
 import java.io.IOException;
-import java.net.InetAddress;
-import java.net.InetSocketAddress;
 import java.net.URI;
 import java.net.http.HttpClient;
 import java.net.http.HttpRequest;
 import java.net.http.HttpResponse;
-import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
+import java.util.Optional;
 import java.util.stream.Stream;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.BeforeEach;
@@ -70,7 +67,7 @@ class DrPlatformOutageIT {
   private Path sockets;
   private int front;
   private int first;
-  private HttpServer second;
+  private Portal second;
   private Daemon haproxy;
   private CommandRunner command;
 
@@ -78,16 +75,7 @@ class DrPlatformOutageIT {
   void start() throws Exception {
     Files.createDirectory(folder.resolve("journal"));
     first = PostgresServer.freePort(); // where nobody answers any more
-    second = HttpServer.create(new InetSocketAddress(InetAddress.getLoopbackAddress(), 0), 0);
-    second.createContext(
-        "/health",
-        exchange -> {
-          byte[] says = serves().getBytes(StandardCharsets.UTF_8);
-          exchange.sendResponseHeaders(says.length == 0 ? 503 : 200, says.length);
-          exchange.getResponseBody().write(says);
-          exchange.close();
-        });
-    second.start();
+    second = Portal.start(this::serves);
     front = PostgresServer.freePort();
     sockets = Files.createTempDirectory(Path.of("/tmp"), "ha"); // the name must stay short
     Path config =
@@ -106,9 +94,9 @@ class DrPlatformOutageIT {
               default_backend portal
             backend portal
               server first 127.0.0.1:%d
-              server second 127.0.0.1:%d disabled
+              server second %s disabled
             """
-                .formatted(sockets, front, first, second.getAddress().getPort()));
+                .formatted(sockets, front, first, second.address()));
     haproxy =
         Daemon.start(
             folder.resolve("log"), front, "/usr/sbin/haproxy", "-db", "-f", config.toString());
@@ -122,10 +110,9 @@ class DrPlatformOutageIT {
     String plan =
         PlanReader.example()
             .replace("https://portal.example.com", "http://127.0.0.1:" + front)
-            .replace(
-                "https://second.example.com", "http://127.0.0.1:" + second.getAddress().getPort())
+            .replace("https://second.example.com", "http://" + second.address())
             .replace("10.0.0.1:443", "127.0.0.1:" + first)
-            .replace("10.0.1.1:443", "127.0.0.1:" + second.getAddress().getPort())
+            .replace("10.0.1.1:443", second.address())
             .replace("/srv/recovery/", folder.resolve("recovered") + "/");
     Files.writeString(
         folder.resolve("plan.yaml"),
@@ -133,20 +120,21 @@ class DrPlatformOutageIT {
   }
 
   /** What the other host answers: what was deployed there and started, else nothing. */
-  private String serves() throws IOException {
+  private Optional<String> serves() throws IOException {
     if (!Files.exists(folder.resolve("running"))) {
-      return "";
+      return Optional.empty();
     }
     try (Stream<Path> deployed = Files.walk(folder.resolve("recovered/application"))) {
-      return Files.readString(
-          deployed.filter(it -> it.endsWith("release")).findFirst().orElseThrow());
+      return Optional.of(
+          Files.readString(
+              deployed.filter(it -> it.endsWith("release")).findFirst().orElseThrow()));
     }
   }
 
   @AfterEach
   void stop() throws Exception {
     haproxy.close();
-    second.stop(0);
+    second.close();
     Files.deleteIfExists(sockets.resolve("admin"));
     Files.delete(sockets);
   }

@@ -1,11 +1,8 @@
 package com.thorbis.backup.cli;
 
-import com.sun.net.httpserver.HttpServer;
 import com.thorbis.backup.testkit.postgres.PostgresBinaries;
 import com.thorbis.backup.testkit.postgres.PostgresServer;
 import java.io.IOException;
-import java.net.InetAddress;
-import java.net.InetSocketAddress;
 import java.nio.file.Files;
 import java.nio.file.LinkOption;
 import java.nio.file.Path;
@@ -14,6 +11,7 @@ import java.nio.file.attribute.PosixFilePermissions;
 import java.time.Duration;
 import java.util.Comparator;
 import java.util.List;
+import java.util.Optional;
 import java.util.stream.Stream;
 
 /**
@@ -61,7 +59,7 @@ final class FailoverSite implements AutoCloseable {
       """;
 
   private final Path folder;
-  private final HttpServer portal;
+  private final Portal portal;
   private final PostgresServer primary;
   private final PostgresServer standby;
   private final Pool pool;
@@ -72,14 +70,7 @@ final class FailoverSite implements AutoCloseable {
     for (String each : List.of("primary", "standby")) {
       copy(clusters.resolve(each), folder.resolve(each));
     }
-    portal = HttpServer.create(new InetSocketAddress(InetAddress.getLoopbackAddress(), 0), 0);
-    portal.createContext(
-        "/health",
-        exchange -> {
-          exchange.sendResponseHeaders(Files.exists(frozen()) ? 503 : 200, -1);
-          exchange.close();
-        });
-    portal.start();
+    portal = Portal.start(() -> Files.exists(frozen()) ? Optional.empty() : Optional.of(""));
     Files.createFile(folder.resolve("standby/standby.signal"));
     primary =
         quick(folder.resolve("primary")).setting("synchronous_standby_names", "*").adopt().start();
@@ -248,7 +239,7 @@ final class FailoverSite implements AutoCloseable {
 
   @Override
   public void close() throws Exception {
-    portal.stop(0);
+    portal.close();
     try (pool) {
       standby.close();
     } finally {

@@ -2,15 +2,12 @@ package com.thorbis.backup.cli;
 
 import static org.assertj.core.api.Assertions.assertThat;
 
-import com.sun.net.httpserver.HttpServer;
 import com.thorbis.backup.cli.CommandRunner.Running;
 import com.thorbis.backup.dr.failover.RestoredServer;
 import com.thorbis.backup.dr.failover.ServerAccess;
 import com.thorbis.backup.testkit.postgres.PostgresBinaries;
 import com.thorbis.backup.testkit.postgres.PostgresServer;
 import java.io.IOException;
-import java.net.InetAddress;
-import java.net.InetSocketAddress;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.sql.Connection;
@@ -21,6 +18,7 @@ import java.sql.Statement;
 import java.time.Duration;
 import java.time.Instant;
 import java.time.temporal.ChronoUnit;
+import java.util.Optional;
 import java.util.concurrent.atomic.AtomicBoolean;
 import java.util.concurrent.atomic.AtomicInteger;
 
@@ -77,7 +75,7 @@ final class RecoverySite implements AutoCloseable {
       """;
 
   private final Path folder;
-  private final HttpServer portal;
+  private final Portal portal;
   private final PostgresServer primary;
   private final Pool pool;
   private final int standbyPort = PostgresServer.freePort();
@@ -86,15 +84,12 @@ final class RecoverySite implements AutoCloseable {
   /** In an empty folder. */
   RecoverySite(Path folder) throws Exception {
     this.folder = folder;
-    portal = HttpServer.create(new InetSocketAddress(InetAddress.getLoopbackAddress(), 0), 0);
-    portal.createContext(
-        "/health",
-        exchange -> {
-          boolean serves = Files.exists(running()) && !Files.exists(frozen());
-          exchange.sendResponseHeaders(serves ? 200 : 503, -1);
-          exchange.close();
-        });
-    portal.start();
+    portal =
+        Portal.start(
+            () ->
+                Files.exists(running()) && !Files.exists(frozen())
+                    ? Optional.of("")
+                    : Optional.empty());
     for (String each : new String[] {"journal", "files", "etc"}) {
       Files.createDirectory(folder.resolve(each));
     }
@@ -306,7 +301,7 @@ final class RecoverySite implements AutoCloseable {
 
   @Override
   public void close() throws Exception {
-    portal.stop(0);
+    portal.close();
     try (primary;
         pool) {
       restored().stop(Duration.ofSeconds(30));

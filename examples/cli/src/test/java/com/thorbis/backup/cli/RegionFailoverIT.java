@@ -2,21 +2,24 @@ package com.thorbis.backup.cli;
 
 import static org.assertj.core.api.Assertions.assertThat;
 
-import com.sun.net.httpserver.HttpServer;
 import com.thorbis.backup.cli.CommandRunner.Result;
 import com.thorbis.backup.cli.CommandRunner.Running;
 import com.thorbis.backup.testkit.postgres.PostgresBinaries;
 import com.thorbis.backup.testkit.postgres.PostgresServer;
 import java.io.IOException;
-import java.net.InetAddress;
-import java.net.InetSocketAddress;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.nio.file.attribute.UserPrincipal;
+import java.sql.Connection;
+import java.sql.DriverManager;
+import java.sql.ResultSet;
+import java.sql.SQLException;
+import java.sql.Statement;
 import java.time.Duration;
 import java.time.Instant;
 import java.time.temporal.ChronoUnit;
 import java.util.Comparator;
+import java.util.Optional;
 import java.util.stream.Stream;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.Test;
@@ -76,25 +79,19 @@ class RegionFailoverIT {
 
   private final int primaryPort = PostgresServer.freePort();
   private final int standbyPort = PostgresServer.freePort();
-  private HttpServer portal;
+  private Portal portal;
+  private String user = "";
 
   @AfterEach
   void close() {
     if (portal != null) {
-      portal.stop(0);
+      portal.close();
     }
   }
 
   @Test
   void theOtherRegionTakesOverAndGivesBack() throws Exception {
-    portal = HttpServer.create(new InetSocketAddress(InetAddress.getLoopbackAddress(), 0), 0);
-    portal.createContext(
-        "/health",
-        exchange -> {
-          exchange.sendResponseHeaders(200, -1);
-          exchange.close();
-        });
-    portal.start();
+    portal = Portal.start(this::serves);
     Files.createDirectories(folder.resolve("region-a/files"));
     Files.createDirectories(folder.resolve("region-b/journal"));
     Files.writeString(folder.resolve("region-a/files/contract"), "signed");
@@ -253,6 +250,7 @@ class RegionFailoverIT {
   }
 
   private void configure(PostgresServer primary) throws IOException {
+    user = primary.superuser();
     String one = "127.0.0.1:" + primaryPort;
     String two = "127.0.0.1:" + standbyPort;
     Files.writeString(folder.resolve("place"), one);
@@ -266,7 +264,7 @@ class RegionFailoverIT {
             .replace("OWNER", Files.getOwner(primary.dataDirectory()).getName())
             .replace("PRIMARY", Integer.toString(primaryPort))
             .replace("STANDBY", Integer.toString(standbyPort))
-            .replace("USER", primary.superuser()));
+            .replace("USER", user));
     String plan =
         ShippedPlan.of(portal, folder)
             .replace("action: switch-dns", "action: switch-connection-file")
@@ -279,6 +277,17 @@ class RegionFailoverIT {
             .replace("/srv/recovery/files", folder.resolve("region-b/files").toString());
     Files.writeString(
         folder.resolve("plan.yaml"), ShippedPlan.frozenBy(folder.resolve("frozen"), plan));
+  }
+
+  /** Where clients are led, writes have to be taken. */
+  private Optional<String> serves() throws IOException, SQLException {
+    try (Connection session =
+            DriverManager.getConnection("jdbc:postgresql://" + place() + "/postgres", user, "");
+        Statement statement = session.createStatement();
+        ResultSet row = statement.executeQuery("SELECT pg_is_in_recovery()")) {
+      row.next();
+      return row.getBoolean(1) ? Optional.empty() : Optional.of("");
+    }
   }
 
   private String place() throws IOException {

@@ -1,6 +1,5 @@
 package com.thorbis.backup.cli;
 
-import com.sun.net.httpserver.HttpServer;
 import com.thorbis.backup.crypto.SigningKey;
 import com.thorbis.backup.dr.plan.PlanReader;
 import java.io.IOException;
@@ -16,11 +15,9 @@ final class ShippedPlan {
   private ShippedPlan() {}
 
   /** With the application at a server of the test, and keys that are written into a folder. */
-  static String of(HttpServer portal, Path keys) throws IOException {
+  static String of(Portal portal, Path keys) throws IOException {
     return signed(
-        PlanReader.example()
-            .replace(
-                "https://portal.example.com", "http://127.0.0.1:" + portal.getAddress().getPort()),
+        PlanReader.example().replace("https://portal.example.com", "http://" + portal.address()),
         keys);
   }
 

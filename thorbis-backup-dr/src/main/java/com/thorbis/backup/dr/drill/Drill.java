@@ -70,6 +70,9 @@ public final class Drill {
   /** A copy may be far away. */
   private static final long COPY_POLL_MILLIS = 2000;
 
+  /** How a drill of the latest moment says that it was chosen. */
+  static final String LATEST = "latest";
+
   private static final String BEHIND = "drill.copy-behind";
   private static final String UNREACHABLE = "restore.unreachable";
   private static final SecureRandom RANDOM = new SecureRandom();
@@ -192,6 +195,10 @@ public final class Drill {
         : Optional.of(new Sentinels(history.folder(), settings.sentinel().get()));
   }
 
+  private String selection() {
+    return seed.isPresent() ? "random" : latest() ? LATEST : "given";
+  }
+
   private boolean latest() {
     return backup == null && to == null && target == null && seed.isEmpty();
   }
@@ -246,7 +253,7 @@ public final class Drill {
   private Choice choice(Selector chosen, Optional<RestorePlan> plan) {
     Optional<BackupDescriptor> from = plan.map(RestorePlan::backup);
     return new Choice(
-        seed.isPresent() ? "random" : latest() ? "latest" : "given",
+        selection(),
         seed,
         words(chosen.target()),
         from.map(it -> it.id().value()).or(() -> chosen.backup().map(BackupId::value)),
@@ -261,7 +268,7 @@ public final class Drill {
     if (target instanceof RecoveryTarget.AtTime at) {
       return at.time().toString();
     }
-    return target instanceof RecoveryTarget.Latest ? "latest" : "the end of the backup";
+    return target instanceof RecoveryTarget.Latest ? LATEST : "the end of the backup";
   }
 
   /** Tries it. What stands in the way is in the report, which is kept before this returns. */
@@ -944,7 +951,7 @@ public final class Drill {
           choice != null
               ? choice
               : new Choice(
-                  seed.isPresent() ? "random" : latest() ? "latest" : "given",
+                  selection(),
                   seed,
                   "",
                   Optional.empty(),

@@ -4,24 +4,16 @@ import com.thorbis.backup.api.BackupException;
 import com.thorbis.backup.api.FailureKind;
 import com.thorbis.backup.dr.drill.DrillReport.Verdict;
 import com.thorbis.backup.dr.evidence.EvidenceLog;
-import com.thorbis.backup.dr.evidence.EvidenceRecord;
 import com.thorbis.backup.dr.schedule.Job;
 import com.thorbis.backup.spi.repository.RunControl;
 import java.io.IOException;
 import java.time.Clock;
-import java.time.DateTimeException;
 import java.time.Duration;
 import java.time.Instant;
-import java.util.Collections;
 import java.util.Comparator;
-import java.util.HashMap;
 import java.util.List;
-import java.util.Map;
 import java.util.Optional;
-import java.util.TreeMap;
-import java.util.function.BinaryOperator;
-import java.util.function.Supplier;
-import java.util.stream.Stream;
+import java.util.function.Function;
 
 /**
  * Drills of one source, as a {@link com.thorbis.backup.dr.schedule.Scheduler} starts them. Done is
@@ -33,95 +25,82 @@ public final class DrillJob implements Job {
   private static final Duration CLOCKS = Duration.ofMinutes(5);
 
   private final String source;
-  private final Supplier<Drill> drill;
+  private final Function<Turn, Drill> drill;
+  private final List<String> copies;
   private final EvidenceLog evidence;
   private final DrillHistory history;
   private final Clock clock;
 
   private DrillJob(
       String source,
-      Supplier<Drill> drill,
+      Function<Turn, Drill> drill,
+      List<String> copies,
       EvidenceLog evidence,
       DrillHistory history,
       Clock clock) {
     this.source = source;
     this.drill = drill;
+    this.copies = List.copyOf(copies);
     this.evidence = evidence;
     this.history = history;
     this.clock = clock;
   }
 
   /**
-   * Does drills of a source.
+   * What is tried next.
+   *
+   * @param copy the copy that is read alone; empty: all are
+   * @param latest whether it is the latest moment; else chance chooses one
+   */
+  public record Turn(Optional<String> copy, boolean latest) {}
+
+  /**
+   * Does drills of a source: the latest moment, and a random one the next time.
    *
    * @param drill one that was not run yet, each time it is asked
+   * @param settings which copies are read alone
+   * @param copies the names of those that are configured
    */
   public static DrillJob of(
       String source,
-      Supplier<Drill> drill,
+      Function<Turn, Drill> drill,
+      DrillSettings settings,
+      List<String> copies,
       EvidenceLog evidence,
       DrillHistory history,
       Clock clock) {
-    return new DrillJob(source, drill, evidence, history, clock);
+    List<String> alone =
+        settings
+            .copy()
+            .map(copy -> copy.equals(DrillSettings.EACH_COPY) ? copies : List.of(copy))
+            .orElse(List.of());
+    return new DrillJob(source, drill, alone, evidence, history, clock);
   }
 
-  /**
-   * The copy that was tried by itself longest ago, by whomever; the first of those that never were.
-   *
-   * @param copies 1 or more
-   */
-  public static String copyInTurn(
-      String source, List<String> copies, EvidenceLog evidence, DrillHistory history)
-      throws IOException {
-    Map<String, Instant> tried = new HashMap<>();
-    for (DrillReport report : history.reports()) {
-      if (report.verdict() != Verdict.NONE) {
-        report.choice().copy().ifPresent(copy -> tried.merge(copy, report.startedAt(), LATER));
-      }
-    }
-    for (EvidenceRecord record : evidence.read().records()) {
-      if (record.kind().equals(EvidenceRecord.DRILL)
-          && record.subject().equals(source)
-          && tried(record)
-          && record.document().get("choice") instanceof Map<?, ?> choice
-          && choice.get("copy") instanceof String copy) {
-        tried.merge(copy, startedAt(record), LATER);
-      }
-    }
-    return copies.stream()
-        .min(Comparator.comparing(copy -> tried.getOrDefault(copy, Instant.MIN)))
-        .orElseThrow();
+  /** The copy that was tried by itself longest ago, by whomever, and what was not tried on it. */
+  Turn next() throws IOException {
+    List<Drilled> done = done();
+    Optional<String> copy =
+        copies.stream()
+            .min(
+                Comparator.comparing(
+                    each ->
+                        last(done, Optional.of(each)).map(Drilled::startedAt).orElse(Instant.MIN)));
+    return new Turn(
+        copy, last(done, copy).filter(it -> it.selection().equals(Drill.LATEST)).isEmpty());
   }
 
-  /**
-   * Whether the latest moment is to be tried next, as the last drill tried another one, by
-   * whomever; or there was none.
-   *
-   * @param copy of which copy alone; empty: of those that were not bound to one
-   */
-  public static boolean latestInTurn(
-      String source, Optional<String> copy, EvidenceLog evidence, DrillHistory history)
-      throws IOException {
-    Map<Instant, String> tried = new TreeMap<>();
-    for (DrillReport report : history.reports()) {
-      if (report.verdict() != Verdict.NONE && report.choice().copy().equals(copy)) {
-        tried.put(report.startedAt(), report.choice().selection());
-      }
-    }
-    for (EvidenceRecord record : evidence.read().records()) {
-      if (record.kind().equals(EvidenceRecord.DRILL)
-          && record.subject().equals(source)
-          && tried(record)
-          && record.document().get("choice") instanceof Map<?, ?> choice
-          && Optional.ofNullable(choice.get("copy")).equals(copy)) {
-        tried.put(startedAt(record), String.valueOf(choice.get("selection")));
-      }
-    }
-    return tried.isEmpty() || !"latest".equals(tried.get(Collections.max(tried.keySet())));
+  private static Optional<Drilled> last(List<Drilled> done, Optional<String> copy) {
+    return done.stream().filter(each -> each.copy().equals(copy)).reduce((older, newer) -> newer);
   }
 
-  private static final BinaryOperator<Instant> LATER =
-      BinaryOperator.maxBy(Comparator.naturalOrder());
+  /** One of a clock that was ahead hides none that others did since. */
+  private List<Drilled> done() throws IOException {
+    Instant latest = clock.instant().plus(CLOCKS);
+    return Drilled.all(source, history, evidence.read().records()).stream()
+        .filter(each -> !each.startedAt().isAfter(latest))
+        .toList();
+  }
 
   /** What the drill of a source is called among what is due. */
   public static String name(String source) {
@@ -135,35 +114,10 @@ public final class DrillJob implements Job {
 
   @Override
   public Optional<Instant> lastDone() {
-    Instant latest = clock.instant().plus(CLOCKS);
     try {
-      return Stream.concat(
-              history.reports().stream()
-                  .filter(report -> report.verdict() != Verdict.NONE)
-                  .map(DrillReport::startedAt),
-              evidence.read().records().stream()
-                  .filter(record -> record.kind().equals(EvidenceRecord.DRILL))
-                  .filter(record -> record.subject().equals(source))
-                  .filter(DrillJob::tried)
-                  .map(DrillJob::startedAt))
-          // One of a clock that was ahead hides none that others did since.
-          .filter(at -> !at.isAfter(latest))
-          .max(Comparator.naturalOrder());
+      return done().stream().map(Drilled::startedAt).reduce((older, newer) -> newer);
     } catch (IOException e) {
       throw BackupException.from(e);
-    }
-  }
-
-  private static boolean tried(EvidenceRecord record) {
-    return record.outcome().equals(EvidenceRecord.PASSED)
-        || record.outcome().equals(EvidenceRecord.FAILED);
-  }
-
-  private static Instant startedAt(EvidenceRecord record) {
-    try {
-      return Instant.parse(String.valueOf(record.document().get("startedAt")));
-    } catch (DateTimeException e) {
-      return record.at(); // of another version
     }
   }
 
@@ -171,7 +125,7 @@ public final class DrillJob implements Job {
   public void run(RunControl control) {
     DrillReport report;
     try {
-      report = drill.get().run(control);
+      report = drill.apply(next()).run(control);
     } catch (IOException e) {
       throw BackupException.from(e);
     }

@@ -82,11 +82,14 @@ class DrillReportTest {
   }
 
   /** A passed drill of one copy alone. */
-  static DrillReport ofCopy(String id, String copy, Instant at) {
+  static DrillReport of(String id, String selection, Optional<String> copy, Instant at) {
     String text = new String(report(id, Verdict.PASSED, "aa", 7).bytes(), StandardCharsets.UTF_8);
     return parse(
         text.replace("2026-03-01T00:00:00Z", at.toString())
-            .replace("[\"file:///repo\"]", "[\"" + copy + "\"],\"copy\":\"" + copy + "\""));
+            .replaceAll("\"selection\":\"[a-z]+\"", "\"selection\":\"" + selection + "\"")
+            .replace(
+                "[\"file:///repo\"]",
+                "[\"file:///repo\"]" + copy.map(it -> ",\"copy\":\"" + it + "\"").orElse("")));
   }
 
   @Test

@@ -19,11 +19,13 @@ import com.thorbis.backup.dr.drill.DrillReport.Loss;
 import com.thorbis.backup.dr.drill.Plant.Result;
 import com.thorbis.backup.dr.evidence.EvidenceLog;
 import com.thorbis.backup.spi.repository.Repository;
+import com.thorbis.backup.testkit.SettableClock;
 import java.io.IOException;
 import java.lang.reflect.Proxy;
 import java.nio.file.Path;
 import java.time.Duration;
 import java.time.Instant;
+import java.util.ArrayList;
 import java.util.List;
 import java.util.Optional;
 import java.util.OptionalLong;
@@ -224,8 +226,9 @@ class DrillTest {
         false);
   }
 
-  @Test
-  void copiesAreTriedInTurn(@TempDir Path state) throws IOException {
+  private static List<String> turns(Path state, Optional<String> setting, int count)
+      throws IOException {
+    SettableClock clock = SettableClock.at(Instant.parse("2030-01-01T00:00:00Z"));
     DrillHistory history = new DrillHistory(state, "orders");
     Repository repository =
         (Repository)
@@ -234,14 +237,47 @@ class DrillTest {
                 new Class<?>[] {Repository.class},
                 (proxy, method, arguments) ->
                     method.getName().equals("id") ? "0".repeat(32) : Optional.empty());
-    EvidenceLog evidence = EvidenceLog.builder(() -> repository, state).build();
-    List<String> copies = List.of("one", "two");
-    for (String expected : List.of("one", "two", "one")) {
-      String next = DrillJob.copyInTurn("orders", copies, evidence, history);
-      assertThat(next).isEqualTo(expected);
-      int done = history.reports().size();
-      history.add(DrillReportTest.ofCopy("drill-" + done, next, Instant.ofEpochSecond(done)));
+    DrillSettings.Builder settings = DrillSettings.builder();
+    setting.ifPresent(settings::copy);
+    DrillJob job =
+        DrillJob.of(
+            "orders",
+            turn -> {
+              throw new IllegalStateException("nothing is to be done");
+            },
+            settings.build(),
+            List.of("one", "two"),
+            EvidenceLog.builder(() -> repository, state).build(),
+            history,
+            clock);
+    // Of a clock that was ahead: it would be the last one for ten years.
+    history.add(
+        DrillReportTest.of(
+            "drill-ahead", "random", Optional.of("one"), clock.instant().plusSeconds(3600)));
+    List<String> turns = new ArrayList<>();
+    for (int i = 0; i < count; i++) {
+      DrillJob.Turn next = job.next();
+      String selection = next.latest() ? "latest" : "random";
+      turns.add(selection + next.copy().map(copy -> " of " + copy).orElse(""));
+      clock.advance(Duration.ofMinutes(1));
+      history.add(DrillReportTest.of("drill-" + i, selection, next.copy(), clock.instant()));
     }
+    return turns;
+  }
+
+  @Test
+  void theLatestMomentAndARandomOneAreTriedInTurn(@TempDir Path state) throws IOException {
+    assertThat(turns(state, Optional.empty(), 4))
+        .containsExactly("latest", "random", "latest", "random");
+  }
+
+  @Test
+  void copiesAreTriedInTurnAndEachInBothWays(@TempDir Path state) throws IOException {
+    assertThat(turns(state, Optional.of(DrillSettings.EACH_COPY), 5))
+        .containsExactly(
+            "latest of one", "latest of two", "random of one", "random of two", "latest of one");
+    assertThat(turns(state.resolve("other"), Optional.of("two"), 2))
+        .containsExactly("latest of two", "random of two");
   }
 
   @Test

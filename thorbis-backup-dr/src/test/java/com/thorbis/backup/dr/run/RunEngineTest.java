@@ -123,15 +123,7 @@ class RunEngineTest {
   @ParameterizedTest
   @CsvSource({"false", "true"})
   void wheneverItDiesWhatIsLeftToPeopleWaitsForThem(boolean after) {
-    RunPlan plan =
-        new RunPlan(
-            "s",
-            "",
-            RunPlan.GRACEFUL,
-            "text",
-            List.of(effect("a").attempts(1).build()),
-            Optional.empty(),
-            false);
+    RunPlan plan = plan(effect("a").attempts(1).build());
     boolean died = true;
     for (int moment = 1; died; moment++) {
       TestRuns fresh = new TestRuns();
@@ -159,6 +151,11 @@ class RunEngineTest {
       assertThat(report.status()).as("died at %s", moment).isEqualTo(RunStatus.WAITING);
       assertThat(fresh.world.executed).as("died at %s", moment).isEqualTo(Map.of("a", 1));
     }
+  }
+
+  /** A plan that undoes what it did when it fails. */
+  private static RunPlan undoing(Task... tasks) {
+    return new RunPlan("s", "", RunPlan.GRACEFUL, "text", List.of(tasks), Optional.empty(), true);
   }
 
   private static long recordsLeft(Disk disk, MemoryObjectStore store) {
@@ -532,15 +529,7 @@ class RunEngineTest {
   @Test
   void aPlanMayUndoWhatItDidWhenItFails() {
     runs.world.broken.add("c");
-    RunPlan plan =
-        new RunPlan(
-            "s",
-            "",
-            RunPlan.GRACEFUL,
-            "text",
-            List.of(task("a"), task("b", "a"), task("c", "b")),
-            Optional.empty(),
-            true);
+    RunPlan plan = undoing(task("a"), task("b", "a"), task("c", "b"));
     RunReport report = runs.engine(folder).start(plan, RUN, "alice");
     assertThat(report.status()).isEqualTo(RunStatus.COMPENSATED);
     assertThat(runs.world.order).containsExactly("a", "b", "undo b", "undo a");
@@ -561,15 +550,7 @@ class RunEngineTest {
               .isInstanceOfSatisfying(
                   BackupException.class, e -> assertThat(e.code()).isEqualTo("run.busy"));
         };
-    RunPlan plan =
-        new RunPlan(
-            "s",
-            "",
-            RunPlan.GRACEFUL,
-            "text",
-            List.of(task("a"), task("b", "a")),
-            Optional.empty(),
-            true);
+    RunPlan plan = undoing(task("a"), task("b", "a"));
     RunReport report =
         runs.engine(folder.resolve("one"), new Disk(), runs.wire(), Fate.none())
             .lease(Duration.ofSeconds(1))
@@ -585,15 +566,7 @@ class RunEngineTest {
   void nothingIsUndoneOnceWhatHasNoWayBackMayHaveTakenEffect(boolean answers) {
     Task promote =
         effect("promote", "fence").inputs(Map.of("forward", "", "final", "")).attempts(1).build();
-    RunPlan plan =
-        new RunPlan(
-            "s",
-            "",
-            RunPlan.GRACEFUL,
-            "text",
-            List.of(task("fence"), promote, task("move", "promote"), task("tell", "move")),
-            Optional.empty(),
-            true);
+    RunPlan plan = undoing(task("fence"), promote, task("move", "promote"), task("tell", "move"));
     runs.world.broken.add("tell");
     if (!answers) {
       runs.world.lost.add("promote");
@@ -618,16 +591,9 @@ class RunEngineTest {
   void whatWasRefusedBeforeItHadAnEffectKeepsNothingFromBeingUndone() {
     runs.world.broken.add("promote");
     RunPlan plan =
-        new RunPlan(
-            "s",
-            "",
-            RunPlan.GRACEFUL,
-            "text",
-            List.of(
-                task("fence"),
-                effect("promote", "fence").inputs(Map.of("forward", "", "final", "")).build()),
-            Optional.empty(),
-            true);
+        undoing(
+            task("fence"),
+            effect("promote", "fence").inputs(Map.of("forward", "", "final", "")).build());
     assertThat(runs.engine(folder).start(plan, RUN, "alice").status())
         .isEqualTo(RunStatus.COMPENSATED);
     assertThat(runs.world.order).containsExactly("fence", "undo fence");
